@@ -1,0 +1,253 @@
+//! Raw events, as they lie in the ring buffer: a fixed part, then a tail of sections whose sizes the fixed part gives.
+//!
+//! Every struct is `repr(C)` without implicit padding, so that each byte of an event is defined.
+
+use crate::limits::COMM_LEN;
+
+/// Version of everything in this file; a recording made with another one needs a conversion.
+pub const WIRE_VERSION: u16 = 1;
+
+/// A signal was generated ([`SignalEvent`]).
+pub const KIND_SIGNAL: u16 = 1;
+/// The OOM killer marked a victim ([`MarkVictimEvent`]).
+pub const KIND_MARK_VICTIM: u16 = 2;
+
+/// Something did not fit and was cut: a path, the command line, the ancestors.
+pub const FLAG_TRUNCATED: u32 = 1;
+/// The sender's command line is longer than what was recorded.
+pub const FLAG_CMDLINE_TRUNCATED: u32 = 1 << 1;
+/// Recorded for what may follow (a stop signal before a SIGKILL); not asked for by the user.
+pub const FLAG_PRECEDING: u32 = 1 << 2;
+/// `mark_victim` gave only a thread id, and no task of that id was seen: the victim's counters are zero.
+pub const FLAG_NO_TASK: u32 = 1 << 3;
+
+/// `siginfo` was `SEND_SIG_NOINFO`: the kernel, on behalf of the current task (kernel/signal.c, 5.4 to 7.3).
+pub const INFO_NONE: u32 = 0;
+/// `siginfo` was `SEND_SIG_PRIV`: the kernel itself.
+pub const INFO_KERNEL: u32 = 1;
+/// A real `siginfo`: a system call, or `force_sig`.
+pub const INFO_REAL: u32 = 2;
+
+/// `TRACE_SIGNAL_DELIVERED` (include/trace/events/signal.h, 5.4 to 7.3).
+pub const RESULT_DELIVERED: u32 = 0;
+/// `TRACE_SIGNAL_IGNORED`.
+pub const RESULT_IGNORED: u32 = 1;
+/// `TRACE_SIGNAL_ALREADY_PENDING`.
+pub const RESULT_ALREADY_PENDING: u32 = 2;
+
+/// `PF_KTHREAD` in `task_struct.flags` (include/linux/sched.h, 5.4 to 7.3).
+pub const PF_KTHREAD: u32 = 0x0020_0000;
+/// `PF_EXITING`.
+pub const PF_EXITING: u32 = 0x0000_0004;
+
+/// `SIGNAL_GROUP_EXIT` in `signal_struct.flags` (include/linux/sched/signal.h, 5.10 to 7.3).
+pub const SIGNAL_GROUP_EXIT: u32 = 0x0000_0004;
+/// `SIGNAL_UNKILLABLE`: the first process of a pid namespace.
+pub const SIGNAL_UNKILLABLE: u32 = 0x0000_0040;
+
+/// Every event starts with this.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// One of the `KIND_` constants.
+    pub kind: u16,
+    /// [`WIRE_VERSION`].
+    pub version: u16,
+    /// `FLAG_` bits.
+    pub flags: u32,
+    /// `CLOCK_BOOTTIME` in nanoseconds (`bpf_ktime_get_boot_ns`, 5.8).
+    pub boot_ns: u64,
+}
+
+/// A cgroup's identity: ids are unique within one hierarchy only.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CgroupKey {
+    /// `kernfs_node.id`: the directory's inode number on 64-bit kernels since 5.5. 0 = not known.
+    pub id: u64,
+    /// `cgroup_root.hierarchy_id`: 0 is the default (v2) hierarchy.
+    pub hierarchy: u32,
+    /// `cgroup.level`: components in its path.
+    pub level: u32,
+}
+
+/// A process, as seen through one of its threads.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskInfo {
+    /// Thread group id, in the initial pid namespace.
+    pub tgid: u32,
+    /// The thread's own id, in the initial pid namespace.
+    pub tid: u32,
+    /// The parent's thread group id.
+    pub ppid: u32,
+    /// `cred.uid` in the initial user namespace.
+    pub uid: u32,
+    /// Thread group id in its innermost pid namespace.
+    pub ns_pid: u32,
+    /// Depth of that namespace; 0 = the initial one.
+    pub ns_level: u32,
+    /// Audit login uid; `u32::MAX` = never logged in, or a kernel without CONFIG_AUDIT.
+    pub loginuid: u32,
+    /// Audit session; `u32::MAX` = none.
+    pub sessionid: u32,
+    /// `task_struct.flags` (`PF_`) of the thread.
+    pub task_flags: u32,
+    /// `signal_struct.flags` (`SIGNAL_`).
+    pub signal_flags: u32,
+    /// `signal_struct.group_exit_code`, as in a wait status.
+    pub group_exit_code: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Start of the thread group's leader on `CLOCK_BOOTTIME`, in nanoseconds; with `tgid` it identifies a process.
+    pub start_boot_ns: u64,
+    /// Address of the `mm_struct`, only ever compared; 0 = none (any more).
+    pub mm: u64,
+    /// On the default hierarchy.
+    pub cgroup: CgroupKey,
+    /// On the hierarchy that has the memory controller.
+    pub memory_cgroup: CgroupKey,
+    /// The thread group leader's name, NUL-terminated.
+    pub comm: [u8; COMM_LEN],
+}
+
+/// A parent of the sender.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Thread group id in the initial pid namespace.
+    pub tgid: u32,
+    /// `cred.uid` in the initial user namespace.
+    pub uid: u32,
+    /// Start of the leader on `CLOCK_BOOTTIME`, in nanoseconds.
+    pub start_boot_ns: u64,
+    /// The leader's name, NUL-terminated.
+    pub comm: [u8; COMM_LEN],
+}
+
+/// Sizes of the sections in a [`SignalEvent`]'s tail, in their order; each section starts where the last one ended.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignalTail {
+    /// [`Ancestor`]s of the sender, nearest first; bytes.
+    pub ancestors: u16,
+    /// Kernel stack, `u64` return addresses, innermost first; bytes.
+    pub stack: u16,
+    /// Victim's path on the default hierarchy: components leaf first, each NUL-terminated.
+    pub victim_cgroup: u16,
+    /// Victim's path on the memory hierarchy; empty when that is the default one.
+    pub victim_memory_cgroup: u16,
+    /// Sender's path on the default hierarchy.
+    pub sender_cgroup: u16,
+    /// Sender's path on the memory hierarchy; empty when that is the default one.
+    pub sender_memory_cgroup: u16,
+    /// Victim's executable: components file name first, each NUL-terminated.
+    pub victim_exe: u16,
+    /// Sender's executable.
+    pub sender_exe: u16,
+    /// Sender's arguments, each NUL-terminated.
+    pub sender_cmdline: u16,
+    /// Sender's controlling terminal, NUL-terminated.
+    pub sender_tty: u16,
+    /// Zero.
+    pub reserved: [u16; 2],
+}
+
+/// A signal that the kernel generated for a process (`signal:signal_generate`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignalEvent {
+    pub header: Header,
+    /// Signal number.
+    pub signal: u32,
+    /// One of the `INFO_` constants.
+    pub info: u32,
+    /// `si_code` of a real `siginfo`, else 0.
+    pub si_code: i32,
+    /// 1 = sent to the thread group, 0 = to one thread.
+    pub group: u32,
+    /// One of the `RESULT_` constants.
+    pub result: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Who gets the signal.
+    pub victim: TaskInfo,
+    /// `current`: the sender, or on an OOM kill the trigger.
+    pub sender: TaskInfo,
+    /// The tail's sections.
+    pub tail: SignalTail,
+}
+
+/// One memory cgroup's counters, in pages.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemcgLevel {
+    pub cgroup: CgroupKey,
+    /// `page_counter.usage`, precharged pages included (up to 64 a CPU).
+    pub usage: u64,
+    /// `page_counter.max`; `PAGE_COUNTER_MAX` = no limit.
+    pub max: u64,
+    /// `page_counter.watermark`: the highest usage so far.
+    pub watermark: u64,
+    /// v1: memory+swap. v2: swap alone.
+    pub swap_usage: u64,
+    /// Limit of the counter above.
+    pub swap_max: u64,
+}
+
+/// Sizes of the sections in a [`MarkVictimEvent`]'s tail, in their order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarkVictimTail {
+    /// [`MemcgLevel`]s from the victim's own memory cgroup up; bytes.
+    pub levels: u16,
+    /// Victim's path on the default hierarchy, as in [`SignalTail`].
+    pub victim_cgroup: u16,
+    /// Victim's path on the memory hierarchy; empty when that is the default one.
+    pub victim_memory_cgroup: u16,
+    /// Zero.
+    pub reserved: u16,
+}
+
+/// The OOM killer marked a victim (`oom:mark_victim`). That alone is not a kill: a task that was already dying gets it
+/// too (mm/oom_kill.c, `task_will_free_mem`, 5.4 to 7.3).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarkVictimEvent {
+    pub header: Header,
+    /// The victim; `tid` is the thread that was marked, which need not be the leader. With [`FLAG_NO_TASK`] only `tid`
+    /// is known.
+    pub victim: TaskInfo,
+    /// `current`: the task whose allocation ran into the limit.
+    pub trigger: TaskInfo,
+    /// `mm.rss_stat[MM_ANONPAGES]` in pages; a per-CPU counter's approximate value since 6.2.
+    pub anon_pages: u64,
+    /// `MM_FILEPAGES`.
+    pub file_pages: u64,
+    /// `MM_SHMEMPAGES`.
+    pub shmem_pages: u64,
+    /// `MM_SWAPENTS`.
+    pub swap_pages: u64,
+    /// `mm.total_vm` in pages.
+    pub total_vm_pages: u64,
+    /// `mm.pgtables_bytes`.
+    pub page_table_bytes: u64,
+    /// `signal.oom_score_adj`.
+    pub oom_score_adj: i32,
+    /// Zero.
+    pub reserved: u32,
+    /// The tail's sections.
+    pub tail: MarkVictimTail,
+}
+
+// The kernel side fills these in a map value whose bytes are reused: a hole would leak an older event's bytes.
+const _: () = {
+    assert!(size_of::<Header>() == 16);
+    assert!(size_of::<CgroupKey>() == 16);
+    assert!(size_of::<TaskInfo>() == 12 * 4 + 2 * 8 + 2 * 16 + COMM_LEN);
+    assert!(size_of::<Ancestor>() == 16 + COMM_LEN);
+    assert!(size_of::<SignalTail>() == 24);
+    assert!(size_of::<SignalEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 24);
+    assert!(size_of::<MemcgLevel>() == 56);
+    assert!(size_of::<MarkVictimEvent>() == 16 + 2 * size_of::<TaskInfo>() + 6 * 8 + 8 + 8);
+};

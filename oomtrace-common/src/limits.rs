@@ -1,0 +1,32 @@
+//! How much the kernel side records at most. What does not fit is cut, and the event says so in its flags.
+
+/// Bytes of a task's name in the kernel, the terminating NUL included (`TASK_COMM_LEN`, include/linux/sched.h).
+pub const COMM_LEN: usize = 16;
+
+/// Parents of the sender that are recorded, nearest first.
+pub const MAX_ANCESTORS: usize = 12;
+
+/// Kernel stack frames that are recorded, innermost first.
+pub const MAX_STACK_FRAMES: usize = 24;
+
+/// Cgroup path components that are recorded, from the leaf up. Nested containers in nested Kubernetes nodes stay
+/// below 16.
+pub const MAX_CGROUP_DEPTH: usize = 24;
+
+/// Path components of an executable that are recorded, from the file name up.
+pub const MAX_PATH_DEPTH: usize = 20;
+
+/// Bytes of one path component, the terminating NUL included (`NAME_MAX` + 1, include/uapi/linux/limits.h).
+pub const MAX_NAME: usize = 256;
+
+/// Bytes of a command line that are recorded.
+pub const MAX_CMDLINE: usize = 2048;
+
+/// Bytes of a terminal's name in the kernel (`tty_struct.name`, include/linux/tty.h).
+pub const TTY_NAME_LEN: usize = 64;
+
+/// Memory cgroups that are recorded, from the victim's own up to the root.
+pub const MAX_MEMCG_LEVELS: usize = 16;
+
+/// Bytes of the variable part of an event.
+pub const MAX_TAIL: usize = 12 * 1024;

@@ -1,0 +1,30 @@
+//! What user space decides before load and the kernel side reads as constants: the verifier prunes what is switched off.
+
+/// Name of the global that holds [`Settings`] in the kernel side's read-only data.
+pub const SETTINGS_GLOBAL: &str = "SETTINGS";
+
+/// Signal `n` is bit `n - 1`, as in a kernel `sigset_t`.
+#[must_use]
+pub const fn signal_bit(signal: u32) -> u64 {
+    if signal == 0 || signal > 64 { 0 } else { 1 << (signal - 1) }
+}
+
+/// Constants of one run, handed over as a read-only global.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Signals reported whoever gets them, as [`signal_bit`]s. SIGKILL is always among them.
+    pub report: u64,
+    /// Signals recorded as what came before a kill, whoever gets them.
+    pub preceding: u64,
+    /// Signals recorded as what came before a kill only when the first process of a pid namespace gets them: images
+    /// choose their own stop signal, and these are too common elsewhere.
+    pub preceding_init: u64,
+    /// `oom/mark_victim` hands over a `task_struct` (1) or only a thread id (0).
+    ///
+    /// Mainline changed it in 6.9 (72ba14deb40a) and every stable line got it as a backport, so BTF decides, never a
+    /// version number.
+    pub mark_victim_has_task: u32,
+    /// Bytes of a `siginfo` pointer value below which it is not a pointer but a marker; always 2 since 5.4.
+    pub reserved: u32,
+}

@@ -1,0 +1,68 @@
+//! Maps and read-only globals: all that the kernel side shares with user space.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{LruHashMap, PerCpuArray, RingBuf},
+};
+use oomtrace_common::{layout::Layout, settings::Settings};
+
+use crate::record::Scratch;
+
+/// Kernel structure offsets, set by user space before load.
+#[unsafe(no_mangle)]
+static LAYOUT: Layout = Layout::UNKNOWN;
+
+/// What this run records, set by user space before load.
+#[unsafe(no_mangle)]
+static SETTINGS: Settings =
+    Settings { report: 0, preceding: 0, preceding_init: 0, mark_victim_has_task: 0, reserved: 0 };
+
+/// Events on their way to user space; its size is set by user space.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+/// Events that did not fit into [`EVENTS`], per CPU.
+#[map]
+pub static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where `signal_generate` puts an event together: events are larger than a BPF stack. One a program and CPU is enough:
+/// the hook runs with interrupts off (siglock).
+#[map]
+pub static SIGNAL_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where `mark_victim` does. Its hook runs under `task_lock`, so nothing preempts it (kernels with PREEMPT_RT apart).
+#[map]
+pub static MARK_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// The last task that a thread sent a kernel-made SIGKILL to: thread id to `task_struct` address. The old
+/// `mark_victim` gives only an id, and follows that SIGKILL in the same context.
+#[map]
+pub static LAST_KILLED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024, 0);
+
+/// An offset of [`LAYOUT`].
+macro_rules! layout {
+    ($field:ident) => {
+        $crate::globals::layout_at(core::mem::offset_of!(oomtrace_common::layout::Layout, $field))
+    };
+}
+pub(crate) use layout;
+
+/// A field of [`SETTINGS`].
+macro_rules! settings {
+    ($field:ident) => {
+        $crate::globals::settings_at(core::mem::offset_of!(oomtrace_common::settings::Settings, $field))
+    };
+}
+pub(crate) use settings;
+
+/// The `u32` at a byte offset of [`LAYOUT`]. Volatile, because user space rewrites the global after compilation.
+#[inline(always)]
+pub fn layout_at(offset: usize) -> u32 {
+    unsafe { (&raw const LAYOUT).byte_add(offset).cast::<u32>().read_volatile() }
+}
+
+/// The value at a byte offset of [`SETTINGS`]; volatile, like [`layout_at`].
+#[inline(always)]
+pub fn settings_at<T: Copy>(offset: usize) -> T {
+    unsafe { (&raw const SETTINGS).byte_add(offset).cast::<T>().read_volatile() }
+}

@@ -1,0 +1,44 @@
+//! Memory cgroups: each level's counters, from the victim's own cgroup up to the root.
+
+use oomtrace_common::{event::MemcgLevel, layout::ABSENT, limits::MAX_MEMCG_LEVELS};
+
+use super::{cgroup, field};
+use crate::{globals::layout, record::Record};
+
+/// Appends a [`MemcgLevel`] for each memory cgroup from the task's own up.
+#[inline(always)]
+pub fn push_levels<T>(record: &Record<T>, task: u64) {
+    let css_set: u64 = field!(task, task_cgroups);
+    let mut css: u64 = field!(css_set, css_set_memory);
+    if layout!(memcg_css) == ABSENT || layout!(memcg_memory) == ABSENT {
+        return;
+    }
+    for _ in 0..MAX_MEMCG_LEVELS {
+        if css == 0 {
+            return;
+        }
+        let Some(end) = record.end() else { return };
+        fill(end.cast(), css);
+        record.grow(size_of::<MemcgLevel>() as u64);
+        css = field!(css, css_parent);
+    }
+    record.truncate();
+}
+
+#[inline(always)]
+fn fill(out: *mut MemcgLevel, css: u64) {
+    let memcg = css.wrapping_sub(u64::from(layout!(memcg_css)));
+    let memory = memcg.wrapping_add(u64::from(layout!(memcg_memory)));
+    let key = cgroup::key(field!(css, css_cgroup));
+    // `swap` and `memsw` are one union since 5.8; before, v1 uses the one and v2 the other.
+    let offset = if key.hierarchy == 0 { layout!(memcg_swap) } else { layout!(memcg_memsw) };
+    let swap = memcg.wrapping_add(u64::from(offset));
+    unsafe {
+        (*out).cgroup = key;
+        (*out).usage = field!(memory, counter_usage);
+        (*out).max = field!(memory, counter_max);
+        (*out).watermark = field!(memory, counter_watermark);
+        (*out).swap_usage = if offset == ABSENT { 0 } else { field!(swap, counter_usage) };
+        (*out).swap_max = if offset == ABSENT { u64::MAX } else { field!(swap, counter_max) };
+    }
+}

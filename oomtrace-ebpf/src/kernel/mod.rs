@@ -1,0 +1,37 @@
+//! Typed readers of kernel structures. Each takes addresses, reads with `bpf_probe_read_kernel` and yields zero for what
+//! cannot be read: user space tells "zero" from "absent" by the layout table, which it made itself.
+
+pub mod cgroup;
+pub mod memcg;
+pub mod mm;
+pub mod path;
+pub mod task;
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use oomtrace_common::layout::ABSENT;
+
+/// Reads a `T` at `base + offset`; zero when there is no such field or the read fails, as it does without a base.
+///
+/// Free of branches but for the constant one: the helper itself fills with zeros when it fails
+/// (kernel/trace/bpf_trace.c, `bpf_probe_read_kernel_common`, 5.5 to 7.3), and each branch would double what the verifier
+/// has to follow.
+#[inline(always)]
+pub fn read<T: Copy + Default>(base: u64, offset: u32) -> T {
+    let mut value = core::mem::MaybeUninit::<T>::uninit();
+    if offset == ABSENT {
+        return T::default();
+    }
+    let from = base + u64::from(offset);
+    unsafe {
+        bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from as *const _);
+        value.assume_init()
+    }
+}
+
+/// Reads a `T` through a field of the layout table.
+macro_rules! field {
+    ($base:expr, $field:ident) => {
+        $crate::kernel::read($base, $crate::globals::layout!($field))
+    };
+}
+pub(crate) use field;

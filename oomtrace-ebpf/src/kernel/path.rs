@@ -1,0 +1,40 @@
+//! The path of an executable: up the dentries, and across mounts.
+
+use oomtrace_common::{layout::ABSENT, limits::MAX_PATH_DEPTH};
+
+use super::field;
+use crate::{globals::layout, record::Record};
+
+/// Appends the names on the path of `mm`'s executable, file name first; nothing for a kernel thread. The path is the one
+/// in the executable's own mount namespace.
+#[inline(always)]
+pub fn push_exe<T>(record: &Record<T>, mm: u64) {
+    let file: u64 = field!(mm, mm_exe_file);
+    if file == 0 || layout!(file_f_path) == ABSENT || layout!(mount_mnt) == ABSENT {
+        return;
+    }
+    let f_path = file + u64::from(layout!(file_f_path));
+    let mut vfsmount: u64 = field!(f_path, path_mnt);
+    let mut dentry: u64 = field!(f_path, path_dentry);
+    for _ in 0..MAX_PATH_DEPTH {
+        let root: u64 = field!(vfsmount, vfsmount_mnt_root);
+        let parent: u64 = field!(dentry, dentry_d_parent);
+        if dentry == root || dentry == parent {
+            // container_of(vfsmount, struct mount, mnt): go on from where this is mounted.
+            let mount = vfsmount.wrapping_sub(u64::from(layout!(mount_mnt)));
+            let above: u64 = field!(mount, mount_mnt_parent);
+            if above == mount || above == 0 {
+                return;
+            }
+            dentry = field!(mount, mount_mnt_mountpoint);
+            vfsmount = above.wrapping_add(u64::from(layout!(mount_mnt)));
+        } else {
+            let name: u64 = field!(dentry, dentry_name);
+            if !record.push_kernel_str(name) {
+                return;
+            }
+            dentry = parent;
+        }
+    }
+    record.truncate();
+}

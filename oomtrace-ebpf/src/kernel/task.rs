@@ -1,0 +1,101 @@
+//! `task_struct`, its credentials, its pids and its signal state.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use oomtrace_common::{
+    event::{Ancestor, TaskInfo},
+    layout::ABSENT,
+    limits::{COMM_LEN, MAX_ANCESTORS},
+};
+
+use super::{cgroup, field, read};
+use crate::{globals::layout, record::Record};
+
+/// Fills in `out` for the process that `task` is a thread of.
+#[inline(always)]
+pub fn fill(out: &mut TaskInfo, task: u64) {
+    let leader: u64 = field!(task, task_group_leader);
+    let signal: u64 = field!(task, task_signal);
+    let cred: u64 = field!(task, task_cred);
+    let parent: u64 = field!(leader, task_real_parent);
+    let css_set: u64 = field!(task, task_cgroups);
+    let (ns_pid, ns_level) = pid_in_namespace(leader);
+    out.tgid = field!(task, task_tgid);
+    out.tid = field!(task, task_pid);
+    out.ppid = field!(parent, task_tgid);
+    out.uid = field!(cred, cred_uid);
+    out.ns_pid = ns_pid;
+    out.ns_level = ns_level;
+    out.loginuid = read_or(task, layout!(task_loginuid), u32::MAX);
+    out.sessionid = read_or(task, layout!(task_sessionid), u32::MAX);
+    out.task_flags = field!(task, task_flags);
+    out.signal_flags = field!(signal, signal_flags);
+    out.group_exit_code = field!(signal, signal_group_exit_code);
+    out.reserved = 0;
+    out.start_boot_ns = field!(leader, task_start_boottime);
+    out.mm = field!(task, task_mm);
+    out.cgroup = cgroup::key(cgroup::default_of(css_set));
+    out.memory_cgroup = cgroup::key(cgroup::memory_of(css_set));
+    comm(&raw mut out.comm, leader);
+}
+
+/// Copies a task's name, NUL-terminated; zeros when it cannot be read.
+#[inline(always)]
+fn comm(out: *mut [u8; COMM_LEN], task: u64) {
+    let from = task + u64::from(layout!(task_comm));
+    unsafe { bpf_probe_read_kernel(out.cast(), COMM_LEN as u32, from as *const _) };
+}
+
+#[inline(always)]
+fn read_or(base: u64, offset: u32, absent: u32) -> u32 {
+    if offset == ABSENT { absent } else { read(base, offset) }
+}
+
+/// The process's id in its innermost pid namespace, and that namespace's depth.
+#[inline(always)]
+fn pid_in_namespace(leader: u64) -> (u32, u32) {
+    let pid: u64 = field!(leader, task_thread_pid);
+    let level: u32 = field!(pid, pid_level);
+    // MAX_PID_NS_LEVEL is 32 (include/linux/pid_namespace.h, 5.4 to 7.3).
+    if level > 32 || layout!(pid_numbers) == ABSENT {
+        return (0, 0);
+    }
+    let upid = pid + u64::from(layout!(pid_numbers)) + u64::from(level) * u64::from(layout!(upid_size));
+    (field!(upid, upid_nr), level)
+}
+
+/// Appends an [`Ancestor`] for each parent of `task`, nearest first, up to the first process of the machine.
+#[inline(always)]
+pub fn push_ancestors<T>(record: &Record<T>, task: u64) {
+    let mut current: u64 = field!(task, task_group_leader);
+    for _ in 0..MAX_ANCESTORS {
+        let parent: u64 = field!(current, task_real_parent);
+        let leader: u64 = field!(parent, task_group_leader);
+        let tgid: u32 = field!(leader, task_tgid);
+        // Above init there is only the idle task, 0.
+        if tgid == 0 {
+            return;
+        }
+        let Some(end) = record.end() else { return };
+        let ancestor: *mut Ancestor = end.cast();
+        let cred: u64 = field!(leader, task_cred);
+        unsafe {
+            (*ancestor).tgid = tgid;
+            (*ancestor).uid = field!(cred, cred_uid);
+            (*ancestor).start_boot_ns = field!(leader, task_start_boottime);
+            comm(&raw mut (*ancestor).comm, leader);
+        }
+        record.grow(size_of::<Ancestor>() as u64);
+        current = leader;
+    }
+    record.truncate();
+}
+
+/// Appends the name of the controlling terminal.
+#[inline(always)]
+pub fn push_tty<T>(record: &Record<T>, task: u64) {
+    let signal: u64 = field!(task, task_signal);
+    let tty: u64 = field!(signal, signal_tty);
+    if tty != 0 && layout!(tty_name) != ABSENT {
+        record.push_kernel_str(tty + u64::from(layout!(tty_name)));
+    }
+}

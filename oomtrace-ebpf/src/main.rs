@@ -1,0 +1,24 @@
+//! oomtrace's kernel side: it records facts at two tracepoints and decides nothing beyond a cheap filter.
+//!
+//! One file a hook; `kernel/` holds the typed readers. Field offsets come from user space (see
+//! `oomtrace_common::layout`), and every kernel read goes through `bpf_probe_read_kernel`, which cannot fault.
+#![no_std]
+#![no_main]
+
+mod globals;
+mod kernel;
+mod mark_victim;
+mod record;
+mod signal_generate;
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // Nothing here panics: the verifier rejects a program in which this can be reached.
+    loop {}
+}
+
+/// `bpf_probe_read_kernel` and the ring buffer are GPL-only helpers.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

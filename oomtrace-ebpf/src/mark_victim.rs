@@ -1,0 +1,83 @@
+//! `oom:mark_victim`: the OOM killer marked a task as its victim. Runs under the victim's `task_lock`, so its `mm` is
+//! stable. Argument: a `task_struct` (mainline 6.9 and the stable lines' backports of 72ba14deb40a), or a thread id.
+
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_pid_tgid,
+        generated::{bpf_get_current_task, bpf_ktime_get_boot_ns},
+    },
+    macros::raw_tracepoint,
+    programs::RawTracePointContext,
+};
+use aya_log_ebpf::debug;
+use oomtrace_common::event::{
+    FLAG_NO_TASK, FLAG_TRUNCATED, Header, KIND_MARK_VICTIM, MarkVictimEvent, MarkVictimTail, WIRE_VERSION,
+};
+
+use crate::{
+    globals::{LAST_KILLED, MARK_SCRATCH, settings},
+    kernel::{cgroup, field, memcg, mm, task},
+    record::{Record, count_lost},
+};
+
+#[raw_tracepoint(tracepoint = "mark_victim")]
+pub fn mark_victim(ctx: RawTracePointContext) -> i32 {
+    let (victim, tid) = victim_of(&ctx);
+    let Some(scratch) = MARK_SCRATCH.get_ptr_mut(0) else {
+        count_lost();
+        return 0;
+    };
+    let record = Record::<MarkVictimEvent>::start(scratch);
+    let event = unsafe { &mut *record.event };
+    let signal: u64 = field!(victim, task_signal);
+    task::fill(&mut event.victim, victim);
+    event.victim.tid = tid;
+    task::fill(&mut event.trigger, unsafe { bpf_get_current_task() });
+    mm::fill_counters(event, event.victim.mm);
+    let oom_score_adj: i16 = field!(signal, signal_oom_score_adj);
+    event.oom_score_adj = i32::from(oom_score_adj);
+    event.reserved = 0;
+    memcg::push_levels(&record, victim);
+    let levels = record.section();
+    let (victim_cgroup, victim_memory_cgroup) = cgroup::push_paths(&record, victim);
+    event.tail = MarkVictimTail { levels, victim_cgroup, victim_memory_cgroup, reserved: 0 };
+    let mut flags = if victim == 0 { FLAG_NO_TASK } else { 0 };
+    if record.is_truncated() {
+        flags |= FLAG_TRUNCATED;
+    }
+    event.header =
+        Header { kind: KIND_MARK_VICTIM, version: WIRE_VERSION, flags, boot_ns: unsafe { bpf_ktime_get_boot_ns() } };
+    debug!(&ctx, "mark_victim {} of {}", tid, event.victim.tgid);
+    record.send();
+    0
+}
+
+/// The victim's task, or 0 when only its thread id is known, and that id.
+#[inline(always)]
+fn victim_of(ctx: &RawTracePointContext) -> (u64, u32) {
+    if !lacks_task() {
+        let task: u64 = ctx.arg(0);
+        return (task, field!(task, task_pid));
+    }
+    let tid = ctx.arg::<i32>(0) as u32;
+    // The SIGKILL came first, in this very context. Without one, the victim was dying already; it may be this task.
+    let last = unsafe { LAST_KILLED.get(&bpf_get_current_pid_tgid()) }.copied().unwrap_or(0);
+    if has_tid(last, tid) {
+        return (last, tid);
+    }
+    let current = unsafe { bpf_get_current_task() };
+    if has_tid(current, tid) { (current, tid) } else { (0, tid) }
+}
+
+#[inline(always)]
+fn has_tid(task: u64, tid: u32) -> bool {
+    let pid: u32 = field!(task, task_pid);
+    task != 0 && pid == tid
+}
+
+/// This kernel's `mark_victim` hands over a thread id only.
+#[inline(always)]
+pub fn lacks_task() -> bool {
+    let has_task: u32 = settings!(mark_victim_has_task);
+    has_task == 0
+}

@@ -1,0 +1,125 @@
+//! Puts one event together in a per-CPU buffer and sends it.
+//!
+//! How far the tail has come is kept in that buffer too, not in a register: the verifier does not follow values through
+//! a map, so the many ways out of a loop look the same to it, and it need not follow each one to the end.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
+use oomtrace_common::limits::{MAX_CMDLINE, MAX_NAME, MAX_TAIL};
+
+use crate::globals::{EVENTS, LOST};
+
+/// Bytes for the fixed part: the larger of the two events, rounded up.
+const FIXED: usize = 512;
+/// The largest section that is copied in one go, as the verifier sees it (see `kernel::mm::push_cmdline`).
+const SECTION: usize = 2 * MAX_CMDLINE;
+
+/// One event under construction: the fixed part, then the tail, with room for one more section behind the limit, so
+/// that a section's copy needs one comparison only.
+#[repr(C, align(8))]
+pub struct Scratch {
+    event: [u8; FIXED + MAX_TAIL + SECTION],
+    /// Bytes in the tail.
+    len: u64,
+    /// Where the current section started.
+    start: u64,
+    /// Something did not fit.
+    truncated: u64,
+}
+
+/// An event of type `T` and its tail.
+pub struct Record<T> {
+    pub event: *mut T,
+    scratch: *mut Scratch,
+}
+
+impl<T> Record<T> {
+    /// Starts a new event in `scratch`.
+    #[inline(always)]
+    pub fn start(scratch: *mut Scratch) -> Self {
+        let () = const { assert!(size_of::<T>() <= FIXED) };
+        unsafe {
+            (&raw mut (*scratch).len).write_volatile(0);
+            (&raw mut (*scratch).start).write_volatile(0);
+            (&raw mut (*scratch).truncated).write_volatile(0);
+        }
+        Self { event: scratch.cast(), scratch }
+    }
+
+    /// Where the tail goes on; none when the event is full.
+    #[inline(always)]
+    pub fn end(&self) -> Option<*mut u8> {
+        let len = self.len();
+        if len > MAX_TAIL as u64 {
+            self.truncate();
+            return None;
+        }
+        Some(unsafe { self.event.cast::<u8>().add(size_of::<T>()).add(len as usize) })
+    }
+
+    /// Counts `size` bytes that were written at [`Self::end`].
+    #[inline(always)]
+    pub fn grow(&self, size: u64) {
+        let len = self.len() + size;
+        unsafe { (&raw mut (*self.scratch).len).write_volatile(len) };
+    }
+
+    /// Ends a section; returns its size in bytes.
+    #[inline(always)]
+    pub fn section(&self) -> u16 {
+        let len = self.len();
+        let start = unsafe { (&raw const (*self.scratch).start).read_volatile() };
+        unsafe { (&raw mut (*self.scratch).start).write_volatile(len) };
+        (len - start) as u16
+    }
+
+    /// Notes that something did not fit.
+    #[inline(always)]
+    pub fn truncate(&self) {
+        unsafe { (&raw mut (*self.scratch).truncated).write_volatile(1) };
+    }
+
+    /// Something did not fit.
+    #[inline(always)]
+    pub fn is_truncated(&self) -> bool {
+        unsafe { (&raw const (*self.scratch).truncated).read_volatile() != 0 }
+    }
+
+    /// Appends the NUL-terminated kernel string at `src`; false when it is none or does not fit.
+    #[inline(always)]
+    pub fn push_kernel_str(&self, src: u64) -> bool {
+        let Some(end) = self.end() else { return false };
+        let n = unsafe { bpf_probe_read_kernel_str(end.cast(), MAX_NAME as u32, src as *const _) };
+        if n <= 0 {
+            return false;
+        }
+        self.grow(n as u64);
+        true
+    }
+
+    /// Sends the event, or counts it as lost.
+    #[inline(always)]
+    pub fn send(&self) {
+        let mut len = self.len();
+        if len > MAX_TAIL as u64 {
+            len = MAX_TAIL as u64;
+        }
+        let event =
+            unsafe { core::slice::from_raw_parts(self.event.cast::<u8>(), size_of::<T>() + len as usize) };
+        if EVENTS.output::<[u8]>(event, 0).is_err() {
+            count_lost();
+        }
+    }
+
+    #[inline(always)]
+    fn len(&self) -> u64 {
+        unsafe { (&raw const (*self.scratch).len).read_volatile() }
+    }
+}
+
+/// Counts one event that did not fit.
+#[inline(always)]
+pub fn count_lost() {
+    if let Some(lost) = LOST.get_ptr_mut(0) {
+        unsafe { *lost += 1 };
+    }
+}

@@ -1,0 +1,33 @@
+//! Builds the kernel side and leaves it in `OUT_DIR/oomtrace-ebpf`.
+//!
+//! Without a BPF toolchain the file is empty, so that documentation, clippy and tests that need no kernel still work;
+//! the binary then says at start that it has no kernel side.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo sets CARGO_MANIFEST_DIR")?);
+    let workspace = manifest.parent().ok_or("the package lies in the workspace")?;
+    for source in ["oomtrace-ebpf", "oomtrace-common", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(source).display());
+    }
+    let object = out.join("oomtrace-ebpf");
+    match xtask::bpf::find(workspace) {
+        Ok(toolchain) => {
+            fs::copy(toolchain.build(workspace, &out)?, &object)?;
+        }
+        Err(missing) => {
+            println!("cargo::warning=oomtrace is built without its kernel side: {}", missing.advice());
+            fs::write(&object, [])?;
+            look_again_next_time(&out);
+        }
+    }
+    Ok(())
+}
+
+/// A file that never exists makes cargo run this script on each build.
+fn look_again_next_time(out: &Path) {
+    println!("cargo::rerun-if-changed={}", out.join("no-bpf-toolchain-yet").display());
+}

@@ -1,0 +1,134 @@
+//! Verdict to remedies. Pure, like the judge.
+
+use crate::container::placement::Runtime;
+use crate::incident::model::{Advice, Cause, Container, Incident};
+use crate::incident::text;
+
+/// What to do about an incident whose verdict is in.
+#[must_use]
+pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
+    match cause {
+        Cause::OomContainerLimit => own_limit(incident),
+        Cause::OomPodLimit => vec![advice(
+            "raise the pod's memory limit, or lower what its containers use together",
+            "the container was below its own limit; the sum over the pod was not",
+        )],
+        Cause::OomUnitLimit => unit_limit(incident),
+        Cause::OomSliceLimit => parent_limit(incident),
+        Cause::OomHost => vec![advice(
+            "give containers memory limits, or move load off this machine",
+            "no limit was hit: the machine itself ran out, and the kernel chose the process with the highest score",
+        )],
+        Cause::OomConstrained => vec![advice(
+            "widen cpuset.mems or the memory policy",
+            "other memory nodes may have had room",
+        )],
+        Cause::RuntimeStopTimeout => vec![advice(
+            "make the container's first process handle the stop signal, or give it a longer grace period",
+            "it was asked to stop and was still running when the grace period ended",
+        )],
+        Cause::SameContainerKill => vec![advice(
+            "read the sender's own log: its time-out or health check decided this",
+            "the kill came from inside the container; neither the kernel nor the runtime was involved",
+        )],
+        Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
+        Cause::PidNamespaceExit => vec![advice(
+            "find out why the container's first process ended",
+            "when it ends, the kernel kills everything else in its pid namespace",
+        )],
+        Cause::ParentExit => vec![advice(
+            "find out why the parent ended",
+            "the victim had asked to die with it (PR_SET_PDEATHSIG)",
+        )],
+        Cause::RlimitCpu => vec![advice("raise RLIMIT_CPU (ulimit -t)", "the hard limit of CPU seconds was used up")],
+        Cause::UserspaceOomKiller => vec![advice(
+            "look at the memory of the whole machine or slice, and at the daemon's thresholds",
+            "the daemon kills before the kernel would have to",
+        )],
+        Cause::KubeletProbeFailure
+        | Cause::KubeletEviction
+        | Cause::KubeletPreemption
+        | Cause::KubeletDeletion
+        | Cause::RuntimeKill
+        | Cause::ServiceManagerKill
+        | Cause::ProcessKill
+        | Cause::CgroupKill
+        | Cause::Ptrace
+        | Cause::BpfProgram
+        | Cause::OtherKernel => Vec::new(),
+    }
+}
+
+fn advice(action: &str, why: &str) -> Advice {
+    Advice { action: action.to_owned(), why: why.to_owned(), command: None }
+}
+
+fn own_limit(incident: &Incident) -> Vec<Advice> {
+    let limit = limit_bytes(incident);
+    let docker = incident.container.as_ref().filter(|c| c.runtime.as_deref() == Some(Runtime::Docker.name()));
+    let command = docker.zip(limit).map(|(container, limit)| docker_update(container, limit));
+    vec![Advice {
+        action: "raise the container's memory limit, or find out what grew".to_owned(),
+        why: "the container used all that its own limit allows".to_owned(),
+        command,
+    }]
+}
+
+/// Half as much again: enough to see whether the need is bounded. Swap's limit must move along, or Docker refuses.
+fn docker_update(container: &Container, limit: u64) -> String {
+    let mib = (limit.saturating_add(limit / 2) >> 20).max(6);
+    let target = container.name.as_deref().filter(|name| is_plain(name));
+    let target = target.unwrap_or_else(|| text::short_id(&container.id));
+    format!("docker update --memory {mib}m --memory-swap {mib}m {target}")
+}
+
+fn unit_limit(incident: &Incident) -> Vec<Advice> {
+    let mib = limit_bytes(incident).map(|limit| limit.saturating_add(limit / 2) >> 20);
+    let unit = incident.unit.as_deref().filter(|unit| is_plain(unit));
+    vec![Advice {
+        action: "raise the unit's MemoryMax=, or find out what grew".to_owned(),
+        why: "the unit used all that its limit allows".to_owned(),
+        command: unit.zip(mib).map(|(unit, mib)| format!("systemctl set-property {unit} MemoryMax={mib}M")),
+    }]
+}
+
+fn parent_limit(incident: &Incident) -> Vec<Advice> {
+    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+    let place = owner.map_or_else(String::new, |owner| format!(" {}", owner.path));
+    vec![Advice {
+        action: format!("raise the limit of the cgroup{place}, or lower what lives below it"),
+        why: "the victim's own cgroup was below its limit; the sum in a parent was not".to_owned(),
+        command: None,
+    }]
+}
+
+fn limit_bytes(incident: &Incident) -> Option<u64> {
+    incident.oom.as_ref()?.limit_owner.as_ref()?.limit_bytes
+}
+
+/// Safe to paste into a shell as it is: names come from containers and units, which anybody may have made.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('-')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@' | b':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_shell_would_read_is_never_put_into_a_command() {
+        for (name, plain) in [("web", true), ("a_b.c-1@x:y", true), ("a b", false), ("$(x)", false), ("-rf", false), ("", false), ("a;b", false)] {
+            assert_eq!(is_plain(name), plain, "{name}");
+        }
+    }
+
+    #[test]
+    fn docker_is_told_half_as_much_again_with_swap_moved_along() {
+        let mut container = Container { id: "a".repeat(64), name: Some("web".to_owned()), ..Container::default() };
+        assert_eq!(docker_update(&container, 512 << 20), "docker update --memory 768m --memory-swap 768m web");
+        container.name = Some("$(reboot)".to_owned());
+        assert_eq!(docker_update(&container, 1 << 20), "docker update --memory 6m --memory-swap 6m aaaaaaaaaaaa");
+    }
+}

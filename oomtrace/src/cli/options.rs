@@ -1,0 +1,236 @@
+//! The command line's options, and what they accept.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use glob::Pattern;
+use oomtrace::container::docker;
+use oomtrace::incident::model::Cause;
+use oomtrace::node::signals;
+use oomtrace::probe::load::DEFAULT_RING_BYTES;
+use oomtrace::watch::filter::cgroup_path;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Yellow.on_default().bold())
+    .usage(AnsiColor::Yellow.on_default().bold())
+    .literal(AnsiColor::Green.on_default())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const AFTER_HELP: &str = "\
+Examples:
+  sudo oomtrace                              every OOM kill and SIGKILL on this node, as it happens
+  sudo oomtrace --container 'web*'           only those that hit containers named web…
+  sudo oomtrace --json | jq .verdict         one JSON object a line (see `oomtrace schema`)
+  sudo oomtrace --cause oom_container_limit  only containers that ran into their own limit
+  sudo oomtrace doctor                       what can be seen on this node, and what cannot
+
+Exit status:
+  0  stopped by Ctrl-C, SIGTERM or a closed pipe; or the verb did its work
+  1  something failed while it ran, or a check of the selftest did
+  2  the command line is wrong
+  3  a privilege is missing: run it as root
+  4  this kernel, or what confines this process, does not allow tracing
+
+Environment:
+  OOMTRACE_LOG  oomtrace's own log on stderr: error, warn (default), info, debug
+  NODE_NAME     the node's name in the output, instead of the host's
+  NO_COLOR      no colours, unless --color always";
+
+/// Says who killed a container: every OOM kill and every SIGKILL on this node, from inside the kernel
+#[derive(Debug, Parser)]
+#[command(version, styles = STYLES, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
+#[command(disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    #[command(flatten)]
+    pub watch: Watch,
+}
+
+/// Without a verb oomtrace watches the node until it is stopped.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Kill two processes of its own, one by OOM, and check all that oomtrace says about it
+    Selftest(Runtimes),
+    /// Show what this kernel and this node offer, and what is lost where something is missing
+    Doctor(Doctor),
+    /// Print the JSON Schema of what --json puts out
+    Schema,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// How and what to watch.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Print one JSON object a line instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Only victims in containers with this name or id; * and ? match, may be repeated
+    #[arg(long, value_name = "NAME|ID", value_parser = pattern)]
+    pub container: Vec<Pattern>,
+    /// Only this victim, by its pid on the host; may be repeated
+    #[arg(long, value_name = "PID")]
+    pub pid: Vec<u32>,
+    /// Only victims in this cgroup or below it; may be repeated
+    #[arg(long, value_name = "PATH", value_parser = cgroup_path)]
+    pub cgroup: Vec<String>,
+    /// Only incidents with this cause; may be repeated
+    #[arg(long, value_enum, value_name = "CAUSE")]
+    pub cause: Vec<Cause>,
+    /// Show this signal too, besides SIGKILL (TERM, SIGINT, 15, RTMIN+3); may be repeated
+    #[arg(long, value_name = "SIGNAL", value_parser = signal)]
+    pub signal: Vec<u32>,
+    /// Size of the buffer between kernel and oomtrace (for example 512K, 8M, 64M), rounded up to a power of two
+    #[arg(long, value_name = "SIZE", default_value_t = RingSize(DEFAULT_RING_BYTES), value_parser = ring_size)]
+    pub ring_size: RingSize,
+    #[command(flatten)]
+    pub runtimes: Runtimes,
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// Where runtimes are asked for names.
+#[derive(Clone, Debug, Args)]
+pub struct Runtimes {
+    /// Docker's socket
+    #[arg(long, value_name = "PATH", default_value = docker::DEFAULT_SOCKET)]
+    pub docker_socket: PathBuf,
+}
+
+/// How to show the doctor's findings.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub runtimes: Runtimes,
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// Colours on standard output: a terminal that knows them, and nobody who asked for none (no-color.org).
+    pub fn on_stdout(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                let is_set = |key| std::env::var_os(key).is_some_and(|value| !value.is_empty());
+                let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+                std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !dumb
+            }
+        }
+    }
+}
+
+/// Bytes of the ring buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingSize(pub u32);
+
+impl std::fmt::Display for RingSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            bytes if bytes >= 1 << 20 => write!(f, "{}M", bytes >> 20),
+            bytes => write!(f, "{}K", bytes >> 10),
+        }
+    }
+}
+
+/// The smallest ring buffer: a page on every architecture.
+const MIN_RING: u64 = 64 << 10;
+/// The largest: the kernel counts it twice, and it is memory that nobody else can have.
+const MAX_RING: u64 = 1 << 30;
+
+/// `512K`, `8M`, `1G`, or bytes; rounded up to a power of two, as the kernel wants it.
+fn ring_size(text: &str) -> Result<RingSize, String> {
+    let upper = text.to_ascii_uppercase();
+    let number = upper.trim_end_matches("IB").trim_end_matches('B');
+    let (digits, shift) = match number.chars().last() {
+        Some('K') => (number.trim_end_matches('K'), 10),
+        Some('M') => (number.trim_end_matches('M'), 20),
+        Some('G') => (number.trim_end_matches('G'), 30),
+        _ => (number, 0),
+    };
+    let out_of_range = || "it must be between 64K and 1G".to_owned();
+    let size: u64 = digits.parse().map_err(|_| "it must be a size such as 512K, 8M or 1G".to_owned())?;
+    let size = size.checked_shl(shift).filter(|bytes| bytes >> shift == size).ok_or_else(out_of_range)?;
+    if !(MIN_RING..=MAX_RING).contains(&size) {
+        return Err(out_of_range());
+    }
+    u32::try_from(size.next_power_of_two()).map(RingSize).map_err(|_| out_of_range())
+}
+
+fn signal(text: &str) -> Result<u32, String> {
+    let number = signals::number(text).ok_or("there is no such signal; `kill -l` lists them")?;
+    Ok(number)
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    if text.is_empty() {
+        return Err("it must not be empty".to_owned());
+    }
+    Pattern::new(text).map_err(|error| format!("{} (at character {})", error.msg, error.pos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ring_sizes_are_rounded_up_to_a_power_of_two() {
+        for (text, size) in [
+            ("64K", Some(64 << 10)),
+            ("100k", Some(128 << 10)),
+            ("8M", Some(8 << 20)),
+            ("8MiB", Some(8 << 20)),
+            ("1G", Some(1 << 30)),
+            ("65536", Some(64 << 10)),
+            ("1K", None),
+            ("2G", None),
+            ("", None),
+            ("M", None),
+            ("-8M", None),
+            ("8X", None),
+            ("99999999999999999999", None),
+            ("18446744073709551615G", None),
+        ] {
+            assert_eq!(ring_size(text).ok().map(|size| size.0), size, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_default_is_shown_as_it_is_written() {
+        assert_eq!(RingSize(DEFAULT_RING_BYTES).to_string(), "8M");
+        assert_eq!(ring_size("8M"), Ok(RingSize(DEFAULT_RING_BYTES)));
+    }
+
+    #[test]
+    fn watch_options_and_verbs_do_not_mix() {
+        assert!(Cli::try_parse_from(["oomtrace", "--json", "schema"]).is_err());
+        assert!(Cli::try_parse_from(["oomtrace", "schema"]).is_ok());
+        assert!(Cli::try_parse_from(["oomtrace", "--signal", "NOPE"]).is_err());
+        assert!(Cli::try_parse_from(["oomtrace", "--cause", "nope"]).is_err());
+        assert!(Cli::try_parse_from(["oomtrace", "--container", "[a"]).is_err());
+    }
+}

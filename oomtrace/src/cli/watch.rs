@@ -1,0 +1,143 @@
+//! `oomtrace` without a verb: watch the node.
+
+use std::future::Future;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anyhow::Context as _;
+use aya_log::EbpfLogger;
+use oomtrace::container::directory::Directory;
+use oomtrace::container::docker::Docker;
+use oomtrace::probe::load::{Options, Probe};
+use oomtrace::sink::Sink;
+use oomtrace::sink::human::{Human, Look};
+use oomtrace::sink::json::Json;
+use oomtrace::watch::filter::Filter;
+use oomtrace::watch::{self, Tally};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::exit::{Failure, Status};
+use super::options::Watch;
+
+const SIGKILL: u32 = 9;
+
+pub fn run(options: &Watch) -> Result<Status, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let tally = tokio::task::LocalSet::new().block_on(&runtime, watch(options))?;
+    // Threads that still read kernel symbols must not hold up the end.
+    runtime.shutdown_background();
+    say_tally(options, tally);
+    Ok(Status::Done)
+}
+
+async fn watch(options: &Watch) -> Result<Tally, Failure> {
+    // Before loading: a signal that comes meanwhile must end it in order, too.
+    let stop = stopped()?;
+    let signals = options.signal.iter().copied().filter(|signal| *signal != SIGKILL).collect();
+    let mut probe = Probe::load(&Options { signals, ring_bytes: options.ring_size.0 })?;
+    let logs = forward_kernel_log(&mut probe);
+    let directory = Directory::new(Docker::new(options.runtimes.docker_socket.clone()));
+    let filter = Filter {
+        containers: options.container.clone(),
+        pids: options.pid.clone(),
+        cgroups: options.cgroup.clone(),
+        causes: options.cause.clone(),
+    };
+    if !options.json {
+        greet(&probe);
+    }
+    let mut sink = sink(options);
+    let result = watch::run(probe, directory, filter, sink.as_mut(), stop).await;
+    if let Some(logs) = logs {
+        logs.abort();
+    }
+    Ok(result?)
+}
+
+fn sink(options: &Watch) -> Box<dyn Sink> {
+    if options.json {
+        return Box::new(Json::new(io::stdout()));
+    }
+    let color = options.color.on_stdout();
+    let is_terminal = io::stdout().is_terminal();
+    let width = move || if is_terminal { terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)) } else { None };
+    Box::new(Human::new(io::stdout(), move || Look { color, width: width() }))
+}
+
+/// Says on stderr that it is running, and what it cannot see.
+fn greet(probe: &Probe) {
+    let mut err = io::stderr().lock();
+    // Nobody may be reading stderr, and that is no reason to stop.
+    _ = writeln!(err, "oomtrace: watching every OOM kill and SIGKILL on this node; Ctrl-C stops");
+    for missing in &probe.missing {
+        _ = writeln!(err, "oomtrace: not seen here: {missing}");
+    }
+}
+
+fn say_tally(options: &Watch, tally: Tally) {
+    let lost = match tally.lost {
+        0 => "no event was lost".to_owned(),
+        lost => format!("{lost} events were lost"),
+    };
+    if !options.json || tally.lost > 0 {
+        _ = writeln!(io::stderr(), "oomtrace: {} incidents; {lost}", tally.incidents);
+    }
+}
+
+/// Completes on SIGINT, on SIGTERM, and when whoever reads standard output has gone.
+fn stopped() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let closed = closed_output();
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = closed => {}
+        }
+    })
+}
+
+/// Completes when standard output is a pipe without a reader. Without this, oomtrace would stay until the next kill.
+async fn closed_output() {
+    // SAFETY: standard output's descriptor is 1 and stays open for the life of the process.
+    match unsafe { AsyncFd::register_with_interest(io::stdout(), Interest::ERROR) } {
+        Ok(output) => {
+            if let Err(error) = output.ready(Interest::ERROR).await {
+                log::debug!("cannot watch standard output: {error}");
+                std::future::pending::<()>().await;
+            }
+        }
+        // A file cannot be watched, and has no reader to lose.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Hands the kernel side's own log lines to the log.
+fn forward_kernel_log(probe: &mut Probe) -> Option<tokio::task::JoinHandle<()>> {
+    if !log::log_enabled!(target: "oomtrace_ebpf", log::Level::Error) {
+        return None;
+    }
+    let logger = match EbpfLogger::init(&mut probe.ebpf) {
+        Ok(logger) => logger,
+        Err(error) => {
+            log::debug!("no log from the kernel side: {error}");
+            return None;
+        }
+    };
+    // SAFETY: the logger owns its ring buffer's descriptor and keeps it open until it is dropped.
+    let mut logger = match unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) } {
+        Ok(logger) => logger,
+        Err(error) => {
+            log::debug!("no log from the kernel side: {}", io::Error::from(error));
+            return None;
+        }
+    };
+    Some(tokio::task::spawn_local(async move {
+        while let Ok(mut guard) = logger.readable_mut().await {
+            guard.get_inner_mut().flush();
+            guard.clear_ready();
+        }
+    }))
+}

@@ -1,0 +1,226 @@
+//! Containers' metadata, asked once and kept. Off the event path: a daemon that hangs costs one time-out, after which
+//! incidents go out without it for a while, and say so.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::docker::{Docker, DockerError, Metadata};
+use super::placement::Runtime;
+use crate::incident::model::Container;
+
+/// Containers kept; a container's metadata is some hundred bytes, and up to some KiB with many labels.
+const CAPACITY: usize = 4096;
+/// How long a daemon that did not answer is not asked again.
+const BACK_OFF: Duration = Duration::from_secs(10);
+
+/// Looks containers up and remembers them. Clones share what is remembered.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    docker: Docker,
+    state: Rc<RefCell<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    known: HashMap<String, Rc<Metadata>>,
+    /// Not to be asked before this time, and why.
+    down: Option<(Instant, DockerError)>,
+}
+
+impl Directory {
+    #[must_use]
+    pub fn new(docker: Docker) -> Self {
+        Self { docker, state: Rc::default() }
+    }
+
+    /// Fetches all containers that are there at start, so that their first kill needs no question.
+    pub async fn preload(&self) {
+        match self.docker.list().await {
+            Ok(containers) => {
+                log::debug!("{} containers known to Docker", containers.len());
+                for (id, metadata) in containers {
+                    self.remember(id, metadata);
+                }
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Adds to `container` what its runtime knows.
+    ///
+    /// # Errors
+    /// Why there is nothing to add, in words for the incident's `missing`.
+    pub async fn complete(&self, container: &mut Container, runtime: Option<Runtime>) -> Result<(), String> {
+        match runtime {
+            Some(Runtime::Docker) | None => {}
+            Some(other) => {
+                return Err(format!("the container's name, image and labels ({} is not asked)", other.name()));
+            }
+        }
+        match self.look_up(&container.id).await {
+            Ok(metadata) => {
+                container.runtime.get_or_insert_with(|| Runtime::Docker.name().to_owned());
+                container.name.clone_from(&metadata.name);
+                container.image.clone_from(&metadata.image);
+                container.labels = Some(metadata.labels.clone());
+                container.init_pid = container.init_pid.or(metadata.init_pid);
+                Ok(())
+            }
+            Err(error) => Err(format!("the container's name, image and labels ({error})")),
+        }
+    }
+
+    async fn look_up(&self, id: &str) -> Result<Rc<Metadata>, DockerError> {
+        {
+            let state = self.state.borrow();
+            if let Some(known) = state.known.get(id) {
+                return Ok(Rc::clone(known));
+            }
+            if let Some((until, why)) = &state.down
+                && Instant::now() < *until
+            {
+                return Err(why.clone());
+            }
+        }
+        match self.docker.inspect(id).await {
+            Ok(metadata) => Ok(self.remember(id.to_owned(), metadata)),
+            Err(error) => {
+                self.failed(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn remember(&self, id: String, metadata: Metadata) -> Rc<Metadata> {
+        let mut state = self.state.borrow_mut();
+        state.down = None;
+        if state.known.len() >= CAPACITY {
+            state.known.clear();
+        }
+        let metadata = Rc::new(metadata);
+        state.known.insert(id, Rc::clone(&metadata));
+        metadata
+    }
+
+    fn failed(&self, error: DockerError) {
+        if error.is_down() {
+            log::debug!("{error}; not asked for {} s", BACK_OFF.as_secs());
+            self.state.borrow_mut().down = Some((Instant::now() + BACK_OFF, error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixListener;
+
+    const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
+
+    fn container() -> Container {
+        Container { id: ID.to_owned(), ..Container::default() }
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    /// Stands in for a Docker daemon that answers every question with `answer`, or never when there is none. The real
+    /// daemon is asked in tests/live.rs; this is for what a real one does not do on demand.
+    async fn daemon(answer: Option<&'static str>) -> (tempfile::TempDir, Docker, Rc<RefCell<u32>>) {
+        let dir = tempfile::tempdir().unwrap();
+        let socket: PathBuf = dir.path().join("docker.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let asked = Rc::new(RefCell::new(0));
+        let counter = Rc::clone(&asked);
+        tokio::task::spawn_local(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                *counter.borrow_mut() += 1;
+                let mut buffer = [0; 4096];
+                let _read = stream.read(&mut buffer).await.unwrap();
+                match answer {
+                    Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+                    None => std::mem::forget(stream),
+                }
+            }
+        });
+        (dir, Docker::new(socket), asked)
+    }
+
+    fn with_daemon<T>(answer: Option<&'static str>, test: impl AsyncFnOnce(Directory, Rc<RefCell<u32>>) -> T) -> T {
+        block_on(tokio::task::LocalSet::new().run_until(async {
+            let (_dir, docker, asked) = daemon(answer).await;
+            test(Directory::new(docker), asked).await
+        }))
+    }
+
+    #[test]
+    fn an_absent_daemon_is_said_and_not_asked_again_at_once() {
+        block_on(async {
+            let directory = Directory::new(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
+            let why = directory.complete(&mut container(), Some(Runtime::Docker)).await.unwrap_err();
+            assert!(why.contains("cannot connect to Docker at /nonexistent/docker.sock"), "{why}");
+            assert!(directory.state.borrow().down.is_some());
+        });
+    }
+
+    #[test]
+    fn a_hung_daemon_costs_one_time_out() {
+        with_daemon(None, async |directory, asked| {
+            tokio::time::pause();
+            for _ in 0..3 {
+                let why = directory.complete(&mut container(), Some(Runtime::Docker)).await.unwrap_err();
+                assert!(why.contains("did not answer within 2 s"), "{why}");
+            }
+            assert_eq!(*asked.borrow(), 1);
+        });
+    }
+
+    #[test]
+    fn an_answer_is_asked_for_once() {
+        let answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\
+            {\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx:1.27\",\"Labels\":{\"a\":\"b\"}},\"State\":{\"Pid\":7}}";
+        with_daemon(Some(answer), async |directory, asked| {
+            for _ in 0..2 {
+                let mut container = container();
+                directory.complete(&mut container, None).await.unwrap();
+                assert_eq!(container.name.as_deref(), Some("web"));
+                assert_eq!(container.image.as_deref(), Some("nginx:1.27"));
+                assert_eq!(container.runtime.as_deref(), Some("docker"));
+                assert_eq!(container.init_pid, Some(7));
+                assert_eq!(container.labels.unwrap().get("a").map(String::as_str), Some("b"));
+            }
+            assert_eq!(*asked.borrow(), 1);
+        });
+    }
+
+    #[test]
+    fn answers_that_are_none_are_said() {
+        for (answer, why) in [
+            ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "does not know container"),
+            ("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", "HTTP status 500"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull", "no usable answer"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{\"Name\":7", "no usable answer"),
+            ("garbage\r\n\r\n", "no usable answer"),
+        ] {
+            with_daemon(Some(answer), async |directory, _| {
+                let got = directory.complete(&mut container(), Some(Runtime::Docker)).await.unwrap_err();
+                assert!(got.contains(why), "{answer:?} gave {got:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_no_id_is_never_put_into_a_request() {
+        with_daemon(Some("HTTP/1.1 200 OK\r\n\r\n{}"), async |directory, asked| {
+            let mut container = Container { id: "x/../../info?a b".to_owned(), ..Container::default() };
+            assert!(directory.complete(&mut container, None).await.is_err());
+            assert_eq!(*asked.borrow(), 0);
+        });
+    }
+}

@@ -1,0 +1,347 @@
+//! An episode and what the node knows, to an incident without a verdict: ids to names, kernel times to wall-clock times.
+
+use super::correlate::{Episode, Kill};
+use super::model::{
+    Attribution, Collateral, Container, Incident, Login, Memory, Oom, OomScope, Pod, Preceding, Process, Role, SCHEMA,
+    Sender, SenderKind, Signal as SignalModel, SignalPath, Victim, VictimMemory,
+};
+use super::oom::{self, Basis};
+use crate::container::placement::{ContainerPlace, Placement, Runtime};
+use crate::node::clock::WallClock;
+use crate::node::identity::Identity;
+use crate::node::processes::Processes;
+use crate::node::signals;
+use crate::node::users::Users;
+use crate::probe::event::{BootNs, Info, MarkVictim, Signal, Task};
+
+const SIGKILL: u32 = 9;
+
+/// What the node adds to an episode.
+pub struct Context<'a> {
+    pub identity: &'a Identity,
+    pub clock: WallClock,
+    pub users: &'a mut Users,
+    pub processes: &'a mut Processes,
+}
+
+/// An incident whose containers are known by their paths only, and by which scheme each was found.
+pub struct Draft {
+    pub incident: Incident,
+    pub victim_runtime: Option<Runtime>,
+    pub sender_runtime: Option<Runtime>,
+}
+
+/// What could not be seen of one incident.
+#[derive(Default)]
+struct Gaps {
+    /// Says who or why less surely.
+    attribution: Vec<String>,
+    /// Leaves a field empty.
+    detail: Vec<String>,
+}
+
+/// Puts the incident together.
+#[must_use]
+pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
+    let mut gaps = Gaps::default();
+    let at = episode.at();
+    let Episode { chosen, collateral, preceding, init_killed_by } = episode;
+    let Kill { signal, path, mark } = chosen;
+    let is_oom = mark.is_some() || path.is_some_and(|p| matches!(p.path, SignalPath::OomKill | SignalPath::OomGroup));
+
+    let victim_task = signal.as_ref().map(|s| &s.victim).or_else(|| mark.as_ref().and_then(|m| m.victim.as_ref()));
+    let victim_place = victim_task.map(place).unwrap_or_default();
+    let victim = victim_task.map_or_else(|| unknown_victim(mark.as_ref()), |task| describe_victim(task, context));
+    if victim.process.cmdline.is_none() {
+        gaps.detail.push("the victim's command line (its memory was gone before it could be read)".to_owned());
+    }
+    let (container, victim_runtime) = describe_container(victim_place.1.container.as_ref(), Some(&victim));
+
+    let trigger_task = signal.as_ref().map(|s| &s.sender).or_else(|| mark.as_ref().map(|m| &m.trigger));
+    let trigger = trigger_task.filter(|_| is_oom).map(|task| {
+        let mut process = describe(task, context);
+        if let Some(signal) = &signal {
+            set_cmdline(&mut process, signal);
+        }
+        process
+    });
+
+    let mut sender_runtime = None;
+    let sender = match &signal {
+        Some(signal) => {
+            let (sender, runtime) = describe_sender(signal, path.map(|p| p.path), is_oom, context);
+            sender_runtime = runtime;
+            sender
+        }
+        None => kernel_sender(),
+    };
+
+    let symbols = signal.as_ref().map(|s| s.symbols.as_slice()).unwrap_or_default();
+    match &signal {
+        Some(signal) if !signal.stack.is_empty() && symbols.is_empty() => {
+            gaps.attribution.push("the names of kernel functions (kallsyms): the path is inferred from siginfo".to_owned());
+        }
+        Some(signal) if signal.stack.is_empty() => {
+            gaps.attribution.push("the kernel stack: the path is inferred from siginfo".to_owned());
+        }
+        Some(signal) if signal.truncated => {
+            gaps.detail.push("parts that did not fit into the event (paths or ancestors)".to_owned());
+        }
+        Some(_) => {}
+        None => gaps.attribution.push("the SIGKILL itself (signal_generate is not attached)".to_owned()),
+    }
+    let (oom, memory) = if is_oom {
+        describe_oom(mark.as_ref(), symbols, &victim_place, &collateral, &mut gaps)
+    } else {
+        (None, None)
+    };
+    if let Some(earlier) = &init_killed_by {
+        log::debug!("the init of this pid namespace was killed by {}", earlier.signal.sender.key.pid);
+    }
+
+    let incident = Incident {
+        schema: SCHEMA,
+        id: context.identity.incident_id(context.clock.offset_ns + i128::from(at), victim.process.pid),
+        time: time(context, at),
+        node: context.identity.node.clone(),
+        boot_id: context.identity.boot_id.clone(),
+        verdict: None,
+        container,
+        unit: victim_place.1.unit,
+        sender,
+        requester: None,
+        trigger,
+        signal: describe_signal(signal.as_ref(), path.map(|p| p.path)),
+        preceding: preceding.iter().map(|p| describe_preceding(p, at, context)).collect(),
+        oom,
+        memory,
+        attribution: if gaps.attribution.is_empty() { Attribution::Full } else { Attribution::Partial },
+        missing: gaps.attribution.into_iter().chain(gaps.detail).collect(),
+        collateral: collateral.into_iter().filter_map(|(role, kill)| describe_collateral(role, &kill, context)).collect(),
+        victim,
+    };
+    Draft { incident, victim_runtime, sender_runtime }
+}
+
+/// The path that tells most about where a task lives, and what it tells: on a hybrid node the default hierarchy may
+/// know nothing, on a v2 node it is the only one.
+fn place(task: &Task) -> (Option<String>, Placement) {
+    let paths = [&task.cgroup_path, &task.memory_path].into_iter().flatten();
+    let parsed: Vec<(&String, Placement)> = paths.map(|path| (path, Placement::parse(path))).collect();
+    let by = |wanted: &dyn Fn(&(&String, Placement)) -> bool| parsed.iter().find(|p| wanted(p)).cloned();
+    by(&|(_, placement)| placement.container.is_some())
+        .or_else(|| by(&|(_, placement)| placement.unit.is_some()))
+        .or_else(|| by(&|(path, _)| path.as_str() != "/"))
+        .or_else(|| parsed.first().cloned())
+        .map_or_else(Default::default, |(path, placement)| (Some(path.clone()), placement))
+}
+
+fn describe(task: &Task, context: &mut Context<'_>) -> Process {
+    let details = context.processes.look_up(task.key);
+    Process {
+        pid: task.key.pid,
+        tid: Some(task.tid),
+        ppid: Some(task.ppid),
+        comm: task.comm.clone(),
+        exe: task.exe.clone().or_else(|| details.exe.clone()),
+        cmdline: details.cmdline.clone(),
+        cmdline_truncated: details.cmdline_truncated,
+        uid: Some(task.uid),
+        user: context.users.name(task.uid),
+        started: context.clock.rfc3339(task.key.start),
+        cgroup: place(task).0,
+        pid_in_namespace: Some(task.ns_pid).filter(|pid| *pid != 0),
+    }
+}
+
+/// The command line that the kernel side read from the sender's memory at the signal.
+fn set_cmdline(process: &mut Process, signal: &Signal) {
+    if let Some(cmdline) = &signal.cmdline {
+        process.cmdline = Some(cmdline.clone());
+        process.cmdline_truncated = signal.cmdline_truncated;
+    }
+}
+
+fn describe_victim(task: &Task, context: &mut Context<'_>) -> Victim {
+    Victim { process: describe(task, context), container_init: task.is_namespace_init(), exit: None }
+}
+
+/// Only a thread id is known: the old mark_victim without its SIGKILL.
+fn unknown_victim(mark: Option<&MarkVictim>) -> Victim {
+    let tid = mark.map(|m| m.victim_tid);
+    let process = Process { pid: tid.unwrap_or_default(), tid, ..Process::default() };
+    Victim { process, container_init: false, exit: None }
+}
+
+fn describe_container(
+    place: Option<&ContainerPlace>,
+    victim: Option<&Victim>,
+) -> (Option<Container>, Option<Runtime>) {
+    let Some(place) = place else { return (None, None) };
+    let container = Container {
+        id: place.id.clone(),
+        runtime: place.runtime.map(|r| r.name().to_owned()),
+        init_pid: victim.filter(|v| v.container_init).map(|v| v.process.pid),
+        pod: place.pod.as_ref().map(|pod| Pod {
+            name: None,
+            namespace: None,
+            uid: Some(pod.uid.clone()),
+            qos: Some(pod.qos),
+        }),
+        cgroup: place.cgroup.clone(),
+        ..Container::default()
+    };
+    (Some(container), place.runtime)
+}
+
+fn kernel_sender() -> Sender {
+    Sender { kind: SenderKind::Kernel, process: None, ancestors: Vec::new(), container: None, unit: None, login: None }
+}
+
+/// Who generated the signal: a process, when it was a system call or a write of its own; else the kernel.
+fn describe_sender(
+    signal: &Signal,
+    path: Option<SignalPath>,
+    is_oom: bool,
+    context: &mut Context<'_>,
+) -> (Sender, Option<Runtime>) {
+    let by_process = match signal.info {
+        Info::Real(_) => path != Some(SignalPath::ForceSignal),
+        // The writer of cgroup.kill and the tracer are processes; a parent's death is an event, not a sender.
+        Info::None => matches!(path, Some(SignalPath::CgroupKill | SignalPath::Ptrace)),
+        Info::Kernel => false,
+    };
+    if !by_process || is_oom || signal.sender.kernel_thread {
+        return (kernel_sender(), None);
+    }
+    let task = &signal.sender;
+    let mut process = describe(task, context);
+    set_cmdline(&mut process, signal);
+    let placement = place(task).1;
+    let (container, runtime) = describe_container(placement.container.as_ref(), None);
+    let login = Login {
+        uid: task.login_uid,
+        user: task.login_uid.and_then(|uid| context.users.name(uid)),
+        session: task.session,
+        tty: signal.tty.clone(),
+    };
+    let known = login.uid.is_some() || login.tty.is_some();
+    let ancestors = signal
+        .ancestors
+        .iter()
+        .map(|ancestor| {
+            let details = context.processes.look_up(ancestor.key);
+            Process {
+                pid: ancestor.key.pid,
+                comm: ancestor.comm.clone(),
+                exe: details.exe.clone(),
+                cmdline: details.cmdline.clone(),
+                cmdline_truncated: details.cmdline_truncated,
+                uid: Some(ancestor.uid),
+                user: context.users.name(ancestor.uid),
+                started: context.clock.rfc3339(ancestor.key.start),
+                ..Process::default()
+            }
+        })
+        .collect();
+    let sender = Sender {
+        kind: SenderKind::Process,
+        process: Some(process),
+        ancestors,
+        container,
+        unit: placement.unit,
+        login: known.then_some(login),
+    };
+    (sender, runtime)
+}
+
+fn describe_signal(signal: Option<&Signal>, path: Option<SignalPath>) -> SignalModel {
+    let number = signal.map_or(SIGKILL, |s| s.number);
+    SignalModel {
+        number,
+        name: signals::name(number),
+        code: signal.and_then(|s| match s.info {
+            Info::Real(code) => Some(code),
+            Info::None | Info::Kernel => None,
+        }),
+        group: signal.is_none_or(|s| s.group),
+        path,
+        kernel_stack: signal.map(|s| s.symbols.clone()).unwrap_or_default(),
+    }
+}
+
+fn describe_preceding(signal: &Signal, kill_at: BootNs, context: &mut Context<'_>) -> Preceding {
+    let mut sender = describe(&signal.sender, context);
+    set_cmdline(&mut sender, signal);
+    Preceding {
+        signal: signal.number,
+        name: signals::name(signal.number),
+        time: time(context, signal.at),
+        before_ms: kill_at.saturating_sub(signal.at) / 1_000_000,
+        sender,
+    }
+}
+
+fn describe_collateral(role: Role, kill: &Kill, context: &mut Context<'_>) -> Option<Collateral> {
+    let task = kill.signal.as_ref().map(|s| &s.victim)?;
+    Some(Collateral { process: describe(task, context), role })
+}
+
+fn describe_oom(
+    mark: Option<&MarkVictim>,
+    symbols: &[String],
+    (_, placement): &(Option<String>, Placement),
+    collateral: &[(Role, Kill)],
+    gaps: &mut Gaps,
+) -> (Option<Oom>, Option<Memory>) {
+    let levels = mark.map(|m| m.levels.as_slice()).unwrap_or_default();
+    let (scope, basis) = oom::scope(symbols, levels);
+    if basis == Basis::Counters {
+        gaps.attribution.push("what ran out is guessed from how full each memory cgroup was".to_owned());
+    }
+    if scope == OomScope::Host {
+        gaps.attribution.push("whether a cpuset or a memory policy narrowed the choice (oom_control is not read)".to_owned());
+    }
+    let victim_path = mark.and_then(|m| m.victim.as_ref()).and_then(|v| v.memory_path.as_deref());
+    let mut limit_owner = None;
+    if scope == OomScope::Memcg {
+        match oom::limit_owner(levels) {
+            Some((level, only)) => {
+                limit_owner = oom::describe_owner(level, victim_path, placement);
+                gaps.attribution.push(if only {
+                    "which limit was hit is read off the counters: the only full one (oom_control is not read)".to_owned()
+                } else {
+                    "which limit was hit: no single one was full when the victim was chosen".to_owned()
+                });
+            }
+            None => gaps.attribution.push("which limit was hit (no memory cgroup of the victim shows one)".to_owned()),
+        }
+    }
+    if mark.is_none() {
+        gaps.attribution.push("the victim's memory and limits (no mark_victim event came)".to_owned());
+    }
+    let group = collateral.iter().any(|(role, _)| *role == Role::OomGroup);
+    let oom = Oom {
+        scope: Some(scope),
+        limit_owner,
+        order: None,
+        gfp: None,
+        group: group.then_some(true),
+        chosen_points: None,
+        oom_score_adj: mark.map(|m| m.oom_score_adj),
+        victim_memory: mark.map(|m| VictimMemory {
+            anon_bytes: m.anon_bytes,
+            file_bytes: m.file_bytes,
+            shmem_bytes: m.shmem_bytes,
+            swap_bytes: m.swap_bytes,
+            page_tables_bytes: m.page_table_bytes,
+            total_vm_bytes: m.total_vm_bytes,
+        }),
+    };
+    (Some(oom), mark.and_then(|m| oom::describe_levels(m, victim_path)))
+}
+
+/// A boot time that the calendar cannot show does not happen: clocks are 64-bit nanoseconds.
+fn time(context: &Context<'_>, at: BootNs) -> String {
+    context.clock.rfc3339(at).unwrap_or_default()
+}

@@ -1,0 +1,9 @@
+//! An incident: one kill episode with one verdict. The model that the JSON contract is made of, and the correlator that
+//! groups raw events into episodes.
+
+pub mod assemble;
+pub mod correlate;
+pub mod model;
+pub mod oom;
+pub mod path;
+pub mod text;

@@ -1,0 +1,465 @@
+//! The contract: what one line of `oomtrace --json` is. `oomtrace schema` prints the JSON Schema of [`Record`].
+//!
+//! Unknown or not applicable is `null`, never a made-up value. Times are RFC 3339 UTC with nanoseconds, sizes bytes,
+//! pids the host's; a duration says its unit in its name.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Version of the contract; a field that changes its meaning or goes away makes a new one.
+pub const SCHEMA: u32 = 1;
+
+/// One line of the stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always the large one")]
+pub enum Record {
+    /// Every hook is attached: kills from now on are seen. Always the first line.
+    Ready(Ready),
+    /// A kill.
+    Incident(Incident),
+    /// A signal that `--signal` asked for, other than SIGKILL. An incident without a verdict: a process may handle it.
+    Signal(Incident),
+    /// Events that did not fit into the ring buffer and were not seen.
+    Lost(Lost),
+}
+
+/// What oomtrace can see on this node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ready {
+    /// Version of the contract.
+    pub schema: u32,
+    /// oomtrace's own version.
+    pub version: String,
+    /// The host's name.
+    pub node: Option<String>,
+    /// The kernel's id of this boot.
+    pub boot_id: Option<String>,
+    /// Hooks that are attached.
+    pub attached: Vec<String>,
+    /// What cannot be seen on this node, in words.
+    pub missing: Vec<String>,
+}
+
+/// Events lost since the last such line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Lost {
+    /// How many.
+    pub events: u64,
+}
+
+/// One kill episode: one verdict, one victim, any collateral.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Incident {
+    /// Version of the contract.
+    pub schema: u32,
+    /// Sortable by time, and unique across reboots and nodes.
+    pub id: String,
+    /// When the signal was generated.
+    pub time: String,
+    /// The host's name.
+    pub node: Option<String>,
+    /// The kernel's id of this boot.
+    pub boot_id: Option<String>,
+    /// Null for a signal that is not a kill.
+    pub verdict: Option<Verdict>,
+    pub victim: Victim,
+    /// Further victims of the same episode.
+    pub collateral: Vec<Collateral>,
+    /// The victim's container.
+    pub container: Option<Container>,
+    /// The victim's systemd unit.
+    pub unit: Option<String>,
+    pub sender: Sender,
+    /// Who asked the runtime to kill.
+    pub requester: Option<Requester>,
+    /// OOM only: the process whose allocation ran into the limit. Neither the victim nor a killer, but it may be the
+    /// victim.
+    pub trigger: Option<Process>,
+    pub signal: Signal,
+    /// Stop signals that the victim got before.
+    pub preceding: Vec<Preceding>,
+    pub oom: Option<Oom>,
+    pub memory: Option<Memory>,
+    pub attribution: Attribution,
+    /// What could not be seen, in words.
+    pub missing: Vec<String>,
+}
+
+/// The judgement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    pub cause: Cause,
+    pub confidence: Confidence,
+    /// One sentence.
+    pub summary: String,
+    pub evidence: Vec<Evidence>,
+    pub advice: Vec<Advice>,
+}
+
+/// Why the victim died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[clap(rename_all = "snake_case")]
+pub enum Cause {
+    OomContainerLimit,
+    OomPodLimit,
+    OomUnitLimit,
+    OomSliceLimit,
+    OomHost,
+    OomConstrained,
+    UserspaceOomKiller,
+    RuntimeKill,
+    RuntimeStopTimeout,
+    ServiceManagerKill,
+    KubeletProbeFailure,
+    KubeletEviction,
+    KubeletPreemption,
+    KubeletDeletion,
+    SameContainerKill,
+    ProcessKill,
+    SelfKill,
+    CgroupKill,
+    PidNamespaceExit,
+    ParentExit,
+    RlimitCpu,
+    Ptrace,
+    BpfProgram,
+    OtherKernel,
+}
+
+impl Cause {
+    /// The kernel's OOM killer did it.
+    #[must_use]
+    pub const fn is_oom(self) -> bool {
+        matches!(
+            self,
+            Self::OomContainerLimit
+                | Self::OomPodLimit
+                | Self::OomUnitLimit
+                | Self::OomSliceLimit
+                | Self::OomHost
+                | Self::OomConstrained
+        )
+    }
+}
+
+/// How sure the verdict is. `certain` only when the kernel itself says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    Possible,
+    Likely,
+    Certain,
+}
+
+/// A fact that the verdict rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    pub fact: String,
+    pub source: Source,
+}
+
+/// Where a fact comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    Kernel,
+    Cgroup,
+    Procfs,
+    Runtime,
+    Kubernetes,
+    Kmsg,
+}
+
+/// Something to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Advice {
+    pub action: String,
+    pub why: String,
+    /// A command that does it.
+    pub command: Option<String>,
+}
+
+/// A process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Process {
+    /// The thread group's id.
+    pub pid: u32,
+    /// The thread that was seen.
+    pub tid: Option<u32>,
+    pub ppid: Option<u32>,
+    pub comm: String,
+    /// Path of the executable in the process's own mount namespace.
+    pub exe: Option<String>,
+    pub cmdline: Option<Vec<String>>,
+    pub cmdline_truncated: bool,
+    pub uid: Option<u32>,
+    pub user: Option<String>,
+    /// When the process started.
+    pub started: Option<String>,
+    /// Path of its cgroup: on the default hierarchy, or on that of the memory controller where only that one tells
+    /// processes apart.
+    pub cgroup: Option<String>,
+    /// Its pid in its innermost pid namespace.
+    pub pid_in_namespace: Option<u32>,
+}
+
+/// The process that was killed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Victim {
+    #[serde(flatten)]
+    pub process: Process,
+    /// It was the first process of its container, which ends with it.
+    pub container_init: bool,
+    pub exit: Option<Exit>,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Exit {
+    /// As wait(2) gives it.
+    pub status: u32,
+    /// Exit code, when it exited.
+    pub code: Option<u32>,
+    /// Signal, when one killed it.
+    pub signal: Option<u32>,
+    /// From the signal to the exit, in microseconds.
+    pub after_us: Option<u64>,
+}
+
+/// A further victim of the same episode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Collateral {
+    pub process: Process,
+    pub role: Role,
+}
+
+/// Why a further victim died too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// memory.oom.group is set above it.
+    OomGroup,
+    /// It shared the victim's memory.
+    SharedMm,
+    /// Its pid namespace's init ended.
+    PidNamespace,
+    /// It was in the cgroup that was killed.
+    CgroupKill,
+    /// It was in the process group that was killed.
+    ProcessGroup,
+}
+
+/// A container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Container {
+    pub id: String,
+    pub name: Option<String>,
+    pub runtime: Option<String>,
+    pub image: Option<String>,
+    pub init_pid: Option<u32>,
+    pub pod: Option<Pod>,
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Path of the container's own cgroup.
+    pub cgroup: String,
+}
+
+/// A Kubernetes pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Pod {
+    pub name: Option<String>,
+    pub namespace: Option<String>,
+    pub uid: Option<String>,
+    pub qos: Option<Qos>,
+}
+
+/// A pod's quality of service class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Qos {
+    Guaranteed,
+    Burstable,
+    BestEffort,
+}
+
+/// Who generated the signal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sender {
+    pub kind: SenderKind,
+    /// Null when it was the kernel.
+    pub process: Option<Process>,
+    /// Parents, nearest first.
+    pub ancestors: Vec<Process>,
+    /// The sender's container.
+    pub container: Option<Container>,
+    /// The sender's systemd unit.
+    pub unit: Option<String>,
+    pub login: Option<Login>,
+}
+
+/// A process, or the kernel by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SenderKind {
+    Process,
+    Kernel,
+}
+
+/// The person behind a sender, as far as the kernel knows one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Login {
+    /// Audit login uid: who logged in, whatever sudo came after.
+    pub uid: Option<u32>,
+    pub user: Option<String>,
+    /// Audit session.
+    pub session: Option<u32>,
+    pub tty: Option<String>,
+}
+
+/// Who asked a runtime to kill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Requester {
+    pub process: Process,
+    /// How the request went.
+    pub via: String,
+    pub confidence: Confidence,
+}
+
+/// The signal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Signal {
+    pub number: u32,
+    pub name: String,
+    /// `si_code`, when there was a siginfo.
+    pub code: Option<i32>,
+    /// It went to the whole process, not to one thread.
+    pub group: bool,
+    pub path: Option<SignalPath>,
+    /// Functions, innermost first.
+    pub kernel_stack: Vec<String>,
+}
+
+/// The way a signal took through the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalPath {
+    Kill,
+    Tkill,
+    Tgkill,
+    RtSigqueueinfo,
+    PidfdSendSignal,
+    CgroupKill,
+    OomKill,
+    OomGroup,
+    OomSharedMm,
+    PidNamespaceExit,
+    ParentDeath,
+    Ptrace,
+    PidfdAutokill,
+    RlimitCpu,
+    Sysrq,
+    BpfSendSignal,
+    ForceSignal,
+    OtherKernel,
+}
+
+/// A signal that came before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Preceding {
+    pub signal: u32,
+    pub name: String,
+    pub time: String,
+    /// How long before the kill, in milliseconds.
+    pub before_ms: u64,
+    pub sender: Process,
+}
+
+/// What the OOM killer went by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Oom {
+    pub scope: Option<OomScope>,
+    pub limit_owner: Option<LimitOwner>,
+    pub order: Option<i32>,
+    pub gfp: Option<String>,
+    /// The victim's whole cgroup was killed (memory.oom.group).
+    pub group: Option<bool>,
+    pub chosen_points: Option<i64>,
+    pub oom_score_adj: Option<i32>,
+    pub victim_memory: Option<VictimMemory>,
+}
+
+/// What ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OomScope {
+    Memcg,
+    Host,
+    Cpuset,
+    Mempolicy,
+}
+
+/// The cgroup whose limit was hit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LimitOwner {
+    pub path: String,
+    pub level: LimitLevel,
+    pub limit_bytes: Option<u64>,
+    pub usage_bytes: Option<u64>,
+    pub peak_bytes: Option<u64>,
+}
+
+/// Whose limit it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitLevel {
+    Container,
+    Pod,
+    /// A systemd service or scope.
+    Unit,
+    /// Any other cgroup below the root.
+    Slice,
+    Root,
+}
+
+/// The victim's memory when it was chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VictimMemory {
+    pub anon_bytes: u64,
+    pub file_bytes: u64,
+    pub shmem_bytes: u64,
+    pub swap_bytes: u64,
+    pub page_tables_bytes: u64,
+    pub total_vm_bytes: u64,
+}
+
+/// Memory around the victim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Memory {
+    /// From the victim's cgroup to the root, at the kill.
+    pub levels: Vec<MemoryLevel>,
+    /// memory.stat of the victim's cgroup.
+    pub stat: Option<BTreeMap<String, u64>>,
+    /// Usage over time before the kill.
+    pub timeline: Option<Vec<serde_json::Value>>,
+}
+
+/// One cgroup's memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryLevel {
+    pub path: String,
+    pub usage_bytes: u64,
+    /// Null = no limit.
+    pub limit_bytes: Option<u64>,
+    pub peak_bytes: u64,
+}
+
+/// How much of what happened could be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Attribution {
+    Full,
+    Partial,
+    None,
+}

@@ -1,0 +1,186 @@
+//! Incidents in words: the same ones in the verdict, on the terminal and in evidence.
+
+use super::model::{Cause, Incident, LimitLevel, Process, SignalPath};
+
+/// `nginx[22490]`.
+#[must_use]
+pub fn process(process: &Process) -> String {
+    let name = if process.comm.is_empty() { "unknown" } else { &process.comm };
+    format!("{name}[{}]", process.pid)
+}
+
+/// Bytes as people read them: `512 MiB`, `1.5 GiB`, `12 KiB`.
+#[must_use]
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let Some((unit, shift)) = UNITS.into_iter().find(|(_, shift)| bytes >> shift != 0) else {
+        return format!("{bytes} B");
+    };
+    // Tenths, rounded down: a usage must not be shown above its limit.
+    let tenths = u128::from(bytes) * 10 >> shift;
+    if tenths >= 1000 || tenths.is_multiple_of(10) {
+        format!("{} {unit}", tenths / 10)
+    } else {
+        format!("{}.{} {unit}", tenths / 10, tenths % 10)
+    }
+}
+
+/// Milliseconds as people read them: `12 ms`, `10.0 s`, `2 min 5 s`.
+#[must_use]
+pub fn duration_ms(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+    }
+}
+
+/// A path's name as in the contract.
+#[must_use]
+pub fn path_name(path: SignalPath) -> &'static str {
+    match path {
+        SignalPath::Kill => "kill",
+        SignalPath::Tkill => "tkill",
+        SignalPath::Tgkill => "tgkill",
+        SignalPath::RtSigqueueinfo => "rt_sigqueueinfo",
+        SignalPath::PidfdSendSignal => "pidfd_send_signal",
+        SignalPath::CgroupKill => "cgroup_kill",
+        SignalPath::OomKill => "oom_kill",
+        SignalPath::OomGroup => "oom_group",
+        SignalPath::OomSharedMm => "oom_shared_mm",
+        SignalPath::PidNamespaceExit => "pid_namespace_exit",
+        SignalPath::ParentDeath => "parent_death",
+        SignalPath::Ptrace => "ptrace",
+        SignalPath::PidfdAutokill => "pidfd_autokill",
+        SignalPath::RlimitCpu => "rlimit_cpu",
+        SignalPath::Sysrq => "sysrq",
+        SignalPath::BpfSendSignal => "bpf_send_signal",
+        SignalPath::ForceSignal => "force_signal",
+        SignalPath::OtherKernel => "other_kernel",
+    }
+}
+
+/// Whose a limit is, as the end of "the limit of …".
+#[must_use]
+pub fn owner(level: LimitLevel) -> &'static str {
+    match level {
+        LimitLevel::Container => "the container's own",
+        LimitLevel::Pod => "the pod's",
+        LimitLevel::Unit => "the unit's",
+        LimitLevel::Slice => "a parent cgroup's",
+        LimitLevel::Root => "the root cgroup's",
+    }
+}
+
+/// A container as a person names it: its name, else the id's first twelve digits.
+#[must_use]
+pub fn container_name(incident: &Incident) -> Option<String> {
+    let container = incident.container.as_ref()?;
+    let name = container.name.as_deref().filter(|name| !name.is_empty());
+    Some(name.map_or_else(|| short_id(&container.id).to_owned(), str::to_owned))
+}
+
+/// The first twelve digits of a container's id, as Docker shows it; a name stays whole.
+#[must_use]
+pub fn short_id(id: &str) -> &str {
+    if id.len() == 64 { id.get(..12).unwrap_or(id) } else { id }
+}
+
+/// The verdict in one sentence.
+#[must_use]
+pub fn summary(incident: &Incident, cause: Cause) -> String {
+    let victim = victim(incident);
+    let sender = incident.sender.process.as_ref().map_or_else(|| "the kernel".to_owned(), process);
+    match cause {
+        Cause::OomContainerLimit | Cause::OomPodLimit | Cause::OomUnitLimit | Cause::OomSliceLimit => {
+            let limit_owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+            let whose = match cause {
+                Cause::OomContainerLimit => "the container's own memory limit",
+                Cause::OomPodLimit => "the pod's memory limit",
+                Cause::OomUnitLimit => "the unit's memory limit",
+                _ => "the memory limit of a parent cgroup",
+            };
+            let amount = limit_owner.and_then(|o| o.limit_bytes).map(|l| format!(" of {}", bytes(l))).unwrap_or_default();
+            let place = match (cause, limit_owner) {
+                (Cause::OomSliceLimit | Cause::OomUnitLimit, Some(owner)) => format!(" ({})", owner.path),
+                _ => String::new(),
+            };
+            format!("{victim} was OOM-killed at {whose}{amount}{place}.")
+        }
+        Cause::OomHost => format!("{victim} was OOM-killed because the machine ran out of memory."),
+        Cause::OomConstrained => {
+            format!("{victim} was OOM-killed because the memory nodes that it may use were full.")
+        }
+        Cause::UserspaceOomKiller => format!("{victim} was killed by the out-of-memory daemon {sender}."),
+        Cause::RuntimeKill => format!("{victim} was killed by the container runtime ({sender}), without a stop signal before."),
+        Cause::RuntimeStopTimeout => {
+            let stop = super::super::verdict::judge::stop_request(incident);
+            let before = stop.map(|p| format!("{} after {}", duration_ms(p.before_ms), p.name)).unwrap_or_default();
+            format!("{victim} was killed by the container runtime ({sender}) {before}, because it had not stopped.")
+        }
+        Cause::ServiceManagerKill => format!("{victim} was killed by the service manager {sender}."),
+        Cause::KubeletProbeFailure => format!("{victim} was killed because a probe failed."),
+        Cause::KubeletEviction => format!("{victim} was killed because its pod was evicted."),
+        Cause::KubeletPreemption => format!("{victim} was killed because its pod was preempted."),
+        Cause::KubeletDeletion => format!("{victim} was killed because its pod was deleted."),
+        Cause::SameContainerKill => format!("{victim} was killed by {sender} inside the same container."),
+        Cause::ProcessKill => format!("{victim} was killed by {sender}."),
+        Cause::SelfKill => format!("{victim} killed itself."),
+        Cause::CgroupKill => format!("{victim} was killed by {sender} through cgroup.kill."),
+        Cause::PidNamespaceExit => format!("{victim} was killed by the kernel because the init of its pid namespace ended."),
+        Cause::ParentExit => format!("{victim} was killed by the kernel because its parent ended (PR_SET_PDEATHSIG)."),
+        Cause::RlimitCpu => format!("{victim} was killed by the kernel because it used up its CPU time (RLIMIT_CPU)."),
+        Cause::Ptrace => format!("{victim} was killed through ptrace by its tracer."),
+        Cause::BpfProgram => format!("{victim} was killed by a BPF program (bpf_send_signal)."),
+        Cause::OtherKernel => {
+            let path = incident.signal.path.map_or("unknown", path_name);
+            format!("{victim} was killed by the kernel (path {path}).")
+        }
+    }
+}
+
+/// `nginx[22490] in container web`.
+fn victim(incident: &Incident) -> String {
+    let process = process(&incident.victim.process);
+    match (container_name(incident), &incident.unit) {
+        (Some(name), _) => format!("{process} in container {name}"),
+        (None, Some(unit)) => format!("{process} in {unit}"),
+        (None, None) => process,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_rounded_down_to_three_figures() {
+        for (size, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1536, "1.5 KiB"),
+            (512 << 20, "512 MiB"),
+            ((512 << 20) - 1, "511 MiB"),
+            ((1 << 30) + (1 << 29), "1.5 GiB"),
+            (u64::MAX, "16777215 TiB"),
+        ] {
+            assert_eq!(bytes(size), text, "{size}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (ms, text) in
+            [(0, "0 ms"), (999, "999 ms"), (1000, "1.0 s"), (10_049, "10.0 s"), (59_999, "59.9 s"), (125_000, "2 min 5 s")]
+        {
+            assert_eq!(duration_ms(ms), text);
+        }
+    }
+
+    #[test]
+    fn only_long_ids_are_shortened() {
+        assert_eq!(short_id(&"ab".repeat(32)), "abababababab");
+        assert_eq!(short_id("web"), "web");
+    }
+}

@@ -1,0 +1,9 @@
+//! `oomtrace`: parse, set up logging, dispatch.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,7 @@
+//! The node that oomtrace runs on: its name and boot, its clocks, its users, its processes, its signals.
+
+pub mod clock;
+pub mod identity;
+pub mod processes;
+pub mod signals;
+pub mod users;

@@ -1,0 +1,129 @@
+//! What `/proc` adds to a process that the kernel side named: its command line and its executable. Read as soon as the
+//! event arrives, because a killed process keeps them only until its memory is gone.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::probe::event::{BootNs, ProcessKey};
+
+/// Processes remembered. Only parents of senders are looked up twice.
+const CAPACITY: usize = 1024;
+/// Bytes of a command line that are kept, as in the kernel side.
+const MAX_CMDLINE: usize = oomtrace_common::limits::MAX_CMDLINE;
+
+/// What `/proc` says of a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    pub exe: Option<String>,
+    pub cmdline: Option<Vec<String>>,
+    pub cmdline_truncated: bool,
+}
+
+/// Looks processes up in `/proc` and remembers them.
+#[derive(Debug)]
+pub struct Processes {
+    proc: PathBuf,
+    /// Nanoseconds of one tick in `/proc/<pid>/stat`.
+    tick_ns: u64,
+    known: HashMap<ProcessKey, Details>,
+}
+
+impl Default for Processes {
+    fn default() -> Self {
+        Self::new(PathBuf::from("/proc"))
+    }
+}
+
+impl Processes {
+    /// Looks up in the proc file system at `proc`.
+    #[must_use]
+    pub fn new(proc: PathBuf) -> Self {
+        use nix::unistd::{SysconfVar, sysconf};
+        let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|t| u64::try_from(t).ok());
+        // USER_HZ is 100 on every architecture that Linux runs on today.
+        let tick_ns = 1_000_000_000 / ticks.filter(|t| *t > 0).unwrap_or(100);
+        Self { proc, tick_ns, known: HashMap::new() }
+    }
+
+    /// What is known of the process; looks it up the first time. Empty when it is gone, or its pid is another's by now.
+    pub fn look_up(&mut self, key: ProcessKey) -> &Details {
+        if self.known.len() >= CAPACITY && !self.known.contains_key(&key) {
+            self.known.clear();
+        }
+        let (proc, tick_ns) = (&self.proc, self.tick_ns);
+        self.known.entry(key).or_insert_with(|| read(proc, tick_ns, key).unwrap_or_default())
+    }
+
+    /// Looks up once more and forgets the process: a victim is asked for once, and soon has nothing left to show.
+    pub fn take(&mut self, key: ProcessKey) -> Details {
+        match self.known.remove(&key) {
+            Some(details) if details != Details::default() => details,
+            _ => read(&self.proc, self.tick_ns, key).unwrap_or_default(),
+        }
+    }
+}
+
+fn read(proc: &Path, tick_ns: u64, key: ProcessKey) -> Option<Details> {
+    let dir = proc.join(key.pid.to_string());
+    let cmdline = fs::read(dir.join("cmdline")).ok()?;
+    let exe = fs::read_link(dir.join("exe")).ok();
+    // Last, so that a pid that changed hands meanwhile is noticed.
+    if !same_process(&fs::read_to_string(dir.join("stat")).ok()?, tick_ns, key.start) {
+        return None;
+    }
+    let cmdline_truncated = cmdline.len() > MAX_CMDLINE;
+    let kept = cmdline.get(..MAX_CMDLINE).unwrap_or(&cmdline);
+    let mut arguments: Vec<String> =
+        kept.split(|b| *b == 0).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect();
+    while arguments.last().is_some_and(String::is_empty) {
+        arguments.pop();
+    }
+    Some(Details {
+        exe: exe.map(|path| path.to_string_lossy().into_owned()),
+        cmdline: (!arguments.is_empty()).then_some(arguments),
+        cmdline_truncated,
+    })
+}
+
+/// The process that `stat` is of started at `start`: field 22 counts in ticks, and rounds down (proc(5)).
+fn same_process(stat: &str, tick_ns: u64, start: BootNs) -> bool {
+    // The name in parentheses may itself hold blanks and parentheses: count from the last one.
+    let Some((_, fields)) = stat.rsplit_once(')') else { return false };
+    let ticks = fields.split_ascii_whitespace().nth(19).and_then(|field| field.parse::<u64>().ok());
+    ticks == start.checked_div(tick_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(name: &str, ticks: u64) -> String {
+        format!("7 ({name}) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 {ticks} 0 0")
+    }
+
+    #[test]
+    fn a_reused_pid_is_not_the_process() {
+        let tick = 10_000_000;
+        for name in ["sh", "a b", ") S 1 (", "))"] {
+            assert!(same_process(&stat(name, 123), tick, 1_239_999_999), "{name}");
+            assert!(!same_process(&stat(name, 124), tick, 1_239_999_999), "{name}");
+        }
+        for damaged in ["", "7 (sh", "7 (sh) S 1"] {
+            assert!(!same_process(damaged, tick, 0), "{damaged:?}");
+        }
+    }
+
+    #[test]
+    fn this_process_is_found_and_another_start_is_not() {
+        let stat = fs::read_to_string("/proc/self/stat").unwrap();
+        let ticks: u64 = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap();
+        let mut processes = Processes::default();
+        let key = ProcessKey { pid: std::process::id(), start: ticks * processes.tick_ns };
+        let found = processes.look_up(key).clone();
+        assert_eq!(found.exe, std::env::current_exe().ok().map(|p| p.to_string_lossy().into_owned()));
+        assert_eq!(found.cmdline.as_deref().map(<[_]>::len), Some(std::env::args().count()));
+        let other = ProcessKey { start: (ticks + 1) * processes.tick_ns, ..key };
+        assert_eq!(processes.take(other), Details::default());
+    }
+}

@@ -1,0 +1,276 @@
+//! Bytes from the ring buffer (or a recording) to typed events. Bad bytes give an error, never a panic.
+
+use bytes::Buf;
+use oomtrace_common::event::{
+    self as wire, CgroupKey, FLAG_CMDLINE_TRUNCATED, FLAG_NO_TASK, FLAG_PRECEDING, FLAG_TRUNCATED, WIRE_VERSION,
+};
+
+use super::event::{Ancestor, Event, Info, MarkVictim, MemcgLevel, Outcome, ProcessKey, Signal, Task};
+
+/// Why bytes are not an event.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DecodeError {
+    #[error("the event ends early")]
+    Truncated,
+    #[error("unknown kind of event {0}")]
+    Kind(u16),
+    #[error("wire version {0}, this oomtrace reads {WIRE_VERSION}")]
+    Version(u16),
+}
+
+impl From<bytes::TryGetError> for DecodeError {
+    fn from(_: bytes::TryGetError) -> Self {
+        Self::Truncated
+    }
+}
+
+/// Decodes one event. `page_size` is the kernel's, in bytes.
+///
+/// # Errors
+/// When the bytes end early, or are of an unknown kind or version.
+pub fn decode(mut bytes: &[u8], page_size: u64) -> Result<Event, DecodeError> {
+    let at = &mut bytes;
+    let header = wire::Header {
+        kind: at.try_get_u16_ne()?,
+        version: at.try_get_u16_ne()?,
+        flags: at.try_get_u32_ne()?,
+        boot_ns: at.try_get_u64_ne()?,
+    };
+    if header.version != WIRE_VERSION {
+        return Err(DecodeError::Version(header.version));
+    }
+    match header.kind {
+        wire::KIND_SIGNAL => Ok(Event::Signal(Box::new(signal(at, header)?))),
+        wire::KIND_MARK_VICTIM => Ok(Event::MarkVictim(Box::new(mark_victim(at, header, page_size)?))),
+        other => Err(DecodeError::Kind(other)),
+    }
+}
+
+fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
+    let number = at.try_get_u32_ne()?;
+    let info = at.try_get_u32_ne()?;
+    let si_code = at.try_get_i32_ne()?;
+    let group = at.try_get_u32_ne()? != 0;
+    let result = at.try_get_u32_ne()?;
+    let _reserved = at.try_get_u32_ne()?;
+    let mut victim = task(at)?;
+    let mut sender = task(at)?;
+    let mut lens = [0_u16; 12];
+    for len in &mut lens {
+        *len = at.try_get_u16_ne()?;
+    }
+    let [ancestors, stack, v_cgroup, v_memory, s_cgroup, s_memory, v_exe, s_exe, cmdline, tty, ..] = lens;
+    let mut ancestors = section(at, ancestors)?;
+    let mut stack = section(at, stack)?;
+    set_paths(&mut victim, section(at, v_cgroup)?, section(at, v_memory)?);
+    set_paths(&mut sender, section(at, s_cgroup)?, section(at, s_memory)?);
+    victim.exe = path(section(at, v_exe)?);
+    sender.exe = path(section(at, s_exe)?);
+    let cmdline = section(at, cmdline)?;
+    let tty = section(at, tty)?;
+    Ok(Signal {
+        at: header.boot_ns,
+        number,
+        info: match info {
+            wire::INFO_NONE => Info::None,
+            wire::INFO_KERNEL => Info::Kernel,
+            _ => Info::Real(si_code),
+        },
+        group,
+        outcome: match result {
+            wire::RESULT_DELIVERED => Outcome::Delivered,
+            wire::RESULT_IGNORED => Outcome::Ignored,
+            wire::RESULT_ALREADY_PENDING => Outcome::AlreadyPending,
+            other => Outcome::Other(other),
+        },
+        preceding: header.flags & FLAG_PRECEDING != 0,
+        victim,
+        sender,
+        ancestors: many(&mut ancestors, |at| {
+            let pid = at.try_get_u32_ne()?;
+            let uid = at.try_get_u32_ne()?;
+            let start = at.try_get_u64_ne()?;
+            Ok(Ancestor { key: ProcessKey { pid, start }, uid, comm: comm(at)? })
+        })?,
+        cmdline: arguments(cmdline),
+        cmdline_truncated: header.flags & FLAG_CMDLINE_TRUNCATED != 0,
+        tty: strings(tty).next(),
+        stack: many(&mut stack, |at| Ok(at.try_get_u64_ne()?))?,
+        symbols: Vec::new(),
+        truncated: header.flags & FLAG_TRUNCATED != 0,
+    })
+}
+
+fn mark_victim(at: &mut &[u8], header: wire::Header, page_size: u64) -> Result<MarkVictim, DecodeError> {
+    let mut victim = task(at)?;
+    let trigger = task(at)?;
+    let mut pages = || -> Result<u64, DecodeError> { Ok(at.try_get_u64_ne()?.saturating_mul(page_size)) };
+    let (anon_bytes, file_bytes, shmem_bytes) = (pages()?, pages()?, pages()?);
+    let (swap_bytes, total_vm_bytes) = (pages()?, pages()?);
+    let page_table_bytes = at.try_get_u64_ne()?;
+    let oom_score_adj = at.try_get_i32_ne()?;
+    let _reserved = at.try_get_u32_ne()?;
+    let (levels, cgroup, memory) = (at.try_get_u16_ne()?, at.try_get_u16_ne()?, at.try_get_u16_ne()?);
+    let _reserved = at.try_get_u16_ne()?;
+    let mut levels = section(at, levels)?;
+    set_paths(&mut victim, section(at, cgroup)?, section(at, memory)?);
+    Ok(MarkVictim {
+        at: header.boot_ns,
+        victim_tid: victim.tid,
+        victim: (header.flags & FLAG_NO_TASK == 0).then_some(victim),
+        trigger,
+        anon_bytes,
+        file_bytes,
+        shmem_bytes,
+        swap_bytes,
+        page_table_bytes,
+        total_vm_bytes,
+        oom_score_adj,
+        levels: many(&mut levels, |at| level(at, page_size))?,
+    })
+}
+
+fn level(at: &mut &[u8], page_size: u64) -> Result<MemcgLevel, DecodeError> {
+    let cgroup = cgroup_key(at)?;
+    let mut pages = || -> Result<u64, DecodeError> { Ok(at.try_get_u64_ne()?) };
+    let (usage, max, watermark) = (pages()?, pages()?, pages()?);
+    let (swap_usage, swap_max) = (pages()?, pages()?);
+    let bytes = |pages: u64| pages.saturating_mul(page_size);
+    // PAGE_COUNTER_MAX is LONG_MAX / PAGE_SIZE (include/linux/page_counter.h, 5.4 to 7.3).
+    let unlimited = (i64::MAX.unsigned_abs()).checked_div(page_size).unwrap_or(u64::MAX);
+    let limit = |max: u64| (max < unlimited).then(|| bytes(max));
+    Ok(MemcgLevel {
+        cgroup,
+        usage_bytes: bytes(usage),
+        limit_bytes: limit(max),
+        peak_bytes: bytes(watermark),
+        swap_usage_bytes: bytes(swap_usage),
+        swap_limit_bytes: limit(swap_max),
+    })
+}
+
+fn task(at: &mut &[u8]) -> Result<Task, DecodeError> {
+    let pid = at.try_get_u32_ne()?;
+    let tid = at.try_get_u32_ne()?;
+    let ppid = at.try_get_u32_ne()?;
+    let uid = at.try_get_u32_ne()?;
+    let ns_pid = at.try_get_u32_ne()?;
+    let ns_level = at.try_get_u32_ne()?;
+    let login_uid = at.try_get_u32_ne()?;
+    let session = at.try_get_u32_ne()?;
+    let task_flags = at.try_get_u32_ne()?;
+    let signal_flags = at.try_get_u32_ne()?;
+    let group_exit_code = at.try_get_u32_ne()?;
+    let _reserved = at.try_get_u32_ne()?;
+    let start = at.try_get_u64_ne()?;
+    let mm = at.try_get_u64_ne()?;
+    let cgroup = cgroup_key(at)?;
+    let memory_cgroup = cgroup_key(at)?;
+    Ok(Task {
+        key: ProcessKey { pid, start },
+        tid,
+        ppid,
+        uid,
+        ns_pid,
+        ns_level,
+        login_uid: (login_uid != u32::MAX).then_some(login_uid),
+        session: (session != u32::MAX).then_some(session),
+        kernel_thread: task_flags & wire::PF_KTHREAD != 0,
+        group_exit: (signal_flags & wire::SIGNAL_GROUP_EXIT != 0).then_some(group_exit_code),
+        mm,
+        cgroup,
+        memory_cgroup,
+        cgroup_path: None,
+        memory_path: None,
+        comm: comm(at)?,
+        exe: None,
+    })
+}
+
+/// Sets both paths from their sections. A cgroup's level says how many names its path has, so an empty section is told
+/// from an unread one.
+fn set_paths(task: &mut Task, default: &[u8], memory: &[u8]) {
+    task.cgroup_path = cgroup_path(default, task.cgroup);
+    task.memory_path = if task.memory_cgroup.hierarchy == task.cgroup.hierarchy {
+        // One hierarchy: the memory cgroup is the cgroup itself or an ancestor of it.
+        task.cgroup_path.as_deref().map(|path| prefix(path, task.memory_cgroup.level))
+    } else {
+        cgroup_path(memory, task.memory_cgroup)
+    };
+}
+
+/// The first `level` names of `path`.
+#[must_use]
+pub fn prefix(path: &str, level: u32) -> String {
+    let names = path.split('/').filter(|name| !name.is_empty()).take(level as usize);
+    let joined: String = names.flat_map(|name| ["/", name]).collect();
+    if joined.is_empty() { "/".to_owned() } else { joined }
+}
+
+fn cgroup_path(names: &[u8], key: CgroupKey) -> Option<String> {
+    match path(names) {
+        Some(path) => Some(path),
+        // The root of a hierarchy has a path without names; id 0 is a cgroup that could not be read.
+        None => (key.id != 0 && key.level == 0).then(|| "/".to_owned()),
+    }
+}
+
+/// A path whose names come last one first; none when there are no names.
+fn path(names: &[u8]) -> Option<String> {
+    let mut names: Vec<String> = strings(names).collect();
+    if names.is_empty() {
+        return None;
+    }
+    names.push(String::new());
+    names.reverse();
+    Some(names.join("/"))
+}
+
+/// The arguments of a process: none when nothing was recorded. A process may have overwritten them
+/// (`setproctitle`), so the last one need not be terminated, and empty ones at the end are padding.
+fn arguments(section: &[u8]) -> Option<Vec<String>> {
+    let mut arguments: Vec<String> = section.split(|b| *b == 0).map(lossy).collect();
+    while arguments.last().is_some_and(String::is_empty) {
+        arguments.pop();
+    }
+    (!arguments.is_empty()).then_some(arguments)
+}
+
+/// NUL-terminated strings, empty ones left out.
+fn strings(section: &[u8]) -> impl Iterator<Item = String> {
+    section.split(|b| *b == 0).filter(|s| !s.is_empty()).map(lossy)
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn comm(at: &mut &[u8]) -> Result<String, DecodeError> {
+    let mut comm = [0; oomtrace_common::limits::COMM_LEN];
+    at.try_copy_to_slice(&mut comm)?;
+    Ok(strings(&comm).next().unwrap_or_default())
+}
+
+fn cgroup_key(at: &mut &[u8]) -> Result<CgroupKey, DecodeError> {
+    Ok(CgroupKey { id: at.try_get_u64_ne()?, hierarchy: at.try_get_u32_ne()?, level: at.try_get_u32_ne()? })
+}
+
+fn section<'a>(at: &mut &'a [u8], len: u16) -> Result<&'a [u8], DecodeError> {
+    let (section, rest) = at.split_at_checked(usize::from(len)).ok_or(DecodeError::Truncated)?;
+    *at = rest;
+    Ok(section)
+}
+
+fn many<T>(
+    at: &mut &[u8],
+    mut one: impl FnMut(&mut &[u8]) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let mut all = Vec::new();
+    while !at.is_empty() {
+        all.push(one(at)?);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests;

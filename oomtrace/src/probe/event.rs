@@ -1,0 +1,162 @@
+//! Typed events: what the kernel side recorded, decoded. Still facts only.
+
+pub use oomtrace_common::event::CgroupKey;
+
+/// Nanoseconds on `CLOCK_BOOTTIME`.
+pub type BootNs = u64;
+
+/// One raw event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A signal was generated.
+    Signal(Box<Signal>),
+    /// The OOM killer marked a victim.
+    MarkVictim(Box<MarkVictim>),
+}
+
+impl Event {
+    /// When it happened.
+    #[must_use]
+    pub fn at(&self) -> BootNs {
+        match self {
+            Self::Signal(s) => s.at,
+            Self::MarkVictim(m) => m.at,
+        }
+    }
+}
+
+/// Identifies a process across pid reuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessKey {
+    /// Thread group id in the initial pid namespace.
+    pub pid: u32,
+    /// Start of the leader on `CLOCK_BOOTTIME`.
+    pub start: BootNs,
+}
+
+/// Who made the signal, by its `siginfo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Info {
+    /// The kernel on behalf of the current task: cgroup.kill, PR_SET_PDEATHSIG, PTRACE_KILL …
+    None,
+    /// The kernel itself: OOM, the end of a pid namespace …
+    Kernel,
+    /// A system call, or `force_sig`; the value is `si_code`.
+    Real(i32),
+}
+
+/// What became of a signal at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Delivered,
+    Ignored,
+    AlreadyPending,
+    /// A value that SIGKILL cannot have.
+    Other(u32),
+}
+
+/// A process as seen through one of its threads, at the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    pub key: ProcessKey,
+    pub tid: u32,
+    pub ppid: u32,
+    pub uid: u32,
+    /// Pid in its innermost pid namespace.
+    pub ns_pid: u32,
+    /// Depth of that namespace, 0 = the initial one.
+    pub ns_level: u32,
+    /// Audit login uid.
+    pub login_uid: Option<u32>,
+    /// Audit session.
+    pub session: Option<u32>,
+    pub kernel_thread: bool,
+    /// The whole process was already ending, with this wait status.
+    pub group_exit: Option<u32>,
+    /// Identity of the address space, for comparison only.
+    pub mm: u64,
+    pub cgroup: CgroupKey,
+    pub memory_cgroup: CgroupKey,
+    /// Path on the default hierarchy, `/` the root; none when it could not be read.
+    pub cgroup_path: Option<String>,
+    /// Path on the memory hierarchy.
+    pub memory_path: Option<String>,
+    pub comm: String,
+    /// Path of the executable in its own mount namespace.
+    pub exe: Option<String>,
+}
+
+impl Task {
+    /// It is the first process of a pid namespace other than the machine's: a container's init.
+    #[must_use]
+    pub fn is_namespace_init(&self) -> bool {
+        self.ns_level > 0 && self.ns_pid == 1
+    }
+}
+
+/// A parent of the sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ancestor {
+    pub key: ProcessKey,
+    pub uid: u32,
+    pub comm: String,
+}
+
+/// A signal that the kernel generated for a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    pub at: BootNs,
+    pub number: u32,
+    pub info: Info,
+    /// Sent to the thread group, not to one thread.
+    pub group: bool,
+    pub outcome: Outcome,
+    /// Recorded only for what may follow it.
+    pub preceding: bool,
+    pub victim: Task,
+    /// `current`: the sender, or on an OOM kill the trigger.
+    pub sender: Task,
+    pub ancestors: Vec<Ancestor>,
+    pub cmdline: Option<Vec<String>>,
+    pub cmdline_truncated: bool,
+    pub tty: Option<String>,
+    /// Return addresses, innermost first.
+    pub stack: Vec<u64>,
+    /// Names of the functions in `stack`; empty when there are no symbols. Filled in after decoding.
+    pub symbols: Vec<String>,
+    /// Something did not fit into the event.
+    pub truncated: bool,
+}
+
+/// One memory cgroup's counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemcgLevel {
+    pub cgroup: CgroupKey,
+    pub usage_bytes: u64,
+    /// None = no limit.
+    pub limit_bytes: Option<u64>,
+    pub peak_bytes: u64,
+    /// v1: memory+swap; v2: swap.
+    pub swap_usage_bytes: u64,
+    pub swap_limit_bytes: Option<u64>,
+}
+
+/// The OOM killer marked a victim. Not a kill by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkVictim {
+    pub at: BootNs,
+    /// The victim; none when the kernel gave only a thread id that no SIGKILL had named.
+    pub victim: Option<Task>,
+    /// The thread that was marked.
+    pub victim_tid: u32,
+    pub trigger: Task,
+    pub anon_bytes: u64,
+    pub file_bytes: u64,
+    pub shmem_bytes: u64,
+    pub swap_bytes: u64,
+    pub page_table_bytes: u64,
+    pub total_vm_bytes: u64,
+    pub oom_score_adj: i32,
+    /// From the victim's own memory cgroup up to the root.
+    pub levels: Vec<MemcgLevel>,
+}

@@ -1,0 +1,133 @@
+//! Kernel symbols: addresses in a stack to function names, from `/proc/kallsyms`.
+
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+/// The kernel's functions, by address. About 2 MiB for 100,000 of them: names lie in one string.
+#[derive(Debug, Default)]
+pub struct Symbols {
+    /// Start address, and where its name starts in `names`; sorted by address.
+    functions: Vec<(u64, u32)>,
+    names: String,
+}
+
+/// Why there are no symbols.
+#[derive(Debug, thiserror::Error)]
+pub enum SymbolsError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: String, source: io::Error },
+    #[error("{path} hides every address (kernel.kptr_restrict, or no CAP_SYSLOG)")]
+    Hidden { path: String },
+}
+
+impl Symbols {
+    /// Reads the kernel's functions from a file in the format of `/proc/kallsyms`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or shows no addresses.
+    pub fn read(path: &Path) -> Result<Self, SymbolsError> {
+        let shown = path.display().to_string();
+        let fail = |source| SymbolsError::Read { path: shown.clone(), source };
+        let file = std::fs::File::open(path).map_err(fail)?;
+        let symbols = Self::parse(BufReader::with_capacity(1 << 16, file)).map_err(fail)?;
+        if symbols.functions.is_empty() { Err(SymbolsError::Hidden { path: shown }) } else { Ok(symbols) }
+    }
+
+    fn parse(mut lines: impl BufRead) -> io::Result<Self> {
+        let mut symbols = Self::default();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if lines.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            if let Some((address, name)) = parse_line(&line)
+                && let Ok(start) = u32::try_from(symbols.names.len())
+            {
+                symbols.functions.push((address, start));
+                symbols.names.push_str(name);
+                symbols.names.push('\n');
+            }
+        }
+        // Stable: aliases of one address stay in the kernel's order, and the first one is used.
+        symbols.functions.sort_by_key(|(address, _)| *address);
+        symbols.functions.dedup_by_key(|(address, _)| *address);
+        symbols.functions.shrink_to_fit();
+        symbols.names.shrink_to_fit();
+        Ok(symbols)
+    }
+
+    /// The function that `address` lies in; none below the first function.
+    #[must_use]
+    pub fn name(&self, address: u64) -> Option<&str> {
+        let index = self.functions.partition_point(|(start, _)| *start <= address).checked_sub(1)?;
+        let (_, start) = self.functions.get(index)?;
+        self.names.get(*start as usize..)?.split('\n').next()
+    }
+
+    /// Functions known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// No function is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.functions.is_empty()
+    }
+
+    /// The names of a stack of return addresses, innermost first; addresses outside every function are left out.
+    #[must_use]
+    pub fn resolve(&self, stack: &[u64]) -> Vec<String> {
+        stack.iter().filter_map(|address| self.name(*address).map(str::to_owned)).collect()
+    }
+}
+
+/// `ffffffff81000000 T name [module]`: the address and name of a function that has an address.
+fn parse_line(line: &[u8]) -> Option<(u64, &str)> {
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words = line.split_ascii_whitespace();
+    let address = u64::from_str_radix(words.next()?, 16).ok()?;
+    let kind = words.next()?;
+    let name = words.next()?;
+    (address != 0 && matches!(kind, "t" | "T" | "w" | "W")).then_some((address, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "ffffffff81000000 T _stext\nffffffff81000000 T _text\nffffffff81000100 t do_send_sig_info\n\
+                        ffffffff81000200 T kill_pid_info\nffffffff82000000 D data\nffffffffc0000000 t m [mod]\n";
+
+    #[test]
+    fn an_address_belongs_to_the_function_that_starts_before_it() {
+        let symbols = Symbols::parse(TEXT.as_bytes()).unwrap();
+        for (address, name) in [
+            (0xffff_ffff_8100_0000, Some("_stext")),
+            (0xffff_ffff_8100_00ff, Some("_stext")),
+            (0xffff_ffff_8100_0100, Some("do_send_sig_info")),
+            (0xffff_ffff_8100_0150, Some("do_send_sig_info")),
+            (0xffff_ffff_8100_0200, Some("kill_pid_info")),
+            (0xffff_ffff_c000_0010, Some("m")),
+            (0x1000, None),
+        ] {
+            assert_eq!(symbols.name(address), name, "{address:#x}");
+        }
+    }
+
+    #[test]
+    fn data_and_hidden_addresses_are_left_out() {
+        assert_eq!(Symbols::parse(TEXT.as_bytes()).unwrap().len(), 4);
+        let hidden = "0000000000000000 T _text\n0000000000000000 T kill_pid_info\n";
+        assert!(Symbols::parse(hidden.as_bytes()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn damaged_lines_are_passed_over() {
+        for text in ["", "\n", "zz T a\n", "ffff", "ffffffff81000000 T", "ffffffff81000000\n"] {
+            assert!(Symbols::parse(text.as_bytes()).unwrap().is_empty(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The kernel layout table, resolved from BTF: which field is where, under which of its names, and what is lost when the
+//! running kernel does not have it.
+
+use oomtrace_common::layout::{ABSENT, Layout};
+
+use super::btf::{Btf, Kind};
+
+/// Everything that BTF decides about the running kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelLayout {
+    /// Offsets for the kernel side.
+    pub offsets: Layout,
+    /// What `oom/mark_victim` hands over; none when this kernel has no such tracepoint.
+    pub mark_victim: Option<MarkVictimArg>,
+    /// The tracepoint `signal/signal_generate` is there with the arguments that the kernel side expects.
+    pub signal_generate: bool,
+}
+
+/// The argument of `oom/mark_victim`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkVictimArg {
+    /// `(int pid)`, a thread id.
+    Tid,
+    /// `(struct task_struct *task, uid_t uid)`: mainline 6.9 (72ba14deb40a) and its backports.
+    Task,
+}
+
+/// Each offset that is a plain member: field of [`Layout`], struct, and the member's names, newest first.
+const MEMBERS: &[(&str, &str, &[&str])] = &[
+    ("task_pid", "task_struct", &["pid"]),
+    ("task_tgid", "task_struct", &["tgid"]),
+    ("task_comm", "task_struct", &["comm"]),
+    ("task_flags", "task_struct", &["flags"]),
+    ("task_real_parent", "task_struct", &["real_parent"]),
+    ("task_group_leader", "task_struct", &["group_leader"]),
+    ("task_start_boottime", "task_struct", &["start_boottime", "real_start_time"]),
+    ("task_cred", "task_struct", &["cred"]),
+    ("task_mm", "task_struct", &["mm"]),
+    ("task_signal", "task_struct", &["signal"]),
+    ("task_cgroups", "task_struct", &["cgroups"]),
+    ("task_thread_pid", "task_struct", &["thread_pid"]),
+    ("task_loginuid", "task_struct", &["loginuid"]),
+    ("task_sessionid", "task_struct", &["sessionid"]),
+    ("cred_uid", "cred", &["uid"]),
+    ("pid_level", "pid", &["level"]),
+    ("pid_numbers", "pid", &["numbers"]),
+    ("upid_nr", "upid", &["nr"]),
+    ("signal_flags", "signal_struct", &["flags"]),
+    ("signal_group_exit_code", "signal_struct", &["group_exit_code"]),
+    ("signal_oom_score_adj", "signal_struct", &["oom_score_adj"]),
+    ("signal_tty", "signal_struct", &["tty"]),
+    ("tty_name", "tty_struct", &["name"]),
+    ("mm_exe_file", "mm_struct", &["exe_file"]),
+    ("mm_arg_start", "mm_struct", &["arg_start"]),
+    ("mm_arg_end", "mm_struct", &["arg_end"]),
+    ("mm_total_vm", "mm_struct", &["total_vm"]),
+    ("mm_pgtables_bytes", "mm_struct", &["pgtables_bytes"]),
+    ("file_f_path", "file", &["f_path"]),
+    ("path_mnt", "path", &["mnt"]),
+    ("path_dentry", "path", &["dentry"]),
+    ("dentry_d_parent", "dentry", &["d_parent"]),
+    ("dentry_name", "dentry", &["d_name.name", "__d_name.name"]),
+    ("vfsmount_mnt_root", "vfsmount", &["mnt_root"]),
+    ("mount_mnt", "mount", &["mnt"]),
+    ("mount_mnt_parent", "mount", &["mnt_parent"]),
+    ("mount_mnt_mountpoint", "mount", &["mnt_mountpoint"]),
+    ("css_set_dfl_cgrp", "css_set", &["dfl_cgrp"]),
+    ("css_cgroup", "cgroup_subsys_state", &["cgroup"]),
+    ("css_parent", "cgroup_subsys_state", &["parent"]),
+    ("cgroup_kn", "cgroup", &["kn"]),
+    ("cgroup_root", "cgroup", &["root"]),
+    ("cgroup_level", "cgroup", &["level"]),
+    ("cgroup_root_hierarchy_id", "cgroup_root", &["hierarchy_id"]),
+    ("kn_id", "kernfs_node", &["id"]),
+    ("kn_parent", "kernfs_node", &["__parent", "parent"]),
+    ("kn_name", "kernfs_node", &["name"]),
+    ("memcg_css", "mem_cgroup", &["css"]),
+    ("memcg_memory", "mem_cgroup", &["memory"]),
+    ("memcg_memsw", "mem_cgroup", &["memsw"]),
+    ("memcg_swap", "mem_cgroup", &["swap"]),
+    ("counter_usage", "page_counter", &["usage"]),
+    ("counter_max", "page_counter", &["max"]),
+    ("counter_watermark", "page_counter", &["watermark"]),
+    ("siginfo_code", "kernel_siginfo", &["si_code"]),
+];
+
+/// Types looked up by name besides the structs in [`MEMBERS`].
+const OTHER_TYPES: &[&str] =
+    &["cgroup_subsys_id", "percpu_counter", "mm_rss_stat", "btf_trace_mark_victim", "btf_trace_signal_generate"];
+
+/// What a missing field costs, in words. Fields that are missing together are named together.
+const COSTS: &[(&[&str], &str)] = &[
+    (&["task_tgid", "task_pid", "task_group_leader"], "which process a thread belongs to"),
+    (&["task_comm"], "process names"),
+    (&["task_start_boottime"], "process start times, so a reused pid cannot be told apart"),
+    (&["task_real_parent"], "the sender's ancestors"),
+    (&["task_cred", "cred_uid"], "users"),
+    (&["task_thread_pid", "pid_level", "pid_numbers", "upid_size", "upid_nr"], "pids inside containers, and which process is a container's init"),
+    (&["signal_flags", "signal_group_exit_code"], "whether a victim was dying already"),
+    (&["signal_oom_score_adj"], "oom_score_adj"),
+    (&["task_loginuid", "task_sessionid"], "the login behind a sender (kernel without CONFIG_AUDIT)"),
+    (&["signal_tty", "tty_name"], "the sender's terminal"),
+    (&["mm_exe_file", "file_f_path", "path_mnt", "path_dentry", "dentry_d_parent", "dentry_name", "vfsmount_mnt_root", "mount_mnt", "mount_mnt_parent", "mount_mnt_mountpoint"], "executable paths"),
+    (&["mm_arg_start", "mm_arg_end"], "the sender's command line"),
+    (&["mm_rss_stat", "mm_rss_stat_stride", "mm_total_vm", "mm_pgtables_bytes"], "the victim's memory"),
+    (&["task_cgroups", "css_set_dfl_cgrp", "cgroup_kn", "cgroup_root", "cgroup_level", "cgroup_root_hierarchy_id", "kn_id", "kn_parent", "kn_name"], "cgroups, and so containers"),
+    (&["css_set_memory", "css_cgroup"], "memory cgroups"),
+    (&["css_parent", "memcg_css", "memcg_memory", "counter_usage", "counter_max", "counter_watermark"], "memory limits and usage at the kill"),
+    (&["memcg_memsw", "memcg_swap"], "swap limits at the kill"),
+    (&["siginfo_code"], "si_code"),
+];
+
+impl KernelLayout {
+    /// Names of all types that [`Self::resolve`] looks up.
+    #[must_use]
+    pub fn wanted_types() -> Vec<&'static str> {
+        let mut names: Vec<_> = MEMBERS.iter().map(|m| m.1).chain(OTHER_TYPES.iter().copied()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Looks every field up in `btf`.
+    #[must_use]
+    pub fn resolve(btf: &Btf<'_>) -> Self {
+        let mut offsets = Layout::UNKNOWN;
+        for (field, ty, names) in MEMBERS {
+            let found = names.iter().find_map(|name| btf.member(ty, name)).map(|m| m.offset);
+            set(&mut offsets, field, found);
+        }
+        set(&mut offsets, "upid_size", upid_size(btf));
+        set(&mut offsets, "css_set_memory", css_set_memory(btf));
+        let (value, stride) = rss_stat(btf).unzip();
+        set(&mut offsets, "mm_rss_stat", value);
+        set(&mut offsets, "mm_rss_stat_stride", stride);
+        Self {
+            offsets,
+            mark_victim: mark_victim(btf),
+            signal_generate: btf.prototype("btf_trace_signal_generate").is_some_and(|p| p.len() == 6),
+        }
+    }
+
+    /// What cannot be seen on this kernel because a field is not there, in words.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let absent: Vec<&str> =
+            self.offsets.fields().iter().filter(|(_, v)| *v == ABSENT).map(|(name, _)| *name).collect();
+        COSTS
+            .iter()
+            .filter(|(fields, _)| fields.iter().any(|f| absent.contains(f)))
+            .map(|(_, cost)| (*cost).to_owned())
+            .collect()
+    }
+}
+
+/// Sets a field of the table by name. The names are those of the same macro that makes the struct.
+fn set(layout: &mut Layout, field: &str, value: Option<u32>) {
+    let known = layout.set(field, value.unwrap_or(ABSENT));
+    debug_assert!(known, "no field {field} in the layout table");
+}
+
+fn upid_size(btf: &Btf<'_>) -> Option<u32> {
+    let numbers = btf.member("pid", "numbers")?;
+    btf.size(btf.array(numbers.ty)?.0)
+}
+
+/// `css_set.subsys[memory_cgrp_id]`; none without the memory controller.
+fn css_set_memory(btf: &Btf<'_>) -> Option<u32> {
+    let subsys = btf.member("css_set", "subsys")?.offset;
+    let index = btf.enum_value("cgroup_subsys_id", "memory_cgrp_id")?;
+    subsys.checked_add(index.checked_mul(8)?)
+}
+
+/// Where the first resident-set counter's value is, and how far the next one is from it.
+fn rss_stat(btf: &Btf<'_>) -> Option<(u32, u32)> {
+    let rss = btf.member("mm_struct", "rss_stat")?;
+    if let Some((element, _)) = btf.array(rss.ty) {
+        // struct percpu_counter rss_stat[NR_MM_COUNTERS] (6.2)
+        let count = btf.member("percpu_counter", "count")?;
+        return Some((rss.offset.checked_add(count.offset)?, btf.size(element)?));
+    }
+    // struct mm_rss_stat { atomic_long_t count[NR_MM_COUNTERS]; } (to 6.1)
+    let count = btf.member("mm_rss_stat", "count")?;
+    Some((rss.offset.checked_add(count.offset)?, btf.size(btf.array(count.ty)?.0)?))
+}
+
+/// Told apart by the prototype, never by a version: the change was backported to every stable line.
+fn mark_victim(btf: &Btf<'_>) -> Option<MarkVictimArg> {
+    // The first parameter is the tracepoint's own `void *__data`.
+    let arg = *btf.prototype("btf_trace_mark_victim")?.get(1)?;
+    match btf.kind(arg)? {
+        Kind::Ptr => Some(MarkVictimArg::Task),
+        Kind::Int => Some(MarkVictimArg::Tid),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

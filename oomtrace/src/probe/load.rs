@@ -1,0 +1,309 @@
+//! Loads the kernel side with the running kernel's layout, attaches what can be attached, and says what could not.
+
+use std::path::Path;
+
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::programs::{ProgramError, RawTracePoint};
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
+use oomtrace_common::settings::{SETTINGS_GLOBAL, Settings, signal_bit};
+
+use super::btf::{Btf, BtfError};
+use super::layout::{KernelLayout, MarkVictimArg};
+use super::requirements::{self, RequirementError};
+
+/// The kernel side, built by the build script; empty when there was no BPF toolchain.
+static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/oomtrace-ebpf"));
+
+/// The ring buffer's size when the user names none. A SIGKILL takes about 1 KiB, so this holds some 8,000.
+pub const DEFAULT_RING_BYTES: u32 = 8 << 20;
+
+const SIGKILL: u32 = 9;
+/// What a person or a service manager asks a process to stop with: kept as what came before a kill.
+/// SIGINT, SIGQUIT, SIGTERM.
+const STOP_SIGNALS: [u32; 3] = [2, 3, 15];
+/// What images use besides as their stop signal: SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPWR, SIGRTMIN+3, SIGRTMIN+4.
+const INIT_STOP_SIGNALS: [u32; 7] = [1, 10, 12, 28, 30, 37, 38];
+
+/// A place in the kernel that oomtrace attaches to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    SignalGenerate,
+    MarkVictim,
+}
+
+impl Hook {
+    pub const ALL: [Self; 2] = [Self::SignalGenerate, Self::MarkVictim];
+
+    /// Program name, and name of the raw tracepoint.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SignalGenerate => "signal_generate",
+            Self::MarkVictim => "mark_victim",
+        }
+    }
+
+    /// What is not seen without it.
+    #[must_use]
+    pub const fn cost(self) -> &'static str {
+        match self {
+            Self::SignalGenerate => "no SIGKILL and no sender is seen, and an OOM kill cannot be told from a process that was dying already",
+            Self::MarkVictim => "an OOM kill is known by its kernel stack alone, without the victim's memory and limits",
+        }
+    }
+}
+
+/// Why the kernel side is not running.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Requirement(#[from] RequirementError),
+    #[error("this oomtrace was built without its kernel side: build it with `cargo xtask run`, which sets up the BPF toolchain")]
+    NoKernelSide,
+    #[error("cannot read the kernel's type information: {0}")]
+    Btf(#[from] BtfError),
+    #[error("the kernel refused bpf(): {0}. {1}")]
+    Refused(String, &'static str),
+    #[error("cannot load the kernel side: {0}")]
+    Load(String),
+    #[error("no hook could be attached, so nothing would be seen: {}", .0.join("; "))]
+    NoHook(Vec<String>),
+}
+
+/// What to load.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Signals to report besides SIGKILL.
+    pub signals: Vec<u32>,
+    /// The ring buffer's size in bytes; a power of two and a multiple of the page size.
+    pub ring_bytes: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { signals: Vec::new(), ring_bytes: DEFAULT_RING_BYTES }
+    }
+}
+
+/// The running kernel side. Dropping it detaches and unloads everything: nothing is pinned.
+pub struct Probe {
+    /// Owns the programs and their links.
+    pub ebpf: Ebpf,
+    pub events: RingBuf<MapData>,
+    pub lost: LostCounter,
+    /// Hooks that are attached.
+    pub attached: Vec<Hook>,
+    /// What cannot be seen, in words.
+    pub missing: Vec<String>,
+}
+
+impl Probe {
+    /// Checks the requirements, loads and attaches.
+    ///
+    /// # Errors
+    /// When a requirement is not met, the kernel refuses the programs, or none of the hooks can be attached.
+    pub fn load(options: &Options) -> Result<Self, LoadError> {
+        let btf_bytes = requirements::check(Path::new(requirements::BTF_PATH))?;
+        if KERNEL_SIDE.is_empty() {
+            return Err(LoadError::NoKernelSide);
+        }
+        let layout = KernelLayout::resolve(&Btf::parse(&btf_bytes, &KernelLayout::wanted_types())?);
+        drop(btf_bytes);
+        raise_memlock();
+        let mut missing = layout.missing();
+        let mut ebpf = open(&layout, options)?;
+        let mut attached = Vec::new();
+        let mut refused = Vec::new();
+        for hook in Hook::ALL {
+            match attach(&mut ebpf, &layout, hook) {
+                Ok(()) => attached.push(hook),
+                Err(why) => {
+                    missing.push(format!("{} could not be attached ({why}): {}", hook.name(), hook.cost()));
+                    refused.push(format!("{}: {why}", hook.name()));
+                }
+            }
+        }
+        if attached.is_empty() {
+            return Err(LoadError::NoHook(refused));
+        }
+        let events = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(|e| LoadError::Load(e.to_string()))?;
+        let lost = PerCpuArray::try_from(take(&mut ebpf, "LOST")?).map_err(|e| LoadError::Load(e.to_string()))?;
+        Ok(Self { ebpf, events, lost: LostCounter(lost), attached, missing })
+    }
+
+    /// The hook's program is running.
+    #[must_use]
+    pub fn has(&self, hook: Hook) -> bool {
+        self.attached.contains(&hook)
+    }
+}
+
+/// The kernel's count of events that did not fit into the ring buffer.
+pub struct LostCounter(PerCpuArray<MapData, u64>);
+
+impl LostCounter {
+    /// Events lost since load.
+    ///
+    /// # Errors
+    /// When the kernel refuses to read its own counter.
+    pub fn read(&self) -> Result<u64, LoadError> {
+        let per_cpu = self.0.get(&0, 0).map_err(|e| LoadError::Load(format!("map LOST: {e}")))?;
+        Ok(per_cpu.iter().sum())
+    }
+}
+
+fn take(ebpf: &mut Ebpf, name: &str) -> Result<aya::maps::Map, LoadError> {
+    ebpf.take_map(name).ok_or_else(|| LoadError::Load(format!("the kernel side has no map {name}")))
+}
+
+/// Creates the maps. The programs are loaded one by one afterwards, so that one that is refused costs only itself.
+fn open(layout: &KernelLayout, options: &Options) -> Result<Ebpf, LoadError> {
+    let settings = settings(layout, options);
+    let layout_bytes = layout_bytes(&layout.offsets);
+    let settings_bytes = settings_bytes(&settings);
+    let log_level = kernel_log_level();
+    // The verifier's log costs time and is only ever read by a developer.
+    let verbose = log::log_enabled!(log::Level::Debug);
+    let verifier_log = if verbose { VerifierLogLevel::default() } else { VerifierLogLevel::empty() };
+    EbpfLoader::new()
+        .btf(None)
+        .verifier_log_level(verifier_log)
+        .override_global(LAYOUT_GLOBAL, layout_bytes.as_slice(), true)
+        .override_global(SETTINGS_GLOBAL, settings_bytes.as_slice(), true)
+        // Absent when the kernel side has no log statement left.
+        .override_global("AYA_LOG_LEVEL", &log_level, false)
+        .map_max_entries("EVENTS", options.ring_bytes)
+        .load(KERNEL_SIDE)
+        .map_err(|e| refused_or(&e, errno_of(&e)))
+}
+
+/// What the kernel side decides by; see [`Settings`].
+fn settings(layout: &KernelLayout, options: &Options) -> Settings {
+    let mask = |signals: &[u32]| signals.iter().fold(0, |mask, s| mask | signal_bit(*s));
+    Settings {
+        report: signal_bit(SIGKILL) | mask(&options.signals),
+        preceding: mask(&STOP_SIGNALS),
+        preceding_init: mask(&INIT_STOP_SIGNALS),
+        mark_victim_has_task: u32::from(layout.mark_victim == Some(MarkVictimArg::Task)),
+        reserved: 0,
+    }
+}
+
+/// The table as the kernel side reads it: `repr(C)` of `u32` fields in declaration order.
+fn layout_bytes(layout: &Layout) -> Vec<u8> {
+    layout.fields().iter().flat_map(|(_, offset)| offset.to_ne_bytes()).collect()
+}
+
+fn settings_bytes(settings: &Settings) -> Vec<u8> {
+    let Settings { report, preceding, preceding_init, mark_victim_has_task, reserved } = settings;
+    let mut bytes: Vec<u8> = [report, preceding, preceding_init].iter().flat_map(|v| v.to_ne_bytes()).collect();
+    bytes.extend([mark_victim_has_task, reserved].iter().flat_map(|v| v.to_ne_bytes()));
+    bytes
+}
+
+/// aya-log's numbers for levels are those of the `log` crate; 0 removes the statements at load.
+fn kernel_log_level() -> u8 {
+    log::max_level() as u8
+}
+
+fn attach(ebpf: &mut Ebpf, layout: &KernelLayout, hook: Hook) -> Result<(), String> {
+    match hook {
+        Hook::SignalGenerate if !layout.signal_generate => {
+            return Err("this kernel's type information has no signal_generate with the arguments known".to_owned());
+        }
+        Hook::MarkVictim if layout.mark_victim.is_none() => {
+            return Err("this kernel's type information has no mark_victim".to_owned());
+        }
+        _ => {}
+    }
+    let program = ebpf.program_mut(hook.name()).ok_or("the kernel side has no such program")?;
+    let program: &mut RawTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
+    program.load().map_err(|e| describe(&e))?;
+    program.attach(hook.name()).map_err(|e| describe(&e))?;
+    Ok(())
+}
+
+/// An error with its causes on one line; the verifier's log goes to the debug log.
+fn describe(error: &ProgramError) -> String {
+    if let ProgramError::LoadError { io_error, verifier_log } = error {
+        log::debug!("verifier: {verifier_log}");
+        return format!("the kernel refused the program: {io_error}");
+    }
+    chain(error)
+}
+
+/// An error and its causes on one line, without repeating what a cause's text already says.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// The errno at the end of an error's causes.
+fn errno_of(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && io.raw_os_error().is_some()
+        {
+            return io.raw_os_error();
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn refused_or(error: &(dyn std::error::Error + 'static), errno: Option<i32>) -> LoadError {
+    match errno {
+        Some(nix::libc::EPERM) => LoadError::Refused(
+            chain(error),
+            "This process has the capabilities, so a seccomp profile, a security module or a user namespace forbids it: \
+             run oomtrace on the host, or in a privileged container",
+        ),
+        Some(nix::libc::ENOSYS) => LoadError::Refused(chain(error), "The kernel is built without CONFIG_BPF_SYSCALL"),
+        Some(nix::libc::EINVAL) => {
+            LoadError::Refused(chain(error), "The kernel has no BPF ring buffer: oomtrace needs Linux 5.8 or later")
+        }
+        _ => LoadError::Load(chain(error)),
+    }
+}
+
+/// Up to 5.10 maps count against RLIMIT_MEMLOCK; from 5.11 they do not, and a failure costs nothing.
+fn raise_memlock() {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+    if let Err(errno) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
+        log::debug!("RLIMIT_MEMLOCK stays as it is ({errno}); kernels before 5.11 may refuse the maps");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globals_have_the_size_of_their_types() {
+        assert_eq!(layout_bytes(&Layout::UNKNOWN).len(), size_of::<Layout>());
+        assert_eq!(settings_bytes(&Settings::default()).len(), size_of::<Settings>());
+    }
+
+    #[test]
+    fn sigkill_is_always_reported_and_sigchld_never_recorded() {
+        let layout =
+            KernelLayout { offsets: Layout::UNKNOWN, mark_victim: Some(MarkVictimArg::Tid), signal_generate: true };
+        let settings = settings(&layout, &Options { signals: vec![15], ..Options::default() });
+        assert_eq!(settings.report, signal_bit(9) | signal_bit(15));
+        assert_eq!(settings.mark_victim_has_task, 0);
+        let all = settings.report | settings.preceding | settings.preceding_init;
+        for common in [17, 23] {
+            assert_eq!(all & signal_bit(common), 0, "signal {common} is too common to record");
+        }
+    }
+}

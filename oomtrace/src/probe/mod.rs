@@ -1,0 +1,10 @@
+//! The kernel probe: what this kernel offers, loading and attaching the programs, and reading what they send.
+
+pub mod btf;
+pub mod decode;
+pub mod event;
+pub mod kallsyms;
+pub mod layout;
+pub mod load;
+pub mod requirements;
+pub mod ring;

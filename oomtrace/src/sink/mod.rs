@@ -1,0 +1,19 @@
+//! Outputs. They only render or send; nothing is decided here.
+
+pub mod escape;
+pub mod human;
+pub mod json;
+mod wrap;
+
+use std::io;
+
+use crate::incident::model::Record;
+
+/// Takes the stream's records, one by one.
+pub trait Sink {
+    /// Writes one record out, so that a reader has it.
+    ///
+    /// # Errors
+    /// When the reader is gone (`BrokenPipe`) or the output fails.
+    fn put(&mut self, record: &Record) -> io::Result<()>;
+}
