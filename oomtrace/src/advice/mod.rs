@@ -95,9 +95,15 @@ fn unit_limit(incident: &Incident) -> Vec<Advice> {
 fn parent_limit(incident: &Incident) -> Vec<Advice> {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
     let place = owner.map_or_else(String::new, |owner| format!(" {}", owner.path));
+    let victims_own = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
+    let why = if victims_own.is_some() && victims_own == owner.map(|owner| &owner.path) {
+        "the victim's cgroup used all that its own limit allows"
+    } else {
+        "the victim's own cgroup was below its limit; the sum in a parent was not"
+    };
     vec![Advice {
         action: format!("raise the limit of the cgroup{place}, or lower what lives below it"),
-        why: "the victim's own cgroup was below its limit; the sum in a parent was not".to_owned(),
+        why: why.to_owned(),
         command: None,
     }]
 }

@@ -1,2 +1,223 @@
+//! `oomtrace doctor`: what this kernel and node offer, and what is lost where something is missing.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Context as _;
+use oomtrace::container::docker::Docker;
+use oomtrace::node::cgroups::{self, Mode, Version};
+use oomtrace::probe::btf::Btf;
+use oomtrace::probe::kallsyms::Symbols;
+use oomtrace::probe::layout::{KernelLayout, MarkVictimArg};
+use oomtrace::probe::load::{Hook, LoadError, Options, Probe};
+use oomtrace::probe::requirements::{self, BTF_PATH, Capabilities, Capability, Lockdown};
+use oomtrace::sink::escape::escape;
+
 use super::exit::{Failure, Status};
-pub fn run<T>(_: &T) -> Result<Status, Failure> { Ok(Status::Done) }
+use super::options::Doctor;
+
+/// The inode of the initial pid namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+/// Sockets of runtimes that are not asked for names; their containers are known by id.
+const OTHER_SOCKETS: &[(&str, &str)] = &[
+    ("containerd", "/run/containerd/containerd.sock"),
+    ("CRI-O", "/run/crio/crio.sock"),
+    ("Podman", "/run/podman/podman.sock"),
+];
+
+/// How much a finding matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Good,
+    /// Something is not seen.
+    Costs,
+    /// Nothing is seen.
+    Fatal,
+    /// Neither good nor bad.
+    Note,
+}
+
+pub fn run(options: &Doctor) -> Result<Status, Failure> {
+    let mut report = Report { out: io::stdout(), color: options.color.on_stdout() };
+    report.section("Kernel")?;
+    kernel(&mut report)?;
+    report.section("Privileges")?;
+    privileges(&mut report)?;
+    report.section("Hooks")?;
+    let status = hooks(&mut report)?;
+    report.section("Cgroups")?;
+    cgroups(&mut report)?;
+    report.section("Runtimes")?;
+    runtimes(&mut report, options)?;
+    Ok(status)
+}
+
+fn kernel(report: &mut Report) -> io::Result<()> {
+    let uname = nix::sys::utsname::uname()?;
+    let release = format!("{} {}", uname.release().to_string_lossy(), uname.machine().to_string_lossy());
+    report.line(Mark::Note, "release", &release)?;
+    match requirements_btf() {
+        Ok(layout) => {
+            report.line(Mark::Good, "BTF", BTF_PATH)?;
+            for missing in layout.missing() {
+                report.line(Mark::Costs, "BTF", &format!("a field is not there; not seen: {missing}"))?;
+            }
+            let form = match layout.mark_victim {
+                Some(MarkVictimArg::Task) => "hands over a task",
+                Some(MarkVictimArg::Tid) => "hands over a thread id; the victim is found through its SIGKILL",
+                None => "is not there",
+            };
+            report.line(Mark::Note, "mark_victim", form)?;
+        }
+        Err(why) => report.line(Mark::Fatal, "BTF", &why)?,
+    }
+    match Lockdown::read() {
+        Lockdown::None => report.line(Mark::Good, "lockdown", "none")?,
+        Lockdown::Integrity => report.line(Mark::Good, "lockdown", "integrity, which leaves tracing alone")?,
+        Lockdown::Confidentiality => {
+            report.line(Mark::Fatal, "lockdown", "confidentiality: BPF programs may not read kernel memory")?;
+        }
+        Lockdown::Unknown => report.line(Mark::Note, "lockdown", "not shown by this kernel (no securityfs mounted, or no lockdown)")?,
+    }
+    match Symbols::read(Path::new("/proc/kallsyms")) {
+        Ok(symbols) => report.line(Mark::Good, "kallsyms", &format!("{} functions", symbols.len())),
+        Err(why) => {
+            report.line(Mark::Costs, "kallsyms", &format!("{why}; a signal's path is then inferred, and marked as such"))
+        }
+    }
+}
+
+fn requirements_btf() -> Result<KernelLayout, String> {
+    let bytes = std::fs::read(BTF_PATH).map_err(|e| format!("cannot read {BTF_PATH}: {e}; oomtrace needs CONFIG_DEBUG_INFO_BTF=y"))?;
+    let btf = Btf::parse(&bytes, &KernelLayout::wanted_types()).map_err(|e| e.to_string())?;
+    Ok(KernelLayout::resolve(&btf))
+}
+
+fn privileges(report: &mut Report) -> anyhow::Result<()> {
+    let capabilities = requirements::capabilities().context("cannot read this process's capabilities")?;
+    for (capability, fatal, cost) in [
+        (Capability::Bpf, true, "BPF programs cannot be loaded"),
+        (Capability::Perfmon, true, "BPF programs may not read kernel memory"),
+        (Capability::Syslog, false, "kernel functions have no names: a signal's path is inferred"),
+        (Capability::SysPtrace, false, "executables of other users' processes are not shown"),
+        (Capability::DacReadSearch, false, "files of other users cannot be read, the Docker socket among them"),
+    ] {
+        capability_line(report, capabilities, capability, fatal, cost)?;
+    }
+    match std::fs::read_link("/proc/self/ns/pid") {
+        Ok(namespace) if namespace == Path::new(INITIAL_PID_NAMESPACE) => {
+            report.line(Mark::Good, "pid namespace", "the host's")?;
+        }
+        Ok(_) => report.line(
+            Mark::Costs,
+            "pid namespace",
+            "not the host's: command lines of victims and of parents cannot be read (run with hostPID, --pid host)",
+        )?,
+        Err(error) => report.line(Mark::Costs, "pid namespace", &format!("not known: {error}"))?,
+    }
+    Ok(())
+}
+
+fn capability_line(
+    report: &mut Report,
+    capabilities: Capabilities,
+    capability: Capability,
+    fatal: bool,
+    cost: &str,
+) -> io::Result<()> {
+    // CAP_SYS_ADMIN includes the two that are needed to trace (kernel/bpf/syscall.c and kernel/bpf/verifier.c, 5.8).
+    let has = capabilities.has(capability) || (fatal && capabilities.has(Capability::SysAdmin));
+    match (has, fatal) {
+        (true, _) => report.line(Mark::Good, capability.name(), ""),
+        (false, true) => report.line(Mark::Fatal, capability.name(), cost),
+        (false, false) => report.line(Mark::Costs, capability.name(), cost),
+    }
+}
+
+/// Loads and attaches, as watching would, and detaches again.
+fn hooks(report: &mut Report) -> anyhow::Result<Status> {
+    match Probe::load(&Options::default()) {
+        Ok(probe) => {
+            for hook in Hook::ALL {
+                match probe.has(hook) {
+                    true => report.line(Mark::Good, hook.name(), "loaded and attached")?,
+                    false => report.line(Mark::Costs, hook.name(), hook.cost())?,
+                }
+            }
+            for missing in probe.missing.iter().filter(|m| m.contains("could not be attached")) {
+                report.line(Mark::Note, "", missing)?;
+            }
+            Ok(Status::Done)
+        }
+        Err(error) => {
+            report.line(Mark::Fatal, "load", &error.to_string())?;
+            Ok(fatal_status(error))
+        }
+    }
+}
+
+fn fatal_status(error: LoadError) -> Status {
+    Failure::from(error).status()
+}
+
+fn cgroups(report: &mut Report) -> anyhow::Result<()> {
+    let hierarchies = cgroups::hierarchies().context("cannot read /proc/self/mountinfo")?;
+    let (mark, mode) = match cgroups::mode(&hierarchies) {
+        Mode::Unified => (Mark::Good, "v2"),
+        Mode::Hybrid => (Mark::Good, "hybrid: v1, and v2 beside it"),
+        Mode::Legacy => (Mark::Good, "v1"),
+        Mode::None => (Mark::Note, "none is mounted here; the kernel side sees them all the same"),
+    };
+    report.line(mark, "mode", mode)?;
+    match cgroups::memory(&hierarchies) {
+        Some(memory) => {
+            let version = if memory.version == Version::V1 { "v1" } else { "v2" };
+            report.line(Mark::Good, "memory", &format!("{version}, {}", memory.mount.display()))?;
+        }
+        None => report.line(Mark::Costs, "memory", "no hierarchy has the memory controller: the selftest cannot make its OOM kill")?,
+    }
+    Ok(())
+}
+
+fn runtimes(report: &mut Report, options: &Doctor) -> anyhow::Result<()> {
+    let socket = &options.runtimes.docker_socket;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    match runtime.block_on(Docker::new(socket.clone()).version()) {
+        Ok(version) => report.line(Mark::Good, "Docker", &format!("{version}, {}", socket.display()))?,
+        Err(why) if socket.exists() => report.line(Mark::Costs, "Docker", &format!("{why}; its containers go by their ids"))?,
+        Err(_) => report.line(Mark::Note, "Docker", &format!("not here (no {})", socket.display()))?,
+    }
+    for (name, socket) in OTHER_SOCKETS.iter().filter(|(_, socket)| Path::new(socket).exists()) {
+        report.line(Mark::Costs, name, &format!("{socket} is there but not asked for names: its containers go by their ids"))?;
+    }
+    Ok(())
+}
+
+struct Report {
+    out: io::Stdout,
+    color: bool,
+}
+
+impl Report {
+    fn section(&mut self, name: &str) -> io::Result<()> {
+        let name = self.paint(Style::new().bold(), name);
+        writeln!(self.out, "{name}")
+    }
+
+    fn line(&mut self, mark: Mark, what: &str, text: &str) -> io::Result<()> {
+        let (sign, style) = match mark {
+            Mark::Good => ("ok  ", AnsiColor::Green.on_default()),
+            Mark::Costs => ("miss", AnsiColor::Yellow.on_default()),
+            Mark::Fatal => ("FAIL", AnsiColor::Red.on_default().bold()),
+            Mark::Note => ("    ", Style::new()),
+        };
+        let sign = self.paint(style, sign);
+        writeln!(self.out, "{}", format!("  {sign}  {what:<20} {}", escape(text)).trim_end())
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}

@@ -30,6 +30,7 @@ pub fn main() -> ExitCode {
     let result = match cli.verb {
         None => watch::run(&cli.watch),
         Some(Verb::Selftest(options)) => selftest::run(&options),
+        Some(Verb::SelftestChild { role }) => selftest::run_child(role),
         Some(Verb::Doctor(options)) => doctor::run(&options),
         Some(Verb::Schema) => schema::run(),
         Some(Verb::Completions { shell }) => completions::run(shell),

@@ -59,6 +59,12 @@ pub enum Verb {
     Doctor(Doctor),
     /// Print the JSON Schema of what --json puts out
     Schema,
+    /// A process for the selftest to kill
+    #[command(hide = true)]
+    SelftestChild {
+        #[arg(value_enum)]
+        role: super::selftest::Role,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -1,8 +1,8 @@
 //! An episode and what the node knows, to an incident without a verdict: ids to names, kernel times to wall-clock times.
 
-use super::correlate::{Episode, Kill};
+use super::correlate::{Earlier, Episode, Kill};
 use super::model::{
-    Attribution, Collateral, Container, Incident, Login, Memory, Oom, OomScope, Pod, Preceding, Process, Role, SCHEMA,
+    Attribution, Collateral, Container, Incident, InitEnd, InitKilled, Login, Memory, Oom, OomScope, Pod, Preceding, Process, Role, SCHEMA,
     Sender, SenderKind, Signal as SignalModel, SignalPath, Victim, VictimMemory,
 };
 use super::oom::{self, Basis};
@@ -51,7 +51,11 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
 
     let victim_task = signal.as_ref().map(|s| &s.victim).or_else(|| mark.as_ref().and_then(|m| m.victim.as_ref()));
     let victim_place = victim_task.map(place).unwrap_or_default();
-    let victim = victim_task.map_or_else(|| unknown_victim(mark.as_ref()), |task| describe_victim(task, context));
+    let mut victim = victim_task.map_or_else(|| unknown_victim(mark.as_ref()), |task| describe_victim(task, context));
+    // The kernel side reads the command line of whoever is running: on an OOM that is often the victim itself.
+    if let Some(signal) = signal.as_ref().filter(|s| s.sender.key == s.victim.key) {
+        set_cmdline(&mut victim.process, signal);
+    }
     if victim.process.cmdline.is_none() {
         gaps.detail.push("the victim's command line (its memory was gone before it could be read)".to_owned());
     }
@@ -95,9 +99,11 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
     } else {
         (None, None)
     };
-    if let Some(earlier) = &init_killed_by {
-        log::debug!("the init of this pid namespace was killed by {}", earlier.signal.sender.key.pid);
-    }
+    let swept = path.is_some_and(|p| p.path == SignalPath::PidNamespaceExit);
+    let init_end = signal.as_ref().filter(|_| swept).map(|signal| {
+        let init = describe(&signal.sender, context);
+        InitEnd { init, killed: init_killed_by.map(|earlier| describe_init_kill(&earlier, at, context)) }
+    });
 
     let incident = Incident {
         schema: SCHEMA,
@@ -119,6 +125,7 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
         missing: gaps.attribution.into_iter().chain(gaps.detail).collect(),
         collateral: collateral.into_iter().filter_map(|(role, kill)| describe_collateral(role, &kill, context)).collect(),
         victim,
+        init_end,
     };
     Draft { incident, victim_runtime, sender_runtime }
 }
@@ -280,6 +287,12 @@ fn describe_preceding(signal: &Signal, kill_at: BootNs, context: &mut Context<'_
         before_ms: kill_at.saturating_sub(signal.at) / 1_000_000,
         sender,
     }
+}
+
+fn describe_init_kill(earlier: &Earlier, sweep_at: BootNs, context: &mut Context<'_>) -> InitKilled {
+    let is_oom = matches!(earlier.path.path, SignalPath::OomKill | SignalPath::OomGroup);
+    let (sender, _) = describe_sender(&earlier.signal, Some(earlier.path.path), is_oom, context);
+    InitKilled { by: sender.process, before_ms: sweep_at.saturating_sub(earlier.signal.at) / 1_000_000 }
 }
 
 fn describe_collateral(role: Role, kill: &Kill, context: &mut Context<'_>) -> Option<Collateral> {

@@ -86,6 +86,26 @@ pub struct Incident {
     pub attribution: Attribution,
     /// What could not be seen, in words.
     pub missing: Vec<String>,
+    /// For the judge only: the verdict's evidence says it in words.
+    #[serde(skip)]
+    pub init_end: Option<InitEnd>,
+}
+
+/// Why the init of a pid namespace ended whose other processes the kernel then killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitEnd {
+    pub init: Process,
+    /// What killed it, when that was a SIGKILL that was seen.
+    pub killed: Option<InitKilled>,
+}
+
+/// The SIGKILL that ended an init.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitKilled {
+    /// None: the kernel by itself.
+    pub by: Option<Process>,
+    /// Milliseconds before the sweep.
+    pub before_ms: u64,
 }
 
 /// The judgement.

@@ -1,11 +1,17 @@
 //! Incidents in words: the same ones in the verdict, on the terminal and in evidence.
 
-use super::model::{Cause, Incident, LimitLevel, Process, SignalPath};
+use super::model::{Cause, Incident, LimitLevel, LimitOwner, Process, SignalPath};
 
 /// `nginx[22490]`.
 #[must_use]
 pub fn process(process: &Process) -> String {
-    let name = if process.comm.is_empty() { "unknown" } else { &process.comm };
+    // The kernel keeps 15 bytes of a name; the executable's file name may have the rest.
+    let file = process.exe.as_deref().and_then(|exe| exe.rsplit('/').next());
+    let name = match file.filter(|file| process.comm.len() == 15 && file.starts_with(&process.comm)) {
+        Some(file) => file.strip_suffix(" (deleted)").unwrap_or(file),
+        None if process.comm.is_empty() => "unknown",
+        None => &process.comm,
+    };
     format!("{name}[{}]", process.pid)
 }
 
@@ -67,7 +73,7 @@ pub fn owner(level: LimitLevel) -> &'static str {
         LimitLevel::Container => "the container's own",
         LimitLevel::Pod => "the pod's",
         LimitLevel::Unit => "the unit's",
-        LimitLevel::Slice => "a parent cgroup's",
+        LimitLevel::Slice => "that of cgroup",
         LimitLevel::Root => "the root cgroup's",
     }
 }
@@ -98,14 +104,18 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
                 Cause::OomContainerLimit => "the container's own memory limit",
                 Cause::OomPodLimit => "the pod's memory limit",
                 Cause::OomUnitLimit => "the unit's memory limit",
-                _ => "the memory limit of a parent cgroup",
+                _ => "the memory limit",
             };
             let amount = limit_owner.and_then(|o| o.limit_bytes).map(|l| format!(" of {}", bytes(l))).unwrap_or_default();
             let place = match (cause, limit_owner) {
-                (Cause::OomSliceLimit | Cause::OomUnitLimit, Some(owner)) => format!(" ({})", owner.path),
+                (Cause::OomSliceLimit, Some(owner)) => format!(" of cgroup {}", owner.path),
+                (Cause::OomUnitLimit, Some(owner)) => format!(" ({})", owner.path),
                 _ => String::new(),
             };
-            format!("{victim} was OOM-killed at {whose}{amount}{place}.")
+            match cause {
+                Cause::OomSliceLimit => format!("{victim} was OOM-killed at {whose}{place}{amount}.", amount = limit_of(limit_owner)),
+                _ => format!("{victim} was OOM-killed at {whose}{amount}{place}."),
+            }
         }
         Cause::OomHost => format!("{victim} was OOM-killed because the machine ran out of memory."),
         Cause::OomConstrained => {
@@ -127,7 +137,7 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
         Cause::ProcessKill => format!("{victim} was killed by {sender}."),
         Cause::SelfKill => format!("{victim} killed itself."),
         Cause::CgroupKill => format!("{victim} was killed by {sender} through cgroup.kill."),
-        Cause::PidNamespaceExit => format!("{victim} was killed by the kernel because the init of its pid namespace ended."),
+        Cause::PidNamespaceExit => format!("{victim} was killed by the kernel because {}.", init_ended(incident)),
         Cause::ParentExit => format!("{victim} was killed by the kernel because its parent ended (PR_SET_PDEATHSIG)."),
         Cause::RlimitCpu => format!("{victim} was killed by the kernel because it used up its CPU time (RLIMIT_CPU)."),
         Cause::Ptrace => format!("{victim} was killed through ptrace by its tracer."),
@@ -137,6 +147,25 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
             format!("{victim} was killed by the kernel (path {path}).")
         }
     }
+}
+
+/// Why a pid namespace was swept: `the init of its pid namespace, sh[7], had been killed by runc[9]`.
+#[must_use]
+pub fn init_ended(incident: &Incident) -> String {
+    let Some(end) = &incident.init_end else { return "the init of its pid namespace ended".to_owned() };
+    let init = process(&end.init);
+    match &end.killed {
+        Some(killed) => {
+            let by = killed.by.as_ref().map_or_else(|| "the kernel".to_owned(), process);
+            format!("the init of its pid namespace, {init}, had been killed by {by}")
+        }
+        None => format!("the init of its pid namespace, {init}, ended"),
+    }
+}
+
+/// ` of 512 MiB`, as the end of a sentence about a limit; nothing when it is not known.
+fn limit_of(owner: Option<&LimitOwner>) -> String {
+    owner.and_then(|owner| owner.limit_bytes).map(|limit| format!(" ({})", bytes(limit))).unwrap_or_default()
 }
 
 /// `nginx[22490] in container web`.

@@ -11,6 +11,10 @@ pub struct Symbols {
     names: String,
 }
 
+/// How the functions begin that a tracepoint calls before it reaches a BPF program (kernel/trace/bpf_trace.c and
+/// include/linux/tracepoint.h, 5.4 to 7.3).
+const TRACING: [&str; 4] = ["bpf_", "__bpf_trace_", "__traceiter_", "trace_call_bpf"];
+
 /// Why there are no symbols.
 #[derive(Debug, thiserror::Error)]
 pub enum SymbolsError {
@@ -77,10 +81,13 @@ impl Symbols {
         self.functions.is_empty()
     }
 
-    /// The names of a stack of return addresses, innermost first; addresses outside every function are left out.
+    /// The names of a stack of return addresses, innermost first; addresses outside every function are left out, and so
+    /// are the frames of tracing itself.
     #[must_use]
     pub fn resolve(&self, stack: &[u64]) -> Vec<String> {
-        stack.iter().filter_map(|address| self.name(*address).map(str::to_owned)).collect()
+        let is_tracing = |name: &&str| TRACING.iter().any(|start| name.starts_with(start));
+        let names = stack.iter().filter_map(|address| self.name(*address));
+        names.skip_while(is_tracing).map(str::to_owned).collect()
     }
 }
 

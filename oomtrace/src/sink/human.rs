@@ -14,11 +14,11 @@ use anstyle::{AnsiColor, Style};
 
 use super::Sink;
 use super::escape::escape;
-use super::wrap::{cut, wrap};
+use super::wrap::{cut_middle, wrap};
 use crate::incident::model::{
     Attribution, Cause, Confidence, Container, Incident, OomScope, Process, Record, Role, SignalPath,
 };
-use crate::incident::text::{bytes, container_name, duration_ms, owner, path_name, process, short_id};
+use crate::incident::text::{bytes, container_name, duration_ms, init_ended, owner, path_name, process, short_id};
 use crate::verdict::judge::stop_request;
 
 const HEAD: Style = Style::new().bold();
@@ -34,8 +34,8 @@ const INDENT: usize = 13;
 const ANCESTORS: usize = 4;
 /// Collateral victims named; the JSON has all.
 const COLLATERAL: usize = 5;
-/// Columns of a command line when there is no terminal to fit.
-const CMDLINE: usize = 300;
+/// Columns of a command line; the JSON has all of it.
+const CMDLINE: usize = 160;
 
 /// How to show.
 #[derive(Clone, Copy, Debug, Default)]
@@ -145,7 +145,7 @@ impl Block {
                 let size = limit.limit_bytes.map_or_else(|| "unknown".to_owned(), bytes);
                 let usage = limit.usage_bytes.map(|usage| format!(": {} in use", bytes(usage))).unwrap_or_default();
                 let is_own = incident.container.as_ref().is_some_and(|c| c.cgroup == limit.path);
-                let place = if is_own { String::new() } else { format!(" ({})", limit.path) };
+                let place = if is_own { String::new() } else { format!(" {}", limit.path) };
                 format!("{size}, {}{place}{usage}", owner(limit.level))
             }
             (None, Some(OomScope::Memcg)) => "a memory cgroup's, which one could not be seen".to_owned(),
@@ -179,8 +179,7 @@ impl Block {
             self.line("by", "the kernel");
             return;
         };
-        let width = self.look.width.map_or(CMDLINE, |width| width.saturating_sub(INDENT).max(40) * 2);
-        let mut by = cut(&described(sender), width);
+        let mut by = described(sender);
         for ancestor in incident.sender.ancestors.iter().take(ANCESTORS) {
             by = format!("{by}  <  {}", process(ancestor));
         }
@@ -228,9 +227,7 @@ impl Block {
             }
         }
         if incident.attribution != Attribution::Full {
-            for missing in &incident.missing {
-                self.styled_line("unseen", missing, DIM);
-            }
+            self.styled_line("unseen", &incident.missing.join("; "), DIM);
         }
     }
 
@@ -245,19 +242,41 @@ fn killed(incident: &Incident) -> String {
     let role = match (incident.victim.container_init, incident.container.is_some(), victim.pid_in_namespace) {
         (true, true, _) => ", pid 1 of the container".to_owned(),
         (true, false, _) => ", pid 1 of its pid namespace".to_owned(),
+        (false, true, Some(pid)) if pid != victim.pid && incident.init_end.is_some() => {
+            format!(", pid {pid} in the container")
+        }
         (false, true, Some(pid)) if pid != victim.pid => format!(", pid {pid} in the container, whose pid 1 was not hit"),
         _ => String::new(),
     };
-    let cmdline = victim.cmdline.as_ref().map(|c| format!(": {}", c.join(" "))).unwrap_or_default();
-    cut(&format!("{}{role}{cmdline}", process(victim)), CMDLINE)
+    let cmdline = victim.cmdline.as_ref().map(|c| format!(": {}", command(c))).unwrap_or_default();
+    format!("{}{role}{cmdline}", process(victim))
 }
 
-/// `runc[23120] runc --root … kill`
+/// `runc[23120] runc --root … kill 6c266caa8d7c… 9`
 fn described(process_: &Process) -> String {
     match &process_.cmdline {
-        Some(cmdline) => format!("{} {}", process(process_), cmdline.join(" ")),
+        Some(cmdline) => format!("{} {}", process(process_), command(cmdline)),
         None => process(process_),
     }
+}
+
+/// A command line that fits: ids cut to their first digits, the middle left out. What a runtime does comes at the end.
+fn command(cmdline: &[String]) -> String {
+    let shortened: Vec<String> = cmdline.iter().map(|argument| shorten_ids(argument)).collect();
+    cut_middle(&shortened.join(" "), CMDLINE)
+}
+
+/// Each run of 64 hexadecimal digits as its first twelve and an ellipsis.
+fn shorten_ids(text: &str) -> String {
+    let is_id = |part: &str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    let parts = text.split_inclusive(|c: char| !c.is_ascii_hexdigit());
+    parts
+        .map(|part| {
+            let digits = part.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
+            let rest = part.get(digits.len()..).unwrap_or_default();
+            if is_id(digits) { format!("{}…{rest}", short_id(digits)) } else { part.to_owned() }
+        })
+        .collect()
 }
 
 /// The container's or unit's name, else the victim's.
@@ -293,7 +312,7 @@ fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String {
         Cause::OomContainerLimit => "the container ran into its own memory limit".to_owned(),
         Cause::OomPodLimit => "the pod ran into its memory limit".to_owned(),
         Cause::OomUnitLimit => "the unit ran into its memory limit".to_owned(),
-        Cause::OomSliceLimit => "a parent cgroup ran into its memory limit".to_owned(),
+        Cause::OomSliceLimit => "a cgroup above it ran into its memory limit".to_owned(),
         Cause::OomHost => "the machine ran out of memory".to_owned(),
         Cause::OomConstrained => "the memory nodes that it may use were full".to_owned(),
         Cause::UserspaceOomKiller => "an out-of-memory daemon chose it".to_owned(),
@@ -308,7 +327,7 @@ fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String {
         Cause::ProcessKill => by("another process killed it"),
         Cause::SelfKill => by("it killed itself"),
         Cause::CgroupKill => "somebody wrote its cgroup's cgroup.kill".to_owned(),
-        Cause::PidNamespaceExit => "the init of its pid namespace ended, and the kernel killed the rest".to_owned(),
+        Cause::PidNamespaceExit => format!("{}, and the kernel killed the rest", init_ended(incident)),
         Cause::ParentExit => "its parent ended (PR_SET_PDEATHSIG)".to_owned(),
         Cause::RlimitCpu => "its CPU time was used up (RLIMIT_CPU)".to_owned(),
         Cause::Ptrace => "its tracer killed it".to_owned(),

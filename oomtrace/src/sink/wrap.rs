@@ -26,21 +26,28 @@ pub fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
     lines
 }
 
-/// `text` in at most `width` columns, with an ellipsis where it was cut.
-pub fn cut(text: &str, width: usize) -> String {
+/// `text` in at most `width` columns, its middle replaced by an ellipsis where it was longer.
+pub fn cut_middle(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
-    let mut short = String::new();
-    for c in text.chars() {
-        let columns = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
-        if short.width() + columns + 1 > width {
-            break;
-        }
-        short.push(c);
-    }
-    short.push('…');
-    short
+    let room = width.saturating_sub(1);
+    let start = fitting(text.chars(), room / 2);
+    let end: String = fitting(text.chars().rev(), room - room / 2).chars().rev().collect();
+    format!("{start}…{end}")
+}
+
+/// The first of `chars` that fit into `width` columns.
+fn fitting(chars: impl Iterator<Item = char>, width: usize) -> String {
+    let mut left = width;
+    chars
+        .take_while(|c| {
+            let columns = unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+            let fits = columns <= left;
+            left = left.saturating_sub(columns);
+            fits
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -62,9 +69,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_text_says_so() {
-        assert_eq!(cut("container", 9), "container");
-        assert_eq!(cut("container", 5), "cont…");
-        assert_eq!(cut("容器容器", 5), "容器…");
+    fn a_long_text_loses_its_middle() {
+        assert_eq!(cut_middle("container", 9), "container");
+        assert_eq!(cut_middle("container", 5), "co…er");
+        assert_eq!(cut_middle("容器容器", 5), "容…器");
+        assert_eq!(cut_middle("abc", 0), "…");
     }
 }

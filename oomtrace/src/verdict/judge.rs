@@ -15,7 +15,7 @@
 
 use super::senders::{Class, classify};
 use crate::incident::model::{
-    Cause, Confidence, Evidence, Incident, LimitLevel, OomScope, Preceding, SenderKind, SignalPath, Source,
+    Cause, Confidence, Evidence, Incident, InitKilled, LimitLevel, OomScope, Preceding, SenderKind, SignalPath, Source,
     Verdict,
 };
 use crate::incident::oom::SLACK_BYTES;
@@ -160,6 +160,18 @@ fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
     if let Some(trigger) = &incident.trigger {
         let who = if trigger.pid == incident.victim.process.pid { "the victim itself" } else { "another process" };
         kernel(format!("the allocation that failed was made by {}, {who}", text::process(trigger)));
+    }
+    if let Some(end) = &incident.init_end {
+        let init = text::process(&end.init);
+        kernel(match &end.killed {
+            Some(InitKilled { by: Some(by), before_ms }) => {
+                format!("{init}, the init of the pid namespace, had been killed by {} {} before", text::process(by), text::duration_ms(*before_ms))
+            }
+            Some(InitKilled { by: None, before_ms }) => {
+                format!("{init}, the init of the pid namespace, had been killed by the kernel {} before", text::duration_ms(*before_ms))
+            }
+            None => format!("{init}, the init of the pid namespace, ended without a SIGKILL that was seen"),
+        });
     }
     if let Some(oom) = &incident.oom {
         if let Some(adj) = oom.oom_score_adj {
