@@ -90,17 +90,17 @@ const OTHER_TYPES: &[&str] =
 
 /// What a missing field costs, in words. Fields that are missing together are named together.
 const COSTS: &[(&[&str], &str)] = &[
-    (&["task_tgid", "task_pid", "task_group_leader"], "which process a thread belongs to"),
+    (&["task_tgid", "task_pid", "task_group_leader", "task_flags"], "which process a thread belongs to"),
     (&["task_comm"], "process names"),
     (&["task_start_boottime"], "process start times, so a reused pid cannot be told apart"),
     (&["task_real_parent"], "the sender's ancestors"),
     (&["task_cred", "cred_uid"], "users"),
     (&["task_thread_pid", "pid_level", "pid_numbers", "upid_size", "upid_nr"], "pids inside containers, and which process is a container's init"),
-    (&["signal_flags", "signal_group_exit_code"], "whether a victim was dying already"),
+    (&["task_signal", "signal_flags", "signal_group_exit_code"], "whether a victim was dying already"),
     (&["signal_oom_score_adj"], "oom_score_adj"),
     (&["task_loginuid", "task_sessionid"], "the login behind a sender (kernel without CONFIG_AUDIT)"),
     (&["signal_tty", "tty_name"], "the sender's terminal"),
-    (&["mm_exe_file", "file_f_path", "path_mnt", "path_dentry", "dentry_d_parent", "dentry_name", "vfsmount_mnt_root", "mount_mnt", "mount_mnt_parent", "mount_mnt_mountpoint"], "executable paths"),
+    (&["task_mm", "mm_exe_file", "file_f_path", "path_mnt", "path_dentry", "dentry_d_parent", "dentry_name", "vfsmount_mnt_root", "mount_mnt", "mount_mnt_parent", "mount_mnt_mountpoint"], "executable paths"),
     (&["mm_arg_start", "mm_arg_end"], "the sender's command line"),
     (&["mm_rss_stat", "mm_rss_stat_stride", "mm_total_vm", "mm_pgtables_bytes"], "the victim's memory"),
     (&["task_cgroups", "css_set_dfl_cgrp", "cgroup_kn", "cgroup_root", "cgroup_level", "cgroup_root_hierarchy_id", "kn_id", "kn_parent", "kn_name"], "cgroups, and so containers"),
@@ -118,6 +118,13 @@ impl KernelLayout {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// Names of all members that [`Self::resolve`] looks up.
+    #[must_use]
+    pub fn wanted_members() -> Vec<&'static str> {
+        let plain = MEMBERS.iter().flat_map(|m| m.2.iter().flat_map(|path| path.split('.')));
+        plain.chain(["subsys", "rss_stat", "count"]).collect()
     }
 
     /// Looks every field up in `btf`.

@@ -1,1 +1,260 @@
-//! Tests.
+//! Event sequences as the kernel makes them, and the episodes that must come of them. The rules are DESIGN's rules of
+//! truth; each sequence is what `__oom_kill_process`, `zap_pid_ns_processes`, `__cgroup_kill` and kill(2) really do.
+
+use super::fixture::{mark, signal, task};
+use super::*;
+use crate::probe::event::Task;
+
+const BOTH: Hooks = Hooks { signal_generate: true, mark_victim: true };
+const MS: BootNs = 1_000_000;
+
+fn kernel_kill(current: u32, victim: u32, stack: &str) -> Signal {
+    let symbols = stack.split(' ').filter(|s| !s.is_empty()).map(str::to_owned).collect();
+    Signal { info: Info::Kernel, symbols, ..signal(current, victim) }
+}
+
+fn oom_kill(trigger: u32, victim: u32) -> Signal {
+    kernel_kill(trigger, victim, "do_send_sig_info __oom_kill_process oom_kill_process out_of_memory")
+}
+
+fn sig(signal: Signal) -> Event {
+    Event::Signal(Box::new(signal))
+}
+
+fn marked(mark: MarkVictim) -> Event {
+    Event::MarkVictim(Box::new(mark))
+}
+
+/// All episodes of a sequence, the time of each event a microsecond after the last.
+fn episodes(hooks: Hooks, events: Vec<Event>) -> Vec<Episode> {
+    let mut correlator = Correlator::new(hooks);
+    let mut done = Vec::new();
+    for (index, event) in events.into_iter().enumerate() {
+        let at = 1_000_000_000 + index as u64 * 1000;
+        done.extend(correlator.take(at_time(event, at)));
+    }
+    done.extend(correlator.finish());
+    done
+}
+
+fn at_time(event: Event, at: BootNs) -> Event {
+    match event {
+        Event::Signal(mut s) => {
+            s.at = at;
+            Event::Signal(s)
+        }
+        Event::MarkVictim(mut m) => {
+            m.at = at;
+            Event::MarkVictim(m)
+        }
+    }
+}
+
+fn victim(kill: &Kill) -> u32 {
+    kill.signal.as_ref().map(|s| s.victim.key.pid).or_else(|| Some(kill.mark.as_ref()?.victim.as_ref()?.key.pid)).unwrap()
+}
+
+/// Victim, whether it is an OOM kill, and the collateral, of each episode.
+fn shape(episodes: &[Episode]) -> Vec<(u32, bool, Vec<(Role, u32)>)> {
+    let collateral = |e: &Episode| e.collateral.iter().map(|(role, kill)| (*role, victim(kill))).collect();
+    episodes.iter().map(|e| (victim(&e.chosen), e.is_oom(), collateral(e))).collect()
+}
+
+#[test]
+fn a_sigkill_then_mark_victim_is_one_oom_kill() {
+    let got = episodes(BOTH, vec![sig(oom_kill(10, 20)), marked(mark(10, 20))]);
+    assert_eq!(shape(&got), [(20, true, vec![])]);
+    assert!(got[0].chosen.mark.is_some());
+}
+
+#[test]
+fn without_kernel_symbols_the_mark_alone_makes_it_an_oom_kill() {
+    let got = episodes(BOTH, vec![sig(kernel_kill(10, 20, "")), marked(mark(10, 20))]);
+    assert_eq!(shape(&got), [(20, true, vec![])]);
+    let unmarked = episodes(BOTH, vec![sig(kernel_kill(10, 20, ""))]);
+    assert_eq!(shape(&unmarked), [(20, false, vec![])]);
+}
+
+#[test]
+fn a_mark_without_a_sigkill_is_a_process_that_was_dying_already() {
+    assert_eq!(episodes(BOTH, vec![marked(mark(20, 20))]), []);
+    // A person's kill, then the OOM killer grants the dying process its reserves.
+    let got = episodes(BOTH, vec![sig(signal(5, 20)), marked(mark(20, 20))]);
+    assert_eq!(shape(&got), [(20, false, vec![])]);
+    assert_eq!(got[0].chosen.mark, None);
+}
+
+#[test]
+fn the_mark_belongs_to_the_sigkill_of_the_same_context() {
+    // Two kernel kills are open; the mark is of the second trigger.
+    let events = vec![sig(kernel_kill(10, 20, "")), sig(kernel_kill(11, 21, "")), marked(mark(11, 21))];
+    assert_eq!(shape(&episodes(BOTH, events)), [(20, false, vec![]), (21, true, vec![])]);
+    // Another thread of the trigger's process is another context.
+    let mut other = mark(10, 20);
+    other.trigger.tid = 99;
+    assert_eq!(shape(&episodes(BOTH, vec![sig(kernel_kill(10, 20, "")), marked(other)])), [(20, false, vec![])]);
+}
+
+#[test]
+fn a_marked_thread_that_is_not_the_leader_is_still_its_process() {
+    let mut thread = mark(10, 20);
+    thread.victim_tid = 23;
+    let got = episodes(BOTH, vec![sig(oom_kill(10, 20)), marked(thread)]);
+    assert!(got[0].chosen.mark.is_some());
+    // The old prototype gives the thread's id alone, which is the one that the SIGKILL went to.
+    let mut kill = kernel_kill(10, 20, "");
+    kill.victim.tid = 23;
+    let old = MarkVictim { victim: None, victim_tid: 23, ..mark(10, 20) };
+    assert!(episodes(BOTH, vec![sig(kill), marked(old)])[0].chosen.mark.is_some());
+}
+
+#[test]
+fn sharers_of_the_memory_come_after_the_mark_and_have_none() {
+    for stack in ["__oom_kill_process oom_kill_process", ""] {
+        let mut sharer = kernel_kill(10, 21, stack);
+        sharer.victim.mm = task(20).mm;
+        let events = vec![sig(kernel_kill(10, 20, stack)), marked(mark(10, 20)), sig(sharer)];
+        assert_eq!(shape(&episodes(BOTH, events)), [(20, true, vec![(Role::SharedMm, 21)])], "{stack:?}");
+    }
+}
+
+#[test]
+fn members_of_an_oom_group_have_a_mark_each_and_are_one_episode() {
+    for stack in ["__oom_kill_process oom_kill_memcg_member", ""] {
+        let events = vec![
+            sig(oom_kill(10, 20)),
+            marked(mark(10, 20)),
+            sig(kernel_kill(10, 21, stack)),
+            marked(mark(10, 21)),
+            sig(kernel_kill(10, 22, stack)),
+            marked(mark(10, 22)),
+            // The kernel comes to the chosen one again: the signal is ignored, and another thread may be marked.
+            sig(Signal { outcome: Outcome::Ignored, ..kernel_kill(10, 20, stack) }),
+            marked(mark(10, 20)),
+        ];
+        let expected = vec![(Role::OomGroup, 21), (Role::OomGroup, 22)];
+        assert_eq!(shape(&episodes(BOTH, events)), [(20, true, expected)], "{stack:?}");
+    }
+}
+
+#[test]
+fn only_the_sigkill_that_ends_a_process_counts() {
+    let dying = |status| Task { group_exit: status, ..task(20) };
+    for (what, not_a_kill) in [
+        ("ignored", Signal { outcome: Outcome::Ignored, ..signal(5, 20) }),
+        ("already pending", Signal { outcome: Outcome::AlreadyPending, ..signal(5, 20) }),
+        // Before 6.0 a SIGKILL to a process that is exiting counts as delivered.
+        ("exiting by exit(1)", Signal { victim: dying(Some(0x100)), ..signal(5, 20) }),
+        ("exiting by exit(0)", Signal { victim: dying(Some(0)), ..signal(5, 20) }),
+        ("dumping core", Signal { victim: dying(Some(11)), ..signal(5, 20) }),
+        ("every thread gone", Signal { victim: dying(None), ..signal(5, 20) }),
+    ] {
+        assert_eq!(episodes(BOTH, vec![sig(not_a_kill)]), [], "{what}");
+    }
+}
+
+#[test]
+fn a_second_sigkill_is_no_second_incident_but_a_reused_pid_is_a_new_process() {
+    let twice = episodes(BOTH, vec![sig(signal(5, 20)), sig(signal(6, 20))]);
+    assert_eq!(shape(&twice), [(20, false, vec![])]);
+    assert_eq!(twice[0].chosen.signal.as_ref().unwrap().sender.key.pid, 5);
+    let mut reused = signal(6, 20);
+    reused.victim.key.start += 1;
+    assert_eq!(episodes(BOTH, vec![sig(signal(5, 20)), sig(reused)]).len(), 2);
+}
+
+#[test]
+fn stop_signals_before_a_kill_go_with_it_and_with_it_alone() {
+    let stop = |number, at| Signal { number, preceding: true, at, victim: task(20), ..signal(5, 20) };
+    let mut correlator = Correlator::new(BOTH);
+    assert_eq!(correlator.take(sig(stop(15, MS))), []);
+    assert_eq!(correlator.take(sig(Signal { victim: task(21), ..stop(2, 2 * MS) })), []);
+    let got = correlator.take(sig(Signal { at: 11 * MS, ..signal(5, 20) }));
+    assert_eq!(got[0].preceding.iter().map(|s| (s.number, s.at)).collect::<Vec<_>>(), [(15, MS)]);
+}
+
+#[test]
+fn only_the_latest_stop_signals_are_kept() {
+    let mut events: Vec<Event> =
+        (0..10).map(|_| sig(Signal { number: 15, preceding: true, victim: task(20), ..signal(5, 20) })).collect();
+    events.push(sig(signal(5, 20)));
+    assert_eq!(episodes(BOTH, events)[0].preceding.len(), PRECEDING_PER_PROCESS);
+}
+
+#[test]
+fn another_signal_that_was_asked_for_is_given_at_once_and_still_precedes() {
+    let asked = Signal { number: 15, victim: task(20), ..signal(5, 20) };
+    let mut correlator = Correlator::new(BOTH);
+    assert_eq!(shape(&correlator.take(sig(asked.clone()))), [(20, false, vec![])]);
+    assert_eq!(correlator.take(sig(Signal { outcome: Outcome::Ignored, ..asked })), []);
+    assert_eq!(correlator.take(sig(signal(5, 20)))[0].preceding.len(), 2);
+}
+
+#[test]
+fn a_kill_by_a_process_is_given_at_once() {
+    let mut correlator = Correlator::new(BOTH);
+    assert_eq!(correlator.take(sig(signal(5, 20))).len(), 1);
+    assert_eq!(correlator.deadline(), None);
+}
+
+#[test]
+fn a_kernel_kill_waits_for_its_mark_and_no_longer_than_needed() {
+    let mut correlator = Correlator::new(BOTH);
+    let kill = kernel_kill(10, 20, "");
+    let at = kill.at;
+    assert_eq!(correlator.take(sig(kill)), []);
+    assert_eq!(correlator.deadline(), Some(at + QUIET_NS));
+    assert_eq!(correlator.advance(at + QUIET_NS - 1), []);
+    assert_eq!(correlator.advance(at + QUIET_NS).len(), 1);
+    assert_eq!(correlator.deadline(), None);
+}
+
+#[test]
+fn the_sweep_of_a_pid_namespace_is_one_episode_that_knows_what_killed_init() {
+    let init = Task { ns_level: 1, ns_pid: 1, group_exit: Some(9), ..task(20) };
+    let zap = "do_send_sig_info zap_pid_ns_processes do_exit do_group_exit";
+    let sweep = |victim| Signal { sender: init.clone(), ..kernel_kill(20, victim, zap) };
+    let events = vec![sig(Signal { victim: init.clone(), ..signal(5, 20) }), sig(sweep(21)), sig(sweep(22))];
+    let got = episodes(BOTH, events);
+    assert_eq!(shape(&got), [(20, false, vec![]), (21, false, vec![(Role::PidNamespace, 22)])]);
+    assert_eq!(got[1].init_killed_by.as_ref().unwrap().signal.sender.key.pid, 5);
+    // Its init ended by itself.
+    assert_eq!(episodes(BOTH, vec![sig(sweep(21))])[0].init_killed_by, None);
+}
+
+#[test]
+fn one_write_to_cgroup_kill_is_one_episode() {
+    let kill = |victim| Signal {
+        info: Info::None,
+        group: false,
+        symbols: vec!["__cgroup_kill".to_owned(), "cgroup_kill_write".to_owned()],
+        ..signal(5, victim)
+    };
+    let got = episodes(BOTH, (20..5020).map(|victim| sig(kill(victim))).collect());
+    assert_eq!(got.len(), 1);
+    assert_eq!(got[0].collateral.len(), 4999);
+    assert!(got[0].collateral.iter().all(|(role, _)| *role == Role::CgroupKill));
+}
+
+#[test]
+fn kills_by_one_process_one_after_another_stay_apart() {
+    let got = episodes(BOTH, (20..1020).map(|victim| sig(signal(5, victim))).collect());
+    assert_eq!(got.len(), 1000);
+}
+
+#[test]
+fn with_mark_victim_alone_each_mark_is_reported() {
+    let hooks = Hooks { signal_generate: false, mark_victim: true };
+    assert_eq!(shape(&episodes(hooks, vec![marked(mark(10, 20))])), [(20, true, vec![])]);
+}
+
+#[test]
+fn what_is_remembered_does_not_grow() {
+    let mut correlator = Correlator::new(BOTH);
+    for pid in 0..20_000 {
+        correlator.take(sig(signal(5, pid)));
+        correlator.take(sig(Signal { number: 15, preceding: true, ..signal(5, pid + 100_000) }));
+    }
+    assert_eq!((correlator.killed.entries.len(), correlator.killed.order.len()), (KILLED, KILLED));
+    assert_eq!((correlator.preceding.entries.len(), correlator.preceding.order.len()), (PRECEDED, PRECEDED));
+}

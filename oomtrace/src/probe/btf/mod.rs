@@ -3,6 +3,7 @@
 //! It exists because Rust emits no CO-RE relocations and aya keeps BTF's struct members private. It reads what
 //! `Documentation/bpf/btf.rst` (5.10 to 7.3) describes, once, at start, and keeps nothing but a table of positions.
 
+pub mod prune;
 mod read;
 
 use std::collections::HashMap;

@@ -40,6 +40,11 @@ impl Kind {
         KINDS.get((kind as usize).checked_sub(1)?).copied()
     }
 
+    /// The kernel's number for it.
+    pub(super) const fn number(self) -> u32 {
+        self as u32 + 1
+    }
+
     /// Only another name or a qualifier for what it refers to.
     pub(super) fn is_alias(self) -> bool {
         matches!(self, Self::Typedef | Self::Volatile | Self::Const | Self::Restrict | Self::TypeTag)

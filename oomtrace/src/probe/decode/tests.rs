@@ -1,1 +1,177 @@
-//! Tests.
+//! Events as the kernel side writes them, whole and damaged.
+
+use super::*;
+use oomtrace_common::event::{KIND_MARK_VICTIM, KIND_SIGNAL};
+
+const PAGE: u64 = 4096;
+
+/// Builds an event's bytes field by field, in the order of `oomtrace_common::event`.
+#[derive(Default)]
+struct Bytes(Vec<u8>);
+
+impl Bytes {
+    fn header(kind: u16, flags: u32) -> Self {
+        let mut bytes = Self::default();
+        bytes.0.extend(kind.to_ne_bytes());
+        bytes.0.extend(WIRE_VERSION.to_ne_bytes());
+        bytes.u32(flags).u64(77);
+        bytes
+    }
+
+    fn u32(&mut self, value: u32) -> &mut Self {
+        self.0.extend(value.to_ne_bytes());
+        self
+    }
+
+    fn u64(&mut self, value: u64) -> &mut Self {
+        self.0.extend(value.to_ne_bytes());
+        self
+    }
+
+    fn task(&mut self, pid: u32, level: u32, memory_hierarchy: u32) -> &mut Self {
+        for value in [pid, pid + 1, 1, 1000, 5, 1, u32::MAX, 3, 0, 4, 9, 0] {
+            self.u32(value);
+        }
+        self.u64(1_000).u64(0xffff).u64(11).u32(0).u32(level).u64(12).u32(memory_hierarchy).u32(level);
+        self.0.extend(*b"name\0garbage....");
+        self
+    }
+
+    fn lens(&mut self, lens: &[u16]) -> &mut Self {
+        for index in 0..12 {
+            self.0.extend(lens.get(index).copied().unwrap_or(0).to_ne_bytes());
+        }
+        self
+    }
+
+    fn raw(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend(bytes);
+        self
+    }
+}
+
+fn signal_bytes() -> Vec<u8> {
+    let mut bytes = Bytes::header(KIND_SIGNAL, FLAG_CMDLINE_TRUNCATED);
+    for value in [9, wire::INFO_REAL, 0xffff_fffa, 0, 0, 0] {
+        bytes.u32(value);
+    }
+    bytes.task(20, 2, 4).task(10, 0, 4);
+    bytes.lens(&[32, 16, 9, 4, 0, 0, 10, 0, 12, 5]);
+    bytes.u32(1).u32(0).u64(99).raw(b"systemd\0........");
+    bytes.u64(0xffff_ffff_8100_0000).u64(0xffff_ffff_8100_0100);
+    bytes.raw(b"leaf\0top\0").raw(b"a\0b\0").raw(b"sh\0bin\0us\0").raw(b"kill\0-9\0\x32\x30\0\0").raw(b"pts1\0");
+    bytes.0
+}
+
+fn signal(bytes: &[u8]) -> Signal {
+    match decode(bytes, PAGE) {
+        Ok(Event::Signal(signal)) => *signal,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_signal_is_read_field_by_field() {
+    let signal = signal(&signal_bytes());
+    assert_eq!((signal.at, signal.number, signal.info), (77, 9, Info::Real(-6)));
+    assert!(!signal.group && signal.cmdline_truncated && !signal.preceding && !signal.truncated);
+    assert_eq!(signal.outcome, Outcome::Delivered);
+    let victim = &signal.victim;
+    assert_eq!((victim.key, victim.tid, victim.uid), (ProcessKey { pid: 20, start: 1_000 }, 21, 1000));
+    assert_eq!((victim.login_uid, victim.session), (None, Some(3)));
+    assert_eq!((victim.group_exit, victim.is_namespace_init()), (Some(9), false));
+    assert_eq!(victim.comm, "name");
+    assert_eq!(victim.cgroup_path.as_deref(), Some("/top/leaf"));
+    assert_eq!(victim.memory_path.as_deref(), Some("/b/a"));
+    assert_eq!(victim.exe.as_deref(), Some("/us/bin/sh"));
+    // The root of a hierarchy has no names, and is not "unknown".
+    assert_eq!(signal.sender.cgroup_path.as_deref(), Some("/"));
+    assert_eq!(signal.sender.exe, None);
+    assert_eq!(signal.cmdline, Some(vec!["kill".to_owned(), "-9".to_owned(), "20".to_owned()]));
+    assert_eq!(signal.tty.as_deref(), Some("pts1"));
+    assert_eq!(signal.ancestors.len(), 1);
+    assert_eq!((signal.ancestors[0].key.pid, signal.ancestors[0].comm.as_str()), (1, "systemd"));
+    assert_eq!(signal.stack, [0xffff_ffff_8100_0000, 0xffff_ffff_8100_0100]);
+}
+
+#[test]
+fn on_one_hierarchy_the_memory_cgroup_is_a_part_of_the_path() {
+    let mut bytes = Bytes::header(KIND_SIGNAL, 0);
+    for value in [9, 1, 0, 1, 0, 0] {
+        bytes.u32(value);
+    }
+    bytes.task(20, 2, 0).task(10, 0, 0).lens(&[0, 0, 9]).raw(b"leaf\0top\0");
+    // The victim's memory cgroup is one level up: memory is not enabled further down.
+    let at = 16 + 24 + 48 + 16 + 28;
+    bytes.0[at..at + 4].copy_from_slice(&1_u32.to_ne_bytes());
+    let signal = signal(&bytes.0);
+    assert_eq!(signal.victim.cgroup_path.as_deref(), Some("/top/leaf"));
+    assert_eq!(signal.victim.memory_path.as_deref(), Some("/top"));
+}
+
+fn mark_bytes(flags: u32) -> Vec<u8> {
+    let mut bytes = Bytes::header(KIND_MARK_VICTIM, flags);
+    bytes.task(20, 1, 4).task(10, 0, 4);
+    for pages in [1, 2, 3, 4, 5] {
+        bytes.u64(pages);
+    }
+    bytes.u64(8192).u32(-500_i32 as u32).u32(0);
+    for len in [56_u16, 0, 4, 0] {
+        bytes.raw(&len.to_ne_bytes());
+    }
+    bytes.u64(12).u32(4).u32(1).u64(100).u64(200).u64(150).u64(7).u64(i64::MAX as u64 / PAGE).raw(b"web\0");
+    bytes.0
+}
+
+#[test]
+fn a_mark_is_read_field_by_field_in_bytes() {
+    let Ok(Event::MarkVictim(mark)) = decode(&mark_bytes(0), PAGE) else { panic!() };
+    assert_eq!((mark.anon_bytes, mark.file_bytes, mark.shmem_bytes), (PAGE, 2 * PAGE, 3 * PAGE));
+    assert_eq!((mark.swap_bytes, mark.total_vm_bytes, mark.page_table_bytes), (4 * PAGE, 5 * PAGE, 8192));
+    assert_eq!((mark.oom_score_adj, mark.victim_tid), (-500, 21));
+    assert_eq!(mark.victim.unwrap().memory_path.as_deref(), Some("/web"));
+    let level = mark.levels[0];
+    assert_eq!((level.usage_bytes, level.limit_bytes, level.peak_bytes), (100 * PAGE, Some(200 * PAGE), 150 * PAGE));
+    assert_eq!((level.swap_usage_bytes, level.swap_limit_bytes), (7 * PAGE, None));
+}
+
+#[test]
+fn a_mark_without_a_task_names_nobody() {
+    let Ok(Event::MarkVictim(mark)) = decode(&mark_bytes(FLAG_NO_TASK), PAGE) else { panic!() };
+    assert_eq!((mark.victim, mark.victim_tid), (None, 21));
+}
+
+#[test]
+fn events_of_another_kind_or_version_say_so() {
+    let mut bytes = signal_bytes();
+    bytes[0] = 99;
+    assert_eq!(decode(&bytes, PAGE), Err(DecodeError::Kind(99)));
+    bytes[2] = 0xfe;
+    assert!(matches!(decode(&bytes, PAGE), Err(DecodeError::Version(_))));
+    assert_eq!(decode(&[], PAGE), Err(DecodeError::Truncated));
+}
+
+#[test]
+fn no_damage_makes_it_panic() {
+    for whole in [signal_bytes(), mark_bytes(0)] {
+        for end in 0..whole.len() {
+            assert!(decode(&whole[..end], PAGE).is_err(), "{end} of {} bytes", whole.len());
+        }
+        for at in 0..whole.len() {
+            for value in [0, 1, 0x80, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[at] = value;
+                let _any = decode(&damaged, PAGE);
+                let _any = decode(&damaged, u64::MAX);
+                let _any = decode(&damaged, 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_prefix_has_no_more_names_than_the_path() {
+    for (path, level, expected) in [("/a/b/c", 2, "/a/b"), ("/a", 5, "/a"), ("/a/b", 0, "/"), ("/", 1, "/")] {
+        assert_eq!(prefix(path, level), expected);
+    }
+}

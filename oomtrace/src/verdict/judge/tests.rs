@@ -1,1 +1,229 @@
-//! Tests.
+//! One row a rule: the facts of an incident, and the cause and confidence that follow.
+
+use super::*;
+use crate::incident::model::{
+    Attribution, Container, LimitOwner, Memory, MemoryLevel, Oom, Process, SCHEMA, Sender, Signal, Victim,
+};
+
+const MIB: u64 = 1 << 20;
+const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
+
+fn process(pid: u32, exe: &str) -> Process {
+    Process {
+        pid,
+        comm: exe.rsplit('/').next().unwrap().chars().take(15).collect(),
+        exe: Some(exe.to_owned()),
+        cgroup: Some("/system.slice/x.service".to_owned()),
+        ..Process::default()
+    }
+}
+
+fn container(id: &str) -> Container {
+    Container { id: id.to_owned(), cgroup: format!("/docker/{id}"), ..Container::default() }
+}
+
+/// A kill(2) by a program on the host of a process that is in no container.
+fn kill(exe: &str) -> Incident {
+    Incident {
+        schema: SCHEMA,
+        id: String::new(),
+        time: String::new(),
+        node: None,
+        boot_id: None,
+        verdict: None,
+        victim: Victim { process: process(20, "/usr/bin/victim"), container_init: false, exit: None },
+        collateral: Vec::new(),
+        container: None,
+        unit: None,
+        sender: Sender {
+            kind: SenderKind::Process,
+            process: Some(process(10, exe)),
+            ancestors: Vec::new(),
+            container: None,
+            unit: None,
+            login: None,
+        },
+        requester: None,
+        trigger: None,
+        signal: Signal {
+            number: 9,
+            name: "SIGKILL".to_owned(),
+            code: Some(0),
+            group: true,
+            path: Some(SignalPath::Kill),
+            kernel_stack: vec!["kill_something_info".to_owned()],
+        },
+        preceding: Vec::new(),
+        oom: None,
+        memory: None,
+        attribution: Attribution::Full,
+        missing: Vec::new(),
+        init_end: None,
+    }
+}
+
+fn in_container(mut incident: Incident) -> Incident {
+    incident.container = Some(container(ID));
+    incident.victim.process.cgroup = Some(format!("/docker/{ID}"));
+    incident
+}
+
+fn by_kernel(path: SignalPath) -> Incident {
+    let mut incident = kill("/x");
+    incident.sender.kind = SenderKind::Kernel;
+    incident.sender.process = None;
+    incident.signal.path = Some(path);
+    incident
+}
+
+fn stop_signal(exe: &str) -> Preceding {
+    Preceding { signal: 15, name: "SIGTERM".to_owned(), time: String::new(), before_ms: 10_012, sender: process(9, exe) }
+}
+
+fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel)>, scope: OomScope) -> Incident {
+    let mut incident = by_kernel(SignalPath::OomKill);
+    let levels: Vec<MemoryLevel> = levels
+        .iter()
+        .map(|(path, usage, limit)| MemoryLevel {
+            path: (*path).to_owned(),
+            usage_bytes: usage * MIB,
+            limit_bytes: limit.map(|l| l * MIB),
+            peak_bytes: usage * MIB,
+        })
+        .collect();
+    let limit_owner = owner.map(|(index, level)| LimitOwner {
+        path: levels[index].path.clone(),
+        level,
+        limit_bytes: levels[index].limit_bytes,
+        usage_bytes: Some(levels[index].usage_bytes),
+        peak_bytes: None,
+    });
+    incident.oom = Some(Oom {
+        scope: Some(scope),
+        limit_owner,
+        order: None,
+        gfp: None,
+        group: None,
+        chosen_points: None,
+        oom_score_adj: Some(0),
+        victim_memory: None,
+    });
+    incident.memory = Some(Memory { levels, stat: None, timeline: None });
+    incident
+}
+
+#[track_caller]
+fn expect(incident: &Incident, cause: Cause, confidence: Confidence) -> Verdict {
+    let verdict = judge(incident);
+    assert_eq!((verdict.cause, verdict.confidence), (cause, confidence), "{}", verdict.summary);
+    assert!(verdict.summary.ends_with('.') && verdict.summary.contains("victim[20]"), "{}", verdict.summary);
+    verdict
+}
+
+#[test]
+fn whose_limit_it_was_decides_among_oom_kills() {
+    use Confidence::{Likely, Possible};
+    let full = [("/docker/x", 512, Some(512)), ("/docker", 600, None)];
+    for (level, cause) in [
+        (LimitLevel::Container, Cause::OomContainerLimit),
+        (LimitLevel::Pod, Cause::OomPodLimit),
+        (LimitLevel::Unit, Cause::OomUnitLimit),
+        (LimitLevel::Slice, Cause::OomSliceLimit),
+    ] {
+        expect(&oom(&full, Some((0, level)), OomScope::Memcg), cause, Likely);
+    }
+    // Two levels are full: it may have been either.
+    let both = [("/a/b", 512, Some(512)), ("/a", 512, Some(512))];
+    expect(&oom(&both, Some((0, LimitLevel::Slice)), OomScope::Memcg), Cause::OomSliceLimit, Possible);
+    // None is full any more.
+    let none = [("/a/b", 500, Some(512))];
+    expect(&oom(&none, Some((0, LimitLevel::Slice)), OomScope::Memcg), Cause::OomSliceLimit, Possible);
+    expect(&oom(&[], None, OomScope::Host), Cause::OomHost, Likely);
+    expect(&oom(&[], None, OomScope::Cpuset), Cause::OomConstrained, Likely);
+    expect(&oom(&[], None, OomScope::Memcg), Cause::OomSliceLimit, Possible);
+    expect(&in_container(oom(&[], None, OomScope::Memcg)), Cause::OomContainerLimit, Possible);
+}
+
+#[test]
+fn an_oom_kill_without_a_stack_is_only_possible() {
+    let mut incident = oom(&[("/a", 512, Some(512))], Some((0, LimitLevel::Slice)), OomScope::Memcg);
+    incident.signal.kernel_stack.clear();
+    expect(&incident, Cause::OomSliceLimit, Confidence::Possible);
+}
+
+#[test]
+fn the_path_decides_when_the_kernel_sent_it() {
+    for (path, cause) in [
+        (SignalPath::PidNamespaceExit, Cause::PidNamespaceExit),
+        (SignalPath::ParentDeath, Cause::ParentExit),
+        (SignalPath::RlimitCpu, Cause::RlimitCpu),
+        (SignalPath::Ptrace, Cause::Ptrace),
+        (SignalPath::BpfSendSignal, Cause::BpfProgram),
+        (SignalPath::Sysrq, Cause::OtherKernel),
+        (SignalPath::ForceSignal, Cause::OtherKernel),
+        (SignalPath::OtherKernel, Cause::OtherKernel),
+    ] {
+        expect(&by_kernel(path), cause, Confidence::Certain);
+        let mut unseen = by_kernel(path);
+        unseen.signal.kernel_stack.clear();
+        expect(&unseen, cause, Confidence::Possible);
+    }
+}
+
+#[test]
+fn who_the_sender_is_decides_otherwise() {
+    use Confidence::{Certain, Likely};
+    expect(&kill("/usr/bin/bash"), Cause::ProcessKill, Certain);
+    expect(&kill("/usr/bin/earlyoom"), Cause::UserspaceOomKiller, Likely);
+    expect(&kill("/lib/systemd/systemd-oomd"), Cause::UserspaceOomKiller, Likely);
+    expect(&kill("/lib/systemd/systemd"), Cause::ServiceManagerKill, Likely);
+    expect(&in_container(kill("/usr/sbin/runc")), Cause::RuntimeKill, Likely);
+    // A runtime that ends a process of its own on the host kills no container.
+    expect(&kill("/usr/bin/dockerd"), Cause::ProcessKill, Certain);
+    let mut own = kill("/usr/bin/victim");
+    own.sender.process.as_mut().unwrap().pid = 20;
+    expect(&own, Cause::SelfKill, Certain);
+    let mut write = kill("/usr/bin/bash");
+    write.signal.path = Some(SignalPath::CgroupKill);
+    expect(&write, Cause::CgroupKill, Certain);
+}
+
+#[test]
+fn a_container_without_a_known_cgroup_is_known_by_its_pid_namespace() {
+    let mut incident = kill("/usr/sbin/runc");
+    incident.victim.process.pid_in_namespace = Some(1);
+    expect(&incident, Cause::RuntimeKill, Confidence::Likely);
+}
+
+#[test]
+fn a_stop_signal_of_the_runtime_before_makes_it_a_time_out() {
+    let mut incident = in_container(kill("/usr/sbin/runc"));
+    incident.preceding = vec![stop_signal("/usr/sbin/runc")];
+    let verdict = expect(&incident, Cause::RuntimeStopTimeout, Confidence::Likely);
+    assert!(verdict.summary.contains("10.0 s after SIGTERM"), "{}", verdict.summary);
+    // A signal that somebody else sent before is not the runtime's request to stop.
+    incident.preceding = vec![stop_signal("/usr/bin/bash")];
+    expect(&incident, Cause::RuntimeKill, Confidence::Likely);
+}
+
+#[test]
+fn inside_one_container_nothing_that_calls_itself_runc_is_the_runtime() {
+    let mut incident = in_container(kill("/usr/sbin/runc"));
+    incident.sender.container = Some(container(ID));
+    incident.sender.process.as_mut().unwrap().cgroup = Some(format!("/docker/{ID}"));
+    expect(&incident, Cause::SameContainerKill, Confidence::Certain);
+    // From another container, a sidecar in the same pid namespace for example.
+    let other = "1".repeat(64);
+    incident.sender.container = Some(container(&other));
+    incident.sender.process.as_mut().unwrap().cgroup = Some(format!("/docker/{other}"));
+    expect(&incident, Cause::ProcessKill, Confidence::Certain);
+}
+
+#[test]
+fn every_fact_names_its_source_and_the_first_is_who_sent_what() {
+    let verdict = judge(&kill("/usr/bin/bash"));
+    assert_eq!(verdict.evidence[0].fact, "bash[10] sent SIGKILL to victim[20]");
+    assert_eq!(verdict.evidence[1].fact, "the kernel stack shows the path kill");
+    let verdict = judge(&by_kernel(SignalPath::OtherKernel));
+    assert_eq!(verdict.evidence[0].fact, "the kernel sent SIGKILL to victim[20]");
+}
