@@ -103,8 +103,7 @@ impl<T> Record<T> {
         if len > MAX_TAIL as u64 {
             len = MAX_TAIL as u64;
         }
-        let event =
-            unsafe { core::slice::from_raw_parts(self.event.cast::<u8>(), size_of::<T>() + len as usize) };
+        let event = unsafe { core::slice::from_raw_parts(self.event.cast::<u8>(), size_of::<T>() + len as usize) };
         if EVENTS.output::<[u8]>(event, 0).is_err() {
             count_lost();
         }

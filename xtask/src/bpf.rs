@@ -112,10 +112,12 @@ fn has_nightly_with_source() -> bool {
 }
 
 fn debian_compiler() -> Option<Compiler> {
-    let sysroot = Command::new(DEBIAN_RUSTC).args(["--print", "sysroot"]).env_remove("RUSTUP_TOOLCHAIN").output().ok()?;
+    let sysroot =
+        Command::new(DEBIAN_RUSTC).args(["--print", "sysroot"]).env_remove("RUSTUP_TOOLCHAIN").output().ok()?;
     let sysroot = String::from_utf8(sysroot.stdout).ok()?;
     let libraries = Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib");
-    let has_core = fs::read_dir(libraries).ok()?.flatten().any(|f| f.file_name().to_string_lossy().starts_with("libcore"));
+    let has_core =
+        fs::read_dir(libraries).ok()?.flatten().any(|f| f.file_name().to_string_lossy().starts_with("libcore"));
     if !has_core {
         return None;
     }
@@ -131,6 +133,16 @@ fn llvm_of(ldd: &str) -> Option<PathBuf> {
 }
 
 impl Toolchain {
+    /// Both parts, in words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let compiler = match &self.compiler {
+            Compiler::RustupNightly => "rustup's nightly and rust-src".to_owned(),
+            Compiler::Debian { llvm } => format!("{DEBIAN_RUSTC} ({})", llvm.display()),
+        };
+        format!("{compiler} and {}", self.linker.display())
+    }
+
     /// Builds the kernel side below `out` and returns the object's path. `out` must be no other cargo's target folder.
     ///
     /// # Errors
@@ -217,7 +229,8 @@ mod tests {
 
     #[test]
     fn llvm_is_found_in_what_ldd_prints() {
-        let ldd = "\tlinux-vdso.so.1 (0x00007f)\n\tlibLLVM.so.22.1 => /lib/x86_64-linux-gnu/libLLVM.so.22.1 (0x00007f)\n";
+        let ldd =
+            "\tlinux-vdso.so.1 (0x00007f)\n\tlibLLVM.so.22.1 => /lib/x86_64-linux-gnu/libLLVM.so.22.1 (0x00007f)\n";
         assert_eq!(llvm_of(ldd), Some(PathBuf::from("/lib/x86_64-linux-gnu/libLLVM.so.22.1")));
         assert_eq!(llvm_of("\tlibc.so.6 => /lib/libc.so.6 (0x0)\n"), None);
         assert_eq!(llvm_of("\tlibLLVM.so.22.1 (0x0)\n"), None);
@@ -225,7 +238,9 @@ mod tests {
 
     #[test]
     fn only_a_bpf_linker_of_the_same_minor_version_is_used() {
-        for (version, compatible) in [("0.10.3", true), ("0.10.9", true), ("0.9.15", false), ("1.10.3", false), ("x", false)] {
+        for (version, compatible) in
+            [("0.10.3", true), ("0.10.9", true), ("0.9.15", false), ("1.10.3", false), ("x", false)]
+        {
             assert_eq!(is_compatible(version), compatible, "{version}");
         }
     }

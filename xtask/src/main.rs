@@ -1,1 +1,133 @@
-fn main() {}
+//! `cargo xtask run` and `cargo xtask test`: oomtrace's two commands, on a machine with nothing but a stable Rust
+//! toolchain.
+
+mod dockerd;
+mod packages;
+mod setup;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus};
+use std::{env, io};
+
+use anyhow::{Context as _, Result, bail};
+
+const HELP: &str = "\
+Usage: cargo xtask <COMMAND>
+
+Commands:
+  run [-- ARGS]   set up what is missing, build, and run `oomtrace ARGS` (through sudo when not root)
+  test [-- ARGS]  the same set-up, then every test; ARGS go to `cargo test`
+  setup           only the set-up
+
+The set-up needs a BPF compiler (a rustup nightly with rust-src, else Debian's rustc-web and libstd-rust-web-dev-bpf) and
+bpf-linker. It says what it installs and why before it does. Tests besides want Docker and a static busybox.";
+
+fn main() -> ExitCode {
+    match dispatch(env::args().skip(1).collect()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
+    let workspace = workspace()?;
+    let mut arguments = arguments.into_iter();
+    let command = arguments.next();
+    let mut rest: Vec<String> = arguments.collect();
+    if rest.first().is_some_and(|argument| argument == "--") {
+        rest.remove(0);
+    } else if let Some(unexpected) = rest.first()
+        && !matches!(unexpected.as_str(), "-h" | "--help")
+    {
+        bail!("unexpected argument {unexpected}: put oomtrace's own behind --, as in `cargo xtask run -- --json`");
+    } else if !rest.is_empty() {
+        println!("{HELP}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    match command.as_deref() {
+        Some("run") => run(&workspace, &rest),
+        Some("test") => test(&workspace, &rest),
+        Some("setup") => {
+            let toolchain = setup::ensure(&workspace)?;
+            println!("xtask: the kernel side is built with {}", toolchain.describe());
+            Ok(ExitCode::SUCCESS)
+        }
+        Some("help" | "-h" | "--help") => {
+            println!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => {
+            eprintln!("{HELP}");
+            bail!("{}", other.map_or_else(|| "no command".to_owned(), |other| format!("no command {other}")))
+        }
+    }
+}
+
+/// The folder with the workspace's Cargo.toml: cargo runs this from anywhere below it.
+fn workspace() -> Result<PathBuf> {
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
+    Ok(Path::new(&manifest).parent().context("xtask lies in the workspace")?.to_owned())
+}
+
+fn run(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
+    setup::ensure(workspace)?;
+    succeed(cargo(workspace).args(["build", "--release", "--package", "oomtrace"]))?;
+    let binary = target_dir(workspace).join("release/oomtrace");
+    let mut command = if packages::is_root() { Command::new(&binary) } else { Command::new("sudo") };
+    if !packages::is_root() {
+        // sudo forgets the environment; these are oomtrace's own.
+        command.arg("--preserve-env=OOMTRACE_LOG,NO_COLOR,NODE_NAME").arg(&binary);
+    }
+    command.args(arguments);
+    // oomtrace gets the terminal, its signals, and our place: exec returns only when it failed.
+    let error = std::os::unix::process::CommandExt::exec(&mut command);
+    Err(error).with_context(|| format!("cannot run {command:?}"))
+}
+
+fn test(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
+    setup::ensure(workspace)?;
+    setup::ensure_for_tests()?;
+    let daemon = dockerd::Dockerd::start()?;
+    let mut command = cargo(workspace);
+    command.arg("test").args(arguments);
+    if let Some(daemon) = &daemon {
+        command.env(dockerd::SOCKET_VARIABLE, daemon.socket());
+    }
+    let status = command.status().context("cannot run cargo")?;
+    drop(daemon);
+    Ok(code(status))
+}
+
+fn cargo(workspace: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace);
+    command
+}
+
+/// Where this cargo puts what it builds.
+fn target_dir(workspace: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |dir| workspace.join(dir))
+}
+
+/// Runs a command to its end, its output shown.
+fn succeed(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(())
+}
+
+fn code(status: ExitStatus) -> ExitCode {
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Says what happens next, on stderr: standard output may be oomtrace's.
+fn say(text: &str) {
+    // Nobody may be reading, and that is no reason to stop.
+    _ = io::Write::write_fmt(&mut io::stderr(), format_args!("xtask: {text}\n"));
+}

@@ -19,10 +19,9 @@ pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
             "give containers memory limits, or move load off this machine",
             "no limit was hit: the machine itself ran out, and the kernel chose the process with the highest score",
         )],
-        Cause::OomConstrained => vec![advice(
-            "widen cpuset.mems or the memory policy",
-            "other memory nodes may have had room",
-        )],
+        Cause::OomConstrained => {
+            vec![advice("widen cpuset.mems or the memory policy", "other memory nodes may have had room")]
+        }
         Cause::RuntimeStopTimeout => vec![advice(
             "make the container's first process handle the stop signal, or give it a longer grace period",
             "it was asked to stop and was still running when the grace period ended",
@@ -36,10 +35,9 @@ pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
             "find out why the container's first process ended",
             "when it ends, the kernel kills everything else in its pid namespace",
         )],
-        Cause::ParentExit => vec![advice(
-            "find out why the parent ended",
-            "the victim had asked to die with it (PR_SET_PDEATHSIG)",
-        )],
+        Cause::ParentExit => {
+            vec![advice("find out why the parent ended", "the victim had asked to die with it (PR_SET_PDEATHSIG)")]
+        }
         Cause::RlimitCpu => vec![advice("raise RLIMIT_CPU (ulimit -t)", "the hard limit of CPU seconds was used up")],
         Cause::UserspaceOomKiller => vec![advice(
             "look at the memory of the whole machine or slice, and at the daemon's thresholds",
@@ -125,7 +123,15 @@ mod tests {
 
     #[test]
     fn a_name_that_a_shell_would_read_is_never_put_into_a_command() {
-        for (name, plain) in [("web", true), ("a_b.c-1@x:y", true), ("a b", false), ("$(x)", false), ("-rf", false), ("", false), ("a;b", false)] {
+        for (name, plain) in [
+            ("web", true),
+            ("a_b.c-1@x:y", true),
+            ("a b", false),
+            ("$(x)", false),
+            ("-rf", false),
+            ("", false),
+            ("a;b", false),
+        ] {
             assert_eq!(is_plain(name), plain, "{name}");
         }
     }

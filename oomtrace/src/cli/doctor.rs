@@ -79,18 +79,23 @@ fn kernel(report: &mut Report) -> io::Result<()> {
         Lockdown::Confidentiality => {
             report.line(Mark::Fatal, "lockdown", "confidentiality: BPF programs may not read kernel memory")?;
         }
-        Lockdown::Unknown => report.line(Mark::Note, "lockdown", "not shown by this kernel (no securityfs mounted, or no lockdown)")?,
+        Lockdown::Unknown => {
+            report.line(Mark::Note, "lockdown", "not shown by this kernel (no securityfs mounted, or no lockdown)")?
+        }
     }
     match Symbols::read(Path::new("/proc/kallsyms")) {
         Ok(symbols) => report.line(Mark::Good, "kallsyms", &format!("{} functions", symbols.len())),
-        Err(why) => {
-            report.line(Mark::Costs, "kallsyms", &format!("{why}; a signal's path is then inferred, and marked as such"))
-        }
+        Err(why) => report.line(
+            Mark::Costs,
+            "kallsyms",
+            &format!("{why}; a signal's path is then inferred, and marked as such"),
+        ),
     }
 }
 
 fn requirements_btf() -> Result<KernelLayout, String> {
-    let bytes = std::fs::read(BTF_PATH).map_err(|e| format!("cannot read {BTF_PATH}: {e}; oomtrace needs CONFIG_DEBUG_INFO_BTF=y"))?;
+    let bytes = std::fs::read(BTF_PATH)
+        .map_err(|e| format!("cannot read {BTF_PATH}: {e}; oomtrace needs CONFIG_DEBUG_INFO_BTF=y"))?;
     let btf = Btf::parse(&bytes, &KernelLayout::wanted_types()).map_err(|e| e.to_string())?;
     Ok(KernelLayout::resolve(&btf))
 }
@@ -176,7 +181,11 @@ fn cgroups(report: &mut Report) -> anyhow::Result<()> {
             let version = if memory.version == Version::V1 { "v1" } else { "v2" };
             report.line(Mark::Good, "memory", &format!("{version}, {}", memory.mount.display()))?;
         }
-        None => report.line(Mark::Costs, "memory", "no hierarchy has the memory controller: the selftest cannot make its OOM kill")?,
+        None => report.line(
+            Mark::Costs,
+            "memory",
+            "no hierarchy has the memory controller: the selftest cannot make its OOM kill",
+        )?,
     }
     Ok(())
 }
@@ -186,11 +195,17 @@ fn runtimes(report: &mut Report, options: &Doctor) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     match runtime.block_on(Docker::new(socket.clone()).version()) {
         Ok(version) => report.line(Mark::Good, "Docker", &format!("{version}, {}", socket.display()))?,
-        Err(why) if socket.exists() => report.line(Mark::Costs, "Docker", &format!("{why}; its containers go by their ids"))?,
+        Err(why) if socket.exists() => {
+            report.line(Mark::Costs, "Docker", &format!("{why}; its containers go by their ids"))?
+        }
         Err(_) => report.line(Mark::Note, "Docker", &format!("not here (no {})", socket.display()))?,
     }
     for (name, socket) in OTHER_SOCKETS.iter().filter(|(_, socket)| Path::new(socket).exists()) {
-        report.line(Mark::Costs, name, &format!("{socket} is there but not asked for names: its containers go by their ids"))?;
+        report.line(
+            Mark::Costs,
+            name,
+            &format!("{socket} is there but not asked for names: its containers go by their ids"),
+        )?;
     }
     Ok(())
 }

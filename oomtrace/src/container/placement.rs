@@ -212,11 +212,17 @@ mod tests {
             ("/kubepods/burstable/podUUU/ID", None),
             ("/kubepods/podUUU/ID", None),
             ("/kubepods/besteffort/podUUU/crio-ID", Some(Crio)),
-            ("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUSCORE.slice/cri-containerd-ID.scope", Some(Containerd)),
+            (
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUSCORE.slice/cri-containerd-ID.scope",
+                Some(Containerd),
+            ),
             ("/kubepods.slice/kubepods-podUSCORE.slice/crio-ID.scope/container", Some(Crio)),
             ("/system.slice/containerd.service/kubepods-burstable-podUSCORE.slice:cri-containerd:ID", Some(Containerd)),
             ("/docker/OTHER/docker/ID", Some(Docker)),
-            ("/docker/OTHER/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-podUSCORE.slice/cri-containerd-ID.scope", Some(Containerd)),
+            (
+                "/docker/OTHER/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-podUSCORE.slice/cri-containerd-ID.scope",
+                Some(Containerd),
+            ),
             ("/docker/OTHER/kubelet/kubepods/burstable/podUUU/ID", None),
         ] {
             let place = parse(path).container.unwrap_or_else(|| panic!("no container in {path}"));
@@ -257,7 +263,8 @@ mod tests {
 
     #[test]
     fn pods_have_uid_and_class() {
-        let slices = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUSCORE.slice/cri-containerd-ID.scope";
+        let slices =
+            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUSCORE.slice/cri-containerd-ID.scope";
         for (path, qos, has_cgroup) in [
             ("/kubepods/burstable/podUUU/ID", Qos::Burstable, true),
             ("/kubepods/besteffort/podUUU/ID", Qos::BestEffort, true),
@@ -303,6 +310,9 @@ mod tests {
         let unit = Placement::parse("/system.slice/a.service/sub");
         assert_eq!(unit.level("/system.slice/a.service"), LimitLevel::Unit);
         assert_eq!(unit.level("/system.slice"), LimitLevel::Slice);
-        assert_eq!(parse("/docker/ID/made-by-itself").level(&format!("/docker/{ID}/made-by-itself")), LimitLevel::Slice);
+        assert_eq!(
+            parse("/docker/ID/made-by-itself").level(&format!("/docker/{ID}/made-by-itself")),
+            LimitLevel::Slice
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use super::correlate::{Earlier, Episode, Kill};
 use super::model::{
-    Attribution, Collateral, Container, Incident, InitEnd, InitKilled, Login, Memory, Oom, OomScope, Pod, Preceding, Process, Role, SCHEMA,
-    Sender, SenderKind, Signal as SignalModel, SignalPath, Victim, VictimMemory,
+    Attribution, Collateral, Container, Incident, InitEnd, InitKilled, Login, Memory, Oom, OomScope, Pod, Preceding,
+    Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Victim, VictimMemory,
 };
 use super::oom::{self, Basis};
 use crate::container::placement::{ContainerPlace, Placement, Runtime};
@@ -83,7 +83,8 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
     let symbols = signal.as_ref().map(|s| s.symbols.as_slice()).unwrap_or_default();
     match &signal {
         Some(signal) if !signal.stack.is_empty() && symbols.is_empty() => {
-            gaps.attribution.push("the names of kernel functions (kallsyms): the path is inferred from siginfo".to_owned());
+            gaps.attribution
+                .push("the names of kernel functions (kallsyms): the path is inferred from siginfo".to_owned());
         }
         Some(signal) if signal.stack.is_empty() => {
             gaps.attribution.push("the kernel stack: the path is inferred from siginfo".to_owned());
@@ -94,11 +95,8 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
         Some(_) => {}
         None => gaps.attribution.push("the SIGKILL itself (signal_generate is not attached)".to_owned()),
     }
-    let (oom, memory) = if is_oom {
-        describe_oom(mark.as_ref(), symbols, &victim_place, &collateral, &mut gaps)
-    } else {
-        (None, None)
-    };
+    let (oom, memory) =
+        if is_oom { describe_oom(mark.as_ref(), symbols, &victim_place, &collateral, &mut gaps) } else { (None, None) };
     let swept = path.is_some_and(|p| p.path == SignalPath::PidNamespaceExit);
     let init_end = signal.as_ref().filter(|_| swept).map(|signal| {
         let init = describe(&signal.sender, context);
@@ -123,7 +121,10 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
         memory,
         attribution: if gaps.attribution.is_empty() { Attribution::Full } else { Attribution::Partial },
         missing: gaps.attribution.into_iter().chain(gaps.detail).collect(),
-        collateral: collateral.into_iter().filter_map(|(role, kill)| describe_collateral(role, &kill, context)).collect(),
+        collateral: collateral
+            .into_iter()
+            .filter_map(|(role, kill)| describe_collateral(role, &kill, context))
+            .collect(),
         victim,
         init_end,
     };
@@ -180,10 +181,7 @@ fn unknown_victim(mark: Option<&MarkVictim>) -> Victim {
     Victim { process, container_init: false, exit: None }
 }
 
-fn describe_container(
-    place: Option<&ContainerPlace>,
-    victim: Option<&Victim>,
-) -> (Option<Container>, Option<Runtime>) {
+fn describe_container(place: Option<&ContainerPlace>, victim: Option<&Victim>) -> (Option<Container>, Option<Runtime>) {
     let Some(place) = place else { return (None, None) };
     let container = Container {
         id: place.id.clone(),
@@ -313,7 +311,8 @@ fn describe_oom(
         gaps.attribution.push("what ran out is guessed from how full each memory cgroup was".to_owned());
     }
     if scope == OomScope::Host {
-        gaps.attribution.push("whether a cpuset or a memory policy narrowed the choice (oom_control is not read)".to_owned());
+        gaps.attribution
+            .push("whether a cpuset or a memory policy narrowed the choice (oom_control is not read)".to_owned());
     }
     let victim_path = mark.and_then(|m| m.victim.as_ref()).and_then(|v| v.memory_path.as_deref());
     let mut limit_owner = None;
@@ -322,7 +321,8 @@ fn describe_oom(
             Some((level, only)) => {
                 limit_owner = oom::describe_owner(level, victim_path, placement);
                 gaps.attribution.push(if only {
-                    "which limit was hit is read off the counters: the only full one (oom_control is not read)".to_owned()
+                    "which limit was hit is read off the counters: the only full one (oom_control is not read)"
+                        .to_owned()
                 } else {
                     "which limit was hit: no single one was full when the victim was chosen".to_owned()
                 });

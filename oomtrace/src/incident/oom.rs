@@ -130,7 +130,10 @@ mod tests {
         // Both are full: the lowest fails first, but it may be the other one.
         assert_eq!(owner(&[level(2, 512 * MIB, Some(512 * MIB)), parent, root]), Some((2, false)));
         // Nothing is full any more.
-        assert_eq!(owner(&[level(2, 300 * MIB, Some(512 * MIB)), level(1, 690 * MIB, Some(700 * MIB)), root]), Some((1, false)));
+        assert_eq!(
+            owner(&[level(2, 300 * MIB, Some(512 * MIB)), level(1, 690 * MIB, Some(700 * MIB)), root]),
+            Some((1, false))
+        );
         assert_eq!(owner(&[host, root]), None);
         assert_eq!(owner(&[]), None);
     }

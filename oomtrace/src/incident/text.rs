@@ -106,14 +106,17 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
                 Cause::OomUnitLimit => "the unit's memory limit",
                 _ => "the memory limit",
             };
-            let amount = limit_owner.and_then(|o| o.limit_bytes).map(|l| format!(" of {}", bytes(l))).unwrap_or_default();
+            let amount =
+                limit_owner.and_then(|o| o.limit_bytes).map(|l| format!(" of {}", bytes(l))).unwrap_or_default();
             let place = match (cause, limit_owner) {
                 (Cause::OomSliceLimit, Some(owner)) => format!(" of cgroup {}", owner.path),
                 (Cause::OomUnitLimit, Some(owner)) => format!(" ({})", owner.path),
                 _ => String::new(),
             };
             match cause {
-                Cause::OomSliceLimit => format!("{victim} was OOM-killed at {whose}{place}{amount}.", amount = limit_of(limit_owner)),
+                Cause::OomSliceLimit => {
+                    format!("{victim} was OOM-killed at {whose}{place}{amount}.", amount = limit_of(limit_owner))
+                }
                 _ => format!("{victim} was OOM-killed at {whose}{amount}{place}."),
             }
         }
@@ -122,7 +125,9 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
             format!("{victim} was OOM-killed because the memory nodes that it may use were full.")
         }
         Cause::UserspaceOomKiller => format!("{victim} was killed by the out-of-memory daemon {sender}."),
-        Cause::RuntimeKill => format!("{victim} was killed by the container runtime ({sender}), without a stop signal before."),
+        Cause::RuntimeKill => {
+            format!("{victim} was killed by the container runtime ({sender}), without a stop signal before.")
+        }
         Cause::RuntimeStopTimeout => {
             let stop = super::super::verdict::judge::stop_request(incident);
             let before = stop.map(|p| format!("{} after {}", duration_ms(p.before_ms), p.name)).unwrap_or_default();
@@ -200,9 +205,14 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (ms, text) in
-            [(0, "0 ms"), (999, "999 ms"), (1000, "1.0 s"), (10_049, "10.0 s"), (59_999, "59.9 s"), (125_000, "2 min 5 s")]
-        {
+        for (ms, text) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1000, "1.0 s"),
+            (10_049, "10.0 s"),
+            (59_999, "59.9 s"),
+            (125_000, "2 min 5 s"),
+        ] {
             assert_eq!(duration_ms(ms), text);
         }
     }

@@ -77,7 +77,11 @@ fn parse(mountinfo: &str) -> Vec<Hierarchy> {
         let Some(mount) = before.split(' ').nth(4) else { continue };
         let options = after.nth(1).unwrap_or_default();
         let controllers = match version {
-            Version::V1 => options.split(',').filter(|o| !matches!(*o, "rw" | "ro" | "xattr" | "clone_children")).map(str::to_owned).collect(),
+            Version::V1 => options
+                .split(',')
+                .filter(|o| !matches!(*o, "rw" | "ro" | "xattr" | "clone_children"))
+                .map(str::to_owned)
+                .collect(),
             Version::V2 => Vec::new(),
         };
         let hierarchy = Hierarchy { mount: unescape(mount), version, controllers };
@@ -90,7 +94,8 @@ fn parse(mountinfo: &str) -> Vec<Hierarchy> {
 
 /// Blanks in a mount point are written as octal.
 fn unescape(mount: &str) -> PathBuf {
-    Path::new(&mount.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")).to_owned()
+    Path::new(&mount.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\"))
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn the_first_name_of_a_uid_counts_and_damaged_lines_do_not() {
-        let names = parse("root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/:/bin/sh\nbad\nworse:x:zz:1\na:x:1000:1000:::\n");
+        let names =
+            parse("root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/:/bin/sh\nbad\nworse:x:zz:1\na:x:1000:1000:::\n");
         assert_eq!(names.get(&0).map(String::as_str), Some("root"));
         assert_eq!(names.get(&1000).map(String::as_str), Some("a"));
         assert_eq!(names.len(), 2);

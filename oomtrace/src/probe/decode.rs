@@ -261,10 +261,7 @@ fn section<'a>(at: &mut &'a [u8], len: u16) -> Result<&'a [u8], DecodeError> {
     Ok(section)
 }
 
-fn many<T>(
-    at: &mut &[u8],
-    mut one: impl FnMut(&mut &[u8]) -> Result<T, DecodeError>,
-) -> Result<Vec<T>, DecodeError> {
+fn many<T>(at: &mut &[u8], mut one: impl FnMut(&mut &[u8]) -> Result<T, DecodeError>) -> Result<Vec<T>, DecodeError> {
     let mut all = Vec::new();
     while !at.is_empty() {
         all.push(one(at)?);

@@ -48,8 +48,12 @@ impl Hook {
     #[must_use]
     pub const fn cost(self) -> &'static str {
         match self {
-            Self::SignalGenerate => "no SIGKILL and no sender is seen, and an OOM kill cannot be told from a process that was dying already",
-            Self::MarkVictim => "an OOM kill is known by its kernel stack alone, without the victim's memory and limits",
+            Self::SignalGenerate => {
+                "no SIGKILL and no sender is seen, and an OOM kill cannot be told from a process that was dying already"
+            }
+            Self::MarkVictim => {
+                "an OOM kill is known by its kernel stack alone, without the victim's memory and limits"
+            }
         }
     }
 }
@@ -59,7 +63,9 @@ impl Hook {
 pub enum LoadError {
     #[error(transparent)]
     Requirement(#[from] RequirementError),
-    #[error("this oomtrace was built without its kernel side: build it with `cargo xtask run`, which sets up the BPF toolchain")]
+    #[error(
+        "this oomtrace was built without its kernel side: build it with `cargo xtask run`, which sets up the BPF toolchain"
+    )]
     NoKernelSide,
     #[error("cannot read the kernel's type information: {0}")]
     Btf(#[from] BtfError),

@@ -245,7 +245,9 @@ fn killed(incident: &Incident) -> String {
         (false, true, Some(pid)) if pid != victim.pid && incident.init_end.is_some() => {
             format!(", pid {pid} in the container")
         }
-        (false, true, Some(pid)) if pid != victim.pid => format!(", pid {pid} in the container, whose pid 1 was not hit"),
+        (false, true, Some(pid)) if pid != victim.pid => {
+            format!(", pid {pid} in the container, whose pid 1 was not hit")
+        }
         _ => String::new(),
     };
     let cmdline = victim.cmdline.as_ref().map(|c| format!(": {}", command(c))).unwrap_or_default();
@@ -281,9 +283,7 @@ fn shorten_ids(text: &str) -> String {
 
 /// The container's or unit's name, else the victim's.
 fn place_name(incident: &Incident) -> String {
-    container_name(incident)
-        .or_else(|| incident.unit.clone())
-        .unwrap_or_else(|| incident.victim.process.comm.clone())
+    container_name(incident).or_else(|| incident.unit.clone()).unwrap_or_else(|| incident.victim.process.comm.clone())
 }
 
 /// `docker 6c266caa8d7c · nginx:1.27 · compose shop/web`
@@ -320,7 +320,10 @@ fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String {
         Cause::RuntimeStopTimeout => {
             let stop = stop_request(incident);
             let when = stop.map(|s| format!("{} came {} earlier", s.name, duration_ms(s.before_ms)));
-            format!("stop time-out: {} and it was still running", when.unwrap_or_else(|| "a stop signal came".to_owned()))
+            format!(
+                "stop time-out: {} and it was still running",
+                when.unwrap_or_else(|| "a stop signal came".to_owned())
+            )
         }
         Cause::ServiceManagerKill => "systemd killed it".to_owned(),
         Cause::SameContainerKill => by("another process in the same container killed it"),
@@ -337,7 +340,9 @@ fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String {
         Cause::KubeletPreemption => "its pod was preempted".to_owned(),
         Cause::KubeletDeletion => "its pod was deleted".to_owned(),
         Cause::OtherKernel => match incident.signal.path {
-            Some(SignalPath::OtherKernel) | None => "the kernel killed it; which part of it could not be seen".to_owned(),
+            Some(SignalPath::OtherKernel) | None => {
+                "the kernel killed it; which part of it could not be seen".to_owned()
+            }
             Some(path) => format!("the kernel killed it, by {}", path_name(path)),
         },
     };

@@ -85,7 +85,8 @@ fn oom(incident: &Incident) -> (Cause, Confidence) {
                 // A limit on the root is only there for a kernel inside a container; it is the machine's own.
                 LimitLevel::Slice | LimitLevel::Root => Cause::OomSliceLimit,
             };
-            let confidence = if seen_on_stack && full_levels(incident) == 1 { Confidence::Likely } else { Confidence::Possible };
+            let confidence =
+                if seen_on_stack && full_levels(incident) == 1 { Confidence::Likely } else { Confidence::Possible };
             (cause, confidence)
         }
         (Some(OomScope::Memcg), None) => (own_level(incident), Confidence::Possible),
@@ -99,7 +100,10 @@ fn oom(incident: &Incident) -> (Cause, Confidence) {
 /// Memory cgroups above the victim that were at their limit; with more than one, it may have been any of them.
 fn full_levels(incident: &Incident) -> usize {
     let levels = incident.memory.as_ref().map(|memory| memory.levels.as_slice()).unwrap_or_default();
-    levels.iter().filter(|l| l.limit_bytes.is_some_and(|limit| limit.saturating_sub(l.usage_bytes) <= SLACK_BYTES)).count()
+    levels
+        .iter()
+        .filter(|l| l.limit_bytes.is_some_and(|limit| limit.saturating_sub(l.usage_bytes) <= SLACK_BYTES))
+        .count()
 }
 
 /// A memory cgroup's limit, and nothing says which: the victim's own is the first guess.
@@ -165,10 +169,17 @@ fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
         let init = text::process(&end.init);
         kernel(match &end.killed {
             Some(InitKilled { by: Some(by), before_ms }) => {
-                format!("{init}, the init of the pid namespace, had been killed by {} {} before", text::process(by), text::duration_ms(*before_ms))
+                format!(
+                    "{init}, the init of the pid namespace, had been killed by {} {} before",
+                    text::process(by),
+                    text::duration_ms(*before_ms)
+                )
             }
             Some(InitKilled { by: None, before_ms }) => {
-                format!("{init}, the init of the pid namespace, had been killed by the kernel {} before", text::duration_ms(*before_ms))
+                format!(
+                    "{init}, the init of the pid namespace, had been killed by the kernel {} before",
+                    text::duration_ms(*before_ms)
+                )
             }
             None => format!("{init}, the init of the pid namespace, ended without a SIGKILL that was seen"),
         });
@@ -186,8 +197,10 @@ fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
             });
         }
     }
-    if matches!(cause, Cause::RuntimeKill | Cause::RuntimeStopTimeout | Cause::UserspaceOomKiller | Cause::ServiceManagerKill)
-        && let Some(exe) = incident.sender.process.as_ref().and_then(|p| p.exe.as_deref())
+    if matches!(
+        cause,
+        Cause::RuntimeKill | Cause::RuntimeStopTimeout | Cause::UserspaceOomKiller | Cause::ServiceManagerKill
+    ) && let Some(exe) = incident.sender.process.as_ref().and_then(|p| p.exe.as_deref())
     {
         facts.push(Evidence { fact: format!("the sender's executable is {exe}"), source: Source::Kernel });
     }

@@ -58,7 +58,8 @@ impl Filter {
     fn is_below(&self, task: &Task) -> bool {
         [&task.cgroup_path, &task.memory_path].into_iter().flatten().any(|path| {
             self.cgroups.iter().any(|cgroup| {
-                path.strip_prefix(cgroup.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cgroup == "/")
+                path.strip_prefix(cgroup.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cgroup == "/")
             })
         })
     }
@@ -80,7 +81,20 @@ pub fn cgroup_path(text: &str) -> Result<String, String> {
     let path = match text.strip_prefix("/sys/fs/cgroup") {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
             let is_controller = |name: &str| {
-                ["memory", "unified", "systemd", "cpu", "cpu,cpuacct", "cpuacct", "cpuset", "pids", "blkio", "devices", "freezer"].contains(&name)
+                [
+                    "memory",
+                    "unified",
+                    "systemd",
+                    "cpu",
+                    "cpu,cpuacct",
+                    "cpuacct",
+                    "cpuset",
+                    "pids",
+                    "blkio",
+                    "devices",
+                    "freezer",
+                ]
+                .contains(&name)
             };
             match rest.trim_start_matches('/').split_once('/') {
                 Some((first, below)) if is_controller(first) => format!("/{below}"),

@@ -51,7 +51,11 @@ fn at_time(event: Event, at: BootNs) -> Event {
 }
 
 fn victim(kill: &Kill) -> u32 {
-    kill.signal.as_ref().map(|s| s.victim.key.pid).or_else(|| Some(kill.mark.as_ref()?.victim.as_ref()?.key.pid)).unwrap()
+    kill.signal
+        .as_ref()
+        .map(|s| s.victim.key.pid)
+        .or_else(|| Some(kill.mark.as_ref()?.victim.as_ref()?.key.pid))
+        .unwrap()
 }
 
 /// Victim, whether it is an OOM kill, and the collateral, of each episode.

@@ -67,7 +67,15 @@ fn sample() -> Vec<u8> {
 fn members_are_found_through_anonymous_ones_and_past_bit_fields() {
     let bytes = sample();
     let btf = Btf::parse(&bytes, &WANTED).unwrap();
-    for (path, offset) in [("x", Some(8)), ("a", Some(16)), ("b", Some(20)), ("after.b", Some(28)), ("bits", None), ("c", None), ("x.y", None)] {
+    for (path, offset) in [
+        ("x", Some(8)),
+        ("a", Some(16)),
+        ("b", Some(20)),
+        ("after.b", Some(28)),
+        ("bits", None),
+        ("c", None),
+        ("x.y", None),
+    ] {
         assert_eq!(btf.member("s", path).map(|m| m.offset), offset, "{path}");
     }
     assert_eq!(btf.member("unknown", "x"), None);
@@ -99,7 +107,10 @@ fn a_type_that_contains_itself_ends() {
 #[test]
 fn bytes_that_are_no_btf_say_why() {
     assert_eq!(Btf::parse(&[], &WANTED).err(), Some(BtfError::Truncated { at: 0 }));
-    assert_eq!(Btf::parse(&[0x7f, b'E', b'L', b'F'], &WANTED).err(), Some(BtfError::Magic(u16::from_ne_bytes([0x7f, b'E']))));
+    assert_eq!(
+        Btf::parse(&[0x7f, b'E', b'L', b'F'], &WANTED).err(),
+        Some(BtfError::Magic(u16::from_ne_bytes([0x7f, b'E'])))
+    );
     let mut unknown = Writer::default();
     unknown.ty("x", 31, false, 0, &[]);
     assert_eq!(Btf::parse(&unknown.done(), &WANTED).err(), Some(BtfError::UnknownKind { id: 1, kind: 31 }));

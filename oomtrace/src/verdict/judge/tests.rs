@@ -77,7 +77,13 @@ fn by_kernel(path: SignalPath) -> Incident {
 }
 
 fn stop_signal(exe: &str) -> Preceding {
-    Preceding { signal: 15, name: "SIGTERM".to_owned(), time: String::new(), before_ms: 10_012, sender: process(9, exe) }
+    Preceding {
+        signal: 15,
+        name: "SIGTERM".to_owned(),
+        time: String::new(),
+        before_ms: 10_012,
+        sender: process(9, exe),
+    }
 }
 
 fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel)>, scope: OomScope) -> Incident {

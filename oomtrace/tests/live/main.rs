@@ -1,0 +1,48 @@
+//! Ground truth: each scenario makes a kill whose cause it knows, on the live kernel, and reads what oomtrace says of it.
+//!
+//! A scenario that this machine cannot run is skipped, counted, and says why. `cargo xtask test` starts the private
+//! Docker daemon that the Docker scenarios need, and names its socket in `OOMTRACE_TEST_DOCKER_SOCKET`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails by panicking"
+)]
+
+mod scenarios;
+mod support;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+use support::needs::Need;
+
+/// A scenario: its name, what it needs, and what it does.
+pub struct Scenario {
+    pub name: &'static str,
+    pub needs: &'static [Need],
+    pub run: fn(),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let mut skipped = Vec::new();
+    let trials = scenarios::all()
+        .into_iter()
+        .map(|Scenario { name, needs, run }| {
+            let unmet = needs.iter().find_map(|need| need.unmet());
+            skipped.extend(unmet.as_ref().map(|why| format!("{name}: {why}")));
+            let trial = Trial::test(name, move || {
+                run();
+                Ok(())
+            });
+            trial.with_ignored_flag(unmet.is_some())
+        })
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !skipped.is_empty() && !arguments.list {
+        println!("{} skipped:\n  {}", skipped.len(), skipped.join("\n  "));
+    }
+    conclusion.exit_code()
+}

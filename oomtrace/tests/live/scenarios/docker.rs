@@ -1,0 +1,216 @@
+//! Kills of real containers by a real dockerd, and by others.
+
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use oomtrace::incident::model::{Cause, Confidence, Incident, LimitLevel, SenderKind, SignalPath};
+
+use crate::Scenario;
+use crate::support::docker::{Container, IMAGE, docker};
+use crate::support::needs::Need::{self, Busybox, Docker, Tracing};
+use crate::support::process::{children, run, wait_until};
+use crate::support::tracer::{Tracer, incidents};
+
+const NEEDS: &[Need] = &[Tracing, Busybox, Docker];
+const LIMIT: u64 = 24 << 20;
+
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "docker::a_container_over_its_limit", needs: NEEDS, run: over_its_limit },
+    Scenario {
+        name: "docker::a_child_oom_killed_while_the_container_lives_on",
+        needs: NEEDS,
+        run: child_over_the_limit,
+    },
+    Scenario { name: "docker::docker_kill", needs: NEEDS, run: docker_kill },
+    Scenario { name: "docker::docker_stop_that_runs_into_its_time_out", needs: NEEDS, run: stop_time_out },
+    Scenario { name: "docker::docker_stop_that_is_obeyed_is_no_incident", needs: NEEDS, run: stop_obeyed },
+    Scenario { name: "docker::kill_9_from_a_shell_on_the_host", needs: NEEDS, run: kill_from_the_host },
+    Scenario { name: "docker::a_kill_inside_one_container", needs: NEEDS, run: kill_inside },
+    Scenario { name: "docker::sigkill_to_init_from_inside_is_ignored", needs: NEEDS, run: init_from_inside },
+    Scenario { name: "docker::only_the_containers_asked_for", needs: NEEDS, run: filters },
+    Scenario { name: "docker::a_daemon_that_hangs_delays_no_verdict_for_long", needs: NEEDS, run: hung_daemon },
+];
+
+/// What every incident of a container says of it.
+fn assert_named(incident: &Incident, container: &Container) {
+    let found = incident.container.as_ref().unwrap();
+    assert_eq!(found.id, container.id);
+    assert_eq!(found.name.as_deref(), Some(container.name.as_str()));
+    assert_eq!(found.runtime.as_deref(), Some("docker"));
+    assert_eq!(found.image.as_deref(), Some(IMAGE));
+    assert!(found.cgroup.ends_with(&container.id), "{}", found.cgroup);
+}
+
+/// The sender is the daemon's runc, under the container's shim.
+fn assert_by_runc(incident: &Incident, container: &Container, signal: &str) {
+    let sender = incident.sender.process.as_ref().unwrap();
+    assert!(sender.exe.as_deref().unwrap().ends_with("/runc"), "{:?}", sender.exe);
+    let cmdline = sender.cmdline.as_deref().unwrap();
+    let end: Vec<&str> = cmdline.iter().rev().take(3).rev().map(String::as_str).collect();
+    assert_eq!(end, ["kill", &container.id, signal], "{cmdline:?}");
+    let shim = &incident.sender.ancestors[0];
+    assert!(shim.exe.as_deref().unwrap().contains("containerd-shim"), "{shim:?}");
+    assert!(shim.cmdline.as_ref().unwrap().contains(&container.id), "{shim:?}");
+    assert_eq!(incident.sender.kind, SenderKind::Process);
+}
+
+fn assert_own_limit(incident: &Incident) {
+    let verdict = incident.verdict.as_ref().unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::OomContainerLimit, Confidence::Likely));
+    let owner = incident.oom.as_ref().unwrap().limit_owner.as_ref().unwrap();
+    assert_eq!((owner.level, owner.limit_bytes), (LimitLevel::Container, Some(LIMIT)));
+    assert_eq!(incident.signal.path, Some(SignalPath::OomKill));
+    assert_eq!(incident.sender.kind, SenderKind::Kernel);
+    let command = verdict.advice[0].command.as_deref().unwrap();
+    let name = incident.container.as_ref().unwrap().name.as_deref().unwrap();
+    assert_eq!(command, format!("docker update --memory 36m --memory-swap 36m {name}"));
+}
+
+fn over_its_limit() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&["--memory", "24m", "--label", "team=a"], "exec tail /dev/zero");
+    let incident = tracer.incident_in(&container.name);
+    assert_named(&incident, &container);
+    assert_own_limit(&incident);
+    assert_eq!(incident.container.as_ref().unwrap().labels.as_ref().unwrap()["team"], "a");
+    assert_eq!((incident.victim.container_init, incident.victim.process.pid_in_namespace), (true, Some(1)));
+    assert_eq!(incident.victim.process.comm, "tail");
+    // The trigger's memory is readable at the event, and here the trigger is the victim.
+    assert_eq!(incident.victim.process.cmdline.as_deref().unwrap(), ["tail", "/dev/zero"]);
+    assert_eq!(container.exit_code(), "137");
+}
+
+fn child_over_the_limit() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&["--memory", "24m"], "tail /dev/zero; echo survived; sleep 1000");
+    let incident = tracer.incident_in(&container.name);
+    assert_named(&incident, &container);
+    assert_own_limit(&incident);
+    assert!(!incident.victim.container_init);
+    assert_ne!(incident.victim.process.pid_in_namespace, Some(1));
+    assert_ne!(incident.victim.process.pid, container.init());
+    container.wait_for_output("survived");
+    assert!(container.is_running());
+}
+
+fn docker_kill() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    run(docker().args(["kill", &container.name]));
+    let incident = tracer.incident(init);
+    assert_named(&incident, &container);
+    assert_by_runc(&incident, &container, "9");
+    assert!(incident.victim.container_init && incident.preceding.is_empty());
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::RuntimeKill, Confidence::Likely));
+    assert_eq!(container.exit_code(), "137");
+}
+
+fn stop_time_out() {
+    let mut tracer = Tracer::start(&[]);
+    // The first process of a pid namespace ignores SIGTERM unless it has a handler.
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    run(docker().args(["stop", "--time", "1", &container.name]));
+    let incident = tracer.incident(init);
+    assert_named(&incident, &container);
+    assert_by_runc(&incident, &container, "9");
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::RuntimeStopTimeout, Confidence::Likely));
+    let [stop] = incident.preceding.as_slice() else { panic!("{:?}", incident.preceding) };
+    assert_eq!((stop.signal, stop.name.as_str()), (15, "SIGTERM"));
+    assert!(stop.before_ms >= 1000, "{}", stop.before_ms);
+    assert!(stop.sender.exe.as_deref().unwrap().ends_with("/runc"));
+}
+
+fn stop_obeyed() {
+    let tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done");
+    container.wait_for_output("ready");
+    run(docker().args(["stop", "--time", "30", &container.name]));
+    assert_eq!(container.exit_code(), "0");
+    let ended = tracer.end();
+    // The loop's last sleep may be swept with the namespace; the shell itself must not be called killed.
+    let of_init = |i: &&Incident| i.container.as_ref().is_some_and(|c| c.id == container.id) && i.victim.container_init;
+    assert_eq!(incidents(&ended.records).find(of_init), None);
+}
+
+fn kill_from_the_host() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    let script = format!("kill -9 {init}; true");
+    run(Command::new("sh").args(["-c", &script]));
+    let incident = tracer.incident(init);
+    assert_named(&incident, &container);
+    let sender = incident.sender.process.unwrap();
+    assert_eq!(sender.cmdline.unwrap(), ["sh", "-c", &script]);
+    assert_eq!(incident.sender.ancestors[0].pid, std::process::id());
+    assert_eq!(incident.sender.container, None);
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::ProcessKill, Confidence::Certain));
+}
+
+fn kill_inside() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "sleep 1000 & kill -9 $!; wait; echo survived; sleep 1000");
+    let incident = tracer.incident_in(&container.name);
+    assert_named(&incident, &container);
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::SameContainerKill, Confidence::Certain));
+    assert_eq!(incident.sender.process.as_ref().unwrap().pid_in_namespace, Some(1));
+    assert_eq!(incident.sender.container.unwrap().name.as_deref(), Some(container.name.as_str()));
+    assert!(!incident.victim.container_init);
+    container.wait_for_output("survived");
+}
+
+fn init_from_inside() {
+    let tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "sh -c 'kill -9 1'; echo alive; exec sleep 1000");
+    container.wait_for_output("alive");
+    let ended = tracer.end();
+    let ours = |i: &&Incident| i.container.as_ref().is_some_and(|c| c.id == container.id);
+    assert_eq!(incidents(&ended.records).find(ours), None);
+    assert!(container.is_running());
+}
+
+fn filters() {
+    let wanted = Container::run(&[], "sleep 1000 & wait; sleep 1000");
+    let other = Container::run(&[], "exec sleep 1000");
+    let (id, name) = (&wanted.id[..12], format!("{}*", wanted.name));
+    let (by_id, by_name) = (Tracer::start(&["--container", id]), Tracer::start(&["--container", &name]));
+    let by_cause = Tracer::start(&["--container", &name, "--cause", "oom_host"]);
+    let by_cgroup = Tracer::start(&["--cgroup", &format!("/docker/{}", wanted.id)]);
+    let (wanted_init, other_init) = (wanted.init(), other.init());
+    wait_until("the child is there", || !children(wanted_init).is_empty());
+    for pid in [other_init, children(wanted_init)[0], wanted_init] {
+        kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+    }
+    for mut tracer in [by_id, by_name, by_cgroup] {
+        let incident = tracer.incident(wanted_init);
+        assert_eq!(incident.container.unwrap().id, wanted.id);
+        let ended = tracer.end();
+        let foreign = |i: &&Incident| i.container.as_ref().is_none_or(|c| c.id != wanted.id);
+        assert_eq!(incidents(&ended.records).find(foreign), None);
+    }
+    assert_eq!(incidents(&by_cause.end().records).count(), 0);
+}
+
+/// A listener that accepts and never answers stands in for a daemon that hangs.
+fn hung_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("docker.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let mut tracer = Tracer::start(&["--docker-socket", socket.to_str().unwrap()]);
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    kill(Pid::from_raw(init as i32), Signal::SIGKILL).unwrap();
+    let incident = tracer.incident(init);
+    let found = incident.container.unwrap();
+    assert_eq!((found.id, found.name, found.image), (container.id.clone(), None, None));
+    assert!(incident.missing.iter().any(|m| m.contains("did not answer")), "{:?}", incident.missing);
+    assert_eq!(incident.verdict.unwrap().cause, Cause::ProcessKill);
+}

@@ -1,0 +1,173 @@
+//! Kills by processes on the host.
+
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::Signal;
+use oomtrace::incident::model::{Attribution, Cause, Confidence, Role, SenderKind, SignalPath};
+
+use crate::Scenario;
+use crate::support::cgroup::Cgroup;
+use crate::support::needs::Need::{CgroupKill, Tracing};
+use crate::support::process::{Owned, children, comm, wait_until};
+use crate::support::tracer::{Tracer, incidents};
+
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "host::a_kill_names_victim_sender_and_ancestors", needs: &[Tracing], run: kill_by_this_process },
+    Scenario { name: "host::a_thousand_short_lived_killers_are_all_named", needs: &[Tracing], run: a_thousand },
+    Scenario { name: "host::a_sigkill_that_ends_nothing_is_no_incident", needs: &[Tracing], run: zombie },
+    Scenario { name: "host::a_process_that_kills_itself", needs: &[Tracing], run: itself },
+    Scenario { name: "host::tgkill_is_told_from_kill", needs: &[Tracing], run: tgkill },
+    Scenario { name: "host::cgroup_kill_is_one_incident", needs: &[Tracing, CgroupKill], run: cgroup_kill },
+    Scenario { name: "host::a_pid_namespaces_sweep_says_why_init_ended", needs: &[Tracing], run: pid_namespace },
+    Scenario { name: "host::a_parents_death_is_told_from_a_kill", needs: &[Tracing], run: parent_death },
+];
+
+fn kill_by_this_process() {
+    let mut tracer = Tracer::start(&[]);
+    assert_eq!(tracer.ready.attached, ["signal_generate", "mark_victim"]);
+    let victim = Owned::sleeper();
+    victim.kill(Signal::SIGKILL);
+    let incident = tracer.incident(victim.pid());
+    let me = std::process::id();
+    assert_eq!(incident.victim.process.comm, "sleep");
+    assert_eq!(incident.victim.process.ppid, Some(me));
+    assert!(incident.victim.process.exe.as_deref().unwrap().ends_with("/sleep"));
+    assert!(!incident.victim.container_init && incident.container.is_none());
+    let sender = incident.sender.process.unwrap();
+    assert_eq!((incident.sender.kind, sender.pid), (SenderKind::Process, me));
+    assert_eq!(sender.cmdline, Some(std::env::args().collect()));
+    assert_eq!(sender.exe, Some(std::env::current_exe().unwrap().to_string_lossy().into_owned()));
+    assert_eq!(sender.uid, Some(nix::unistd::getuid().as_raw()));
+    let parent = nix::unistd::getppid().as_raw() as u32;
+    assert_eq!(incident.sender.ancestors.first().map(|a| a.pid), Some(parent));
+    assert_eq!(incident.sender.ancestors.last().map(|a| a.pid), Some(1));
+    let signal = incident.signal;
+    assert_eq!((signal.number, signal.name.as_str(), signal.code), (9, "SIGKILL", Some(0)));
+    assert_eq!((signal.group, signal.path), (true, Some(SignalPath::Kill)));
+    assert!(signal.kernel_stack.iter().any(|f| f == "kill_something_info"), "{:?}", signal.kernel_stack);
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::ProcessKill, Confidence::Certain));
+    assert_eq!((incident.attribution, incident.oom), (Attribution::Full, None));
+}
+
+/// Each child has a killer of its own that is gone within a millisecond.
+fn a_thousand() {
+    const COUNT: usize = 1000;
+    let tracer = Tracer::start(&[]);
+    let script = format!(
+        "i=0; while [ $i -lt {COUNT} ]; do sleep 1000 & /bin/kill -9 $!; wait $! 2>/dev/null; i=$((i+1)); done; true"
+    );
+    let mut shell = Owned::spawn(Command::new("sh").args(["-c", &script]).stderr(Stdio::null()));
+    let pid = shell.pid();
+    assert!(shell.wait().success());
+    let ended = tracer.end();
+    let ours: Vec<_> = incidents(&ended.records).filter(|i| i.victim.process.ppid == Some(pid)).collect();
+    assert_eq!(ours.len(), COUNT, "lost or doubled; {}", ended.stderr);
+    for incident in ours {
+        let sender = incident.sender.process.as_ref().unwrap();
+        let expected = ["/bin/kill".to_owned(), "-9".to_owned(), incident.victim.process.pid.to_string()];
+        assert_eq!(sender.cmdline.as_deref(), Some(&expected[..]));
+        assert_eq!(incident.sender.ancestors[0].pid, pid);
+    }
+}
+
+/// A zombie cannot be killed, nor can what was killed be killed again.
+fn zombie() {
+    let tracer = Tracer::start(&[]);
+    let mut victim = Owned::sleeper();
+    victim.kill(Signal::SIGTERM);
+    let stat = format!("/proc/{}/stat", victim.pid());
+    wait_until("the victim is a zombie", || std::fs::read_to_string(&stat).unwrap_or_default().contains(") Z "));
+    victim.kill(Signal::SIGKILL);
+    let dead = victim.pid();
+    victim.wait();
+    let twice = Owned::sleeper();
+    twice.kill(Signal::SIGKILL);
+    twice.kill(Signal::SIGKILL);
+    let ended = tracer.end();
+    let count = |pid| incidents(&ended.records).filter(|i| i.victim.process.pid == pid).count();
+    assert_eq!((count(dead), count(twice.pid())), (0, 1));
+}
+
+fn itself() {
+    let mut tracer = Tracer::start(&[]);
+    let mut victim = Owned::spawn(Command::new("sh").args(["-c", "kill -9 $$"]));
+    victim.wait();
+    let incident = tracer.incident(victim.pid());
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::SelfKill, Confidence::Certain));
+    // Its own command line is read from its own memory.
+    assert_eq!(incident.victim.process.cmdline.unwrap(), ["sh", "-c", "kill -9 $$"]);
+}
+
+fn tgkill() {
+    let mut tracer = Tracer::start(&[]);
+    let victim = Owned::sleeper();
+    let pid = victim.pid() as nix::libc::c_long;
+    // SAFETY: tgkill takes integers only, and the process is ours.
+    let result = unsafe { nix::libc::syscall(nix::libc::SYS_tgkill, pid, pid, 9) };
+    assert_eq!(result, 0);
+    let incident = tracer.incident(victim.pid());
+    assert_eq!((incident.signal.path, incident.signal.code), (Some(SignalPath::Tgkill), Some(-6)));
+    assert!(!incident.signal.group);
+}
+
+fn cgroup_kill() {
+    let mut tracer = Tracer::start(&[]);
+    let cgroup = Cgroup::v2();
+    let victims: Vec<Owned> = (0..20).map(|_| Owned::sleeper()).collect();
+    victims.iter().for_each(|victim| cgroup.add(victim.pid()));
+    cgroup.write("cgroup.kill", "1");
+    let mut pids: Vec<u32> = victims.iter().map(Owned::pid).collect();
+    let incident = tracer.wait("an incident of the cgroup", |record| {
+        incidents(std::slice::from_ref(record)).find(|i| pids.contains(&i.victim.process.pid)).cloned()
+    });
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::CgroupKill, Confidence::Certain));
+    assert_eq!(incident.signal.path, Some(SignalPath::CgroupKill));
+    assert_eq!(incident.sender.process.unwrap().pid, std::process::id());
+    assert!(incident.collateral.iter().all(|c| c.role == Role::CgroupKill));
+    let mut reported: Vec<u32> = incident.collateral.iter().map(|c| c.process.pid).collect();
+    reported.push(incident.victim.process.pid);
+    reported.sort_unstable();
+    pids.sort_unstable();
+    assert_eq!(reported, pids);
+}
+
+fn pid_namespace() {
+    let mut tracer = Tracer::start(&[]);
+    let unshare = Owned::spawn(
+        Command::new("unshare").args(["--pid", "--fork", "sh", "-c", "sleep 1000 & wait"]).stderr(Stdio::null()),
+    );
+    wait_until("the namespace has a child", || {
+        children(unshare.pid()).first().is_some_and(|init| !children(*init).is_empty())
+    });
+    let init = children(unshare.pid())[0];
+    let child = children(init)[0];
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(init as i32), Signal::SIGKILL).unwrap();
+    let first = tracer.incident(init);
+    assert_eq!(first.verdict.unwrap().cause, Cause::ProcessKill);
+    assert_eq!((first.victim.container_init, first.victim.process.pid_in_namespace), (true, Some(1)));
+    let swept = tracer.incident(child);
+    let verdict = swept.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::PidNamespaceExit, Confidence::Certain));
+    assert_eq!((swept.sender.kind, swept.sender.process), (SenderKind::Kernel, None));
+    let killer = format!("[{init}], the init of the pid namespace, had been killed by");
+    assert!(verdict.evidence.iter().any(|e| e.fact.contains(&killer)), "{:?}", verdict.evidence);
+    assert!(verdict.evidence.iter().any(|e| e.fact.contains(&format!("[{}]", std::process::id()))));
+}
+
+fn parent_death() {
+    let mut tracer = Tracer::start(&[]);
+    // setpriv sets PR_SET_PDEATHSIG and then becomes the sleeper.
+    let script = "setpriv --pdeathsig KILL sleep 1000 & wait";
+    let parent = Owned::spawn(Command::new("sh").args(["-c", script]));
+    wait_until("the child sleeps", || children(parent.pid()).first().is_some_and(|pid| comm(*pid) == "sleep"));
+    let child = children(parent.pid())[0];
+    parent.kill(Signal::SIGKILL);
+    let incident = tracer.incident(child);
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::ParentExit, Confidence::Certain));
+    assert_eq!(incident.signal.path, Some(SignalPath::ParentDeath));
+    assert_eq!(incident.sender.kind, SenderKind::Kernel);
+}

@@ -1,0 +1,17 @@
+//! The scenarios, by theme.
+
+mod conditions;
+mod docker;
+mod host;
+mod oom;
+mod output;
+
+use crate::Scenario;
+
+pub fn all() -> Vec<Scenario> {
+    [host::ALL, oom::ALL, docker::ALL, output::ALL, conditions::ALL]
+        .into_iter()
+        .flatten()
+        .map(|Scenario { name, needs, run }| Scenario { name, needs, run: *run })
+        .collect()
+}

@@ -1,0 +1,81 @@
+//! Cgroups of the scenarios' own, below the mounts that are there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use oomtrace::node::cgroups::{self, Version};
+
+use super::process::wait_until;
+
+/// A cgroup that is emptied and removed when it goes out of scope.
+pub struct Cgroup {
+    path: PathBuf,
+    /// Its path from the hierarchy's root.
+    pub name: String,
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+impl Cgroup {
+    /// On the hierarchy that has the memory controller, with a limit.
+    pub fn with_memory_limit(bytes: u64) -> Self {
+        let all = cgroups::hierarchies().unwrap();
+        let memory = cgroups::memory(&all).unwrap();
+        let cgroup = Self::create(&memory.mount);
+        match memory.version {
+            Version::V1 => cgroup.write("memory.limit_in_bytes", &bytes.to_string()),
+            Version::V2 => cgroup.write("memory.max", &bytes.to_string()),
+        }
+        cgroup
+    }
+
+    /// On the v2 hierarchy.
+    pub fn v2() -> Self {
+        Self::create(&v2_mount().unwrap())
+    }
+
+    fn create(mount: &Path) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("oomtrace-test-{}-{number}", std::process::id());
+        let path = mount.join(&name);
+        fs::create_dir(&path).unwrap();
+        Self { path, name: format!("/{name}") }
+    }
+
+    pub fn write(&self, file: &str, value: &str) {
+        let path = self.path.join(file);
+        fs::write(&path, value).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
+
+    pub fn add(&self, pid: u32) {
+        self.write("cgroup.procs", &pid.to_string());
+    }
+
+    /// The file that processes are moved in through, for a shell.
+    pub fn procs(&self) -> PathBuf {
+        self.path.join("cgroup.procs")
+    }
+
+    fn pids(&self) -> Vec<String> {
+        fs::read_to_string(self.procs()).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // The root of the hierarchy takes whoever is left; their owners end them.
+        let root = self.path.parent().unwrap().join("cgroup.procs");
+        for pid in self.pids() {
+            _ = fs::write(&root, pid);
+        }
+        let path = self.path.clone();
+        wait_until("the cgroup is removed", || fs::remove_dir(&path).is_ok() || !path.exists());
+    }
+}
+
+/// Where cgroup v2 is mounted.
+pub fn v2_mount() -> Option<PathBuf> {
+    let all = cgroups::hierarchies().ok()?;
+    all.into_iter().find(|h| h.version == Version::V2).map(|h| h.mount)
+}

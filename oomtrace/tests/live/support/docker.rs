@@ -1,0 +1,91 @@
+//! Containers of the private Docker daemon that `cargo xtask test` started.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::process::{BUSYBOX, run, wait_until};
+
+/// The image that the scenarios' containers run: a static busybox and nothing else.
+pub const IMAGE: &str = "oomtrace-test:busybox";
+
+/// The private daemon's socket.
+pub fn socket() -> Option<PathBuf> {
+    std::env::var_os("OOMTRACE_TEST_DOCKER_SOCKET").map(PathBuf::from)
+}
+
+/// The docker client, pointed at the private daemon.
+pub fn docker() -> Command {
+    let mut command = Command::new("docker");
+    command.arg("--host").arg(format!("unix://{}", socket().unwrap().display())).stdin(Stdio::null());
+    command
+}
+
+/// A container that is removed when it goes out of scope.
+pub struct Container {
+    pub name: String,
+    pub id: String,
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+impl Container {
+    /// Runs `command` in a shell that is the container's first process.
+    pub fn run(options: &[&str], command: &str) -> Self {
+        ensure_image();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("oomtrace-test-{}-{number}", std::process::id());
+        let mut docker = docker();
+        docker.args(["run", "--detach", "--network", "none", "--name", &name]).args(options);
+        // Made before the container is, so that it is removed even when its start fails.
+        let mut container = Self { name, id: String::new() };
+        container.id = run(docker.args([IMAGE, "sh", "-c", command]));
+        container
+    }
+
+    /// The host's pid of the container's first process.
+    pub fn init(&self) -> u32 {
+        self.inspect("{{.State.Pid}}").parse().unwrap()
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.inspect("{{.State.Running}}") == "true"
+    }
+
+    pub fn exit_code(&self) -> String {
+        wait_until("the container has ended", || !self.is_running());
+        self.inspect("{{.State.ExitCode}}")
+    }
+
+    fn inspect(&self, format: &str) -> String {
+        run(docker().args(["inspect", "--format", format, &self.name]))
+    }
+
+    /// Waits until the container's output has `line`.
+    pub fn wait_for_output(&self, line: &str) {
+        wait_until("the container has started", || run(docker().args(["logs", &self.name])).lines().any(|l| l == line));
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        _ = docker().args(["rm", "--force", &self.name]).output();
+    }
+}
+
+fn ensure_image() {
+    static DONE: OnceLock<()> = OnceLock::new();
+    DONE.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let bin = dir.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        std::fs::copy(BUSYBOX, bin.join("busybox")).unwrap();
+        for applet in ["sh", "sleep", "tail", "kill", "true"] {
+            std::os::unix::fs::symlink("busybox", bin.join(applet)).unwrap();
+        }
+        let tar = dir.path().join("image.tar");
+        run(Command::new("tar").arg("-C").arg(dir.path()).arg("-cf").arg(&tar).arg("bin"));
+        run(docker().arg("import").arg(&tar).arg(IMAGE));
+    });
+}

@@ -1,0 +1,48 @@
+//! What a scenario needs of the machine.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use oomtrace::node::cgroups;
+use oomtrace::probe::load::{Options, Probe};
+
+use super::docker;
+
+#[derive(Clone, Copy, Debug)]
+pub enum Need {
+    /// Root, and a kernel that loads the programs.
+    Tracing,
+    /// A memory controller on a hierarchy where cgroups can be made.
+    MemoryCgroup,
+    /// A v2 hierarchy with cgroup.kill (5.14).
+    CgroupKill,
+    /// The private Docker daemon.
+    Docker,
+    /// A static busybox, for images and odd names.
+    Busybox,
+}
+
+impl Need {
+    /// Why it is not there; none when it is.
+    pub fn unmet(self) -> Option<String> {
+        match self {
+            Self::Tracing => {
+                static WHY: OnceLock<Option<String>> = OnceLock::new();
+                WHY.get_or_init(|| Probe::load(&Options::default()).err().map(|e| e.to_string())).clone()
+            }
+            Self::MemoryCgroup => {
+                let all = cgroups::hierarchies().unwrap_or_default();
+                cgroups::memory(&all).is_none().then(|| "no cgroup hierarchy has the memory controller".to_owned())
+            }
+            Self::CgroupKill => {
+                super::cgroup::v2_mount().is_none().then(|| "no cgroup v2 hierarchy is mounted".to_owned())
+            }
+            Self::Docker => docker::socket()
+                .is_none()
+                .then(|| "no private Docker daemon (cargo xtask test starts one where docker.io is)".to_owned()),
+            Self::Busybox => {
+                (!Path::new(super::process::BUSYBOX).exists()).then(|| "no /bin/busybox (busybox-static)".to_owned())
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A private Docker daemon for the tests: own socket, own data, own state; nothing of it is left afterwards.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::packages::{is_root, on_path};
+use crate::say;
+
+/// Tells the tests where the daemon listens.
+pub const SOCKET_VARIABLE: &str = "OOMTRACE_TEST_DOCKER_SOCKET";
+
+const PREFIX: &str = "oomtrace-dockerd-";
+const START_WITHIN: Duration = Duration::from_secs(60);
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// The running daemon; dropping it stops it and removes its folder.
+pub struct Dockerd {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Dockerd {
+    /// Starts it; none, and a line that says why, when this machine cannot.
+    pub fn start() -> Result<Option<Self>> {
+        if !is_root() || !on_path("dockerd") {
+            let why = if is_root() { "there is no dockerd" } else { "this is not root" };
+            say(&format!("no private Docker daemon, because {why}: tests that need one are skipped"));
+            return Ok(None);
+        }
+        remove_stale();
+        // Not in the target folder: the path of a Unix socket has at most 108 bytes.
+        let folder = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let log = fs::File::create(folder.join("log")).context("cannot create the daemon's log")?;
+        // When this process is killed, its daemon must not stay behind.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none"])
+            .arg("--host")
+            .arg(format!("unix://{}", folder.join("docker.sock").display()))
+            .arg("--data-root")
+            .arg(folder.join("data"))
+            .arg("--exec-root")
+            .arg(folder.join("exec"))
+            .arg("--pidfile")
+            .arg(folder.join("pid"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().context("cannot share the daemon's log")?)
+            .stderr(log)
+            .spawn()
+            .context("cannot start dockerd")?;
+        let mut daemon = Self { child, folder };
+        if daemon.answers() {
+            return Ok(Some(daemon));
+        }
+        let log = fs::read_to_string(daemon.folder.join("log")).unwrap_or_default();
+        let last: Vec<&str> = log.lines().rev().take(3).collect();
+        say(&format!(
+            "the private Docker daemon does not start, so tests that need it are skipped: {}",
+            last.join(" / ")
+        ));
+        Ok(None)
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("docker.sock")
+    }
+
+    /// Waits until it answers; false when it has ended or does not in time.
+    fn answers(&mut self) -> bool {
+        let host = format!("unix://{}", self.socket().display());
+        let started = Instant::now();
+        while started.elapsed() < START_WITHIN {
+            let version = Command::new("docker")
+                .args(["--host", &host, "version"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            if version.is_ok_and(|status| status.success()) {
+                return true;
+            }
+            if self.child.try_wait().is_ok_and(|status| status.is_some()) {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        false
+    }
+}
+
+impl Drop for Dockerd {
+    fn drop(&mut self) {
+        // SIGTERM, so that it stops its containers and its containerd.
+        let term = Command::new("kill").arg(self.child.id().to_string()).status();
+        let started = Instant::now();
+        while term.is_ok() && started.elapsed() < STOP_WITHIN && self.child.try_wait().is_ok_and(|s| s.is_none()) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+            say(&format!("dockerd may be left: {error}"));
+        }
+        remove(&self.folder);
+    }
+}
+
+/// Unmounts what is mounted below `folder`, and removes it.
+fn remove(folder: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let below = mounts
+        .lines()
+        .rev()
+        .filter_map(|line| line.split(' ').nth(4))
+        .filter(|mount| Path::new(mount).starts_with(folder));
+    for mount in below {
+        if let Err(error) = Command::new("umount").arg(mount).status() {
+            say(&format!("cannot unmount {mount}: {error}"));
+        }
+    }
+    if let Err(error) = fs::remove_dir_all(folder) {
+        say(&format!("cannot remove {}: {error}", folder.display()));
+    }
+}
+
+/// Removes what a run left that was killed.
+fn remove_stale() {
+    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
+            remove(&entry.path());
+        }
+    }
+}

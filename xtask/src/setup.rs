@@ -1,0 +1,63 @@
+//! Installs what is missing. Changes nothing but the target folder, cargo's own folders and apt's packages.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use xtask::bpf::{self, Missing, Toolchain};
+
+use crate::packages::{self, on_path};
+use crate::{say, succeed};
+
+/// The BPF toolchain, installed if need be.
+pub fn ensure(workspace: &Path) -> Result<Toolchain> {
+    let Missing { compiler, linker } = match bpf::find(workspace) {
+        Ok(toolchain) => return Ok(toolchain),
+        Err(missing) => missing,
+    };
+    if compiler {
+        if !packages::has_apt() {
+            bail!("no Rust compiler for BPF: {}", Missing { compiler, linker }.advice());
+        }
+        packages::install(&bpf::DEBIAN_PACKAGES, "a Rust compiler that builds for BPF, for the kernel side")?;
+    }
+    if linker {
+        install_linker(workspace)?;
+    }
+    bpf::find(workspace)
+        .map_err(|missing| anyhow::anyhow!("the BPF toolchain is still not whole: {}", missing.advice()))
+}
+
+/// Into cargo's own folder, or into the target folder when another version is there already.
+fn install_linker(workspace: &Path) -> Result<()> {
+    let version = bpf::LINKER_VERSION;
+    say(&format!("installing bpf-linker {version} with cargo: it links the kernel side (a minute or two)"));
+    let mut command = Command::new("cargo");
+    command.args(["install", "bpf-linker", "--version", version, "--locked"]).stdin(Stdio::null());
+    if on_path("bpf-linker") {
+        command.arg("--root").arg(bpf::own_linker_root(workspace));
+    }
+    succeed(&mut command).context("cannot install bpf-linker")
+}
+
+/// What tests want besides. Without it they run all the same, and those that need it are skipped.
+pub fn ensure_for_tests() -> Result<()> {
+    let wanted = [
+        ("dockerd", "docker.io", "tests run containers on a private Docker daemon"),
+        ("docker", "docker-cli", "tests use Docker's client"),
+        ("busybox", "busybox-static", "tests make their image of it"),
+    ];
+    for (program, package, what_for) in wanted {
+        if on_path(program) {
+            continue;
+        }
+        if !packages::may_install() {
+            say(&format!("no {program}, and no right to install {package}: tests that need it are skipped"));
+            continue;
+        }
+        if let Err(error) = packages::install(&[package], what_for) {
+            say(&format!("no {program} ({error:#}): tests that need it are skipped"));
+        }
+    }
+    Ok(())
+}
