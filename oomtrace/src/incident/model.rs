@@ -14,7 +14,6 @@ pub const SCHEMA: u32 = 1;
 /// One line of the stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly always the large one")]
 pub enum Record {
     /// Every hook is attached: kills from now on are seen. Always the first line.
     Ready(Ready),

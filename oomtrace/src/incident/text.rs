@@ -23,7 +23,7 @@ pub fn bytes(bytes: u64) -> String {
         return format!("{bytes} B");
     };
     // Tenths, rounded down: a usage must not be shown above its limit.
-    let tenths = u128::from(bytes) * 10 >> shift;
+    let tenths = (u128::from(bytes) * 10) >> shift;
     if tenths >= 1000 || tenths.is_multiple_of(10) {
         format!("{} {unit}", tenths / 10)
     } else {

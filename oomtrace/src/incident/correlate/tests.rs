@@ -58,8 +58,10 @@ fn victim(kill: &Kill) -> u32 {
         .unwrap()
 }
 
-/// Victim, whether it is an OOM kill, and the collateral, of each episode.
-fn shape(episodes: &[Episode]) -> Vec<(u32, bool, Vec<(Role, u32)>)> {
+/// Victim, whether it is an OOM kill, and the collateral.
+type Shape = (u32, bool, Vec<(Role, u32)>);
+
+fn shape(episodes: &[Episode]) -> Vec<Shape> {
     let collateral = |e: &Episode| e.collateral.iter().map(|(role, kill)| (*role, victim(kill))).collect();
     episodes.iter().map(|e| (victim(&e.chosen), e.is_oom(), collateral(e))).collect()
 }

@@ -100,7 +100,9 @@ fn kernel_log() {
     command.env("OOMTRACE_LOG", "debug").arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    // Kept open: oomtrace ends when nobody reads it any more.
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
     let victim = Owned::sleeper();
     victim.kill(Signal::SIGKILL);
     let expected = format!("signal 9 from {} to {}", std::process::id(), victim.pid());
@@ -108,7 +110,7 @@ fn kernel_log() {
     let mut seen = String::new();
     wait_until("the line of the kernel side", || {
         let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it has ended: {seen}");
         seen.push_str(&line);
         line.contains(&expected)
     });
