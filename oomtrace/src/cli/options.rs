@@ -10,7 +10,7 @@ use glob::Pattern;
 use oomtrace::container::docker;
 use oomtrace::incident::model::Cause;
 use oomtrace::node::signals;
-use oomtrace::probe::load::DEFAULT_RING_BYTES;
+use oomtrace::probe::load::{DEFAULT_RING_BYTES, Hook};
 use oomtrace::watch::filter::cgroup_path;
 
 const STYLES: Styles = Styles::styled()
@@ -96,6 +96,9 @@ pub struct Watch {
     /// Size of the buffer between kernel and oomtrace (for example 512K, 8M, 64M), rounded up to a power of two
     #[arg(long, value_name = "SIZE", default_value_t = RingSize(DEFAULT_RING_BYTES), value_parser = ring_size)]
     pub ring_size: RingSize,
+    /// Do without this hook, as if the kernel refused it: shows what its absence costs
+    #[arg(long, value_name = "HOOK", value_parser = hook, hide_short_help = true)]
+    pub without: Vec<Hook>,
     #[command(flatten)]
     pub runtimes: Runtimes,
     /// When to use colours
@@ -184,6 +187,11 @@ fn ring_size(text: &str) -> Result<RingSize, String> {
 fn signal(text: &str) -> Result<u32, String> {
     let number = signals::number(text).ok_or("there is no such signal; `kill -l` lists them")?;
     Ok(number)
+}
+
+fn hook(text: &str) -> Result<Hook, String> {
+    let names = Hook::ALL.map(Hook::name).join(", ");
+    Hook::by_name(text).ok_or_else(|| format!("the hooks are {names}"))
 }
 
 fn pattern(text: &str) -> Result<Pattern, String> {

@@ -35,7 +35,9 @@ async fn watch(options: &Watch) -> Result<Tally, Failure> {
     // Before loading: a signal that comes meanwhile must end it in order, too.
     let stop = stopped()?;
     let signals = options.signal.iter().copied().filter(|signal| *signal != SIGKILL).collect();
-    let mut probe = Probe::load(&Options { signals, ring_bytes: options.ring_size.0 })?;
+    let mut probe =
+        Probe::load(&Options { signals, ring_bytes: options.ring_size.0, without: options.without.clone() })?;
+    shun_oom_killer();
     let logs = forward_kernel_log(&mut probe);
     let directory = Directory::new(Docker::new(options.runtimes.docker_socket.clone()));
     let filter = Filter {
@@ -111,6 +113,15 @@ async fn closed_output() {
         }
         // A file cannot be watched, and has no reader to lose.
         Err(_) => std::future::pending().await,
+    }
+}
+
+/// Makes oomtrace the last to be chosen when the machine runs out: a tracer that dies of what it should report is no
+/// use. Needs CAP_SYS_RESOURCE; without it things stay as they are.
+fn shun_oom_killer() {
+    const SCORE_ADJ: &str = "-900";
+    if let Err(error) = std::fs::write("/proc/self/oom_score_adj", SCORE_ADJ) {
+        log::debug!("oom_score_adj stays as it is: {error}");
     }
 }
 

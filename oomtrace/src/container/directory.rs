@@ -36,15 +36,22 @@ impl Directory {
     }
 
     /// Fetches all containers that are there at start, so that their first kill needs no question.
-    pub async fn preload(&self) {
+    ///
+    /// # Errors
+    /// When Docker is here and does not answer. A node without Docker is no error.
+    pub async fn preload(&self) -> Result<(), DockerError> {
         match self.docker.list().await {
             Ok(containers) => {
                 log::debug!("{} containers known to Docker", containers.len());
                 for (id, metadata) in containers {
                     self.remember(id, metadata);
                 }
+                Ok(())
             }
-            Err(error) => self.failed(error),
+            Err(error) => {
+                self.failed(error.clone());
+                if self.docker.socket().exists() { Err(error) } else { Ok(()) }
+            }
         }
     }
 
@@ -65,10 +72,29 @@ impl Directory {
                 container.name.clone_from(&metadata.name);
                 container.image.clone_from(&metadata.image);
                 container.labels = Some(metadata.labels.clone());
-                container.init_pid = container.init_pid.or(metadata.init_pid);
+                if container.init_pid.is_none() {
+                    container.init_pid = self.init_pid(&container.id, &metadata).await;
+                }
                 Ok(())
             }
             Err(error) => Err(format!("the container's name, image and labels ({error})")),
+        }
+    }
+
+    /// The container's first process. It changes with each restart, so what is remembered must still be true.
+    async fn init_pid(&self, id: &str, remembered: &Metadata) -> Option<u32> {
+        if let Some(pid) = remembered.init_pid.filter(|pid| is_process_of(*pid, id)) {
+            return Some(pid);
+        }
+        if self.state.borrow().down.is_some() {
+            return None;
+        }
+        match self.docker.inspect(id).await {
+            Ok(metadata) => self.remember(id.to_owned(), metadata).init_pid.filter(|pid| is_process_of(*pid, id)),
+            Err(error) => {
+                self.failed(error);
+                None
+            }
         }
     }
 
@@ -110,6 +136,11 @@ impl Directory {
             self.state.borrow_mut().down = Some((Instant::now() + BACK_OFF, error));
         }
     }
+}
+
+/// The process is in a cgroup whose path has the container's id.
+fn is_process_of(pid: u32, id: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|cgroups| cgroups.contains(id))
 }
 
 #[cfg(test)]
@@ -181,18 +212,28 @@ mod tests {
         });
     }
 
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\
+        {\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx:1.27\",\"Labels\":{\"a\":\"b\"}},\"State\":{\"Pid\":1}}";
+
+    #[test]
+    fn a_first_process_that_is_not_in_the_container_is_not_believed() {
+        with_daemon(Some(ANSWER), async |directory, _| {
+            let mut container = container();
+            directory.complete(&mut container, None).await.unwrap();
+            assert_eq!(container.init_pid, None);
+        });
+    }
+
     #[test]
     fn an_answer_is_asked_for_once() {
-        let answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\
-            {\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx:1.27\",\"Labels\":{\"a\":\"b\"}},\"State\":{\"Pid\":7}}";
-        with_daemon(Some(answer), async |directory, asked| {
+        with_daemon(Some(ANSWER), async |directory, asked| {
             for _ in 0..2 {
-                let mut container = container();
+                // Its first process is the victim, so that it need not be asked for.
+                let mut container = Container { init_pid: Some(7), ..container() };
                 directory.complete(&mut container, None).await.unwrap();
                 assert_eq!(container.name.as_deref(), Some("web"));
                 assert_eq!(container.image.as_deref(), Some("nginx:1.27"));
                 assert_eq!(container.runtime.as_deref(), Some("docker"));
-                assert_eq!(container.init_pid, Some(7));
                 assert_eq!(container.labels.unwrap().get("a").map(String::as_str), Some("b"));
             }
             assert_eq!(*asked.borrow(), 1);

@@ -17,7 +17,7 @@ pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// An answer takes milliseconds; a daemon that needs longer is hung as far as an incident is concerned.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// An answer about 1,000 containers with many labels stays below this.
-const MAX_BODY: usize = 16 << 20;
+const MAX_BODY: usize = 8 << 20;
 
 /// What Docker knows of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Metadata {
 /// Why Docker gave no answer.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DockerError {
-    #[error("cannot connect to Docker at {}: {why}", socket.display())]
+    #[error("cannot connect to Docker at {}: {why} (--docker-socket names another)", socket.display())]
     Connect { socket: PathBuf, why: String },
     #[error("Docker at {} did not answer within {} s", socket.display(), TIMEOUT.as_secs())]
     Timeout { socket: PathBuf },

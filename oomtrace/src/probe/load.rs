@@ -44,6 +44,12 @@ impl Hook {
         }
     }
 
+    /// The hook of that name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|hook| hook.name() == name)
+    }
+
     /// What is not seen without it.
     #[must_use]
     pub const fn cost(self) -> &'static str {
@@ -84,11 +90,13 @@ pub struct Options {
     pub signals: Vec<u32>,
     /// The ring buffer's size in bytes; a power of two and a multiple of the page size.
     pub ring_bytes: u32,
+    /// Hooks to do without, as if the kernel refused them: for tests and for kernel debugging.
+    pub without: Vec<Hook>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { signals: Vec::new(), ring_bytes: DEFAULT_RING_BYTES }
+        Self { signals: Vec::new(), ring_bytes: DEFAULT_RING_BYTES, without: Vec::new() }
     }
 }
 
@@ -122,7 +130,12 @@ impl Probe {
         let mut attached = Vec::new();
         let mut refused = Vec::new();
         for hook in Hook::ALL {
-            match attach(&mut ebpf, &layout, hook) {
+            let result = if options.without.contains(&hook) {
+                Err("left out by --without".to_owned())
+            } else {
+                attach(&mut ebpf, &layout, hook)
+            };
+            match result {
                 Ok(()) => attached.push(hook),
                 Err(why) => {
                     missing.push(format!("{} could not be attached ({why}): {}", hook.name(), hook.cost()));

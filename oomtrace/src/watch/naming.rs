@@ -1,6 +1,7 @@
 //! Asks runtimes for names, off the path of events, and keeps incidents in the order of their kills meanwhile.
 
 use std::collections::VecDeque;
+use std::io::{self, Write as _};
 
 use tokio::task::JoinHandle;
 
@@ -34,7 +35,12 @@ impl Naming {
     /// Fetches what the runtimes know already, in the background.
     pub fn new(directory: Directory) -> Self {
         let all = directory.clone();
-        let preload = tokio::task::spawn_local(async move { all.preload().await });
+        let preload = tokio::task::spawn_local(async move {
+            if let Err(error) = all.preload().await {
+                // Nobody may be reading, and that is no reason to stop.
+                _ = writeln!(io::stderr(), "oomtrace: {error}; its containers go by their ids until it answers");
+            }
+        });
         Self { directory, waiting: VecDeque::new(), preload }
     }
 

@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::Record;
+use oomtrace::incident::model::{Attribution, Cause, Confidence, Record};
 use oomtrace::node::cgroups;
 
 use crate::Scenario;
+use crate::support::cgroup::Cgroup;
 use crate::support::needs::Need::{MemoryCgroup, Tracing};
 use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::{Tracer, command, incidents};
@@ -26,6 +27,12 @@ pub const ALL: &[Scenario] = &[
         run: selftest_interrupted,
     },
     Scenario { name: "conditions::without_root_it_says_what_is_missing", needs: &[Tracing], run: unprivileged },
+    Scenario {
+        name: "conditions::without_a_hook_the_other_goes_on",
+        needs: &[Tracing, MemoryCgroup],
+        run: without_a_hook,
+    },
+    Scenario { name: "conditions::a_kernel_that_forbids_tracing", needs: &[Tracing], run: forbidding_kernel },
     Scenario { name: "conditions::a_missing_capability_is_named", needs: &[Tracing], run: one_capability },
 ];
 
@@ -138,6 +145,65 @@ fn unprivileged() {
         if status == 3 && arguments != ["doctor"] {
             assert_eq!(stderr.lines().count(), 1, "{stderr}");
             assert!(stderr.contains("CAP_BPF") && stderr.contains("sudo oomtrace"), "{stderr}");
+        }
+    }
+}
+
+fn without_a_hook() {
+    // Without signals an OOM kill is known by its mark alone, and cannot be told from a process that was dying.
+    let mut tracer = Tracer::start(&["--without", "signal_generate"]);
+    assert_eq!(tracer.ready.attached, ["mark_victim"]);
+    assert!(tracer.ready.missing.iter().any(|m| m.contains("signal_generate could not be attached")));
+    let pid = oom_kill();
+    let incident = tracer.incident(pid);
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::OomSliceLimit, Confidence::Possible));
+    assert_eq!(incident.attribution, Attribution::Partial);
+    assert!(incident.missing.iter().any(|m| m.contains("the SIGKILL itself")), "{:?}", incident.missing);
+
+    // Without marks it is known by its kernel stack alone, without sizes.
+    let mut tracer = Tracer::start(&["--without", "mark_victim"]);
+    assert_eq!(tracer.ready.attached, ["signal_generate"]);
+    let pid = oom_kill();
+    let incident = tracer.incident(pid);
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::OomSliceLimit, Confidence::Possible));
+    assert_eq!(incident.memory, None);
+    assert!(incident.missing.iter().any(|m| m.contains("no mark_victim event came")), "{:?}", incident.missing);
+
+    let output = command().args(["--without", "mark_victim", "--without", "signal_generate"]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), stderr.lines().count()), (Some(4), 1), "{stderr}");
+    assert!(stderr.contains("no hook could be attached"), "{stderr}");
+}
+
+/// An OOM kill in a cgroup of its own; gives the victim.
+fn oom_kill() -> u32 {
+    let cgroup = Cgroup::with_memory_limit(16 << 20);
+    let script = format!("echo $$ > {} && exec tail /dev/zero", cgroup.procs().display());
+    let mut victim = Owned::spawn(Command::new("sh").args(["-c", &script]));
+    victim.wait();
+    victim.pid()
+}
+
+/// Each in a mount or user namespace of its own, where the kernel seems to be, or is, one that forbids it.
+fn forbidding_kernel() {
+    let (_dir, copy) = public_copy();
+    let oomtrace = copy.to_str().unwrap();
+    let locked = "mount -t tmpfs none /sys/kernel/security && echo 'none integrity [confidentiality]' > /sys/kernel/security/lockdown";
+    for (unshare, before, expected) in [
+        ("--user --map-root-user", "true", "the kernel refused bpf()"),
+        ("--mount", "mount -t tmpfs none /sys/kernel/btf", "CONFIG_DEBUG_INFO_BTF=y"),
+        ("--mount", locked, "lockdown=integrity"),
+    ] {
+        for verb in ["", "--json", "selftest"] {
+            let script = format!("{before} && exec {oomtrace} {verb}");
+            let output = Command::new("unshare").args(unshare.split(' ')).args(["sh", "-c", &script]).output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(4), "{unshare} {verb}: {stderr}");
+            assert!(stderr.starts_with("oomtrace: ") && stderr.contains(expected), "{unshare} {verb}: {stderr}");
+            assert_eq!(stderr.lines().count(), 1, "{unshare} {verb}: {stderr}");
+            assert!(output.stdout.is_empty(), "{unshare} {verb}");
         }
     }
 }

@@ -74,6 +74,7 @@ fn over_its_limit() {
     let incident = tracer.incident_in(&container.name);
     assert_named(&incident, &container);
     assert_own_limit(&incident);
+    assert_eq!(incident.container.as_ref().unwrap().init_pid, Some(incident.victim.process.pid));
     assert_eq!(incident.container.as_ref().unwrap().labels.as_ref().unwrap()["team"], "a");
     assert_eq!((incident.victim.container_init, incident.victim.process.pid_in_namespace), (true, Some(1)));
     assert_eq!(incident.victim.process.comm, "tail");
@@ -91,6 +92,7 @@ fn child_over_the_limit() {
     assert!(!incident.victim.container_init);
     assert_ne!(incident.victim.process.pid_in_namespace, Some(1));
     assert_ne!(incident.victim.process.pid, container.init());
+    assert_eq!(incident.container.as_ref().unwrap().init_pid, Some(container.init()));
     container.wait_for_output("survived");
     assert!(container.is_running());
 }
@@ -213,4 +215,7 @@ fn hung_daemon() {
     assert_eq!((found.id, found.name, found.image), (container.id.clone(), None, None));
     assert!(incident.missing.iter().any(|m| m.contains("did not answer")), "{:?}", incident.missing);
     assert_eq!(incident.verdict.unwrap().cause, Cause::ProcessKill);
+    let ended = tracer.end();
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("did not answer within 2 s; its containers go by their ids"), "{}", ended.stderr);
 }
