@@ -6,6 +6,7 @@ use super::model::{
     Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Victim, VictimMemory,
 };
 use super::oom::{self, Basis};
+use super::path::is_by_process;
 use crate::container::placement::{ContainerPlace, Placement, Runtime};
 use crate::node::clock::WallClock;
 use crate::node::identity::Identity;
@@ -210,12 +211,7 @@ fn describe_sender(
     is_oom: bool,
     context: &mut Context<'_>,
 ) -> (Sender, Option<Runtime>) {
-    let by_process = match signal.info {
-        Info::Real(_) => path != Some(SignalPath::ForceSignal),
-        // The writer of cgroup.kill and the tracer are processes; a parent's death is an event, not a sender.
-        Info::None => matches!(path, Some(SignalPath::CgroupKill | SignalPath::Ptrace)),
-        Info::Kernel => false,
-    };
+    let by_process = path.is_some_and(|path| is_by_process(path, signal.info));
     if !by_process || is_oom || signal.sender.kernel_thread {
         return (kernel_sender(), None);
     }

@@ -19,6 +19,9 @@ use crate::probe::event::{BootNs, Event, Info, MarkVictim, Outcome, ProcessKey, 
 /// How long an episode waits for its next event. `mark_victim` follows its SIGKILL within the same spinlock section,
 /// microseconds later; oom.group members and `cgroup.kill` victims follow each other as fast.
 const QUIET_NS: BootNs = 10_000_000;
+/// How long a SIGKILL that the stack shows to be the OOM killer's waits for its mark, which is certain to follow unless
+/// the victim was marked before. On a host that is short of CPU, a virtual one may stand still between the two.
+const MARK_NS: BootNs = 250_000_000;
 
 /// Killed processes remembered, so that a second SIGKILL for one of them is no second incident.
 const KILLED: usize = 4096;
@@ -110,12 +113,17 @@ impl Correlator {
 
     /// Takes one event; gives the episodes that are complete by it.
     pub fn take(&mut self, event: Event) -> Vec<Episode> {
-        let mut done = self.advance(event.at());
+        let at = event.at();
+        let mut done = Vec::new();
+        // Before time moves on: a virtual CPU may have stood still between a SIGKILL and its mark.
         match event {
             Event::Signal(signal) => self.signal(*signal, &mut done),
             Event::MarkVictim(mark) => self.mark(*mark, &mut done),
         }
-        done
+        let mut due = self.advance(at);
+        // What was due came first.
+        due.append(&mut done);
+        due
     }
 
     /// Time has come to `now` (`CLOCK_BOOTTIME`); gives the episodes that have waited long enough.
@@ -169,7 +177,7 @@ impl Correlator {
     fn kill(&mut self, signal: Signal, path: Path, done: &mut Vec<Episode>) {
         let kill = Kill { signal: None, path: Some(path), mark: None };
         if let Some(open) = self.open.iter_mut().find(|open| belongs(open, &signal, path)) {
-            open.until = signal.at.saturating_add(QUIET_NS);
+            open.until = signal.at.saturating_add(patience(path));
             let role = role(path.path);
             open.episode.collateral.push((role, Kill { signal: Some(signal), ..kill }));
             return;
@@ -192,7 +200,7 @@ impl Correlator {
         let chosen = Kill { signal: Some(signal), ..kill };
         let episode = Episode { chosen, collateral: Vec::new(), preceding, init_killed_by };
         if wait {
-            self.open.push(Open { episode, tid, sender, until: at.saturating_add(QUIET_NS) });
+            self.open.push(Open { episode, tid, sender, until: at.saturating_add(patience(path)) });
         } else {
             done.push(episode);
         }
@@ -251,7 +259,7 @@ fn is_kill(signal: &Signal) -> bool {
 
 /// `signal` belongs to an episode that is open: one context goes on killing for one reason.
 fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
-    if open.tid != signal.sender.tid || open.sender != signal.sender.key {
+    if open.tid != signal.sender.tid || open.sender != signal.sender.key || open.until <= signal.at {
         return false;
     }
     let Some(first) = open.episode.chosen.path else { return false };
@@ -264,6 +272,12 @@ fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
         }
         _ => false,
     }
+}
+
+/// How long an episode waits after a kill by `path`.
+fn patience(path: Path) -> BootNs {
+    let awaits_mark = matches!(path.path, SignalPath::OomKill | SignalPath::OomGroup) && path.seen_on_stack;
+    if awaits_mark { MARK_NS } else { QUIET_NS }
 }
 
 /// Corrects what could not be known when it came: without symbols, a kernel-made kill in the context of an OOM victim

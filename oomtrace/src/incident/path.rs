@@ -44,6 +44,19 @@ const MARKERS: &[(&str, SignalPath)] = &[
     ("sys_kill", SignalPath::Kill),
 ];
 
+/// A process generates the signals of this path itself, by a system call or a write; else the kernel does.
+#[must_use]
+pub fn is_by_process(path: SignalPath, info: Info) -> bool {
+    use SignalPath::*;
+    match path {
+        Kill | Tkill | Tgkill | RtSigqueueinfo | PidfdSendSignal | CgroupKill => true,
+        // PTRACE_KILL is the tracer's; PTRACE_O_EXITKILL is the kernel's, when the tracer ends.
+        Ptrace => info != Info::Kernel,
+        OomKill | OomGroup | OomSharedMm | PidNamespaceExit | ParentDeath | PidfdAutokill | RlimitCpu | Sysrq
+        | BpfSendSignal | ForceSignal | OtherKernel => false,
+    }
+}
+
 /// The path of `signal`.
 #[must_use]
 pub fn classify(signal: &Signal) -> Path {
@@ -68,7 +81,10 @@ fn infer(signal: &Signal) -> SignalPath {
         (Info::Real(code), _) if code < 0 => SignalPath::RtSigqueueinfo,
         (Info::Real(_), _) => SignalPath::ForceSignal,
         (Info::None, false) => SignalPath::CgroupKill,
-        (Info::None, true) => SignalPath::ParentDeath,
+        // A parent's death signal is sent from its do_exit; kill(2) has no siginfo on 7.3 (seen live on 7.3.4, where
+        // 7.0.13 still had one).
+        (Info::None, true) if signal.sender.exiting => SignalPath::ParentDeath,
+        (Info::None, true) => SignalPath::Kill,
         (Info::Kernel, _) => SignalPath::OtherKernel,
     }
 }
@@ -85,13 +101,14 @@ mod tests {
     use super::*;
     use crate::incident::correlate::fixture;
 
-    /// Stacks as bpf_get_stack gave them on 6.18, without the two innermost functions that all share.
+    /// Stacks as bpf_get_stack gave them on 6.18 and 7.3, without the two innermost functions that all share.
     #[test]
     fn the_stack_decides() {
         use SignalPath::*;
         for (stack, info, group, path) in [
             ("kill_pid_info_type kill_something_info __x64_sys_kill do_syscall_64", Info::Real(0), true, Kill),
             ("__kill_pgrp_info kill_something_info __x64_sys_kill do_syscall_64", Info::Real(0), true, Kill),
+            ("kill_pid_info_type kill_something_info.constprop.0 __x64_sys_kill", Info::None, true, Kill),
             ("do_send_specific __x64_sys_tgkill do_syscall_64", Info::Real(-6), false, Tgkill),
             ("do_send_specific __x64_sys_tkill do_syscall_64", Info::Real(-6), false, Tkill),
             ("kill_pid_info_type do_rt_sigqueueinfo __x64_sys_rt_sigqueueinfo", Info::Real(-1), true, RtSigqueueinfo),
@@ -132,13 +149,16 @@ mod tests {
             (Info::Real(-1), true, RtSigqueueinfo),
             (Info::Real(0x80), false, ForceSignal),
             (Info::None, false, CgroupKill),
-            (Info::None, true, ParentDeath),
+            (Info::None, true, Kill),
             (Info::Kernel, true, OtherKernel),
         ] {
             let mut signal = fixture::signal(10, 20);
             (signal.info, signal.group) = (info, group);
             assert_eq!(classify(&signal), Path { path, seen_on_stack: false }, "{info:?} {group}");
         }
+        let mut dying_parent = fixture::signal(10, 20);
+        (dying_parent.info, dying_parent.sender.exiting) = (Info::None, true);
+        assert_eq!(classify(&dying_parent), Path { path: ParentDeath, seen_on_stack: false });
     }
 
     #[test]

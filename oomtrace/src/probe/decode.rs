@@ -176,6 +176,7 @@ fn task(at: &mut &[u8]) -> Result<Task, DecodeError> {
         login_uid: (login_uid != u32::MAX).then_some(login_uid),
         session: (session != u32::MAX).then_some(session),
         kernel_thread: task_flags & wire::PF_KTHREAD != 0,
+        exiting: task_flags & wire::PF_EXITING != 0,
         group_exit: (signal_flags & wire::SIGNAL_GROUP_EXIT != 0).then_some(group_exit_code),
         mm,
         cgroup,

@@ -37,7 +37,7 @@ pub struct ProcessKey {
 /// Who made the signal, by its `siginfo`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Info {
-    /// The kernel on behalf of the current task: cgroup.kill, PR_SET_PDEATHSIG, PTRACE_KILL …
+    /// The kernel on behalf of the current task: cgroup.kill, PR_SET_PDEATHSIG, PTRACE_KILL … and on 7.3 kill(2).
     None,
     /// The kernel itself: OOM, the end of a pid namespace …
     Kernel,
@@ -71,6 +71,8 @@ pub struct Task {
     /// Audit session.
     pub session: Option<u32>,
     pub kernel_thread: bool,
+    /// The thread is in do_exit.
+    pub exiting: bool,
     /// The whole process was already ending, with this wait status.
     pub group_exit: Option<u32>,
     /// Identity of the address space, for comparison only.

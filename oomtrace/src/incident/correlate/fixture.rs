@@ -14,6 +14,7 @@ pub fn task(pid: u32) -> Task {
         login_uid: None,
         session: None,
         kernel_thread: false,
+        exiting: false,
         group_exit: None,
         mm: u64::from(pid) << 12,
         cgroup: CgroupKey { id: 1, hierarchy: 0, level: 0 },

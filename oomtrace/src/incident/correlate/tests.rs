@@ -216,6 +216,35 @@ fn a_kernel_kill_waits_for_its_mark_and_no_longer_than_needed() {
 }
 
 #[test]
+fn a_mark_that_is_late_still_belongs_to_its_sigkill() {
+    let late = |ms: BootNs| MarkVictim { at: 1_000_000_000 + ms * MS, ..mark(10, 20) };
+    // A virtual CPU stood still in between; nobody looked meanwhile.
+    for (kill, ms) in [(kernel_kill(10, 20, ""), 30), (oom_kill(10, 20), 30), (oom_kill(10, 20), 300)] {
+        let mut correlator = Correlator::new(BOTH);
+        assert_eq!(correlator.take(sig(kill)), []);
+        assert_eq!(correlator.take(marked(late(ms))), []);
+        assert_eq!(shape(&correlator.finish()), [(20, true, vec![])]);
+    }
+    // Somebody looked: what the stack shows to be an OOM kill is waited for.
+    let mut correlator = Correlator::new(BOTH);
+    correlator.take(sig(oom_kill(10, 20)));
+    assert_eq!(correlator.advance(1_000_000_000 + 100 * MS), []);
+    assert_eq!(correlator.take(marked(late(200))), []);
+    // With its mark it waits for sharers only.
+    assert_eq!(correlator.deadline(), Some(1_000_000_000 + 210 * MS));
+}
+
+#[test]
+fn the_next_oom_kill_by_the_same_trigger_is_another_episode() {
+    let mut correlator = Correlator::new(BOTH);
+    correlator.take(sig(oom_kill(10, 20)));
+    correlator.take(marked(mark(10, 20)));
+    let done = correlator.take(sig(Signal { at: 1_000_000_000 + 20 * MS, ..oom_kill(10, 21) }));
+    assert_eq!(shape(&done), [(20, true, vec![])]);
+    assert_eq!(shape(&correlator.finish()), [(21, true, vec![])]);
+}
+
+#[test]
 fn the_sweep_of_a_pid_namespace_is_one_episode_that_knows_what_killed_init() {
     let init = Task { ns_level: 1, ns_pid: 1, group_exit: Some(9), ..task(20) };
     let zap = "do_send_sig_info zap_pid_ns_processes do_exit do_group_exit";
