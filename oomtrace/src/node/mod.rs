@@ -2,6 +2,7 @@
 
 pub mod cgroups;
 pub mod clock;
+pub mod heap;
 pub mod identity;
 pub mod processes;
 pub mod signals;

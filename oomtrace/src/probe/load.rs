@@ -15,8 +15,9 @@ use super::requirements::{self, RequirementError};
 /// The kernel side, built by the build script; empty when there was no BPF toolchain.
 static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/oomtrace-ebpf"));
 
-/// The ring buffer's size when the user names none. A SIGKILL takes about 1 KiB, so this holds some 8,000.
-pub const DEFAULT_RING_BYTES: u32 = 8 << 20;
+/// The ring buffer's size when the user names none. A SIGKILL takes some 900 bytes, so this holds about 4,500. It is
+/// mapped twice, so it counts twice in this process's resident memory.
+pub const DEFAULT_RING_BYTES: u32 = 4 << 20;
 
 const SIGKILL: u32 = 9;
 /// What a person or a service manager asks a process to stop with: kept as what came before a kill.

@@ -8,6 +8,7 @@ use crate::incident::assemble::{Context, Draft, assemble};
 use crate::incident::correlate::Episode;
 use crate::incident::model::{Ready, SCHEMA};
 use crate::node::clock::WallClock;
+use crate::node::heap;
 use crate::node::identity::Identity;
 use crate::node::processes::Processes;
 use crate::node::users::Users;
@@ -40,7 +41,12 @@ impl Stages {
     pub fn new() -> Self {
         let reading = std::thread::Builder::new()
             .name("kallsyms".to_owned())
-            .spawn(|| Symbols::read(Path::new("/proc/kallsyms")));
+            .spawn(|| {
+                let symbols = Symbols::read(Path::new("/proc/kallsyms"));
+                // The last of what start-up needed.
+                heap::give_back();
+                symbols
+            });
         let page_size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
         Self {
             page_size: page_size.and_then(|size| u64::try_from(size).ok()).unwrap_or(PAGE_SIZE),
