@@ -39,14 +39,12 @@ enum Lazy {
 
 impl Stages {
     pub fn new() -> Self {
-        let reading = std::thread::Builder::new()
-            .name("kallsyms".to_owned())
-            .spawn(|| {
-                let symbols = Symbols::read(Path::new("/proc/kallsyms"));
-                // The last of what start-up needed.
-                heap::give_back();
-                symbols
-            });
+        let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
+            let symbols = Symbols::read(Path::new("/proc/kallsyms"));
+            // The last of what start-up needed.
+            heap::give_back();
+            symbols
+        });
         let page_size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
         Self {
             page_size: page_size.and_then(|size| u64::try_from(size).ok()).unwrap_or(PAGE_SIZE),
