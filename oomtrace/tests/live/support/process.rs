@@ -21,7 +21,10 @@ impl Owned {
 
     /// A process that does nothing until it is killed.
     pub fn sleeper() -> Self {
-        Self::spawn(Command::new("sleep").arg("1000"))
+        let sleeper = Self::spawn(Command::new("sleep").arg("1000"));
+        // exec lets the parent go on before it sets the new name.
+        wait_until("the sleeper has its name", || comm(sleeper.pid()) == "sleep");
+        sleeper
     }
 
     pub fn pid(&self) -> u32 {
