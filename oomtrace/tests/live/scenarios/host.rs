@@ -7,13 +7,17 @@ use oomtrace::incident::model::{Attribution, Cause, Confidence, Role, SenderKind
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
-use crate::support::needs::Need::{CgroupKill, Tracing};
-use crate::support::process::{Owned, children, comm, wait_until};
+use crate::support::needs::Need::{Busybox, CgroupKill, Tracing};
+use crate::support::process::{BUSYBOX, Owned, children, comm, wait_until};
 use crate::support::tracer::{Tracer, incidents};
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "host::a_kill_names_victim_sender_and_ancestors", needs: &[Tracing], run: kill_by_this_process },
-    Scenario { name: "host::a_thousand_short_lived_killers_are_all_named", needs: &[Tracing], run: a_thousand },
+    Scenario {
+        name: "host::a_thousand_short_lived_killers_are_all_named",
+        needs: &[Tracing, Busybox],
+        run: a_thousand,
+    },
     Scenario { name: "host::a_sigkill_that_ends_nothing_is_no_incident", needs: &[Tracing], run: zombie },
     Scenario { name: "host::a_process_that_kills_itself", needs: &[Tracing], run: itself },
     Scenario { name: "host::tgkill_is_told_from_kill", needs: &[Tracing], run: tgkill },
@@ -55,7 +59,7 @@ fn a_thousand() {
     const COUNT: usize = 1000;
     let tracer = Tracer::start(&[]);
     let script = format!(
-        "i=0; while [ $i -lt {COUNT} ]; do sleep 1000 & /bin/kill -9 $!; wait $! 2>/dev/null; i=$((i+1)); done; true"
+        "i=0; while [ $i -lt {COUNT} ]; do sleep 1000 & {BUSYBOX} kill -9 $!; wait $! 2>/dev/null; i=$((i+1)); done; true"
     );
     let mut shell = Owned::spawn(Command::new("sh").args(["-c", &script]).stderr(Stdio::null()));
     let pid = shell.pid();
@@ -65,7 +69,7 @@ fn a_thousand() {
     assert_eq!(ours.len(), COUNT, "lost or doubled; {}", ended.stderr);
     for incident in ours {
         let sender = incident.sender.process.as_ref().unwrap();
-        let expected = ["/bin/kill".to_owned(), "-9".to_owned(), incident.victim.process.pid.to_string()];
+        let expected = [BUSYBOX, "kill", "-9", &incident.victim.process.pid.to_string()].map(str::to_owned);
         assert_eq!(sender.cmdline.as_deref(), Some(&expected[..]));
         assert_eq!(incident.sender.ancestors[0].pid, pid);
     }
