@@ -10,7 +10,7 @@ use super::docker;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Need {
-    /// Root, and a kernel that loads the programs.
+    /// Root, a kernel that loads the programs, and pids that are the kernel's.
     Tracing,
     /// A memory controller on a hierarchy where cgroups can be made.
     MemoryCgroup,
@@ -28,7 +28,7 @@ impl Need {
         match self {
             Self::Tracing => {
                 static WHY: OnceLock<Option<String>> = OnceLock::new();
-                WHY.get_or_init(|| Probe::load(&Options::default()).err().map(|e| e.to_string())).clone()
+                WHY.get_or_init(why_not_tracing).clone()
             }
             Self::MemoryCgroup => {
                 let all = cgroups::hierarchies().unwrap_or_default();
@@ -45,4 +45,13 @@ impl Need {
             }
         }
     }
+}
+
+fn why_not_tracing() -> Option<String> {
+    // The pids that scenarios know are those of their own namespace; the kernel's are the initial one's.
+    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    if namespace != Path::new("pid:[4026531836]") {
+        return Some("not in the host's pid namespace".to_owned());
+    }
+    Probe::load(&Options::default()).err().map(|e| e.to_string())
 }
