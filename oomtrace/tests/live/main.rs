@@ -16,6 +16,7 @@ mod support;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use support::needs::Need;
 
 /// A scenario: its name, what it needs, and what it does.
@@ -27,6 +28,9 @@ pub struct Scenario {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
+    // A shell starts its background jobs with SIGINT ignored, and children inherit that.
+    // SAFETY: the default disposition runs no code of ours.
+    unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }.unwrap();
     let mut skipped = Vec::new();
     let trials = scenarios::all()
         .into_iter()
