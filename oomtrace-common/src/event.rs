@@ -5,12 +5,17 @@
 use crate::limits::COMM_LEN;
 
 /// Version of everything in this file; a recording made with another one needs a conversion.
-pub const WIRE_VERSION: u16 = 1;
+pub const WIRE_VERSION: u16 = 2;
 
 /// A signal was generated ([`SignalEvent`]).
 pub const KIND_SIGNAL: u16 = 1;
 /// The OOM killer marked a victim ([`MarkVictimEvent`]).
 pub const KIND_MARK_VICTIM: u16 = 2;
+
+/// A process ended ([`ExitEvent`]).
+pub const KIND_EXIT: u16 = 3;
+/// A process was given its SIGKILL, in its own context ([`DeliverEvent`]).
+pub const KIND_DELIVER: u16 = 4;
 
 /// Something did not fit and was cut: a path, the command line, the ancestors.
 pub const FLAG_TRUNCATED: u32 = 1;
@@ -240,6 +245,40 @@ pub struct MarkVictimEvent {
     pub tail: MarkVictimTail,
 }
 
+/// The last thread of a process is ending (`sched:sched_process_exit`): one that a SIGKILL ended, or the first process of
+/// a pid namespace. Its tail is the process's arguments, each NUL-terminated; empty on kernels where the memory is gone
+/// by then (to 6.15).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExitEvent {
+    pub header: Header,
+    /// The process, seen through its last thread.
+    pub task: TaskInfo,
+    /// As wait(2) gives it: `group_exit_code` when the whole group was ended, else the leader's `exit_code`
+    /// (kernel/exit.c, `wait_task_zombie`, 5.4 to 7.3).
+    pub status: u32,
+    /// Bytes in the tail.
+    pub cmdline: u16,
+    /// Zero.
+    pub reserved: u16,
+}
+
+/// A thread takes its process's SIGKILL (`signal:signal_deliver`), its memory still its own; the first of its threads
+/// that does. Its tail is the process's arguments.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeliverEvent {
+    pub header: Header,
+    /// Thread group id in the initial pid namespace.
+    pub tgid: u32,
+    /// Bytes in the tail.
+    pub cmdline: u16,
+    /// Zero.
+    pub reserved: u16,
+    /// Start of the leader on `CLOCK_BOOTTIME`, in nanoseconds.
+    pub start_boot_ns: u64,
+}
+
 // The kernel side fills these in a map value whose bytes are reused: a hole would leak an older event's bytes.
 const _: () = {
     assert!(size_of::<Header>() == 16);
@@ -249,5 +288,7 @@ const _: () = {
     assert!(size_of::<SignalTail>() == 24);
     assert!(size_of::<SignalEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 24);
     assert!(size_of::<MemcgLevel>() == 56);
+    assert!(size_of::<ExitEvent>() == 16 + size_of::<TaskInfo>() + 8);
+    assert!(size_of::<DeliverEvent>() == 16 + 8 + 8);
     assert!(size_of::<MarkVictimEvent>() == 16 + 2 * size_of::<TaskInfo>() + 6 * 8 + 8 + 8);
 };

@@ -55,6 +55,7 @@ layout! {
     task_signal,
     task_cgroups,
     task_thread_pid,
+    task_exit_code,
     /// With CONFIG_AUDIT only
     task_loginuid,
     /// With CONFIG_AUDIT only
@@ -70,6 +71,8 @@ layout! {
     /// `signal_struct`
     signal_flags,
     signal_group_exit_code,
+    /// `signal.live.counter`: threads that have not ended
+    signal_live,
     signal_oom_score_adj,
     signal_tty,
     /// `tty_struct`

@@ -25,6 +25,6 @@ pub struct Settings {
     /// Mainline changed it in 6.9 (72ba14deb40a) and every stable line got it as a backport, so BTF decides, never a
     /// version number.
     pub mark_victim_has_task: u32,
-    /// Bytes of a `siginfo` pointer value below which it is not a pointer but a marker; always 2 since 5.4.
-    pub reserved: u32,
+    /// A process still has its memory at `sched_process_exit` (1, from 6.16 on), so that its arguments can be read there.
+    pub exit_has_memory: u32,
 }

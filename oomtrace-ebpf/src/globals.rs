@@ -15,7 +15,7 @@ static LAYOUT: Layout = Layout::UNKNOWN;
 /// What this run records, set by user space before load.
 #[unsafe(no_mangle)]
 static SETTINGS: Settings =
-    Settings { report: 0, preceding: 0, preceding_init: 0, mark_victim_has_task: 0, reserved: 0 };
+    Settings { report: 0, preceding: 0, preceding_init: 0, mark_victim_has_task: 0, exit_has_memory: 0 };
 
 /// Events on their way to user space; its size is set by user space.
 #[map]
@@ -33,6 +33,20 @@ pub static SIGNAL_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(
 /// Where `mark_victim` does. Its hook runs under `task_lock`, so nothing preempts it (kernels with PREEMPT_RT apart).
 #[map]
 pub static MARK_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where `signal_deliver` puts an event together; its hook runs under the siglock, too.
+#[map]
+pub static DELIVER_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where `sched_process_exit` does. From 7.0 on tracepoints no longer disable preemption, but a program that is running on
+/// a CPU is not started there again (kernel/trace/bpf_trace.c, `__bpf_trace_run`, 6.1 to 7.3): a second exit in between
+/// is missed, and said to be, never garbled.
+#[map]
+pub static EXIT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Processes whose SIGKILL was delivered to one of their threads: the others need not tell it again.
+#[map]
+pub static DELIVERED: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1024, 0);
 
 /// The last task that a thread sent a kernel-made SIGKILL to: thread id to `task_struct` address. The old
 /// `mark_victim` gives only an id, and follows that SIGKILL in the same context.

@@ -9,6 +9,8 @@ mod globals;
 mod kernel;
 mod mark_victim;
 mod record;
+mod sched_process_exit;
+mod signal_deliver;
 mod signal_generate;
 
 #[cfg(not(test))]

@@ -52,7 +52,7 @@ fn read_or(base: u64, offset: u32, absent: u32) -> u32 {
 
 /// The process's id in its innermost pid namespace, and that namespace's depth.
 #[inline(always)]
-fn pid_in_namespace(leader: u64) -> (u32, u32) {
+pub fn pid_in_namespace(leader: u64) -> (u32, u32) {
     let pid: u64 = field!(leader, task_thread_pid);
     let level: u32 = field!(pid, pid_level);
     // MAX_PID_NS_LEVEL is 32 (include/linux/pid_namespace.h, 5.4 to 7.3).

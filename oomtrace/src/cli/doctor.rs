@@ -147,6 +147,9 @@ fn hooks(report: &mut Report) -> anyhow::Result<Status> {
         Ok(probe) => {
             for hook in Hook::ALL {
                 match probe.has(hook) {
+                    _ if probe.unneeded.contains(&hook) => {
+                        report.line(Mark::Note, hook.name(), "not needed on this kernel")?;
+                    }
                     true => report.line(Mark::Good, hook.name(), "loaded and attached")?,
                     false => report.line(Mark::Costs, hook.name(), hook.cost())?,
                 }

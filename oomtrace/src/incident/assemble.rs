@@ -1,9 +1,9 @@
 //! An episode and what the node knows, to an incident without a verdict: ids to names, kernel times to wall-clock times.
 
-use super::correlate::{Earlier, Episode, Kill};
+use super::correlate::{EXIT_NS, Earlier, Ending, Episode, Kill};
 use super::model::{
-    Attribution, Collateral, Container, Incident, InitEnd, InitKilled, Login, Memory, Oom, OomScope, Pod, Preceding,
-    Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Victim, VictimMemory,
+    Attribution, Collateral, Container, Exit, Incident, InitEnd, InitKilled, Login, Memory, Oom, OomScope, Pod,
+    Preceding, Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Victim, VictimMemory,
 };
 use super::oom::{self, Basis};
 use super::path::is_by_process;
@@ -13,7 +13,7 @@ use crate::node::identity::Identity;
 use crate::node::processes::Processes;
 use crate::node::signals;
 use crate::node::users::Users;
-use crate::probe::event::{BootNs, Info, MarkVictim, Signal, Task};
+use crate::probe::event::{BootNs, Cmdline, Info, MarkVictim, Signal, Task};
 
 const SIGKILL: u32 = 9;
 
@@ -23,6 +23,8 @@ pub struct Context<'a> {
     pub clock: WallClock,
     pub users: &'a mut Users,
     pub processes: &'a mut Processes,
+    /// The ends of processes are seen.
+    pub sees_exits: bool,
 }
 
 /// An incident whose containers are known by their paths only, and by which scheme each was found.
@@ -46,8 +48,8 @@ struct Gaps {
 pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
     let mut gaps = Gaps::default();
     let at = episode.at();
-    let Episode { chosen, collateral, preceding, init_killed_by } = episode;
-    let Kill { signal, path, mark } = chosen;
+    let Episode { chosen, collateral, preceding, init_killed_by, init_ending } = episode;
+    let Kill { signal, path, mark, cmdline, ending } = chosen;
     let is_oom = mark.is_some() || path.is_some_and(|p| matches!(p.path, SignalPath::OomKill | SignalPath::OomGroup));
 
     let victim_task = signal.as_ref().map(|s| &s.victim).or_else(|| mark.as_ref().and_then(|m| m.victim.as_ref()));
@@ -56,6 +58,11 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
     // The kernel side reads the command line of whoever is running: on an OOM that is often the victim itself.
     if let Some(signal) = signal.as_ref().filter(|s| s.sender.key == s.victim.key) {
         set_cmdline(&mut victim.process, signal);
+    }
+    set_arguments(&mut victim.process, cmdline.as_ref());
+    victim.exit = ending.map(|ending| describe_exit(ending, at));
+    if victim.exit.is_none() && signal.as_ref().is_some_and(|s| s.number == SIGKILL) && context.sees_exits {
+        gaps.detail.push(format!("the victim's end: {} s after the signal it had not ended", EXIT_NS / 1_000_000_000));
     }
     if victim.process.cmdline.is_none() {
         gaps.detail.push("the victim's command line (its memory was gone before it could be read)".to_owned());
@@ -101,7 +108,8 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
     let swept = path.is_some_and(|p| p.path == SignalPath::PidNamespaceExit);
     let init_end = signal.as_ref().filter(|_| swept).map(|signal| {
         let init = describe(&signal.sender, context);
-        InitEnd { init, killed: init_killed_by.map(|earlier| describe_init_kill(&earlier, at, context)) }
+        let killed = init_killed_by.map(|earlier| describe_init_kill(&earlier, at, context));
+        InitEnd { init, killed, status: init_ending.map(|ending| ending.status) }
     });
 
     let incident = Incident {
@@ -168,6 +176,24 @@ fn set_cmdline(process: &mut Process, signal: &Signal) {
     if let Some(cmdline) = &signal.cmdline {
         process.cmdline = Some(cmdline.clone());
         process.cmdline_truncated = signal.cmdline_truncated;
+    }
+}
+
+/// Arguments that were read in the process's own context; they are surer than what `/proc` said at another time.
+fn set_arguments(process: &mut Process, cmdline: Option<&Cmdline>) {
+    if let Some(cmdline) = cmdline {
+        process.cmdline = Some(cmdline.arguments.clone());
+        process.cmdline_truncated = cmdline.truncated;
+    }
+}
+
+fn describe_exit(ending: Ending, killed_at: BootNs) -> Exit {
+    let signal = ending.status & 0x7f;
+    Exit {
+        status: ending.status,
+        code: (signal == 0).then_some(ending.status >> 8 & 0xff),
+        signal: (signal != 0).then_some(signal),
+        after_us: ending.at.checked_sub(killed_at).map(|ns| ns / 1000),
     }
 }
 
@@ -291,7 +317,9 @@ fn describe_init_kill(earlier: &Earlier, sweep_at: BootNs, context: &mut Context
 
 fn describe_collateral(role: Role, kill: &Kill, context: &mut Context<'_>) -> Option<Collateral> {
     let task = kill.signal.as_ref().map(|s| &s.victim)?;
-    Some(Collateral { process: describe(task, context), role })
+    let mut process = describe(task, context);
+    set_arguments(&mut process, kill.cmdline.as_ref());
+    Some(Collateral { process, role })
 }
 
 fn describe_oom(

@@ -6,15 +6,24 @@
 //!   A `mark_victim` without that SIGKILL is a process that was dying already, and no incident.
 //! - Processes that share the victim's memory get their SIGKILL after `mark_victim`, and none of their own;
 //!   `memory.oom.group` members get the pair each. All in the context of one trigger.
+//! - When the init of a pid namespace ends, the kernel kills the rest in its context: collateral of init's own kill.
+//! - An episode is complete when its victim has ended, or has not for [`EXIT_NS`].
 //! - Only the SIGKILL that ends a process is a kill: not one that the kernel ignored, nor one for a process that is
 //!   dying already.
 //! - Everything is keyed by thread group and its start time, never by thread.
 
-use std::collections::{HashMap, VecDeque};
+mod episode;
+mod open;
+mod recent;
+
+use std::collections::VecDeque;
 
 use super::model::{Role, SignalPath};
 use super::path::{self, Path};
-use crate::probe::event::{BootNs, Event, Info, MarkVictim, Outcome, ProcessKey, Signal};
+use crate::probe::event::{BootNs, Cmdline, Event, Exit, Info, MarkVictim, Outcome, ProcessKey, Signal};
+pub use episode::{Earlier, Ending, Episode, Kill};
+use open::{Open, OpenSet};
+use recent::Recent;
 
 /// How long an episode waits for its next event. `mark_victim` follows its SIGKILL within the same spinlock section,
 /// microseconds later; oom.group members and `cgroup.kill` victims follow each other as fast.
@@ -22,6 +31,9 @@ const QUIET_NS: BootNs = 10_000_000;
 /// How long a SIGKILL that the stack shows to be the OOM killer's waits for its mark, which is certain to follow unless
 /// the victim was marked before. On a host that is short of CPU, a virtual one may stand still between the two.
 const MARK_NS: BootNs = 250_000_000;
+/// How long an episode waits for its victim's end. One that lives longer is stuck in the kernel or frozen, which is worth
+/// saying soon.
+pub const EXIT_NS: BootNs = 2_000_000_000;
 
 /// Killed processes remembered, so that a second SIGKILL for one of them is no second incident.
 const KILLED: usize = 4096;
@@ -29,6 +41,8 @@ const KILLED: usize = 4096;
 const PRECEDED: usize = 512;
 /// Stop signals remembered for one process, the latest.
 const PRECEDING_PER_PROCESS: usize = 4;
+/// Inits of pid namespaces whose end is remembered.
+const INITS: usize = 256;
 
 const SIGKILL: u32 = 9;
 
@@ -37,78 +51,31 @@ const SIGKILL: u32 = 9;
 pub struct Hooks {
     pub signal_generate: bool,
     pub mark_victim: bool,
-}
-
-/// One process of an episode.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Kill {
-    /// None when only `mark_victim` is attached.
-    pub signal: Option<Signal>,
-    pub path: Option<Path>,
-    pub mark: Option<MarkVictim>,
-}
-
-/// A signal that a process got, and from whom, in short.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Earlier {
-    pub signal: Signal,
-    pub path: Path,
-}
-
-/// One kill episode, or one other signal that was asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Episode {
-    /// The process that was chosen.
-    pub chosen: Kill,
-    /// Further victims, in the order of their kills.
-    pub collateral: Vec<(Role, Kill)>,
-    /// Stop signals that the victim got before, oldest first.
-    pub preceding: Vec<Signal>,
-    /// The sweep of a pid namespace: what had killed its init, if that was seen.
-    pub init_killed_by: Option<Box<Earlier>>,
-}
-
-impl Episode {
-    /// When the first signal (or mark) was made.
-    #[must_use]
-    pub fn at(&self) -> BootNs {
-        let signal = self.chosen.signal.as_ref().map(|s| s.at);
-        signal.or(self.chosen.mark.as_ref().map(|m| m.at)).unwrap_or_default()
-    }
-
-    /// The OOM killer made it.
-    #[must_use]
-    pub fn is_oom(&self) -> bool {
-        self.chosen.mark.is_some()
-            || self.chosen.path.is_some_and(|p| matches!(p.path, SignalPath::OomKill | SignalPath::OomGroup))
-    }
-}
-
-/// An episode that may grow.
-#[derive(Debug)]
-struct Open {
-    episode: Episode,
-    /// The context that makes the signals: one thread.
-    tid: u32,
-    sender: ProcessKey,
-    /// When it is complete unless something more comes.
-    until: BootNs,
+    pub process_exit: bool,
 }
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Correlator {
     hooks: Hooks,
-    open: Vec<Open>,
+    open: OpenSet,
     preceding: Recent<VecDeque<Signal>>,
     /// Kept whole only for the inits of pid namespaces: their end explains the sweep that follows.
     killed: Recent<Option<Box<Earlier>>>,
+    /// How inits of pid namespaces ended.
+    ended: Recent<Ending>,
 }
 
 impl Correlator {
     #[must_use]
     pub fn new(hooks: Hooks) -> Self {
-        Self { hooks, open: Vec::new(), preceding: Recent::new(PRECEDED), killed: Recent::new(KILLED) }
+        Self {
+            hooks,
+            open: OpenSet::default(),
+            preceding: Recent::new(PRECEDED),
+            killed: Recent::new(KILLED),
+            ended: Recent::new(INITS),
+        }
     }
 
     /// Takes one event; gives the episodes that are complete by it.
@@ -119,6 +86,8 @@ impl Correlator {
         match event {
             Event::Signal(signal) => self.signal(*signal, &mut done),
             Event::MarkVictim(mark) => self.mark(*mark, &mut done),
+            Event::Exit(exit) => self.exit(*exit),
+            Event::Deliver(deliver) => self.cmdline(deliver.key, deliver.cmdline),
         }
         let mut due = self.advance(at);
         // What was due came first.
@@ -128,15 +97,13 @@ impl Correlator {
 
     /// Time has come to `now` (`CLOCK_BOOTTIME`); gives the episodes that have waited long enough.
     pub fn advance(&mut self, now: BootNs) -> Vec<Episode> {
-        let (done, open) = std::mem::take(&mut self.open).into_iter().partition::<Vec<_>, _>(|o| o.until <= now);
-        self.open = open;
-        done.into_iter().map(|open| settle(open.episode)).collect()
+        self.open.take_due(now).into_iter().map(settle).collect()
     }
 
-    /// When [`Self::advance`] will have something to give; none while no episode is open.
+    /// When [`Self::advance`] may have something to give; none while no episode is open.
     #[must_use]
     pub fn deadline(&self) -> Option<BootNs> {
-        self.open.iter().map(|open| open.until).min()
+        self.open.earliest()
     }
 
     /// Gives what is still open: nothing more will come.
@@ -148,7 +115,8 @@ impl Correlator {
         let key = signal.victim.key;
         if signal.number != SIGKILL {
             if !signal.preceding && signal.outcome == Outcome::Delivered {
-                done.push(standalone(signal.clone()));
+                let path = path::classify(&signal);
+                done.push(Episode::of(Kill::by(signal.clone(), path)));
             }
             self.remember(signal);
             return;
@@ -175,32 +143,33 @@ impl Correlator {
 
     /// A signal that ends its victim: part of an open episode, or a new one.
     fn kill(&mut self, signal: Signal, path: Path, done: &mut Vec<Episode>) {
-        let kill = Kill { signal: None, path: Some(path), mark: None };
-        if let Some(open) = self.open.iter_mut().find(|open| belongs(open, &signal, path)) {
-            open.until = signal.at.saturating_add(patience(path));
-            let role = role(path.path);
-            open.episode.collateral.push((role, Kill { signal: Some(signal), ..kill }));
+        let (at, victim, sender) = (signal.at, signal.victim.key, signal.sender.key);
+        let role = if is_sweep(&signal, path) { Role::PidNamespace } else { role(path.path) };
+        let of_init = (role == Role::PidNamespace).then(|| self.open.of_chosen(sender)).flatten();
+        if let Some(number) = of_init.or_else(|| self.open.find(|open| belongs(open, &signal, path))) {
+            self.open.add(number, victim, role, Kill::by(signal, path), at.saturating_add(patience(path)));
             return;
         }
         let wait = match signal.info {
             // It may be the OOM killer, or the first of a sweep.
-            Info::Kernel => true,
+            Info::Kernel => patience(path),
             // It may be the first of a cgroup.
-            Info::None => path.path == SignalPath::CgroupKill,
-            Info::Real(_) => false,
+            Info::None if path.path == SignalPath::CgroupKill => QUIET_NS,
+            Info::None | Info::Real(_) => 0,
         };
-        let init_killed_by = (path.path == SignalPath::PidNamespaceExit)
-            .then(|| self.killed.get(&signal.sender.key).cloned().flatten())
-            .flatten();
-        let (tid, sender, at) = (signal.sender.tid, signal.sender.key, signal.at);
-        let preceding = match self.preceding.get(&signal.victim.key) {
-            Some(_) => self.preceding.remove(&signal.victim.key).unwrap_or_default().into(),
-            None => Vec::new(),
-        };
-        let chosen = Kill { signal: Some(signal), ..kill };
-        let episode = Episode { chosen, collateral: Vec::new(), preceding, init_killed_by };
-        if wait {
-            self.open.push(Open { episode, tid, sender, until: at.saturating_add(patience(path)) });
+        let tid = signal.sender.tid;
+        let mut episode = Episode::of(Kill::by(signal, path));
+        if role == Role::PidNamespace {
+            episode.init_killed_by = self.killed.get(&sender).cloned().flatten();
+            episode.init_ending = self.ended.get(&sender).copied();
+        }
+        if self.preceding.get(&victim).is_some() {
+            episode.preceding = self.preceding.remove(&victim).unwrap_or_default().into();
+        }
+        let until = at.saturating_add(wait);
+        let exit_by = if self.hooks.process_exit { at.saturating_add(EXIT_NS) } else { 0 };
+        if until.max(exit_by) > at {
+            self.open.push(victim, Open { episode, tid, sender, until, exit_by });
         } else {
             done.push(episode);
         }
@@ -208,30 +177,28 @@ impl Correlator {
 
     fn mark(&mut self, mark: MarkVictim, done: &mut Vec<Episode>) {
         if !self.hooks.signal_generate {
-            let chosen = Kill { signal: None, path: None, mark: Some(mark) };
-            done.push(Episode { chosen, collateral: Vec::new(), preceding: Vec::new(), init_killed_by: None });
+            done.push(Episode::of(Kill { mark: Some(mark), ..Kill::default() }));
             return;
         }
+        let until = mark.at.saturating_add(QUIET_NS);
         let victim = mark.victim.as_ref().map(|v| v.key);
-        for open in &mut self.open {
-            if open.tid != mark.trigger.tid || open.sender != mark.trigger.key {
-                continue;
-            }
-            let of_victim = |kill: &Kill| {
-                kill.mark.is_none()
-                    && kill.signal.as_ref().is_some_and(|s| match victim {
-                        Some(key) => s.victim.key == key,
-                        None => s.victim.tid == mark.victim_tid,
-                    })
-            };
+        let of_victim = |kill: &Kill| {
+            kill.mark.is_none()
+                && kill.signal.as_ref().is_some_and(|s| match victim {
+                    Some(key) => s.victim.key == key,
+                    None => s.victim.tid == mark.victim_tid,
+                })
+        };
+        let in_context = |open: &Open| open.tid == mark.trigger.tid && open.sender == mark.trigger.key;
+        for open in self.open.iter_mut().filter(|open| in_context(open)) {
             let Episode { chosen, collateral, .. } = &mut open.episode;
             if of_victim(chosen) {
-                open.until = mark.at.saturating_add(QUIET_NS);
+                open.until = until;
                 chosen.mark = Some(mark);
                 return;
             }
             if let Some((role, kill)) = collateral.iter_mut().find(|(_, kill)| of_victim(kill)) {
-                open.until = mark.at.saturating_add(QUIET_NS);
+                open.until = until;
                 // Only members of a cgroup that is killed as one are marked besides the chosen one.
                 *role = Role::OomGroup;
                 kill.mark = Some(mark);
@@ -240,13 +207,30 @@ impl Correlator {
         }
         log::debug!("mark_victim for thread {} without a SIGKILL: it was dying already", mark.victim_tid);
     }
-}
 
-/// A signal that was asked for and is no kill.
-fn standalone(signal: Signal) -> Episode {
-    let path = path::classify(&signal);
-    let chosen = Kill { signal: Some(signal), path: Some(path), mark: None };
-    Episode { chosen, collateral: Vec::new(), preceding: Vec::new(), init_killed_by: None }
+    /// A process ended: its episode is complete, but for the sweep of its pid namespace.
+    fn exit(&mut self, exit: Exit) {
+        let Exit { at, task, status, cmdline } = exit;
+        let ending = Ending { at, status };
+        if task.is_namespace_init() {
+            self.ended.insert(task.key, ending);
+        }
+        self.cmdline(task.key, cmdline);
+        if let Some(kill) = self.open.kill_of(task.key) {
+            kill.ending = Some(ending);
+        }
+        let sweep_until = if task.is_namespace_init() { at.saturating_add(QUIET_NS) } else { 0 };
+        self.open.chosen_ended(task.key, sweep_until);
+    }
+
+    /// A victim's arguments came: those read first are from before anything could change.
+    fn cmdline(&mut self, key: ProcessKey, cmdline: Option<Cmdline>) {
+        if let Some(kill) = self.open.kill_of(key)
+            && kill.cmdline.is_none()
+        {
+            kill.cmdline = cmdline;
+        }
+    }
 }
 
 /// This SIGKILL is what ends its victim: the kernel did not ignore it, and the process was not dying of something else.
@@ -272,6 +256,13 @@ fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
         }
         _ => false,
     }
+}
+
+/// The kernel kills what is left of a pid namespace, in the context of its init, which is in do_exit. Without symbols that
+/// is all that tells.
+fn is_sweep(signal: &Signal, path: Path) -> bool {
+    let dying_init = signal.sender.exiting && signal.sender.is_namespace_init() && signal.info == Info::Kernel;
+    path.path == SignalPath::PidNamespaceExit || (path.path == SignalPath::OtherKernel && dying_init)
 }
 
 /// How long an episode waits after a kill by `path`.
@@ -304,50 +295,6 @@ fn role(path: SignalPath) -> Role {
         SignalPath::PidNamespaceExit => Role::PidNamespace,
         SignalPath::OomGroup => Role::OomGroup,
         _ => Role::SharedMm,
-    }
-}
-
-/// The latest entries of a map: what is remembered about processes must not grow with them.
-#[derive(Debug)]
-struct Recent<T> {
-    entries: HashMap<ProcessKey, T>,
-    order: VecDeque<ProcessKey>,
-    capacity: usize,
-}
-
-impl<T> Recent<T> {
-    fn new(capacity: usize) -> Self {
-        Self { entries: HashMap::new(), order: VecDeque::new(), capacity }
-    }
-
-    fn get(&self, key: &ProcessKey) -> Option<&T> {
-        self.entries.get(key)
-    }
-
-    fn remove(&mut self, key: &ProcessKey) -> Option<T> {
-        self.order.retain(|k| k != key);
-        self.entries.remove(key)
-    }
-
-    fn insert(&mut self, key: ProcessKey, value: T) {
-        if self.entries.insert(key, value).is_none() {
-            self.order.push_back(key);
-        }
-        if self.order.len() > self.capacity
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.entries.remove(&oldest);
-        }
-    }
-
-    fn entry(&mut self, key: ProcessKey) -> &mut T
-    where
-        T: Default,
-    {
-        if !self.entries.contains_key(&key) {
-            self.insert(key, T::default());
-        }
-        self.entries.entry(key).or_default()
     }
 }
 

@@ -96,6 +96,8 @@ pub struct InitEnd {
     pub init: Process,
     /// What killed it, when that was a SIGKILL that was seen.
     pub killed: Option<InitKilled>,
+    /// How it ended, as wait(2) gives it.
+    pub status: Option<u32>,
 }
 
 /// The SIGKILL that ended an init.

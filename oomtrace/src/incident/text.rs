@@ -1,5 +1,7 @@
 //! Incidents in words: the same ones in the verdict, on the terminal and in evidence.
 
+use crate::node::signals;
+
 use super::model::{Cause, Incident, LimitLevel, LimitOwner, Process, SignalPath};
 
 /// `nginx[22490]`.
@@ -39,6 +41,12 @@ pub fn duration_ms(ms: u64) -> String {
         1_000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
     }
+}
+
+/// Microseconds as people read them: `87 µs`, `3 ms`.
+#[must_use]
+pub fn duration_us(us: u64) -> String {
+    if us < 1000 { format!("{us} µs") } else { duration_ms(us / 1000) }
 }
 
 /// A path's name as in the contract.
@@ -164,7 +172,19 @@ pub fn init_ended(incident: &Incident) -> String {
             let by = killed.by.as_ref().map_or_else(|| "the kernel".to_owned(), process);
             format!("the init of its pid namespace, {init}, had been killed by {by}")
         }
-        None => format!("the init of its pid namespace, {init}, ended"),
+        None => match end.status {
+            Some(status) => format!("the init of its pid namespace, {init}, {}", ended(status)),
+            None => format!("the init of its pid namespace, {init}, ended"),
+        },
+    }
+}
+
+/// A wait status in words: `exited with 1`, `was ended by SIGSEGV`.
+#[must_use]
+pub fn ended(status: u32) -> String {
+    match status & 0x7f {
+        0 => format!("exited with {}", status >> 8 & 0xff),
+        signal => format!("was ended by {}", signals::name(signal)),
     }
 }
 

@@ -5,7 +5,9 @@ use oomtrace_common::event::{
     self as wire, CgroupKey, FLAG_CMDLINE_TRUNCATED, FLAG_NO_TASK, FLAG_PRECEDING, FLAG_TRUNCATED, WIRE_VERSION,
 };
 
-use super::event::{Ancestor, Event, Info, MarkVictim, MemcgLevel, Outcome, ProcessKey, Signal, Task};
+use super::event::{
+    Ancestor, Cmdline, Deliver, Event, Exit, Info, MarkVictim, MemcgLevel, Outcome, ProcessKey, Signal, Task,
+};
 
 /// Why bytes are not an event.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub fn decode(mut bytes: &[u8], page_size: u64) -> Result<Event, DecodeError> {
     match header.kind {
         wire::KIND_SIGNAL => Ok(Event::Signal(Box::new(signal(at, header)?))),
         wire::KIND_MARK_VICTIM => Ok(Event::MarkVictim(Box::new(mark_victim(at, header, page_size)?))),
+        wire::KIND_EXIT => Ok(Event::Exit(Box::new(exit(at, header)?))),
+        wire::KIND_DELIVER => Ok(Event::Deliver(deliver(at, header)?)),
         other => Err(DecodeError::Kind(other)),
     }
 }
@@ -128,6 +132,28 @@ fn mark_victim(at: &mut &[u8], header: wire::Header, page_size: u64) -> Result<M
         oom_score_adj,
         levels: many(&mut levels, |at| level(at, page_size))?,
     })
+}
+
+fn exit(at: &mut &[u8], header: wire::Header) -> Result<Exit, DecodeError> {
+    let task = task(at)?;
+    let status = at.try_get_u32_ne()?;
+    let len = at.try_get_u16_ne()?;
+    let _reserved = at.try_get_u16_ne()?;
+    Ok(Exit { at: header.boot_ns, task, status, cmdline: cmdline(section(at, len)?, header.flags) })
+}
+
+fn deliver(at: &mut &[u8], header: wire::Header) -> Result<Deliver, DecodeError> {
+    let pid = at.try_get_u32_ne()?;
+    let len = at.try_get_u16_ne()?;
+    let _reserved = at.try_get_u16_ne()?;
+    let start = at.try_get_u64_ne()?;
+    let key = ProcessKey { pid, start };
+    Ok(Deliver { at: header.boot_ns, key, cmdline: cmdline(section(at, len)?, header.flags) })
+}
+
+fn cmdline(section: &[u8], flags: u32) -> Option<Cmdline> {
+    let truncated = flags & FLAG_CMDLINE_TRUNCATED != 0;
+    arguments(section).map(|arguments| Cmdline { arguments, truncated })
 }
 
 fn level(at: &mut &[u8], page_size: u64) -> Result<MemcgLevel, DecodeError> {

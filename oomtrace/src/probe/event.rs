@@ -12,6 +12,10 @@ pub enum Event {
     Signal(Box<Signal>),
     /// The OOM killer marked a victim.
     MarkVictim(Box<MarkVictim>),
+    /// A process ended.
+    Exit(Box<Exit>),
+    /// A victim's arguments, read when it took its SIGKILL.
+    Deliver(Deliver),
 }
 
 impl Event {
@@ -21,6 +25,8 @@ impl Event {
         match self {
             Self::Signal(s) => s.at,
             Self::MarkVictim(m) => m.at,
+            Self::Exit(e) => e.at,
+            Self::Deliver(d) => d.at,
         }
     }
 }
@@ -128,6 +134,33 @@ pub struct Signal {
     pub symbols: Vec<String>,
     /// Something did not fit into the event.
     pub truncated: bool,
+}
+
+/// The arguments of a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cmdline {
+    pub arguments: Vec<String>,
+    /// There were more.
+    pub truncated: bool,
+}
+
+/// The end of a process that a SIGKILL ended, or of a pid namespace's init.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    pub at: BootNs,
+    pub task: Task,
+    /// As wait(2) gives it.
+    pub status: u32,
+    /// None on kernels where the memory is gone by then.
+    pub cmdline: Option<Cmdline>,
+}
+
+/// A victim takes its SIGKILL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deliver {
+    pub at: BootNs,
+    pub key: ProcessKey,
+    pub cmdline: Option<Cmdline>,
 }
 
 /// One memory cgroup's counters.

@@ -14,6 +14,11 @@ pub struct KernelLayout {
     pub mark_victim: Option<MarkVictimArg>,
     /// The tracepoint `signal/signal_generate` is there with the arguments that the kernel side expects.
     pub signal_generate: bool,
+    /// `sched/sched_process_exit` is there; true when a process still has its memory at it, which is since it says whether
+    /// the whole group is dead (6.16).
+    pub process_exit: Option<bool>,
+    /// `signal/signal_deliver` is there.
+    pub signal_deliver: bool,
 }
 
 /// The argument of `oom/mark_victim`.
@@ -39,6 +44,7 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("task_signal", "task_struct", &["signal"]),
     ("task_cgroups", "task_struct", &["cgroups"]),
     ("task_thread_pid", "task_struct", &["thread_pid"]),
+    ("task_exit_code", "task_struct", &["exit_code"]),
     ("task_loginuid", "task_struct", &["loginuid"]),
     ("task_sessionid", "task_struct", &["sessionid"]),
     ("cred_uid", "cred", &["uid"]),
@@ -47,6 +53,7 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("upid_nr", "upid", &["nr"]),
     ("signal_flags", "signal_struct", &["flags"]),
     ("signal_group_exit_code", "signal_struct", &["group_exit_code"]),
+    ("signal_live", "signal_struct", &["live"]),
     ("signal_oom_score_adj", "signal_struct", &["oom_score_adj"]),
     ("signal_tty", "signal_struct", &["tty"]),
     ("tty_name", "tty_struct", &["name"]),
@@ -85,13 +92,21 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Types looked up by name besides the structs in [`MEMBERS`].
-const OTHER_TYPES: &[&str] =
-    &["cgroup_subsys_id", "percpu_counter", "mm_rss_stat", "btf_trace_mark_victim", "btf_trace_signal_generate"];
+const OTHER_TYPES: &[&str] = &[
+    "cgroup_subsys_id",
+    "percpu_counter",
+    "mm_rss_stat",
+    "btf_trace_mark_victim",
+    "btf_trace_signal_generate",
+    "btf_trace_sched_process_exit",
+    "btf_trace_signal_deliver",
+];
 
 /// What a missing field costs, in words. Fields that are missing together are named together.
 const COSTS: &[(&[&str], &str)] = &[
     (&["task_tgid", "task_pid", "task_group_leader", "task_flags"], "which process a thread belongs to"),
     (&["task_comm"], "process names"),
+    (&["task_exit_code", "signal_live"], "how a killed process ended"),
     (&["task_start_boottime"], "process start times, so a reused pid cannot be told apart"),
     (&["task_real_parent"], "the sender's ancestors"),
     (&["task_cred", "cred_uid"], "users"),
@@ -178,6 +193,8 @@ impl KernelLayout {
             offsets,
             mark_victim: mark_victim(btf),
             signal_generate: btf.prototype("btf_trace_signal_generate").is_some_and(|p| p.len() == 6),
+            process_exit: btf.prototype("btf_trace_sched_process_exit").map(|p| p.len() >= 3),
+            signal_deliver: btf.prototype("btf_trace_signal_deliver").is_some_and(|p| p.len() == 4),
         }
     }
 

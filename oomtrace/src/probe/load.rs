@@ -31,10 +31,12 @@ const INIT_STOP_SIGNALS: [u32; 7] = [1, 10, 12, 28, 30, 37, 38];
 pub enum Hook {
     SignalGenerate,
     MarkVictim,
+    SchedProcessExit,
+    SignalDeliver,
 }
 
 impl Hook {
-    pub const ALL: [Self; 2] = [Self::SignalGenerate, Self::MarkVictim];
+    pub const ALL: [Self; 4] = [Self::SignalGenerate, Self::MarkVictim, Self::SchedProcessExit, Self::SignalDeliver];
 
     /// Program name, and name of the raw tracepoint.
     #[must_use]
@@ -42,6 +44,8 @@ impl Hook {
         match self {
             Self::SignalGenerate => "signal_generate",
             Self::MarkVictim => "mark_victim",
+            Self::SchedProcessExit => "sched_process_exit",
+            Self::SignalDeliver => "signal_deliver",
         }
     }
 
@@ -58,6 +62,10 @@ impl Hook {
             Self::SignalGenerate => {
                 "no SIGKILL and no sender is seen, and an OOM kill cannot be told from a process that was dying already"
             }
+            Self::SchedProcessExit => {
+                "how a killed process ended, and when; the sweep of a container is not joined to the kill of its init"
+            }
+            Self::SignalDeliver => "the command line of a victim that is gone before /proc is read",
             Self::MarkVictim => {
                 "an OOM kill is known by its kernel stack alone, without the victim's memory and limits"
             }
@@ -109,6 +117,8 @@ pub struct Probe {
     pub lost: LostCounter,
     /// Hooks that are attached.
     pub attached: Vec<Hook>,
+    /// Hooks that this kernel does not need: another one gives the same and more.
+    pub unneeded: Vec<Hook>,
     /// What cannot be seen, in words.
     pub missing: Vec<String>,
 }
@@ -128,9 +138,13 @@ impl Probe {
         raise_memlock();
         let mut missing = layout.missing();
         let mut ebpf = open(&layout, options)?;
-        let mut attached = Vec::new();
+        let (mut attached, mut unneeded) = (Vec::new(), Vec::new());
         let mut refused = Vec::new();
         for hook in Hook::ALL {
+            if !is_needed(&layout, hook) {
+                unneeded.push(hook);
+                continue;
+            }
             let result = if options.without.contains(&hook) {
                 Err("left out by --without".to_owned())
             } else {
@@ -144,12 +158,13 @@ impl Probe {
                 }
             }
         }
-        if attached.is_empty() {
+        // Exits and deliveries only add to a kill that another hook reports.
+        if !attached.contains(&Hook::SignalGenerate) && !attached.contains(&Hook::MarkVictim) {
             return Err(LoadError::NoHook(refused));
         }
         let events = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(|e| LoadError::Load(e.to_string()))?;
         let lost = PerCpuArray::try_from(take(&mut ebpf, "LOST")?).map_err(|e| LoadError::Load(e.to_string()))?;
-        Ok(Self { ebpf, events, lost: LostCounter(lost), attached, missing })
+        Ok(Self { ebpf, events, lost: LostCounter(lost), attached, unneeded, missing })
     }
 
     /// The hook's program is running.
@@ -198,6 +213,11 @@ fn open(layout: &KernelLayout, options: &Options) -> Result<Ebpf, LoadError> {
         .map_err(|e| refused_or(&e, errno_of(&e)))
 }
 
+/// Where a process has its memory until it exits, nothing need be read when its SIGKILL is delivered.
+fn is_needed(layout: &KernelLayout, hook: Hook) -> bool {
+    hook != Hook::SignalDeliver || layout.process_exit != Some(true)
+}
+
 /// What the kernel side decides by; see [`Settings`].
 fn settings(layout: &KernelLayout, options: &Options) -> Settings {
     let mask = |signals: &[u32]| signals.iter().fold(0, |mask, s| mask | signal_bit(*s));
@@ -206,7 +226,7 @@ fn settings(layout: &KernelLayout, options: &Options) -> Settings {
         preceding: mask(&STOP_SIGNALS),
         preceding_init: mask(&INIT_STOP_SIGNALS),
         mark_victim_has_task: u32::from(layout.mark_victim == Some(MarkVictimArg::Task)),
-        reserved: 0,
+        exit_has_memory: u32::from(layout.process_exit == Some(true)),
     }
 }
 
@@ -216,9 +236,9 @@ fn layout_bytes(layout: &Layout) -> Vec<u8> {
 }
 
 fn settings_bytes(settings: &Settings) -> Vec<u8> {
-    let Settings { report, preceding, preceding_init, mark_victim_has_task, reserved } = settings;
+    let Settings { report, preceding, preceding_init, mark_victim_has_task, exit_has_memory } = settings;
     let mut bytes: Vec<u8> = [report, preceding, preceding_init].iter().flat_map(|v| v.to_ne_bytes()).collect();
-    bytes.extend([mark_victim_has_task, reserved].iter().flat_map(|v| v.to_ne_bytes()));
+    bytes.extend([mark_victim_has_task, exit_has_memory].iter().flat_map(|v| v.to_ne_bytes()));
     bytes
 }
 
@@ -234,6 +254,12 @@ fn attach(ebpf: &mut Ebpf, layout: &KernelLayout, hook: Hook) -> Result<(), Stri
         }
         Hook::MarkVictim if layout.mark_victim.is_none() => {
             return Err("this kernel's type information has no mark_victim".to_owned());
+        }
+        Hook::SchedProcessExit if layout.process_exit.is_none() => {
+            return Err("this kernel's type information has no sched_process_exit".to_owned());
+        }
+        Hook::SignalDeliver if !layout.signal_deliver => {
+            return Err("this kernel's type information has no signal_deliver".to_owned());
         }
         _ => {}
     }
@@ -316,8 +342,13 @@ mod tests {
 
     #[test]
     fn sigkill_is_always_reported_and_sigchld_never_recorded() {
-        let layout =
-            KernelLayout { offsets: Layout::UNKNOWN, mark_victim: Some(MarkVictimArg::Tid), signal_generate: true };
+        let layout = KernelLayout {
+            offsets: Layout::UNKNOWN,
+            mark_victim: Some(MarkVictimArg::Tid),
+            signal_generate: true,
+            process_exit: None,
+            signal_deliver: false,
+        };
         let settings = settings(&layout, &Options { signals: vec![15], ..Options::default() });
         assert_eq!(settings.report, signal_bit(9) | signal_bit(15));
         assert_eq!(settings.mark_victim_has_task, 0);

@@ -16,9 +16,11 @@ use super::Sink;
 use super::escape::escape;
 use super::wrap::{cut_middle, wrap};
 use crate::incident::model::{
-    Attribution, Cause, Confidence, Container, Incident, OomScope, Process, Record, Role, SignalPath,
+    Attribution, Cause, Confidence, Container, Exit, Incident, OomScope, Process, Record, Role, SignalPath,
 };
-use crate::incident::text::{bytes, container_name, duration_ms, init_ended, owner, path_name, process, short_id};
+use crate::incident::text::{
+    bytes, container_name, duration_ms, duration_us, init_ended, owner, path_name, process, short_id,
+};
 use crate::verdict::judge::stop_request;
 
 const HEAD: Style = Style::new().bold();
@@ -250,8 +252,20 @@ fn killed(incident: &Incident) -> String {
         }
         _ => String::new(),
     };
+    let ended =
+        incident.victim.exit.as_ref().map(|exit| ending(exit, incident.victim.container_init)).unwrap_or_default();
     let cmdline = victim.cmdline.as_ref().map(|c| format!(": {}", command(c))).unwrap_or_default();
-    format!("{}{role}{cmdline}", process(victim))
+    format!("{}{role}{ended}{cmdline}", process(victim))
+}
+
+/// `, which exited 137 after 3 ms` for a container, as its runtime shows it; `, gone after 3 ms` for another process.
+fn ending(exit: &Exit, is_init: bool) -> String {
+    let after = exit.after_us.map(|us| format!(" after {}", duration_us(us))).unwrap_or_default();
+    match exit.signal {
+        // Runtimes show a death by signal as 128 and its number.
+        Some(signal) if is_init => format!(", which exited {}{after}", 128 + signal),
+        _ => format!(", gone{after}"),
+    }
 }
 
 /// `runc[23120] runc --root … kill 6c266caa8d7c… 9`

@@ -181,7 +181,10 @@ fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
                     text::duration_ms(*before_ms)
                 )
             }
-            None => format!("{init}, the init of the pid namespace, ended without a SIGKILL that was seen"),
+            None => match end.status {
+                Some(status) => format!("{init}, the init of the pid namespace, {}", text::ended(status)),
+                None => format!("{init}, the init of the pid namespace, ended without a SIGKILL that was seen"),
+            },
         });
     }
     if let Some(oom) = &incident.oom {

@@ -117,7 +117,7 @@ mod tests {
     fn episode(pid: u32, path: &str) -> Episode {
         let mut signal = fixture::signal(10, pid);
         signal.victim.memory_path = Some(path.to_owned());
-        let mut correlator = Correlator::new(Hooks { signal_generate: true, mark_victim: true });
+        let mut correlator = Correlator::new(Hooks { signal_generate: true, mark_victim: true, process_exit: false });
         correlator.take(Event::Signal(Box::new(signal))).remove(0)
     }
 

@@ -56,12 +56,16 @@ pub async fn run(
     sink: &mut dyn Sink,
     stop: impl Future<Output = ()>,
 ) -> Result<Tally, WatchError> {
-    let hooks = Hooks { signal_generate: probe.has(Hook::SignalGenerate), mark_victim: probe.has(Hook::MarkVictim) };
-    let Probe { ebpf, events, lost, attached, missing } = probe;
+    let hooks = Hooks {
+        signal_generate: probe.has(Hook::SignalGenerate),
+        mark_victim: probe.has(Hook::MarkVictim),
+        process_exit: probe.has(Hook::SchedProcessExit),
+    };
+    let Probe { ebpf, events, lost, attached, missing, unneeded: _ } = probe;
     // Holds the programs for as long as this runs.
     let _ebpf = ebpf;
     let mut ring = Ring::new(events).map_err(WatchError::Ring)?;
-    let mut stages = Stages::new();
+    let mut stages = Stages::new(hooks.process_exit);
     let mut correlator = Correlator::new(hooks);
     let mut out = Out { sink, filter, tally: Tally::default() };
     let attached = attached.iter().map(|hook| hook.name().to_owned()).collect();

@@ -28,6 +28,7 @@ pub struct Stages {
     processes: Processes,
     clock: WallClock,
     held: Vec<Event>,
+    sees_exits: bool,
 }
 
 /// Reading 100,000 symbols takes some 50 ms: a thread does it while the hooks are being attached.
@@ -38,7 +39,7 @@ enum Lazy {
 }
 
 impl Stages {
-    pub fn new() -> Self {
+    pub fn new(sees_exits: bool) -> Self {
         let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
             let symbols = Symbols::read(Path::new("/proc/kallsyms"));
             // The last of what start-up needed.
@@ -54,6 +55,7 @@ impl Stages {
             processes: Processes::default(),
             clock: WallClock { offset_ns: 0 },
             held: Vec::new(),
+            sees_exits,
         }
     }
 
@@ -107,6 +109,7 @@ impl Stages {
             clock: self.clock,
             users: &mut self.users,
             processes: &mut self.processes,
+            sees_exits: self.sees_exits,
         };
         assemble(episode, &mut context)
     }

@@ -19,7 +19,7 @@ pub struct Checks {
 impl Checks {
     /// Every hook is attached.
     pub fn hooks(&mut self, probe: &Probe) -> io::Result<()> {
-        for hook in Hook::ALL {
+        for hook in Hook::ALL.into_iter().filter(|hook| !probe.unneeded.contains(hook)) {
             let detail = if probe.has(hook) { "" } else { hook.cost() };
             self.check(&format!("{} is attached", hook.name()), probe.has(hook), detail)?;
         }
@@ -51,7 +51,19 @@ impl Checks {
         let shown = memory.map(|anon| format!("{} anon", text::bytes(anon))).unwrap_or_default();
         // The rest of the limit is page tables and the program's own file.
         self.check("the victim's memory fills it", memory.is_some_and(|anon| anon > limit / 2), &shown)?;
-        self.check("the kernel sent the signal", incident.sender.kind == SenderKind::Kernel, "")
+        self.check("the kernel sent the signal", incident.sender.kind == SenderKind::Kernel, "")?;
+        self.ending(incident)
+    }
+
+    /// The victim's end and its arguments were seen.
+    fn ending(&mut self, incident: &Incident) -> io::Result<()> {
+        let exit = incident.victim.exit.as_ref();
+        let after = exit.and_then(|exit| exit.after_us);
+        let shown = after.map(|us| format!("after {}", text::duration_us(us))).unwrap_or_default();
+        self.check("the victim ended by SIGKILL", exit.and_then(|exit| exit.signal) == Some(9), &shown)?;
+        let arguments = incident.victim.process.cmdline.clone().unwrap_or_default();
+        let is_ours = arguments.get(1).is_some_and(|argument| argument == "selftest-child");
+        self.check("the victim's command line is known", is_ours, &arguments.join(" "))
     }
 
     /// The kill(2) of `pid` by this process.
@@ -74,7 +86,8 @@ impl Checks {
         self.check("its cause is a process", cause == Some(expected), &format!("{cause:?}"))?;
         let path = incident.signal.path;
         let shown = path.map(text::path_name).unwrap_or_default();
-        self.check("the signal's path is kill", path == Some(SignalPath::Kill), shown)
+        self.check("the signal's path is kill", path == Some(SignalPath::Kill), shown)?;
+        self.ending(incident)
     }
 
     /// Nothing was lost.

@@ -3,9 +3,9 @@
 
 use super::fixture::{mark, signal, task};
 use super::*;
-use crate::probe::event::Task;
+use crate::probe::event::{Cmdline, Deliver, Exit, Task};
 
-const BOTH: Hooks = Hooks { signal_generate: true, mark_victim: true };
+const BOTH: Hooks = Hooks { signal_generate: true, mark_victim: true, process_exit: false };
 const MS: BootNs = 1_000_000;
 
 fn kernel_kill(current: u32, victim: u32, stack: &str) -> Signal {
@@ -47,6 +47,11 @@ fn at_time(event: Event, at: BootNs) -> Event {
             m.at = at;
             Event::MarkVictim(m)
         }
+        Event::Exit(mut e) => {
+            e.at = at;
+            Event::Exit(e)
+        }
+        Event::Deliver(d) => Event::Deliver(Deliver { at, ..d }),
     }
 }
 
@@ -279,7 +284,7 @@ fn kills_by_one_process_one_after_another_stay_apart() {
 
 #[test]
 fn with_mark_victim_alone_each_mark_is_reported() {
-    let hooks = Hooks { signal_generate: false, mark_victim: true };
+    let hooks = Hooks { signal_generate: false, ..BOTH };
     assert_eq!(shape(&episodes(hooks, vec![marked(mark(10, 20))])), [(20, true, vec![])]);
 }
 
@@ -292,4 +297,79 @@ fn what_is_remembered_does_not_grow() {
     }
     assert_eq!((correlator.killed.entries.len(), correlator.killed.order.len()), (KILLED, KILLED));
     assert_eq!((correlator.preceding.entries.len(), correlator.preceding.order.len()), (PRECEDED, PRECEDED));
+}
+
+const ALL: Hooks = Hooks { process_exit: true, ..BOTH };
+
+fn exit_of(task: Task, status: u32) -> Event {
+    let cmdline = Some(Cmdline { arguments: vec!["own".to_owned()], truncated: false });
+    Event::Exit(Box::new(Exit { at: 0, task, status, cmdline }))
+}
+
+#[test]
+fn a_kill_waits_for_its_victims_end_and_learns_its_arguments() {
+    let mut correlator = Correlator::new(ALL);
+    let kill = signal(5, 20);
+    let at = kill.at;
+    assert_eq!(correlator.take(sig(kill)), []);
+    assert_eq!(correlator.deadline(), Some(at + EXIT_NS));
+    let done = correlator.take(at_time(exit_of(task(20), 9), at + 3 * MS));
+    assert_eq!(done[0].chosen.ending, Some(Ending { at: at + 3 * MS, status: 9 }));
+    assert_eq!(done[0].chosen.cmdline.as_ref().unwrap().arguments, ["own"]);
+    assert_eq!(correlator.deadline(), None);
+}
+
+#[test]
+fn a_victim_that_does_not_end_is_reported_without_an_end() {
+    let mut correlator = Correlator::new(ALL);
+    correlator.take(sig(signal(5, 20)));
+    assert_eq!(correlator.advance(1_000_000_000 + EXIT_NS - 1), []);
+    let done = correlator.advance(1_000_000_000 + EXIT_NS);
+    assert_eq!((done.len(), done[0].chosen.ending), (1, None));
+}
+
+#[test]
+fn arguments_that_were_read_first_are_kept() {
+    let mut correlator = Correlator::new(ALL);
+    correlator.take(sig(signal(5, 20)));
+    let first = Cmdline { arguments: vec!["first".to_owned()], truncated: true };
+    correlator.take(Event::Deliver(Deliver { at: 1_000_000_001, key: task(20).key, cmdline: Some(first.clone()) }));
+    let done = correlator.take(at_time(exit_of(task(20), 9), 1_000_000_002));
+    assert_eq!(done[0].chosen.cmdline, Some(first));
+}
+
+#[test]
+fn the_sweep_after_a_killed_init_is_collateral_of_that_kill() {
+    for stack in ["zap_pid_ns_processes do_exit", ""] {
+        let init = Task { ns_level: 1, ns_pid: 1, group_exit: Some(9), ..task(20) };
+        let dying = Task { exiting: true, ..init.clone() };
+        let sweep = |victim| sig(Signal { sender: dying.clone(), ..kernel_kill(20, victim, stack) });
+        let mut events = vec![sig(Signal { victim: init.clone(), ..signal(5, 20) })];
+        events.push(exit_of(init.clone(), 9));
+        events.extend([sweep(21), sweep(22), exit_of(task(21), 9), exit_of(task(22), 9)]);
+        let got = episodes(ALL, events);
+        let expected = vec![(Role::PidNamespace, 21), (Role::PidNamespace, 22)];
+        assert_eq!(shape(&got), [(20, false, expected)], "{stack:?}");
+        assert!(got[0].collateral.iter().all(|(_, kill)| kill.ending.is_some() && kill.cmdline.is_some()));
+    }
+}
+
+#[test]
+fn the_sweep_after_an_init_that_exited_by_itself_says_with_what() {
+    let init = Task { ns_level: 1, ns_pid: 1, ..task(20) };
+    let sweep =
+        Signal { sender: Task { exiting: true, ..init.clone() }, ..kernel_kill(20, 21, "zap_pid_ns_processes") };
+    let got = episodes(ALL, vec![exit_of(init, 0x300), sig(sweep), exit_of(task(21), 9)]);
+    assert_eq!(shape(&got), [(21, false, vec![])]);
+    assert_eq!((got[0].init_ending.unwrap().status, got[0].init_killed_by.is_none()), (0x300, true));
+}
+
+#[test]
+fn an_oom_kill_waits_for_both_its_mark_and_its_victims_end() {
+    let mut correlator = Correlator::new(ALL);
+    assert_eq!(correlator.take(sig(oom_kill(10, 20))), []);
+    // The victim ends before its mark is read.
+    assert_eq!(correlator.take(at_time(exit_of(task(20), 9), 1_000_001_000)), []);
+    assert_eq!(correlator.take(marked(mark(10, 20))), []);
+    assert_eq!(shape(&correlator.advance(1_000_000_500 + QUIET_NS)), [(20, true, vec![])]);
 }

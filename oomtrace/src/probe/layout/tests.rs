@@ -85,6 +85,16 @@ fn mark_victims_argument_is_told_by_its_prototype_and_not_by_the_version() {
 }
 
 #[test]
+fn from_6_16_on_a_process_has_its_memory_when_it_exits() {
+    for kernel in &KERNELS {
+        let layout = resolve(kernel);
+        let old = ["5.10.218", "5.10.262", "6.1.176", "6.12.95"].contains(&kernel.name);
+        assert_eq!(layout.process_exit, Some(!old), "{}", kernel.name);
+        assert!(layout.signal_deliver, "{}", kernel.name);
+    }
+}
+
+#[test]
 fn nothing_is_missing_on_any_of_them() {
     for kernel in &KERNELS {
         assert_eq!(resolve(kernel).missing(), Vec::<String>::new(), "{}", kernel.name);

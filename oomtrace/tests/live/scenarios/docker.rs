@@ -78,7 +78,7 @@ fn over_its_limit() {
     assert_eq!(incident.container.as_ref().unwrap().labels.as_ref().unwrap()["team"], "a");
     assert_eq!((incident.victim.container_init, incident.victim.process.pid_in_namespace), (true, Some(1)));
     assert_eq!(incident.victim.process.comm, "tail");
-    // The trigger's memory is readable at the event, and here the trigger is the victim.
+    assert_eq!(incident.victim.exit.as_ref().and_then(|exit| exit.signal), Some(9));
     assert_eq!(incident.victim.process.cmdline.as_deref().unwrap(), ["tail", "/dev/zero"]);
     assert_eq!(container.exit_code(), "137");
 }

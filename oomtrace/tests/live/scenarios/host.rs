@@ -22,13 +22,15 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "host::a_process_that_kills_itself", needs: &[Tracing], run: itself },
     Scenario { name: "host::tgkill_is_told_from_kill", needs: &[Tracing], run: tgkill },
     Scenario { name: "host::cgroup_kill_is_one_incident", needs: &[Tracing, CgroupKill], run: cgroup_kill },
-    Scenario { name: "host::a_pid_namespaces_sweep_says_why_init_ended", needs: &[Tracing], run: pid_namespace },
+    Scenario { name: "host::the_sweep_after_a_killed_init_is_its_collateral", needs: &[Tracing], run: pid_namespace },
+    Scenario { name: "host::the_sweep_after_an_init_that_exited_by_itself", needs: &[Tracing], run: init_exits },
     Scenario { name: "host::a_parents_death_is_told_from_a_kill", needs: &[Tracing], run: parent_death },
 ];
 
 fn kill_by_this_process() {
     let mut tracer = Tracer::start(&[]);
-    assert_eq!(tracer.ready.attached, ["signal_generate", "mark_victim"]);
+    assert_eq!(tracer.ready.attached[..3], ["signal_generate", "mark_victim", "sched_process_exit"]);
+    assert_eq!(tracer.ready.missing, Vec::<String>::new());
     let victim = Owned::sleeper();
     victim.kill(Signal::SIGKILL);
     let incident = tracer.incident(victim.pid());
@@ -37,6 +39,10 @@ fn kill_by_this_process() {
     assert_eq!(incident.victim.process.ppid, Some(me));
     assert!(incident.victim.process.exe.as_deref().unwrap().ends_with("/sleep"));
     assert!(!incident.victim.container_init && incident.container.is_none());
+    assert_eq!(incident.victim.process.cmdline.as_deref().unwrap(), ["sleep", "1000"]);
+    let exit = incident.victim.exit.unwrap();
+    assert_eq!((exit.status, exit.signal, exit.code), (9, Some(9), None));
+    assert!(exit.after_us.unwrap() < 10_000_000, "{exit:?}");
     let sender = incident.sender.process.unwrap();
     assert_eq!((incident.sender.kind, sender.pid), (SenderKind::Process, me));
     assert_eq!(sender.cmdline, Some(std::env::args().collect()));
@@ -67,7 +73,12 @@ fn a_thousand() {
     let ended = tracer.end();
     let ours: Vec<_> = incidents(&ended.records).filter(|i| i.victim.process.ppid == Some(pid)).collect();
     assert_eq!(ours.len(), COUNT, "lost or doubled; {}", ended.stderr);
+    // Many are killed before they are sleep: a fork of the shell, with its arguments.
+    let own = [vec!["sleep".to_owned(), "1000".to_owned()], vec!["sh".to_owned(), "-c".to_owned(), script]];
+    let with_cmdline = ours.iter().filter(|i| i.victim.process.cmdline.as_ref().is_some_and(|c| own.contains(c)));
+    assert!(with_cmdline.count() >= COUNT * 99 / 100);
     for incident in ours {
+        assert_eq!(incident.victim.exit.as_ref().and_then(|exit| exit.signal), Some(9));
         let sender = incident.sender.process.as_ref().unwrap();
         let expected = [BUSYBOX, "kill", "-9", &incident.victim.process.pid.to_string()].map(str::to_owned);
         assert_eq!(sender.cmdline.as_deref(), Some(&expected[..]));
@@ -152,13 +163,33 @@ fn pid_namespace() {
     let first = tracer.incident(init);
     assert_eq!(first.verdict.unwrap().cause, Cause::ProcessKill);
     assert_eq!((first.victim.container_init, first.victim.process.pid_in_namespace), (true, Some(1)));
-    let swept = tracer.incident(child);
-    let verdict = swept.verdict.unwrap();
+    // What the kernel then swept is collateral of that one kill, and no incident of its own.
+    let swept: Vec<_> = first.collateral.iter().map(|c| (c.process.pid, c.role)).collect();
+    assert_eq!(swept, [(child, Role::PidNamespace)]);
+    assert!(incidents(&tracer.end().records).all(|i| i.victim.process.pid != child));
+}
+
+/// Nobody killed init: the sweep is an incident, and says how init ended.
+fn init_exits() {
+    let mut tracer = Tracer::start(&[]);
+    let script = "sleep 1000 & echo $! > /dev/null; read go; exit 3";
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "sh", "-c", script]).stdin(Stdio::piped()).stderr(Stdio::null());
+    let mut unshare = command.spawn().unwrap();
+    let pid = unshare.id();
+    wait_until("the namespace has a child", || {
+        children(pid).first().is_some_and(|init| children(*init).first().is_some_and(|child| comm(*child) == "sleep"))
+    });
+    let init = children(pid)[0];
+    let child = children(init)[0];
+    drop(unshare.stdin.take());
+    unshare.wait().unwrap();
+    let incident = tracer.incident(child);
+    let verdict = incident.verdict.unwrap();
     assert_eq!((verdict.cause, verdict.confidence), (Cause::PidNamespaceExit, Confidence::Certain));
-    assert_eq!((swept.sender.kind, swept.sender.process), (SenderKind::Kernel, None));
-    let killer = format!("[{init}], the init of the pid namespace, had been killed by");
-    assert!(verdict.evidence.iter().any(|e| e.fact.contains(&killer)), "{:?}", verdict.evidence);
-    assert!(verdict.evidence.iter().any(|e| e.fact.contains(&format!("[{}]", std::process::id()))));
+    assert_eq!((incident.sender.kind, incident.sender.process), (SenderKind::Kernel, None));
+    let fact = format!("sh[{init}], the init of the pid namespace, exited with 3");
+    assert!(verdict.evidence.iter().any(|e| e.fact == fact), "{:?}", verdict.evidence);
 }
 
 fn parent_death() {

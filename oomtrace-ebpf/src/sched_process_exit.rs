@@ -1,0 +1,56 @@
+//! `sched:sched_process_exit`: each thread passes it in `do_exit`; the last one of a process is told by
+//! `signal.live == 0` (decremented before, kernel/exit.c, 5.4 to 7.3). Argument: the task, which is `current`.
+
+use aya_ebpf::{
+    helpers::generated::{bpf_get_current_task, bpf_ktime_get_boot_ns},
+    macros::raw_tracepoint,
+    programs::RawTracePointContext,
+};
+use oomtrace_common::event::{ExitEvent, FLAG_CMDLINE_TRUNCATED, Header, KIND_EXIT, SIGNAL_GROUP_EXIT, WIRE_VERSION};
+
+use crate::{
+    globals::{EXIT_SCRATCH, settings},
+    kernel::{field, mm, task},
+    record::{Record, count_lost},
+};
+
+const SIGKILL: u32 = 9;
+
+#[raw_tracepoint(tracepoint = "sched_process_exit")]
+pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
+    let current = unsafe { bpf_get_current_task() };
+    let signal: u64 = field!(current, task_signal);
+    let live: u32 = field!(signal, signal_live);
+    if live != 0 {
+        return 0;
+    }
+    let leader: u64 = field!(current, task_group_leader);
+    let flags: u32 = field!(signal, signal_flags);
+    let group_exit_code: u32 = field!(signal, signal_group_exit_code);
+    let leader_code: u32 = field!(leader, task_exit_code);
+    let status = if flags & SIGNAL_GROUP_EXIT != 0 { group_exit_code } else { leader_code };
+    let (ns_pid, ns_level) = task::pid_in_namespace(leader);
+    if status & 0x7f != SIGKILL && !(ns_level > 0 && ns_pid == 1) {
+        return 0;
+    }
+    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else {
+        count_lost();
+        return 0;
+    };
+    let record = Record::<ExitEvent>::start(scratch);
+    let event = unsafe { &mut *record.event };
+    task::fill(&mut event.task, current);
+    event.status = status;
+    let has_memory: u32 = settings!(exit_has_memory);
+    let more = has_memory != 0 && mm::push_cmdline(&record, event.task.mm);
+    event.cmdline = record.section();
+    event.reserved = 0;
+    event.header = Header {
+        kind: KIND_EXIT,
+        version: WIRE_VERSION,
+        flags: if more { FLAG_CMDLINE_TRUNCATED } else { 0 },
+        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
+    };
+    record.send();
+    0
+}

@@ -1,0 +1,57 @@
+//! `signal:signal_deliver`: a thread takes a signal, in its own context. Arguments: `sig`, `info`, `ka`
+//! (include/trace/events/signal.h, 5.4 to 7.3). For SIGKILL every thread of the process passes it (kernel/signal.c,
+//! `get_signal`), the memory still there: the one place on older kernels where a victim's arguments can be read.
+
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_pid_tgid,
+        generated::{bpf_get_current_task, bpf_ktime_get_boot_ns},
+    },
+    macros::raw_tracepoint,
+    programs::RawTracePointContext,
+};
+use oomtrace_common::event::{DeliverEvent, FLAG_CMDLINE_TRUNCATED, Header, KIND_DELIVER, WIRE_VERSION};
+
+use crate::{
+    globals::{DELIVER_SCRATCH, DELIVERED},
+    kernel::{field, mm},
+    record::{Record, count_lost},
+};
+
+const SIGKILL: i32 = 9;
+
+#[raw_tracepoint(tracepoint = "signal_deliver")]
+pub fn signal_deliver(ctx: RawTracePointContext) -> i32 {
+    // This line decides what every delivered signal costs.
+    if ctx.arg::<i32>(0) != SIGKILL {
+        return 0;
+    }
+    let current = unsafe { bpf_get_current_task() };
+    let leader: u64 = field!(current, task_group_leader);
+    let start: u64 = field!(leader, task_start_boottime);
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    if unsafe { DELIVERED.get(&tgid) }.copied() == Some(start) {
+        return 0;
+    }
+    // A full map only means that another thread tells it once more.
+    let _: Result<(), i32> = DELIVERED.insert(tgid, start, 0);
+    let Some(scratch) = DELIVER_SCRATCH.get_ptr_mut(0) else {
+        count_lost();
+        return 0;
+    };
+    let record = Record::<DeliverEvent>::start(scratch);
+    let event = unsafe { &mut *record.event };
+    event.tgid = tgid;
+    event.start_boot_ns = start;
+    let more = mm::push_cmdline(&record, field!(current, task_mm));
+    event.cmdline = record.section();
+    event.reserved = 0;
+    event.header = Header {
+        kind: KIND_DELIVER,
+        version: WIRE_VERSION,
+        flags: if more { FLAG_CMDLINE_TRUNCATED } else { 0 },
+        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
+    };
+    record.send();
+    0
+}

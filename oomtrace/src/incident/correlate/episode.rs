@@ -1,0 +1,78 @@
+//! What the correlator gives: a kill episode, in raw facts.
+
+use super::super::model::{Role, SignalPath};
+use super::super::path::Path;
+use crate::probe::event::{BootNs, Cmdline, MarkVictim, Signal};
+
+/// One process of an episode.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kill {
+    /// None when only `mark_victim` is attached.
+    pub signal: Option<Signal>,
+    pub path: Option<Path>,
+    pub mark: Option<MarkVictim>,
+    /// The victim's arguments, read in its own context after the kill.
+    pub cmdline: Option<Cmdline>,
+    /// None when its end was not seen in time.
+    pub ending: Option<Ending>,
+}
+
+impl Kill {
+    /// A kill that is known by its signal.
+    #[must_use]
+    pub fn by(signal: Signal, path: Path) -> Self {
+        Self { signal: Some(signal), path: Some(path), ..Self::default() }
+    }
+}
+
+/// How and when a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    pub at: BootNs,
+    /// As wait(2) gives it.
+    pub status: u32,
+}
+
+/// A signal that a process got, and from whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Earlier {
+    pub signal: Signal,
+    pub path: Path,
+}
+
+/// One kill episode, or one other signal that was asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Episode {
+    /// The process that was chosen.
+    pub chosen: Kill,
+    /// Further victims, in the order of their kills.
+    pub collateral: Vec<(Role, Kill)>,
+    /// Stop signals that the victim got before, oldest first.
+    pub preceding: Vec<Signal>,
+    /// The sweep of a pid namespace on its own: what had killed its init, if that was seen.
+    pub init_killed_by: Option<Box<Earlier>>,
+    /// The sweep of a pid namespace on its own: how its init ended.
+    pub init_ending: Option<Ending>,
+}
+
+impl Episode {
+    /// An episode with one victim.
+    #[must_use]
+    pub fn of(chosen: Kill) -> Self {
+        Self { chosen, ..Self::default() }
+    }
+
+    /// When the first signal (or mark) was made.
+    #[must_use]
+    pub fn at(&self) -> BootNs {
+        let signal = self.chosen.signal.as_ref().map(|s| s.at);
+        signal.or(self.chosen.mark.as_ref().map(|m| m.at)).unwrap_or_default()
+    }
+
+    /// The OOM killer made it.
+    #[must_use]
+    pub fn is_oom(&self) -> bool {
+        self.chosen.mark.is_some()
+            || self.chosen.path.is_some_and(|p| matches!(p.path, SignalPath::OomKill | SignalPath::OomGroup))
+    }
+}

@@ -1,0 +1,113 @@
+//! The episodes that may still grow, found by their victims and by their deadlines.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::super::model::Role;
+use super::episode::{Episode, Kill};
+use crate::probe::event::{BootNs, ProcessKey};
+
+/// An episode that may grow.
+#[derive(Debug)]
+pub struct Open {
+    pub episode: Episode,
+    /// The context that makes the signals: one thread.
+    pub tid: u32,
+    pub sender: ProcessKey,
+    /// When it is complete unless something more comes.
+    pub until: BootNs,
+    /// When it no longer waits for its victim's end; 0 = it does not.
+    pub exit_by: BootNs,
+}
+
+impl Open {
+    fn due(&self) -> BootNs {
+        self.until.max(self.exit_by)
+    }
+}
+
+/// Open episodes, numbered in the order of their first kills.
+#[derive(Debug, Default)]
+pub struct OpenSet {
+    episodes: BTreeMap<u64, Open>,
+    /// Where each victim is: its episode, and its place among the collateral.
+    victims: HashMap<ProcessKey, (u64, Option<usize>)>,
+    next: u64,
+    /// No episode is due before this.
+    earliest: Option<BootNs>,
+}
+
+impl OpenSet {
+    pub fn push(&mut self, victim: ProcessKey, open: Open) {
+        self.note(open.due());
+        self.victims.insert(victim, (self.next, None));
+        self.episodes.insert(self.next, open);
+        self.next += 1;
+    }
+
+    /// Adds a further victim to the episode `number`, which then waits until `until`.
+    pub fn add(&mut self, number: u64, victim: ProcessKey, role: Role, kill: Kill, until: BootNs) {
+        let Some(open) = self.episodes.get_mut(&number) else { return };
+        self.victims.insert(victim, (number, Some(open.episode.collateral.len())));
+        open.until = open.until.max(until);
+        open.episode.collateral.push((role, kill));
+    }
+
+    /// The episode whose chosen victim is `key`.
+    pub fn of_chosen(&self, key: ProcessKey) -> Option<u64> {
+        self.victims.get(&key).filter(|(_, place)| place.is_none()).map(|(number, _)| *number)
+    }
+
+    /// The first episode that `wanted` holds for.
+    pub fn find(&self, wanted: impl Fn(&Open) -> bool) -> Option<u64> {
+        self.episodes.iter().find(|(_, open)| wanted(open)).map(|(number, _)| *number)
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Open> {
+        // Whoever changes one may make it due sooner.
+        self.earliest = self.earliest.map(|_| 0);
+        self.episodes.values_mut()
+    }
+
+    /// The kill of a victim of an open episode.
+    pub fn kill_of(&mut self, key: ProcessKey) -> Option<&mut Kill> {
+        let (number, place) = *self.victims.get(&key)?;
+        let episode = &mut self.episodes.get_mut(&number)?.episode;
+        match place {
+            None => Some(&mut episode.chosen),
+            Some(place) => episode.collateral.get_mut(place).map(|(_, kill)| kill),
+        }
+    }
+
+    /// The victim of an episode has ended; it waits for nothing but further victims, at least until `until`.
+    pub fn chosen_ended(&mut self, key: ProcessKey, until: BootNs) {
+        let Some(open) = self.of_chosen(key).and_then(|number| self.episodes.get_mut(&number)) else { return };
+        open.exit_by = 0;
+        open.until = open.until.max(until);
+        let due = open.due();
+        self.note(due);
+    }
+
+    /// When an episode may be due; none while none is open.
+    pub fn earliest(&self) -> Option<BootNs> {
+        self.earliest
+    }
+
+    /// Takes out the episodes that are due, in order.
+    pub fn take_due(&mut self, now: BootNs) -> Vec<Episode> {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return Vec::new();
+        }
+        let due: Vec<u64> = self.episodes.iter().filter(|(_, o)| o.due() <= now).map(|(number, _)| *number).collect();
+        let done: Vec<Episode> =
+            due.iter().filter_map(|number| self.episodes.remove(number)).map(|o| o.episode).collect();
+        if !due.is_empty() {
+            self.victims.retain(|_, (number, _)| due.binary_search(number).is_err());
+        }
+        self.earliest = self.episodes.values().map(Open::due).min();
+        done
+    }
+
+    fn note(&mut self, due: BootNs) {
+        self.earliest = Some(self.earliest.map_or(due, |earliest| earliest.min(due)));
+    }
+}

@@ -1,0 +1,49 @@
+//! A map that forgets its oldest entries: what is remembered about processes must not grow with them.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::probe::event::ProcessKey;
+
+/// The latest entries of a map.
+#[derive(Debug)]
+pub struct Recent<T> {
+    pub(super) entries: HashMap<ProcessKey, T>,
+    pub(super) order: VecDeque<ProcessKey>,
+    capacity: usize,
+}
+
+impl<T> Recent<T> {
+    pub fn new(capacity: usize) -> Self {
+        Self { entries: HashMap::new(), order: VecDeque::new(), capacity }
+    }
+
+    pub fn get(&self, key: &ProcessKey) -> Option<&T> {
+        self.entries.get(key)
+    }
+
+    pub fn remove(&mut self, key: &ProcessKey) -> Option<T> {
+        self.order.retain(|k| k != key);
+        self.entries.remove(key)
+    }
+
+    pub fn insert(&mut self, key: ProcessKey, value: T) {
+        if self.entries.insert(key, value).is_none() {
+            self.order.push_back(key);
+        }
+        if self.order.len() > self.capacity
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.entries.remove(&oldest);
+        }
+    }
+
+    pub fn entry(&mut self, key: ProcessKey) -> &mut T
+    where
+        T: Default,
+    {
+        if !self.entries.contains_key(&key) {
+            self.insert(key, T::default());
+        }
+        self.entries.entry(key).or_default()
+    }
+}
