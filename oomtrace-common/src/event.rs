@@ -17,6 +17,9 @@ pub const KIND_EXIT: u16 = 3;
 /// A process was given its SIGKILL, in its own context ([`DeliverEvent`]).
 pub const KIND_DELIVER: u16 = 4;
 
+/// The OOM killer has chosen ([`OomEvent`]).
+pub const KIND_OOM: u16 = 5;
+
 /// Something did not fit and was cut: a path, the command line, the ancestors.
 pub const FLAG_TRUNCATED: u32 = 1;
 /// The sender's command line is longer than what was recorded.
@@ -279,6 +282,46 @@ pub struct DeliverEvent {
     pub start_boot_ns: u64,
 }
 
+/// The OOM killer has chosen and is about to kill (`oom_kill_process`, mm/oom_kill.c, 5.4 to 7.3): its own record of why.
+/// The SIGKILL follows in the same context, unless the chosen process is dying already. Its tail is the limit owner's
+/// path, as in [`SignalTail`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OomEvent {
+    pub header: Header,
+    /// `current`'s thread id.
+    pub trigger_tid: u32,
+    /// Thread group id of `oom_control.chosen`.
+    pub chosen_tgid: u32,
+    /// Start of its leader on `CLOCK_BOOTTIME`, in nanoseconds.
+    pub chosen_start_boot_ns: u64,
+    /// `oom_control.chosen_points`: pages, and adjustment by score.
+    pub chosen_points: i64,
+    /// `oom_control.totalpages`: the limit with swap, or the machine's memory; not the victim's size.
+    pub total_pages: u64,
+    /// `oom_control.constraint`, one of the `CONSTRAINT_` constants.
+    pub constraint: u32,
+    /// `oom_control.order`; -1 = asked for by a person (sysrq-f).
+    pub order: i32,
+    /// `oom_control.gfp_mask`.
+    pub gfp: u32,
+    /// Bytes in the tail.
+    pub owner_path: u16,
+    /// Zero.
+    pub reserved: u16,
+    /// The cgroup whose limit was hit; its id is 0 when there is none.
+    pub owner: MemcgLevel,
+}
+
+/// `enum oom_constraint` (include/linux/oom.h, 5.4 to 7.3).
+pub const CONSTRAINT_NONE: u32 = 0;
+/// The allocation may use certain nodes only (cpuset).
+pub const CONSTRAINT_CPUSET: u32 = 1;
+/// The allocation may use certain nodes only (memory policy).
+pub const CONSTRAINT_MEMORY_POLICY: u32 = 2;
+/// A memory cgroup's limit.
+pub const CONSTRAINT_MEMCG: u32 = 3;
+
 // The kernel side fills these in a map value whose bytes are reused: a hole would leak an older event's bytes.
 const _: () = {
     assert!(size_of::<Header>() == 16);
@@ -289,6 +332,7 @@ const _: () = {
     assert!(size_of::<SignalEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 24);
     assert!(size_of::<MemcgLevel>() == 56);
     assert!(size_of::<ExitEvent>() == 16 + size_of::<TaskInfo>() + 8);
+    assert!(size_of::<OomEvent>() == 16 + 8 + 3 * 8 + 16 + size_of::<MemcgLevel>());
     assert!(size_of::<DeliverEvent>() == 16 + 8 + 8);
     assert!(size_of::<MarkVictimEvent>() == 16 + 2 * size_of::<TaskInfo>() + 6 * 8 + 8 + 8);
 };

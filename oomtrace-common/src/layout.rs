@@ -124,6 +124,14 @@ layout! {
     memcg_memsw,
     /// `mem_cgroup.swap`
     memcg_swap,
+    /// `oom_control`
+    oc_memcg,
+    oc_gfp_mask,
+    oc_order,
+    oc_totalpages,
+    oc_chosen,
+    oc_chosen_points,
+    oc_constraint,
     /// `page_counter`
     counter_usage,
     counter_max,

@@ -34,6 +34,10 @@ pub static SIGNAL_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(
 #[map]
 pub static MARK_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
+/// Where `oom_kill_process` puts an event together: the OOM killer runs once at a time (`oom_lock`), but on any CPU.
+#[map]
+pub static OOM_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
 /// Where `signal_deliver` puts an event together; its hook runs under the siglock, too.
 #[map]
 pub static DELIVER_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);

@@ -8,6 +8,7 @@
 mod globals;
 mod kernel;
 mod mark_victim;
+mod oom_kill_process;
 mod record;
 mod sched_process_exit;
 mod signal_deliver;

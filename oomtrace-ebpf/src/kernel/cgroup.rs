@@ -36,7 +36,7 @@ pub fn hierarchy(cgroup: u64) -> u32 {
 ///
 /// Read in the kernel because the directory may be gone before user space asks.
 #[inline(always)]
-fn push_path<T>(record: &Record<T>, cgroup: u64) {
+pub fn push_path<T>(record: &Record<T>, cgroup: u64) {
     let mut kn: u64 = field!(cgroup, cgroup_kn);
     for _ in 0..MAX_CGROUP_DEPTH {
         let parent: u64 = field!(kn, kn_parent);

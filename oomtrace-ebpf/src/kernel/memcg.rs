@@ -25,8 +25,9 @@ pub fn push_levels<T>(record: &Record<T>, task: u64) {
     record.truncate();
 }
 
+/// Fills in a level.
 #[inline(always)]
-fn fill(out: *mut MemcgLevel, css: u64) {
+pub fn fill(out: *mut MemcgLevel, css: u64) {
     let memcg = css.wrapping_sub(u64::from(layout!(memcg_css)));
     let memory = memcg.wrapping_add(u64::from(layout!(memcg_memory)));
     let key = cgroup::key(field!(css, css_cgroup));

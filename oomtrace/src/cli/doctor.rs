@@ -151,11 +151,12 @@ fn hooks(report: &mut Report) -> anyhow::Result<Status> {
                         report.line(Mark::Note, hook.name(), "not needed on this kernel")?;
                     }
                     true => report.line(Mark::Good, hook.name(), "loaded and attached")?,
-                    false => report.line(Mark::Costs, hook.name(), hook.cost())?,
+                    false => {
+                        let why = probe.refused.iter().find(|(refused, _)| *refused == hook);
+                        let why = why.map_or("", |(_, why)| why.as_str());
+                        report.line(Mark::Costs, hook.name(), &format!("{why}; without it: {}", hook.cost()))?;
+                    }
                 }
-            }
-            for missing in probe.missing.iter().filter(|m| m.contains("could not be attached")) {
-                report.line(Mark::Note, "", missing)?;
             }
             Ok(Status::Done)
         }

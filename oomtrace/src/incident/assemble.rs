@@ -2,10 +2,10 @@
 
 use super::correlate::{EXIT_NS, Earlier, Ending, Episode, Kill};
 use super::model::{
-    Attribution, Collateral, Container, Exit, Incident, InitEnd, InitKilled, Login, Memory, Oom, OomScope, Pod,
-    Preceding, Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Victim, VictimMemory,
+    Attribution, Collateral, Container, Exit, Incident, InitEnd, InitKilled, Login, Pod, Preceding, Process, Role,
+    SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Victim,
 };
-use super::oom::{self, Basis};
+use super::oom;
 use super::path::is_by_process;
 use crate::container::placement::{ContainerPlace, Placement, Runtime};
 use crate::node::clock::WallClock;
@@ -49,8 +49,10 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
     let mut gaps = Gaps::default();
     let at = episode.at();
     let Episode { chosen, collateral, preceding, init_killed_by, init_ending } = episode;
-    let Kill { signal, path, mark, cmdline, ending } = chosen;
-    let is_oom = mark.is_some() || path.is_some_and(|p| matches!(p.path, SignalPath::OomKill | SignalPath::OomGroup));
+    let Kill { signal, path, mark, choice, cmdline, ending } = chosen;
+    let is_oom = mark.is_some()
+        || choice.is_some()
+        || path.is_some_and(|p| matches!(p.path, SignalPath::OomKill | SignalPath::OomGroup));
 
     let victim_task = signal.as_ref().map(|s| &s.victim).or_else(|| mark.as_ref().and_then(|m| m.victim.as_ref()));
     let victim_place = victim_task.map(place).unwrap_or_default();
@@ -103,8 +105,10 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
         Some(_) => {}
         None => gaps.attribution.push("the SIGKILL itself (signal_generate is not attached)".to_owned()),
     }
-    let (oom, memory) =
-        if is_oom { describe_oom(mark.as_ref(), symbols, &victim_place, &collateral, &mut gaps) } else { (None, None) };
+    let facts = oom::Facts { choice: choice.as_ref(), mark: mark.as_ref(), symbols, placement: &victim_place.1 };
+    let group = collateral.iter().any(|(role, _)| *role == Role::OomGroup);
+    let oom = is_oom.then(|| oom::describe(&facts, group, &mut gaps.attribution));
+    let memory = mark.as_ref().filter(|_| is_oom).and_then(oom::describe_levels);
     let swept = path.is_some_and(|p| p.path == SignalPath::PidNamespaceExit);
     let init_end = signal.as_ref().filter(|_| swept).map(|signal| {
         let init = describe(&signal.sender, context);
@@ -320,62 +324,6 @@ fn describe_collateral(role: Role, kill: &Kill, context: &mut Context<'_>) -> Op
     let mut process = describe(task, context);
     set_arguments(&mut process, kill.cmdline.as_ref());
     Some(Collateral { process, role })
-}
-
-fn describe_oom(
-    mark: Option<&MarkVictim>,
-    symbols: &[String],
-    (_, placement): &(Option<String>, Placement),
-    collateral: &[(Role, Kill)],
-    gaps: &mut Gaps,
-) -> (Option<Oom>, Option<Memory>) {
-    let levels = mark.map(|m| m.levels.as_slice()).unwrap_or_default();
-    let (scope, basis) = oom::scope(symbols, levels);
-    if basis == Basis::Counters {
-        gaps.attribution.push("what ran out is guessed from how full each memory cgroup was".to_owned());
-    }
-    if scope == OomScope::Host {
-        gaps.attribution
-            .push("whether a cpuset or a memory policy narrowed the choice (oom_control is not read)".to_owned());
-    }
-    let victim_path = mark.and_then(|m| m.victim.as_ref()).and_then(|v| v.memory_path.as_deref());
-    let mut limit_owner = None;
-    if scope == OomScope::Memcg {
-        match oom::limit_owner(levels) {
-            Some((level, only)) => {
-                limit_owner = oom::describe_owner(level, victim_path, placement);
-                gaps.attribution.push(if only {
-                    "which limit was hit is read off the counters: the only full one (oom_control is not read)"
-                        .to_owned()
-                } else {
-                    "which limit was hit: no single one was full when the victim was chosen".to_owned()
-                });
-            }
-            None => gaps.attribution.push("which limit was hit (no memory cgroup of the victim shows one)".to_owned()),
-        }
-    }
-    if mark.is_none() {
-        gaps.attribution.push("the victim's memory and limits (no mark_victim event came)".to_owned());
-    }
-    let group = collateral.iter().any(|(role, _)| *role == Role::OomGroup);
-    let oom = Oom {
-        scope: Some(scope),
-        limit_owner,
-        order: None,
-        gfp: None,
-        group: group.then_some(true),
-        chosen_points: None,
-        oom_score_adj: mark.map(|m| m.oom_score_adj),
-        victim_memory: mark.map(|m| VictimMemory {
-            anon_bytes: m.anon_bytes,
-            file_bytes: m.file_bytes,
-            shmem_bytes: m.shmem_bytes,
-            swap_bytes: m.swap_bytes,
-            page_tables_bytes: m.page_table_bytes,
-            total_vm_bytes: m.total_vm_bytes,
-        }),
-    };
-    (Some(oom), mark.and_then(|m| oom::describe_levels(m, victim_path)))
 }
 
 /// A boot time that the calendar cannot show does not happen: clocks are 64-bit nanoseconds.

@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 
 use super::model::{Role, SignalPath};
 use super::path::{self, Path};
-use crate::probe::event::{BootNs, Cmdline, Event, Exit, Info, MarkVictim, Outcome, ProcessKey, Signal};
+use crate::probe::event::{BootNs, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, Outcome, ProcessKey, Signal};
 pub use episode::{Earlier, Ending, Episode, Kill};
 use open::{Open, OpenSet};
 use recent::Recent;
@@ -64,6 +64,8 @@ pub struct Correlator {
     killed: Recent<Option<Box<Earlier>>>,
     /// How inits of pid namespaces ended.
     ended: Recent<Ending>,
+    /// The OOM killer's latest choice. It makes one at a time (`oom_lock`).
+    choice: Option<OomChoice>,
 }
 
 impl Correlator {
@@ -75,6 +77,7 @@ impl Correlator {
             preceding: Recent::new(PRECEDED),
             killed: Recent::new(KILLED),
             ended: Recent::new(INITS),
+            choice: None,
         }
     }
 
@@ -86,6 +89,8 @@ impl Correlator {
         match event {
             Event::Signal(signal) => self.signal(*signal, &mut done),
             Event::MarkVictim(mark) => self.mark(*mark, &mut done),
+            // The SIGKILL comes next, in the same context; without one, the chosen process was dying already.
+            Event::Oom(choice) => self.choice = Some(*choice),
             Event::Exit(exit) => self.exit(*exit),
             Event::Deliver(deliver) => self.cmdline(deliver.key, deliver.cmdline),
         }
@@ -158,7 +163,10 @@ impl Correlator {
             Info::None | Info::Real(_) => 0,
         };
         let tid = signal.sender.tid;
-        let mut episode = Episode::of(Kill::by(signal, path));
+        let choice = self
+            .choice
+            .take_if(|choice| choice.trigger_tid == tid && choice.chosen == victim && signal.info == Info::Kernel);
+        let mut episode = Episode::of(Kill { choice, ..Kill::by(signal, path) });
         if role == Role::PidNamespace {
             episode.init_killed_by = self.killed.get(&sender).cloned().flatten();
             episode.init_ending = self.ended.get(&sender).copied();

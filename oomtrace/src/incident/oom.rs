@@ -1,12 +1,13 @@
-//! What ran out, and whose limit it was: inferred from the kernel stack and from the victim's memory counters.
+//! What ran out, and whose limit it was: from the OOM killer's own record where it can be read, else inferred from the
+//! kernel stack and the victim's memory counters.
 //!
-//! The kernel charges from the victim's cgroup up and fails at the lowest counter that is over its limit; the charge is
+//! The inference: the kernel charges from the victim's cgroup up and fails at the lowest counter that is over its limit; the charge is
 //! rolled back, so that counter stays at its limit, give or take one charge (mm/page_counter.c, 5.4 to 7.3).
 
-use super::model::{LimitOwner, Memory, MemoryLevel, OomScope};
+use super::model::{LimitOwner, Memory, MemoryLevel, Oom, OomScope, VictimMemory};
 use crate::container::placement::Placement;
 use crate::probe::decode::prefix;
-use crate::probe::event::{MarkVictim, MemcgLevel};
+use crate::probe::event::{Constraint, MarkVictim, MemcgLevel, OomChoice};
 
 /// A counter within this of its limit is full: the kernel charges up to 64 pages at once (MEMCG_CHARGE_BATCH,
 /// include/linux/memcontrol.h), 4 KiB each.
@@ -64,28 +65,106 @@ fn path_of(level: &MemcgLevel, victim_path: Option<&str>) -> Option<String> {
     if level.cgroup.level == 0 { Some("/".to_owned()) } else { Some(prefix(victim_path?, level.cgroup.level)) }
 }
 
-/// The contract's form of the limit owner.
+/// All that is known of one OOM kill.
+pub struct Facts<'a> {
+    /// The OOM killer's own record, where it can be read.
+    pub choice: Option<&'a OomChoice>,
+    pub mark: Option<&'a MarkVictim>,
+    /// Functions on the kernel stack.
+    pub symbols: &'a [String],
+    /// Where the victim lives.
+    pub placement: &'a Placement,
+}
+
+/// The contract's form. What could not be seen goes to `unseen`, in words.
 #[must_use]
-pub fn describe_owner(level: &MemcgLevel, victim_path: Option<&str>, placement: &Placement) -> Option<LimitOwner> {
-    let path = path_of(level, victim_path)?;
-    Some(LimitOwner {
+pub fn describe(facts: &Facts<'_>, group: bool, unseen: &mut Vec<String>) -> Oom {
+    let (scope, limit_owner) = match facts.choice {
+        Some(choice) => by_record(choice, facts.placement),
+        None => by_inference(facts, unseen),
+    };
+    if facts.mark.is_none() {
+        unseen.push("the victim's memory and limits (no mark_victim event came)".to_owned());
+    }
+    Oom {
+        scope: Some(scope),
+        limit_owner,
+        order: facts.choice.map(|choice| choice.order),
+        gfp: facts.choice.map(|choice| format!("{:#x}", choice.gfp)),
+        group: group.then_some(true),
+        chosen_points: facts.choice.map(|choice| choice.chosen_points),
+        oom_score_adj: facts.mark.map(|m| m.oom_score_adj),
+        victim_memory: facts.mark.map(|m| VictimMemory {
+            anon_bytes: m.anon_bytes,
+            file_bytes: m.file_bytes,
+            shmem_bytes: m.shmem_bytes,
+            swap_bytes: m.swap_bytes,
+            page_tables_bytes: m.page_table_bytes,
+            total_vm_bytes: m.total_vm_bytes,
+        }),
+    }
+}
+
+/// What the OOM killer itself says.
+fn by_record(choice: &OomChoice, placement: &Placement) -> (OomScope, Option<LimitOwner>) {
+    let owner = choice.owner.as_ref().and_then(|(level, path)| Some(owner_of(level, path.clone()?, placement)));
+    let scope = match (choice.constraint, &choice.owner) {
+        (Constraint::Memcg, _) | (_, Some(_)) => OomScope::Memcg,
+        (Constraint::Cpuset, None) => OomScope::Cpuset,
+        (Constraint::MemoryPolicy, None) => OomScope::Mempolicy,
+        (Constraint::None | Constraint::Other(_), None) => OomScope::Host,
+    };
+    (scope, owner)
+}
+
+/// What the stack and the counters suggest.
+fn by_inference(facts: &Facts<'_>, unseen: &mut Vec<String>) -> (OomScope, Option<LimitOwner>) {
+    let levels = facts.mark.map(|m| m.levels.as_slice()).unwrap_or_default();
+    let (scope, basis) = scope(facts.symbols, levels);
+    if basis == Basis::Counters {
+        unseen.push("what ran out is guessed from how full each memory cgroup was".to_owned());
+    }
+    if scope == OomScope::Host {
+        unseen.push("whether a cpuset or a memory policy narrowed the choice (oom_control is not read)".to_owned());
+        return (scope, None);
+    }
+    let Some((level, only)) = limit_owner(levels) else {
+        unseen.push("which limit was hit (no memory cgroup of the victim shows one)".to_owned());
+        return (scope, None);
+    };
+    unseen.push(if only {
+        "which limit was hit is read off the counters: the only full one (oom_control is not read)".to_owned()
+    } else {
+        "which limit was hit: no single one was full when the victim was chosen".to_owned()
+    });
+    let path = path_of(level, facts.mark.and_then(victim_path));
+    (scope, path.map(|path| owner_of(level, path, facts.placement)))
+}
+
+fn owner_of(level: &MemcgLevel, path: String, placement: &Placement) -> LimitOwner {
+    LimitOwner {
         level: placement.level(&path),
         path,
         limit_bytes: level.limit_bytes,
         usage_bytes: Some(level.usage_bytes),
         peak_bytes: Some(level.peak_bytes),
-    })
+    }
+}
+
+/// The path of the victim's memory cgroup.
+fn victim_path(mark: &MarkVictim) -> Option<&str> {
+    mark.victim.as_ref()?.memory_path.as_deref()
 }
 
 /// The contract's form of all levels.
 #[must_use]
-pub fn describe_levels(mark: &MarkVictim, victim_path: Option<&str>) -> Option<Memory> {
+pub fn describe_levels(mark: &MarkVictim) -> Option<Memory> {
     let levels: Vec<MemoryLevel> = mark
         .levels
         .iter()
         .filter_map(|level| {
             Some(MemoryLevel {
-                path: path_of(level, victim_path)?,
+                path: path_of(level, victim_path(mark))?,
                 usage_bytes: level.usage_bytes,
                 limit_bytes: level.limit_bytes,
                 peak_bytes: level.peak_bytes,
@@ -160,6 +239,44 @@ mod tests {
             ("", &[][..], (OomScope::Host, Basis::Counters)),
         ] {
             assert_eq!(scope(&stack(symbols), levels), expected, "{symbols}");
+        }
+    }
+
+    fn choice(constraint: Constraint, owner: Option<MemcgLevel>) -> OomChoice {
+        OomChoice {
+            at: 0,
+            trigger_tid: 10,
+            chosen: crate::probe::event::ProcessKey { pid: 20, start: 0 },
+            chosen_points: 300,
+            constraint,
+            order: 0,
+            gfp: 0xcc0,
+            owner: owner.map(|level| (level, Some("/a".to_owned()))),
+        }
+    }
+
+    #[test]
+    fn the_oom_killers_own_record_outweighs_every_inference() {
+        let placement = Placement::default();
+        let stack = ["mem_cgroup_out_of_memory".to_owned()];
+        for (constraint, owner, scope) in [
+            (Constraint::Memcg, Some(level(1, 5 * MIB, Some(9 * MIB))), OomScope::Memcg),
+            (Constraint::None, None, OomScope::Host),
+            (Constraint::Cpuset, None, OomScope::Cpuset),
+            (Constraint::MemoryPolicy, None, OomScope::Mempolicy),
+        ] {
+            let choice = choice(constraint, owner);
+            let facts = Facts { choice: Some(&choice), mark: None, symbols: &stack, placement: &placement };
+            let mut unseen = Vec::new();
+            let oom = describe(&facts, false, &mut unseen);
+            assert_eq!((oom.scope, oom.chosen_points, oom.gfp.as_deref()), (Some(scope), Some(300), Some("0xcc0")));
+            // It is not full, and it is the owner all the same.
+            assert_eq!(
+                oom.limit_owner.map(|o| (o.path, o.limit_bytes)),
+                owner.map(|o| ("/a".to_owned(), o.limit_bytes))
+            );
+            // Only the mark is missing here.
+            assert_eq!(unseen.len(), 1, "{unseen:?}");
         }
     }
 }

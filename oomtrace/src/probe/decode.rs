@@ -6,7 +6,8 @@ use oomtrace_common::event::{
 };
 
 use super::event::{
-    Ancestor, Cmdline, Deliver, Event, Exit, Info, MarkVictim, MemcgLevel, Outcome, ProcessKey, Signal, Task,
+    Ancestor, Cmdline, Constraint, Deliver, Event, Exit, Info, MarkVictim, MemcgLevel, OomChoice, Outcome, ProcessKey,
+    Signal, Task,
 };
 
 /// Why bytes are not an event.
@@ -44,6 +45,7 @@ pub fn decode(mut bytes: &[u8], page_size: u64) -> Result<Event, DecodeError> {
     match header.kind {
         wire::KIND_SIGNAL => Ok(Event::Signal(Box::new(signal(at, header)?))),
         wire::KIND_MARK_VICTIM => Ok(Event::MarkVictim(Box::new(mark_victim(at, header, page_size)?))),
+        wire::KIND_OOM => Ok(Event::Oom(Box::new(oom(at, header, page_size)?))),
         wire::KIND_EXIT => Ok(Event::Exit(Box::new(exit(at, header)?))),
         wire::KIND_DELIVER => Ok(Event::Deliver(deliver(at, header)?)),
         other => Err(DecodeError::Kind(other)),
@@ -131,6 +133,37 @@ fn mark_victim(at: &mut &[u8], header: wire::Header, page_size: u64) -> Result<M
         total_vm_bytes,
         oom_score_adj,
         levels: many(&mut levels, |at| level(at, page_size))?,
+    })
+}
+
+fn oom(at: &mut &[u8], header: wire::Header, page_size: u64) -> Result<OomChoice, DecodeError> {
+    let trigger_tid = at.try_get_u32_ne()?;
+    let pid = at.try_get_u32_ne()?;
+    let start = at.try_get_u64_ne()?;
+    let chosen_points = at.try_get_i64_ne()?;
+    let _total_pages = at.try_get_u64_ne()?;
+    let constraint = at.try_get_u32_ne()?;
+    let order = at.try_get_i32_ne()?;
+    let gfp = at.try_get_u32_ne()?;
+    let len = at.try_get_u16_ne()?;
+    let _reserved = at.try_get_u16_ne()?;
+    let owner = level(at, page_size)?;
+    let path = cgroup_path(section(at, len)?, owner.cgroup);
+    Ok(OomChoice {
+        at: header.boot_ns,
+        trigger_tid,
+        chosen: ProcessKey { pid, start },
+        chosen_points,
+        constraint: match constraint {
+            wire::CONSTRAINT_NONE => Constraint::None,
+            wire::CONSTRAINT_CPUSET => Constraint::Cpuset,
+            wire::CONSTRAINT_MEMORY_POLICY => Constraint::MemoryPolicy,
+            wire::CONSTRAINT_MEMCG => Constraint::Memcg,
+            other => Constraint::Other(other),
+        },
+        order,
+        gfp,
+        owner: (owner.cgroup.id != 0).then_some((owner, path)),
     })
 }
 

@@ -12,6 +12,8 @@ pub enum Event {
     Signal(Box<Signal>),
     /// The OOM killer marked a victim.
     MarkVictim(Box<MarkVictim>),
+    /// The OOM killer has chosen.
+    Oom(Box<OomChoice>),
     /// A process ended.
     Exit(Box<Exit>),
     /// A victim's arguments, read when it took its SIGKILL.
@@ -25,6 +27,7 @@ impl Event {
         match self {
             Self::Signal(s) => s.at,
             Self::MarkVictim(m) => m.at,
+            Self::Oom(o) => o.at,
             Self::Exit(e) => e.at,
             Self::Deliver(d) => d.at,
         }
@@ -161,6 +164,34 @@ pub struct Deliver {
     pub at: BootNs,
     pub key: ProcessKey,
     pub cmdline: Option<Cmdline>,
+}
+
+/// What the kernel's choice of a victim was limited to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Constraint {
+    /// Nothing: the machine ran out.
+    None,
+    Cpuset,
+    MemoryPolicy,
+    Memcg,
+    /// A value that no kernel from 5.4 to 7.3 has.
+    Other(u32),
+}
+
+/// The OOM killer's own record of its choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OomChoice {
+    pub at: BootNs,
+    /// The thread in whose context the SIGKILL follows.
+    pub trigger_tid: u32,
+    pub chosen: ProcessKey,
+    pub chosen_points: i64,
+    pub constraint: Constraint,
+    /// -1 = asked for by sysrq-f.
+    pub order: i32,
+    pub gfp: u32,
+    /// The cgroup whose limit was hit, and its path.
+    pub owner: Option<(MemcgLevel, Option<String>)>,
 }
 
 /// One memory cgroup's counters.

@@ -85,6 +85,13 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("memcg_memory", "mem_cgroup", &["memory"]),
     ("memcg_memsw", "mem_cgroup", &["memsw"]),
     ("memcg_swap", "mem_cgroup", &["swap"]),
+    ("oc_memcg", "oom_control", &["memcg"]),
+    ("oc_gfp_mask", "oom_control", &["gfp_mask"]),
+    ("oc_order", "oom_control", &["order"]),
+    ("oc_totalpages", "oom_control", &["totalpages"]),
+    ("oc_chosen", "oom_control", &["chosen"]),
+    ("oc_chosen_points", "oom_control", &["chosen_points"]),
+    ("oc_constraint", "oom_control", &["constraint"]),
     ("counter_usage", "page_counter", &["usage"]),
     ("counter_max", "page_counter", &["max"]),
     ("counter_watermark", "page_counter", &["watermark"]),
@@ -156,6 +163,10 @@ const COSTS: &[(&[&str], &str)] = &[
         "memory limits and usage at the kill",
     ),
     (&["memcg_memsw", "memcg_swap"], "swap limits at the kill"),
+    (
+        &["oc_memcg", "oc_gfp_mask", "oc_order", "oc_totalpages", "oc_chosen", "oc_chosen_points", "oc_constraint"],
+        "the OOM killer's own record",
+    ),
     (&["siginfo_code"], "si_code"),
 ];
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use aya::programs::{ProgramError, RawTracePoint};
+use aya::programs::{KProbe, ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
 use oomtrace_common::settings::{SETTINGS_GLOBAL, Settings, signal_bit};
@@ -19,6 +19,9 @@ static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"),
 /// mapped twice, so it counts twice in this process's resident memory.
 pub const DEFAULT_RING_BYTES: u32 = 4 << 20;
 
+/// What perf_event_open(2) attaches kprobes through (4.17); absent without CONFIG_KPROBES.
+const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
+
 const SIGKILL: u32 = 9;
 /// What a person or a service manager asks a process to stop with: kept as what came before a kill.
 /// SIGINT, SIGQUIT, SIGTERM.
@@ -33,10 +36,12 @@ pub enum Hook {
     MarkVictim,
     SchedProcessExit,
     SignalDeliver,
+    OomKillProcess,
 }
 
 impl Hook {
-    pub const ALL: [Self; 4] = [Self::SignalGenerate, Self::MarkVictim, Self::SchedProcessExit, Self::SignalDeliver];
+    pub const ALL: [Self; 5] =
+        [Self::SignalGenerate, Self::MarkVictim, Self::SchedProcessExit, Self::SignalDeliver, Self::OomKillProcess];
 
     /// Program name, and name of the raw tracepoint.
     #[must_use]
@@ -46,6 +51,7 @@ impl Hook {
             Self::MarkVictim => "mark_victim",
             Self::SchedProcessExit => "sched_process_exit",
             Self::SignalDeliver => "signal_deliver",
+            Self::OomKillProcess => "oom_kill_process",
         }
     }
 
@@ -64,6 +70,9 @@ impl Hook {
             }
             Self::SchedProcessExit => {
                 "how a killed process ended, and when; the sweep of a container is not joined to the kill of its init"
+            }
+            Self::OomKillProcess => {
+                "the OOM killer's own record: whose limit was hit is read off the memory counters instead"
             }
             Self::SignalDeliver => "the command line of a victim that is gone before /proc is read",
             Self::MarkVictim => {
@@ -119,7 +128,9 @@ pub struct Probe {
     pub attached: Vec<Hook>,
     /// Hooks that this kernel does not need: another one gives the same and more.
     pub unneeded: Vec<Hook>,
-    /// What cannot be seen, in words.
+    /// Hooks that could not be attached, and why.
+    pub refused: Vec<(Hook, String)>,
+    /// What cannot be seen, in words: fields that this kernel lacks, and what each refused hook costs.
     pub missing: Vec<String>,
 }
 
@@ -154,17 +165,18 @@ impl Probe {
                 Ok(()) => attached.push(hook),
                 Err(why) => {
                     missing.push(format!("{} could not be attached ({why}): {}", hook.name(), hook.cost()));
-                    refused.push(format!("{}: {why}", hook.name()));
+                    refused.push((hook, why));
                 }
             }
         }
         // Exits and deliveries only add to a kill that another hook reports.
         if !attached.contains(&Hook::SignalGenerate) && !attached.contains(&Hook::MarkVictim) {
-            return Err(LoadError::NoHook(refused));
+            let why = refused.iter().map(|(hook, why)| format!("{}: {why}", hook.name()));
+            return Err(LoadError::NoHook(why.collect()));
         }
         let events = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(|e| LoadError::Load(e.to_string()))?;
         let lost = PerCpuArray::try_from(take(&mut ebpf, "LOST")?).map_err(|e| LoadError::Load(e.to_string()))?;
-        Ok(Self { ebpf, events, lost: LostCounter(lost), attached, unneeded, missing })
+        Ok(Self { ebpf, events, lost: LostCounter(lost), attached, unneeded, refused, missing })
     }
 
     /// The hook's program is running.
@@ -264,6 +276,16 @@ fn attach(ebpf: &mut Ebpf, layout: &KernelLayout, hook: Hook) -> Result<(), Stri
         _ => {}
     }
     let program = ebpf.program_mut(hook.name()).ok_or("the kernel side has no such program")?;
+    if hook == Hook::OomKillProcess {
+        if !Path::new(KPROBE_PMU).exists() {
+            return Err("this kernel has no kprobes".to_owned());
+        }
+        // Fires once an OOM kill, so a kprobe's price does not matter, and unlike fentry it needs no second reading of BTF.
+        let program: &mut KProbe = program.try_into().map_err(|e: ProgramError| e.to_string())?;
+        program.load().map_err(|e| describe(&e))?;
+        program.attach(hook.name(), 0).map_err(|e| chain(&e))?;
+        return Ok(());
+    }
     let program: &mut RawTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
     program.load().map_err(|e| describe(&e))?;
     program.attach(hook.name()).map_err(|e| describe(&e))?;

@@ -72,10 +72,12 @@ fn cause(incident: &Incident) -> (Cause, Confidence) {
     (Cause::ProcessKill, Confidence::Certain)
 }
 
-/// An OOM kill is certain; whose limit it was is read off counters, and so is not.
+/// Certain when the OOM killer's own record was read; read off the counters, whose limit it was is likely at best.
 fn oom(incident: &Incident) -> (Cause, Confidence) {
     let Some(oom) = &incident.oom else { return (Cause::OtherKernel, Confidence::Possible) };
     let seen_on_stack = !incident.signal.kernel_stack.is_empty();
+    // Only the OOM killer's own record has the points; it says what ran out, and whose limit it was.
+    let by_record = oom.chosen_points.is_some();
     match (oom.scope, &oom.limit_owner) {
         (Some(OomScope::Memcg), Some(owner)) => {
             let cause = match owner.level {
@@ -85,12 +87,20 @@ fn oom(incident: &Incident) -> (Cause, Confidence) {
                 // A limit on the root is only there for a kernel inside a container; it is the machine's own.
                 LimitLevel::Slice | LimitLevel::Root => Cause::OomSliceLimit,
             };
-            let confidence =
-                if seen_on_stack && full_levels(incident) == 1 { Confidence::Likely } else { Confidence::Possible };
+            let confidence = if by_record {
+                Confidence::Certain
+            } else if seen_on_stack && full_levels(incident) == 1 {
+                Confidence::Likely
+            } else {
+                Confidence::Possible
+            };
             (cause, confidence)
         }
         (Some(OomScope::Memcg), None) => (own_level(incident), Confidence::Possible),
-        (Some(OomScope::Cpuset | OomScope::Mempolicy), _) => (Cause::OomConstrained, Confidence::Likely),
+        (Some(OomScope::Cpuset | OomScope::Mempolicy), _) => {
+            (Cause::OomConstrained, if by_record { Confidence::Certain } else { Confidence::Likely })
+        }
+        (Some(OomScope::Host) | None, _) if by_record => (Cause::OomHost, Confidence::Certain),
         (Some(OomScope::Host) | None, _) => {
             (Cause::OomHost, if seen_on_stack { Confidence::Likely } else { Confidence::Possible })
         }

@@ -61,7 +61,7 @@ pub async fn run(
         mark_victim: probe.has(Hook::MarkVictim),
         process_exit: probe.has(Hook::SchedProcessExit),
     };
-    let Probe { ebpf, events, lost, attached, missing, unneeded: _ } = probe;
+    let Probe { ebpf, events, lost, attached, missing, .. } = probe;
     // Holds the programs for as long as this runs.
     let _ebpf = ebpf;
     let mut ring = Ring::new(events).map_err(WatchError::Ring)?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use oomtrace::incident::model::{Cause, Incident, OomScope, SenderKind, SignalPath};
+use oomtrace::incident::model::{Cause, Confidence, Incident, OomScope, SenderKind, SignalPath};
 use oomtrace::incident::text;
 use oomtrace::probe::load::{Hook, Probe};
 use oomtrace::sink::escape::escape;
@@ -20,20 +20,27 @@ impl Checks {
     /// Every hook is attached.
     pub fn hooks(&mut self, probe: &Probe) -> io::Result<()> {
         for hook in Hook::ALL.into_iter().filter(|hook| !probe.unneeded.contains(hook)) {
+            if hook == Hook::OomKillProcess && !probe.has(hook) {
+                writeln!(io::stdout(), "miss  {} is not attached  ({})", hook.name(), hook.cost())?;
+                continue;
+            }
             let detail = if probe.has(hook) { "" } else { hook.cost() };
             self.check(&format!("{} is attached", hook.name()), probe.has(hook), detail)?;
         }
         Ok(())
     }
 
-    /// The OOM kill of `pid` at the limit of the cgroup `name`.
-    pub fn oom(&mut self, incident: &Incident, pid: u32, name: &str, limit: u64) -> io::Result<()> {
+    /// The OOM kill of `pid` at the limit of the cgroup `name`; `by_record` when the OOM killer's own record is read.
+    pub fn oom(&mut self, incident: &Incident, pid: u32, name: &str, limit: u64, by_record: bool) -> io::Result<()> {
         let oom = incident.oom.as_ref();
         let owner = oom.and_then(|oom| oom.limit_owner.as_ref());
         let cause = incident.verdict.as_ref().map(|v| v.cause);
         let summary = incident.verdict.as_ref().map(|v| v.summary.clone()).unwrap_or_default();
         self.check("an OOM kill is reported, with its victim", incident.victim.process.pid == pid, &summary)?;
         self.check("its cause is a cgroup's limit", cause == Some(Cause::OomSliceLimit), &format!("{cause:?}"))?;
+        let confidence = incident.verdict.as_ref().map(|v| v.confidence);
+        let expected = if by_record { Confidence::Certain } else { Confidence::Likely };
+        self.check("it is as sure as it can be here", confidence == Some(expected), &format!("{confidence:?}"))?;
         self.check(
             "a memory cgroup ran out, not the machine",
             oom.and_then(|oom| oom.scope) == Some(OomScope::Memcg),

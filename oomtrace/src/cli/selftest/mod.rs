@@ -13,7 +13,7 @@ use oomtrace::container::directory::Directory;
 use oomtrace::container::docker::Docker;
 use oomtrace::incident::model::{Incident, Record};
 use oomtrace::node::cgroups;
-use oomtrace::probe::load::{Options, Probe};
+use oomtrace::probe::load::{Hook, Options, Probe};
 use oomtrace::sink::Sink;
 use oomtrace::watch::{self, filter::Filter};
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,6 +51,7 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
     let mut checks = Checks::default();
     let probe = Probe::load(&Options::default())?;
     checks.hooks(&probe)?;
+    let by_record = probe.has(Hook::OomKillProcess);
     let (records, mut seen) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let directory = Directory::new(Docker::new(options.docker_socket.clone()));
@@ -63,7 +64,7 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
         watch::run(probe, directory, Filter::default(), &mut sink, stopped).await
     });
     match kill_by_oom(&mut seen).await {
-        Ok((pid, scratch, incident)) => checks.oom(&incident, pid, &scratch, LIMIT_BYTES)?,
+        Ok((pid, scratch, incident)) => checks.oom(&incident, pid, &scratch, LIMIT_BYTES, by_record)?,
         Err(error) => checks.fail("an OOM kill is reported", &format!("{error:#}"))?,
     }
     match kill_by_hand(&mut seen).await {

@@ -2,7 +2,7 @@
 
 use super::super::model::{Role, SignalPath};
 use super::super::path::Path;
-use crate::probe::event::{BootNs, Cmdline, MarkVictim, Signal};
+use crate::probe::event::{BootNs, Cmdline, MarkVictim, OomChoice, Signal};
 
 /// One process of an episode.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +13,8 @@ pub struct Kill {
     pub mark: Option<MarkVictim>,
     /// The victim's arguments, read in its own context after the kill.
     pub cmdline: Option<Cmdline>,
+    /// Why the OOM killer chose it, in its own words.
+    pub choice: Option<OomChoice>,
     /// None when its end was not seen in time.
     pub ending: Option<Ending>,
 }
@@ -73,6 +75,7 @@ impl Episode {
     #[must_use]
     pub fn is_oom(&self) -> bool {
         self.chosen.mark.is_some()
+            || self.chosen.choice.is_some()
             || self.chosen.path.is_some_and(|p| matches!(p.path, SignalPath::OomKill | SignalPath::OomGroup))
     }
 }

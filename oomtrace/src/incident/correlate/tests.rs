@@ -47,6 +47,10 @@ fn at_time(event: Event, at: BootNs) -> Event {
             m.at = at;
             Event::MarkVictim(m)
         }
+        Event::Oom(mut o) => {
+            o.at = at;
+            Event::Oom(o)
+        }
         Event::Exit(mut e) => {
             e.at = at;
             Event::Exit(e)

@@ -151,6 +151,21 @@ fn whose_limit_it_was_decides_among_oom_kills() {
 }
 
 #[test]
+fn the_oom_killers_own_record_is_certain() {
+    for (scope, owner, cause) in [
+        (OomScope::Memcg, Some((0, LimitLevel::Container)), Cause::OomContainerLimit),
+        (OomScope::Host, None, Cause::OomHost),
+        (OomScope::Mempolicy, None, Cause::OomConstrained),
+    ] {
+        // Nothing is full any more, and there is no stack: it does not matter.
+        let mut incident = oom(&[("/a/b", 500, Some(512))], owner, scope);
+        incident.signal.kernel_stack.clear();
+        incident.oom.as_mut().unwrap().chosen_points = Some(1);
+        expect(&incident, cause, Confidence::Certain);
+    }
+}
+
+#[test]
 fn an_oom_kill_without_a_stack_is_only_possible() {
     let mut incident = oom(&[("/a", 512, Some(512))], Some((0, LimitLevel::Slice)), OomScope::Memcg);
     incident.signal.kernel_stack.clear();

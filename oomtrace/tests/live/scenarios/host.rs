@@ -30,7 +30,8 @@ pub const ALL: &[Scenario] = &[
 fn kill_by_this_process() {
     let mut tracer = Tracer::start(&[]);
     assert_eq!(tracer.ready.attached[..3], ["signal_generate", "mark_victim", "sched_process_exit"]);
-    assert_eq!(tracer.ready.missing, Vec::<String>::new());
+    // The OOM killer can be probed only where the kernel has kprobes.
+    assert!(tracer.ready.missing.iter().all(|m| m.starts_with("oom_kill_process")), "{:?}", tracer.ready.missing);
     let victim = Owned::sleeper();
     victim.kill(Signal::SIGKILL);
     let incident = tracer.incident(victim.pid());
