@@ -6,6 +6,7 @@
 
 pub mod advice;
 pub mod container;
+pub mod explain;
 pub mod incident;
 pub mod node;
 pub mod probe;

@@ -3,6 +3,7 @@
 mod completions;
 mod doctor;
 mod exit;
+mod explain;
 mod options;
 mod schema;
 mod selftest;
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Selftest(options)) => selftest::run(&options),
         Some(Verb::SelftestChild { role }) => selftest::run_child(role),
         Some(Verb::Doctor(options)) => doctor::run(&options),
+        Some(Verb::Explain { code }) => explain::run(&code),
         Some(Verb::Schema) => schema::run(),
         Some(Verb::Completions { shell }) => completions::run(shell),
     };

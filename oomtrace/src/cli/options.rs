@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use glob::Pattern;
 use oomtrace::container::docker;
+use oomtrace::explain::explain;
 use oomtrace::incident::model::Cause;
 use oomtrace::node::signals;
 use oomtrace::probe::load::{DEFAULT_RING_BYTES, Hook};
@@ -26,6 +27,7 @@ Examples:
   sudo oomtrace --json | jq .verdict         one JSON object a line (see `oomtrace schema`)
   sudo oomtrace --cause oom_container_limit  only containers that ran into their own limit
   sudo oomtrace doctor                       what can be seen on this node, and what cannot
+  oomtrace explain 137                       what an exit code says, and what it does not
 
 Exit status:
   0  stopped by Ctrl-C, SIGTERM or a closed pipe; or the verb did its work
@@ -57,6 +59,12 @@ pub enum Verb {
     Selftest(Runtimes),
     /// Show what this kernel and this node offer, and what is lost where something is missing
     Doctor(Doctor),
+    /// Say what an exit code or a reason means, and what it does not
+    Explain {
+        /// An exit code (137), a signal (SIGTERM), or Docker's or Kubernetes' reason (OOMKilled)
+        #[arg(value_parser = explanation)]
+        code: String,
+    },
     /// Print the JSON Schema of what --json puts out
     Schema,
     /// A process for the selftest to kill
@@ -187,6 +195,11 @@ fn ring_size(text: &str) -> Result<RingSize, String> {
 fn signal(text: &str) -> Result<u32, String> {
     let number = signals::number(text).ok_or("there is no such signal; `kill -l` lists them")?;
     Ok(number)
+}
+
+/// The explanation of a code, so that a code without one is a usage error.
+fn explanation(text: &str) -> Result<String, String> {
+    explain(text).ok_or_else(|| "it is no exit code, signal or reason such as 137, SIGKILL or OOMKilled".to_owned())
 }
 
 fn hook(text: &str) -> Result<Hook, String> {

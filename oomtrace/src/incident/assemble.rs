@@ -10,6 +10,7 @@ use super::path::is_by_process;
 use crate::container::placement::{ContainerPlace, Placement, Runtime};
 use crate::node::clock::WallClock;
 use crate::node::identity::Identity;
+use crate::node::memory::Snapshot;
 use crate::node::processes::Processes;
 use crate::node::signals;
 use crate::node::users::Users;
@@ -45,7 +46,7 @@ struct Gaps {
 
 /// Puts the incident together.
 #[must_use]
-pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
+pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Context<'_>) -> Draft {
     let mut gaps = Gaps::default();
     let at = episode.at();
     let Episode { chosen, collateral, preceding, init_killed_by, init_ending } = episode;
@@ -108,7 +109,11 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
     let facts = oom::Facts { choice: choice.as_ref(), mark: mark.as_ref(), symbols, placement: &victim_place.1 };
     let group = collateral.iter().any(|(role, _)| *role == Role::OomGroup);
     let oom = is_oom.then(|| oom::describe(&facts, group, &mut gaps.attribution));
-    let memory = mark.as_ref().filter(|_| is_oom).and_then(oom::describe_levels);
+    let mut memory = mark.as_ref().filter(|_| is_oom).and_then(oom::describe_levels);
+    let Snapshot { stat, host_available_bytes } = snapshot.filter(|_| is_oom).unwrap_or_default();
+    if let Some(memory) = &mut memory {
+        memory.stat = stat;
+    }
     let swept = path.is_some_and(|p| p.path == SignalPath::PidNamespaceExit);
     let init_end = signal.as_ref().filter(|_| swept).map(|signal| {
         let init = describe(&signal.sender, context);
@@ -140,6 +145,7 @@ pub fn assemble(episode: Episode, context: &mut Context<'_>) -> Draft {
             .collect(),
         victim,
         init_end,
+        host_available_bytes,
     };
     Draft { incident, victim_runtime, sender_runtime }
 }

@@ -88,6 +88,9 @@ pub struct Incident {
     /// For the judge only: the verdict's evidence says it in words.
     #[serde(skip)]
     pub init_end: Option<InitEnd>,
+    /// For the judge and the terminal only, like [`Self::init_end`]: what the machine had left, in bytes.
+    #[serde(skip)]
+    pub host_available_bytes: Option<u64>,
 }
 
 /// Why the init of a pid namespace ended whose other processes the kernel then killed.

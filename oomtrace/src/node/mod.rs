@@ -4,6 +4,7 @@ pub mod cgroups;
 pub mod clock;
 pub mod heap;
 pub mod identity;
+pub mod memory;
 pub mod processes;
 pub mod signals;
 pub mod users;

@@ -153,7 +153,8 @@ impl Block {
             (None, Some(OomScope::Memcg)) => "a memory cgroup's, which one could not be seen".to_owned(),
             (None, _) => "none: the machine itself ran out".to_owned(),
         };
-        self.line("limit", &limit);
+        let host = incident.host_available_bytes.map(|left| format!("; the host had {} available", bytes(left)));
+        self.line("limit", &format!("{limit}{}", host.unwrap_or_default()));
         if let Some(memory) = &oom.victim_memory {
             let parts = [
                 ("anon", memory.anon_bytes),

@@ -3,7 +3,7 @@
 pub mod escape;
 pub mod human;
 pub mod json;
-mod wrap;
+pub mod wrap;
 
 use std::io;
 

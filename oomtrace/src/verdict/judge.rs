@@ -210,6 +210,10 @@ fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
             });
         }
     }
+    if let Some(available) = incident.host_available_bytes {
+        let fact = format!("the machine had {} available right after", text::bytes(available));
+        facts.push(Evidence { fact, source: Source::Procfs });
+    }
     if matches!(
         cause,
         Cause::RuntimeKill | Cause::RuntimeStopTimeout | Cause::UserspaceOomKiller | Cause::ServiceManagerKill

@@ -1,6 +1,7 @@
 //! The synchronous stages: a record's bytes to an event with names for its stack and `/proc` read in time, and an
 //! episode to a draft of its incident.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::thread::JoinHandle;
 
@@ -10,14 +11,18 @@ use crate::incident::model::{Ready, SCHEMA};
 use crate::node::clock::WallClock;
 use crate::node::heap;
 use crate::node::identity::Identity;
+use crate::node::memory::{MemoryFiles, Snapshot};
 use crate::node::processes::Processes;
 use crate::node::users::Users;
 use crate::probe::decode::decode;
-use crate::probe::event::Event;
+use crate::probe::event::{Event, ProcessKey};
 use crate::probe::kallsyms::{Symbols, SymbolsError};
 
 /// Pages of 4 KiB where the kernel does not say.
 const PAGE_SIZE: u64 = 4096;
+
+/// Snapshots of memory that wait for their incident.
+const SNAPSHOTS: usize = 256;
 
 /// What the stages need of the node.
 pub struct Stages {
@@ -29,6 +34,9 @@ pub struct Stages {
     clock: WallClock,
     held: Vec<Event>,
     sees_exits: bool,
+    memory: MemoryFiles,
+    /// Read when the OOM killer marked a victim; taken when its incident is put together.
+    snapshots: HashMap<ProcessKey, Snapshot>,
 }
 
 /// Reading 100,000 symbols takes some 50 ms: a thread does it while the hooks are being attached.
@@ -56,6 +64,8 @@ impl Stages {
             clock: WallClock { offset_ns: 0 },
             held: Vec::new(),
             sees_exits,
+            memory: MemoryFiles::find(),
+            snapshots: HashMap::new(),
         }
     }
 
@@ -90,6 +100,16 @@ impl Stages {
                 signal.symbols = symbols.resolve(&signal.stack);
             }
         }
+        if let Event::MarkVictim(mark) = &event
+            && let Some(victim) = &mark.victim
+            && let Some(path) = &victim.memory_path
+        {
+            // Those of processes that were only marked, and not killed, are never asked for.
+            if self.snapshots.len() >= SNAPSHOTS {
+                self.snapshots.clear();
+            }
+            self.snapshots.insert(victim.key, self.memory.read(path));
+        }
         self.held.push(event);
     }
 
@@ -104,6 +124,9 @@ impl Stages {
         if let Ok(clock) = WallClock::read() {
             self.clock = clock;
         }
+        let signal = episode.chosen.signal.as_ref().map(|s| s.victim.key);
+        let victim = signal.or_else(|| Some(episode.chosen.mark.as_ref()?.victim.as_ref()?.key));
+        let snapshot = victim.and_then(|key| self.snapshots.remove(&key));
         let mut context = Context {
             identity: &self.identity,
             clock: self.clock,
@@ -111,7 +134,7 @@ impl Stages {
             processes: &mut self.processes,
             sees_exits: self.sees_exits,
         };
-        assemble(episode, &mut context)
+        assemble(episode, snapshot, &mut context)
     }
 }
 

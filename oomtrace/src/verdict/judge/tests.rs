@@ -59,6 +59,7 @@ fn kill(exe: &str) -> Incident {
         attribution: Attribution::Full,
         missing: Vec::new(),
         init_end: None,
+        host_available_bytes: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
-use oomtrace::incident::model::{Cause, Confidence, LimitLevel, OomScope, SenderKind, SignalPath};
+use oomtrace::incident::model::{Cause, Confidence, LimitLevel, OomScope, SenderKind, SignalPath, Source};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
@@ -48,7 +48,10 @@ fn own_limit() {
     let memory = oom.victim_memory.unwrap();
     assert!(memory.anon_bytes > LIMIT / 2 && memory.total_vm_bytes > memory.anon_bytes, "{memory:?}");
     assert_eq!(oom.oom_score_adj, Some(score_adj_of_this_process()));
-    let levels = incident.memory.unwrap().levels;
+    assert!(verdict.evidence.iter().any(|e| e.source == Source::Procfs && e.fact.starts_with("the machine had ")));
+    let memory = incident.memory.unwrap();
+    assert!(!memory.stat.unwrap().is_empty());
+    let levels = memory.levels;
     assert_eq!(levels.first().unwrap().path, cgroup.name);
     assert_eq!(levels.last().unwrap().path, "/");
     assert_eq!(incident.trigger.unwrap().pid, victim.pid());

@@ -1,0 +1,141 @@
+//! What an exit status says, and what it does not: by the conventions of shells, of Docker and of Kubernetes.
+
+use crate::node::signals;
+
+/// Explains an exit code (`137`), or the reason that Docker or Kubernetes gives (`OOMKilled`); none when it is neither.
+#[must_use]
+pub fn explain(text: &str) -> Option<String> {
+    let text = text.trim();
+    match text.parse::<u32>() {
+        Ok(code) => exit_code(code),
+        Err(_) => reason(text),
+    }
+}
+
+/// An exit code as a shell, Docker or Kubernetes shows it.
+fn exit_code(code: u32) -> Option<String> {
+    let said = match code {
+        0 => "The process ended by itself and reported success. Nothing killed it; a child of it may have been killed.".to_owned(),
+        1..=124 => format!(
+            "The process ended by itself with exit({code}): the program's own choice, an error for most. Nothing killed it."
+        ),
+        125 => "From `docker run`: Docker itself failed, and the container's command was never started. Else exit(125).".to_owned(),
+        126 => "The command was found and could not be run: no right to execute it, or not a program.".to_owned(),
+        127 => "The command was not found: a wrong path, or a missing interpreter or loader.".to_owned(),
+        128 => "Kubernetes' StartError: the container's process could not be started. From a shell: exit with a wrong number.".to_owned(),
+        129..=192 => by_signal(code - 128)?,
+        193..=254 => format!("The process ended by itself with exit({code}): the program's own choice. Nothing killed it."),
+        255 => "exit(255) or exit(-1): the program's own choice, or a runtime that lost the container's real status.".to_owned(),
+        _ => return None,
+    };
+    Some(said)
+}
+
+fn by_signal(signal: u32) -> Option<String> {
+    let (code, name) = (128 + signal, signals::name(signal));
+    let meaning = match name.as_str() {
+        "SIGKILL" => {
+            "the kernel's OOM killer, `docker kill`, a stop that timed out, kubelet, systemd, an OOM daemon, or \
+                      anybody's kill -9. The code alone cannot say which: it is no proof of an OOM kill, and its absence \
+                      is none against one (a child may have been OOM-killed)"
+        }
+        "SIGTERM" => {
+            "somebody asked it to stop (`docker stop`, kubelet, systemd), and it did. It was not killed by force, \
+                      whatever an earlier OOM kill of a child makes Docker or Kubernetes say"
+        }
+        "SIGSEGV" => "it used memory that it does not have: a bug of the program, not a memory limit",
+        "SIGABRT" => "it gave up on itself: abort(), a failed assertion, or its C library noticing a broken heap",
+        "SIGBUS" => {
+            "it used mapped memory that has nothing behind it: a truncated file, a full /dev/shm, or bad hardware"
+        }
+        "SIGILL" => "it ran into an instruction that this processor does not have, or into a trap of its compiler's",
+        "SIGFPE" => "it divided by zero, or its arithmetic overflowed into a trap",
+        "SIGINT" => "Ctrl-C, or the image's stop signal",
+        "SIGQUIT" => "Ctrl-\\, or the image's stop signal",
+        "SIGHUP" => "its terminal went away, or somebody sent it",
+        "SIGPIPE" => "it wrote to a pipe that nobody reads any more",
+        "SIGSYS" => "seccomp forbade a system call",
+        "SIGXCPU" => "its CPU time was used up (RLIMIT_CPU, soft limit)",
+        _ => "somebody sent it that signal, and it had no handler for it",
+    };
+    let mut text = format!(
+        "128 + {signal}: ended by {name}, or passed on: a shell or an init such as tini ends with {code} when its child was \
+         ended by {name}, and a program may call exit({code}) itself. {name} here means: {meaning}."
+    );
+    if name == "SIGKILL" {
+        text.push_str(
+            "\n\nWho sent it is known only while it happens: the kernel keeps no record. `sudo oomtrace` shows it the next \
+             time, and what `dmesg` and the cgroup's memory.events still say of an OOM kill is there now.",
+        );
+    }
+    Some(text)
+}
+
+/// The reason that `docker inspect` or `kubectl describe pod` gives.
+fn reason(word: &str) -> Option<String> {
+    let text = match word.to_ascii_lowercase().as_str() {
+        "oomkilled" => {
+            "Docker and Kubernetes set it when the OOM killer's counter of the container's cgroup went up while the \
+             container ran. So it is also set when a child was OOM-killed and the container went on and ended hours later \
+             of something else; look at the exit code: with any other than 137, the last thing that happened was no OOM \
+             kill. It does not say whose limit was hit: the container's, the pod's, or the machine's."
+        }
+        "error" => "Kubernetes: the container ended with an exit code that is not 0; the code says more.",
+        "completed" => "Kubernetes: the container ended with exit code 0.",
+        "containercannotrun" | "starterror" => "Kubernetes: the runtime could not start the container's process.",
+        "evicted" => {
+            "Kubernetes: kubelet ended the pod because the node ran short of something (memory, disk, pids). Its containers \
+             got SIGTERM and, with no or little grace, SIGKILL: exit code 137 without an OOM kill."
+        }
+        "deadlineexceeded" => "Kubernetes: the pod was active for longer than activeDeadlineSeconds, and was ended.",
+        "preempting" | "preempted" => "Kubernetes: the pod was ended to make room for one of higher priority.",
+        "nodelost" | "terminated" | "nodeshutdown" => {
+            "Kubernetes: the node went away or was shut down, and the pod with it."
+        }
+        _ => return by_name(word),
+    };
+    Some(text.to_owned())
+}
+
+/// A signal's name, as people write it.
+fn by_name(word: &str) -> Option<String> {
+    by_signal(signals::number(word)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_code_has_an_explanation_and_nothing_else_has() {
+        for code in 0..=255 {
+            assert!(explain(&code.to_string()).is_some(), "{code}");
+        }
+        for text in ["256", "-1", "", "137x", "nonsense", "99999999999"] {
+            assert_eq!(explain(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn codes_above_128_name_their_signal_and_say_that_it_may_be_passed_on() {
+        for (code, name) in
+            [(130, "SIGINT"), (134, "SIGABRT"), (137, "SIGKILL"), (139, "SIGSEGV"), (143, "SIGTERM"), (162, "SIGRTMIN")]
+        {
+            let text = explain(&code.to_string()).unwrap();
+            assert!(text.contains(&format!("ended by {name}")) && text.contains("passed on"), "{text}");
+        }
+        // 128 + 9 is the only one that a SIGKILL may be behind.
+        for code in [0, 1, 125, 139, 143, 255] {
+            assert!(!explain(&code.to_string()).unwrap().contains("SIGKILL"), "{code}");
+        }
+        assert!(explain("137").unwrap().contains("no proof of an OOM kill"));
+    }
+
+    #[test]
+    fn reasons_and_names_are_read_in_any_case() {
+        assert_eq!(explain("OOMKilled"), explain("oomkilled"));
+        assert!(explain("OOMKilled").unwrap().contains("does not say whose limit"));
+        assert_eq!(explain("SIGTERM"), explain("143"));
+        assert_eq!(explain("term"), explain("143"));
+    }
+}
