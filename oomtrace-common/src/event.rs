@@ -5,7 +5,7 @@
 use crate::limits::COMM_LEN;
 
 /// Version of everything in this file; a recording made with another one needs a conversion.
-pub const WIRE_VERSION: u16 = 2;
+pub const WIRE_VERSION: u16 = 3;
 
 /// A signal was generated ([`SignalEvent`]).
 pub const KIND_SIGNAL: u16 = 1;
@@ -201,6 +201,10 @@ pub struct MemcgLevel {
     pub swap_usage: u64,
     /// Limit of the counter above.
     pub swap_max: u64,
+    /// `mem_cgroup.oom_group`: 1 = the cgroup is killed as one (memory.oom.group, v2).
+    pub oom_group: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Sizes of the sections in a [`MarkVictimEvent`]'s tail, in their order.
@@ -330,7 +334,7 @@ const _: () = {
     assert!(size_of::<Ancestor>() == 16 + COMM_LEN);
     assert!(size_of::<SignalTail>() == 24);
     assert!(size_of::<SignalEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 24);
-    assert!(size_of::<MemcgLevel>() == 56);
+    assert!(size_of::<MemcgLevel>() == 64);
     assert!(size_of::<ExitEvent>() == 16 + size_of::<TaskInfo>() + 8);
     assert!(size_of::<OomEvent>() == 16 + 8 + 3 * 8 + 16 + size_of::<MemcgLevel>());
     assert!(size_of::<DeliverEvent>() == 16 + 8 + 8);

@@ -124,6 +124,7 @@ layout! {
     memcg_memsw,
     /// `mem_cgroup.swap`
     memcg_swap,
+    memcg_oom_group,
     /// `oom_control`
     oc_memcg,
     oc_gfp_mask,

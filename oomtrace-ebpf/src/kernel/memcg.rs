@@ -36,6 +36,9 @@ pub fn fill(out: *mut MemcgLevel, css: u64) {
     let swap = memcg.wrapping_add(u64::from(offset));
     unsafe {
         (*out).cgroup = key;
+        let oom_group: u8 = field!(memcg, memcg_oom_group);
+        (*out).oom_group = u32::from(oom_group);
+        (*out).reserved = 0;
         (*out).usage = field!(memory, counter_usage);
         (*out).max = field!(memory, counter_max);
         (*out).watermark = field!(memory, counter_watermark);

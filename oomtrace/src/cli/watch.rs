@@ -119,7 +119,7 @@ async fn closed_output() {
 /// Makes oomtrace the last to be chosen when the machine runs out: a tracer that dies of what it should report is no
 /// use. Needs CAP_SYS_RESOURCE; without it things stay as they are.
 fn shun_oom_killer() {
-    const SCORE_ADJ: &str = "-900";
+    const SCORE_ADJ: &str = "-999";
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", SCORE_ADJ) {
         log::debug!("oom_score_adj stays as it is: {error}");
     }

@@ -31,6 +31,9 @@ const QUIET_NS: BootNs = 10_000_000;
 /// How long a SIGKILL that the stack shows to be the OOM killer's waits for its mark, which is certain to follow unless
 /// the victim was marked before. On a host that is short of CPU, a virtual one may stand still between the two.
 const MARK_NS: BootNs = 250_000_000;
+/// How long an OOM kill of a cgroup with memory.oom.group waits for the next member: the kernel writes a line to the console
+/// for each, and a serial one takes tens of milliseconds for it.
+const GROUP_NS: BootNs = 300_000_000;
 /// How long an episode waits for its victim's end. One that lives longer is stuck in the kernel or frozen, which is worth
 /// saying soon.
 pub const EXIT_NS: BootNs = 2_000_000_000;
@@ -188,7 +191,7 @@ impl Correlator {
             done.push(Episode::of(Kill { mark: Some(mark), ..Kill::default() }));
             return;
         }
-        let until = mark.at.saturating_add(QUIET_NS);
+        let until = mark.at.saturating_add(if mark.is_group_kill() { GROUP_NS } else { QUIET_NS });
         let victim = mark.victim.as_ref().map(|v| v.key);
         let of_victim = |kill: &Kill| {
             kill.mark.is_none()
@@ -251,7 +254,14 @@ fn is_kill(signal: &Signal) -> bool {
 
 /// `signal` belongs to an episode that is open: one context goes on killing for one reason.
 fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
-    if open.tid != signal.sender.tid || open.sender != signal.sender.key || open.until <= signal.at {
+    if open.tid != signal.sender.tid || open.sender != signal.sender.key {
+        return false;
+    }
+    // A context is in oom_kill_memcg_member for one episode only, its first kill the last that was chosen.
+    if path.path == SignalPath::OomGroup && path.seen_on_stack {
+        return open.episode.is_oom();
+    }
+    if open.until <= signal.at {
         return false;
     }
     let Some(first) = open.episode.chosen.path else { return false };

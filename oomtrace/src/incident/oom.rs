@@ -91,7 +91,8 @@ pub fn describe(facts: &Facts<'_>, group: bool, unseen: &mut Vec<String>) -> Oom
         limit_owner,
         order: facts.choice.map(|choice| choice.order),
         gfp: facts.choice.map(|choice| format!("{:#x}", choice.gfp)),
-        group: group.then_some(true),
+        // Known where the levels are: set on one of them up to the limit's owner, or members died of it.
+        group: if group { Some(true) } else { facts.mark.map(MarkVictim::is_group_kill) },
         chosen_points: facts.choice.map(|choice| choice.chosen_points),
         oom_score_adj: facts.mark.map(|m| m.oom_score_adj),
         victim_memory: facts.mark.map(|m| VictimMemory {
@@ -189,6 +190,7 @@ mod tests {
             peak_bytes: usage,
             swap_usage_bytes: usage,
             swap_limit_bytes: None,
+            oom_group: false,
         }
     }
 

@@ -194,6 +194,8 @@ fn level(at: &mut &[u8], page_size: u64) -> Result<MemcgLevel, DecodeError> {
     let mut pages = || -> Result<u64, DecodeError> { Ok(at.try_get_u64_ne()?) };
     let (usage, max, watermark) = (pages()?, pages()?, pages()?);
     let (swap_usage, swap_max) = (pages()?, pages()?);
+    let oom_group = at.try_get_u32_ne()? != 0;
+    let _reserved = at.try_get_u32_ne()?;
     let bytes = |pages: u64| pages.saturating_mul(page_size);
     // PAGE_COUNTER_MAX is LONG_MAX / PAGE_SIZE (include/linux/page_counter.h, 5.4 to 7.3).
     let unlimited = (i64::MAX.unsigned_abs()).checked_div(page_size).unwrap_or(u64::MAX);
@@ -205,6 +207,7 @@ fn level(at: &mut &[u8], page_size: u64) -> Result<MemcgLevel, DecodeError> {
         peak_bytes: bytes(watermark),
         swap_usage_bytes: bytes(swap_usage),
         swap_limit_bytes: limit(swap_max),
+        oom_group,
     })
 }
 

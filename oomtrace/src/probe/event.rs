@@ -205,6 +205,16 @@ pub struct MemcgLevel {
     /// v1: memory+swap; v2: swap.
     pub swap_usage_bytes: u64,
     pub swap_limit_bytes: Option<u64>,
+    /// memory.oom.group is set here: the OOM killer kills the cgroup as one.
+    pub oom_group: bool,
+}
+
+impl MarkVictim {
+    /// A cgroup that the victim is in is killed as one (memory.oom.group).
+    #[must_use]
+    pub fn is_group_kill(&self) -> bool {
+        self.levels.iter().any(|level| level.oom_group)
+    }
 }
 
 /// The OOM killer marked a victim. Not a kill by itself.

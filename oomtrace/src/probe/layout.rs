@@ -85,6 +85,7 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("memcg_memory", "mem_cgroup", &["memory"]),
     ("memcg_memsw", "mem_cgroup", &["memsw"]),
     ("memcg_swap", "mem_cgroup", &["swap"]),
+    ("memcg_oom_group", "mem_cgroup", &["oom_group"]),
     ("oc_memcg", "oom_control", &["memcg"]),
     ("oc_gfp_mask", "oom_control", &["gfp_mask"]),
     ("oc_order", "oom_control", &["order"]),
@@ -167,6 +168,7 @@ const COSTS: &[(&[&str], &str)] = &[
         &["oc_memcg", "oc_gfp_mask", "oc_order", "oc_totalpages", "oc_chosen", "oc_chosen_points", "oc_constraint"],
         "the OOM killer's own record",
     ),
+    (&["memcg_oom_group"], "memory.oom.group"),
     (&["siginfo_code"], "si_code"),
 ];
 

@@ -57,9 +57,9 @@ impl OpenSet {
         self.victims.get(&key).filter(|(_, place)| place.is_none()).map(|(number, _)| *number)
     }
 
-    /// The first episode that `wanted` holds for.
+    /// The latest episode that `wanted` holds for.
     pub fn find(&self, wanted: impl Fn(&Open) -> bool) -> Option<u64> {
-        self.episodes.iter().find(|(_, open)| wanted(open)).map(|(number, _)| *number)
+        self.episodes.iter().rev().find(|(_, open)| wanted(open)).map(|(number, _)| *number)
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Open> {

@@ -377,3 +377,30 @@ fn an_oom_kill_waits_for_both_its_mark_and_its_victims_end() {
     assert_eq!(correlator.take(marked(mark(10, 20))), []);
     assert_eq!(shape(&correlator.advance(1_000_000_500 + QUIET_NS)), [(20, true, vec![])]);
 }
+
+#[test]
+fn members_of_an_oom_group_are_waited_for_past_a_slow_console() {
+    let group = |victim| {
+        let mut mark = mark(10, victim);
+        let level = crate::probe::event::MemcgLevel {
+            cgroup: mark.trigger.cgroup,
+            usage_bytes: 0,
+            limit_bytes: None,
+            peak_bytes: 0,
+            swap_usage_bytes: 0,
+            swap_limit_bytes: None,
+            oom_group: true,
+        };
+        mark.levels.push(level);
+        mark
+    };
+    let mut correlator = Correlator::new(BOTH);
+    let member = kernel_kill(10, 21, "__oom_kill_process oom_kill_memcg_member mem_cgroup_scan_tasks");
+    let at = |ms: BootNs| 1_000_000_000 + ms * MS;
+    correlator.take(sig(oom_kill(10, 20)));
+    correlator.take(at_time(marked(group(20)), at(0)));
+    assert_eq!(correlator.advance(at(40)), []);
+    assert_eq!(correlator.take(at_time(sig(member), at(60))), []);
+    assert_eq!(correlator.take(at_time(marked(group(21)), at(61))), []);
+    assert_eq!(shape(&correlator.finish()), [(20, true, vec![(Role::OomGroup, 21)])]);
+}

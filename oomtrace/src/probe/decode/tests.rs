@@ -116,10 +116,21 @@ fn mark_bytes(flags: u32) -> Vec<u8> {
         bytes.u64(pages);
     }
     bytes.u64(8192).u32(-500_i32 as u32).u32(0);
-    for len in [56_u16, 0, 4, 0] {
+    for len in [64_u16, 0, 4, 0] {
         bytes.raw(&len.to_ne_bytes());
     }
-    bytes.u64(12).u32(4).u32(1).u64(100).u64(200).u64(150).u64(7).u64(i64::MAX as u64 / PAGE).raw(b"web\0");
+    bytes
+        .u64(12)
+        .u32(4)
+        .u32(1)
+        .u64(100)
+        .u64(200)
+        .u64(150)
+        .u64(7)
+        .u64(i64::MAX as u64 / PAGE)
+        .u32(1)
+        .u32(0)
+        .raw(b"web\0");
     bytes.0
 }
 
@@ -133,6 +144,7 @@ fn a_mark_is_read_field_by_field_in_bytes() {
     let level = mark.levels[0];
     assert_eq!((level.usage_bytes, level.limit_bytes, level.peak_bytes), (100 * PAGE, Some(200 * PAGE), 150 * PAGE));
     assert_eq!((level.swap_usage_bytes, level.swap_limit_bytes), (7 * PAGE, None));
+    assert!(level.oom_group);
 }
 
 #[test]
