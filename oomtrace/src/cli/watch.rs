@@ -82,6 +82,10 @@ fn say_tally(options: &Watch, tally: Tally) {
         0 => "no event was lost".to_owned(),
         lost => format!("{lost} events were lost"),
     };
+    if !options.json && io::stderr().is_terminal() {
+        // The terminal shows ^C where the cursor is.
+        _ = writeln!(io::stderr());
+    }
     if !options.json || tally.lost > 0 {
         _ = writeln!(io::stderr(), "oomtrace: {} incidents; {lost}", tally.incidents);
     }

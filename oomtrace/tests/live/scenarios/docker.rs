@@ -5,7 +5,7 @@ use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Cause, Confidence, Incident, LimitLevel, SenderKind, SignalPath};
+use oomtrace::incident::model::{Cause, Confidence, Incident, LimitLevel, Role, SenderKind, SignalPath};
 
 use crate::Scenario;
 use crate::support::docker::{Container, IMAGE, docker};
@@ -25,6 +25,9 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario { name: "docker::docker_kill", needs: NEEDS, run: docker_kill },
     Scenario { name: "docker::docker_stop_that_runs_into_its_time_out", needs: NEEDS, run: stop_time_out },
+    Scenario { name: "docker::docker_rm_force", needs: NEEDS, run: remove_by_force },
+    Scenario { name: "docker::docker_restart_that_runs_into_its_time_out", needs: NEEDS, run: restart_time_out },
+    Scenario { name: "docker::the_sweep_of_a_killed_container_is_collateral", needs: NEEDS, run: swept },
     Scenario { name: "docker::docker_stop_that_is_obeyed_is_no_incident", needs: NEEDS, run: stop_obeyed },
     Scenario { name: "docker::kill_9_from_a_shell_on_the_host", needs: NEEDS, run: kill_from_the_host },
     Scenario { name: "docker::a_kill_inside_one_container", needs: NEEDS, run: kill_inside },
@@ -126,6 +129,46 @@ fn stop_time_out() {
     assert_eq!((stop.signal, stop.name.as_str()), (15, "SIGTERM"));
     assert!(stop.before_ms >= 1000, "{}", stop.before_ms);
     assert!(stop.sender.exe.as_deref().unwrap().ends_with("/runc"));
+}
+
+fn remove_by_force() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    run(docker().args(["rm", "--force", &container.name]));
+    let incident = tracer.incident(init);
+    assert_by_runc(&incident, &container, "9");
+    let verdict = incident.verdict.unwrap();
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::RuntimeKill, Confidence::Likely));
+}
+
+fn restart_time_out() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    run(docker().args(["restart", "--time", "1", &container.name]));
+    let incident = tracer.incident(init);
+    assert_named(&incident, &container);
+    assert_eq!(incident.verdict.unwrap().cause, Cause::RuntimeStopTimeout);
+    assert!(container.is_running() && container.init() != init);
+}
+
+fn swept() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "sleep 1000 & sleep 1000 & wait");
+    let init = container.init();
+    wait_until("the children are there", || children(init).len() == 2);
+    let mut swept = children(init);
+    run(docker().args(["kill", &container.name]));
+    let incident = tracer.incident(init);
+    assert_eq!(incident.verdict.unwrap().cause, Cause::RuntimeKill);
+    let mut collateral: Vec<u32> = incident.collateral.iter().map(|c| c.process.pid).collect();
+    collateral.sort_unstable();
+    swept.sort_unstable();
+    assert_eq!(collateral, swept);
+    assert!(incident.collateral.iter().all(|c| c.role == Role::PidNamespace && c.process.cmdline.is_some()));
+    let of_container = |i: &&Incident| i.container.as_ref().is_some_and(|c| c.id == container.id);
+    assert_eq!(incidents(&tracer.end().records).filter(of_container).count(), 1);
 }
 
 fn stop_obeyed() {
