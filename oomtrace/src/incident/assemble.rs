@@ -1,6 +1,6 @@
 //! An episode and what the node knows, to an incident without a verdict: ids to names, kernel times to wall-clock times.
 
-use super::correlate::{EXIT_NS, Earlier, Ending, Episode, Kill};
+use super::correlate::{Earlier, Ending, Episode, Kill};
 use super::model::{
     Attribution, Collateral, Container, Exit, Incident, InitEnd, InitKilled, Login, Pod, Preceding, Process, Role,
     SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Victim,
@@ -48,12 +48,9 @@ struct Gaps {
 #[must_use]
 pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Context<'_>) -> Draft {
     let mut gaps = Gaps::default();
-    let at = episode.at();
+    let (at, is_oom) = (episode.at(), episode.is_oom());
     let Episode { chosen, collateral, preceding, init_killed_by, init_ending } = episode;
     let Kill { signal, path, mark, choice, cmdline, ending } = chosen;
-    let is_oom = mark.is_some()
-        || choice.is_some()
-        || path.is_some_and(|p| matches!(p.path, SignalPath::OomKill | SignalPath::OomGroup));
 
     let victim_task = signal.as_ref().map(|s| &s.victim).or_else(|| mark.as_ref().and_then(|m| m.victim.as_ref()));
     let victim_place = victim_task.map(place).unwrap_or_default();
@@ -65,7 +62,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     set_arguments(&mut victim.process, cmdline.as_ref());
     victim.exit = ending.map(|ending| describe_exit(ending, at));
     if victim.exit.is_none() && signal.as_ref().is_some_and(|s| s.number == SIGKILL) && context.sees_exits {
-        gaps.detail.push(format!("the victim's end: {} s after the signal it had not ended", EXIT_NS / 1_000_000_000));
+        gaps.detail.push("the victim's end (it had not ended when this was reported)".to_owned());
     }
     if victim.process.cmdline.is_none() {
         gaps.detail.push("the victim's command line (its memory was gone before it could be read)".to_owned());

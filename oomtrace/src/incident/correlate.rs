@@ -7,7 +7,7 @@
 //! - Processes that share the victim's memory get their SIGKILL after `mark_victim`, and none of their own;
 //!   `memory.oom.group` members get the pair each. All in the context of one trigger.
 //! - When the init of a pid namespace ends, the kernel kills the rest in its context: collateral of init's own kill.
-//! - An episode is complete when its victim has ended, or has not for [`EXIT_NS`].
+//! - An episode is complete when its victim has ended, or has not for two seconds.
 //! - Only the SIGKILL that ends a process is a kill: not one that the kernel ignored, nor one for a process that is
 //!   dying already.
 //! - Everything is keyed by thread group and its start time, never by thread.
@@ -36,7 +36,7 @@ const MARK_NS: BootNs = 250_000_000;
 const GROUP_NS: BootNs = 300_000_000;
 /// How long an episode waits for its victim's end. One that lives longer is stuck in the kernel or frozen, which is worth
 /// saying soon.
-pub const EXIT_NS: BootNs = 2_000_000_000;
+const EXIT_NS: BootNs = 2_000_000_000;
 
 /// Killed processes remembered, so that a second SIGKILL for one of them is no second incident.
 const KILLED: usize = 4096;
