@@ -22,8 +22,9 @@ impl Owned {
     /// A process that does nothing until it is killed.
     pub fn sleeper() -> Self {
         let sleeper = Self::spawn(Command::new("sleep").arg("1000"));
-        // exec lets the parent go on before it sets the new name.
-        wait_until("the sleeper has its name", || comm(sleeper.pid()) == "sleep");
+        // exec lets the parent go on before it sets the new name and, last, the arguments.
+        let cmdline = format!("/proc/{}/cmdline", sleeper.pid());
+        wait_until("the sleeper has its arguments", || fs::read(&cmdline).is_ok_and(|c| c == b"sleep\x001000\0"));
         sleeper
     }
 
