@@ -20,7 +20,6 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario { name: "host::a_sigkill_that_ends_nothing_is_no_incident", needs: &[Tracing], run: zombie },
     Scenario { name: "host::a_process_that_kills_itself", needs: &[Tracing], run: itself },
-    Scenario { name: "host::tgkill_is_told_from_kill", needs: &[Tracing], run: tgkill },
     Scenario { name: "host::cgroup_kill_is_one_incident", needs: &[Tracing, CgroupKill], run: cgroup_kill },
     Scenario { name: "host::the_sweep_after_a_killed_init_is_its_collateral", needs: &[Tracing], run: pid_namespace },
     Scenario { name: "host::the_sweep_after_an_init_that_exited_by_itself", needs: &[Tracing], run: init_exits },
@@ -114,18 +113,6 @@ fn itself() {
     assert_eq!((verdict.cause, verdict.confidence), (Cause::SelfKill, Confidence::Certain));
     // Its own command line is read from its own memory.
     assert_eq!(incident.victim.process.cmdline.unwrap(), ["sh", "-c", "kill -9 $$"]);
-}
-
-fn tgkill() {
-    let mut tracer = Tracer::start(&[]);
-    let victim = Owned::sleeper();
-    let pid = victim.pid() as nix::libc::c_long;
-    // SAFETY: tgkill takes integers only, and the process is ours.
-    let result = unsafe { nix::libc::syscall(nix::libc::SYS_tgkill, pid, pid, 9) };
-    assert_eq!(result, 0);
-    let incident = tracer.incident(victim.pid());
-    assert_eq!((incident.signal.path, incident.signal.code), (Some(SignalPath::Tgkill), Some(-6)));
-    assert!(!incident.signal.group);
 }
 
 fn cgroup_kill() {

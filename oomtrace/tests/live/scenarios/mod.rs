@@ -5,11 +5,12 @@ mod docker;
 mod host;
 mod oom;
 mod output;
+mod paths;
 
 use crate::Scenario;
 
 pub fn all() -> Vec<Scenario> {
-    [host::ALL, oom::ALL, docker::ALL, output::ALL, conditions::ALL]
+    [host::ALL, paths::ALL, oom::ALL, docker::ALL, output::ALL, conditions::ALL]
         .into_iter()
         .flatten()
         .map(|Scenario { name, needs, run }| Scenario { name, needs, run: *run })

@@ -81,7 +81,7 @@ fn ensure_image() {
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
         std::fs::copy(BUSYBOX, bin.join("busybox")).unwrap();
-        for applet in ["sh", "sleep", "tail", "kill", "true"] {
+        for applet in ["sh", "sleep", "tail", "kill", "true", "dd"] {
             std::os::unix::fs::symlink("busybox", bin.join(applet)).unwrap();
         }
         let tar = dir.path().join("image.tar");
