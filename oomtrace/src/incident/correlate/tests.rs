@@ -1,5 +1,5 @@
-//! Event sequences as the kernel makes them, and the episodes that must come of them. The rules are DESIGN's rules of
-//! truth; each sequence is what `__oom_kill_process`, `zap_pid_ns_processes`, `__cgroup_kill` and kill(2) really do.
+//! Event sequences as the kernel makes them, and the episodes that must come of them: each sequence is what
+//! `__oom_kill_process`, `zap_pid_ns_processes`, `__cgroup_kill` and kill(2) really do.
 
 use super::fixture::{mark, signal, task};
 use super::*;
