@@ -15,6 +15,7 @@ use crate::container::directory::Directory;
 use crate::incident::correlate::{Correlator, Hooks};
 use crate::incident::model::{Lost, Record};
 use crate::node::clock::boot_now;
+use crate::node::heap;
 use crate::probe::load::{Hook, LoadError, LostCounter, Probe};
 use crate::probe::ring::Ring;
 use crate::sink::Sink;
@@ -34,6 +35,9 @@ pub enum WatchError {
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
 }
+
+/// An incident with this much collateral took megabytes, which are given back when it is out.
+const LARGE: usize = 256;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,10 +138,17 @@ impl Out<'_> {
     /// Puts one record out, when it is wanted.
     fn put(&mut self, record: Option<Record>) -> io::Result<()> {
         let Some(record) = record.filter(|record| self.filter.wants(record)) else { return Ok(()) };
-        if matches!(record, Record::Incident(_)) {
+        let mut was_large = false;
+        if let Record::Incident(incident) = &record {
             self.tally.incidents += 1;
+            was_large = incident.collateral.len() >= LARGE;
         }
-        self.sink.put(&record)
+        self.sink.put(&record)?;
+        drop(record);
+        if was_large {
+            heap::give_back();
+        }
+        Ok(())
     }
 
     /// Says how many events were lost since the last time. An event that does not fit means that the ring was full, so
