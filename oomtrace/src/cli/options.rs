@@ -248,8 +248,8 @@ mod tests {
 
     #[test]
     fn the_default_is_shown_as_it_is_written() {
-        assert_eq!(RingSize(DEFAULT_RING_BYTES).to_string(), "4M");
-        assert_eq!(ring_size("4M"), Ok(RingSize(DEFAULT_RING_BYTES)));
+        assert_eq!(RingSize(DEFAULT_RING_BYTES).to_string(), "8M");
+        assert_eq!(ring_size("8M"), Ok(RingSize(DEFAULT_RING_BYTES)));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub struct Processes {
     /// Nanoseconds of one tick in `/proc/<pid>/stat`.
     tick_ns: u64,
     known: HashMap<ProcessKey, Details>,
+    unknown: Details,
 }
 
 impl Default for Processes {
@@ -43,24 +44,20 @@ impl Processes {
         let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|t| u64::try_from(t).ok());
         // USER_HZ is 100 on every architecture that Linux runs on today.
         let tick_ns = 1_000_000_000 / ticks.filter(|t| *t > 0).unwrap_or(100);
-        Self { proc, tick_ns, known: HashMap::new() }
+        Self { proc, tick_ns, known: HashMap::new(), unknown: Details::default() }
     }
 
-    /// What is known of the process; looks it up the first time. Empty when it is gone, or its pid is another's by now.
+    /// What is known of the process; looks it up the first time. Empty when it is gone, or its pid is another's by now:
+    /// that is not remembered, because the dead are many and not asked for again.
     pub fn look_up(&mut self, key: ProcessKey) -> &Details {
-        if self.known.len() >= CAPACITY && !self.known.contains_key(&key) {
+        if self.known.contains_key(&key) {
+            return self.known.get(&key).unwrap_or(&self.unknown);
+        }
+        let Some(details) = read(&self.proc, self.tick_ns, key) else { return &self.unknown };
+        if self.known.len() >= CAPACITY {
             self.known.clear();
         }
-        let (proc, tick_ns) = (&self.proc, self.tick_ns);
-        self.known.entry(key).or_insert_with(|| read(proc, tick_ns, key).unwrap_or_default())
-    }
-
-    /// Looks up once more and forgets the process: a victim is asked for once, and soon has nothing left to show.
-    pub fn take(&mut self, key: ProcessKey) -> Details {
-        match self.known.remove(&key) {
-            Some(details) if details != Details::default() => details,
-            _ => read(&self.proc, self.tick_ns, key).unwrap_or_default(),
-        }
+        self.known.entry(key).or_insert(details)
     }
 }
 
@@ -124,6 +121,6 @@ mod tests {
         assert_eq!(found.exe, std::env::current_exe().ok().map(|p| p.to_string_lossy().into_owned()));
         assert_eq!(found.cmdline.as_deref().map(<[_]>::len), Some(std::env::args().count()));
         let other = ProcessKey { start: (ticks + 1) * processes.tick_ns, ..key };
-        assert_eq!(processes.take(other), Details::default());
+        assert_eq!(*processes.look_up(other), Details::default());
     }
 }

@@ -15,9 +15,10 @@ use super::requirements::{self, RequirementError};
 /// The kernel side, built by the build script; empty when there was no BPF toolchain.
 static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/oomtrace-ebpf"));
 
-/// The ring buffer's size when the user names none. A SIGKILL takes some 900 bytes, so this holds about 4,500. It is
-/// mapped twice, so it counts twice in this process's resident memory.
-pub const DEFAULT_RING_BYTES: u32 = 4 << 20;
+/// The ring buffer's size when the user names none. A SIGKILL and its victim's end take about 1.1 KiB, so this holds some
+/// 7,000 of them: a cgroup of 5,000 killed at once while nobody reads. It is mapped twice, so it counts twice in this
+/// process's resident memory.
+pub const DEFAULT_RING_BYTES: u32 = 8 << 20;
 
 /// What perf_event_open(2) attaches kprobes through (4.17); absent without CONFIG_KPROBES.
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";

@@ -65,11 +65,13 @@ pub async fn run(
         mark_victim: probe.has(Hook::MarkVictim),
         process_exit: probe.has(Hook::SchedProcessExit),
     };
+    let at_exit = hooks.process_exit && probe.unneeded.contains(&Hook::SignalDeliver);
+    let reads_victims = at_exit || probe.has(Hook::SignalDeliver);
     let Probe { ebpf, events, lost, attached, missing, .. } = probe;
     // Holds the programs for as long as this runs.
     let _ebpf = ebpf;
     let mut ring = Ring::new(events).map_err(WatchError::Ring)?;
-    let mut stages = Stages::new(hooks.process_exit);
+    let mut stages = Stages::new(hooks.process_exit, reads_victims);
     let mut correlator = Correlator::new(hooks);
     let mut out = Out { sink, filter, tally: Tally::default() };
     let attached = attached.iter().map(|hook| hook.name().to_owned()).collect();

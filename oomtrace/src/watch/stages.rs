@@ -34,6 +34,8 @@ pub struct Stages {
     clock: WallClock,
     held: Vec<Event>,
     sees_exits: bool,
+    /// The kernel side reads a victim's arguments in its own context: nothing need be read here while it dies.
+    reads_victims: bool,
     memory: MemoryFiles,
     /// Read when the OOM killer marked a victim; taken when its incident is put together.
     snapshots: HashMap<ProcessKey, Snapshot>,
@@ -47,7 +49,7 @@ enum Lazy {
 }
 
 impl Stages {
-    pub fn new(sees_exits: bool) -> Self {
+    pub fn new(sees_exits: bool, reads_victims: bool) -> Self {
         let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
             let symbols = Symbols::read(Path::new("/proc/kallsyms"));
             // The last of what start-up needed.
@@ -64,6 +66,7 @@ impl Stages {
             clock: WallClock { offset_ns: 0 },
             held: Vec::new(),
             sees_exits,
+            reads_victims,
             memory: MemoryFiles::find(),
             snapshots: HashMap::new(),
         }
@@ -90,7 +93,7 @@ impl Stages {
             Err(error) => return log::error!("undecodable event of {} bytes: {error}", record.len()),
         };
         if let Event::Signal(signal) = &mut event {
-            if !signal.preceding {
+            if !signal.preceding && !self.reads_victims {
                 self.processes.look_up(signal.victim.key);
             }
             for ancestor in &signal.ancestors {
