@@ -195,6 +195,7 @@ impl Correlator {
         let victim = mark.victim.as_ref().map(|v| v.key);
         let of_victim = |kill: &Kill| {
             kill.mark.is_none()
+                && may_be_oom(kill)
                 && kill.signal.as_ref().is_some_and(|s| match victim {
                     Some(key) => s.victim.key == key,
                     None => s.victim.tid == mark.victim_tid,
@@ -276,6 +277,13 @@ fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
     }
 }
 
+/// The SIGKILL may be the OOM killer's: the kernel made it, and the stack shows no other path. An episode stays open until
+/// its victim has ended, so a mark for a process that somebody else killed may find that kill in the same context.
+fn may_be_oom(kill: &Kill) -> bool {
+    let by_kernel = kill.signal.as_ref().is_some_and(|signal| signal.info == Info::Kernel);
+    by_kernel && kill.path.is_some_and(|p| p.path.is_oom_killers() || !p.seen_on_stack)
+}
+
 /// The kernel kills what is left of a pid namespace, in the context of its init, which is in do_exit. Without symbols that
 /// is all that tells.
 fn is_sweep(signal: &Signal, path: Path) -> bool {
@@ -285,7 +293,7 @@ fn is_sweep(signal: &Signal, path: Path) -> bool {
 
 /// How long an episode waits after a kill by `path`.
 fn patience(path: Path) -> BootNs {
-    let awaits_mark = matches!(path.path, SignalPath::OomKill | SignalPath::OomGroup) && path.seen_on_stack;
+    let awaits_mark = path.path.is_oom_killers() && path.seen_on_stack;
     if awaits_mark { MARK_NS } else { QUIET_NS }
 }
 

@@ -154,6 +154,14 @@ pub enum Cause {
     OtherKernel,
 }
 
+impl SignalPath {
+    /// The OOM killer's own signal to a process that it chose.
+    #[must_use]
+    pub const fn is_oom_killers(self) -> bool {
+        matches!(self, Self::OomKill | Self::OomGroup)
+    }
+}
+
 impl Cause {
     /// The kernel's OOM killer did it.
     #[must_use]

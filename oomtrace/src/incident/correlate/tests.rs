@@ -404,3 +404,18 @@ fn members_of_an_oom_group_are_waited_for_past_a_slow_console() {
     assert_eq!(correlator.take(at_time(marked(group(21)), at(61))), []);
     assert_eq!(shape(&correlator.finish()), [(20, true, vec![(Role::OomGroup, 21)])]);
 }
+
+#[test]
+fn a_mark_in_a_killers_context_does_not_make_its_kill_an_oom_kill() {
+    // The killer goes on, runs into a limit, and the process that it has just killed is chosen: no SIGKILL, only a mark.
+    let got = episodes(ALL, vec![sig(signal(5, 20)), marked(mark(5, 20)), exit_of(task(20), 9)]);
+    assert_eq!(shape(&got), [(20, false, vec![])]);
+    assert_eq!(got[0].chosen.mark, None);
+    // A process kills itself and runs into the limit while it exits.
+    let got = episodes(ALL, vec![sig(signal(20, 20)), marked(mark(20, 20)), exit_of(task(20), 9)]);
+    assert_eq!(shape(&got), [(20, false, vec![])]);
+    // The kernel kills for another reason that the stack shows.
+    let rlimit = kernel_kill(20, 20, "posix_cpu_timers_work");
+    let got = episodes(ALL, vec![sig(rlimit), marked(mark(20, 20)), exit_of(task(20), 9)]);
+    assert_eq!(shape(&got), [(20, false, vec![])]);
+}
