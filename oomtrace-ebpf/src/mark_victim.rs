@@ -2,17 +2,12 @@
 //! stable. Argument: a `task_struct` (mainline 6.9 and the stable lines' backports of 72ba14deb40a), or a thread id.
 
 use aya_ebpf::{
-    helpers::{
-        bpf_get_current_pid_tgid,
-        generated::{bpf_get_current_task, bpf_ktime_get_boot_ns},
-    },
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_current_task},
     macros::raw_tracepoint,
     programs::RawTracePointContext,
 };
 use aya_log_ebpf::debug;
-use oomtrace_common::event::{
-    FLAG_NO_TASK, FLAG_TRUNCATED, Header, KIND_MARK_VICTIM, MarkVictimEvent, MarkVictimTail, WIRE_VERSION,
-};
+use oomtrace_common::event::{FLAG_NO_TASK, KIND_MARK_VICTIM, MarkVictimEvent, MarkVictimTail};
 
 use crate::{
     globals::{LAST_KILLED, MARK_SCRATCH, settings},
@@ -41,14 +36,8 @@ pub fn mark_victim(ctx: RawTracePointContext) -> i32 {
     let levels = record.section();
     let (victim_cgroup, victim_memory_cgroup) = cgroup::push_paths(&record, victim);
     event.tail = MarkVictimTail { levels, victim_cgroup, victim_memory_cgroup, reserved: 0 };
-    let mut flags = if victim == 0 { FLAG_NO_TASK } else { 0 };
-    if record.is_truncated() {
-        flags |= FLAG_TRUNCATED;
-    }
-    event.header =
-        Header { kind: KIND_MARK_VICTIM, version: WIRE_VERSION, flags, boot_ns: unsafe { bpf_ktime_get_boot_ns() } };
     debug!(&ctx, "mark_victim {} of {}", tid, event.victim.tgid);
-    record.send();
+    record.send(KIND_MARK_VICTIM, if victim == 0 { FLAG_NO_TASK } else { 0 });
     0
 }
 

@@ -2,13 +2,9 @@
 //! tracepoint, static but never inlined (5.4 to 7.3), so it is probed, where the kernel has kprobes. Arguments: `oc`,
 //! `message`.
 
-use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_boot_ns},
-    macros::kprobe,
-    programs::ProbeContext,
-};
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::kprobe, programs::ProbeContext};
 use oomtrace_common::{
-    event::{FLAG_TRUNCATED, Header, KIND_OOM, MemcgLevel, OomEvent, WIRE_VERSION},
+    event::{KIND_OOM, MemcgLevel, OomEvent},
     layout::ABSENT,
 };
 
@@ -47,12 +43,6 @@ pub fn oom_kill_process(ctx: ProbeContext) -> u32 {
         event.owner = MemcgLevel::default();
     }
     event.owner_path = record.section();
-    event.header = Header {
-        kind: KIND_OOM,
-        version: WIRE_VERSION,
-        flags: if record.is_truncated() { FLAG_TRUNCATED } else { 0 },
-        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
-    };
-    record.send();
+    record.send(KIND_OOM, 0);
     0
 }

@@ -3,8 +3,11 @@
 //! How far the tail has come is kept in that buffer too, not in a register: the verifier does not follow values through
 //! a map, so the many ways out of a loop look the same to it, and it need not follow each one to the end.
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
-use oomtrace_common::limits::{MAX_CMDLINE, MAX_NAME, MAX_TAIL};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str};
+use oomtrace_common::{
+    event::{FLAG_TRUNCATED, Header, WIRE_VERSION},
+    limits::{MAX_CMDLINE, MAX_NAME, MAX_TAIL},
+};
 
 use crate::globals::{EVENTS, LOST};
 
@@ -80,7 +83,7 @@ impl<T> Record<T> {
 
     /// Something did not fit.
     #[inline(always)]
-    pub fn is_truncated(&self) -> bool {
+    fn is_truncated(&self) -> bool {
         unsafe { (&raw const (*self.scratch).truncated).read_volatile() != 0 }
     }
 
@@ -96,9 +99,12 @@ impl<T> Record<T> {
         true
     }
 
-    /// Sends the event, or counts it as lost.
+    /// Writes the header that every event starts with, and sends the event, or counts it as lost.
     #[inline(always)]
-    pub fn send(&self) {
+    pub fn send(&self, kind: u16, flags: u32) {
+        let flags = if self.is_truncated() { flags | FLAG_TRUNCATED } else { flags };
+        let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
+        unsafe { self.event.cast::<Header>().write(Header { kind, version: WIRE_VERSION, flags, boot_ns }) };
         let mut len = self.len();
         if len > MAX_TAIL as u64 {
             len = MAX_TAIL as u64;

@@ -1,12 +1,8 @@
 //! `sched:sched_process_exit`: each thread passes it in `do_exit`; the last one of a process is told by
 //! `signal.live == 0` (decremented before, kernel/exit.c, 5.4 to 7.3). Argument: the task, which is `current`.
 
-use aya_ebpf::{
-    helpers::generated::{bpf_get_current_task, bpf_ktime_get_boot_ns},
-    macros::raw_tracepoint,
-    programs::RawTracePointContext,
-};
-use oomtrace_common::event::{ExitEvent, FLAG_CMDLINE_TRUNCATED, Header, KIND_EXIT, SIGNAL_GROUP_EXIT, WIRE_VERSION};
+use aya_ebpf::{helpers::generated::bpf_get_current_task, macros::raw_tracepoint, programs::RawTracePointContext};
+use oomtrace_common::event::{ExitEvent, FLAG_CMDLINE_TRUNCATED, KIND_EXIT, SIGNAL_GROUP_EXIT};
 
 use crate::{
     globals::{EXIT_SCRATCH, settings},
@@ -45,12 +41,6 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
     let more = has_memory != 0 && mm::push_cmdline(&record, event.task.mm);
     event.cmdline = record.section();
     event.reserved = 0;
-    event.header = Header {
-        kind: KIND_EXIT,
-        version: WIRE_VERSION,
-        flags: if more { FLAG_CMDLINE_TRUNCATED } else { 0 },
-        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
-    };
-    record.send();
+    record.send(KIND_EXIT, if more { FLAG_CMDLINE_TRUNCATED } else { 0 });
     0
 }

@@ -3,14 +3,11 @@
 //! `get_signal`), the memory still there: the one place on older kernels where a victim's arguments can be read.
 
 use aya_ebpf::{
-    helpers::{
-        bpf_get_current_pid_tgid,
-        generated::{bpf_get_current_task, bpf_ktime_get_boot_ns},
-    },
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_current_task},
     macros::raw_tracepoint,
     programs::RawTracePointContext,
 };
-use oomtrace_common::event::{DeliverEvent, FLAG_CMDLINE_TRUNCATED, Header, KIND_DELIVER, WIRE_VERSION};
+use oomtrace_common::event::{DeliverEvent, FLAG_CMDLINE_TRUNCATED, KIND_DELIVER};
 
 use crate::{
     globals::{DELIVER_SCRATCH, DELIVERED},
@@ -46,12 +43,6 @@ pub fn signal_deliver(ctx: RawTracePointContext) -> i32 {
     let more = mm::push_cmdline(&record, field!(current, task_mm));
     event.cmdline = record.section();
     event.reserved = 0;
-    event.header = Header {
-        kind: KIND_DELIVER,
-        version: WIRE_VERSION,
-        flags: if more { FLAG_CMDLINE_TRUNCATED } else { 0 },
-        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
-    };
-    record.send();
+    record.send(KIND_DELIVER, if more { FLAG_CMDLINE_TRUNCATED } else { 0 });
     0
 }

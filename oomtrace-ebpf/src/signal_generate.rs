@@ -6,7 +6,7 @@ use aya_ebpf::{
     EbpfContext as _,
     helpers::{
         bpf_get_current_pid_tgid,
-        generated::{bpf_get_current_task, bpf_get_stack, bpf_ktime_get_boot_ns},
+        generated::{bpf_get_current_task, bpf_get_stack},
     },
     macros::raw_tracepoint,
     programs::RawTracePointContext,
@@ -14,8 +14,7 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use oomtrace_common::{
     event::{
-        FLAG_CMDLINE_TRUNCATED, FLAG_PRECEDING, FLAG_TRUNCATED, Header, INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SIGNAL,
-        PF_KTHREAD, SignalEvent, WIRE_VERSION,
+        FLAG_CMDLINE_TRUNCATED, FLAG_PRECEDING, INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SIGNAL, PF_KTHREAD, SignalEvent,
     },
     limits::MAX_STACK_FRAMES,
     settings::signal_bit,
@@ -84,17 +83,12 @@ fn capture(ctx: &RawTracePointContext, signal: u32, report: bool) {
     if more {
         flags |= FLAG_CMDLINE_TRUNCATED;
     }
-    if record.is_truncated() {
-        flags |= FLAG_TRUNCATED;
-    }
-    event.header =
-        Header { kind: KIND_SIGNAL, version: WIRE_VERSION, flags, boot_ns: unsafe { bpf_ktime_get_boot_ns() } };
     if signal == SIGKILL && info_class == INFO_KERNEL && mark_victim::lacks_task() {
         // A full map only loses the counters of one victim; mark_victim then says FLAG_NO_TASK.
         let _: Result<(), i32> = LAST_KILLED.insert(bpf_get_current_pid_tgid(), victim, 0);
     }
     debug!(ctx, "signal {} from {} to {}", signal, event.sender.tgid, event.victim.tgid);
-    record.send();
+    record.send(KIND_SIGNAL, flags);
 }
 
 /// Appends the tail's sections in the order of `SignalTail`; returns whether the command line was longer.

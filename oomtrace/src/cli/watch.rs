@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use aya_log::EbpfLogger;
 use oomtrace::container::directory::Directory;
 use oomtrace::container::docker::Docker;
+use oomtrace::node::signals::SIGKILL;
 use oomtrace::probe::load::{Options, Probe};
 use oomtrace::sink::Sink;
 use oomtrace::sink::human::{Human, Look};
@@ -19,8 +20,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Failure, Status};
 use super::options::Watch;
-
-const SIGKILL: u32 = 9;
 
 pub fn run(options: &Watch) -> Result<Status, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;

@@ -12,11 +12,9 @@ use crate::node::clock::WallClock;
 use crate::node::identity::Identity;
 use crate::node::memory::Snapshot;
 use crate::node::processes::Processes;
-use crate::node::signals;
+use crate::node::signals::{self, SIGKILL};
 use crate::node::users::Users;
 use crate::probe::event::{BootNs, Cmdline, Info, MarkVictim, Signal, Task};
-
-const SIGKILL: u32 = 9;
 
 /// What the node adds to an episode.
 pub struct Context<'a> {
@@ -81,7 +79,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     let mut sender_runtime = None;
     let sender = match &signal {
         Some(signal) => {
-            let (sender, runtime) = describe_sender(signal, path.map(|p| p.path), is_oom, context);
+            let (sender, runtime) = describe_sender(signal, path.map(|p| p.path), context);
             sender_runtime = runtime;
             sender
         }
@@ -238,14 +236,9 @@ fn kernel_sender() -> Sender {
 }
 
 /// Who generated the signal: a process, when it was a system call or a write of its own; else the kernel.
-fn describe_sender(
-    signal: &Signal,
-    path: Option<SignalPath>,
-    is_oom: bool,
-    context: &mut Context<'_>,
-) -> (Sender, Option<Runtime>) {
+fn describe_sender(signal: &Signal, path: Option<SignalPath>, context: &mut Context<'_>) -> (Sender, Option<Runtime>) {
     let by_process = path.is_some_and(|path| is_by_process(path, signal.info));
-    if !by_process || is_oom || signal.sender.kernel_thread {
+    if !by_process || signal.sender.kernel_thread {
         return (kernel_sender(), None);
     }
     let task = &signal.sender;
@@ -317,8 +310,7 @@ fn describe_preceding(signal: &Signal, kill_at: BootNs, context: &mut Context<'_
 }
 
 fn describe_init_kill(earlier: &Earlier, sweep_at: BootNs, context: &mut Context<'_>) -> InitKilled {
-    let is_oom = matches!(earlier.path.path, SignalPath::OomKill | SignalPath::OomGroup);
-    let (sender, _) = describe_sender(&earlier.signal, Some(earlier.path.path), is_oom, context);
+    let (sender, _) = describe_sender(&earlier.signal, Some(earlier.path.path), context);
     InitKilled { by: sender.process, before_ms: sweep_at.saturating_sub(earlier.signal.at) / 1_000_000 }
 }
 

@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 
 use super::model::{Role, SignalPath};
 use super::path::{self, Path};
+use crate::node::signals::SIGKILL;
 use crate::probe::event::{BootNs, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, Outcome, ProcessKey, Signal};
 pub use episode::{Earlier, Ending, Episode, Kill};
 use open::{Open, OpenSet};
@@ -46,8 +47,6 @@ const PRECEDED: usize = 512;
 const PRECEDING_PER_PROCESS: usize = 4;
 /// Inits of pid namespaces whose end is remembered.
 const INITS: usize = 256;
-
-const SIGKILL: u32 = 9;
 
 /// What the probe can deliver; the correlator needs it to know what to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -162,22 +162,6 @@ impl SignalPath {
     }
 }
 
-impl Cause {
-    /// The kernel's OOM killer did it.
-    #[must_use]
-    pub const fn is_oom(self) -> bool {
-        matches!(
-            self,
-            Self::OomContainerLimit
-                | Self::OomPodLimit
-                | Self::OomUnitLimit
-                | Self::OomSliceLimit
-                | Self::OomHost
-                | Self::OomConstrained
-        )
-    }
-}
-
 /// How sure the verdict is. `certain` only when the kernel itself says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

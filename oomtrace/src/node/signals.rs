@@ -1,5 +1,8 @@
 //! Signal names, by number and back.
 
+/// The signal that cannot be caught, blocked or ignored.
+pub const SIGKILL: u32 = 9;
+
 /// Names of signals 1 to 31 (asm-generic/signal.h: x86, arm, arm64, riscv, s390, powerpc).
 const NAMES: [&str; 31] = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",

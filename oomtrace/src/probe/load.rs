@@ -11,6 +11,7 @@ use oomtrace_common::settings::{SETTINGS_GLOBAL, Settings, signal_bit};
 use super::btf::{Btf, BtfError};
 use super::layout::{KernelLayout, MarkVictimArg};
 use super::requirements::{self, RequirementError};
+use crate::node::signals::SIGKILL;
 
 /// The kernel side, built by the build script; empty when there was no BPF toolchain.
 static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/oomtrace-ebpf"));
@@ -23,7 +24,6 @@ pub const DEFAULT_RING_BYTES: u32 = 8 << 20;
 /// What perf_event_open(2) attaches kprobes through (4.17); absent without CONFIG_KPROBES.
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
 
-const SIGKILL: u32 = 9;
 /// What a person or a service manager asks a process to stop with: kept as what came before a kill.
 /// SIGINT, SIGQUIT, SIGTERM.
 const STOP_SIGNALS: [u32; 3] = [2, 3, 15];

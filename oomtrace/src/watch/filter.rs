@@ -22,7 +22,7 @@ impl Filter {
     #[must_use]
     pub fn may_want(&self, episode: &Episode) -> bool {
         let kills = || std::iter::once(&episode.chosen).chain(episode.collateral.iter().map(|(_, kill)| kill));
-        let any_victim = |wanted: &dyn Fn(&Task) -> bool| kills().filter_map(victim).any(wanted);
+        let any_victim = |wanted: &dyn Fn(&Task) -> bool| kills().filter_map(Kill::victim).any(wanted);
         (self.pids.is_empty() || any_victim(&|task| self.pids.contains(&task.key.pid)))
             && (self.cgroups.is_empty() || any_victim(&|task| self.is_below(task)))
     }
@@ -63,10 +63,6 @@ impl Filter {
             })
         })
     }
-}
-
-fn victim(kill: &Kill) -> Option<&Task> {
-    kill.signal.as_ref().map(|s| &s.victim).or_else(|| kill.mark.as_ref()?.victim.as_ref())
 }
 
 /// A cgroup's path as a person writes it, to the path from its hierarchy's root: the mount point, a v1 controller's name

@@ -90,29 +90,20 @@ pub async fn run(
             read = ring.read(|record| stages.hold(record)), if naming.has_room() => {
                 read.map_err(WatchError::Ring)?;
                 out.lost(&lost)?;
-                for event in stages.take_held() {
-                    let done = correlator.take(event);
-                    naming.start(done, &mut stages, &out.filter);
-                }
+                correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
             }
             () = sleep(deadline), if deadline.is_some() => {
                 // The clock decides only about what was in the ring by then.
                 let now = boot_now()?;
                 ring.drain(|record| stages.hold(record));
-                for event in stages.take_held() {
-                    let done = correlator.take(event);
-                    naming.start(done, &mut stages, &out.filter);
-                }
+                correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
                 let done = correlator.advance(now);
                 naming.start(done, &mut stages, &out.filter);
             }
         }
     }
     ring.drain(|record| stages.hold(record));
-    for event in stages.take_held() {
-        let done = correlator.take(event);
-        naming.start(done, &mut stages, &out.filter);
-    }
+    correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
     let rest = correlator.finish();
     naming.start(rest, &mut stages, &out.filter);
     while !naming.is_idle() {
@@ -121,6 +112,14 @@ pub async fn run(
     }
     out.lost(&lost)?;
     Ok(out.tally)
+}
+
+/// Takes the events that were held through the correlator, and starts naming what is complete by them.
+fn correlate_held(stages: &mut Stages, correlator: &mut Correlator, naming: &mut Naming, filter: &Filter) {
+    for event in stages.take_held() {
+        let done = correlator.take(event);
+        naming.start(done, stages, filter);
+    }
 }
 
 async fn sleep(duration: Option<Duration>) {

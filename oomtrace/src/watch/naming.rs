@@ -12,12 +12,11 @@ use crate::container::directory::Directory;
 use crate::incident::assemble::Draft;
 use crate::incident::correlate::Episode;
 use crate::incident::model::{Attribution, Incident, Record};
+use crate::node::signals::SIGKILL;
 use crate::verdict::judge::judge;
 
 /// Incidents waiting for a runtime's answer; with more of them reading pauses, and the ring buffer holds what comes.
 const MAX_WAITING: usize = 16_384;
-
-const SIGKILL: u32 = 9;
 
 /// See the module's documentation.
 pub struct Naming {

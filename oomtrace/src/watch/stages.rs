@@ -127,9 +127,7 @@ impl Stages {
         if let Ok(clock) = WallClock::read() {
             self.clock = clock;
         }
-        let signal = episode.chosen.signal.as_ref().map(|s| s.victim.key);
-        let victim = signal.or_else(|| Some(episode.chosen.mark.as_ref()?.victim.as_ref()?.key));
-        let snapshot = victim.and_then(|key| self.snapshots.remove(&key));
+        let snapshot = episode.chosen.victim().and_then(|victim| self.snapshots.remove(&victim.key));
         let mut context = Context {
             identity: &self.identity,
             clock: self.clock,

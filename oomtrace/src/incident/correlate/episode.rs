@@ -1,8 +1,8 @@
 //! What the correlator gives: a kill episode, in raw facts.
 
-use super::super::model::{Role, SignalPath};
+use super::super::model::Role;
 use super::super::path::Path;
-use crate::probe::event::{BootNs, Cmdline, MarkVictim, OomChoice, Signal};
+use crate::probe::event::{BootNs, Cmdline, MarkVictim, OomChoice, Signal, Task};
 
 /// One process of an episode.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +20,12 @@ pub struct Kill {
 }
 
 impl Kill {
+    /// The process that was killed; none when only a thread id is known.
+    #[must_use]
+    pub fn victim(&self) -> Option<&Task> {
+        self.signal.as_ref().map(|s| &s.victim).or_else(|| self.mark.as_ref()?.victim.as_ref())
+    }
+
     /// A kill that is known by its signal.
     #[must_use]
     pub fn by(signal: Signal, path: Path) -> Self {
@@ -76,6 +82,6 @@ impl Episode {
     pub fn is_oom(&self) -> bool {
         self.chosen.mark.is_some()
             || self.chosen.choice.is_some()
-            || self.chosen.path.is_some_and(|p| matches!(p.path, SignalPath::OomKill | SignalPath::OomGroup))
+            || self.chosen.path.is_some_and(|p| p.path.is_oom_killers())
     }
 }

@@ -93,12 +93,6 @@ impl<'a> Btf<'a> {
         if at == self.types.0.len() { Ok(()) } else { Err(BtfError::Truncated { at }) }
     }
 
-    /// Types, `void` included.
-    #[must_use]
-    pub fn type_count(&self) -> usize {
-        self.positions.len()
-    }
-
     /// The type `id`; none when there is no such type, or it is `void`.
     #[must_use]
     pub(crate) fn raw(&self, id: TypeId) -> Option<RawType> {
