@@ -5,7 +5,7 @@
 use crate::limits::COMM_LEN;
 
 /// Version of everything in this file; a recording made with another one needs a conversion.
-pub const WIRE_VERSION: u16 = 3;
+pub const WIRE_VERSION: u16 = 4;
 
 /// A signal was generated ([`SignalEvent`]).
 pub const KIND_SIGNAL: u16 = 1;
@@ -42,6 +42,17 @@ pub const RESULT_DELIVERED: u32 = 0;
 pub const RESULT_IGNORED: u32 = 1;
 /// `TRACE_SIGNAL_ALREADY_PENDING`.
 pub const RESULT_ALREADY_PENDING: u32 = 2;
+
+/// Not read: SIGKILL has none, or this kernel's layout is not known.
+pub const DISPOSITION_UNKNOWN: u32 = 0;
+/// `SIG_DFL`.
+pub const DISPOSITION_DEFAULT: u32 = 1;
+/// `SIG_IGN`.
+pub const DISPOSITION_IGNORED: u32 = 2;
+/// A handler.
+pub const DISPOSITION_HANDLED: u32 = 3;
+/// Blocked, as by a process that takes its signals with sigwait(3) or signalfd(2).
+pub const DISPOSITION_BLOCKED: u32 = 4;
 
 /// `PF_KTHREAD` in `task_struct.flags` (include/linux/sched.h, 5.4 to 7.3).
 pub const PF_KTHREAD: u32 = 0x0020_0000;
@@ -105,8 +116,8 @@ pub struct TaskInfo {
     pub signal_flags: u32,
     /// `signal_struct.group_exit_code`, as in a wait status.
     pub group_exit_code: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Id of its process group, in the initial pid namespace; a signal's victim only, else 0.
+    pub pgid: u32,
     /// Start of the thread group's leader on `CLOCK_BOOTTIME`, in nanoseconds; with `tgid` it identifies a process.
     pub start_boot_ns: u64,
     /// Address of the `mm_struct`, only ever compared; 0 = none (any more).
@@ -176,8 +187,8 @@ pub struct SignalEvent {
     pub group: u32,
     /// One of the `RESULT_` constants.
     pub result: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// One of the `DISPOSITION_` constants: what the victim had set up for the signal.
+    pub disposition: u32,
     /// Who gets the signal.
     pub victim: TaskInfo,
     /// `current`: the sender, or on an OOM kill the trigger.

@@ -53,6 +53,8 @@ layout! {
     task_cred,
     task_mm,
     task_signal,
+    task_sighand,
+    task_blocked,
     task_cgroups,
     task_thread_pid,
     task_exit_code,
@@ -75,6 +77,13 @@ layout! {
     signal_live,
     signal_oom_score_adj,
     signal_tty,
+    /// `signal.pids[PIDTYPE_PGID]`
+    signal_pgrp,
+    /// `sighand_struct.action`, and `sizeof(struct k_sigaction)`
+    sighand_action,
+    k_sigaction_size,
+    /// `k_sigaction.sa.sa_handler`
+    k_sigaction_handler,
     /// `tty_struct`
     tty_name,
     /// `mm_struct`

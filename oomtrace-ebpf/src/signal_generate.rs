@@ -14,7 +14,8 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use oomtrace_common::{
     event::{
-        FLAG_CMDLINE_TRUNCATED, FLAG_PRECEDING, INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SIGNAL, PF_KTHREAD, SignalEvent,
+        DISPOSITION_UNKNOWN, FLAG_CMDLINE_TRUNCATED, FLAG_PRECEDING, INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SIGNAL,
+        PF_KTHREAD, SignalEvent,
     },
     limits::MAX_STACK_FRAMES,
     settings::signal_bit,
@@ -76,7 +77,9 @@ fn capture(ctx: &RawTracePointContext, signal: u32, report: bool) {
     event.si_code = si_code;
     event.group = ctx.arg::<i32>(3) as u32;
     event.result = ctx.arg::<i32>(4) as u32;
-    event.reserved = 0;
+    event.victim.pgid = task::process_group(victim);
+    // SIGKILL cannot be handled.
+    event.disposition = if signal == SIGKILL { DISPOSITION_UNKNOWN } else { task::disposition(victim, signal) };
 
     let more = push_sections(ctx, &record, victim, current);
     let mut flags = if report { 0 } else { FLAG_PRECEDING };

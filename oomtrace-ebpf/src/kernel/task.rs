@@ -2,9 +2,13 @@
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use oomtrace_common::{
-    event::{Ancestor, TaskInfo},
+    event::{
+        Ancestor, DISPOSITION_BLOCKED, DISPOSITION_DEFAULT, DISPOSITION_HANDLED, DISPOSITION_IGNORED,
+        DISPOSITION_UNKNOWN, TaskInfo,
+    },
     layout::ABSENT,
     limits::{COMM_LEN, MAX_ANCESTORS},
+    settings::signal_bit,
 };
 
 use super::{cgroup, field, read};
@@ -30,7 +34,7 @@ pub fn fill(out: &mut TaskInfo, task: u64) {
     out.task_flags = field!(task, task_flags);
     out.signal_flags = field!(signal, signal_flags);
     out.group_exit_code = field!(signal, signal_group_exit_code);
-    out.reserved = 0;
+    out.pgid = 0;
     out.start_boot_ns = field!(leader, task_start_boottime);
     out.mm = field!(task, task_mm);
     out.cgroup = cgroup::key(cgroup::default_of(css_set));
@@ -61,6 +65,43 @@ pub fn pid_in_namespace(leader: u64) -> (u32, u32) {
     }
     let upid = pid + u64::from(layout!(pid_numbers)) + u64::from(level) * u64::from(layout!(upid_size));
     (field!(upid, upid_nr), level)
+}
+
+/// The id of the task's process group in the initial pid namespace; 0 when this kernel's layout is not known.
+#[inline(always)]
+pub fn process_group(task: u64) -> u32 {
+    if layout!(signal_pgrp) == ABSENT || layout!(pid_numbers) == ABSENT {
+        return 0;
+    }
+    let signal: u64 = field!(task, task_signal);
+    let pid: u64 = field!(signal, signal_pgrp);
+    // numbers[0] is the initial namespace's.
+    field!(pid + u64::from(layout!(pid_numbers)), upid_nr)
+}
+
+/// What the process has set up for `signal`, one of the `DISPOSITION_` constants. The siglock is held at
+/// signal_generate, so it does not change meanwhile.
+#[inline(always)]
+pub fn disposition(task: u64, signal: u32) -> u32 {
+    if layout!(sighand_action) == ABSENT
+        || layout!(k_sigaction_handler) == ABSENT
+        || layout!(k_sigaction_size) == ABSENT
+    {
+        return DISPOSITION_UNKNOWN;
+    }
+    let blocked: u64 = field!(task, task_blocked);
+    if blocked & signal_bit(signal) != 0 {
+        return DISPOSITION_BLOCKED;
+    }
+    let sighand: u64 = field!(task, task_sighand);
+    let index = u64::from(signal.wrapping_sub(1) & 63);
+    let action = sighand + u64::from(layout!(sighand_action)) + index * u64::from(layout!(k_sigaction_size));
+    // SIG_DFL is 0, SIG_IGN is 1 (include/uapi/asm-generic/signal-defs.h).
+    match field!(action, k_sigaction_handler) {
+        0_u64 => DISPOSITION_DEFAULT,
+        1 => DISPOSITION_IGNORED,
+        _ => DISPOSITION_HANDLED,
+    }
 }
 
 /// Appends an [`Ancestor`] for each parent of `task`, nearest first, up to the first process of the machine.

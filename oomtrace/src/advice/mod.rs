@@ -1,8 +1,10 @@
 //! Verdict to remedies. Pure, like the judge.
 
 use crate::container::placement::Runtime;
-use crate::incident::model::{Advice, Cause, Container, Incident};
+use crate::incident::model::{Advice, Cause, Container, Disposition, Incident, OomOrigin};
 use crate::incident::text;
+use crate::verdict::judge::stop_request;
+use crate::verdict::senders::manager;
 
 /// What to do about an incident whose verdict is in.
 #[must_use]
@@ -15,6 +17,9 @@ pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
         )],
         Cause::OomUnitLimit => unit_limit(incident),
         Cause::OomSliceLimit => parent_limit(incident),
+        Cause::OomHost if is_by_sysrq(incident) => {
+            vec![advice("ask who pressed sysrq-f, or wrote f to /proc/sysrq-trigger", "memory need not have run out")]
+        }
         Cause::OomHost => vec![advice(
             "give containers memory limits, or move load off this machine",
             "no limit was hit: the machine itself ran out, and the kernel chose the process with the highest score",
@@ -22,14 +27,8 @@ pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
         Cause::OomConstrained => {
             vec![advice("widen cpuset.mems or the memory policy", "other memory nodes may have had room")]
         }
-        Cause::RuntimeStopTimeout => vec![advice(
-            "make the container's first process handle the stop signal, or give it a longer grace period",
-            "it was asked to stop and was still running when the grace period ended",
-        )],
-        Cause::SameContainerKill => vec![advice(
-            "read the sender's own log: its time-out or health check decided this",
-            "the kill came from inside the container; neither the kernel nor the runtime was involved",
-        )],
+        Cause::RuntimeStopTimeout => vec![stop_time_out(incident)],
+        Cause::SameContainerKill => vec![same_container(incident)],
         Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
         Cause::PidNamespaceExit => vec![advice(
             "find out why the container's first process ended",
@@ -59,6 +58,43 @@ pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
 
 fn advice(action: &str, why: &str) -> Advice {
     Advice { action: action.to_owned(), why: why.to_owned(), command: None }
+}
+
+fn is_by_sysrq(incident: &Incident) -> bool {
+    incident.oom.as_ref().is_some_and(|oom| oom.origin == Some(OomOrigin::Sysrq))
+}
+
+/// What helps depends on what the victim had set up for the stop signal.
+fn stop_time_out(incident: &Incident) -> Advice {
+    let stop = stop_request(incident);
+    let name = stop.map_or("the stop signal", |stop| stop.name.as_str());
+    match stop.and_then(|stop| stop.disposition) {
+        Some(Disposition::Default) if incident.victim.container_init => advice(
+            &format!("handle {name} in pid 1: exec form in the Dockerfile and a handler, or docker run --init"),
+            "the kernel drops a signal for which the first process of a pid namespace has no handler",
+        ),
+        Some(Disposition::Ignored) => advice(
+            &format!("stop ignoring {name} in pid 1, or set STOPSIGNAL to a signal that it handles"),
+            "it was asked to stop by a signal that it ignores",
+        ),
+        Some(Disposition::Handled | Disposition::Blocked) => advice(
+            "make it end sooner when it is asked to, or give it longer (docker stop -t, stop_grace_period, \
+             terminationGracePeriodSeconds)",
+            "it takes the stop signal, and was still running when the grace period ended",
+        ),
+        Some(Disposition::Default) | None => advice(
+            "make the container's first process handle the stop signal, or give it a longer grace period",
+            "it was asked to stop and was still running when the grace period ended",
+        ),
+    }
+}
+
+fn same_container(incident: &Incident) -> Advice {
+    let why = "the kill came from inside the container; neither the kernel nor the runtime was involved";
+    match incident.sender.process.as_ref().and_then(manager) {
+        Some((name, limit)) => advice(&format!("read {name}'s own log, and look at {limit}: this is no OOM kill"), why),
+        None => advice("read the sender's own log: its time-out or health check decided this", why),
+    }
 }
 
 fn own_limit(incident: &Incident) -> Vec<Advice> {

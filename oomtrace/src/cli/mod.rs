@@ -5,6 +5,8 @@ mod doctor;
 mod exit;
 mod explain;
 mod options;
+mod output;
+mod replay;
 mod schema;
 mod selftest;
 mod watch;
@@ -29,7 +31,9 @@ pub fn main() -> ExitCode {
         .parse_env(env_logger::Env::default().filter_or("OOMTRACE_LOG", "warn"))
         .init();
     let result = match cli.verb {
-        None => watch::run(&cli.watch),
+        None => watch::run(&cli.watch, None),
+        Some(Verb::Record(options)) => watch::run(&options.watch, Some(&options.file)),
+        Some(Verb::Replay(options)) => replay::run(&options),
         Some(Verb::Selftest(options)) => selftest::run(&options),
         Some(Verb::SelftestChild { role }) => selftest::run_child(role),
         Some(Verb::Doctor(options)) => doctor::run(&options),

@@ -12,7 +12,7 @@ use oomtrace::explain::explain;
 use oomtrace::incident::model::Cause;
 use oomtrace::node::signals;
 use oomtrace::probe::load::{DEFAULT_RING_BYTES, Hook};
-use oomtrace::watch::filter::cgroup_path;
+use oomtrace::watch::filter::{Filter, cgroup_path};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
@@ -27,6 +27,7 @@ Examples:
   sudo oomtrace --json | jq .verdict         one JSON object a line (see `oomtrace schema`)
   sudo oomtrace --cause oom_container_limit  only containers that ran into their own limit
   sudo oomtrace doctor                       what can be seen on this node, and what cannot
+  sudo oomtrace record kills.rec             the same, and keeps what was seen for `oomtrace replay kills.rec`
   oomtrace explain 137                       what an exit code says, and what it does not
 
 Exit status:
@@ -57,6 +58,10 @@ pub struct Cli {
 pub enum Verb {
     /// Kill two processes of its own, one by OOM, and check all that oomtrace says about it
     Selftest(Runtimes),
+    /// Watch as without a verb, and keep in a file what it takes to judge it all again
+    Record(Record),
+    /// Judge a recording again, on any machine and without root
+    Replay(Replay),
     /// Show what this kernel and this node offer, and what is lost where something is missing
     Doctor(Doctor),
     /// Say what an exit code or a reason means, and what it does not
@@ -83,9 +88,37 @@ pub enum Verb {
 /// How and what to watch.
 #[derive(Debug, Args)]
 pub struct Watch {
+    #[command(flatten)]
+    pub show: Show,
+    #[command(flatten)]
+    pub select: Select,
+    /// Show this signal too, besides SIGKILL (TERM, SIGINT, 15, RTMIN+3); may be repeated
+    #[arg(long, value_name = "SIGNAL", value_parser = signal)]
+    pub signal: Vec<u32>,
+    /// Size of the buffer between kernel and oomtrace (for example 512K, 8M, 64M), rounded up to a power of two
+    #[arg(long, value_name = "SIZE", default_value_t = RingSize(DEFAULT_RING_BYTES), value_parser = ring_size)]
+    pub ring_size: RingSize,
+    /// Do without this hook, as if the kernel refused it: shows what its absence costs
+    #[arg(long, value_name = "HOOK", value_parser = hook, hide_short_help = true)]
+    pub without: Vec<Hook>,
+    #[command(flatten)]
+    pub runtimes: Runtimes,
+}
+
+/// In which form.
+#[derive(Debug, Args)]
+pub struct Show {
     /// Print one JSON object a line instead of text
     #[arg(long)]
     pub json: bool,
+    /// When to use colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// Which incidents.
+#[derive(Debug, Args)]
+pub struct Select {
     /// Only victims in containers with this name or id; * and ? match, may be repeated
     #[arg(long, value_name = "NAME|ID", value_parser = pattern)]
     pub container: Vec<Pattern>,
@@ -98,20 +131,39 @@ pub struct Watch {
     /// Only incidents with this cause; may be repeated
     #[arg(long, value_enum, value_name = "CAUSE")]
     pub cause: Vec<Cause>,
-    /// Show this signal too, besides SIGKILL (TERM, SIGINT, 15, RTMIN+3); may be repeated
-    #[arg(long, value_name = "SIGNAL", value_parser = signal)]
-    pub signal: Vec<u32>,
-    /// Size of the buffer between kernel and oomtrace (for example 512K, 8M, 64M), rounded up to a power of two
-    #[arg(long, value_name = "SIZE", default_value_t = RingSize(DEFAULT_RING_BYTES), value_parser = ring_size)]
-    pub ring_size: RingSize,
-    /// Do without this hook, as if the kernel refused it: shows what its absence costs
-    #[arg(long, value_name = "HOOK", value_parser = hook, hide_short_help = true)]
-    pub without: Vec<Hook>,
+}
+
+impl Select {
+    pub fn filter(&self) -> Filter {
+        Filter {
+            containers: self.container.clone(),
+            pids: self.pid.clone(),
+            cgroups: self.cgroup.clone(),
+            causes: self.cause.clone(),
+        }
+    }
+}
+
+/// What to record.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// The recording; a file that is not there yet
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
     #[command(flatten)]
-    pub runtimes: Runtimes,
-    /// When to use colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
-    pub color: Color,
+    pub watch: Watch,
+}
+
+/// What to replay.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub show: Show,
+    #[command(flatten)]
+    pub select: Select,
 }
 
 /// Where runtimes are asked for names.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 
 use anyhow::Context as _;
 use aya_log::EbpfLogger;
@@ -9,10 +10,7 @@ use oomtrace::container::directory::Directory;
 use oomtrace::container::docker::Docker;
 use oomtrace::node::signals::SIGKILL;
 use oomtrace::probe::load::{Options, Probe};
-use oomtrace::sink::Sink;
-use oomtrace::sink::human::{Human, Look};
-use oomtrace::sink::json::Json;
-use oomtrace::watch::filter::Filter;
+use oomtrace::recording::Recorder;
 use oomtrace::watch::{self, Tally};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -20,17 +18,19 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Failure, Status};
 use super::options::Watch;
+use super::output;
 
-pub fn run(options: &Watch) -> Result<Status, Failure> {
+/// Watches; with `recording`, everything that it takes to judge again is written to that file.
+pub fn run(options: &Watch, recording: Option<&Path>) -> Result<Status, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    let tally = tokio::task::LocalSet::new().block_on(&runtime, watch(options))?;
+    let tally = tokio::task::LocalSet::new().block_on(&runtime, watch(options, recording))?;
     // Threads that still read kernel symbols must not hold up the end.
     runtime.shutdown_background();
     say_tally(options, tally);
     Ok(Status::Done)
 }
 
-async fn watch(options: &Watch) -> Result<Tally, Failure> {
+async fn watch(options: &Watch, recording: Option<&Path>) -> Result<Tally, Failure> {
     // Before loading: a signal that comes meanwhile must end it in order, too.
     let stop = stopped()?;
     let signals = options.signal.iter().copied().filter(|signal| *signal != SIGKILL).collect();
@@ -39,31 +39,22 @@ async fn watch(options: &Watch) -> Result<Tally, Failure> {
     shun_oom_killer();
     let logs = forward_kernel_log(&mut probe);
     let directory = Directory::new(Docker::new(options.runtimes.docker_socket.clone()));
-    let filter = Filter {
-        containers: options.container.clone(),
-        pids: options.pid.clone(),
-        cgroups: options.cgroup.clone(),
-        causes: options.cause.clone(),
-    };
-    if !options.json {
+    // After loading: what cannot watch leaves no file behind.
+    let recorder = recording.map(create).transpose()?;
+    if !options.show.json {
         greet(&probe);
     }
-    let mut sink = sink(options);
-    let result = watch::run(probe, directory, filter, sink.as_mut(), stop).await;
+    let mut sink = output::sink(&options.show);
+    let filter = options.select.filter();
+    let result = watch::run(probe, directory, filter, recorder, sink.as_mut(), stop).await;
     if let Some(logs) = logs {
         logs.abort();
     }
     Ok(result?)
 }
 
-fn sink(options: &Watch) -> Box<dyn Sink> {
-    if options.json {
-        return Box::new(Json::new(io::stdout()));
-    }
-    let color = options.color.on_stdout();
-    let is_terminal = io::stdout().is_terminal();
-    let width = move || if is_terminal { terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)) } else { None };
-    Box::new(Human::new(io::stdout(), move || Look { color, width: width() }))
+fn create(path: &Path) -> Result<Recorder, Failure> {
+    Ok(Recorder::create(path).with_context(|| format!("cannot create the recording {}", path.display()))?)
 }
 
 /// Says on stderr that it is running, and what it cannot see.
@@ -81,11 +72,11 @@ fn say_tally(options: &Watch, tally: Tally) {
         0 => "no event was lost".to_owned(),
         lost => format!("{lost} events were lost"),
     };
-    if !options.json && io::stderr().is_terminal() {
+    if !options.show.json && io::stderr().is_terminal() {
         // The terminal shows ^C where the cursor is.
         _ = writeln!(io::stderr());
     }
-    if !options.json || tally.lost > 0 {
+    if !options.show.json || tally.lost > 0 {
         _ = writeln!(io::stderr(), "oomtrace: {} incidents; {lost}", tally.incidents);
     }
 }

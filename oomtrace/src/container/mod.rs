@@ -2,4 +2,5 @@
 
 pub mod directory;
 pub mod docker;
+pub mod naming;
 pub mod placement;

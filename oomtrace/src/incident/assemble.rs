@@ -2,26 +2,25 @@
 
 use super::correlate::{Earlier, Ending, Episode, Kill};
 use super::model::{
-    Attribution, Collateral, Container, Exit, Incident, InitEnd, InitKilled, Login, Pod, Preceding, Process, Role,
-    SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Victim,
+    Attribution, Collateral, Container, Evidence, Exit, Incident, InitEnd, InitKilled, Login, Pod, Preceding, Process,
+    Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source, Victim,
 };
 use super::oom;
 use super::path::is_by_process;
 use crate::container::placement::{ContainerPlace, Placement, Runtime};
+use crate::facts::Facts;
 use crate::node::clock::WallClock;
 use crate::node::identity::Identity;
 use crate::node::memory::Snapshot;
-use crate::node::processes::Processes;
 use crate::node::signals::{self, SIGKILL};
-use crate::node::users::Users;
 use crate::probe::event::{BootNs, Cmdline, Info, MarkVictim, Signal, Task};
 
 /// What the node adds to an episode.
 pub struct Context<'a> {
     pub identity: &'a Identity,
+    /// The wall clock at the episode.
     pub clock: WallClock,
-    pub users: &'a mut Users,
-    pub processes: &'a mut Processes,
+    pub facts: &'a mut dyn Facts,
     /// The ends of processes are seen.
     pub sees_exits: bool,
 }
@@ -104,17 +103,16 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     let facts = oom::Facts { choice: choice.as_ref(), mark: mark.as_ref(), symbols, placement: &victim_place.1 };
     let group = collateral.iter().any(|(role, _)| *role == Role::OomGroup);
     let oom = is_oom.then(|| oom::describe(&facts, group, &mut gaps.attribution));
-    let mut memory = mark.as_ref().filter(|_| is_oom).and_then(oom::describe_levels);
-    let Snapshot { stat, host_available_bytes } = snapshot.filter(|_| is_oom).unwrap_or_default();
-    if let Some(memory) = &mut memory {
-        memory.stat = stat;
-    }
+    let marked = mark.as_ref().filter(|_| is_oom);
+    let memory = marked.and_then(|mark| oom::describe_memory(mark, snapshot, &mut gaps.detail));
     let swept = path.is_some_and(|p| p.path == SignalPath::PidNamespaceExit);
     let init_end = signal.as_ref().filter(|_| swept).map(|signal| {
         let init = describe(&signal.sender, context);
         let killed = init_killed_by.map(|earlier| describe_init_kill(&earlier, at, context));
         InitEnd { init, killed, status: init_ending.map(|ending| ending.status) }
     });
+
+    let noted = oomd_says(signal.as_ref(), context).into_iter().collect();
 
     let incident = Incident {
         schema: SCHEMA,
@@ -140,7 +138,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
             .collect(),
         victim,
         init_end,
-        host_available_bytes,
+        noted,
     };
     Draft { incident, victim_runtime, sender_runtime }
 }
@@ -159,17 +157,17 @@ fn place(task: &Task) -> (Option<String>, Placement) {
 }
 
 fn describe(task: &Task, context: &mut Context<'_>) -> Process {
-    let details = context.processes.look_up(task.key);
+    let details = context.facts.process(task.key);
     Process {
         pid: task.key.pid,
         tid: Some(task.tid),
         ppid: Some(task.ppid),
         comm: task.comm.clone(),
-        exe: task.exe.clone().or_else(|| details.exe.clone()),
-        cmdline: details.cmdline.clone(),
+        exe: task.exe.clone().or(details.exe),
+        cmdline: details.cmdline,
         cmdline_truncated: details.cmdline_truncated,
         uid: Some(task.uid),
-        user: context.users.name(task.uid),
+        user: context.facts.user(task.uid),
         started: context.clock.rfc3339(task.key.start),
         cgroup: place(task).0,
         pid_in_namespace: Some(task.ns_pid).filter(|pid| *pid != 0),
@@ -248,7 +246,7 @@ fn describe_sender(signal: &Signal, path: Option<SignalPath>, context: &mut Cont
     let (container, runtime) = describe_container(placement.container.as_ref(), None);
     let login = Login {
         uid: task.login_uid,
-        user: task.login_uid.and_then(|uid| context.users.name(uid)),
+        user: task.login_uid.and_then(|uid| context.facts.user(uid)),
         session: task.session,
         tty: signal.tty.clone(),
     };
@@ -257,15 +255,15 @@ fn describe_sender(signal: &Signal, path: Option<SignalPath>, context: &mut Cont
         .ancestors
         .iter()
         .map(|ancestor| {
-            let details = context.processes.look_up(ancestor.key);
+            let details = context.facts.process(ancestor.key);
             Process {
                 pid: ancestor.key.pid,
                 comm: ancestor.comm.clone(),
-                exe: details.exe.clone(),
-                cmdline: details.cmdline.clone(),
+                exe: details.exe,
+                cmdline: details.cmdline,
                 cmdline_truncated: details.cmdline_truncated,
                 uid: Some(ancestor.uid),
-                user: context.users.name(ancestor.uid),
+                user: context.facts.user(ancestor.uid),
                 started: context.clock.rfc3339(ancestor.key.start),
                 ..Process::default()
             }
@@ -305,6 +303,7 @@ fn describe_preceding(signal: &Signal, kill_at: BootNs, context: &mut Context<'_
         name: signals::name(signal.number),
         time: time(context, signal.at),
         before_ms: kill_at.saturating_sub(signal.at) / 1_000_000,
+        disposition: signal.disposition,
         sender,
     }
 }
@@ -319,6 +318,18 @@ fn describe_collateral(role: Role, kill: &Kill, context: &mut Context<'_>) -> Op
     let mut process = describe(task, context);
     set_arguments(&mut process, kill.cmdline.as_ref());
     Some(Collateral { process, role })
+}
+
+/// systemd-oomd writes on a cgroup that it killed there: that speaks for it as the sender.
+fn oomd_says(signal: Option<&Signal>, context: &mut Context<'_>) -> Option<Evidence> {
+    let Signal { sender, victim, .. } = signal?;
+    if !sender.exe.as_deref()?.ends_with("/systemd-oomd") {
+        return None;
+    }
+    let cgroup = victim.cgroup_path.as_deref()?;
+    let kills = context.facts.oomd_kills(cgroup)?;
+    let fact = format!("systemd-oomd counts {kills} processes that it killed on {cgroup} or above it (oomd_kill)");
+    Some(Evidence { fact, source: Source::Cgroup })
 }
 
 /// A boot time that the calendar cannot show does not happen: clocks are 64-bit nanoseconds.

@@ -6,6 +6,8 @@
 //!   A `mark_victim` without that SIGKILL is a process that was dying already, and no incident.
 //! - Processes that share the victim's memory get their SIGKILL after `mark_victim`, and none of their own;
 //!   `memory.oom.group` members get the pair each. All in the context of one trigger.
+//! - One kill(2) for a process group, or for all processes, is one episode; so are a sender's calls for one process after
+//!   the other of a cgroup that it is not in itself, as a runtime or a service manager makes them.
 //! - When the init of a pid namespace ends, the kernel kills the rest in its context: collateral of init's own kill.
 //! - An episode is complete when its victim has ended, or has not for two seconds.
 //! - Only the SIGKILL that ends a process is a kill: not one that the kernel ignored, nor one for a process that is
@@ -19,9 +21,11 @@ mod recent;
 use std::collections::VecDeque;
 
 use super::model::{Role, SignalPath};
-use super::path::{self, Path};
+use super::path::{self, Path, Reach};
 use crate::node::signals::SIGKILL;
-use crate::probe::event::{BootNs, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, Outcome, ProcessKey, Signal};
+use crate::probe::event::{
+    BootNs, CgroupKey, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, Outcome, ProcessKey, Signal, Task,
+};
 pub use episode::{Earlier, Ending, Episode, Kill};
 use open::{Open, OpenSet};
 use recent::Recent;
@@ -151,7 +155,7 @@ impl Correlator {
     /// A signal that ends its victim: part of an open episode, or a new one.
     fn kill(&mut self, signal: Signal, path: Path, done: &mut Vec<Episode>) {
         let (at, victim, sender) = (signal.at, signal.victim.key, signal.sender.key);
-        let role = if is_sweep(&signal, path) { Role::PidNamespace } else { role(path.path) };
+        let role = if is_sweep(&signal, path) { Role::PidNamespace } else { role(path.path, &signal) };
         let of_init = (role == Role::PidNamespace).then(|| self.open.of_chosen(sender)).flatten();
         if let Some(number) = of_init.or_else(|| self.open.find(|open| belongs(open, &signal, path))) {
             self.open.add(number, victim, role, Kill::by(signal, path), at.saturating_add(patience(path)));
@@ -162,6 +166,8 @@ impl Correlator {
             Info::Kernel => patience(path),
             // It may be the first of a cgroup.
             Info::None if path.path == SignalPath::CgroupKill => QUIET_NS,
+            // It may be the first of a process group, or of a cgroup whose processes are killed one by one.
+            Info::None | Info::Real(_) if path::reach(&signal) != Reach::One || is_from_outside(&signal) => QUIET_NS,
             Info::None | Info::Real(_) => 0,
         };
         let tid = signal.sender.tid;
@@ -254,6 +260,10 @@ fn is_kill(signal: &Signal) -> bool {
 
 /// `signal` belongs to an episode that is open: one context goes on killing for one reason.
 fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
+    // The threads of a sender take turns (Go moves its goroutines between them), so its process is what counts here.
+    if open.sender == signal.sender.key && open.until > signal.at && is_one_by_one(open, signal, path) {
+        return true;
+    }
     if open.tid != signal.sender.tid || open.sender != signal.sender.key {
         return false;
     }
@@ -268,12 +278,39 @@ fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
     match (first.path, path.path) {
         (SignalPath::CgroupKill, SignalPath::CgroupKill) => true,
         (SignalPath::PidNamespaceExit, SignalPath::PidNamespaceExit) => true,
+        (SignalPath::Kill, SignalPath::Kill) => match path::reach(signal) {
+            Reach::One => false,
+            Reach::Group => open.episode.first().is_some_and(|first| first.victim.pgid == signal.victim.pgid),
+            Reach::All => open.episode.first().is_some_and(|first| path::reach(first) == Reach::All),
+        },
         // Without symbols an OOM kill is known by its mark, and what shares its memory by that.
         (_, SignalPath::OomKill | SignalPath::OomGroup | SignalPath::OtherKernel) => {
             signal.info == Info::Kernel && open.episode.is_oom()
         }
         _ => false,
     }
+}
+
+/// `signal` goes on with what an open episode began: its sender kills the processes of a cgroup one by one. The init of a
+/// container is never one among others: the container ends with it.
+fn is_one_by_one(open: &Open, signal: &Signal, path: Path) -> bool {
+    let Some(first) = open.episode.first() else { return false };
+    path::is_by_process(path.path, signal.info)
+        && open.episode.chosen.path.is_some_and(|p| path::is_by_process(p.path, first.info))
+        && is_from_outside(signal)
+        && !signal.victim.is_namespace_init()
+        && home(&first.victim) == home(&signal.victim)
+}
+
+/// The sender does not live where its victim does, as a runtime or a service manager does not.
+fn is_from_outside(signal: &Signal) -> bool {
+    let home_of_victim = home(&signal.victim);
+    home_of_victim.is_some() && home(&signal.sender) != home_of_victim
+}
+
+/// The cgroup that a process lives in; none for the root, where anything may live.
+fn home(task: &Task) -> Option<CgroupKey> {
+    [task.cgroup, task.memory_cgroup].into_iter().find(|cgroup| cgroup.level > 0)
 }
 
 /// The SIGKILL may be the OOM killer's: the kernel made it, and the stack shows no other path. An episode stays open until
@@ -314,9 +351,11 @@ fn settle(mut episode: Episode) -> Episode {
     episode
 }
 
-fn role(path: SignalPath) -> Role {
+fn role(path: SignalPath, signal: &Signal) -> Role {
     match path {
+        _ if path::reach(signal) != Reach::One => Role::ProcessGroup,
         SignalPath::CgroupKill => Role::CgroupKill,
+        path if path::is_by_process(path, signal.info) => Role::CgroupKill,
         SignalPath::PidNamespaceExit => Role::PidNamespace,
         SignalPath::OomGroup => Role::OomGroup,
         _ => Role::SharedMm,

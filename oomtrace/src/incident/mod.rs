@@ -3,6 +3,7 @@
 
 pub mod assemble;
 pub mod correlate;
+pub mod gfp;
 pub mod model;
 pub mod oom;
 pub mod path;

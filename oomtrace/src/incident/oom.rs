@@ -4,8 +4,10 @@
 //! The inference: the kernel charges from the victim's cgroup up and fails at the lowest counter that is over its limit; the charge is
 //! rolled back, so that counter stays at its limit, give or take one charge (mm/page_counter.c, 5.4 to 7.3).
 
-use super::model::{LimitOwner, Memory, MemoryLevel, Oom, OomScope, VictimMemory};
+use super::gfp;
+use super::model::{LimitOwner, Memory, MemoryLevel, MemoryUser, Oom, OomOrigin, OomScope, VictimMemory};
 use crate::container::placement::Placement;
+use crate::node::memory::{Snapshot, User};
 use crate::probe::decode::prefix;
 use crate::probe::event::{Constraint, MarkVictim, MemcgLevel, OomChoice};
 
@@ -22,10 +24,15 @@ pub enum Basis {
     Counters,
 }
 
+/// The function is on the stack, or a part of it that the compiler split off (`oom_kill_process.cold`).
+fn is_on_stack(symbols: &[String], name: &str) -> bool {
+    symbols.iter().any(|symbol| symbol.split_once('.').map_or(symbol.as_str(), |(base, _)| base) == name)
+}
+
 /// What ran out, by the stack, else by whether a counter is full.
 #[must_use]
 pub fn scope(symbols: &[String], levels: &[MemcgLevel]) -> (OomScope, Basis) {
-    let on_stack = |name: &str| symbols.iter().any(|s| s.split_once('.').map_or(s.as_str(), |(base, _)| base) == name);
+    let on_stack = |name: &str| is_on_stack(symbols, name);
     if on_stack("mem_cgroup_out_of_memory") {
         return (OomScope::Memcg, Basis::Stack);
     }
@@ -34,6 +41,38 @@ pub fn scope(symbols: &[String], levels: &[MemcgLevel]) -> (OomScope, Basis) {
     }
     let full = levels.iter().any(is_full);
     (if full { OomScope::Memcg } else { OomScope::Host }, Basis::Counters)
+}
+
+/// What called the OOM killer; none without a stack.
+#[must_use]
+pub fn origin(symbols: &[String]) -> Option<OomOrigin> {
+    let on_stack = |name: &str| is_on_stack(symbols, name);
+    // moom_callback is sysrq-f's, lru_gen_age_node min_ttl's (6.1). cgroup v1 refuses a limit below the usage instead.
+    Some(match symbols {
+        [] => return None,
+        _ if on_stack("moom_callback") => OomOrigin::Sysrq,
+        _ if on_stack("lru_gen_age_node") => OomOrigin::MinTtl,
+        _ if on_stack("memory_max_write") => OomOrigin::LimitLowered,
+        _ => OomOrigin::Allocation,
+    })
+}
+
+/// The path of the cgroup that the OOM killer kills as one: of those with memory.oom.group from the victim's up to the limit
+/// owner's, or to the root when there is none, the highest (mm/memcontrol.c, mem_cgroup_get_oom_group, 4.19 to 7.3).
+fn group_cgroup(mark: &MarkVictim, owner: Option<&str>) -> Option<String> {
+    let path = |level: &MemcgLevel| path_of(level, victim_path(mark));
+    let up_to = mark.levels.iter().position(|level| path(level).as_deref() == owner).unwrap_or(mark.levels.len());
+    mark.levels.iter().take(up_to + 1).rev().find(|level| level.oom_group).and_then(path)
+}
+
+/// The path of the cgroup whose limit was hit, as far as can be told when the victim is marked: by the OOM killer's record,
+/// else by the counters.
+#[must_use]
+pub fn owner_path(choice: Option<&OomChoice>, mark: &MarkVictim) -> Option<String> {
+    match choice {
+        Some(choice) => choice.owner.as_ref()?.1.clone(),
+        None => mark.levels.iter().find(|level| is_full(level)).and_then(|level| path_of(level, victim_path(mark))),
+    }
 }
 
 /// The level whose limit was hit, and whether it is the only one that it can be; none when no level has a limit.
@@ -83,14 +122,17 @@ pub fn describe(facts: &Facts<'_>, group: bool, unseen: &mut Vec<String>) -> Oom
         Some(choice) => by_record(choice, facts.placement),
         None => by_inference(facts, unseen),
     };
+    let group_cgroup = facts.mark.and_then(|mark| group_cgroup(mark, limit_owner.as_ref().map(|o| o.path.as_str())));
     if facts.mark.is_none() {
         unseen.push("the victim's memory and limits (no mark_victim event came)".to_owned());
     }
     Oom {
         scope: Some(scope),
+        origin: origin(facts.symbols),
         limit_owner,
         order: facts.choice.map(|choice| choice.order),
-        gfp: facts.choice.map(|choice| format!("{:#x}", choice.gfp)),
+        gfp: facts.choice.map(|choice| gfp::names(choice.gfp)),
+        group_cgroup,
         // Known where the levels are: set on one of them up to the limit's owner, or members died of it.
         group: if group { Some(true) } else { facts.mark.map(MarkVictim::is_group_kill) },
         chosen_points: facts.choice.map(|choice| choice.chosen_points),
@@ -157,22 +199,44 @@ fn victim_path(mark: &MarkVictim) -> Option<&str> {
     mark.victim.as_ref()?.memory_path.as_deref()
 }
 
-/// The contract's form of all levels.
+/// The contract's form of all levels, and of what user space read. What could not be seen goes to `unseen`, in words.
 #[must_use]
-pub fn describe_levels(mark: &MarkVictim) -> Option<Memory> {
+pub fn describe_memory(mark: &MarkVictim, snapshot: Option<Snapshot>, unseen: &mut Vec<String>) -> Option<Memory> {
     let levels: Vec<MemoryLevel> = mark
         .levels
         .iter()
         .filter_map(|level| {
+            let is_v2 = level.cgroup.hierarchy == 0;
             Some(MemoryLevel {
                 path: path_of(level, victim_path(mark))?,
                 usage_bytes: level.usage_bytes,
                 limit_bytes: level.limit_bytes,
                 peak_bytes: level.peak_bytes,
+                swap_usage_bytes: is_v2.then_some(level.swap_usage_bytes),
+                swap_limit_bytes: level.swap_limit_bytes.filter(|_| is_v2),
+                memsw_usage_bytes: (!is_v2).then_some(level.swap_usage_bytes),
+                memsw_limit_bytes: level.swap_limit_bytes.filter(|_| !is_v2),
             })
         })
         .collect();
-    (!levels.is_empty()).then_some(Memory { levels, stat: None, timeline: None })
+    let Snapshot { stat, owner_stat, host, largest, incomplete } = snapshot.unwrap_or_default();
+    if levels.is_empty() && host.is_none() {
+        return None;
+    }
+    if incomplete {
+        unseen.push("all of the largest processes: there were too many to look at".to_owned());
+    }
+    let others = largest.into_iter().map(|User { pid, comm, resident_bytes }| MemoryUser { pid, comm, resident_bytes });
+    let mut largest: Vec<MemoryUser> = victim(mark).into_iter().chain(others).collect();
+    largest.sort_by_key(|user| std::cmp::Reverse(user.resident_bytes));
+    Some(Memory { levels, stat, owner_stat, host, largest, timeline: None })
+}
+
+/// The victim as one of the largest, with what it had when it was chosen.
+fn victim(mark: &MarkVictim) -> Option<MemoryUser> {
+    let task = mark.victim.as_ref()?;
+    let resident_bytes = mark.anon_bytes.saturating_add(mark.file_bytes).saturating_add(mark.shmem_bytes);
+    Some(MemoryUser { pid: task.key.pid, comm: task.comm.clone(), resident_bytes })
 }
 
 #[cfg(test)]
@@ -244,6 +308,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_stack_says_who_called_the_oom_killer() {
+        for (stack, expected) in [
+            ("out_of_memory __alloc_pages_may_oom", Some(OomOrigin::Allocation)),
+            ("out_of_memory moom_callback process_one_work", Some(OomOrigin::Sysrq)),
+            ("out_of_memory lru_gen_age_node balance_pgdat kswapd", Some(OomOrigin::MinTtl)),
+            ("mem_cgroup_out_of_memory memory_max_write.cold kernfs_fop_write_iter", Some(OomOrigin::LimitLowered)),
+            ("", None),
+        ] {
+            let symbols: Vec<String> = stack.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(origin(&symbols), expected, "{stack}");
+        }
+    }
+
+    #[test]
+    fn the_highest_oom_group_up_to_the_limit_owner_counts() {
+        let mut mark = crate::incident::correlate::fixture::mark(10, 20);
+        mark.victim.as_mut().unwrap().memory_path = Some("/pod/box/inner".to_owned());
+        let with = |depth, oom_group| MemcgLevel { oom_group, ..level(depth, MIB, None) };
+        mark.levels = vec![with(3, true), with(2, true), with(1, true), with(0, false)];
+        assert_eq!(group_cgroup(&mark, Some("/pod/box")).as_deref(), Some("/pod/box"));
+        assert_eq!(group_cgroup(&mark, Some("/pod/box/inner")).as_deref(), Some("/pod/box/inner"));
+        assert_eq!(group_cgroup(&mark, None).as_deref(), Some("/pod"));
+        mark.levels = vec![with(3, false), with(2, false), with(1, true)];
+        assert_eq!(group_cgroup(&mark, Some("/pod/box")), None);
+    }
+
     fn choice(constraint: Constraint, owner: Option<MemcgLevel>) -> OomChoice {
         OomChoice {
             at: 0,
@@ -271,7 +362,10 @@ mod tests {
             let facts = Facts { choice: Some(&choice), mark: None, symbols: &stack, placement: &placement };
             let mut unseen = Vec::new();
             let oom = describe(&facts, false, &mut unseen);
-            assert_eq!((oom.scope, oom.chosen_points, oom.gfp.as_deref()), (Some(scope), Some(300), Some("0xcc0")));
+            assert_eq!(
+                (oom.scope, oom.chosen_points, oom.gfp.as_deref()),
+                (Some(scope), Some(300), Some("GFP_KERNEL"))
+            );
             // It is not full, and it is the owner all the same.
             assert_eq!(
                 oom.limit_owner.map(|o| (o.path, o.limit_bytes)),

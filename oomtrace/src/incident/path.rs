@@ -57,6 +57,35 @@ pub fn is_by_process(path: SignalPath, info: Info) -> bool {
     }
 }
 
+/// How many processes one kill(2) was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// One process, as far as the stack tells.
+    One,
+    /// A process group: kill(-PGID), kill(0).
+    Group,
+    /// Every process that the sender may signal: kill(-1).
+    All,
+}
+
+/// How many processes the kill(2) was for that made `signal`.
+#[must_use]
+pub fn reach(signal: &Signal) -> Reach {
+    let on_stack = |wanted: &str| signal.symbols.iter().any(|symbol| is(symbol, wanted));
+    if on_stack("__kill_pgrp_info") {
+        return Reach::Group;
+    }
+    // For one process kill_something_info goes through kill_pid_info (kill_pid_info_type since 6.9), which is never inlined.
+    let above = signal.symbols.iter().take_while(|symbol| !is(symbol, "kill_something_info"));
+    let through_pid =
+        above.clone().any(|symbol| symbol.starts_with("kill_pid_info") || symbol.starts_with("kill_proc_info"));
+    if on_stack("kill_something_info") && above.clone().next().is_some() && !through_pid {
+        Reach::All
+    } else {
+        Reach::One
+    }
+}
+
 /// The path of `signal`.
 #[must_use]
 pub fn classify(signal: &Signal) -> Path {
@@ -137,6 +166,22 @@ mod tests {
             signal.info = info;
             signal.group = group;
             assert_eq!(classify(&signal), Path { path, seen_on_stack: true }, "{stack}");
+        }
+    }
+
+    /// Stacks as bpf_get_stack gave them on 6.18.
+    #[test]
+    fn one_call_for_many_processes_is_told_from_one_for_one() {
+        for (stack, reach_) in [
+            ("__send_signal_locked do_send_sig_info kill_pid_info_type kill_something_info __x64_sys_kill", Reach::One),
+            ("__send_signal_locked do_send_sig_info __kill_pgrp_info kill_something_info __x64_sys_kill", Reach::Group),
+            ("__send_signal_locked do_send_sig_info kill_something_info __x64_sys_kill do_syscall_64", Reach::All),
+            ("__send_signal_locked do_send_sig_info do_send_specific __x64_sys_tgkill", Reach::One),
+            ("", Reach::One),
+        ] {
+            let mut signal = fixture::signal(10, 20);
+            signal.symbols = stack.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(reach(&signal), reach_, "{stack}");
         }
     }
 

@@ -49,6 +49,22 @@ pub fn duration_us(us: u64) -> String {
     if us < 1000 { format!("{us} µs") } else { duration_ms(us / 1000) }
 }
 
+/// What the machine had left right after an OOM kill, in bytes.
+#[must_use]
+pub fn host_available(incident: &Incident) -> Option<u64> {
+    incident.memory.as_ref()?.host?.available_bytes
+}
+
+/// The largest processes besides the victim, at most `count`: `java[7] 2.1 GiB, redis[9] 300 MiB`; none when there is none.
+#[must_use]
+pub fn other_large_processes(incident: &Incident, count: usize) -> Option<String> {
+    let largest = incident.memory.as_ref().map(|memory| memory.largest.as_slice()).unwrap_or_default();
+    let others = largest.iter().filter(|user| user.pid != incident.victim.process.pid);
+    let named: Vec<String> =
+        others.take(count).map(|user| format!("{}[{}] {}", user.comm, user.pid, bytes(user.resident_bytes))).collect();
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
 /// A path's name as in the contract.
 #[must_use]
 pub fn path_name(path: SignalPath) -> &'static str {

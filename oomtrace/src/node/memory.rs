@@ -1,43 +1,150 @@
-//! Memory as user space sees it right after an OOM kill: the victim's cgroup's memory.stat, and what the machine has left.
+//! Memory as user space sees it right after the OOM killer has chosen: memory.stat, what the machine has left, and who
+//! uses most of what ran out. Read within a fraction of a millisecond of the kill, which is near it, but not at it.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use super::cgroups;
+use crate::incident::model::HostMemory;
 
-/// Read within a fraction of a millisecond of the kill, which is near it, but not at it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Processes looked at for the largest. More of them would take longer than a verdict may.
+const MAX_PROCESSES: usize = 4096;
+/// Cgroups walked through below the limit owner.
+const MAX_CGROUPS: usize = 1024;
+/// The largest processes that are kept.
+const TOP: usize = 5;
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// memory.stat of the victim's memory cgroup; none when it was gone.
     pub stat: Option<BTreeMap<String, u64>>,
-    /// MemAvailable of the machine, in bytes.
-    pub host_available_bytes: Option<u64>,
+    /// memory.stat of the limit owner, when that is another cgroup.
+    pub owner_stat: Option<BTreeMap<String, u64>>,
+    pub host: Option<HostMemory>,
+    /// The largest processes below the limit owner, or of the whole machine, the victim left out; largest first.
+    pub largest: Vec<User>,
+    /// There were more processes than were looked at.
+    pub incomplete: bool,
+}
+
+/// A process and its resident memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub pid: u32,
+    pub comm: String,
+    pub resident_bytes: u64,
+}
+
+/// What to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The victim's memory cgroup.
+    pub cgroup: &'a str,
+    /// The cgroup whose limit was hit; none: the machine's memory ran out.
+    pub owner: Option<&'a str>,
+    pub victim: u32,
 }
 
 /// Where to read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryFiles {
     /// Mount point of the hierarchy that has the memory controller.
     mount: Option<PathBuf>,
+    proc: PathBuf,
+    page_size: u64,
 }
 
 impl MemoryFiles {
-    /// Finds the hierarchy; without one there is no memory.stat.
+    /// Finds the hierarchy; without one there is no memory.stat. `page_size` in bytes.
     #[must_use]
-    pub fn find() -> Self {
+    pub fn find(page_size: u64) -> Self {
         let all = cgroups::hierarchies().unwrap_or_default();
-        Self { mount: cgroups::memory(&all).map(|hierarchy| hierarchy.mount.clone()) }
+        let mount = cgroups::memory(&all).map(|hierarchy| hierarchy.mount.clone());
+        Self { mount, proc: PathBuf::from("/proc"), page_size }
     }
 
-    /// Reads both, for the memory cgroup at `path` below the hierarchy's root.
+    /// Reads everything that there is.
     #[must_use]
-    pub fn read(&self, path: &str) -> Snapshot {
-        let file = self.mount.as_ref().map(|mount| mount.join(path.trim_start_matches('/')).join("memory.stat"));
-        let stat = file.and_then(|file| fs::read_to_string(file).ok()).map(|text| parse_stat(&text));
-        let meminfo = fs::read_to_string("/proc/meminfo").ok();
-        Snapshot { stat, host_available_bytes: meminfo.and_then(|text| available(&text)) }
+    pub fn read(&self, scene: Scene<'_>) -> Snapshot {
+        let meminfo = fs::read_to_string(self.proc.join("meminfo")).ok();
+        let (pids, incomplete) = self.processes(scene.owner);
+        Snapshot {
+            stat: self.stat(scene.cgroup),
+            owner_stat: scene.owner.filter(|owner| *owner != scene.cgroup).and_then(|owner| self.stat(owner)),
+            host: meminfo.map(|text| parse_meminfo(&text)),
+            largest: self.largest(pids.into_iter().filter(|pid| *pid != scene.victim)),
+            incomplete,
+        }
     }
+
+    fn dir(&self, cgroup: &str) -> Option<PathBuf> {
+        Some(self.mount.as_ref()?.join(cgroup.trim_start_matches('/')))
+    }
+
+    fn stat(&self, cgroup: &str) -> Option<BTreeMap<String, u64>> {
+        let text = fs::read_to_string(self.dir(cgroup)?.join("memory.stat")).ok()?;
+        Some(parse_stat(&text))
+    }
+
+    /// The processes in a cgroup and below it, or of the whole machine; and whether there were more.
+    fn processes(&self, owner: Option<&str>) -> (Vec<u32>, bool) {
+        let mut pids = Vec::new();
+        let incomplete = match owner.map(|owner| self.dir(owner)) {
+            None => {
+                let entries = fs::read_dir(&self.proc).into_iter().flatten().flatten();
+                pids.extend(entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()));
+                false
+            }
+            Some(None) => true,
+            Some(Some(dir)) => walk(dir, &mut pids),
+        };
+        let more = pids.len() > MAX_PROCESSES;
+        pids.truncate(MAX_PROCESSES);
+        (pids, incomplete || more)
+    }
+
+    fn largest(&self, pids: impl Iterator<Item = u32>) -> Vec<User> {
+        let mut sizes: Vec<(u64, u32)> = pids.filter_map(|pid| Some((self.resident(pid)?, pid))).collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        sizes.truncate(TOP);
+        let named = sizes.into_iter().filter(|(bytes, _)| *bytes > 0).filter_map(|(resident_bytes, pid)| {
+            let comm = fs::read(self.proc.join(pid.to_string()).join("comm")).ok()?;
+            Some(User { pid, comm: String::from_utf8_lossy(&comm).trim_end().to_owned(), resident_bytes })
+        });
+        named.collect()
+    }
+
+    /// Resident memory, in bytes: the second field of statm (proc(5)).
+    fn resident(&self, pid: u32) -> Option<u64> {
+        let text = fs::read_to_string(self.proc.join(pid.to_string()).join("statm")).ok()?;
+        text.split(' ').nth(1)?.parse::<u64>().ok()?.checked_mul(self.page_size)
+    }
+}
+
+/// Collects the processes in the cgroup at `dir` and below it; whether there were more than are looked at.
+fn walk(dir: PathBuf, pids: &mut Vec<u32>) -> bool {
+    let mut waiting = vec![dir];
+    let mut cgroups = 0;
+    while let Some(dir) = waiting.pop() {
+        cgroups += 1;
+        if cgroups > MAX_CGROUPS || pids.len() > MAX_PROCESSES {
+            return true;
+        }
+        let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+        // 0 is a process in a pid namespace that cannot be seen from here.
+        pids.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()).filter(|pid| *pid != 0));
+        waiting.extend(below(&dir));
+    }
+    false
+}
+
+fn below(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
 }
 
 /// `anon 4096` a line.
@@ -51,9 +158,18 @@ fn parse_stat(text: &str) -> BTreeMap<String, u64> {
 }
 
 /// `MemAvailable:   123 kB` (proc(5)).
-fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+fn parse_meminfo(meminfo: &str) -> HostMemory {
+    let field = |name: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    };
+    HostMemory {
+        total_bytes: field("MemTotal"),
+        available_bytes: field("MemAvailable"),
+        free_bytes: field("MemFree"),
+        swap_total_bytes: field("SwapTotal"),
+        swap_free_bytes: field("SwapFree"),
+    }
 }
 
 #[cfg(test)]
@@ -65,8 +181,33 @@ mod tests {
         let stat = parse_stat("anon 4096\nfile 8192\nbad\nworse x\n");
         assert_eq!(stat.get("file"), Some(&8192));
         assert_eq!(stat.len(), 2);
-        assert_eq!(available("MemTotal: 1 kB\nMemAvailable:     2048 kB\n"), Some(2 << 20));
-        assert_eq!(available("MemAvailable: many kB\n"), None);
-        assert_eq!(available(""), None);
+        let host = parse_meminfo("MemTotal: 1 kB\nMemAvailable:     2048 kB\nMemFree: many kB\n");
+        assert_eq!((host.total_bytes, host.available_bytes, host.free_bytes), (Some(1024), Some(2 << 20), None));
+        assert_eq!(parse_meminfo(""), HostMemory::default());
+    }
+
+    /// A tree as the kernel shows it: two processes in a cgroup below the owner, one beside it.
+    #[test]
+    fn the_largest_processes_below_the_owner_are_named_largest_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mount, proc) = (dir.path().join("memory"), dir.path().join("proc"));
+        for (cgroup, pids) in [("pod", "1\n0\n"), ("pod/a", "2\n3\n"), ("other", "4\n")] {
+            fs::create_dir_all(mount.join(cgroup)).unwrap();
+            fs::write(mount.join(cgroup).join("cgroup.procs"), pids).unwrap();
+        }
+        for (pid, pages) in [(1, 10), (2, 30), (3, 20), (4, 99)] {
+            fs::create_dir_all(proc.join(pid.to_string())).unwrap();
+            fs::write(proc.join(pid.to_string()).join("statm"), format!("500 {pages} 1 1 0 9 0\n")).unwrap();
+            fs::write(proc.join(pid.to_string()).join("comm"), format!("p{pid}\n")).unwrap();
+        }
+        let files = MemoryFiles { mount: Some(mount), proc, page_size: 4096 };
+        let largest = |owner| {
+            let snapshot = files.read(Scene { cgroup: "/pod/a", owner, victim: 3 });
+            assert!(!snapshot.incomplete);
+            snapshot.largest.into_iter().map(|user| (user.comm, user.resident_bytes >> 12)).collect::<Vec<_>>()
+        };
+        assert_eq!(largest(Some("/pod")), [("p2".to_owned(), 30), ("p1".to_owned(), 10)]);
+        assert_eq!(largest(None)[0], ("p4".to_owned(), 99));
+        assert_eq!(largest(Some("/gone")), []);
     }
 }

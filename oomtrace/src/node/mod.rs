@@ -5,6 +5,7 @@ pub mod clock;
 pub mod heap;
 pub mod identity;
 pub mod memory;
+pub mod oomd;
 pub mod processes;
 pub mod signals;
 pub mod users;

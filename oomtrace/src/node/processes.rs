@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::probe::event::{BootNs, ProcessKey};
 
 /// Processes remembered. Only parents of senders are looked up twice.
@@ -13,7 +15,7 @@ const CAPACITY: usize = 1024;
 const MAX_CMDLINE: usize = oomtrace_common::limits::MAX_CMDLINE;
 
 /// What `/proc` says of a process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Details {
     pub exe: Option<String>,
     pub cmdline: Option<Vec<String>>,

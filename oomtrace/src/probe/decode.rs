@@ -6,8 +6,8 @@ use oomtrace_common::event::{
 };
 
 use super::event::{
-    Ancestor, Cmdline, Constraint, Deliver, Event, Exit, Info, MarkVictim, MemcgLevel, OomChoice, Outcome, ProcessKey,
-    Signal, Task,
+    Ancestor, Cmdline, Constraint, Deliver, Disposition, Event, Exit, Info, MarkVictim, MemcgLevel, OomChoice, Outcome,
+    ProcessKey, Signal, Task,
 };
 
 /// Why bytes are not an event.
@@ -58,7 +58,7 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
     let si_code = at.try_get_i32_ne()?;
     let group = at.try_get_u32_ne()? != 0;
     let result = at.try_get_u32_ne()?;
-    let _reserved = at.try_get_u32_ne()?;
+    let disposition = at.try_get_u32_ne()?;
     let mut victim = task(at)?;
     let mut sender = task(at)?;
     let mut lens = [0_u16; 12];
@@ -90,6 +90,13 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
             other => Outcome::Other(other),
         },
         preceding: header.flags & FLAG_PRECEDING != 0,
+        disposition: match disposition {
+            wire::DISPOSITION_DEFAULT => Some(Disposition::Default),
+            wire::DISPOSITION_IGNORED => Some(Disposition::Ignored),
+            wire::DISPOSITION_HANDLED => Some(Disposition::Handled),
+            wire::DISPOSITION_BLOCKED => Some(Disposition::Blocked),
+            _ => None,
+        },
         victim,
         sender,
         ancestors: many(&mut ancestors, |at| {
@@ -223,7 +230,7 @@ fn task(at: &mut &[u8]) -> Result<Task, DecodeError> {
     let task_flags = at.try_get_u32_ne()?;
     let signal_flags = at.try_get_u32_ne()?;
     let group_exit_code = at.try_get_u32_ne()?;
-    let _reserved = at.try_get_u32_ne()?;
+    let pgid = at.try_get_u32_ne()?;
     let start = at.try_get_u64_ne()?;
     let mm = at.try_get_u64_ne()?;
     let cgroup = cgroup_key(at)?;
@@ -240,6 +247,7 @@ fn task(at: &mut &[u8]) -> Result<Task, DecodeError> {
         kernel_thread: task_flags & wire::PF_KTHREAD != 0,
         exiting: task_flags & wire::PF_EXITING != 0,
         group_exit: (signal_flags & wire::SIGNAL_GROUP_EXIT != 0).then_some(group_exit_code),
+        pgid: (pgid != 0).then_some(pgid),
         mm,
         cgroup,
         memory_cgroup,

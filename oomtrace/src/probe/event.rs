@@ -1,6 +1,8 @@
 //! Typed events: what the kernel side recorded, decoded. Still facts only.
 
 pub use oomtrace_common::event::CgroupKey;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Nanoseconds on `CLOCK_BOOTTIME`.
 pub type BootNs = u64;
@@ -64,6 +66,18 @@ pub enum Outcome {
     Other(u32),
 }
 
+/// What a process has set up for a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Disposition {
+    /// Nothing: it ends the process, unless that is the first of a pid namespace, which it does nothing to.
+    Default,
+    Ignored,
+    Handled,
+    /// Blocked: it is lost, or taken by sigwait(3) or signalfd(2).
+    Blocked,
+}
+
 /// A process as seen through one of its threads, at the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
@@ -84,6 +98,8 @@ pub struct Task {
     pub exiting: bool,
     /// The whole process was already ending, with this wait status.
     pub group_exit: Option<u32>,
+    /// Its process group; of a signal's victim only.
+    pub pgid: Option<u32>,
     /// Identity of the address space, for comparison only.
     pub mm: u64,
     pub cgroup: CgroupKey,
@@ -124,6 +140,8 @@ pub struct Signal {
     pub outcome: Outcome,
     /// Recorded only for what may follow it.
     pub preceding: bool,
+    /// What the victim had set up for it; none for SIGKILL.
+    pub disposition: Option<Disposition>,
     pub victim: Task,
     /// `current`: the sender, or on an OOM kill the trigger.
     pub sender: Task,

@@ -42,6 +42,8 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("task_cred", "task_struct", &["cred"]),
     ("task_mm", "task_struct", &["mm"]),
     ("task_signal", "task_struct", &["signal"]),
+    ("task_sighand", "task_struct", &["sighand"]),
+    ("task_blocked", "task_struct", &["blocked"]),
     ("task_cgroups", "task_struct", &["cgroups"]),
     ("task_thread_pid", "task_struct", &["thread_pid"]),
     ("task_exit_code", "task_struct", &["exit_code"]),
@@ -56,6 +58,8 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("signal_live", "signal_struct", &["live"]),
     ("signal_oom_score_adj", "signal_struct", &["oom_score_adj"]),
     ("signal_tty", "signal_struct", &["tty"]),
+    ("sighand_action", "sighand_struct", &["action"]),
+    ("k_sigaction_handler", "k_sigaction", &["sa.sa_handler"]),
     ("tty_name", "tty_struct", &["name"]),
     ("mm_exe_file", "mm_struct", &["exe_file"]),
     ("mm_arg_start", "mm_struct", &["arg_start"]),
@@ -102,6 +106,8 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
 /// Types looked up by name besides the structs in [`MEMBERS`].
 const OTHER_TYPES: &[&str] = &[
     "cgroup_subsys_id",
+    "pid_type",
+    "sigaction",
     "percpu_counter",
     "mm_rss_stat",
     "btf_trace_mark_victim",
@@ -125,6 +131,11 @@ const COSTS: &[(&[&str], &str)] = &[
     (&["task_signal", "signal_flags", "signal_group_exit_code"], "whether a victim was dying already"),
     (&["signal_oom_score_adj"], "oom_score_adj"),
     (&["task_loginuid", "task_sessionid"], "the login behind a sender (kernel without CONFIG_AUDIT)"),
+    (
+        &["task_sighand", "task_blocked", "sighand_action", "k_sigaction_size", "k_sigaction_handler"],
+        "whether a process had a handler for the signal that it was stopped with",
+    ),
+    (&["signal_pgrp"], "process groups"),
     (&["signal_tty", "tty_name"], "the sender's terminal"),
     (
         &[
@@ -186,7 +197,7 @@ impl KernelLayout {
     #[must_use]
     pub fn wanted_members() -> Vec<&'static str> {
         let plain = MEMBERS.iter().flat_map(|m| m.2.iter().flat_map(|path| path.split('.')));
-        plain.chain(["subsys", "rss_stat", "count"]).collect()
+        plain.chain(["subsys", "rss_stat", "count", "pids", "action", "sa"]).collect()
     }
 
     /// Looks every field up in `btf`.
@@ -199,6 +210,8 @@ impl KernelLayout {
         }
         set(&mut offsets, "upid_size", upid_size(btf));
         set(&mut offsets, "css_set_memory", css_set_memory(btf));
+        set(&mut offsets, "signal_pgrp", signal_pgrp(btf));
+        set(&mut offsets, "k_sigaction_size", k_sigaction_size(btf));
         let (value, stride) = rss_stat(btf).unzip();
         set(&mut offsets, "mm_rss_stat", value);
         set(&mut offsets, "mm_rss_stat_stride", stride);
@@ -233,6 +246,18 @@ fn set(layout: &mut Layout, field: &str, value: Option<u32>) {
 fn upid_size(btf: &Btf<'_>) -> Option<u32> {
     let numbers = btf.member("pid", "numbers")?;
     btf.size(btf.array(numbers.ty)?.0)
+}
+
+/// `signal_struct.pids[PIDTYPE_PGID]` (include/linux/sched/signal.h, 5.4 to 7.3).
+fn signal_pgrp(btf: &Btf<'_>) -> Option<u32> {
+    let pids = btf.member("signal_struct", "pids")?.offset;
+    let index = btf.enum_value("pid_type", "PIDTYPE_PGID")?;
+    pids.checked_add(index.checked_mul(8)?)
+}
+
+fn k_sigaction_size(btf: &Btf<'_>) -> Option<u32> {
+    let actions = btf.member("sighand_struct", "action")?;
+    btf.size(btf.array(actions.ty)?.0)
 }
 
 /// `css_set.subsys[memory_cgrp_id]`; none without the memory controller.

@@ -13,10 +13,10 @@
 //! | `cgroup_kill` | somebody else wrote cgroup.kill |
 //! | `process_kill` | any other process |
 
+use super::evidence::evidence;
 use super::senders::{Class, classify};
 use crate::incident::model::{
-    Cause, Confidence, Evidence, Incident, InitKilled, LimitLevel, OomScope, Preceding, SenderKind, SignalPath, Source,
-    Verdict,
+    Cause, Confidence, Incident, LimitLevel, OomScope, Preceding, SenderKind, SignalPath, Verdict,
 };
 use crate::incident::oom::SLACK_BYTES;
 use crate::incident::text;
@@ -153,83 +153,6 @@ fn same_container(incident: &Incident) -> bool {
 #[must_use]
 pub fn stop_request(incident: &Incident) -> Option<&Preceding> {
     incident.preceding.iter().rev().find(|p| classify(&p.sender) == Some(Class::Runtime))
-}
-
-fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
-    let mut facts = Vec::new();
-    let mut kernel = |fact: String| facts.push(Evidence { fact, source: Source::Kernel });
-    kernel(sent(incident));
-    if let Some(path) = incident.signal.path {
-        let shown = if incident.signal.kernel_stack.is_empty() { "siginfo suggests" } else { "the kernel stack shows" };
-        kernel(format!("{shown} the path {}", text::path_name(path)));
-    }
-    for preceding in &incident.preceding {
-        kernel(format!(
-            "{} came {} before, from {}",
-            preceding.name,
-            text::duration_ms(preceding.before_ms),
-            text::process(&preceding.sender)
-        ));
-    }
-    if let Some(trigger) = &incident.trigger {
-        let who = if trigger.pid == incident.victim.process.pid { "the victim itself" } else { "another process" };
-        kernel(format!("the allocation that failed was made by {}, {who}", text::process(trigger)));
-    }
-    if let Some(end) = &incident.init_end {
-        let init = text::process(&end.init);
-        kernel(match &end.killed {
-            Some(InitKilled { by: Some(by), before_ms }) => {
-                format!(
-                    "{init}, the init of the pid namespace, had been killed by {} {} before",
-                    text::process(by),
-                    text::duration_ms(*before_ms)
-                )
-            }
-            Some(InitKilled { by: None, before_ms }) => {
-                format!(
-                    "{init}, the init of the pid namespace, had been killed by the kernel {} before",
-                    text::duration_ms(*before_ms)
-                )
-            }
-            None => match end.status {
-                Some(status) => format!("{init}, the init of the pid namespace, {}", text::ended(status)),
-                None => format!("{init}, the init of the pid namespace, ended without a SIGKILL that was seen"),
-            },
-        });
-    }
-    if let Some(oom) = &incident.oom {
-        if let Some(adj) = oom.oom_score_adj {
-            kernel(format!("the victim's oom_score_adj was {adj}"));
-        }
-        if let Some(owner) = &oom.limit_owner {
-            let usage = owner.usage_bytes.map_or_else(|| "unknown".to_owned(), text::bytes);
-            let limit = owner.limit_bytes.map_or_else(|| "none".to_owned(), text::bytes);
-            facts.push(Evidence {
-                fact: format!("{}: {usage} in use, limit {limit}", owner.path),
-                source: Source::Cgroup,
-            });
-        }
-    }
-    if let Some(available) = incident.host_available_bytes {
-        let fact = format!("the machine had {} available right after", text::bytes(available));
-        facts.push(Evidence { fact, source: Source::Procfs });
-    }
-    if matches!(
-        cause,
-        Cause::RuntimeKill | Cause::RuntimeStopTimeout | Cause::UserspaceOomKiller | Cause::ServiceManagerKill
-    ) && let Some(exe) = incident.sender.process.as_ref().and_then(|p| p.exe.as_deref())
-    {
-        facts.push(Evidence { fact: format!("the sender's executable is {exe}"), source: Source::Kernel });
-    }
-    facts
-}
-
-fn sent(incident: &Incident) -> String {
-    let to = text::process(&incident.victim.process);
-    match &incident.sender.process {
-        Some(sender) => format!("{} sent {} to {to}", text::process(sender), incident.signal.name),
-        None => format!("the kernel sent {} to {to}", incident.signal.name),
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! What kind of program a sender is, in one table. Known by its executable and by where it runs, never by its name
-//! alone: a process called `runc` inside a container is not the node's runtime.
+//! What kind of program a sender is, in one table for those on the node, and one for those that manage processes, anywhere.
+//! Known by the executable and by where it runs, never by the name alone: a process called `runc` inside a container is not
+//! the node's runtime.
 
 use crate::container::placement::Placement;
-use crate::incident::model::Process;
+use crate::incident::model::{Process, Sender};
 
 /// What a sender is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +14,6 @@ pub enum Class {
     ServiceManager,
     /// Kills before the kernel has to.
     OomDaemon,
-    /// A person's shell.
-    Shell,
 }
 
 /// File name of the executable, or its beginning when it ends in `*`, and its class.
@@ -40,15 +39,37 @@ const PROGRAMS: &[(&str, Class)] = &[
     ("earlyoom", Class::OomDaemon),
     ("oomd", Class::OomDaemon),
     ("nohang", Class::OomDaemon),
-    ("bash", Class::Shell),
-    ("dash", Class::Shell),
-    ("zsh", Class::Shell),
-    ("fish", Class::Shell),
-    ("busybox", Class::Shell),
 ];
 
+/// Programs that start processes and end them, inside containers too; and by which limit of theirs.
+const MANAGERS: &[(&str, &str)] = &[
+    ("gunicorn", "its worker time-out (--timeout)"),
+    ("uwsgi", "its request time-out (harakiri)"),
+    ("unicorn*", "its worker time-out"),
+    ("puma*", "its worker time-out"),
+    ("php-fpm*", "its request time-out (request_terminate_timeout)"),
+    ("apache2", "its graceful shut-down time-out"),
+    ("httpd", "its graceful shut-down time-out"),
+    ("celery", "its hard time limit (--time-limit)"),
+    ("supervisord", "its stop time-out (stopwaitsecs)"),
+    ("circusd", "its graceful_timeout"),
+    ("pm2", "its kill_timeout"),
+    ("monit", "its stop time-out"),
+    ("s6-supervise", "its timeout-kill"),
+    ("s6-svscan", "its shut-down"),
+    ("runsv", "a request (sv)"),
+    ("tini", "its own end"),
+    ("docker-init", "its own end"),
+    ("dumb-init", "its own end"),
+    ("catatonit", "its own end"),
+    ("timeout", "its --kill-after"),
+];
+
+/// Programs that a person becomes another user by.
+const ELEVATORS: &[&str] = &["sudo", "su", "doas", "pkexec", "runuser"];
+
 /// Interpreters whose script is the program.
-const INTERPRETERS: &[&str] = &["python*"];
+const INTERPRETERS: &[&str] = &["python*", "ruby*", "node", "perl"];
 
 /// A process's class; none for any other program, and for one that runs inside a container.
 #[must_use]
@@ -57,15 +78,50 @@ pub fn classify(process: &Process) -> Option<Class> {
     if in_container {
         return None;
     }
-    let exe = file_name(process.exe.as_deref()?);
-    let script = INTERPRETERS.iter().any(|i| matches(exe, i)).then(|| script(process)).flatten();
-    let name = script.unwrap_or(exe);
+    let name = program(process)?;
     PROGRAMS.iter().find(|(program, _)| matches(name, program)).map(|(_, class)| *class)
 }
 
-/// What an interpreter runs: its first argument that is no option.
+/// The program that manages processes which `process` runs, and the limit of it that ends them.
+#[must_use]
+pub fn manager(process: &Process) -> Option<(&'static str, &'static str)> {
+    let name = program(process)?;
+    let (pattern, limit) = MANAGERS.iter().find(|(pattern, _)| matches(name, pattern))?;
+    Some((pattern.trim_end_matches('*'), limit))
+}
+
+/// By what, and for whom, the sender became the user that it is: `through sudo, started by alice`.
+#[must_use]
+pub fn elevation(sender: &Sender) -> Option<String> {
+    let mut chain = sender.process.iter().chain(&sender.ancestors);
+    let by = chain
+        .find_map(|process| ELEVATORS.iter().find(|name| Some(**name) == process.exe.as_deref().map(file_name)))?;
+    // sudo runs as root and has its own monitor below it; whoever started it is the first that is none of them.
+    let is_elevator =
+        |process: &&Process| process.exe.as_deref().is_some_and(|exe| ELEVATORS.contains(&file_name(exe)));
+    let person = chain.find(|process| !is_elevator(process))?;
+    let who = match (&person.user, person.uid) {
+        (Some(user), Some(uid)) => format!("{user} (uid {uid})"),
+        (None, Some(uid)) => format!("uid {uid}"),
+        (_, None) => return Some(format!("through {by}")),
+    };
+    Some(format!("through {by}, started by {who}"))
+}
+
+/// The file name of the program that a process runs: of the script, when an interpreter does.
+fn program(process: &Process) -> Option<&str> {
+    let exe = file_name(process.exe.as_deref()?);
+    let script = INTERPRETERS.iter().any(|i| matches(exe, i)).then(|| script(process)).flatten();
+    Some(script.unwrap_or(exe))
+}
+
+/// What an interpreter runs: its first argument that is no option. A script that has set its title, as gunicorn does
+/// (`gunicorn: master [app]`), has that instead.
 fn script(process: &Process) -> Option<&str> {
     let arguments = process.cmdline.as_deref()?;
+    if let Some((title, _)) = arguments.first().and_then(|first| first.split_once(": ")) {
+        return Some(title);
+    }
     arguments.iter().skip(1).find(|argument| !argument.starts_with('-')).map(|path| file_name(path))
 }
 
@@ -108,11 +164,56 @@ mod tests {
             ("/usr/bin/earlyoom", &[], Some(Class::OomDaemon)),
             ("/usr/bin/python3.11", &["python3", "-u", "/usr/sbin/nohang", "--monitor"], Some(Class::OomDaemon)),
             ("/usr/bin/python3.11", &["python3", "/srv/app.py"], None),
-            ("/usr/bin/bash", &[], Some(Class::Shell)),
+            ("/usr/bin/bash", &[], None),
             ("/usr/bin/runc-wrapper", &[], None),
             ("/home/u/not-runc", &["runc"], None),
         ] {
             assert_eq!(classify(&process(exe, "/system.slice/x.service", cmdline)), class, "{exe} {cmdline:?}");
+        }
+    }
+
+    #[test]
+    fn managers_are_known_anywhere_by_program_script_or_title() {
+        let cgroup = format!("/docker/{}", "a".repeat(64));
+        for (exe, cmdline, name) in [
+            ("/usr/bin/python3.11", &["/usr/bin/python3", "/usr/bin/gunicorn", "app"][..], Some("gunicorn")),
+            ("/usr/bin/python3.11", &["gunicorn: master [app:app]"], Some("gunicorn")),
+            ("/usr/sbin/php-fpm8.2", &["php-fpm: master process"], Some("php-fpm")),
+            ("/usr/bin/python3.11", &["python3", "/srv/app.py"], None),
+            ("/usr/bin/bash", &["gunicorn"], None),
+        ] {
+            assert_eq!(manager(&process(exe, &cgroup, cmdline)).map(|m| m.0), name, "{exe} {cmdline:?}");
+        }
+    }
+
+    #[test]
+    fn the_person_behind_sudo_is_whoever_started_it() {
+        let with = |exe: &str, uid, user: &str| Process {
+            uid: Some(uid),
+            user: Some(user.to_owned()).filter(|user| !user.is_empty()),
+            ..process(exe, "/user.slice", &[])
+        };
+        let sender = |ancestors: Vec<Process>| Sender {
+            kind: crate::incident::model::SenderKind::Process,
+            process: Some(with("/usr/bin/kill", 0, "root")),
+            ancestors,
+            container: None,
+            unit: None,
+            login: None,
+        };
+        let shell = || with("/usr/bin/bash", 1000, "alice");
+        let sudo = || with("/usr/bin/sudo", 0, "root");
+        for (ancestors, text) in [
+            (vec![sudo(), sudo(), shell()], Some("through sudo, started by alice (uid 1000)")),
+            (
+                vec![with("/usr/bin/bash", 0, "root"), sudo(), shell()],
+                Some("through sudo, started by alice (uid 1000)"),
+            ),
+            (vec![sudo(), with("/usr/bin/zsh", 1001, "")], Some("through sudo, started by uid 1001")),
+            (vec![shell()], None),
+            (vec![sudo()], None),
+        ] {
+            assert_eq!(elevation(&sender(ancestors)).as_deref(), text);
         }
     }
 

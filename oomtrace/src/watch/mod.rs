@@ -5,19 +5,25 @@
 
 pub mod filter;
 mod naming;
-mod stages;
+pub mod stages;
 
 use std::future::Future;
 use std::io;
 use std::time::Duration;
 
+use oomtrace_common::event::WIRE_VERSION;
+
 use crate::container::directory::Directory;
-use crate::incident::correlate::{Correlator, Hooks};
-use crate::incident::model::{Lost, Record};
+use crate::facts::Facts;
+use crate::facts::live::Live;
+use crate::incident::correlate::Correlator;
+use crate::incident::model::{Lost, Ready, Record, SCHEMA};
 use crate::node::clock::boot_now;
 use crate::node::heap;
+use crate::node::identity::Identity;
 use crate::probe::load::{Hook, LoadError, LostCounter, Probe};
 use crate::probe::ring::Ring;
+use crate::recording::{Recorder, Recording, Start};
 use crate::sink::Sink;
 use filter::Filter;
 use naming::Naming;
@@ -34,7 +40,12 @@ pub enum WatchError {
     Clock(#[from] nix::Error),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
+    #[error("cannot write the recording: {0}")]
+    Record(io::Error),
 }
+
+/// Pages of 4 KiB where the kernel does not say.
+const PAGE_SIZE: u64 = 4096;
 
 /// An incident with this much collateral took megabytes, which are given back when it is out.
 const LARGE: usize = 256;
@@ -57,28 +68,37 @@ pub async fn run(
     probe: Probe,
     directory: Directory,
     filter: Filter,
+    recorder: Option<Recorder>,
     sink: &mut dyn Sink,
     stop: impl Future<Output = ()>,
 ) -> Result<Tally, WatchError> {
-    let hooks = Hooks {
-        signal_generate: probe.has(Hook::SignalGenerate),
-        mark_victim: probe.has(Hook::MarkVictim),
-        process_exit: probe.has(Hook::SchedProcessExit),
-    };
-    let at_exit = hooks.process_exit && probe.unneeded.contains(&Hook::SignalDeliver);
-    let reads_victims = at_exit || probe.has(Hook::SignalDeliver);
-    let Probe { ebpf, events, lost, attached, missing, .. } = probe;
+    let start = start(&probe);
+    let Probe { ebpf, events, lost, .. } = probe;
     // Holds the programs for as long as this runs.
     let _ebpf = ebpf;
     let mut ring = Ring::new(events).map_err(WatchError::Ring)?;
-    let mut stages = Stages::new(hooks.process_exit, reads_victims);
-    let mut correlator = Correlator::new(hooks);
-    let mut out = Out { sink, filter, tally: Tally::default() };
-    let attached = attached.iter().map(|hook| hook.name().to_owned()).collect();
-    out.sink.put(&Record::Ready(stages.ready(attached, missing)))?;
-    let mut naming = Naming::new(directory);
+    let live = Live::new(start.page_size);
+    let facts: Box<dyn Facts> = match &recorder {
+        Some(recorder) => {
+            recorder.start(&start);
+            Box::new(Recording::of(live, recorder.clone()))
+        }
+        None => Box::new(live),
+    };
+    let mut stages = Stages::new(&start, facts);
+    let mut correlator = Correlator::new(start.hooks());
+    let mut out = Out { sink, filter, tally: Tally::default(), recorder: recorder.clone() };
+    out.sink.put(&Record::Ready(start.ready))?;
+    let hold = |stages: &mut Stages, record: &[u8]| {
+        if let Some(recorder) = &recorder {
+            recorder.event(record);
+        }
+        stages.hold(record);
+    };
+    let mut naming = Naming::new(directory, recorder.clone());
     let mut stop = std::pin::pin!(stop);
     loop {
+        out.flush()?;
         let deadline = match correlator.deadline() {
             Some(at) => Some(Duration::from_nanos(at.saturating_sub(boot_now()?))),
             None => None,
@@ -87,7 +107,7 @@ pub async fn run(
             biased;
             () = &mut stop => break,
             incident = naming.next(), if !naming.is_idle() => out.put(incident)?,
-            read = ring.read(|record| stages.hold(record)), if naming.has_room() => {
+            read = ring.read(|record| hold(&mut stages, record)), if naming.has_room() => {
                 read.map_err(WatchError::Ring)?;
                 out.lost(&lost)?;
                 correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
@@ -95,14 +115,17 @@ pub async fn run(
             () = sleep(deadline), if deadline.is_some() => {
                 // The clock decides only about what was in the ring by then.
                 let now = boot_now()?;
-                ring.drain(|record| stages.hold(record));
+                ring.drain(|record| hold(&mut stages, record));
                 correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
                 let done = correlator.advance(now);
+                if let Some(recorder) = recorder.as_ref().filter(|_| !done.is_empty()) {
+                    recorder.advance(now);
+                }
                 naming.start(done, &mut stages, &out.filter);
             }
         }
     }
-    ring.drain(|record| stages.hold(record));
+    ring.drain(|record| hold(&mut stages, record));
     correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
     let rest = correlator.finish();
     naming.start(rest, &mut stages, &out.filter);
@@ -111,7 +134,32 @@ pub async fn run(
         out.put(incident)?;
     }
     out.lost(&lost)?;
+    out.flush()?;
     Ok(out.tally)
+}
+
+/// What is true for the whole run.
+fn start(probe: &Probe) -> Start {
+    let identity = Identity::read();
+    let page_size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    let process_exit = probe.has(Hook::SchedProcessExit);
+    let at_exit = process_exit && probe.unneeded.contains(&Hook::SignalDeliver);
+    Start {
+        wire_version: WIRE_VERSION,
+        page_size: page_size.and_then(|size| u64::try_from(size).ok()).unwrap_or(PAGE_SIZE),
+        ready: Ready {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: identity.node,
+            boot_id: identity.boot_id,
+            attached: probe.attached.iter().map(|hook| hook.name().to_owned()).collect(),
+            missing: probe.missing.clone(),
+        },
+        signal_generate: probe.has(Hook::SignalGenerate),
+        mark_victim: probe.has(Hook::MarkVictim),
+        process_exit,
+        reads_victims: at_exit || probe.has(Hook::SignalDeliver),
+    }
 }
 
 /// Takes the events that were held through the correlator, and starts naming what is complete by them.
@@ -133,6 +181,7 @@ struct Out<'a> {
     sink: &'a mut dyn Sink,
     filter: Filter,
     tally: Tally,
+    recorder: Option<Recorder>,
 }
 
 impl Out<'_> {
@@ -163,8 +212,16 @@ impl Out<'_> {
                 "oomtrace: {events} events did not fit into the ring buffer and were not seen ({lost} in all): \
                  run with a larger --ring-size"
             );
+            if let Some(recorder) = &self.recorder {
+                recorder.lost(events);
+            }
             self.sink.put(&Record::Lost(Lost { events }))?;
         }
         Ok(())
+    }
+
+    /// Nothing waits in memory while oomtrace does.
+    fn flush(&self) -> Result<(), WatchError> {
+        self.recorder.as_ref().map_or(Ok(()), Recorder::flush).map_err(WatchError::Record)
     }
 }

@@ -2,89 +2,56 @@
 //! episode to a draft of its incident.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::thread::JoinHandle;
 
+use crate::facts::Facts;
 use crate::incident::assemble::{Context, Draft, assemble};
 use crate::incident::correlate::Episode;
-use crate::incident::model::{Ready, SCHEMA};
-use crate::node::clock::WallClock;
-use crate::node::heap;
+use crate::incident::oom::owner_path;
 use crate::node::identity::Identity;
-use crate::node::memory::{MemoryFiles, Snapshot};
-use crate::node::processes::Processes;
-use crate::node::users::Users;
+use crate::node::memory::{Scene, Snapshot};
 use crate::probe::decode::decode;
-use crate::probe::event::{Event, ProcessKey};
-use crate::probe::kallsyms::{Symbols, SymbolsError};
-
-/// Pages of 4 KiB where the kernel does not say.
-const PAGE_SIZE: u64 = 4096;
+use crate::probe::event::{BootNs, Event, MarkVictim, OomChoice, ProcessKey, Signal};
+use crate::recording::Start;
 
 /// Snapshots of memory that wait for their incident.
 const SNAPSHOTS: usize = 256;
+/// Further members of a cgroup that is killed as one are marked within this time.
+const GROUP_NS: BootNs = 1_000_000_000;
 
 /// What the stages need of the node.
 pub struct Stages {
     page_size: u64,
-    symbols: Lazy,
     identity: Identity,
-    users: Users,
-    processes: Processes,
-    clock: WallClock,
+    facts: Box<dyn Facts>,
     held: Vec<Event>,
     sees_exits: bool,
     /// The kernel side reads a victim's arguments in its own context: nothing need be read here while it dies.
     reads_victims: bool,
-    memory: MemoryFiles,
     /// Read when the OOM killer marked a victim; taken when its incident is put together.
     snapshots: HashMap<ProcessKey, Snapshot>,
-}
-
-/// Reading 100,000 symbols takes some 50 ms: a thread does it while the hooks are being attached.
-enum Lazy {
-    Reading(JoinHandle<Result<Symbols, SymbolsError>>),
-    Known(Symbols),
-    Unknown,
+    /// The OOM killer's latest choice: its mark comes next.
+    choice: Option<OomChoice>,
+    /// The thread in whose context a cgroup is being killed as one, and when it last marked a member.
+    group: Option<(u32, BootNs)>,
 }
 
 impl Stages {
-    pub fn new(sees_exits: bool, reads_victims: bool) -> Self {
-        let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
-            let symbols = Symbols::read(Path::new("/proc/kallsyms"));
-            // The last of what start-up needed.
-            heap::give_back();
-            symbols
-        });
-        let page_size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    #[must_use]
+    pub fn new(start: &Start, facts: Box<dyn Facts>) -> Self {
         Self {
-            page_size: page_size.and_then(|size| u64::try_from(size).ok()).unwrap_or(PAGE_SIZE),
-            symbols: reading.map_or(Lazy::Unknown, Lazy::Reading),
-            identity: Identity::read(),
-            users: Users::default(),
-            processes: Processes::default(),
-            clock: WallClock { offset_ns: 0 },
+            page_size: start.page_size,
+            identity: Identity { node: start.ready.node.clone(), boot_id: start.ready.boot_id.clone() },
+            facts,
             held: Vec::new(),
-            sees_exits,
-            reads_victims,
-            memory: MemoryFiles::find(),
+            sees_exits: start.process_exit,
+            reads_victims: start.reads_victims,
             snapshots: HashMap::new(),
+            choice: None,
+            group: None,
         }
     }
 
-    /// The stream's first record.
-    pub fn ready(&self, attached: Vec<String>, missing: Vec<String>) -> Ready {
-        Ready {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            node: self.identity.node.clone(),
-            boot_id: self.identity.boot_id.clone(),
-            attached,
-            missing,
-        }
-    }
-
-    /// Decodes one record and keeps it for [`Self::take_held`]. Reads `/proc` now: a killed process soon has nothing to
+    /// Decodes one record and keeps it for [`Self::take_held`]. Asks the node now: a killed process soon has nothing to
     /// show.
     pub fn hold(&mut self, record: &[u8]) {
         let mut event = match decode(record, self.page_size) {
@@ -92,28 +59,46 @@ impl Stages {
             // The kernel side and this decoder are built together, so this is a bug worth a line.
             Err(error) => return log::error!("undecodable event of {} bytes: {error}", record.len()),
         };
-        if let Event::Signal(signal) = &mut event {
-            if !signal.preceding && !self.reads_victims {
-                self.processes.look_up(signal.victim.key);
-            }
-            for ancestor in &signal.ancestors {
-                self.processes.look_up(ancestor.key);
-            }
-            if let Some(symbols) = self.symbols.get() {
-                signal.symbols = symbols.resolve(&signal.stack);
-            }
-        }
-        if let Event::MarkVictim(mark) = &event
-            && let Some(victim) = &mark.victim
-            && let Some(path) = &victim.memory_path
-        {
-            // Those of processes that were only marked, and not killed, are never asked for.
-            if self.snapshots.len() >= SNAPSHOTS {
-                self.snapshots.clear();
-            }
-            self.snapshots.insert(victim.key, self.memory.read(path));
+        match &mut event {
+            Event::Signal(signal) => self.signal(signal),
+            Event::Oom(choice) => self.choice = Some((**choice).clone()),
+            Event::MarkVictim(mark) => self.mark(mark),
+            Event::Exit(_) | Event::Deliver(_) => {}
         }
         self.held.push(event);
+    }
+
+    fn signal(&mut self, signal: &mut Signal) {
+        if !signal.preceding && !self.reads_victims {
+            self.facts.process(signal.victim.key);
+        }
+        for ancestor in &signal.ancestors {
+            self.facts.process(ancestor.key);
+        }
+        if !signal.stack.is_empty() {
+            signal.symbols = self.facts.symbols(&signal.stack);
+        }
+    }
+
+    /// Takes a picture of the memory around the victim, once for a cgroup that is killed as one.
+    fn mark(&mut self, mark: &MarkVictim) {
+        let Some(victim) = &mark.victim else { return };
+        let Some(cgroup) = &victim.memory_path else { return };
+        let tid = mark.trigger.tid;
+        let goes_on = |(of, at): (u32, BootNs)| of == tid && mark.at.saturating_sub(at) < GROUP_NS;
+        let is_member = mark.is_group_kill() && self.group.is_some_and(goes_on);
+        self.group = mark.is_group_kill().then_some((tid, mark.at));
+        if is_member {
+            return;
+        }
+        let choice = self.choice.take_if(|choice| choice.trigger_tid == tid && choice.chosen == victim.key);
+        let owner = owner_path(choice.as_ref(), mark);
+        // Those of processes that were only marked, and not killed, are never asked for.
+        if self.snapshots.len() >= SNAPSHOTS {
+            self.snapshots.clear();
+        }
+        let scene = Scene { cgroup, owner: owner.as_deref(), victim: victim.key.pid };
+        self.snapshots.insert(victim.key, self.facts.memory(victim.key, scene));
     }
 
     /// The events decoded since the last call.
@@ -123,37 +108,10 @@ impl Stages {
 
     /// Puts an incident together from its episode.
     pub fn draft(&mut self, episode: Episode) -> Draft {
-        // Read near the event, because the wall clock may have been stepped. It cannot fail after it worked once.
-        if let Ok(clock) = WallClock::read() {
-            self.clock = clock;
-        }
         let snapshot = episode.chosen.victim().and_then(|victim| self.snapshots.remove(&victim.key));
-        let mut context = Context {
-            identity: &self.identity,
-            clock: self.clock,
-            users: &mut self.users,
-            processes: &mut self.processes,
-            sees_exits: self.sees_exits,
-        };
+        let clock = self.facts.clock(episode.at());
+        let mut context =
+            Context { identity: &self.identity, clock, facts: self.facts.as_mut(), sees_exits: self.sees_exits };
         assemble(episode, snapshot, &mut context)
-    }
-}
-
-impl Lazy {
-    /// The symbols; waits for them the first time.
-    fn get(&mut self) -> Option<&Symbols> {
-        if let Self::Reading(_) = self
-            && let Self::Reading(thread) = std::mem::replace(self, Self::Unknown)
-        {
-            match thread.join() {
-                Ok(Ok(symbols)) => *self = Self::Known(symbols),
-                Ok(Err(error)) => log::warn!("no names for kernel functions: {error}"),
-                Err(_) => log::error!("the thread that reads kernel symbols panicked"),
-            }
-        }
-        match self {
-            Self::Known(symbols) => Some(symbols),
-            Self::Reading(_) | Self::Unknown => None,
-        }
     }
 }

@@ -61,7 +61,7 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
             // A sender that is dropped means stop, too.
             _ = stopped.await;
         };
-        watch::run(probe, directory, Filter::default(), &mut sink, stopped).await
+        watch::run(probe, directory, Filter::default(), None, &mut sink, stopped).await
     });
     match kill_by_oom(&mut seen).await {
         Ok((pid, scratch, incident)) => checks.oom(&incident, pid, &scratch, LIMIT_BYTES, by_record)?,

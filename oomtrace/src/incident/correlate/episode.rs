@@ -70,6 +70,12 @@ impl Episode {
         Self { chosen, ..Self::default() }
     }
 
+    /// The signal that began it; none when only `mark_victim` is attached.
+    #[must_use]
+    pub fn first(&self) -> Option<&Signal> {
+        self.chosen.signal.as_ref()
+    }
+
     /// When the first signal (or mark) was made.
     #[must_use]
     pub fn at(&self) -> BootNs {

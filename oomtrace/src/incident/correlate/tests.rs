@@ -419,3 +419,56 @@ fn a_mark_in_a_killers_context_does_not_make_its_kill_an_oom_kill() {
     let got = episodes(ALL, vec![sig(rlimit), marked(mark(20, 20)), exit_of(task(20), 9)]);
     assert_eq!(shape(&got), [(20, false, vec![])]);
 }
+
+/// A SIGKILL that one kill(2) made for many: `via` is the function that kill_something_info called.
+fn one_of_many(sender: u32, victim: u32, pgid: u32, via: &str) -> Event {
+    let mut signal = signal(sender, victim);
+    signal.victim.pgid = Some(pgid);
+    signal.symbols = ["do_send_sig_info", via, "kill_something_info"].map(str::to_owned).to_vec();
+    signal.symbols.retain(|symbol| !symbol.is_empty());
+    sig(signal)
+}
+
+#[test]
+fn one_call_for_many_processes_is_one_episode() {
+    let group = |victim, pgid| one_of_many(10, victim, pgid, "__kill_pgrp_info");
+    let got = episodes(BOTH, vec![group(20, 5), group(21, 5), group(30, 6), group(31, 6)]);
+    let role = Role::ProcessGroup;
+    assert_eq!(shape(&got), [(20, false, vec![(role, 21)]), (30, false, vec![(role, 31)])]);
+    // kill(-1), across process groups.
+    let got = episodes(BOTH, vec![one_of_many(10, 20, 5, ""), one_of_many(10, 30, 6, "")]);
+    assert_eq!(shape(&got), [(20, false, vec![(role, 30)])]);
+    // Two calls for one process each, though of one group.
+    let single = |victim| one_of_many(10, victim, 5, "kill_pid_info_type");
+    assert_eq!(episodes(BOTH, vec![single(20), single(21)]).len(), 2);
+    // Two senders.
+    let other = one_of_many(11, 21, 5, "__kill_pgrp_info");
+    assert_eq!(episodes(BOTH, vec![group(20, 5), other]).len(), 2);
+}
+
+#[test]
+fn a_cgroup_whose_processes_are_killed_one_by_one_from_outside_is_one_episode() {
+    let cgroup = |id| CgroupKey { id, hierarchy: 0, level: 2 };
+    let kill = |tid, victim, home, of_sender| {
+        let mut signal = signal(10, victim);
+        (signal.sender.tid, signal.sender.cgroup, signal.victim.cgroup) = (tid, cgroup(of_sender), cgroup(home));
+        sig(signal)
+    };
+    // Another thread of the same sender goes on.
+    let got = episodes(BOTH, vec![kill(10, 20, 7, 3), kill(11, 21, 7, 3)]);
+    assert_eq!(shape(&got), [(20, false, vec![(Role::CgroupKill, 21)])]);
+    // Another cgroup; a sender that lives there itself; the root.
+    assert_eq!(episodes(BOTH, vec![kill(10, 20, 7, 3), kill(10, 21, 8, 3)]).len(), 2);
+    assert_eq!(episodes(BOTH, vec![kill(10, 20, 7, 7), kill(10, 21, 7, 7)]).len(), 2);
+    assert_eq!(episodes(BOTH, vec![sig(signal(10, 20)), sig(signal(10, 21))]).len(), 2);
+    // A container's init is a victim of its own; what is killed after it goes with it.
+    let mut init = signal(10, 21);
+    (init.sender.cgroup, init.victim.cgroup) = (cgroup(3), cgroup(7));
+    (init.victim.ns_level, init.victim.ns_pid) = (1, 1);
+    let got = episodes(BOTH, vec![kill(10, 20, 7, 3), sig(init), kill(10, 22, 7, 3)]);
+    assert_eq!(shape(&got), [(20, false, vec![]), (21, false, vec![(Role::CgroupKill, 22)])]);
+    // Long after.
+    let mut correlator = Correlator::new(BOTH);
+    assert!(correlator.take(at_time(kill(10, 20, 7, 3), MS)).is_empty());
+    assert_eq!(correlator.take(at_time(kill(10, 21, 7, 3), 100 * MS)).len(), 1);
+}

@@ -4,7 +4,7 @@
 use super::*;
 
 /// Names of the fields in [`KERNELS`]' rows.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "task_tgid",
     "task_cgroups",
     "task_signal",
@@ -20,6 +20,7 @@ const FIELDS: [&str; 15] = [
     "counter_max",
     "file_f_path",
     "pid_numbers",
+    "signal_pgrp",
 ];
 
 struct Kernel {
@@ -28,7 +29,7 @@ struct Kernel {
     mark_victim: MarkVictimArg,
     /// Where `mm_struct.rss_stat` holds per-CPU counters (6.2), whose value is 8 bytes into each of their 40.
     percpu_rss: bool,
-    offsets: [u32; 15],
+    offsets: [u32; 16],
 }
 
 macro_rules! kernel {
@@ -44,16 +45,16 @@ macro_rules! kernel {
 }
 
 const KERNELS: [Kernel; 10] = [
-    kernel!("5.10.218", Tid, false, [2236, 3328, 2832, 96, 8, 104, 208, 120, 928, 712, 208, 320, 32, 16, 96]),
-    kernel!("5.10.262", Task, false, [2236, 3328, 2832, 96, 8, 104, 208, 120, 928, 712, 208, 320, 32, 16, 96]),
-    kernel!("6.1.176", Task, false, [2420, 3600, 3072, 96, 8, 104, 208, 128, 936, 720, 256, 448, 152, 16, 96]),
-    kernel!("6.12.95", Task, true, [2436, 3584, 3072, 96, 8, 96, 216, 128, 1160, 816, 256, 512, 224, 64, 112]),
-    kernel!("6.16.12", Task, true, [2708, 3872, 3344, 96, 8, 96, 216, 128, 1192, 840, 256, 448, 160, 64, 136]),
-    kernel!("6.17.13", Task, true, [2708, 3880, 3344, 96, 8, 96, 216, 128, 1280, 928, 256, 448, 160, 64, 144]),
-    kernel!("6.18.15", Task, true, [2708, 3880, 3344, 96, 8, 96, 216, 128, 1280, 928, 256, 448, 160, 64, 144]),
-    kernel!("6.19.14", Task, true, [2708, 3880, 3344, 96, 8, 96, 216, 128, 1528, 1176, 256, 448, 160, 64, 144]),
-    kernel!("7.0.13", Task, true, [2740, 3920, 3384, 96, 8, 96, 216, 128, 1528, 1176, 256, 448, 160, 64, 128]),
-    kernel!("7.3.4", Task, true, [2876, 4072, 3520, 96, 8, 96, 256, 128, 1536, 1208, 256, 448, 160, 64, 128]),
+    kernel!("5.10.218", Tid, false, [2236, 3328, 2832, 96, 8, 104, 208, 120, 928, 712, 208, 320, 32, 16, 96, 368]),
+    kernel!("5.10.262", Task, false, [2236, 3328, 2832, 96, 8, 104, 208, 120, 928, 712, 208, 320, 32, 16, 96, 368]),
+    kernel!("6.1.176", Task, false, [2420, 3600, 3072, 96, 8, 104, 208, 128, 936, 720, 256, 448, 152, 16, 96, 376]),
+    kernel!("6.12.95", Task, true, [2436, 3584, 3072, 96, 8, 96, 216, 128, 1160, 816, 256, 512, 224, 64, 112, 368]),
+    kernel!("6.16.12", Task, true, [2708, 3872, 3344, 96, 8, 96, 216, 128, 1192, 840, 256, 448, 160, 64, 136, 376]),
+    kernel!("6.17.13", Task, true, [2708, 3880, 3344, 96, 8, 96, 216, 128, 1280, 928, 256, 448, 160, 64, 144, 376]),
+    kernel!("6.18.15", Task, true, [2708, 3880, 3344, 96, 8, 96, 216, 128, 1280, 928, 256, 448, 160, 64, 144, 376]),
+    kernel!("6.19.14", Task, true, [2708, 3880, 3344, 96, 8, 96, 216, 128, 1528, 1176, 256, 448, 160, 64, 144, 376]),
+    kernel!("7.0.13", Task, true, [2740, 3920, 3384, 96, 8, 96, 216, 128, 1528, 1176, 256, 448, 160, 64, 128, 376]),
+    kernel!("7.3.4", Task, true, [2876, 4072, 3520, 96, 8, 96, 256, 128, 1536, 1208, 256, 448, 160, 64, 128, 392]),
 ];
 
 fn resolve(kernel: &Kernel) -> KernelLayout {
@@ -72,6 +73,7 @@ fn offsets_are_those_that_pahole_reads() {
         assert_eq!(offsets.mm_rss_stat_stride, if kernel.percpu_rss { 40 } else { 8 }, "{}", kernel.name);
         // memory_cgrp_id is 4 on each of them, after cpuset, cpu, cpuacct and io.
         assert_eq!(offsets.css_set_memory, 32, "{}", kernel.name);
+        assert_eq!((offsets.sighand_action, offsets.k_sigaction_size), (32, 32), "{}", kernel.name);
     }
 }
 
@@ -113,7 +115,8 @@ fn without_types_everything_is_missing_and_nothing_is_invented() {
 #[test]
 fn each_field_is_resolved_once_and_its_loss_has_a_price() {
     for (field, _) in Layout::UNKNOWN.fields() {
-        let elsewhere = ["upid_size", "css_set_memory", "mm_rss_stat", "mm_rss_stat_stride"].contains(&field);
+        let computed = ["mm_rss_stat", "mm_rss_stat_stride", "signal_pgrp", "k_sigaction_size"];
+        let elsewhere = computed.contains(&field) || ["upid_size", "css_set_memory"].contains(&field);
         let resolved = MEMBERS.iter().filter(|m| m.0 == field).count();
         assert_eq!(resolved, usize::from(!elsewhere), "{field}");
         let priced = COSTS.iter().filter(|(fields, _)| fields.contains(&field)).count();

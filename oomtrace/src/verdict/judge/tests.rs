@@ -59,7 +59,7 @@ fn kill(exe: &str) -> Incident {
         attribution: Attribution::Full,
         missing: Vec::new(),
         init_end: None,
-        host_available_bytes: None,
+        noted: Vec::new(),
     }
 }
 
@@ -83,6 +83,7 @@ fn stop_signal(exe: &str) -> Preceding {
         name: "SIGTERM".to_owned(),
         time: String::new(),
         before_ms: 10_012,
+        disposition: None,
         sender: process(9, exe),
     }
 }
@@ -96,6 +97,10 @@ fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel)>, 
             usage_bytes: usage * MIB,
             limit_bytes: limit.map(|l| l * MIB),
             peak_bytes: usage * MIB,
+            swap_usage_bytes: None,
+            swap_limit_bytes: None,
+            memsw_usage_bytes: None,
+            memsw_limit_bytes: None,
         })
         .collect();
     let limit_owner = owner.map(|(index, level)| LimitOwner {
@@ -107,6 +112,8 @@ fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel)>, 
     });
     incident.oom = Some(Oom {
         scope: Some(scope),
+        origin: None,
+        group_cgroup: None,
         limit_owner,
         order: None,
         gfp: None,
@@ -115,7 +122,8 @@ fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel)>, 
         oom_score_adj: Some(0),
         victim_memory: None,
     });
-    incident.memory = Some(Memory { levels, stat: None, timeline: None });
+    incident.memory =
+        Some(Memory { levels, stat: None, owner_stat: None, host: None, largest: Vec::new(), timeline: None });
     incident
 }
 
@@ -248,4 +256,25 @@ fn every_fact_names_its_source_and_the_first_is_who_sent_what() {
     assert_eq!(verdict.evidence[1].fact, "the kernel stack shows the path kill");
     let verdict = judge(&by_kernel(SignalPath::OtherKernel));
     assert_eq!(verdict.evidence[0].fact, "the kernel sent SIGKILL to victim[20]");
+}
+
+#[test]
+fn what_the_victim_had_set_up_for_the_stop_signal_is_said_and_decides_the_advice() {
+    use crate::advice::advise;
+    use crate::incident::model::Disposition::{Blocked, Default, Handled, Ignored};
+    let mut incident = in_container(kill("/usr/sbin/runc"));
+    incident.victim.container_init = true;
+    for (disposition, fact, action) in [
+        (Some(Default), "no handler for it, and the kernel drops it for a pid 1", "handle SIGTERM in pid 1"),
+        (Some(Ignored), "the victim ignored it", "STOPSIGNAL"),
+        (Some(Handled), "the victim had a handler for it", "give it longer"),
+        (Some(Blocked), "waits for signals", "give it longer"),
+        (None, "SIGTERM came 10.0 s before, from runc[9]", "longer grace period"),
+    ] {
+        incident.preceding = vec![Preceding { disposition, ..stop_signal("/usr/sbin/runc") }];
+        let verdict = expect(&incident, Cause::RuntimeStopTimeout, Confidence::Likely);
+        assert!(verdict.evidence.iter().any(|e| e.fact.ends_with(fact)), "{:?}", verdict.evidence);
+        let advice = advise(&incident, verdict.cause);
+        assert!(advice[0].action.contains(action), "{advice:?}");
+    }
 }

@@ -1,0 +1,98 @@
+//! The node itself.
+
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use super::Facts;
+use crate::node::clock::WallClock;
+use crate::node::memory::{MemoryFiles, Scene, Snapshot};
+use crate::node::processes::{Details, Processes};
+use crate::node::users::Users;
+use crate::node::{heap, oomd};
+use crate::probe::event::{BootNs, ProcessKey};
+use crate::probe::kallsyms::{Symbols, SymbolsError};
+
+/// Reads from the running system.
+pub struct Live {
+    symbols: Lazy,
+    users: Users,
+    processes: Processes,
+    memory: MemoryFiles,
+    clock: WallClock,
+}
+
+/// Reading 100,000 symbols takes some 50 ms: a thread does it while the hooks are being attached.
+enum Lazy {
+    Reading(JoinHandle<Result<Symbols, SymbolsError>>),
+    Known(Symbols),
+    Unknown,
+}
+
+impl Live {
+    /// `page_size` in bytes.
+    #[must_use]
+    pub fn new(page_size: u64) -> Self {
+        let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
+            let symbols = Symbols::read(Path::new("/proc/kallsyms"));
+            // The last of what start-up needed.
+            heap::give_back();
+            symbols
+        });
+        Self {
+            symbols: reading.map_or(Lazy::Unknown, Lazy::Reading),
+            users: Users::default(),
+            processes: Processes::default(),
+            memory: MemoryFiles::find(page_size),
+            clock: WallClock { offset_ns: 0 },
+        }
+    }
+}
+
+impl Facts for Live {
+    fn process(&mut self, key: ProcessKey) -> Details {
+        self.processes.look_up(key).clone()
+    }
+
+    fn user(&mut self, uid: u32) -> Option<String> {
+        self.users.name(uid)
+    }
+
+    fn clock(&mut self, _at: BootNs) -> WallClock {
+        // It cannot fail after it worked once.
+        if let Ok(clock) = WallClock::read() {
+            self.clock = clock;
+        }
+        self.clock
+    }
+
+    fn symbols(&mut self, stack: &[u64]) -> Vec<String> {
+        self.symbols.get().map(|symbols| symbols.resolve(stack)).unwrap_or_default()
+    }
+
+    fn memory(&mut self, _victim: ProcessKey, scene: Scene<'_>) -> Snapshot {
+        self.memory.read(scene)
+    }
+
+    fn oomd_kills(&mut self, cgroup: &str) -> Option<u64> {
+        oomd::kills(cgroup)
+    }
+}
+
+impl Lazy {
+    /// The symbols; waits for them the first time.
+    fn get(&mut self) -> Option<&Symbols> {
+        if let Self::Reading(_) = self
+            && let Self::Reading(thread) = std::mem::replace(self, Self::Unknown)
+        {
+            match thread.join() {
+                Ok(Ok(symbols)) => *self = Self::Known(symbols),
+                Ok(Err(error)) => log::warn!("no names for kernel functions: {error}"),
+                Err(_) => log::error!("the thread that reads kernel symbols panicked"),
+            }
+        }
+        match self {
+            Self::Known(symbols) => Some(symbols),
+            Self::Reading(_) | Self::Unknown => None,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Recordings: the kernel side's raw events, and the node's answers that incidents were put together with. The same
+//! pipeline runs over them on any machine, without root, to the same verdicts.
+//!
+//! ```text
+//! OOMTRACE  version u16       all numbers little-endian
+//! length u32  kind u8  crc32 u32  payload[length]       a frame; crc32 is of kind and payload
+//! …
+//! ```
+//!
+//! The first frame is the [`Start`]. A file is only ever appended to: what a crash left half-written at its end is dropped,
+//! and said.
+
+mod answers;
+mod reader;
+mod replay;
+mod writer;
+
+use serde::{Deserialize, Serialize};
+
+use crate::container::naming::Names;
+use crate::incident::correlate::Hooks;
+use crate::incident::model::Ready;
+use crate::node::memory::Snapshot;
+use crate::node::processes::Details;
+use crate::probe::event::BootNs;
+
+pub use answers::Recording;
+pub use reader::{Contents, ReadError, read};
+pub use replay::replay;
+pub use writer::Recorder;
+
+const MAGIC: &[u8; 8] = b"OOMTRACE";
+/// Version of everything in this module.
+const VERSION: u16 = 1;
+/// No frame is larger: an event has some KiB, an answer with a cgroup's statistics and labels a little more.
+const MAX_FRAME: usize = 16 << 20;
+
+/// What kind of frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Start = 1,
+    /// An event's bytes, as they lay in the ring buffer.
+    Event = 2,
+    /// An episode was complete because time had come this far (nanoseconds on `CLOCK_BOOTTIME`).
+    Advance = 3,
+    /// So many events did not fit into the ring buffer.
+    Lost = 4,
+    /// The node's answer to a question.
+    Answer = 5,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [Self::Start, Self::Event, Self::Advance, Self::Lost, Self::Answer];
+
+    fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
+    }
+}
+
+/// What was true for the whole recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// Layout of the events' bytes.
+    pub wire_version: u16,
+    /// The kernel's, in bytes.
+    pub page_size: u64,
+    pub ready: Ready,
+    /// Hooks that the correlator waits for.
+    pub signal_generate: bool,
+    pub mark_victim: bool,
+    pub process_exit: bool,
+    /// The kernel side read victims' arguments.
+    pub reads_victims: bool,
+}
+
+impl Start {
+    /// What the correlator knows of the hooks.
+    #[must_use]
+    pub fn hooks(&self) -> Hooks {
+        Hooks { signal_generate: self.signal_generate, mark_victim: self.mark_victim, process_exit: self.process_exit }
+    }
+}
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    Event(Vec<u8>),
+    Advance(BootNs),
+    Lost(u64),
+}
+
+/// The node's answer to one question of [`crate::facts::Facts`], or a runtime's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Answer {
+    Process {
+        pid: u32,
+        start: BootNs,
+        details: Details,
+    },
+    User {
+        uid: u32,
+        name: Option<String>,
+    },
+    /// Nanoseconds from `CLOCK_BOOTTIME` to the wall clock.
+    Clock {
+        at: BootNs,
+        offset_ns: i64,
+    },
+    Symbols {
+        stack: Vec<u64>,
+        names: Vec<String>,
+    },
+    Memory {
+        pid: u32,
+        start: BootNs,
+        snapshot: Box<Snapshot>,
+    },
+    OomdKills {
+        cgroup: String,
+        kills: Option<u64>,
+    },
+    /// What runtimes said of an incident's containers.
+    Names {
+        incident: String,
+        names: Box<Names>,
+    },
+}
+
+#[cfg(test)]
+mod tests;

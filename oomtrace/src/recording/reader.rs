@@ -1,0 +1,136 @@
+//! Reads a recording, whoever wrote it: damaged, cut off, foreign or newer files give an error, never a panic.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Buf as _;
+use oomtrace_common::event::WIRE_VERSION;
+
+use super::answers::Answers;
+use super::{Answer, Kind, MAGIC, MAX_FRAME, Start, Step, VERSION};
+
+/// A recording, read whole.
+#[derive(Debug)]
+pub struct Contents {
+    pub start: Start,
+    pub steps: Vec<Step>,
+    pub answers: Answers,
+    /// Bytes at the end that were dropped: a frame that was not written to its end.
+    pub torn: usize,
+}
+
+/// Why a file cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("cannot read {}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{} is no recording of oomtrace", path.display())]
+    Foreign { path: PathBuf },
+    #[error("{} is of a newer oomtrace (recording version {version}, this one reads {VERSION})", path.display())]
+    Newer { path: PathBuf, version: u16 },
+    #[error(
+        "{} holds events of version {version}, this oomtrace reads {WIRE_VERSION}: replay it with the oomtrace {oomtrace} that recorded it",
+        path.display()
+    )]
+    Wire { path: PathBuf, version: u16, oomtrace: String },
+    #[error("{} is damaged at byte {at}: {why}", path.display())]
+    Damaged { path: PathBuf, at: usize, why: String },
+}
+
+/// Reads the recording at `path`.
+///
+/// # Errors
+/// When it cannot be read, or is not a whole recording of a version that this oomtrace knows.
+pub fn read(path: &Path) -> Result<Contents, ReadError> {
+    let path_ = || path.to_owned();
+    let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: path_(), source })?;
+    parse(&bytes).map_err(|error| match error {
+        ParseError::Foreign => ReadError::Foreign { path: path_() },
+        ParseError::Newer(version) => ReadError::Newer { path: path_(), version },
+        ParseError::Wire(version, oomtrace) => ReadError::Wire { path: path_(), version, oomtrace },
+        ParseError::Damaged(at, why) => ReadError::Damaged { path: path_(), at, why },
+    })
+}
+
+#[derive(Debug)]
+pub(super) enum ParseError {
+    Foreign,
+    Newer(u16),
+    Wire(u16, String),
+    Damaged(usize, String),
+}
+
+pub(super) fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
+    let mut rest = bytes.strip_prefix(MAGIC).ok_or(ParseError::Foreign)?;
+    let version = rest.try_get_u16_le().map_err(|_| ParseError::Foreign)?;
+    if version > VERSION {
+        return Err(ParseError::Newer(version));
+    }
+    let mut start = None;
+    let (mut steps, mut answers) = (Vec::new(), Answers::default());
+    let mut torn = 0;
+    while !rest.is_empty() {
+        let at = bytes.len() - rest.len();
+        let damaged = |why: String| ParseError::Damaged(at, why);
+        let (kind, payload) = match frame(&mut rest) {
+            Ok(frame) => frame,
+            Err(FrameError::Torn) => {
+                torn = bytes.len() - at;
+                break;
+            }
+            Err(FrameError::Damaged(why)) => return Err(damaged(why.to_owned())),
+        };
+        let number = || Ok(u64::from_le_bytes(payload.try_into().map_err(|_| damaged("no number".to_owned()))?));
+        match (kind, &start) {
+            (Kind::Start, None) => start = Some(read_start(payload, at)?),
+            (Kind::Start, Some(_)) => return Err(damaged("a second start".to_owned())),
+            (_, None) => return Err(damaged("no start".to_owned())),
+            (Kind::Event, _) => steps.push(Step::Event(payload.to_vec())),
+            (Kind::Advance, _) => steps.push(Step::Advance(number()?)),
+            (Kind::Lost, _) => steps.push(Step::Lost(number()?)),
+            (Kind::Answer, _) => {
+                let answer: Answer = serde_json::from_slice(payload).map_err(|error| damaged(error.to_string()))?;
+                answers.add(answer);
+            }
+        }
+    }
+    let start = start.ok_or_else(|| ParseError::Damaged(bytes.len(), "it ends before it starts".to_owned()))?;
+    Ok(Contents { start, steps, answers, torn })
+}
+
+fn read_start(payload: &[u8], at: usize) -> Result<Start, ParseError> {
+    let start: Start = serde_json::from_slice(payload).map_err(|error| ParseError::Damaged(at, error.to_string()))?;
+    if start.wire_version != WIRE_VERSION {
+        return Err(ParseError::Wire(start.wire_version, start.ready.version));
+    }
+    if start.page_size == 0 {
+        return Err(ParseError::Damaged(at, "a page of no bytes".to_owned()));
+    }
+    Ok(start)
+}
+
+enum FrameError {
+    /// The file ends within the frame.
+    Torn,
+    Damaged(&'static str),
+}
+
+/// Takes the next frame off `rest`.
+fn frame<'a>(rest: &mut &'a [u8]) -> Result<(Kind, &'a [u8]), FrameError> {
+    let torn = |_| FrameError::Torn;
+    let len = rest.try_get_u32_le().map_err(torn)? as usize;
+    let number = rest.try_get_u8().map_err(torn)?;
+    let crc = rest.try_get_u32_le().map_err(torn)?;
+    if len > MAX_FRAME {
+        return Err(FrameError::Damaged("a frame too large to be one"));
+    }
+    let (payload, after) = rest.split_at_checked(len).ok_or(FrameError::Torn)?;
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[number]);
+    hasher.update(payload);
+    if hasher.finalize() != crc {
+        return Err(if after.is_empty() { FrameError::Torn } else { FrameError::Damaged("its check sum is wrong") });
+    }
+    *rest = after;
+    Ok((Kind::from_number(number).ok_or(FrameError::Damaged("an unknown kind of frame"))?, payload))
+}

@@ -1,0 +1,117 @@
+//! Files as they are written, and as they are found.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use oomtrace_common::event::WIRE_VERSION;
+
+use super::reader::{ParseError, parse};
+use super::*;
+use crate::facts::Facts as _;
+use crate::probe::event::ProcessKey;
+
+/// A file in memory.
+#[derive(Clone, Default)]
+struct Memory(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn start() -> Start {
+    Start {
+        wire_version: WIRE_VERSION,
+        page_size: 4096,
+        ready: Ready {
+            schema: 1,
+            version: "0.1.0".to_owned(),
+            node: Some("node-7".to_owned()),
+            boot_id: None,
+            attached: Vec::new(),
+            missing: Vec::new(),
+        },
+        signal_generate: true,
+        mark_victim: true,
+        process_exit: true,
+        reads_victims: true,
+    }
+}
+
+/// A recording with a frame of each kind; and where its last one starts.
+fn recording() -> (Vec<u8>, usize) {
+    let file = Memory::default();
+    let recorder = Recorder::to(Box::new(file.clone()));
+    recorder.start(&start());
+    recorder.event(b"bytes of an event");
+    recorder.advance(7);
+    recorder.answer(&Answer::User { uid: 5, name: Some("eve".to_owned()) });
+    let before = file.0.borrow().len();
+    recorder.lost(3);
+    recorder.flush().unwrap();
+    let bytes = file.0.borrow().clone();
+    (bytes, before)
+}
+
+#[test]
+fn what_was_written_is_read() {
+    let mut contents = parse(&recording().0).unwrap();
+    assert_eq!(contents.start, start());
+    assert_eq!(contents.steps, [Step::Event(b"bytes of an event".to_vec()), Step::Advance(7), Step::Lost(3)]);
+    assert_eq!((contents.answers.user(5).as_deref(), contents.answers.user(6)), (Some("eve"), None));
+    assert_eq!(contents.answers.process(ProcessKey { pid: 1, start: 1 }), Details::default());
+    assert_eq!(contents.torn, 0);
+}
+
+#[test]
+fn a_torn_tail_is_dropped_and_said() {
+    let (bytes, last) = recording();
+    for len in last..bytes.len() {
+        let contents = parse(&bytes[..len]).unwrap();
+        assert_eq!((contents.steps.len(), contents.torn), (2, len - last), "{len} bytes");
+    }
+}
+
+#[test]
+fn a_file_cut_off_or_changed_anywhere_never_panics_and_is_never_taken_for_whole() {
+    let (bytes, last) = recording();
+    for len in 0..last {
+        // Cut between two frames it is a shorter recording.
+        match parse(&bytes[..len]) {
+            Ok(contents) => assert!(contents.steps.len() < 3),
+            Err(ParseError::Foreign | ParseError::Damaged(..)) => {}
+            Err(other) => panic!("{len}: {other:?}"),
+        }
+    }
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x10;
+        match parse(&changed) {
+            // A length that grew reaches beyond the end, as a torn frame does.
+            Ok(contents) => assert!(contents.torn > 0, "byte {at}"),
+            Err(ParseError::Foreign) => assert!(at < MAGIC.len()),
+            Err(ParseError::Newer(_)) => assert!(at < MAGIC.len() + 2),
+            Err(ParseError::Damaged(..)) => {}
+            Err(other) => panic!("{at}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn foreign_newer_and_other_wire_versions_are_told_apart() {
+    assert!(matches!(parse(b""), Err(ParseError::Foreign)));
+    assert!(matches!(parse(b"\x7fELF and so on"), Err(ParseError::Foreign)));
+    let mut newer = recording().0;
+    newer[8] = 99;
+    assert!(matches!(parse(&newer), Err(ParseError::Newer(99))));
+    let file = Memory::default();
+    Recorder::to(Box::new(file.clone())).start(&Start { wire_version: 1, ..start() });
+    let bytes = file.0.borrow().clone();
+    assert!(matches!(parse(&bytes), Err(ParseError::Wire(1, _))));
+}

@@ -1,0 +1,178 @@
+//! The parts of a block, in words.
+
+use crate::incident::model::{
+    Cause, Confidence, Container, Disposition, Exit, Incident, OomOrigin, Preceding, Process, SignalPath,
+};
+use crate::incident::text::{container_name, duration_ms, duration_us, init_ended, path_name, process, short_id};
+use crate::sink::wrap::cut_middle;
+use crate::verdict::judge::stop_request;
+use crate::verdict::senders::manager;
+
+/// Columns of a command line; the JSON has all of it.
+const CMDLINE: usize = 160;
+
+/// `nginx[22490], pid 1 of the container: nginx -g daemon off;`
+pub fn killed(incident: &Incident) -> String {
+    let victim = &incident.victim.process;
+    let role = match (incident.victim.container_init, incident.container.is_some(), victim.pid_in_namespace) {
+        (true, true, _) => ", pid 1 of the container".to_owned(),
+        (true, false, _) => ", pid 1 of its pid namespace".to_owned(),
+        (false, true, Some(pid)) if pid != victim.pid && incident.init_end.is_some() => {
+            format!(", pid {pid} in the container")
+        }
+        (false, true, Some(pid)) if pid != victim.pid => {
+            format!(", pid {pid} in the container, whose pid 1 was not hit")
+        }
+        _ => String::new(),
+    };
+    let ended =
+        incident.victim.exit.as_ref().map(|exit| ending(exit, incident.victim.container_init)).unwrap_or_default();
+    let cmdline = victim.cmdline.as_ref().map(|c| format!(": {}", command(c))).unwrap_or_default();
+    format!("{}{role}{ended}{cmdline}", process(victim))
+}
+
+/// `, which exited 137 after 3 ms` for a container, as its runtime shows it; `, gone after 3 ms` for another process.
+fn ending(exit: &Exit, is_init: bool) -> String {
+    let after = exit.after_us.map(|us| format!(" after {}", duration_us(us))).unwrap_or_default();
+    match exit.signal {
+        // Runtimes show a death by signal as 128 and its number.
+        Some(signal) if is_init => format!(", which exited {}{after}", 128 + signal),
+        _ => format!(", gone{after}"),
+    }
+}
+
+/// `runc[23120] runc --root … kill 6c266caa8d7c… 9`
+pub fn described(process_: &Process) -> String {
+    match &process_.cmdline {
+        Some(cmdline) => format!("{} {}", process(process_), command(cmdline)),
+        None => process(process_),
+    }
+}
+
+/// A command line that fits: ids cut to their first digits, the middle left out. What a runtime does comes at the end.
+fn command(cmdline: &[String]) -> String {
+    let shortened: Vec<String> = cmdline.iter().map(|argument| shorten_ids(argument)).collect();
+    cut_middle(&shortened.join(" "), CMDLINE)
+}
+
+/// Each run of 64 hexadecimal digits as its first twelve and an ellipsis.
+fn shorten_ids(text: &str) -> String {
+    let is_id = |part: &str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    let parts = text.split_inclusive(|c: char| !c.is_ascii_hexdigit());
+    parts
+        .map(|part| {
+            let digits = part.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
+            let rest = part.get(digits.len()..).unwrap_or_default();
+            if is_id(digits) { format!("{}…{rest}", short_id(digits)) } else { part.to_owned() }
+        })
+        .collect()
+}
+
+/// The container's or unit's name, else the victim's.
+pub fn place_name(incident: &Incident) -> String {
+    container_name(incident).or_else(|| incident.unit.clone()).unwrap_or_else(|| incident.victim.process.comm.clone())
+}
+
+/// `docker 6c266caa8d7c · nginx:1.27 · compose shop/web`
+pub fn about(container: &Container) -> String {
+    let runtime = container.runtime.as_deref().unwrap_or("container");
+    let mut parts = vec![format!("{runtime} {}", short_id(&container.id))];
+    parts.extend(container.image.clone());
+    if let Some(pod) = &container.pod {
+        let name = pod.name.as_ref().or(pod.uid.as_ref());
+        parts.extend(name.map(|name| format!("pod {name}")));
+    }
+    if let Some(labels) = &container.labels
+        && let Some(project) = labels.get("com.docker.compose.project")
+    {
+        let service = labels.get("com.docker.compose.service").map(|s| format!("/{s}")).unwrap_or_default();
+        parts.push(format!("compose {project}{service}"));
+    }
+    parts.join(" · ")
+}
+
+const STILL_RUNNING: &str = "it was still running";
+
+/// What a process made of the signal that it was asked to stop by.
+fn reply(stop: &Preceding, is_init: bool) -> &'static str {
+    match stop.disposition {
+        Some(Disposition::Default) if is_init => "pid 1 has no handler for it",
+        Some(Disposition::Ignored) => "it is ignored",
+        Some(Disposition::Handled) => "its handler had not ended the process",
+        Some(Disposition::Default | Disposition::Blocked) | None => STILL_RUNNING,
+    }
+}
+
+/// One clause, and how sure it is when it is not certain.
+pub fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String {
+    let path = incident.signal.path.map(path_name);
+    let by = |what: &str| path.map_or_else(|| what.to_owned(), |path| format!("{what}, by {path}"));
+    let why = match cause {
+        Cause::OomContainerLimit => "the container ran into its own memory limit".to_owned(),
+        Cause::OomPodLimit => "the pod ran into its memory limit".to_owned(),
+        Cause::OomUnitLimit => "the unit ran into its memory limit".to_owned(),
+        Cause::OomSliceLimit if is_own_limit(incident) => "its cgroup ran into its own memory limit".to_owned(),
+        Cause::OomSliceLimit => "a cgroup above it ran into its memory limit".to_owned(),
+        Cause::OomHost => match incident.oom.as_ref().and_then(|oom| oom.origin) {
+            Some(OomOrigin::Sysrq) => "somebody asked for it (sysrq-f)".to_owned(),
+            Some(OomOrigin::MinTtl) => "the machine could not keep the pages in use in memory (min_ttl_ms)".to_owned(),
+            _ => "the machine ran out of memory".to_owned(),
+        },
+        Cause::OomConstrained => "the memory nodes that it may use were full".to_owned(),
+        Cause::UserspaceOomKiller => "an out-of-memory daemon chose it".to_owned(),
+        Cause::RuntimeKill => "the container runtime killed it, without a stop signal before".to_owned(),
+        Cause::RuntimeStopTimeout => {
+            let stop = stop_request(incident);
+            let when = stop.map(|s| format!("{} came {} earlier", s.name, duration_ms(s.before_ms)));
+            format!(
+                "stop time-out: {} and {}",
+                when.unwrap_or_else(|| "a stop signal came".to_owned()),
+                stop.map_or(STILL_RUNNING, |stop| reply(stop, incident.victim.container_init))
+            )
+        }
+        Cause::ServiceManagerKill => "systemd killed it".to_owned(),
+        Cause::SameContainerKill => match incident.sender.process.as_ref().and_then(manager) {
+            Some((name, limit)) => format!("{name} killed its process, as it does by {limit}"),
+            None => by("another process in the same container killed it"),
+        },
+        Cause::ProcessKill => by("another process killed it"),
+        Cause::SelfKill => by("it killed itself"),
+        Cause::CgroupKill => "somebody wrote its cgroup's cgroup.kill".to_owned(),
+        Cause::PidNamespaceExit => format!("{}, and the kernel killed the rest", init_ended(incident)),
+        Cause::ParentExit => "its parent ended (PR_SET_PDEATHSIG)".to_owned(),
+        Cause::RlimitCpu => "its CPU time was used up (RLIMIT_CPU)".to_owned(),
+        Cause::Ptrace => "its tracer killed it".to_owned(),
+        Cause::BpfProgram => "a BPF program killed it".to_owned(),
+        Cause::KubeletProbeFailure => "a probe failed".to_owned(),
+        Cause::KubeletEviction => "its pod was evicted".to_owned(),
+        Cause::KubeletPreemption => "its pod was preempted".to_owned(),
+        Cause::KubeletDeletion => "its pod was deleted".to_owned(),
+        Cause::OtherKernel => match incident.signal.path {
+            Some(SignalPath::OtherKernel) | None => {
+                "the kernel killed it; which part of it could not be seen".to_owned()
+            }
+            Some(path) => format!("the kernel killed it, by {}", path_name(path)),
+        },
+    };
+    match confidence {
+        Confidence::Certain => why,
+        Confidence::Likely => format!("{why} (likely)"),
+        Confidence::Possible => format!("{why} (possible)"),
+    }
+}
+
+/// The limit that was hit is that of the victim's own memory cgroup.
+fn is_own_limit(incident: &Incident) -> bool {
+    let own = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
+    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()).map(|owner| &owner.path);
+    own.is_some() && own == owner
+}
+
+/// Hours, minutes and seconds where this terminal is.
+pub fn local_time(rfc3339: &str) -> String {
+    let time: Result<jiff::Timestamp, _> = rfc3339.parse();
+    time.map_or_else(
+        |_| "--:--:--".to_owned(),
+        |time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string(),
+    )
+}

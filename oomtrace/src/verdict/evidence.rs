@@ -1,0 +1,150 @@
+//! What a verdict rests on, a fact a line, each with its source.
+
+use super::senders::{elevation, manager};
+use crate::incident::model::{
+    Cause, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, Source,
+};
+use crate::incident::text;
+
+/// Other processes named as the largest.
+const LARGEST: usize = 3;
+
+/// The facts of `incident`, the most important first.
+#[must_use]
+pub fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
+    let mut facts = Facts(Vec::new());
+    facts.kernel(sent(incident));
+    if let Some(path) = incident.signal.path {
+        let shown = if incident.signal.kernel_stack.is_empty() { "siginfo suggests" } else { "the kernel stack shows" };
+        facts.kernel(format!("{shown} the path {}", text::path_name(path)));
+    }
+    for preceding in &incident.preceding {
+        facts.kernel(came_before(preceding, incident.victim.container_init));
+    }
+    if let Some(trigger) = &incident.trigger {
+        let who = if trigger.pid == incident.victim.process.pid { "the victim itself" } else { "another process" };
+        facts.kernel(format!("the OOM killer ran in the context of {}, {who}", text::process(trigger)));
+    }
+    if let Some(end) = &incident.init_end {
+        facts.kernel(init_end(end));
+    }
+    if let Some(oom) = &incident.oom {
+        facts.oom(oom);
+    }
+    facts.memory(incident);
+    facts.sender(incident, cause);
+    facts.0.extend(incident.noted.iter().cloned());
+    facts.0
+}
+
+struct Facts(Vec<Evidence>);
+
+impl Facts {
+    fn add(&mut self, source: Source, fact: String) {
+        self.0.push(Evidence { fact, source });
+    }
+
+    fn kernel(&mut self, fact: String) {
+        self.add(Source::Kernel, fact);
+    }
+
+    fn oom(&mut self, oom: &Oom) {
+        match oom.origin {
+            Some(OomOrigin::Sysrq) => self.kernel("somebody asked for an OOM kill (sysrq-f)".to_owned()),
+            Some(OomOrigin::MinTtl) => self.kernel(
+                "the pages used in the last min_ttl_ms could not be kept (multi-generation LRU, lru_gen_age_node)"
+                    .to_owned(),
+            ),
+            Some(OomOrigin::LimitLowered) => {
+                self.kernel("the limit was lowered below what was in use (memory_max_write)".to_owned());
+            }
+            Some(OomOrigin::Allocation) | None => {}
+        }
+        if let Some(gfp) = &oom.gfp {
+            let order = oom.order.unwrap_or_default();
+            self.kernel(format!("the allocation was of order {order} with {gfp}"));
+        }
+        if let Some(points) = oom.chosen_points {
+            self.kernel(format!("the OOM killer gave the victim {points} points (pages, and its oom_score_adj)"));
+        }
+        if let Some(adj) = oom.oom_score_adj {
+            self.kernel(format!("the victim's oom_score_adj was {adj}"));
+        }
+        if let Some(cgroup) = &oom.group_cgroup {
+            self.add(Source::Cgroup, format!("memory.oom.group is set on {cgroup}: it is killed as one"));
+        }
+        if let Some(owner) = &oom.limit_owner {
+            let usage = owner.usage_bytes.map_or_else(|| "unknown".to_owned(), text::bytes);
+            let limit = owner.limit_bytes.map_or_else(|| "none".to_owned(), text::bytes);
+            self.add(Source::Cgroup, format!("{}: {usage} in use, limit {limit}", owner.path));
+        }
+    }
+
+    fn memory(&mut self, incident: &Incident) {
+        if let Some(available) = text::host_available(incident) {
+            self.add(Source::Procfs, format!("the machine had {} available right after", text::bytes(available)));
+        }
+        if let Some(others) = text::other_large_processes(incident, LARGEST) {
+            self.add(Source::Procfs, format!("the largest besides the victim: {others}"));
+        }
+    }
+
+    fn sender(&mut self, incident: &Incident, cause: Cause) {
+        let Some(sender) = &incident.sender.process else { return };
+        if matches!(
+            cause,
+            Cause::RuntimeKill | Cause::RuntimeStopTimeout | Cause::UserspaceOomKiller | Cause::ServiceManagerKill
+        ) && let Some(exe) = sender.exe.as_deref()
+        {
+            self.kernel(format!("the sender's executable is {exe}"));
+        }
+        if Some(sender.pid) == incident.victim.process.ppid {
+            self.kernel(format!("{} is the victim's parent", text::process(sender)));
+        }
+        if let Some((name, limit)) = manager(sender) {
+            self.kernel(format!("the sender is {name}, which ends its processes by {limit}"));
+        }
+        if let Some(elevation) = elevation(&incident.sender) {
+            self.add(Source::Procfs, format!("the sender runs {elevation}"));
+        }
+    }
+}
+
+fn sent(incident: &Incident) -> String {
+    let to = text::process(&incident.victim.process);
+    match &incident.sender.process {
+        Some(sender) => format!("{} sent {} to {to}", text::process(sender), incident.signal.name),
+        None => format!("the kernel sent {} to {to}", incident.signal.name),
+    }
+}
+
+fn came_before(preceding: &Preceding, to_init: bool) -> String {
+    let Preceding { name, before_ms, sender, disposition, .. } = preceding;
+    let reply = match disposition {
+        Some(Disposition::Default) if to_init => {
+            ": the victim had no handler for it, and the kernel drops it for a pid 1"
+        }
+        Some(Disposition::Default) => ": the victim had no handler for it",
+        Some(Disposition::Ignored) => ": the victim ignored it",
+        Some(Disposition::Handled) => ": the victim had a handler for it",
+        Some(Disposition::Blocked) => ": the victim blocked it, as one does that waits for signals",
+        None => "",
+    };
+    format!("{name} came {} before, from {}{reply}", text::duration_ms(*before_ms), text::process(sender))
+}
+
+fn init_end(end: &InitEnd) -> String {
+    let init = text::process(&end.init);
+    let killed = |by: &str, before_ms: u64| {
+        format!(
+            "{init}, the init of the pid namespace, had been killed by {by} {} before",
+            text::duration_ms(before_ms)
+        )
+    };
+    match (&end.killed, end.status) {
+        (Some(InitKilled { by: Some(by), before_ms }), _) => killed(&text::process(by), *before_ms),
+        (Some(InitKilled { by: None, before_ms }), _) => killed("the kernel", *before_ms),
+        (None, Some(status)) => format!("{init}, the init of the pid namespace, {}", text::ended(status)),
+        (None, None) => format!("{init}, the init of the pid namespace, ended without a SIGKILL that was seen"),
+    }
+}
