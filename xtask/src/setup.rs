@@ -46,6 +46,7 @@ pub fn ensure_for_tests() -> Result<()> {
         ("dockerd", "docker.io", "tests run containers on a private Docker daemon"),
         ("docker", "docker-cli", "tests use Docker's client"),
         ("busybox", "busybox-static", "tests make their image of it"),
+        ("gunicorn", "gunicorn", "tests have it kill a worker that hangs"),
     ];
     for (program, package, what_for) in wanted {
         if on_path(program) {

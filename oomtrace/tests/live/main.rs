@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use support::needs::Need;
+use support::{helper, truth};
 
 /// A scenario: its name, what it needs, and what it does.
 pub struct Scenario {
@@ -27,6 +28,7 @@ pub struct Scenario {
 }
 
 fn main() -> ExitCode {
+    helper::play();
     let arguments = Arguments::from_args();
     // A shell starts its background jobs with SIGINT ignored, and children inherit that.
     // SAFETY: the default disposition runs no code of ours.
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
             let unmet = needs.iter().find_map(|need| need.unmet());
             skipped.extend(unmet.as_ref().map(|why| format!("{name}: {why}")));
             let trial = Trial::test(name, move || {
+                truth::begin(name);
                 run();
                 Ok(())
             });
@@ -48,5 +51,6 @@ fn main() -> ExitCode {
     if !skipped.is_empty() && !arguments.list {
         println!("{} skipped:\n  {}", skipped.len(), skipped.join("\n  "));
     }
+    truth::write_table();
     conclusion.exit_code()
 }

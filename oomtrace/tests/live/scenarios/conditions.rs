@@ -14,7 +14,8 @@ use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::needs::Need::{MemoryCgroup, Tracing};
 use crate::support::process::{Owned, run, wait_until};
-use crate::support::tracer::{Tracer, command, incidents};
+use crate::support::tracer::{Tracer, binary, command, incidents};
+use crate::support::truth;
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "conditions::lost_events_are_counted_and_shown", needs: &[Tracing], run: lost },
@@ -131,7 +132,7 @@ fn public_copy() -> (tempfile::TempDir, std::path::PathBuf) {
     let dir =
         tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
     let copy = dir.path().join("oomtrace");
-    fs::copy(env!("CARGO_BIN_EXE_oomtrace"), &copy).unwrap();
+    fs::copy(binary(), &copy).unwrap();
     (dir, copy)
 }
 
@@ -156,8 +157,7 @@ fn without_a_hook() {
     assert!(tracer.ready.missing.iter().any(|m| m.contains("signal_generate could not be attached")));
     let pid = oom_kill();
     let incident = tracer.incident(pid);
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::OomSliceLimit, Confidence::Possible));
+    truth::is(&incident, Cause::OomSliceLimit, Confidence::Possible);
     assert_eq!(incident.attribution, Attribution::Partial);
     assert!(incident.missing.iter().any(|m| m.contains("the SIGKILL itself")), "{:?}", incident.missing);
 
@@ -167,8 +167,7 @@ fn without_a_hook() {
     assert!(!tracer.ready.attached.contains(&"mark_victim".to_owned()));
     let pid = oom_kill();
     let incident = tracer.incident(pid);
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::OomSliceLimit, Confidence::Possible));
+    truth::is(&incident, Cause::OomSliceLimit, Confidence::Possible);
     assert_eq!(incident.memory, None);
     assert!(incident.missing.iter().any(|m| m.contains("no mark_victim event came")), "{:?}", incident.missing);
 

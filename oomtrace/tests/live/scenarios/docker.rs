@@ -1,19 +1,24 @@
 //! Kills of real containers by a real dockerd, and by others.
 
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Cause, Confidence, Incident, LimitLevel, Role, SenderKind, SignalPath};
+use oomtrace::incident::model::{Cause, Confidence, Disposition, Incident, LimitLevel, Role, SenderKind, SignalPath};
 
 use crate::Scenario;
+use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, IMAGE, docker};
-use crate::support::needs::Need::{self, Busybox, Docker, Tracing};
+use crate::support::needs::Need::{self, Busybox, Docker, Gunicorn, MemoryCgroup, Tracing};
 use crate::support::process::{children, run, wait_until};
 use crate::support::tracer::{Tracer, incidents};
+use crate::support::truth;
 
 const NEEDS: &[Need] = &[Tracing, Busybox, Docker];
+const PARENT: &[Need] = &[Tracing, Busybox, Docker, MemoryCgroup];
+const GUNICORN_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Gunicorn];
 const LIMIT: u64 = 24 << 20;
 
 pub const ALL: &[Scenario] = &[
@@ -25,6 +30,18 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario { name: "docker::docker_kill", needs: NEEDS, run: docker_kill },
     Scenario { name: "docker::docker_stop_that_runs_into_its_time_out", needs: NEEDS, run: stop_time_out },
+    Scenario { name: "docker::a_stop_whose_handler_takes_too_long", needs: NEEDS, run: slow_handler },
+    Scenario { name: "docker::a_stop_signal_that_is_ignored", needs: NEEDS, run: ignored_signal },
+    Scenario {
+        name: "docker::a_parents_limit_while_the_container_is_below_its_own",
+        needs: PARENT,
+        run: parents_limit,
+    },
+    Scenario { name: "docker::sigterm_after_an_earlier_oom_kill_of_a_child", needs: NEEDS, run: term_after_oom },
+    Scenario { name: "docker::an_init_that_exits_with_137_was_not_killed", needs: NEEDS, run: exits_with_137 },
+    Scenario { name: "docker::an_init_that_exits_while_children_live", needs: NEEDS, run: init_exits },
+    Scenario { name: "docker::every_process_of_a_container_in_the_hosts_pid_namespace", needs: NEEDS, run: host_pids },
+    Scenario { name: "docker::gunicorn_kills_a_worker_that_hangs", needs: GUNICORN_NEEDS, run: gunicorn },
     Scenario { name: "docker::docker_rm_force", needs: NEEDS, run: remove_by_force },
     Scenario { name: "docker::docker_restart_that_runs_into_its_time_out", needs: NEEDS, run: restart_time_out },
     Scenario { name: "docker::the_sweep_of_a_killed_container_is_collateral", needs: NEEDS, run: swept },
@@ -64,8 +81,7 @@ fn assert_by_runc(incident: &Incident, container: &Container, signal: &str) {
 }
 
 fn assert_own_limit(incident: &Incident) {
-    let verdict = incident.verdict.as_ref().unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::OomContainerLimit, Confidence::Likely));
+    let verdict = truth::is_oom(incident, Cause::OomContainerLimit);
     let owner = incident.oom.as_ref().unwrap().limit_owner.as_ref().unwrap();
     assert_eq!((owner.level, owner.limit_bytes), (LimitLevel::Container, Some(LIMIT)));
     assert_eq!(incident.signal.path, Some(SignalPath::OomKill));
@@ -110,11 +126,10 @@ fn docker_kill() {
     let init = container.init();
     run(docker().args(["kill", &container.name]));
     let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
     assert_named(&incident, &container);
     assert_by_runc(&incident, &container, "9");
     assert!(incident.victim.container_init && incident.preceding.is_empty());
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::RuntimeKill, Confidence::Likely));
     assert_eq!(container.exit_code(), "137");
 }
 
@@ -125,14 +140,128 @@ fn stop_time_out() {
     let init = container.init();
     run(docker().args(["stop", "--time", "1", &container.name]));
     let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeStopTimeout, Confidence::Likely);
     assert_named(&incident, &container);
     assert_by_runc(&incident, &container, "9");
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::RuntimeStopTimeout, Confidence::Likely));
     let [stop] = incident.preceding.as_slice() else { panic!("{:?}", incident.preceding) };
     assert_eq!((stop.signal, stop.name.as_str()), (15, "SIGTERM"));
     assert!(stop.before_ms >= 1000, "{}", stop.before_ms);
     assert!(stop.sender.exe.as_deref().unwrap().ends_with("/runc"));
+    assert_eq!(stop.disposition, Some(Disposition::Default));
+    assert!(incident.verdict.unwrap().advice[0].action.starts_with("handle SIGTERM in pid 1"));
+}
+
+/// A container whose first process runs `script` is stopped, and does not; what it had set up for SIGTERM.
+fn stopped_in_vain(script: &str) -> Incident {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], &format!("{script}; echo ready; while :; do sleep 0.1; done"));
+    container.wait_for_output("ready");
+    let init = container.init();
+    run(docker().args(["stop", "--time", "1", &container.name]));
+    let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeStopTimeout, Confidence::Likely);
+    incident
+}
+
+fn slow_handler() {
+    let incident = stopped_in_vain("trap 'echo not yet' TERM");
+    assert_eq!(incident.preceding[0].disposition, Some(Disposition::Handled));
+    let verdict = incident.verdict.unwrap();
+    assert!(verdict.evidence.iter().any(|e| e.fact.contains("the victim had a handler for it")));
+    assert!(verdict.advice[0].action.contains("give it longer"), "{:?}", verdict.advice);
+}
+
+fn ignored_signal() {
+    let incident = stopped_in_vain("trap '' TERM");
+    assert_eq!(incident.preceding[0].disposition, Some(Disposition::Ignored));
+}
+
+fn parents_limit() {
+    let mut tracer = Tracer::start(&[]);
+    let parent = Cgroup::with_memory_limit(LIMIT);
+    let container = Container::run(&["--memory", "64m", "--cgroup-parent", &parent.name], "exec tail /dev/zero");
+    let incident = tracer.incident_in(&container.name);
+    truth::is_oom(&incident, Cause::OomSliceLimit);
+    let owner = incident.oom.as_ref().unwrap().limit_owner.as_ref().unwrap();
+    assert_eq!((owner.path.as_str(), owner.limit_bytes), (parent.name.as_str(), Some(LIMIT)));
+    let levels = &incident.memory.as_ref().unwrap().levels;
+    assert_eq!(levels[0].limit_bytes, Some(64 << 20));
+    assert_eq!(incident.container.as_ref().unwrap().id, container.id);
+}
+
+/// Docker goes on saying that the container was OOM-killed; what ended it is a SIGTERM.
+fn term_after_oom() {
+    let mut tracer = Tracer::start(&[]);
+    let script = "tail /dev/zero; trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done";
+    let container = Container::run(&["--memory", "24m"], script);
+    let incident = tracer.incident_in(&container.name);
+    assert_own_limit(&incident);
+    container.wait_for_output("ready");
+    let init = container.init();
+    run(docker().args(["stop", "--time", "30", &container.name]));
+    assert_eq!(container.exit_code(), "0");
+    let ended = tracer.end();
+    truth::is_none(incidents(&ended.records).filter(|i| i.victim.process.pid == init));
+}
+
+fn exits_with_137() {
+    let tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "exit 137");
+    assert_eq!(container.exit_code(), "137");
+    let ended = tracer.end();
+    truth::is_none(incidents(&ended.records).filter(|i| i.container.as_ref().is_some_and(|c| c.id == container.id)));
+}
+
+fn init_exits() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "sleep 1000 & echo $!; exit 3");
+    let incident = tracer.incident_in(&container.name);
+    let verdict = truth::is(&incident, Cause::PidNamespaceExit, Confidence::Certain);
+    assert!(verdict.evidence.iter().any(|e| e.fact.ends_with("exited with 3")), "{:?}", verdict.evidence);
+    assert_eq!(container.exit_code(), "3");
+}
+
+/// Nothing sweeps such a container but its runtime, one process after the other.
+fn host_pids() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&["--pid", "host"], "sleep 1000 & sleep 1000 & sleep 1000 & wait");
+    let init = container.init();
+    wait_until("the children are there", || children(init).len() == 3);
+    let rest = children(init);
+    run(docker().args(["kill", &container.name]));
+    truth::is(&tracer.incident(init), Cause::RuntimeKill, Confidence::Likely);
+    let incident = tracer.wait("an incident of the rest", |record| {
+        incidents(std::slice::from_ref(record)).find(|i| rest.contains(&i.victim.process.pid)).cloned()
+    });
+    truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
+    assert_eq!(incident.collateral.len(), 2, "{:?}", incident.collateral);
+    assert!(incident.collateral.iter().all(|c| c.role == Role::CgroupKill && rest.contains(&c.process.pid)));
+}
+
+/// A worker that does not answer for a second is aborted, and killed when it does not end by that: what people take for
+/// an OOM kill.
+fn gunicorn() {
+    let app = "import signal, time\n\ndef app(environ, start_response): pass\n\n\
+               signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGABRT])\ntime.sleep(1000)\n";
+    let dir = tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    std::fs::write(dir.path().join("hangs.py"), app).unwrap();
+    let mut tracer = Tracer::start(&[]);
+    let folder = format!("{}:/app:ro", dir.path().display());
+    let mut options = vec!["--volume", &folder, "--tmpfs", "/tmp"];
+    // The machine's own Python and gunicorn, with what they need.
+    for system in ["/usr:/usr:ro", "/lib:/lib:ro", "/lib64:/lib64:ro", "/etc:/etc:ro"] {
+        options.extend(["--volume", system]);
+    }
+    let container = Container::run(
+        &options,
+        "cd /app && exec /usr/bin/gunicorn --timeout 1 --bind unix:/tmp/socket --worker-tmp-dir /tmp hangs:app",
+    );
+    let incident = tracer.incident_in(&container.name);
+    let verdict = truth::is(&incident, Cause::SameContainerKill, Confidence::Certain);
+    assert!(!incident.victim.container_init);
+    assert_eq!(incident.sender.process.as_ref().map(|sender| sender.pid), Some(container.init()));
+    assert!(verdict.evidence.iter().any(|e| e.fact.contains("the sender is gunicorn")), "{:?}", verdict.evidence);
+    assert!(verdict.advice[0].action.contains("--timeout"), "{:?}", verdict.advice);
 }
 
 fn remove_by_force() {
@@ -141,9 +270,8 @@ fn remove_by_force() {
     let init = container.init();
     run(docker().args(["rm", "--force", &container.name]));
     let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
     assert_by_runc(&incident, &container, "9");
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::RuntimeKill, Confidence::Likely));
 }
 
 fn restart_time_out() {
@@ -152,8 +280,8 @@ fn restart_time_out() {
     let init = container.init();
     run(docker().args(["restart", "--time", "1", &container.name]));
     let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeStopTimeout, Confidence::Likely);
     assert_named(&incident, &container);
-    assert_eq!(incident.verdict.unwrap().cause, Cause::RuntimeStopTimeout);
     assert!(container.is_running() && container.init() != init);
 }
 
@@ -165,7 +293,7 @@ fn swept() {
     let mut swept = children(init);
     run(docker().args(["kill", &container.name]));
     let incident = tracer.incident(init);
-    assert_eq!(incident.verdict.unwrap().cause, Cause::RuntimeKill);
+    truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
     let mut collateral: Vec<u32> = incident.collateral.iter().map(|c| c.process.pid).collect();
     collateral.sort_unstable();
     swept.sort_unstable();
@@ -184,7 +312,7 @@ fn stop_obeyed() {
     let ended = tracer.end();
     // The loop's last sleep may be swept with the namespace; the shell itself must not be called killed.
     let of_init = |i: &&Incident| i.container.as_ref().is_some_and(|c| c.id == container.id) && i.victim.container_init;
-    assert_eq!(incidents(&ended.records).find(of_init), None);
+    truth::is_none(incidents(&ended.records).filter(of_init));
 }
 
 fn kill_from_the_host() {
@@ -194,22 +322,20 @@ fn kill_from_the_host() {
     let script = format!("kill -9 {init}; true");
     run(Command::new("sh").args(["-c", &script]));
     let incident = tracer.incident(init);
+    truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
     assert_named(&incident, &container);
     let sender = incident.sender.process.unwrap();
     assert_eq!(sender.cmdline.unwrap(), ["sh", "-c", &script]);
     assert_eq!(incident.sender.ancestors[0].pid, std::process::id());
     assert_eq!(incident.sender.container, None);
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::ProcessKill, Confidence::Certain));
 }
 
 fn kill_inside() {
     let mut tracer = Tracer::start(&[]);
     let container = Container::run(&[], "sleep 1000 & kill -9 $!; wait; echo survived; sleep 1000");
     let incident = tracer.incident_in(&container.name);
+    truth::is(&incident, Cause::SameContainerKill, Confidence::Certain);
     assert_named(&incident, &container);
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::SameContainerKill, Confidence::Certain));
     assert_eq!(incident.sender.process.as_ref().unwrap().pid_in_namespace, Some(1));
     assert_eq!(incident.sender.container.unwrap().name.as_deref(), Some(container.name.as_str()));
     assert!(!incident.victim.container_init);
@@ -228,10 +354,9 @@ fn sidecar() {
     let namespace = format!("container:{}", web.name);
     let side = Container::run(&["--pid", &namespace], &format!("kill -9 {inner}; sleep 1000"));
     let incident = tracer.incident(child);
+    truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
     assert_named(&incident, &web);
     assert_eq!(incident.sender.container.unwrap().name.as_deref(), Some(side.name.as_str()));
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::ProcessKill, Confidence::Certain));
 }
 
 /// The container is at its limit all the time, and a person's kill is what ends it: rule 1.
@@ -245,10 +370,9 @@ fn kill_at_the_limit() {
     let mut tracer = Tracer::start(&[]);
     kill(Pid::from_raw(init as i32), Signal::SIGKILL).unwrap();
     let incident = tracer.incident(init);
+    truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
     assert_named(&incident, &container);
     assert_eq!(incident.oom, None);
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::ProcessKill, Confidence::Certain));
 }
 
 fn init_from_inside() {
@@ -257,7 +381,7 @@ fn init_from_inside() {
     container.wait_for_output("alive");
     let ended = tracer.end();
     let ours = |i: &&Incident| i.container.as_ref().is_some_and(|c| c.id == container.id);
-    assert_eq!(incidents(&ended.records).find(ours), None);
+    truth::is_none(incidents(&ended.records).filter(ours));
     assert!(container.is_running());
 }
 
@@ -293,10 +417,10 @@ fn hung_daemon() {
     let init = container.init();
     kill(Pid::from_raw(init as i32), Signal::SIGKILL).unwrap();
     let incident = tracer.incident(init);
+    truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
     let found = incident.container.unwrap();
     assert_eq!((found.id, found.name, found.image), (container.id.clone(), None, None));
     assert!(incident.missing.iter().any(|m| m.contains("did not answer")), "{:?}", incident.missing);
-    assert_eq!(incident.verdict.unwrap().cause, Cause::ProcessKill);
     let ended = tracer.end();
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     assert!(ended.stderr.contains("did not answer within 2 s; its containers go by their ids"), "{}", ended.stderr);

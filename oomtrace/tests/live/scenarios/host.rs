@@ -1,5 +1,6 @@
 //! Kills by processes on the host.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
@@ -7,9 +8,11 @@ use oomtrace::incident::model::{Attribution, Cause, Confidence, Role, SenderKind
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
+use crate::support::helper;
 use crate::support::needs::Need::{Busybox, CgroupKill, Tracing};
 use crate::support::process::{BUSYBOX, Owned, children, comm, wait_until};
 use crate::support::tracer::{Tracer, incidents};
+use crate::support::truth;
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "host::a_kill_names_victim_sender_and_ancestors", needs: &[Tracing], run: kill_by_this_process },
@@ -23,6 +26,9 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "host::cgroup_kill_is_one_incident", needs: &[Tracing, CgroupKill], run: cgroup_kill },
     Scenario { name: "host::the_sweep_after_a_killed_init_is_its_collateral", needs: &[Tracing], run: pid_namespace },
     Scenario { name: "host::the_sweep_after_an_init_that_exited_by_itself", needs: &[Tracing], run: init_exits },
+    Scenario { name: "host::a_process_group_killed_by_one_call", needs: &[Tracing], run: process_group },
+    Scenario { name: "host::a_process_whose_first_thread_has_ended", needs: &[Tracing], run: leaderless },
+    Scenario { name: "host::an_end_that_is_no_sigkill_is_no_incident", needs: &[Tracing], run: no_sigkill },
     Scenario { name: "host::a_parents_death_is_told_from_a_kill", needs: &[Tracing], run: parent_death },
 ];
 
@@ -34,6 +40,7 @@ fn kill_by_this_process() {
     let victim = Owned::sleeper();
     victim.kill(Signal::SIGKILL);
     let incident = tracer.incident(victim.pid());
+    truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
     let me = std::process::id();
     assert_eq!(incident.victim.process.comm, "sleep");
     assert_eq!(incident.victim.process.ppid, Some(me));
@@ -55,8 +62,6 @@ fn kill_by_this_process() {
     assert_eq!((signal.number, signal.name.as_str(), signal.code), (9, "SIGKILL", Some(0)));
     assert_eq!((signal.group, signal.path), (true, Some(SignalPath::Kill)));
     assert!(signal.kernel_stack.iter().any(|f| f == "kill_something_info"), "{:?}", signal.kernel_stack);
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::ProcessKill, Confidence::Certain));
     assert_eq!((incident.attribution, incident.oom), (Attribution::Full, None));
 }
 
@@ -109,8 +114,7 @@ fn itself() {
     let mut victim = Owned::spawn(Command::new("sh").args(["-c", "kill -9 $$"]));
     victim.wait();
     let incident = tracer.incident(victim.pid());
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::SelfKill, Confidence::Certain));
+    truth::is(&incident, Cause::SelfKill, Confidence::Certain);
     // Its own command line is read from its own memory.
     assert_eq!(incident.victim.process.cmdline.unwrap(), ["sh", "-c", "kill -9 $$"]);
 }
@@ -125,8 +129,7 @@ fn cgroup_kill() {
     let incident = tracer.wait("an incident of the cgroup", |record| {
         incidents(std::slice::from_ref(record)).find(|i| pids.contains(&i.victim.process.pid)).cloned()
     });
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::CgroupKill, Confidence::Certain));
+    truth::is(&incident, Cause::CgroupKill, Confidence::Certain);
     assert_eq!(incident.signal.path, Some(SignalPath::CgroupKill));
     assert_eq!(incident.sender.process.unwrap().pid, std::process::id());
     assert!(incident.collateral.iter().all(|c| c.role == Role::CgroupKill));
@@ -149,7 +152,7 @@ fn pid_namespace() {
     let child = children(init)[0];
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(init as i32), Signal::SIGKILL).unwrap();
     let first = tracer.incident(init);
-    assert_eq!(first.verdict.unwrap().cause, Cause::ProcessKill);
+    truth::is(&first, Cause::ProcessKill, Confidence::Certain);
     assert_eq!((first.victim.container_init, first.victim.process.pid_in_namespace), (true, Some(1)));
     // What the kernel then swept is collateral of that one kill, and no incident of its own.
     let swept: Vec<_> = first.collateral.iter().map(|c| (c.process.pid, c.role)).collect();
@@ -173,8 +176,7 @@ fn init_exits() {
     drop(unshare.stdin.take());
     unshare.wait().unwrap();
     let incident = tracer.incident(child);
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::PidNamespaceExit, Confidence::Certain));
+    let verdict = truth::is(&incident, Cause::PidNamespaceExit, Confidence::Certain);
     assert_eq!((incident.sender.kind, incident.sender.process), (SenderKind::Kernel, None));
     let fact = format!("sh[{init}], the init of the pid namespace, exited with 3");
     assert!(verdict.evidence.iter().any(|e| e.fact == fact), "{:?}", verdict.evidence);
@@ -189,8 +191,58 @@ fn parent_death() {
     let child = children(parent.pid())[0];
     parent.kill(Signal::SIGKILL);
     let incident = tracer.incident(child);
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::ParentExit, Confidence::Certain));
+    truth::is(&incident, Cause::ParentExit, Confidence::Certain);
     assert_eq!(incident.signal.path, Some(SignalPath::ParentDeath));
     assert_eq!(incident.sender.kind, SenderKind::Kernel);
+}
+
+fn process_group() {
+    let mut tracer = Tracer::start(&[]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "sleep 1000 & sleep 1000 & wait"]).process_group(0);
+    let shell = Owned::spawn(&mut command);
+    let sleepers = || children(shell.pid()).into_iter().filter(|pid| comm(*pid) == "sleep").count();
+    wait_until("the group is there", || sleepers() == 2);
+    let mut pids = children(shell.pid());
+    pids.push(shell.pid());
+    nix::sys::signal::killpg(nix::unistd::Pid::from_raw(shell.pid() as i32), Signal::SIGKILL).unwrap();
+    let incident = tracer.wait("an incident of the group", |record| {
+        incidents(std::slice::from_ref(record)).find(|i| pids.contains(&i.victim.process.pid)).cloned()
+    });
+    truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
+    assert!(incident.collateral.iter().all(|c| c.role == Role::ProcessGroup), "{:?}", incident.collateral);
+    let mut reported: Vec<u32> = incident.collateral.iter().map(|c| c.process.pid).collect();
+    reported.push(incident.victim.process.pid);
+    reported.sort_unstable();
+    pids.sort_unstable();
+    assert_eq!(reported, pids);
+}
+
+fn leaderless() {
+    let mut tracer = Tracer::start(&[]);
+    let victim = helper::Role::LeaderlessSleeper.start(None);
+    let stat = format!("/proc/{}/stat", victim.pid());
+    wait_until("its first thread has ended", || std::fs::read_to_string(&stat).unwrap_or_default().contains(") Z "));
+    victim.kill(Signal::SIGKILL);
+    let incident = tracer.incident(victim.pid());
+    truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
+    let exit = incident.victim.exit.unwrap();
+    assert_eq!((exit.status, exit.signal), (9, Some(9)));
+}
+
+/// 137, 143 and 139 are what a shell and a runtime show for all of these.
+fn no_sigkill() {
+    let tracer = Tracer::start(&[]);
+    let mut pids = Vec::new();
+    for (script, code, signal) in
+        [("exit 137", Some(137), None), ("kill -TERM $$", None, Some(15)), ("kill -SEGV $$", None, Some(11))]
+    {
+        let mut victim = Owned::spawn(Command::new("sh").args(["-c", script]));
+        let status = victim.wait();
+        let by = std::os::unix::process::ExitStatusExt::signal(&status);
+        assert_eq!((status.code(), by), (code, signal), "{script}");
+        pids.push(victim.pid());
+    }
+    let ended = tracer.end();
+    truth::is_none(incidents(&ended.records).filter(|i| pids.contains(&i.victim.process.pid)));
 }

@@ -3,13 +3,15 @@
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
-use oomtrace::incident::model::{Cause, Confidence, LimitLevel, OomScope, SenderKind, SignalPath, Source};
+use oomtrace::incident::model::{self, Cause, Incident, LimitLevel, OomScope, SenderKind, SignalPath, Source};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
+use crate::support::helper::Role;
 use crate::support::needs::Need::{MemoryCgroup, Tracing};
 use crate::support::process::{Owned, children, comm, wait_until};
-use crate::support::tracer::Tracer;
+use crate::support::tracer::{Tracer, incidents};
+use crate::support::truth;
 
 const LIMIT: u64 = 24 << 20;
 
@@ -20,6 +22,17 @@ pub const ALL: &[Scenario] = &[
         needs: &[Tracing, MemoryCgroup],
         run: trigger_is_not_victim,
     },
+    Scenario {
+        name: "oom::a_parents_limit_hit_by_one_child_kills_in_another",
+        needs: &[Tracing, MemoryCgroup],
+        run: shared_parent,
+    },
+    Scenario {
+        name: "oom::a_process_that_shares_the_victims_memory",
+        needs: &[Tracing, MemoryCgroup],
+        run: shared_memory,
+    },
+    Scenario { name: "oom::a_victim_whose_first_thread_has_ended", needs: &[Tracing, MemoryCgroup], run: leaderless },
 ];
 
 /// A shell that moves into `cgroup` and then becomes a program that allocates without end.
@@ -34,10 +47,9 @@ fn own_limit() {
     let mut victim = hog(&cgroup);
     victim.wait();
     let incident = tracer.incident(victim.pid());
+    let verdict = truth::is_oom(&incident, Cause::OomSliceLimit);
     assert_eq!(incident.victim.process.comm, "tail");
     assert_eq!(incident.victim.process.cgroup.as_deref(), Some(cgroup.name.as_str()));
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::OomSliceLimit, Confidence::Likely));
     let oom = incident.oom.unwrap();
     assert_eq!(oom.scope, Some(OomScope::Memcg));
     let owner = oom.limit_owner.unwrap();
@@ -67,32 +79,110 @@ fn score_adj_of_this_process() -> i32 {
     std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().parse().unwrap()
 }
 
+/// A process that has taken some 16 MiB in `cgroup`, and waits.
+struct Large {
+    shell: Owned,
+    /// The process itself.
+    pid: u32,
+}
+
+impl Large {
+    fn start(cgroup: &Cgroup) -> Self {
+        // tail keeps what it reads from a pipe that stays open: 16 MiB, then it waits for more.
+        let script =
+            format!("echo $$ > {}; (head -c 16777216 /dev/zero; exec sleep 1000) | tail", cgroup.procs().display());
+        let shell = Owned::spawn(Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()));
+        let tail = || children(shell.pid()).into_iter().find(|pid| comm(*pid) == "tail");
+        wait_until("the large process is large", || tail().is_some_and(|pid| resident(pid) >= 16 << 20));
+        let pid = tail().unwrap();
+        Self { shell, pid }
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        // Its pipe's other end goes with its shell.
+        for pid in children(self.shell.pid()) {
+            _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), Signal::SIGKILL);
+        }
+    }
+}
+
+/// Anonymous memory of a process, in bytes.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap_or("0 kB").trim().to_owned();
+    line.trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// A process that allocates without end in `cgroup`, and is not to be chosen itself.
+fn protected_hog(cgroup: &Cgroup) -> Owned {
+    let script =
+        format!("echo -999 > /proc/self/oom_score_adj; echo $$ > {}; exec tail /dev/zero", cgroup.procs().display());
+    Owned::spawn(Command::new("sh").args(["-c", &script]).stderr(Stdio::null()))
+}
+
 /// A large process sleeps; a small one, protected by its score, allocates the last bytes: the large one dies of it.
 fn trigger_is_not_victim() {
     let mut tracer = Tracer::start(&[]);
     let cgroup = Cgroup::with_memory_limit(LIMIT);
-    // tail keeps what it reads from a pipe that stays open: 16 MiB, then it waits for more.
-    let script =
-        format!("echo $$ > {}; (head -c 16777216 /dev/zero; exec sleep 1000) | tail", cgroup.procs().display());
-    let large = Owned::spawn(Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()));
-    let resident = |pid: u32| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap_or("0 kB").trim().to_owned();
-        line.trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-    };
-    let tail = || children(large.pid()).into_iter().find(|pid| comm(*pid) == "tail");
-    wait_until("the large process is large", || tail().is_some_and(|pid| resident(pid) >= 16 << 20));
-    let victim = tail().unwrap();
-    let script =
-        format!("echo -999 > /proc/self/oom_score_adj; echo $$ > {}; exec tail /dev/zero", cgroup.procs().display());
-    let trigger = Owned::spawn(Command::new("sh").args(["-c", &script]).stderr(Stdio::null()));
-    let incident = tracer.incident(victim);
+    let victim = Large::start(&cgroup);
+    let trigger = protected_hog(&cgroup);
+    let incident = tracer.incident(victim.pid);
+    let verdict = truth::is_oom(&incident, Cause::OomSliceLimit);
     assert_eq!(incident.trigger.unwrap().pid, trigger.pid());
     assert_eq!(incident.victim.process.comm, "tail");
-    assert_eq!(incident.verdict.unwrap().cause, Cause::OomSliceLimit);
+    // The victim is the largest; the trigger may be gone by the time that its size is read.
+    let largest = incident.memory.unwrap().largest;
+    assert_eq!(largest.first().map(|user| user.pid), Some(victim.pid), "{largest:?}");
+    let shells = format!("sh[{}]", victim.shell.pid());
+    assert!(verdict.evidence.iter().any(|e| e.fact.starts_with("the largest besides") && e.fact.contains(&shells)));
     trigger.kill(Signal::SIGKILL);
-    // Its pipe's other end goes with its shell.
-    for pid in children(large.pid()) {
-        _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), Signal::SIGKILL);
-    }
+}
+
+/// Two cgroups without limits of their own below one that has one.
+fn shared_parent() {
+    let mut tracer = Tracer::start(&[]);
+    let parent = Cgroup::with_memory_limit(LIMIT);
+    let (of_victim, of_trigger) = (parent.child("victim"), parent.child("trigger"));
+    let victim = Large::start(&of_victim);
+    let trigger = protected_hog(&of_trigger);
+    let incident = tracer.incident(victim.pid);
+    truth::is_oom(&incident, Cause::OomSliceLimit);
+    let owner = incident.oom.unwrap().limit_owner.unwrap();
+    assert_eq!((owner.path, owner.limit_bytes), (parent.name.clone(), Some(LIMIT)));
+    assert_eq!(incident.victim.process.cgroup.as_deref(), Some(of_victim.name.as_str()));
+    let trigger_seen = incident.trigger.unwrap();
+    assert_eq!((trigger_seen.pid, trigger_seen.cgroup.as_deref()), (trigger.pid(), Some(of_trigger.name.as_str())));
+    let memory = incident.memory.unwrap();
+    let levels: Vec<&str> = memory.levels.iter().map(|level| level.path.as_str()).collect();
+    assert_eq!(levels, [of_victim.name.as_str(), parent.name.as_str(), "/"]);
+    assert!(memory.owner_stat.is_some() && memory.stat.is_some());
+    trigger.kill(Signal::SIGKILL);
+}
+
+/// The other process has no mark of its own.
+fn shared_memory() {
+    let mut tracer = Tracer::start(&[]);
+    let cgroup = Cgroup::with_memory_limit(LIMIT);
+    let mut victim = Role::SharesMemory.start(Some(&cgroup));
+    victim.wait();
+    let of_parent = |i: &&Incident| i.victim.process.pid == victim.pid() || i.victim.process.ppid == Some(victim.pid());
+    let incident = tracer
+        .wait("an incident of the two", |record| incidents(std::slice::from_ref(record)).find(of_parent).cloned());
+    truth::is_oom(&incident, Cause::OomSliceLimit);
+    assert_eq!(incident.collateral.len(), 1, "{:?}", incident.collateral);
+    assert_eq!(incident.collateral[0].role, model::Role::SharedMm);
+    assert_eq!(incidents(&tracer.end().records).filter(of_parent).count(), 1);
+}
+
+/// `mark_victim` names a thread that is not the process's first.
+fn leaderless() {
+    let mut tracer = Tracer::start(&[]);
+    let cgroup = Cgroup::with_memory_limit(LIMIT);
+    let mut victim = Role::LeaderlessHog.start(Some(&cgroup));
+    victim.wait();
+    let incident = tracer.incident(victim.pid());
+    truth::is_oom(&incident, Cause::OomSliceLimit);
+    assert_eq!(incident.victim.exit.and_then(|exit| exit.signal), Some(9));
 }

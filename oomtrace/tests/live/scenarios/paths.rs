@@ -9,6 +9,7 @@ use crate::Scenario;
 use crate::support::needs::Need::Tracing;
 use crate::support::process::Owned;
 use crate::support::tracer::Tracer;
+use crate::support::truth;
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "paths::tgkill", needs: &[Tracing], run: tgkill },
@@ -25,10 +26,9 @@ fn killed_by(send: impl Fn(libc::c_long), path: SignalPath) -> Incident {
     let victim = Owned::sleeper();
     send(libc::c_long::from(victim.pid()));
     let incident = tracer.incident(victim.pid());
+    truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
     assert_eq!(incident.signal.path, Some(path));
     assert_eq!(incident.sender.process.as_ref().map(|s| s.pid), Some(std::process::id()));
-    let verdict = incident.verdict.as_ref().unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::ProcessKill, Confidence::Certain));
     incident
 }
 
@@ -74,8 +74,7 @@ fn rlimit_cpu() {
     let mut victim = Owned::spawn(Command::new("sh").args(["-c", "ulimit -t 1; while :; do :; done"]));
     victim.wait();
     let incident = tracer.incident(victim.pid());
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::RlimitCpu, Confidence::Certain));
+    truth::is(&incident, Cause::RlimitCpu, Confidence::Certain);
     assert_eq!((incident.sender.kind, incident.signal.path), (SenderKind::Kernel, Some(SignalPath::RlimitCpu)));
 }
 
@@ -92,7 +91,6 @@ fn tracers_exit() {
     });
     assert_eq!(seized.join().unwrap(), 0);
     let incident = tracer.incident(victim.pid());
-    let verdict = incident.verdict.unwrap();
-    assert_eq!((verdict.cause, verdict.confidence), (Cause::Ptrace, Confidence::Certain));
+    truth::is(&incident, Cause::Ptrace, Confidence::Certain);
     assert_eq!((incident.sender.kind, incident.signal.path), (SenderKind::Kernel, Some(SignalPath::Ptrace)));
 }

@@ -35,6 +35,16 @@ impl Cgroup {
         Self::create(&v2_mount().unwrap())
     }
 
+    /// Below this one, on the same hierarchy.
+    pub fn child(&self, name: &str) -> Self {
+        if self.path.join("cgroup.subtree_control").exists() {
+            self.write("cgroup.subtree_control", "+memory");
+        }
+        let path = self.path.join(name);
+        fs::create_dir(&path).unwrap();
+        Self { path, name: format!("{}/{name}", self.name) }
+    }
+
     fn create(mount: &Path) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("oomtrace-test-{}-{number}", std::process::id());
@@ -71,6 +81,10 @@ impl Drop for Cgroup {
         }
         let path = self.path.clone();
         wait_until("the cgroup is removed", || fs::remove_dir(&path).is_ok() || !path.exists());
+        // Docker makes a container's parent on every hierarchy, and leaves it there.
+        for hierarchy in cgroups::hierarchies().unwrap_or_default() {
+            _ = fs::remove_dir(hierarchy.mount.join(self.name.trim_start_matches('/')));
+        }
     }
 }
 

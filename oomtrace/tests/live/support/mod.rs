@@ -2,6 +2,8 @@
 
 pub mod cgroup;
 pub mod docker;
+pub mod helper;
 pub mod needs;
 pub mod process;
 pub mod tracer;
+pub mod truth;

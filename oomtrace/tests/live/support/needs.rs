@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use oomtrace::node::cgroups;
-use oomtrace::probe::load::{Options, Probe};
+use oomtrace::probe::load::{Hook, Options, Probe};
 
 use super::docker;
 
@@ -18,6 +18,8 @@ pub enum Need {
     CgroupKill,
     /// The private Docker daemon.
     Docker,
+    /// gunicorn, and a Python that is the machine's own.
+    Gunicorn,
     /// A static busybox, for images and odd names.
     Busybox,
 }
@@ -40,11 +42,20 @@ impl Need {
             Self::Docker => docker::socket()
                 .is_none()
                 .then(|| "no private Docker daemon (cargo xtask test starts one where docker.io is)".to_owned()),
+            Self::Gunicorn => {
+                (!Path::new("/usr/bin/gunicorn").exists()).then(|| "no /usr/bin/gunicorn (gunicorn)".to_owned())
+            }
             Self::Busybox => {
                 (!Path::new(super::process::BUSYBOX).exists()).then(|| "no /bin/busybox (busybox-static)".to_owned())
             }
         }
     }
+}
+
+/// The hooks that this kernel lets oomtrace attach to.
+pub fn attached() -> &'static [Hook] {
+    static ATTACHED: OnceLock<Vec<Hook>> = OnceLock::new();
+    ATTACHED.get_or_init(|| Probe::load(&Options::default()).map(|probe| probe.attached.clone()).unwrap_or_default())
 }
 
 fn why_not_tracing() -> Option<String> {

@@ -1,24 +1,43 @@
 //! oomtrace itself, run as a user runs it, and its output.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
+use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use oomtrace::incident::model::{Incident, Ready, Record};
+use tempfile::TempDir;
 
-use super::process::PATIENCE;
+use super::process::patience;
+use super::truth;
 
-/// The binary under test.
-pub fn command() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_oomtrace"))
+/// The recording's name in its folder.
+const RECORDING: &str = "recording";
+
+/// The binary under test: cargo's, unless the environment names another, as in a virtual machine.
+pub fn binary() -> PathBuf {
+    std::env::var_os("OOMTRACE_TEST_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_oomtrace").into(), PathBuf::from)
 }
 
-/// `oomtrace --json`, attached.
+/// The binary under test, to be run.
+pub fn command() -> Command {
+    Command::new(binary())
+}
+
+/// `oomtrace record FILE --json`, attached. When it has ended, its recording is replayed, which must give the same lines.
 pub struct Tracer {
     child: Child,
+    folder: TempDir,
+    /// What was chosen on the command line, for the replay.
+    select: Vec<String>,
+    lines: Arc<Mutex<Vec<String>>>,
+    checked: bool,
     records: Receiver<Record>,
     stderr: Option<ChildStderr>,
     pub ready: Ready,
@@ -36,8 +55,16 @@ pub struct Ended {
 impl Tracer {
     /// Starts it and waits until it says that it is ready.
     pub fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let mut command = command();
-        command.arg("--json").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg("record")
+            .arg(folder.path().join(RECORDING))
+            .arg("--json")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         if let Some(socket) = super::docker::socket()
             && !arguments.contains(&"--docker-socket")
         {
@@ -47,9 +74,12 @@ impl Tracer {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = child.stderr.take();
         let (send, records) = channel();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
         std::thread::spawn(move || {
             for line in stdout.lines() {
                 let line = line.unwrap();
+                kept.lock().unwrap().push(line.clone());
                 assert!(!line.chars().any(char::is_control), "a control character in {line:?}");
                 let record: Record = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
                 if send.send(record).is_err() {
@@ -57,8 +87,11 @@ impl Tracer {
                 }
             }
         });
-        match records.recv_timeout(PATIENCE) {
-            Ok(Record::Ready(ready)) => Self { child, records, stderr, ready, seen: Vec::new() },
+        match records.recv_timeout(patience()) {
+            Ok(Record::Ready(ready)) => {
+                let select = selection(arguments);
+                Self { child, folder, select, lines, checked: false, records, stderr, ready, seen: Vec::new() }
+            }
             other => {
                 _ = child.kill();
                 let mut text = String::new();
@@ -78,7 +111,7 @@ impl Tracer {
             return found;
         }
         let started = Instant::now();
-        while let Some(left) = PATIENCE.checked_sub(started.elapsed()) {
+        while let Some(left) = patience().checked_sub(started.elapsed()) {
             match self.records.recv_timeout(left) {
                 Ok(record) => {
                     let found = wanted(&record);
@@ -91,7 +124,7 @@ impl Tracer {
                 Err(RecvTimeoutError::Disconnected) => panic!("{what}: oomtrace has ended; seen {:#?}", self.seen),
             }
         }
-        panic!("{what}: not within {PATIENCE:?}; seen {:#?}", self.seen);
+        panic!("{what}: not within {:?}; seen {:#?}", patience(), self.seen);
     }
 
     /// Waits for the incident whose victim is `pid`.
@@ -123,17 +156,83 @@ impl Tracer {
         let mut stderr = String::new();
         self.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         let status = self.child.wait().unwrap();
-        while let Ok(record) = self.records.recv_timeout(Duration::from_secs(5)) {
+        self.take_rest();
+        self.check_replay();
+        Ended { status, records: std::mem::take(&mut self.seen), stderr }
+    }
+}
+
+impl Tracer {
+    /// Takes what it said last.
+    fn take_rest(&mut self) {
+        while let Ok(record) = self.records.recv_timeout(patience()) {
             self.seen.push(record);
         }
-        Ended { status, records: std::mem::take(&mut self.seen), stderr }
+    }
+
+    /// The recording is judged without root as the live kernel was, to the byte.
+    fn check_replay(&mut self) {
+        self.checked = true;
+        let recording = self.folder.path().join(RECORDING);
+        let mut replay = command();
+        replay.arg("replay").arg(&recording).arg("--json").args(&self.select);
+        let output = without_privileges(&mut replay).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        // When events were lost is known only roughly, that they were is not.
+        let ordered = |lines: &mut dyn Iterator<Item = &str>| -> (Vec<String>, usize) {
+            let (lost, others): (Vec<_>, Vec<_>) =
+                lines.map(str::to_owned).partition(|l| l.contains(r#""type":"lost""#));
+            (others, lost.len())
+        };
+        let live = self.lines.lock().unwrap();
+        let live = ordered(&mut live.iter().map(String::as_str));
+        assert!(live == ordered(&mut text.lines()), "live:\n{live:#?}\nreplayed:\n{text}");
+        keep(&recording);
     }
 }
 
 impl Drop for Tracer {
     fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
+        if self.checked || std::thread::panicking() {
+            _ = self.child.kill();
+            _ = self.child.wait();
+            return;
+        }
+        self.signal(Signal::SIGINT);
+        assert!(self.child.wait().unwrap().success());
+        self.take_rest();
+        self.check_replay();
+    }
+}
+
+/// The options that say which incidents are wanted.
+fn selection(arguments: &[&str]) -> Vec<String> {
+    let pairs = arguments.windows(2).filter(|pair| matches!(pair[0], "--container" | "--pid" | "--cgroup" | "--cause"));
+    pairs.flatten().map(|argument| (*argument).to_owned()).collect()
+}
+
+/// Has `command` run with no capability at all.
+fn without_privileges(command: &mut Command) -> &mut Command {
+    // SAFETY: prctl is async-signal-safe, and takes integers only.
+    unsafe {
+        command.pre_exec(|| {
+            for capability in 0..64 {
+                // Those that this kernel does not have are refused.
+                libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Keeps a scenario's recording, when they are asked for: its first, if it has several.
+fn keep(recording: &Path) {
+    let Some(folder) = std::env::var_os("OOMTRACE_TEST_RECORDINGS") else { return };
+    let file = Path::new(&folder).join(format!("{}.rec", truth::scenario().replace("::", ".")));
+    if !file.exists() {
+        std::fs::copy(recording, file).unwrap();
     }
 }
 

@@ -1,0 +1,94 @@
+//! Processes that no program on the machine is: this test binary plays them, when it is started with a role.
+
+use std::process::Command;
+
+use nix::libc;
+
+use super::cgroup::Cgroup;
+use super::process::Owned;
+
+const ROLE: &str = "OOMTRACE_TEST_HELPER";
+
+/// What to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Starts a process that shares its memory (CLONE_VM), and then allocates without end.
+    SharesMemory,
+    /// Ends its first thread; another one waits to be killed.
+    LeaderlessSleeper,
+    /// Ends its first thread; another one allocates without end.
+    LeaderlessHog,
+}
+
+const ROLES: [(&str, Role); 3] = [
+    ("shares_memory", Role::SharesMemory),
+    ("leaderless_sleeper", Role::LeaderlessSleeper),
+    ("leaderless_hog", Role::LeaderlessHog),
+];
+
+impl Role {
+    fn name(self) -> &'static str {
+        ROLES.iter().find(|(_, role)| *role == self).unwrap().0
+    }
+
+    /// Starts a process with this role, in `cgroup` from its first instruction on.
+    pub fn start(self, cgroup: Option<&Cgroup>) -> Owned {
+        let me = std::env::current_exe().unwrap();
+        let mut command = Command::new("sh");
+        let enter = cgroup.map(|cgroup| format!("echo $$ > {} && ", cgroup.procs().display())).unwrap_or_default();
+        command.args(["-c", &format!("{enter}exec \"$0\""), me.to_str().unwrap()]).env(ROLE, self.name());
+        Owned::spawn(&mut command)
+    }
+}
+
+/// Plays the role that this process was started with, and never comes back; returns at once when it has none.
+pub fn play() {
+    let Ok(name) = std::env::var(ROLE) else { return };
+    match ROLES.iter().find(|(role, _)| *role == name).unwrap().1 {
+        Role::SharesMemory => {
+            start_sharer();
+            allocate()
+        }
+        Role::LeaderlessSleeper => leave(|| {
+            loop {
+                std::thread::park()
+            }
+        }),
+        Role::LeaderlessHog => leave(|| allocate()),
+    }
+}
+
+/// Takes memory until there is none.
+fn allocate() -> ! {
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    loop {
+        all.push(vec![1; 1 << 20]);
+    }
+}
+
+/// Starts a process that shares this one's memory and does nothing.
+fn start_sharer() {
+    extern "C" fn wait(_: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: both are system calls that touch no memory. It must not stay when its parent ends some other way.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        loop {
+            // SAFETY: as above.
+            unsafe { libc::pause() };
+        }
+    }
+    const STACK: usize = 64 << 10;
+    let stack = vec![0_u8; STACK].leak().as_mut_ptr();
+    // SAFETY: the stack is the new process's alone, for ever, and grows down from its end; what runs on it is a system
+    // call in a loop.
+    let pid =
+        unsafe { libc::clone(wait, stack.add(STACK).cast(), libc::CLONE_VM | libc::SIGCHLD, std::ptr::null_mut()) };
+    assert!(pid > 0);
+}
+
+/// Goes on in another thread, and ends the first one: the process stays, its leader a zombie.
+fn leave(go_on: impl FnOnce() + Send + 'static) -> ! {
+    std::thread::spawn(go_on);
+    // SAFETY: ends this thread alone; what it owns stays, as the process does.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    unreachable!("exit does not return");
+}
