@@ -1,8 +1,12 @@
 //! `oom_kill_process`: the OOM killer has chosen, and its record, `struct oom_control`, is final. A kernel function and no
-//! tracepoint, static but never inlined (5.4 to 7.3), so it is probed, where the kernel has kprobes. Arguments: `oc`,
-//! `message`.
+//! tracepoint, static but never inlined (5.4 to 7.3), so it is probed: by a kprobe, or by fentry where the kernel has only
+//! that. Arguments: `oc`, `message`.
 
-use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::kprobe, programs::ProbeContext};
+use aya_ebpf::{
+    helpers::bpf_get_current_pid_tgid,
+    macros::{fentry, kprobe},
+    programs::{FEntryContext, ProbeContext},
+};
 use oomtrace_common::{
     event::{KIND_OOM, MemcgLevel, OomEvent},
     layout::ABSENT,
@@ -16,11 +20,20 @@ use crate::{
 
 #[kprobe]
 pub fn oom_kill_process(ctx: ProbeContext) -> u32 {
-    let oc: u64 = ctx.arg(0).unwrap_or(0);
-    let Some(scratch) = OOM_SCRATCH.get_ptr_mut(0) else {
-        count_lost();
-        return 0;
-    };
+    capture(ctx.arg(0).unwrap_or(0));
+    0
+}
+
+#[fentry(function = "oom_kill_process")]
+pub fn oom_kill_process_fentry(ctx: FEntryContext) -> i32 {
+    capture(ctx.arg(0));
+    0
+}
+
+/// Records the `oom_control` at `oc`.
+#[inline(always)]
+fn capture(oc: u64) {
+    let Some(scratch) = OOM_SCRATCH.get_ptr_mut(0) else { return count_lost() };
     let record = Record::<OomEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
     let chosen: u64 = field!(oc, oc_chosen);
@@ -44,5 +57,4 @@ pub fn oom_kill_process(ctx: ProbeContext) -> u32 {
     }
     event.owner_path = record.section();
     record.send(KIND_OOM, 0);
-    0
 }

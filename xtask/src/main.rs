@@ -4,19 +4,26 @@
 mod dockerd;
 mod packages;
 mod setup;
+mod tests;
+mod vm;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode};
 use std::{env, io};
 
 use anyhow::{Context as _, Result, bail};
+use tests::Which;
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND>
 
 Commands:
   run [-- ARGS]   set up what is missing, build, and run `oomtrace ARGS` (through sudo when not root)
-  test [-- ARGS]  the same set-up, then every test; ARGS go to `cargo test`
+  test [-- ARGS]  the same set-up, then every test, and the table of scenarios; with ARGS, which go to `cargo test`,
+                  only what they choose
+  scenarios       the scenarios alone, and their table: each makes a kill and holds the verdict against what it knows
+  vm [-- NAME …]  scenarios whose names start so (all of them, without) in a virtual machine, with kprobes, cgroup v2, and
+                  memory that may run out
   setup           only the set-up
 
 The set-up needs a BPF compiler (a rustup nightly with rust-src, else Debian's rustc-web and libstd-rust-web-dev-bpf) and
@@ -49,7 +56,9 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
     }
     match command.as_deref() {
         Some("run") => run(&workspace, &rest),
-        Some("test") => test(&workspace, &rest),
+        Some("test") => test(&workspace, Which::All, &rest),
+        Some("scenarios") => test(&workspace, Which::Scenarios, &rest),
+        Some("vm") => vm(&workspace, &rest),
         Some("setup") => {
             let toolchain = setup::ensure(&workspace)?;
             println!("xtask: the kernel side is built with {}", toolchain.describe());
@@ -87,18 +96,16 @@ fn run(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
     Err(error).with_context(|| format!("cannot run {command:?}"))
 }
 
-fn test(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
+fn test(workspace: &Path, which: Which, arguments: &[String]) -> Result<ExitCode> {
     setup::ensure(workspace)?;
     setup::ensure_for_tests()?;
-    let daemon = dockerd::Dockerd::start()?;
-    let mut command = cargo(workspace);
-    command.arg("test").args(arguments);
-    if let Some(daemon) = &daemon {
-        command.env(dockerd::SOCKET_VARIABLE, daemon.socket());
-    }
-    let status = command.status().context("cannot run cargo")?;
-    drop(daemon);
-    Ok(code(status))
+    tests::run(workspace, which, arguments).map(code)
+}
+
+fn vm(workspace: &Path, only: &[String]) -> Result<ExitCode> {
+    setup::ensure(workspace)?;
+    setup::ensure_for_tests()?;
+    tests::run_in_vm(workspace, only).map(code)
 }
 
 fn cargo(workspace: &Path) -> Command {
@@ -121,9 +128,8 @@ fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-fn code(status: ExitStatus) -> ExitCode {
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    code.map_or(ExitCode::FAILURE, ExitCode::from)
+fn code(passed: bool) -> ExitCode {
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Says what happens next, on stderr: standard output may be oomtrace's.

@@ -11,7 +11,7 @@ use oomtrace::container::docker;
 use oomtrace::explain::explain;
 use oomtrace::incident::model::Cause;
 use oomtrace::node::signals;
-use oomtrace::probe::load::{DEFAULT_RING_BYTES, Hook};
+use oomtrace::probe::load::{Absent, DEFAULT_RING_BYTES};
 use oomtrace::watch::filter::{Filter, cgroup_path};
 
 const STYLES: Styles = Styles::styled()
@@ -98,9 +98,9 @@ pub struct Watch {
     /// Size of the buffer between kernel and oomtrace (for example 512K, 8M, 64M), rounded up to a power of two
     #[arg(long, value_name = "SIZE", default_value_t = RingSize(DEFAULT_RING_BYTES), value_parser = ring_size)]
     pub ring_size: RingSize,
-    /// Do without this hook, as if the kernel refused it: shows what its absence costs
-    #[arg(long, value_name = "HOOK", value_parser = hook, hide_short_help = true)]
-    pub without: Vec<Hook>,
+    /// Do without this hook, or without kprobe or fentry, as if the kernel refused it: shows what its absence costs
+    #[arg(long, value_name = "HOOK", value_parser = absent, hide_short_help = true)]
+    pub without: Vec<Absent>,
     #[command(flatten)]
     pub runtimes: Runtimes,
 }
@@ -254,9 +254,9 @@ fn explanation(text: &str) -> Result<String, String> {
     explain(text).ok_or_else(|| "it is no exit code, signal or reason such as 137, SIGKILL or OOMKilled".to_owned())
 }
 
-fn hook(text: &str) -> Result<Hook, String> {
-    let names = Hook::ALL.map(Hook::name).join(", ");
-    Hook::by_name(text).ok_or_else(|| format!("the hooks are {names}"))
+fn absent(text: &str) -> Result<Absent, String> {
+    let names = Absent::ALL.map(Absent::name).join(", ");
+    Absent::ALL.into_iter().find(|absent| absent.name() == text).ok_or_else(|| format!("it is one of {names}"))
 }
 
 fn pattern(text: &str) -> Result<Pattern, String> {

@@ -46,7 +46,7 @@ struct Gaps {
 pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Context<'_>) -> Draft {
     let mut gaps = Gaps::default();
     let (at, is_oom) = (episode.at(), episode.is_oom());
-    let Episode { chosen, collateral, preceding, init_killed_by, init_ending } = episode;
+    let Episode { chosen, collateral, preceding, init_killed_by, init_ending, init_exit } = episode;
     let Kill { signal, path, mark, choice, cmdline, ending } = chosen;
 
     let victim_task = signal.as_ref().map(|s| &s.victim).or_else(|| mark.as_ref().and_then(|m| m.victim.as_ref()));
@@ -58,6 +58,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     }
     set_arguments(&mut victim.process, cmdline.as_ref());
     victim.exit = ending.map(|ending| describe_exit(ending, at));
+    victim.container_exit = init_exit.map(|(_, ending)| describe_exit(ending, at));
     if victim.exit.is_none() && signal.as_ref().is_some_and(|s| s.number == SIGKILL) && context.sees_exits {
         gaps.detail.push("the victim's end (it had not ended when this was reported)".to_owned());
     }
@@ -201,14 +202,19 @@ fn describe_exit(ending: Ending, killed_at: BootNs) -> Exit {
 }
 
 fn describe_victim(task: &Task, context: &mut Context<'_>) -> Victim {
-    Victim { process: describe(task, context), container_init: task.is_namespace_init(), exit: None }
+    Victim {
+        process: describe(task, context),
+        container_init: task.is_namespace_init(),
+        exit: None,
+        container_exit: None,
+    }
 }
 
 /// Only a thread id is known: the old mark_victim without its SIGKILL.
 fn unknown_victim(mark: Option<&MarkVictim>) -> Victim {
     let tid = mark.map(|m| m.victim_tid);
     let process = Process { pid: tid.unwrap_or_default(), tid, ..Process::default() };
-    Victim { process, container_init: false, exit: None }
+    Victim { process, container_init: false, exit: None, container_exit: None }
 }
 
 fn describe_container(place: Option<&ContainerPlace>, victim: Option<&Victim>) -> (Option<Container>, Option<Runtime>) {

@@ -43,6 +43,10 @@ const GROUP_NS: BootNs = 300_000_000;
 /// saying soon.
 const EXIT_NS: BootNs = 2_000_000_000;
 
+/// How long an episode in a container waits, after its victim has ended, for the container's init: a shell or a small init
+/// ends with its child within milliseconds.
+const INIT_NS: BootNs = 12_000_000;
+
 /// Killed processes remembered, so that a second SIGKILL for one of them is no second incident.
 const KILLED: usize = 4096;
 /// Processes whose stop signals are remembered.
@@ -236,8 +240,32 @@ impl Correlator {
         if let Some(kill) = self.open.kill_of(task.key) {
             kill.ending = Some(ending);
         }
-        let sweep_until = if task.is_namespace_init() { at.saturating_add(QUIET_NS) } else { 0 };
-        self.open.chosen_ended(task.key, sweep_until);
+        if task.is_namespace_init() {
+            self.init_ended(&task, ending);
+        }
+        let wait = match &task {
+            init if init.is_namespace_init() => QUIET_NS,
+            member if member.ns_level > 0 && home(member).is_some() => INIT_NS,
+            _ => 0,
+        };
+        self.open.chosen_ended(task.key, if wait > 0 { at.saturating_add(wait) } else { 0 });
+    }
+
+    /// A container's init ended by itself: it goes with a process of it that was killed right before.
+    fn init_ended(&mut self, init: &Task, ending: Ending) {
+        let lived_with = |victim: &Task| {
+            !victim.is_namespace_init()
+                && victim.ns_level == init.ns_level
+                && home(victim).is_some()
+                && home(victim) == home(init)
+        };
+        for open in self.open.iter_mut() {
+            let Episode { chosen, init_exit, .. } = &mut open.episode;
+            // A victim that still lives is swept because of its init, not the other way round.
+            if chosen.ending.is_some() && chosen.victim().is_some_and(lived_with) && init_exit.is_none() {
+                *init_exit = Some((init.clone(), ending));
+            }
+        }
     }
 
     /// A victim's arguments came: those read first are from before anything could change.

@@ -233,6 +233,9 @@ pub struct Victim {
     /// It was the first process of its container, which ends with it.
     pub container_init: bool,
     pub exit: Option<Exit>,
+    /// It was not the first process of its container, and that one ended right after it, as a shell does that passes its
+    /// child's status on.
+    pub container_exit: Option<Exit>,
 }
 
 /// How a process ended.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use aya::programs::{KProbe, ProgramError, RawTracePoint};
+use aya::programs::{FEntry, KProbe, Program, ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
 use oomtrace_common::settings::{SETTINGS_GLOBAL, Settings, signal_bit};
@@ -56,12 +56,6 @@ impl Hook {
         }
     }
 
-    /// The hook of that name.
-    #[must_use]
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|hook| hook.name() == name)
-    }
-
     /// What is not seen without it.
     #[must_use]
     pub const fn cost(self) -> &'static str {
@@ -102,6 +96,37 @@ pub enum LoadError {
     NoHook(Vec<String>),
 }
 
+/// What can be left out on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    Hook(Hook),
+    /// A way to attach to a function.
+    Kprobe,
+    Fentry,
+}
+
+impl Absent {
+    pub const ALL: [Self; 7] = [
+        Self::Hook(Hook::SignalGenerate),
+        Self::Hook(Hook::MarkVictim),
+        Self::Hook(Hook::SchedProcessExit),
+        Self::Hook(Hook::SignalDeliver),
+        Self::Hook(Hook::OomKillProcess),
+        Self::Kprobe,
+        Self::Fentry,
+    ];
+
+    /// As it is asked for.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hook(hook) => hook.name(),
+            Self::Kprobe => "kprobe",
+            Self::Fentry => "fentry",
+        }
+    }
+}
+
 /// What to load.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -109,8 +134,8 @@ pub struct Options {
     pub signals: Vec<u32>,
     /// The ring buffer's size in bytes; a power of two and a multiple of the page size.
     pub ring_bytes: u32,
-    /// Hooks to do without, as if the kernel refused them: for tests and for kernel debugging.
-    pub without: Vec<Hook>,
+    /// What to do without, as if the kernel refused it: for tests and for kernel debugging.
+    pub without: Vec<Absent>,
 }
 
 impl Default for Options {
@@ -157,10 +182,10 @@ impl Probe {
                 unneeded.push(hook);
                 continue;
             }
-            let result = if options.without.contains(&hook) {
+            let result = if options.without.contains(&Absent::Hook(hook)) {
                 Err("left out by --without".to_owned())
             } else {
-                attach(&mut ebpf, &layout, hook)
+                attach(&mut ebpf, &layout, hook, &options.without)
             };
             match result {
                 Ok(()) => attached.push(hook),
@@ -260,8 +285,9 @@ fn kernel_log_level() -> u8 {
     log::max_level() as u8
 }
 
-fn attach(ebpf: &mut Ebpf, layout: &KernelLayout, hook: Hook) -> Result<(), String> {
+fn attach(ebpf: &mut Ebpf, layout: &KernelLayout, hook: Hook, without: &[Absent]) -> Result<(), String> {
     match hook {
+        Hook::OomKillProcess => return attach_function(ebpf, without),
         Hook::SignalGenerate if !layout.signal_generate => {
             return Err("this kernel's type information has no signal_generate with the arguments known".to_owned());
         }
@@ -276,21 +302,53 @@ fn attach(ebpf: &mut Ebpf, layout: &KernelLayout, hook: Hook) -> Result<(), Stri
         }
         _ => {}
     }
-    let program = ebpf.program_mut(hook.name()).ok_or("the kernel side has no such program")?;
-    if hook == Hook::OomKillProcess {
-        if !Path::new(KPROBE_PMU).exists() {
-            return Err("this kernel has no kprobes".to_owned());
-        }
-        // Fires once an OOM kill, so a kprobe's price does not matter, and unlike fentry it needs no second reading of BTF.
-        let program: &mut KProbe = program.try_into().map_err(|e: ProgramError| e.to_string())?;
-        program.load().map_err(|e| describe(&e))?;
-        program.attach(hook.name(), 0).map_err(|e| chain(&e))?;
-        return Ok(());
-    }
+    let program = program(ebpf, hook.name())?;
     let program: &mut RawTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
     program.load().map_err(|e| describe(&e))?;
     program.attach(hook.name()).map_err(|e| describe(&e))?;
     Ok(())
+}
+
+/// `oom_kill_process` is a function and no tracepoint. It runs once an OOM kill, so a kprobe's price does not matter, and
+/// unlike fentry a kprobe needs no second reading of BTF, which takes some 30 ms.
+fn attach_function(ebpf: &mut Ebpf, without: &[Absent]) -> Result<(), String> {
+    let no_kprobe = match by_kprobe(ebpf, without) {
+        Ok(()) => return Ok(()),
+        Err(why) => why,
+    };
+    by_fentry(ebpf, without).map_err(|no_fentry| format!("{no_kprobe}; {no_fentry}"))
+}
+
+fn by_kprobe(ebpf: &mut Ebpf, without: &[Absent]) -> Result<(), String> {
+    if without.contains(&Absent::Kprobe) {
+        return Err("kprobes are left out by --without".to_owned());
+    }
+    if !Path::new(KPROBE_PMU).exists() {
+        return Err("this kernel has no kprobes".to_owned());
+    }
+    let program: &mut KProbe =
+        program(ebpf, "oom_kill_process")?.try_into().map_err(|e: ProgramError| e.to_string())?;
+    program.load().map_err(|e| describe(&e))?;
+    program.attach("oom_kill_process", 0).map_err(|e| chain(&e))?;
+    Ok(())
+}
+
+/// x86 5.5, arm64 6.4; needs CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS.
+fn by_fentry(ebpf: &mut Ebpf, without: &[Absent]) -> Result<(), String> {
+    if without.contains(&Absent::Fentry) {
+        return Err("fentry is left out by --without".to_owned());
+    }
+    let btf = aya::Btf::from_sys_fs().map_err(|e| chain(&e))?;
+    let program = program(ebpf, "oom_kill_process_fentry")?;
+    let program: &mut FEntry = program.try_into().map_err(|e: ProgramError| e.to_string())?;
+    let failed = |error: ProgramError| format!("fentry: {}", describe(&error));
+    program.load("oom_kill_process", &btf).map_err(failed)?;
+    program.attach().map_err(failed)?;
+    Ok(())
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, String> {
+    ebpf.program_mut(name).ok_or_else(|| format!("the kernel side has no program {name}"))
 }
 
 /// An error with its causes on one line; the verifier's log goes to the debug log.

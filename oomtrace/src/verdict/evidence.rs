@@ -28,6 +28,13 @@ pub fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
     if let Some(end) = &incident.init_end {
         facts.kernel(init_end(end));
     }
+    if let Some(exit) = &incident.victim.container_exit {
+        let after = exit.after_us.map(|us| format!(" {} after the kill", text::duration_us(us))).unwrap_or_default();
+        facts.kernel(format!(
+            "the container's first process {}{after}: the container went with it",
+            text::ended(exit.status)
+        ));
+    }
     if let Some(oom) = &incident.oom {
         facts.oom(oom);
     }

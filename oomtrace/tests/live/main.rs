@@ -34,8 +34,11 @@ fn main() -> ExitCode {
     // SAFETY: the default disposition runs no code of ours.
     unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }.unwrap();
     let mut skipped = Vec::new();
+    let only = std::env::var("OOMTRACE_TEST_ONLY").unwrap_or_default();
+    let is_wanted = |name: &str| only.is_empty() || only.split(' ').any(|start| name.starts_with(start));
     let trials = scenarios::all()
         .into_iter()
+        .filter(|scenario| is_wanted(scenario.name))
         .map(|Scenario { name, needs, run }| {
             let unmet = needs.iter().find_map(|need| need.unmet());
             skipped.extend(unmet.as_ref().map(|why| format!("{name}: {why}")));

@@ -61,6 +61,8 @@ pub struct Episode {
     pub init_killed_by: Option<Box<Earlier>>,
     /// The sweep of a pid namespace on its own: how its init ended.
     pub init_ending: Option<Ending>,
+    /// The init of the victim's container, which ended right after the victim.
+    pub init_exit: Option<(Task, Ending)>,
 }
 
 impl Episode {

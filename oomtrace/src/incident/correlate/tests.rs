@@ -472,3 +472,32 @@ fn a_cgroup_whose_processes_are_killed_one_by_one_from_outside_is_one_episode() 
     assert!(correlator.take(at_time(kill(10, 20, 7, 3), MS)).is_empty());
     assert_eq!(correlator.take(at_time(kill(10, 21, 7, 3), 100 * MS)).len(), 1);
 }
+
+/// A process of a container, with a pid of its own there; 1 is the container's init.
+fn member(pid: u32, ns_pid: u32) -> Task {
+    Task { ns_level: 1, ns_pid, cgroup: CgroupKey { id: 7, hierarchy: 0, level: 2 }, ..task(pid) }
+}
+
+fn exits(task: Task, status: u32) -> Event {
+    Event::Exit(Box::new(Exit { at: 0, task, status, cmdline: None }))
+}
+
+#[test]
+fn an_init_that_ends_right_after_its_child_goes_with_it() {
+    let hooks = Hooks { process_exit: true, ..BOTH };
+    let kill = || sig(Signal { victim: Task { group_exit: Some(9), ..member(20, 5) }, ..signal(10, 20) });
+    let status = |episodes: &[Episode]| episodes[0].init_exit.as_ref().map(|(_, ending)| ending.status);
+    // sh passes its child's 137 on.
+    let got = episodes(hooks, vec![kill(), exits(member(20, 5), 9), exits(member(19, 1), 137 << 8)]);
+    assert_eq!((got.len(), status(&got)), (1, Some(137 << 8)));
+    // Another container's init; and one that ended first, so that the kernel swept the victim.
+    let other = Task { cgroup: CgroupKey { id: 8, hierarchy: 0, level: 2 }, ..member(19, 1) };
+    assert_eq!(status(&episodes(hooks, vec![kill(), exits(member(20, 5), 9), exits(other, 0)])), None);
+    assert_eq!(status(&episodes(hooks, vec![kill(), exits(member(19, 1), 0), exits(member(20, 5), 9)])), None);
+    // Long after.
+    let mut correlator = Correlator::new(hooks);
+    assert!(correlator.take(at_time(kill(), MS)).is_empty());
+    assert!(correlator.take(at_time(exits(member(20, 5), 9), 2 * MS)).is_empty());
+    let late = correlator.advance(20 * MS);
+    assert_eq!((late.len(), status(&late)), (1, None));
+}

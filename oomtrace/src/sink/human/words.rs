@@ -3,7 +3,9 @@
 use crate::incident::model::{
     Cause, Confidence, Container, Disposition, Exit, Incident, OomOrigin, Preceding, Process, SignalPath,
 };
-use crate::incident::text::{container_name, duration_ms, duration_us, init_ended, path_name, process, short_id};
+use crate::incident::text::{
+    container_name, duration_ms, duration_us, ended, init_ended, path_name, process, short_id,
+};
 use crate::sink::wrap::cut_middle;
 use crate::verdict::judge::stop_request;
 use crate::verdict::senders::manager;
@@ -20,9 +22,10 @@ pub fn killed(incident: &Incident) -> String {
         (false, true, Some(pid)) if pid != victim.pid && incident.init_end.is_some() => {
             format!(", pid {pid} in the container")
         }
-        (false, true, Some(pid)) if pid != victim.pid => {
-            format!(", pid {pid} in the container, whose pid 1 was not hit")
-        }
+        (false, true, Some(pid)) if pid != victim.pid => match &incident.victim.container_exit {
+            Some(exit) => format!(", pid {pid} in the container, whose pid 1 then {}", ended(exit.status)),
+            None => format!(", pid {pid} in the container, whose pid 1 was not hit"),
+        },
         _ => String::new(),
     };
     let ended =

@@ -31,7 +31,12 @@ fn kill(exe: &str) -> Incident {
         node: None,
         boot_id: None,
         verdict: None,
-        victim: Victim { process: process(20, "/usr/bin/victim"), container_init: false, exit: None },
+        victim: Victim {
+            process: process(20, "/usr/bin/victim"),
+            container_init: false,
+            exit: None,
+            container_exit: None,
+        },
         collateral: Vec::new(),
         container: None,
         unit: None,

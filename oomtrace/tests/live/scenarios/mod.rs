@@ -3,6 +3,7 @@
 mod conditions;
 mod docker;
 mod host;
+mod machine;
 mod oom;
 mod output;
 mod paths;
@@ -10,7 +11,7 @@ mod paths;
 use crate::Scenario;
 
 pub fn all() -> Vec<Scenario> {
-    [host::ALL, paths::ALL, oom::ALL, docker::ALL, output::ALL, conditions::ALL]
+    [host::ALL, paths::ALL, oom::ALL, machine::ALL, docker::ALL, output::ALL, conditions::ALL]
         .into_iter()
         .flatten()
         .map(|Scenario { name, needs, run }| Scenario { name, needs, run: *run })

@@ -3,17 +3,21 @@
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
-use oomtrace::incident::model::{self, Cause, Incident, LimitLevel, OomScope, SenderKind, SignalPath, Source};
+use oomtrace::incident::model::{
+    self, Cause, Confidence, Incident, LimitLevel, OomOrigin, OomScope, SenderKind, SignalPath, Source,
+};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::helper::Role;
-use crate::support::needs::Need::{MemoryCgroup, Tracing};
-use crate::support::process::{Owned, children, comm, wait_until};
+use crate::support::needs::Need::{MemoryCgroup, MemoryV2, OomRecord, Tracing};
+use crate::support::process::{Large, Owned};
 use crate::support::tracer::{Tracer, incidents};
 use crate::support::truth;
 
 const LIMIT: u64 = 24 << 20;
+/// Most of it.
+const LARGE: u64 = 16 << 20;
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "oom::a_cgroups_limit_is_named_with_its_size", needs: &[Tracing, MemoryCgroup], run: own_limit },
@@ -33,6 +37,14 @@ pub const ALL: &[Scenario] = &[
         run: shared_memory,
     },
     Scenario { name: "oom::a_victim_whose_first_thread_has_ended", needs: &[Tracing, MemoryCgroup], run: leaderless },
+    Scenario {
+        name: "oom::without_kprobes_the_record_is_read_by_fentry",
+        needs: &[Tracing, MemoryCgroup, OomRecord],
+        run: by_fentry,
+    },
+    Scenario { name: "oom::without_the_record_the_limit_is_inferred", needs: &[Tracing, MemoryCgroup], run: inferred },
+    Scenario { name: "oom::a_cgroup_that_is_killed_as_one", needs: &[Tracing, MemoryV2], run: oom_group },
+    Scenario { name: "oom::a_limit_lowered_below_what_is_in_use", needs: &[Tracing, MemoryV2], run: lowered_limit },
 ];
 
 /// A shell that moves into `cgroup` and then becomes a program that allocates without end.
@@ -71,48 +83,13 @@ fn own_limit() {
     assert_eq!((incident.signal.path, incident.signal.code), (Some(SignalPath::OomKill), None));
     assert!(incident.signal.kernel_stack.iter().any(|f| f == "mem_cgroup_out_of_memory"));
     // What is inferred is said to be.
-    assert!(incident.missing.iter().any(|m| m.contains("read off the counters")), "{:?}", incident.missing);
+    let inferred = incident.missing.iter().any(|m| m.contains("read off the counters"));
+    assert_eq!(inferred, verdict.confidence != Confidence::Certain, "{:?}", incident.missing);
 }
 
 /// A child inherits it.
 fn score_adj_of_this_process() -> i32 {
     std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().parse().unwrap()
-}
-
-/// A process that has taken some 16 MiB in `cgroup`, and waits.
-struct Large {
-    shell: Owned,
-    /// The process itself.
-    pid: u32,
-}
-
-impl Large {
-    fn start(cgroup: &Cgroup) -> Self {
-        // tail keeps what it reads from a pipe that stays open: 16 MiB, then it waits for more.
-        let script =
-            format!("echo $$ > {}; (head -c 16777216 /dev/zero; exec sleep 1000) | tail", cgroup.procs().display());
-        let shell = Owned::spawn(Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()));
-        let tail = || children(shell.pid()).into_iter().find(|pid| comm(*pid) == "tail");
-        wait_until("the large process is large", || tail().is_some_and(|pid| resident(pid) >= 16 << 20));
-        let pid = tail().unwrap();
-        Self { shell, pid }
-    }
-}
-
-impl Drop for Large {
-    fn drop(&mut self) {
-        // Its pipe's other end goes with its shell.
-        for pid in children(self.shell.pid()) {
-            _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), Signal::SIGKILL);
-        }
-    }
-}
-
-/// Anonymous memory of a process, in bytes.
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap_or("0 kB").trim().to_owned();
-    line.trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
 /// A process that allocates without end in `cgroup`, and is not to be chosen itself.
@@ -126,7 +103,7 @@ fn protected_hog(cgroup: &Cgroup) -> Owned {
 fn trigger_is_not_victim() {
     let mut tracer = Tracer::start(&[]);
     let cgroup = Cgroup::with_memory_limit(LIMIT);
-    let victim = Large::start(&cgroup);
+    let victim = Large::start(Some(&cgroup), LARGE);
     let trigger = protected_hog(&cgroup);
     let incident = tracer.incident(victim.pid);
     let verdict = truth::is_oom(&incident, Cause::OomSliceLimit);
@@ -145,7 +122,7 @@ fn shared_parent() {
     let mut tracer = Tracer::start(&[]);
     let parent = Cgroup::with_memory_limit(LIMIT);
     let (of_victim, of_trigger) = (parent.child("victim"), parent.child("trigger"));
-    let victim = Large::start(&of_victim);
+    let victim = Large::start(Some(&of_victim), LARGE);
     let trigger = protected_hog(&of_trigger);
     let incident = tracer.incident(victim.pid);
     truth::is_oom(&incident, Cause::OomSliceLimit);
@@ -185,4 +162,68 @@ fn leaderless() {
     let incident = tracer.incident(victim.pid());
     truth::is_oom(&incident, Cause::OomSliceLimit);
     assert_eq!(incident.victim.exit.and_then(|exit| exit.signal), Some(9));
+}
+
+/// What is said of an OOM kill when oomtrace does without something.
+fn without(absent: &str, confidence: Confidence) -> Incident {
+    let mut tracer = Tracer::start(&["--without", absent]);
+    let cgroup = Cgroup::with_memory_limit(LIMIT);
+    let mut victim = hog(&cgroup);
+    victim.wait();
+    let incident = tracer.incident(victim.pid());
+    truth::is(&incident, Cause::OomSliceLimit, confidence);
+    assert_eq!(incident.oom.as_ref().unwrap().limit_owner.as_ref().unwrap().path, cgroup.name);
+    incident
+}
+
+fn by_fentry() {
+    let oom = without("kprobe", Confidence::Certain).oom.unwrap();
+    assert!(oom.chosen_points.unwrap() > 0 && oom.gfp.unwrap().starts_with("GFP_"));
+    assert_eq!(oom.order, Some(0));
+}
+
+fn inferred() {
+    let incident = without("oom_kill_process", Confidence::Likely);
+    let oom = incident.oom.unwrap();
+    assert_eq!((oom.chosen_points, oom.order, oom.gfp), (None, None, None));
+    assert!(incident.missing.iter().any(|m| m.contains("read off the counters")), "{:?}", incident.missing);
+}
+
+/// memory.oom.group: every process of the cgroup goes with the chosen one.
+fn oom_group() {
+    let mut tracer = Tracer::start(&[]);
+    let cgroup = Cgroup::with_memory_limit(LIMIT);
+    cgroup.write("memory.oom.group", "1");
+    let bystanders: Vec<Owned> = (0..3).map(|_| Owned::sleeper()).collect();
+    bystanders.iter().for_each(|process| cgroup.add(process.pid()));
+    let mut victim = hog(&cgroup);
+    victim.wait();
+    let incident = tracer.incident(victim.pid());
+    let verdict = truth::is_oom(&incident, Cause::OomSliceLimit);
+    let oom = incident.oom.unwrap();
+    assert_eq!((oom.group, oom.group_cgroup.as_deref()), (Some(true), Some(cgroup.name.as_str())));
+    let mut killed: Vec<u32> = incident.collateral.iter().map(|c| c.process.pid).collect();
+    killed.sort_unstable();
+    let mut expected: Vec<u32> = bystanders.iter().map(Owned::pid).collect();
+    expected.sort_unstable();
+    assert_eq!(killed, expected);
+    assert!(incident.collateral.iter().all(|c| c.role == model::Role::OomGroup));
+    let fact = format!("memory.oom.group is set on {}", cgroup.name);
+    assert!(verdict.evidence.iter().any(|e| e.fact.starts_with(&fact)), "{:?}", verdict.evidence);
+    assert_eq!(incidents(&tracer.end().records).filter(|i| expected.contains(&i.victim.process.pid)).count(), 0);
+}
+
+/// The kernel kills in the context of whoever writes memory.max.
+fn lowered_limit() {
+    let mut tracer = Tracer::start(&[]);
+    let cgroup = Cgroup::with_memory_limit(4 * LIMIT);
+    let victim = Large::start(Some(&cgroup), LARGE);
+    cgroup.write("memory.max", "2097152");
+    let incident = tracer.incident(victim.pid);
+    let verdict = truth::is_oom(&incident, Cause::OomSliceLimit);
+    let oom = incident.oom.unwrap();
+    assert_eq!(oom.origin, Some(OomOrigin::LimitLowered));
+    assert_eq!(oom.limit_owner.unwrap().path, cgroup.name);
+    assert_eq!(incident.trigger.unwrap().pid, std::process::id());
+    assert!(verdict.evidence.iter().any(|e| e.fact.starts_with("the limit was lowered")), "{:?}", verdict.evidence);
 }

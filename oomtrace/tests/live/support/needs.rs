@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use oomtrace::node::cgroups;
+use oomtrace::node::cgroups::{self, Version};
 use oomtrace::probe::load::{Hook, Options, Probe};
 
 use super::docker;
@@ -14,6 +14,14 @@ pub enum Need {
     Tracing,
     /// A memory controller on a hierarchy where cgroups can be made.
     MemoryCgroup,
+    /// A memory controller on cgroup v2, which has memory.oom.group, and kills when a limit is lowered.
+    MemoryV2,
+    /// The OOM killer's own record, by a kprobe or by fentry.
+    OomRecord,
+    /// A machine that belongs to the tests alone, whose memory may run out: `cargo xtask vm` makes one.
+    OwnMachine,
+    /// earlyoom, which looks at the whole machine.
+    Earlyoom,
     /// A v2 hierarchy with cgroup.kill (5.14).
     CgroupKill,
     /// The private Docker daemon.
@@ -35,6 +43,19 @@ impl Need {
             Self::MemoryCgroup => {
                 let all = cgroups::hierarchies().unwrap_or_default();
                 cgroups::memory(&all).is_none().then(|| "no cgroup hierarchy has the memory controller".to_owned())
+            }
+            Self::MemoryV2 => {
+                let all = cgroups::hierarchies().unwrap_or_default();
+                let is_v2 = cgroups::memory(&all).is_some_and(|memory| memory.version == Version::V2);
+                (!is_v2).then(|| "the memory controller is not on cgroup v2".to_owned())
+            }
+            Self::OomRecord => (!attached().contains(&Hook::OomKillProcess))
+                .then(|| "this kernel has neither kprobes nor fentry".to_owned()),
+            Self::OwnMachine => std::env::var_os("OOMTRACE_TEST_OWN_MACHINE")
+                .is_none()
+                .then(|| "its memory must not run out (cargo xtask vm makes a machine for that)".to_owned()),
+            Self::Earlyoom => {
+                (!Path::new("/usr/bin/earlyoom").exists()).then(|| "no /usr/bin/earlyoom (earlyoom)".to_owned())
             }
             Self::CgroupKill => {
                 super::cgroup::v2_mount().is_none().then(|| "no cgroup v2 hierarchy is mounted".to_owned())

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::cgroup::Cgroup;
+
 pub const BUSYBOX: &str = "/bin/busybox";
 /// Long enough for a starved machine, unless the environment says that this one is slower still; only a failing scenario
 /// waits this long.
@@ -57,6 +59,43 @@ impl Drop for Owned {
         _ = self.0.kill();
         _ = self.0.wait();
     }
+}
+
+/// A process that has taken memory, and waits.
+pub struct Large {
+    pub shell: Owned,
+    /// The process itself.
+    pub pid: u32,
+}
+
+impl Large {
+    /// It has `bytes` when this returns, and is in `cgroup` from the start.
+    pub fn start(cgroup: Option<&Cgroup>, bytes: u64) -> Self {
+        let enter = cgroup.map(|cgroup| format!("echo $$ > {};", cgroup.procs().display())).unwrap_or_default();
+        // tail keeps what it reads from a pipe that stays open, and then waits for more.
+        let script = format!("{enter} (head -c {bytes} /dev/zero; exec sleep 1000) | tail");
+        let shell = Owned::spawn(Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()));
+        let tail = || children(shell.pid()).into_iter().find(|pid| comm(*pid) == "tail");
+        wait_until("the large process is large", || tail().is_some_and(|pid| resident(pid) >= bytes));
+        let pid = tail().unwrap();
+        Self { shell, pid }
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        // Its pipe's other end goes with its shell.
+        for pid in children(self.shell.pid()) {
+            _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+        }
+    }
+}
+
+/// Anonymous memory of a process, in bytes.
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap_or("0 kB").trim().to_owned();
+    line.trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
 /// Waits until `condition` holds.

@@ -1,0 +1,15 @@
+#!/bin/sh
+# From the kernel to the disk with Debian on it; what is tested goes along, in memory.
+/busybox mkdir -p /dev /disk
+/busybox mount -t devtmpfs dev /dev
+# They need each other, in an order that differs between kernels: each round loads those whose needs are met.
+for round in 1 2 3 4; do
+    for module in /modules/*.ko; do
+        /busybox insmod "$module" 2> /dev/null
+    done
+done
+/busybox mount -t ext4 /dev/vda /disk || /busybox poweroff -f
+/busybox mount -t tmpfs run /disk/run
+/busybox mv /payload /disk/run/oomtrace
+/busybox mount --move /dev /disk/dev
+exec /busybox switch_root /disk /run/oomtrace/machine.sh
