@@ -35,6 +35,12 @@ impl Directory {
         Self { docker, state: Rc::default() }
     }
 
+    /// Docker's client; none while the daemon does not answer.
+    #[must_use]
+    pub fn docker(&self) -> Option<Docker> {
+        self.state.borrow().down.is_none().then(|| self.docker.clone())
+    }
+
     /// Fetches all containers that are there at start, so that their first kill needs no question.
     ///
     /// # Errors

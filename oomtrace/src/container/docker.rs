@@ -28,6 +28,18 @@ pub struct Metadata {
     pub init_pid: Option<u32>,
 }
 
+/// How a container is, or ended, as Docker has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RunState {
+    pub running: bool,
+    #[serde(rename = "OOMKilled")]
+    pub oom_killed: bool,
+    pub exit_code: i64,
+    /// Changes with each start.
+    pub started_at: String,
+}
+
 /// Why Docker gave no answer.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DockerError {
@@ -72,16 +84,33 @@ impl Docker {
     /// # Errors
     /// When Docker does not answer in time or does not know it.
     pub async fn inspect(&self, id: &str) -> Result<Metadata, DockerError> {
-        // An id comes from a cgroup's name, which any process with the right to make cgroups chooses.
-        if !id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')) {
-            return Err(self.unknown(id));
-        }
-        let body = self.get(&format!("/containers/{id}/json")).await?.ok_or_else(|| self.unknown(id))?;
-        let found: Inspected = self.parse(&body)?;
+        let found: Inspected = self.parse(&self.get_container(id).await?)?;
         let name = found.name.map(|name| name.trim_start_matches('/').to_owned()).filter(|name| !name.is_empty());
         let config = found.config.unwrap_or_default();
         let init_pid = found.state.and_then(|state| state.pid).filter(|pid| *pid != 0);
         Ok(Metadata { name, image: config.image, labels: config.labels.unwrap_or_default(), init_pid })
+    }
+
+    /// How the container `id` is now.
+    ///
+    /// # Errors
+    /// When Docker does not answer in time or does not know it.
+    pub async fn state(&self, id: &str) -> Result<RunState, DockerError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Found {
+            state: RunState,
+        }
+        let found: Found = self.parse(&self.get_container(id).await?)?;
+        Ok(found.state)
+    }
+
+    async fn get_container(&self, id: &str) -> Result<Bytes, DockerError> {
+        // An id comes from a cgroup's name, which any process with the right to make cgroups chooses.
+        if !id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')) {
+            return Err(self.unknown(id));
+        }
+        self.get(&format!("/containers/{id}/json")).await?.ok_or_else(|| self.unknown(id))
     }
 
     /// All containers, running or not, by id.

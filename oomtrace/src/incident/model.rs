@@ -23,6 +23,8 @@ pub enum Record {
     Incident(Incident),
     /// A signal that `--signal` asked for, other than SIGKILL. An incident without a verdict: a process may handle it.
     Signal(Incident),
+    /// A runtime says something else of an incident that was put out before.
+    Contradiction(Contradiction),
     /// Events that did not fit into the ring buffer and were not seen.
     Lost(Lost),
 }
@@ -42,6 +44,20 @@ pub struct Ready {
     pub attached: Vec<String>,
     /// What cannot be seen on this node, in words.
     pub missing: Vec<String>,
+}
+
+/// What a runtime says of a container's end that is not what the kernel did. It comes after its incident, because a runtime
+/// takes its time, and a verdict does not wait for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Contradiction {
+    /// The incident's id.
+    pub incident: String,
+    /// When the runtime said it.
+    pub time: String,
+    pub container: Container,
+    /// What it says, and what the kernel did.
+    pub fact: String,
+    pub source: Source,
 }
 
 /// Events lost since the last such line.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::container::naming::Names;
 use crate::incident::correlate::Hooks;
-use crate::incident::model::Ready;
+use crate::incident::model::{Ready, Record};
 use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
 use crate::probe::event::BootNs;
@@ -47,10 +47,12 @@ enum Kind {
     Lost = 4,
     /// The node's answer to a question.
     Answer = 5,
+    /// A record that came of no event: what a runtime said later.
+    Said = 6,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Start, Self::Event, Self::Advance, Self::Lost, Self::Answer];
+    const ALL: [Self; 6] = [Self::Start, Self::Event, Self::Advance, Self::Lost, Self::Answer, Self::Said];
 
     fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == number)
@@ -82,11 +84,12 @@ impl Start {
 }
 
 /// Something happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     Event(Vec<u8>),
     Advance(BootNs),
     Lost(u64),
+    Said(Box<Record>),
 }
 
 /// The node's answer to one question of [`crate::facts::Facts`], or a runtime's.

@@ -7,7 +7,7 @@ use bytes::Buf as _;
 use oomtrace_common::event::WIRE_VERSION;
 
 use super::answers::Answers;
-use super::{Answer, Kind, MAGIC, MAX_FRAME, Start, Step, VERSION};
+use super::{Kind, MAGIC, MAX_FRAME, Start, Step, VERSION};
 
 /// A recording, read whole.
 #[derive(Debug)]
@@ -88,10 +88,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
             (Kind::Event, _) => steps.push(Step::Event(payload.to_vec())),
             (Kind::Advance, _) => steps.push(Step::Advance(number()?)),
             (Kind::Lost, _) => steps.push(Step::Lost(number()?)),
-            (Kind::Answer, _) => {
-                let answer: Answer = serde_json::from_slice(payload).map_err(|error| damaged(error.to_string()))?;
-                answers.add(answer);
-            }
+            (Kind::Said, _) => steps.push(Step::Said(json(payload).map_err(damaged)?)),
+            (Kind::Answer, _) => answers.add(json(payload).map_err(damaged)?),
         }
     }
     let start = start.ok_or_else(|| ParseError::Damaged(bytes.len(), "it ends before it starts".to_owned()))?;
@@ -107,6 +105,10 @@ fn read_start(payload: &[u8], at: usize) -> Result<Start, ParseError> {
         return Err(ParseError::Damaged(at, "a page of no bytes".to_owned()));
     }
     Ok(start)
+}
+
+fn json<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(payload).map_err(|error| error.to_string())
 }
 
 enum FrameError {

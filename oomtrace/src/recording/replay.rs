@@ -1,8 +1,10 @@
 //! Runs the pipeline over a recording.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use super::{Contents, Step};
+use crate::container::naming::Names;
 use crate::incident::correlate::{Correlator, Episode};
 use crate::incident::model::{Lost, Record};
 use crate::sink::Sink;
@@ -18,40 +20,66 @@ use crate::watch::stages::Stages;
 pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::Result<Tally> {
     let Contents { start, steps, mut answers, torn: _ } = contents;
     let names = std::mem::take(&mut answers.names);
-    sink.put(&Record::Ready(start.ready.clone()))?;
     let mut correlator = Correlator::new(start.hooks());
-    let mut stages = Stages::new(&start, Box::new(answers));
-    let mut tally = Tally::default();
-    let mut put = |episodes: Vec<Episode>, stages: &mut Stages, sink: &mut dyn Sink| -> io::Result<()> {
-        for episode in episodes.into_iter().filter(|episode| filter.may_want(episode)) {
-            let mut incident = stages.draft(episode).incident;
-            if let Some(names) = names.get(&incident.id) {
-                names.clone().apply(&mut incident);
-            }
-            let record = conclude(incident);
-            if filter.wants(&record) {
-                tally.incidents += u64::from(matches!(record, Record::Incident(_)));
-                sink.put(&record)?;
-            }
-        }
-        Ok(())
-    };
-    let mut lost = 0;
+    let stages = Stages::new(&start, Box::new(answers));
+    let mut player = Player { stages, names, filter, sink, put: HashSet::new(), tally: Tally::default() };
+    player.sink.put(&Record::Ready(start.ready))?;
     for step in steps {
         match step {
             Step::Event(bytes) => {
-                stages.hold(&bytes);
-                let done = stages.take_held().into_iter().flat_map(|event| correlator.take(event)).collect();
-                put(done, &mut stages, sink)?;
+                player.stages.hold(&bytes);
+                for event in player.stages.take_held() {
+                    player.conclude(correlator.take(event))?;
+                }
             }
-            Step::Advance(now) => put(correlator.advance(now), &mut stages, sink)?,
+            Step::Advance(now) => player.conclude(correlator.advance(now))?,
+            Step::Said(record) => player.said(&record)?,
             Step::Lost(events) => {
-                lost += events;
-                sink.put(&Record::Lost(Lost { events }))?;
+                player.tally.lost += events;
+                player.sink.put(&Record::Lost(Lost { events }))?;
             }
         }
     }
-    put(correlator.finish(), &mut stages, sink)?;
-    tally.lost = lost;
-    Ok(tally)
+    player.conclude(correlator.finish())?;
+    Ok(player.tally)
+}
+
+struct Player<'a> {
+    stages: Stages,
+    names: HashMap<String, Names>,
+    filter: &'a Filter,
+    sink: &'a mut dyn Sink,
+    /// Ids of the incidents that were put out.
+    put: HashSet<String>,
+    tally: Tally,
+}
+
+impl Player<'_> {
+    fn conclude(&mut self, episodes: Vec<Episode>) -> io::Result<()> {
+        for episode in episodes.into_iter().filter(|episode| self.filter.may_want(episode)) {
+            let mut incident = self.stages.draft(episode).incident;
+            if let Some(names) = self.names.remove(&incident.id) {
+                names.apply(&mut incident);
+            }
+            let record = conclude(incident);
+            if !self.filter.wants(&record) {
+                continue;
+            }
+            if let Record::Incident(incident) = &record {
+                self.tally.incidents += 1;
+                self.put.insert(incident.id.clone());
+            }
+            self.sink.put(&record)?;
+        }
+        Ok(())
+    }
+
+    /// Of an incident that the filter leaves out, nothing is said either.
+    fn said(&mut self, record: &Record) -> io::Result<()> {
+        let is_wanted = match record {
+            Record::Contradiction(said) => self.put.contains(&said.incident),
+            _ => false,
+        };
+        if is_wanted { self.sink.put(record) } else { Ok(()) }
+    }
 }

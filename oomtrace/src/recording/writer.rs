@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::{Answer, Kind, MAGIC, Start, VERSION};
 use crate::container::naming::Names;
+use crate::incident::model::Record;
 use crate::probe::event::BootNs;
 
 /// A recording that is being written. Clones write to the same file. An error is kept until [`Recorder::flush`], so that
@@ -54,6 +55,10 @@ impl Recorder {
 
     pub fn lost(&self, events: u64) {
         self.frame(Kind::Lost, &events.to_le_bytes());
+    }
+
+    pub fn said(&self, record: &Record) {
+        self.json(Kind::Said, record);
     }
 
     pub fn names(&self, incident: &str, names: &Names) {

@@ -15,7 +15,7 @@ use anstyle::{AnsiColor, Style};
 use super::Sink;
 use super::escape::escape;
 use super::wrap::wrap;
-use crate::incident::model::{Attribution, Incident, OomScope, Process, Record, Role};
+use crate::incident::model::{Attribution, Contradiction, Incident, OomScope, Process, Record, Role};
 use crate::incident::text::{bytes, host_available, other_large_processes, owner, process, short_id};
 use crate::verdict::senders::elevation;
 use words::{about, described, killed, local_time, place_name, why};
@@ -62,8 +62,11 @@ impl<W: Write> Human<W> {
 
 impl<W: Write> Sink for Human<W> {
     fn put(&mut self, record: &Record) -> io::Result<()> {
-        let (Record::Incident(incident) | Record::Signal(incident)) = record else { return Ok(()) };
-        let block = block(incident, (self.look)());
+        let block = match record {
+            Record::Incident(incident) | Record::Signal(incident) => block(incident, (self.look)()),
+            Record::Contradiction(said) => contradiction(said, (self.look)()),
+            Record::Ready(_) | Record::Lost(_) => return Ok(()),
+        };
         if !std::mem::take(&mut self.first) {
             self.out.write_all(b"\n")?;
         }
@@ -88,6 +91,15 @@ pub fn block(incident: &Incident, look: Look) -> String {
     block.text
 }
 
+/// What a runtime says against it, with a line feed at the end of each line.
+fn contradiction(said: &Contradiction, look: Look) -> String {
+    let mut block = Block { text: String::new(), look };
+    let name = said.container.name.clone().unwrap_or_else(|| short_id(&said.container.id).to_owned());
+    block.title(&said.time, "BUT", SIGNAL, &name, &about(&said.container));
+    block.line("says", &said.fact);
+    block.text
+}
+
 struct Block {
     text: String,
     look: Look,
@@ -101,11 +113,15 @@ impl Block {
             (false, _) => incident.signal.name.clone(),
         };
         let style = if is_kill { KILL } else { SIGNAL };
-        let where_ = place_name(incident);
         let about = incident.container.as_ref().map(about).unwrap_or_default();
-        let (time, what) = (self.paint(DIM, &local_time(&incident.time)), self.paint(style, &format!("{what:<9}")));
-        let where_ = self.paint(HEAD, &format!("{:<16}", escape(&where_)));
-        let about = self.paint(DIM, &escape(&about));
+        self.title(&incident.time, &what, style, &place_name(incident), &about);
+    }
+
+    /// A block's first line: when, what, where.
+    fn title(&mut self, time: &str, what: &str, style: Style, place: &str, about: &str) {
+        let (time, what) = (self.paint(DIM, &local_time(time)), self.paint(style, &format!("{what:<9}")));
+        let where_ = self.paint(HEAD, &format!("{:<16}", escape(place)));
+        let about = self.paint(DIM, &escape(about));
         // Writing to a String cannot fail.
         _ = writeln!(self.text, "{time}  {what}  {}", format!("{where_} {about}").trim_end());
     }

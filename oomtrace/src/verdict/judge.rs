@@ -156,4 +156,4 @@ pub fn stop_request(incident: &Incident) -> Option<&Preceding> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

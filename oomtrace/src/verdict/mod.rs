@@ -1,5 +1,6 @@
 //! The judge: incident to verdict. No I/O and no clock, so that a recording is judged as the live kernel was.
 
+pub mod contradiction;
 pub mod evidence;
 pub mod judge;
 pub mod senders;

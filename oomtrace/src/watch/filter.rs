@@ -34,6 +34,8 @@ impl Filter {
             Record::Incident(incident) => self.wants_container(incident) && self.wants_cause(incident),
             // A signal that is no kill has no cause to ask for.
             Record::Signal(incident) => self.wants_container(incident) && self.causes.is_empty(),
+            // What is said of an incident that was wanted.
+            Record::Contradiction(_) => true,
             Record::Ready(_) | Record::Lost(_) => true,
         }
     }

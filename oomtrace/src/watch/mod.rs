@@ -3,6 +3,7 @@
 //! One thread. The order of incidents is that of their kills; a runtime that is slow to name a container delays what
 //! comes after it by its time-out at most, and never the reading of the ring buffer.
 
+mod aftermath;
 pub mod filter;
 mod naming;
 pub mod stages;
@@ -25,6 +26,7 @@ use crate::probe::load::{Hook, LoadError, LostCounter, Probe};
 use crate::probe::ring::Ring;
 use crate::recording::{Recorder, Recording, Start};
 use crate::sink::Sink;
+use aftermath::Aftermath;
 use filter::Filter;
 use naming::Naming;
 use stages::Stages;
@@ -95,6 +97,7 @@ pub async fn run(
         }
         stages.hold(record);
     };
+    let mut aftermath = Aftermath::new(directory.clone());
     let mut naming = Naming::new(directory, recorder.clone());
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -106,12 +109,13 @@ pub async fn run(
         tokio::select! {
             biased;
             () = &mut stop => break,
-            incident = naming.next(), if !naming.is_idle() => out.put(incident)?,
+            incident = naming.next(), if !naming.is_idle() => out.put(incident, &mut aftermath)?,
             read = ring.read(|record| hold(&mut stages, record)), if naming.has_room() => {
                 read.map_err(WatchError::Ring)?;
                 out.lost(&lost)?;
                 correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
             }
+            said = aftermath.next(), if !aftermath.is_idle() => out.said(said)?,
             () = sleep(deadline), if deadline.is_some() => {
                 // The clock decides only about what was in the ring by then.
                 let now = boot_now()?;
@@ -131,7 +135,7 @@ pub async fn run(
     naming.start(rest, &mut stages, &out.filter);
     while !naming.is_idle() {
         let incident = naming.next().await;
-        out.put(incident)?;
+        out.put(incident, &mut aftermath)?;
     }
     out.lost(&lost)?;
     out.flush()?;
@@ -185,13 +189,14 @@ struct Out<'a> {
 }
 
 impl Out<'_> {
-    /// Puts one record out, when it is wanted.
-    fn put(&mut self, record: Option<Record>) -> io::Result<()> {
+    /// Puts one record out, when it is wanted, and has what comes of it followed.
+    fn put(&mut self, record: Option<Record>, aftermath: &mut Aftermath) -> io::Result<()> {
         let Some(record) = record.filter(|record| self.filter.wants(record)) else { return Ok(()) };
         let mut was_large = false;
         if let Record::Incident(incident) = &record {
             self.tally.incidents += 1;
             was_large = incident.collateral.len() >= LARGE;
+            aftermath.follow(incident);
         }
         self.sink.put(&record)?;
         drop(record);
@@ -199,6 +204,15 @@ impl Out<'_> {
             heap::give_back();
         }
         Ok(())
+    }
+
+    /// Passes on what a runtime says.
+    fn said(&mut self, record: Option<Record>) -> io::Result<()> {
+        let Some(record) = record else { return Ok(()) };
+        if let Some(recorder) = &self.recorder {
+            recorder.said(&record);
+        }
+        self.sink.put(&record)
     }
 
     /// Says how many events were lost since the last time. An event that does not fit means that the ring was full, so

@@ -23,7 +23,7 @@ fn container(id: &str) -> Container {
 }
 
 /// A kill(2) by a program on the host of a process that is in no container.
-fn kill(exe: &str) -> Incident {
+pub fn kill(exe: &str) -> Incident {
     Incident {
         schema: SCHEMA,
         id: String::new(),
@@ -68,7 +68,7 @@ fn kill(exe: &str) -> Incident {
     }
 }
 
-fn in_container(mut incident: Incident) -> Incident {
+pub fn in_container(mut incident: Incident) -> Incident {
     incident.container = Some(container(ID));
     incident.victim.process.cgroup = Some(format!("/docker/{ID}"));
     incident
@@ -130,6 +130,11 @@ fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel)>, 
     incident.memory =
         Some(Memory { levels, stat: None, owner_stat: None, host: None, largest: Vec::new(), timeline: None });
     incident
+}
+
+/// An OOM kill at the machine's limit.
+pub fn oom_kill() -> Incident {
+    oom(&[], None, OomScope::Host)
 }
 
 #[track_caller]

@@ -7,7 +7,7 @@ use std::process::Command;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use oomtrace::incident::model::{
-    Cause, Confidence, Disposition, Evidence, Incident, LimitLevel, Role, SenderKind, SignalPath,
+    Cause, Confidence, Disposition, Evidence, Incident, LimitLevel, Record, Role, SenderKind, SignalPath, Source,
 };
 
 use crate::Scenario;
@@ -40,6 +40,7 @@ pub const ALL: &[Scenario] = &[
         run: parents_limit,
     },
     Scenario { name: "docker::sigterm_after_an_earlier_oom_kill_of_a_child", needs: NEEDS, run: term_after_oom },
+    Scenario { name: "docker::what_docker_says_against_the_kernel", needs: NEEDS, run: contradiction },
     Scenario { name: "docker::an_init_that_exits_with_137_was_not_killed", needs: NEEDS, run: exits_with_137 },
     Scenario { name: "docker::an_init_that_passes_its_childs_status_on", needs: NEEDS, run: passed_on },
     Scenario { name: "docker::an_init_that_exits_while_children_live", needs: NEEDS, run: init_exits },
@@ -205,6 +206,27 @@ fn term_after_oom() {
     assert_eq!(container.exit_code(), "0");
     let ended = tracer.end();
     truth::is_none(incidents(&ended.records).filter(|i| i.victim.process.pid == init));
+}
+
+/// Docker keeps saying that a container was OOM-killed whose child once was.
+fn contradiction() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&["--memory", "24m"], "tail /dev/zero; echo survived; sleep 1000");
+    container.wait_for_output("survived");
+    assert_own_limit(&tracer.incident_in(&container.name));
+    let of_this = format!("container={}", container.id);
+    let noticed = ["events", "--since", "1h", "--until", "0s", "--filter", &of_this, "--filter", "event=oom"];
+    wait_until("Docker has noticed", || !run(docker().args(noticed)).is_empty());
+    let init = container.init();
+    run(docker().args(["kill", &container.name]));
+    let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
+    let said = tracer.wait("what Docker says", |record| match record {
+        Record::Contradiction(said) if said.incident == incident.id => Some(said.clone()),
+        _ => None,
+    });
+    assert!(said.fact.starts_with("Docker says OOMKilled=true"), "{}", said.fact);
+    assert_eq!((said.container.id, said.source), (container.id.clone(), Source::Runtime));
 }
 
 fn exits_with_137() {
