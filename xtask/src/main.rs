@@ -23,7 +23,7 @@ Commands:
                   only what they choose
   scenarios       the scenarios alone, and their table: each makes a kill and holds the verdict against what it knows
   vm [-- NAME …]  scenarios whose names start so (all of them, without) in a virtual machine, with kprobes, cgroup v2, and
-                  memory that may run out
+                  memory that may run out; --keep makes their recordings those that `cargo test` judges again
   setup           only the set-up
 
 The set-up needs a BPF compiler (a rustup nightly with rust-src, else Debian's rustc-web and libstd-rust-web-dev-bpf) and
@@ -105,7 +105,11 @@ fn test(workspace: &Path, which: Which, arguments: &[String]) -> Result<ExitCode
 fn vm(workspace: &Path, only: &[String]) -> Result<ExitCode> {
     setup::ensure(workspace)?;
     setup::ensure_for_tests()?;
-    tests::run_in_vm(workspace, only).map(code)
+    let (flags, only): (Vec<_>, Vec<_>) = only.iter().cloned().partition(|argument| argument.starts_with("--"));
+    if let Some(unknown) = flags.iter().find(|flag| *flag != "--keep") {
+        bail!("vm knows no {unknown}");
+    }
+    tests::run_in_vm(workspace, &only, !flags.is_empty()).map(code)
 }
 
 fn cargo(workspace: &Path) -> Command {

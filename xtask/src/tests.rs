@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, bail};
 
 use crate::dockerd::{Dockerd, SOCKET_VARIABLE};
-use crate::vm::Machine;
+use crate::vm::{Machine, Results};
 use crate::{cargo, say, target_dir};
 
 /// Tells the scenarios where their table goes.
@@ -63,12 +63,43 @@ pub fn run(workspace: &Path, which: Which, arguments: &[String]) -> Result<bool>
     Ok(passed)
 }
 
-/// Runs scenarios in the virtual machine alone: those whose names start with one of `only`, or all.
-pub fn run_in_vm(workspace: &Path, only: &[String]) -> Result<bool> {
+/// Runs scenarios in the virtual machine alone: those whose names start with one of `only`, or all. With `keep` their
+/// recordings become those that the ordinary tests judge.
+pub fn run_in_vm(workspace: &Path, only: &[String], keep: bool) -> Result<bool> {
     let machine = Machine::prepare(workspace).context("no virtual machine")?;
     let results = machine.run(&build(workspace)?, only)?;
+    if keep {
+        keep_recordings(workspace, &results)?;
+    }
     print!("{}", format(&rows(&results.table, &format!("{} (VM)", results.release))));
     Ok(results.passed)
+}
+
+/// Copies each scenario's recording, but for the few large ones, and writes what it must be judged as.
+fn keep_recordings(workspace: &Path, results: &Results) -> Result<()> {
+    const LARGEST: u64 = 48 << 10;
+    let folder = workspace.join("oomtrace/tests/recordings");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).context("cannot remove the last recordings")?;
+    }
+    fs::create_dir_all(&folder).context("cannot create the folder for recordings")?;
+    let mut truth = String::new();
+    for line in results.table.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        // A scenario that starts oomtrace several times keeps its first recording only: it is no fixture.
+        let is_single =
+            results.table.lines().filter(|other| other.split('\t').next() == fields.first().copied()).count() == 1;
+        let [scenario, expected, got, confidence, pid] = fields[..] else { continue };
+        let file = format!("{}.rec", scenario.replace("::", "."));
+        let from = results.recordings.join(&file);
+        let small = from.metadata().is_ok_and(|metadata| metadata.len() <= LARGEST);
+        if !is_single || !small || expected != got || pid == "0" {
+            continue;
+        }
+        fs::copy(&from, folder.join(&file)).with_context(|| format!("cannot copy {}", from.display()))?;
+        truth.push_str(&format!("{scenario}\t{expected}\t{confidence}\t{pid}\n"));
+    }
+    fs::write(folder.join("truth"), truth).context("cannot write what the recordings are")
 }
 
 /// Builds what the virtual machine runs.

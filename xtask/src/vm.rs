@@ -34,6 +34,8 @@ pub struct Results {
     pub release: String,
     /// The table's rows.
     pub table: String,
+    /// The folder with the scenarios' recordings.
+    pub recordings: PathBuf,
     pub passed: bool,
 }
 
@@ -135,7 +137,9 @@ fn boot(folder: &Path, kernel: &kernel::Kernel, initramfs: &Path, disk: &Path, r
         // When this process is killed, its machine must not stay behind.
         command
             .args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", accelerator])
-            .args(["-cpu", "max", "-smp", "2", "-m", "1024", "-nographic", "-no-reboot", "-nic", "none"])
+            .args(["-cpu", "max", "-smp", "2", "-m", "1280", "-nographic", "-no-reboot", "-nic", "none"])
+            .args(["-object", "memory-backend-ram,id=first,size=1024M", "-numa", "node,memdev=first,cpus=0-1"])
+            .args(["-object", "memory-backend-ram,id=second,size=256M", "-numa", "node,memdev=second"])
             .arg("-kernel")
             .arg(&kernel.image)
             .arg("-initrd")
@@ -217,6 +221,7 @@ fn read_results(folder: &Path, results: &Path) -> Result<Results> {
     Ok(Results {
         release: read("release")?.trim().to_owned(),
         table: read("table").unwrap_or_default(),
+        recordings: out.join("recordings"),
         passed: read("status")?.trim() == "0",
     })
 }

@@ -8,9 +8,16 @@ mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /tmp
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-echo "+memory +cpu +pids" > /sys/fs/cgroup/cgroup.subtree_control
+echo "+memory +cpu +cpuset +pids" > /sys/fs/cgroup/cgroup.subtree_control
 hostname machine
 mkdir -p /tmp/out/recordings
+
+# In memory: programs on the disk would be read again and again while memory runs out, for minutes.
+mkdir /run/bin
+for program in dockerd docker containerd containerd-shim-runc-v2 runc; do
+    cp "$(command -v $program)" /run/bin/
+done
+PATH=/run/bin:$PATH
 
 dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver=vfs > /tmp/out/dockerd.log 2>&1 &
 tries=0

@@ -4,7 +4,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
-use oomtrace::incident::model::{Attribution, Cause, Confidence, Role, SenderKind, SignalPath};
+use oomtrace::incident::model::{Attribution, Cause, Confidence, Incident, Record, Role, SenderKind, SignalPath};
+use oomtrace::sink::human::{self, Look};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
@@ -24,6 +25,11 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "host::a_sigkill_that_ends_nothing_is_no_incident", needs: &[Tracing], run: zombie },
     Scenario { name: "host::a_process_that_kills_itself", needs: &[Tracing], run: itself },
     Scenario { name: "host::cgroup_kill_is_one_incident", needs: &[Tracing, CgroupKill], run: cgroup_kill },
+    Scenario {
+        name: "host::a_cgroup_of_5000_is_one_readable_incident",
+        needs: &[Tracing, CgroupKill, Busybox],
+        run: cgroup_of_5000,
+    },
     Scenario { name: "host::the_sweep_after_a_killed_init_is_its_collateral", needs: &[Tracing], run: pid_namespace },
     Scenario { name: "host::the_sweep_after_an_init_that_exited_by_itself", needs: &[Tracing], run: init_exits },
     Scenario { name: "host::a_process_group_killed_by_one_call", needs: &[Tracing], run: process_group },
@@ -138,6 +144,36 @@ fn cgroup_kill() {
     reported.sort_unstable();
     pids.sort_unstable();
     assert_eq!(reported, pids);
+}
+
+/// Complete in JSON, a handful of lines as text, and nothing lost.
+fn cgroup_of_5000() {
+    const COUNT: usize = 5000;
+    let mut tracer = Tracer::start(&[]);
+    let cgroup = Cgroup::v2();
+    let script = format!(
+        "echo $$ > {}; i=0; while [ $i -lt {COUNT} ]; do {BUSYBOX} sleep 1000 & i=$((i+1)); done; wait",
+        cgroup.procs().display()
+    );
+    let shell = Owned::spawn(Command::new("sh").args(["-c", &script]));
+    wait_until("all are there", || cgroup.pids().len() == COUNT + 1);
+    let pids = cgroup.pids();
+    cgroup.write("cgroup.kill", "1");
+    let incident = tracer.wait("an incident of the cgroup", |record| {
+        let is_of = |i: &&Incident| pids.contains(&i.victim.process.pid);
+        incidents(std::slice::from_ref(record)).find(is_of).cloned()
+    });
+    truth::is(&incident, Cause::CgroupKill, Confidence::Certain);
+    let text = human::block(&incident, Look::default());
+    assert!(text.lines().count() <= 6 && text.contains("and 4995 more"), "{text}");
+    let mut reported: Vec<u32> = incident.collateral.iter().map(|c| c.process.pid).collect();
+    reported.push(incident.victim.process.pid);
+    reported.sort_unstable();
+    let mut expected = pids.clone();
+    expected.sort_unstable();
+    assert_eq!(reported, expected);
+    drop(shell);
+    assert!(!tracer.end().records.iter().any(|record| matches!(record, Record::Lost(_))));
 }
 
 fn pid_namespace() {

@@ -6,19 +6,24 @@ use std::process::{Command, Stdio};
 use oomtrace::incident::model::{Cause, Confidence, OomOrigin, OomScope};
 
 use crate::Scenario;
+use crate::support::cgroup::Cgroup;
 use crate::support::docker::Container;
-use crate::support::needs::Need::{self, Busybox, Docker, Earlyoom, OwnMachine, Tracing};
+use crate::support::helper::Role;
+use crate::support::needs::Need::{self, Busybox, Docker, Earlyoom, MemoryV2, OwnMachine, Tracing, TwoNodes};
 use crate::support::process::{Owned, wait_until};
 use crate::support::tracer::Tracer;
 use crate::support::truth;
 
 const NEEDS: &[Need] = &[Tracing, OwnMachine];
 const DOCKER_NEEDS: &[Need] = &[Tracing, OwnMachine, Busybox, Docker];
+const NODES_NEEDS: &[Need] = &[Tracing, OwnMachine, TwoNodes, MemoryV2];
 const EARLYOOM_NEEDS: &[Need] = &[Tracing, OwnMachine, Earlyoom];
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "machine::it_runs_out_of_memory", needs: NEEDS, run: runs_out },
     Scenario { name: "machine::it_runs_out_and_the_victim_is_in_a_container", needs: DOCKER_NEEDS, run: container },
+    Scenario { name: "machine::a_memory_policys_nodes_run_out", needs: NODES_NEEDS, run: memory_policy },
+    Scenario { name: "machine::a_cpusets_nodes_run_out", needs: NODES_NEEDS, run: cpuset },
     Scenario { name: "machine::somebody_asks_for_an_oom_kill_by_sysrq", needs: NEEDS, run: sysrq },
     Scenario { name: "machine::earlyoom_kills_before_the_kernel_has_to", needs: EARLYOOM_NEEDS, run: earlyoom },
 ];
@@ -71,6 +76,30 @@ fn container() {
     truth::is_oom(&incident, Cause::OomHost);
     assert_eq!(incident.oom.unwrap().limit_owner, None);
     assert!(incident.victim.container_init);
+}
+
+fn memory_policy() {
+    let _protected = Protected::now();
+    let mut tracer = Tracer::start(&[]);
+    let mut victim = Role::BoundHog.start(None);
+    victim.wait();
+    let incident = tracer.incident(victim.pid());
+    truth::is_oom(&incident, Cause::OomConstrained);
+    assert_eq!(incident.oom.unwrap().scope, Some(OomScope::Mempolicy));
+}
+
+fn cpuset() {
+    let _protected = Protected::now();
+    let mut tracer = Tracer::start(&[]);
+    let cgroup = Cgroup::v2();
+    cgroup.write("cpuset.mems", "1");
+    let script = format!("{FIRST}; echo $$ > {}; exec tail /dev/zero", cgroup.procs().display());
+    let mut victim = Owned::spawn(Command::new("sh").args(["-c", &script]));
+    victim.wait();
+    let incident = tracer.incident(victim.pid());
+    truth::is_oom(&incident, Cause::OomConstrained);
+    let oom = incident.oom.unwrap();
+    assert_eq!((oom.scope, oom.limit_owner), (Some(OomScope::Cpuset), None));
 }
 
 fn sysrq() {

@@ -67,8 +67,9 @@ impl Cgroup {
         self.path.join("cgroup.procs")
     }
 
-    fn pids(&self) -> Vec<String> {
-        fs::read_to_string(self.procs()).unwrap_or_default().lines().map(str::to_owned).collect()
+    /// The processes in it.
+    pub fn pids(&self) -> Vec<u32> {
+        fs::read_to_string(self.procs()).unwrap_or_default().lines().filter_map(|line| line.parse().ok()).collect()
     }
 }
 
@@ -77,7 +78,7 @@ impl Drop for Cgroup {
         // The root of the hierarchy takes whoever is left; their owners end them.
         let root = self.path.parent().unwrap().join("cgroup.procs");
         for pid in self.pids() {
-            _ = fs::write(&root, pid);
+            _ = fs::write(&root, pid.to_string());
         }
         let path = self.path.clone();
         wait_until("the cgroup is removed", || fs::remove_dir(&path).is_ok() || !path.exists());

@@ -14,13 +14,16 @@ const ROLE: &str = "OOMTRACE_TEST_HELPER";
 pub enum Role {
     /// Starts a process that shares its memory (CLONE_VM), and then allocates without end.
     SharesMemory,
+    /// Allocates without end, on the second memory node alone (MPOL_BIND).
+    BoundHog,
     /// Ends its first thread; another one waits to be killed.
     LeaderlessSleeper,
     /// Ends its first thread; another one allocates without end.
     LeaderlessHog,
 }
 
-const ROLES: [(&str, Role); 3] = [
+const ROLES: [(&str, Role); 4] = [
+    ("bound_hog", Role::BoundHog),
     ("shares_memory", Role::SharesMemory),
     ("leaderless_sleeper", Role::LeaderlessSleeper),
     ("leaderless_hog", Role::LeaderlessHog),
@@ -36,7 +39,9 @@ impl Role {
         let me = std::env::current_exe().unwrap();
         let mut command = Command::new("sh");
         let enter = cgroup.map(|cgroup| format!("echo $$ > {} && ", cgroup.procs().display())).unwrap_or_default();
-        command.args(["-c", &format!("{enter}exec \"$0\""), me.to_str().unwrap()]).env(ROLE, self.name());
+        // Of all processes on the machine, this one is to be chosen.
+        let first = if self == Self::BoundHog { "echo 1000 > /proc/self/oom_score_adj && " } else { "" };
+        command.args(["-c", &format!("{enter}{first}exec \"$0\""), me.to_str().unwrap()]).env(ROLE, self.name());
         Owned::spawn(&mut command)
     }
 }
@@ -47,6 +52,10 @@ pub fn play() {
     match ROLES.iter().find(|(role, _)| *role == name).unwrap().1 {
         Role::SharesMemory => {
             start_sharer();
+            allocate()
+        }
+        Role::BoundHog => {
+            bind_to_second_node();
             allocate()
         }
         Role::LeaderlessSleeper => leave(|| {
@@ -64,6 +73,16 @@ fn allocate() -> ! {
     loop {
         all.push(vec![1; 1 << 20]);
     }
+}
+
+/// This process's memory comes from the second node from now on.
+fn bind_to_second_node() {
+    // MPOL_BIND (include/uapi/linux/mempolicy.h).
+    const BIND: libc::c_long = 2;
+    let nodes: libc::c_ulong = 0b10;
+    // SAFETY: the mask has as many bits as is said.
+    let set = unsafe { libc::syscall(libc::SYS_set_mempolicy, BIND, &raw const nodes, libc::c_ulong::BITS) };
+    assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
 }
 
 /// Starts a process that shares this one's memory and does nothing.

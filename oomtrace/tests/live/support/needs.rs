@@ -20,6 +20,8 @@ pub enum Need {
     OomRecord,
     /// A machine that belongs to the tests alone, whose memory may run out: `cargo xtask vm` makes one.
     OwnMachine,
+    /// Two memory nodes.
+    TwoNodes,
     /// earlyoom, which looks at the whole machine.
     Earlyoom,
     /// A v2 hierarchy with cgroup.kill (5.14).
@@ -54,6 +56,8 @@ impl Need {
             Self::OwnMachine => std::env::var_os("OOMTRACE_TEST_OWN_MACHINE")
                 .is_none()
                 .then(|| "its memory must not run out (cargo xtask vm makes a machine for that)".to_owned()),
+            Self::TwoNodes => (!Path::new("/sys/devices/system/node/node1").exists())
+                .then(|| "this machine has one memory node".to_owned()),
             Self::Earlyoom => {
                 (!Path::new("/usr/bin/earlyoom").exists()).then(|| "no /usr/bin/earlyoom (earlyoom)".to_owned())
             }
