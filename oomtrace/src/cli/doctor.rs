@@ -8,9 +8,10 @@ use anyhow::Context as _;
 use oomtrace::container::docker::Docker;
 use oomtrace::node::cgroups::{self, Mode, Version};
 use oomtrace::probe::btf::Btf;
+use oomtrace::probe::hook::Hook;
 use oomtrace::probe::kallsyms::Symbols;
 use oomtrace::probe::layout::{KernelLayout, MarkVictimArg};
-use oomtrace::probe::load::{Hook, LoadError, Options, Probe};
+use oomtrace::probe::load::{LoadError, Options, Probe};
 use oomtrace::probe::requirements::{self, BTF_PATH, Capabilities, Capability, Lockdown};
 use oomtrace::sink::escape::escape;
 

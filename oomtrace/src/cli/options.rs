@@ -11,7 +11,8 @@ use oomtrace::container::docker;
 use oomtrace::explain::explain;
 use oomtrace::incident::model::Cause;
 use oomtrace::node::signals;
-use oomtrace::probe::load::{Absent, DEFAULT_RING_BYTES};
+use oomtrace::probe::hook::Absent;
+use oomtrace::probe::load::DEFAULT_RING_BYTES;
 use oomtrace::watch::filter::{Filter, cgroup_path};
 
 const STYLES: Styles = Styles::styled()

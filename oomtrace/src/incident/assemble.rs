@@ -104,8 +104,8 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     let facts = oom::Facts { choice: choice.as_ref(), mark: mark.as_ref(), symbols, placement: &victim_place.1 };
     let group = collateral.iter().any(|(role, _)| *role == Role::OomGroup);
     let oom = is_oom.then(|| oom::describe(&facts, group, &mut gaps.attribution));
-    let marked = mark.as_ref().filter(|_| is_oom);
-    let memory = marked.and_then(|mark| oom::describe_memory(mark, snapshot, &mut gaps.detail));
+    let marked = mark.as_ref().zip(oom.as_ref());
+    let memory = marked.and_then(|(mark, oom)| oom::describe_memory(mark, oom, snapshot, &mut gaps.detail));
     let swept = path.is_some_and(|p| p.path == SignalPath::PidNamespaceExit);
     let init_end = signal.as_ref().filter(|_| swept).map(|signal| {
         let init = describe(&signal.sender, context);

@@ -199,9 +199,14 @@ fn victim_path(mark: &MarkVictim) -> Option<&str> {
     mark.victim.as_ref()?.memory_path.as_deref()
 }
 
-/// The contract's form of all levels, and of what user space read. What could not be seen goes to `unseen`, in words.
+/// The contract's form of all levels, and of what user space read for `oom`. What could not be seen goes to `unseen`, in words.
 #[must_use]
-pub fn describe_memory(mark: &MarkVictim, snapshot: Option<Snapshot>, unseen: &mut Vec<String>) -> Option<Memory> {
+pub fn describe_memory(
+    mark: &MarkVictim,
+    oom: &Oom,
+    snapshot: Option<Snapshot>,
+    unseen: &mut Vec<String>,
+) -> Option<Memory> {
     let levels: Vec<MemoryLevel> = mark
         .levels
         .iter()
@@ -219,7 +224,15 @@ pub fn describe_memory(mark: &MarkVictim, snapshot: Option<Snapshot>, unseen: &m
             })
         })
         .collect();
-    let Snapshot { stat, owner_stat, host, largest, incomplete } = snapshot.unwrap_or_default();
+    let Snapshot { owner, stat, mut owner_stat, host, mut largest, incomplete } = snapshot.unwrap_or_default();
+    // It was read for another cgroup than the one that turned out to be the owner: it says nothing about that one.
+    let is_of_owner = match &oom.limit_owner {
+        Some(limit) => owner.as_ref() == Some(&limit.path),
+        None => owner.is_none() && oom.scope != Some(OomScope::Memcg),
+    };
+    if !is_of_owner {
+        (owner_stat, largest) = (None, Vec::new());
+    }
     if levels.is_empty() && host.is_none() {
         return None;
     }

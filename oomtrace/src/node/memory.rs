@@ -20,6 +20,8 @@ const TOP: usize = 5;
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
+    /// The cgroup whose limit was taken to be hit when this was read; none: the machine's memory.
+    pub owner: Option<String>,
     /// memory.stat of the victim's memory cgroup; none when it was gone.
     pub stat: Option<BTreeMap<String, u64>>,
     /// memory.stat of the limit owner, when that is another cgroup.
@@ -73,6 +75,7 @@ impl MemoryFiles {
         let meminfo = fs::read_to_string(self.proc.join("meminfo")).ok();
         let (pids, incomplete) = self.processes(scene.owner);
         Snapshot {
+            owner: scene.owner.map(str::to_owned),
             stat: self.stat(scene.cgroup),
             owner_stat: scene.owner.filter(|owner| *owner != scene.cgroup).and_then(|owner| self.stat(owner)),
             host: meminfo.map(|text| parse_meminfo(&text)),

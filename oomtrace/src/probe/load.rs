@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use aya::programs::{FEntry, KProbe, Program, ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
 use oomtrace_common::settings::{SETTINGS_GLOBAL, Settings, signal_bit};
 
+use super::attach::{attach, chain};
 use super::btf::{Btf, BtfError};
+use super::hook::{Absent, Hook};
 use super::layout::{KernelLayout, MarkVictimArg};
 use super::requirements::{self, RequirementError};
 use crate::node::signals::SIGKILL;
@@ -21,61 +22,11 @@ static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"),
 /// process's resident memory.
 pub const DEFAULT_RING_BYTES: u32 = 8 << 20;
 
-/// What perf_event_open(2) attaches kprobes through (4.17); absent without CONFIG_KPROBES.
-const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
-
 /// What a person or a service manager asks a process to stop with: kept as what came before a kill.
 /// SIGINT, SIGQUIT, SIGTERM.
 const STOP_SIGNALS: [u32; 3] = [2, 3, 15];
 /// What images use besides as their stop signal: SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPWR, SIGRTMIN+3, SIGRTMIN+4.
 const INIT_STOP_SIGNALS: [u32; 7] = [1, 10, 12, 28, 30, 37, 38];
-
-/// A place in the kernel that oomtrace attaches to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hook {
-    SignalGenerate,
-    MarkVictim,
-    SchedProcessExit,
-    SignalDeliver,
-    OomKillProcess,
-}
-
-impl Hook {
-    pub const ALL: [Self; 5] =
-        [Self::SignalGenerate, Self::MarkVictim, Self::SchedProcessExit, Self::SignalDeliver, Self::OomKillProcess];
-
-    /// Program name, and name of the raw tracepoint.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SignalGenerate => "signal_generate",
-            Self::MarkVictim => "mark_victim",
-            Self::SchedProcessExit => "sched_process_exit",
-            Self::SignalDeliver => "signal_deliver",
-            Self::OomKillProcess => "oom_kill_process",
-        }
-    }
-
-    /// What is not seen without it.
-    #[must_use]
-    pub const fn cost(self) -> &'static str {
-        match self {
-            Self::SignalGenerate => {
-                "no SIGKILL and no sender is seen, and an OOM kill cannot be told from a process that was dying already"
-            }
-            Self::SchedProcessExit => {
-                "how a killed process ended, and when; the sweep of a container is not joined to the kill of its init"
-            }
-            Self::OomKillProcess => {
-                "the OOM killer's own record: whose limit was hit is read off the memory counters instead"
-            }
-            Self::SignalDeliver => "the command line of a victim that is gone before /proc is read",
-            Self::MarkVictim => {
-                "an OOM kill is known by its kernel stack alone, without the victim's memory and limits"
-            }
-        }
-    }
-}
 
 /// Why the kernel side is not running.
 #[derive(Debug, thiserror::Error)]
@@ -94,37 +45,6 @@ pub enum LoadError {
     Load(String),
     #[error("no hook could be attached, so nothing would be seen: {}", .0.join("; "))]
     NoHook(Vec<String>),
-}
-
-/// What can be left out on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absent {
-    Hook(Hook),
-    /// A way to attach to a function.
-    Kprobe,
-    Fentry,
-}
-
-impl Absent {
-    pub const ALL: [Self; 7] = [
-        Self::Hook(Hook::SignalGenerate),
-        Self::Hook(Hook::MarkVictim),
-        Self::Hook(Hook::SchedProcessExit),
-        Self::Hook(Hook::SignalDeliver),
-        Self::Hook(Hook::OomKillProcess),
-        Self::Kprobe,
-        Self::Fentry,
-    ];
-
-    /// As it is asked for.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hook(hook) => hook.name(),
-            Self::Kprobe => "kprobe",
-            Self::Fentry => "fentry",
-        }
-    }
 }
 
 /// What to load.
@@ -283,95 +203,6 @@ fn settings_bytes(settings: &Settings) -> Vec<u8> {
 /// aya-log's numbers for levels are those of the `log` crate; 0 removes the statements at load.
 fn kernel_log_level() -> u8 {
     log::max_level() as u8
-}
-
-fn attach(ebpf: &mut Ebpf, layout: &KernelLayout, hook: Hook, without: &[Absent]) -> Result<(), String> {
-    match hook {
-        Hook::OomKillProcess => return attach_function(ebpf, without),
-        Hook::SignalGenerate if !layout.signal_generate => {
-            return Err("this kernel's type information has no signal_generate with the arguments known".to_owned());
-        }
-        Hook::MarkVictim if layout.mark_victim.is_none() => {
-            return Err("this kernel's type information has no mark_victim".to_owned());
-        }
-        Hook::SchedProcessExit if layout.process_exit.is_none() => {
-            return Err("this kernel's type information has no sched_process_exit".to_owned());
-        }
-        Hook::SignalDeliver if !layout.signal_deliver => {
-            return Err("this kernel's type information has no signal_deliver".to_owned());
-        }
-        _ => {}
-    }
-    let program = program(ebpf, hook.name())?;
-    let program: &mut RawTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
-    program.load().map_err(|e| describe(&e))?;
-    program.attach(hook.name()).map_err(|e| describe(&e))?;
-    Ok(())
-}
-
-/// `oom_kill_process` is a function and no tracepoint. It runs once an OOM kill, so a kprobe's price does not matter, and
-/// unlike fentry a kprobe needs no second reading of BTF, which takes some 30 ms.
-fn attach_function(ebpf: &mut Ebpf, without: &[Absent]) -> Result<(), String> {
-    let no_kprobe = match by_kprobe(ebpf, without) {
-        Ok(()) => return Ok(()),
-        Err(why) => why,
-    };
-    by_fentry(ebpf, without).map_err(|no_fentry| format!("{no_kprobe}; {no_fentry}"))
-}
-
-fn by_kprobe(ebpf: &mut Ebpf, without: &[Absent]) -> Result<(), String> {
-    if without.contains(&Absent::Kprobe) {
-        return Err("kprobes are left out by --without".to_owned());
-    }
-    if !Path::new(KPROBE_PMU).exists() {
-        return Err("this kernel has no kprobes".to_owned());
-    }
-    let program: &mut KProbe =
-        program(ebpf, "oom_kill_process")?.try_into().map_err(|e: ProgramError| e.to_string())?;
-    program.load().map_err(|e| describe(&e))?;
-    program.attach("oom_kill_process", 0).map_err(|e| chain(&e))?;
-    Ok(())
-}
-
-/// x86 5.5, arm64 6.4; needs CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS.
-fn by_fentry(ebpf: &mut Ebpf, without: &[Absent]) -> Result<(), String> {
-    if without.contains(&Absent::Fentry) {
-        return Err("fentry is left out by --without".to_owned());
-    }
-    let btf = aya::Btf::from_sys_fs().map_err(|e| chain(&e))?;
-    let program = program(ebpf, "oom_kill_process_fentry")?;
-    let program: &mut FEntry = program.try_into().map_err(|e: ProgramError| e.to_string())?;
-    let failed = |error: ProgramError| format!("fentry: {}", describe(&error));
-    program.load("oom_kill_process", &btf).map_err(failed)?;
-    program.attach().map_err(failed)?;
-    Ok(())
-}
-
-fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, String> {
-    ebpf.program_mut(name).ok_or_else(|| format!("the kernel side has no program {name}"))
-}
-
-/// An error with its causes on one line; the verifier's log goes to the debug log.
-fn describe(error: &ProgramError) -> String {
-    if let ProgramError::LoadError { io_error, verifier_log } = error {
-        log::debug!("verifier: {verifier_log}");
-        return format!("the kernel refused the program: {io_error}");
-    }
-    chain(error)
-}
-
-/// An error and its causes on one line, without repeating what a cause's text already says.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// The errno at the end of an error's causes.

@@ -1,8 +1,10 @@
 //! The kernel probe: what this kernel offers, loading and attaching the programs, and reading what they send.
 
+mod attach;
 pub mod btf;
 pub mod decode;
 pub mod event;
+pub mod hook;
 pub mod kallsyms;
 pub mod layout;
 pub mod load;

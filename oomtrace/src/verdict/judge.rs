@@ -2,7 +2,9 @@
 //!
 //! | cause | rule |
 //! |---|---|
-//! | `oom_*` | the kernel's OOM killer sent the SIGKILL; the limit owner's level says which |
+//! | `oom_container_limit`, `oom_pod_limit`, `oom_unit_limit`, `oom_slice_limit` | the OOM killer sent it, for a memory cgroup's limit: the level of the limit's owner |
+//! | `oom_constrained` | the OOM killer sent it, for a cpuset or a memory policy |
+//! | `oom_host` | the OOM killer sent it, and no limit was hit |
 //! | `pid_namespace_exit`, `parent_exit`, `rlimit_cpu`, `ptrace`, `bpf_program`, `other_kernel` | the signal's path says so |
 //! | `self_kill` | the sender is the victim |
 //! | `userspace_oom_killer` | the sender is systemd-oomd, earlyoom, oomd or nohang |
@@ -12,6 +14,11 @@
 //! | `same_container_kill` | sender and victim are in one container |
 //! | `cgroup_kill` | somebody else wrote cgroup.kill |
 //! | `process_kill` | any other process |
+//! | `kubelet_*` | never: they need the Kubernetes API |
+//!
+//! How sure it is: `certain` when the kernel says so itself, by the OOM killer's own record, by the functions on its stack, or
+//! by who made the system call. Who a program is rests on its executable's path: `likely`. A limit read off the counters is
+//! `likely` when one level alone was full, else `possible`; so is a path inferred without a stack.
 
 use super::evidence::evidence;
 use super::senders::{Class, classify};

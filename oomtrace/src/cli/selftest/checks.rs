@@ -4,7 +4,8 @@ use std::io::{self, Write as _};
 
 use oomtrace::incident::model::{Cause, Confidence, Incident, OomScope, SenderKind, SignalPath};
 use oomtrace::incident::text;
-use oomtrace::probe::load::{Hook, Probe};
+use oomtrace::probe::hook::Hook;
+use oomtrace::probe::load::Probe;
 use oomtrace::sink::escape::escape;
 
 use crate::cli::exit::Status;

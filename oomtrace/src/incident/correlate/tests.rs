@@ -3,7 +3,7 @@
 
 use super::fixture::{mark, signal, task};
 use super::*;
-use crate::probe::event::{Cmdline, Deliver, Exit, Task};
+use crate::probe::event::{CgroupKey, Cmdline, Deliver, Exit, Task};
 
 const BOTH: Hooks = Hooks { signal_generate: true, mark_victim: true, process_exit: false };
 const MS: BootNs = 1_000_000;

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use oomtrace::node::cgroups::{self, Version};
-use oomtrace::probe::load::{Hook, Options, Probe};
+use oomtrace::probe::hook::Hook;
+use oomtrace::probe::load::{Options, Probe};
 
 use super::docker;
 

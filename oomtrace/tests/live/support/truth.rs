@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use oomtrace::incident::model::{Cause, Confidence, Incident, Verdict};
-use oomtrace::probe::load::Hook;
+use oomtrace::probe::hook::Hook;
 
 use super::needs;
 
