@@ -162,8 +162,14 @@ impl Correlator {
     fn kill(&mut self, signal: Signal, path: Path, done: &mut Vec<Episode>) {
         let (at, victim, sender) = (signal.at, signal.victim.key, signal.sender.key);
         let role = if is_sweep(&signal, path) { Role::PidNamespace } else { role(path.path, &signal) };
+        let tid = signal.sender.tid;
+        // A choice of its own: one context may choose again and again, until enough is free.
+        let choice = self
+            .choice
+            .take_if(|choice| choice.trigger_tid == tid && choice.chosen == victim && signal.info == Info::Kernel);
         let of_init = (role == Role::PidNamespace).then(|| self.open.of_chosen(sender)).flatten();
-        if let Some(number) = of_init.or_else(|| self.open.find(|open| belongs(open, &signal, path))) {
+        let joins = |open: &Open| choice.is_none() && belongs(open, &signal, path);
+        if let Some(number) = of_init.or_else(|| self.open.find(joins)) {
             self.open.add(number, victim, role, Kill::by(signal, path), at.saturating_add(patience(path)));
             return;
         }
@@ -176,10 +182,6 @@ impl Correlator {
             Info::None | Info::Real(_) if path::reach(&signal) != Reach::One || is_from_outside(&signal) => QUIET_NS,
             Info::None | Info::Real(_) => 0,
         };
-        let tid = signal.sender.tid;
-        let choice = self
-            .choice
-            .take_if(|choice| choice.trigger_tid == tid && choice.chosen == victim && signal.info == Info::Kernel);
         let mut episode = Episode::of(Kill { choice, ..Kill::by(signal, path) });
         if role == Role::PidNamespace {
             episode.init_killed_by = self.killed.get(&sender).cloned().flatten();
@@ -213,6 +215,7 @@ impl Correlator {
                 })
         };
         let in_context = |open: &Open| open.tid == mark.trigger.tid && open.sender == mark.trigger.key;
+        let mut found = None;
         for open in self.open.iter_mut().filter(|open| in_context(open)) {
             let Episode { chosen, collateral, .. } = &mut open.episode;
             if of_victim(chosen) {
@@ -220,13 +223,20 @@ impl Correlator {
                 chosen.mark = Some(mark);
                 return;
             }
-            if let Some((role, kill)) = collateral.iter_mut().find(|(_, kill)| of_victim(kill)) {
+            let Some((role, kill)) = collateral.iter_mut().find(|(_, kill)| of_victim(kill)) else { continue };
+            // Besides the chosen one only members of a cgroup that is killed as one are marked.
+            if *role == Role::OomGroup || mark.is_group_kill() {
                 open.until = until;
-                // Only members of a cgroup that is killed as one are marked besides the chosen one.
                 *role = Role::OomGroup;
                 kill.mark = Some(mark);
                 return;
             }
+            found = victim.or_else(|| Some(kill.victim()?.key));
+            break;
+        }
+        if let Some(key) = found {
+            self.open.split(key, mark, until);
+            return;
         }
         log::debug!("mark_victim for thread {} without a SIGKILL: it was dying already", mark.victim_tid);
     }

@@ -15,7 +15,7 @@ use anstyle::{AnsiColor, Style};
 use super::Sink;
 use super::escape::escape;
 use super::wrap::wrap;
-use crate::incident::model::{Attribution, Contradiction, Incident, OomScope, Process, Record, Role};
+use crate::incident::model::{Attribution, Contradiction, Incident, OomOrigin, OomScope, Process, Record, Role};
 use crate::incident::text::{bytes, host_available, other_large_processes, owner, process, short_id};
 use crate::verdict::senders::elevation;
 use words::{about, described, killed, local_time, place_name, why};
@@ -166,6 +166,9 @@ impl Block {
                 format!("{size}, {}{place}{usage}", owner(limit.level))
             }
             (None, Some(OomScope::Memcg)) => "a memory cgroup's, which one could not be seen".to_owned(),
+            (None, Some(OomScope::Cpuset)) => "none: the memory nodes of its cpuset were full".to_owned(),
+            (None, Some(OomScope::Mempolicy)) => "none: the nodes of its memory policy were full".to_owned(),
+            (None, _) if oom.origin == Some(OomOrigin::Sysrq) => "none: nothing need have run out".to_owned(),
             (None, _) => "none: the machine itself ran out".to_owned(),
         };
         let host = host_available(incident).map(|left| format!("; the host had {} available", bytes(left)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::super::model::Role;
 use super::episode::{Episode, Kill};
-use crate::probe::event::{BootNs, ProcessKey};
+use crate::probe::event::{BootNs, MarkVictim, ProcessKey};
 
 /// An episode that may grow.
 #[derive(Debug)]
@@ -50,6 +50,22 @@ impl OpenSet {
         self.victims.insert(victim, (number, Some(open.episode.collateral.len())));
         open.until = open.until.max(until);
         open.episode.collateral.push((role, kill));
+    }
+
+    /// A kill that was taken for collateral turns out to be an OOM kill of its own, by its mark: it becomes an episode, which
+    /// waits until `until` and for its victim's end.
+    pub fn split(&mut self, key: ProcessKey, mark: MarkVictim, until: BootNs) {
+        let Some((number, Some(place))) = self.victims.get(&key).copied() else { return };
+        let Some(open) = self.episodes.get_mut(&number) else { return };
+        // The mark follows its SIGKILL before the context kills again.
+        if place + 1 != open.episode.collateral.len() {
+            return;
+        }
+        let Some((_, kill)) = open.episode.collateral.pop() else { return };
+        let exit_by = if kill.ending.is_some() { 0 } else { open.exit_by };
+        let (tid, sender) = (open.tid, open.sender);
+        let episode = Episode::of(Kill { mark: Some(mark), ..kill });
+        self.push(key, Open { episode, tid, sender, until, exit_by });
     }
 
     /// The episode whose chosen victim is `key`.

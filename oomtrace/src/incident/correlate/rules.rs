@@ -40,12 +40,22 @@ pub fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
             Reach::Group => open.episode.first().is_some_and(|first| first.victim.pgid == signal.victim.pgid),
             Reach::All => open.episode.first().is_some_and(|first| path::reach(first) == Reach::All),
         },
+        // After the chosen process those die that share its memory. One that does not was chosen by itself: the context
+        // had to kill again.
+        (_, SignalPath::OomKill) if path.seen_on_stack => shares_memory(&open.episode, signal),
         // Without symbols an OOM kill is known by its mark, and what shares its memory by that.
         (_, SignalPath::OomKill | SignalPath::OomGroup | SignalPath::OtherKernel) => {
             signal.info == Info::Kernel && open.episode.is_oom()
         }
         _ => false,
     }
+}
+
+/// The signal's victim has the memory of one that the OOM killer chose in this episode.
+fn shares_memory(episode: &Episode, signal: &Signal) -> bool {
+    let kills = std::iter::once(&episode.chosen).chain(episode.collateral.iter().map(|(_, kill)| kill));
+    let mut of_oom = kills.filter_map(|kill| kill.signal.as_ref()).map(|signal| signal.victim.mm);
+    episode.is_oom() && signal.victim.mm != 0 && of_oom.any(|mm| mm == signal.victim.mm)
 }
 
 /// `signal` goes on with what an open episode began: its sender kills the processes of a cgroup one by one. The init of a

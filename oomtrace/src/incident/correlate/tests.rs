@@ -3,7 +3,7 @@
 
 use super::fixture::{mark, signal, task};
 use super::*;
-use crate::probe::event::{CgroupKey, Cmdline, Deliver, Exit, Task};
+use crate::probe::event::{CgroupKey, Cmdline, Deliver, Exit, MemcgLevel, Task};
 
 const BOTH: Hooks = Hooks { signal_generate: true, mark_victim: true, process_exit: false };
 const MS: BootNs = 1_000_000;
@@ -133,22 +133,54 @@ fn sharers_of_the_memory_come_after_the_mark_and_have_none() {
     }
 }
 
+/// A mark in a cgroup with memory.oom.group.
+fn group_mark(trigger: u32, victim: u32) -> Event {
+    let level = MemcgLevel {
+        cgroup: CgroupKey { id: 7, hierarchy: 0, level: 1 },
+        usage_bytes: 1,
+        limit_bytes: Some(1),
+        peak_bytes: 1,
+        swap_usage_bytes: 0,
+        swap_limit_bytes: None,
+        oom_group: true,
+    };
+    marked(MarkVictim { levels: vec![level], ..mark(trigger, victim) })
+}
+
 #[test]
 fn members_of_an_oom_group_have_a_mark_each_and_are_one_episode() {
     for stack in ["__oom_kill_process oom_kill_memcg_member", ""] {
         let events = vec![
             sig(oom_kill(10, 20)),
-            marked(mark(10, 20)),
+            group_mark(10, 20),
             sig(kernel_kill(10, 21, stack)),
-            marked(mark(10, 21)),
+            group_mark(10, 21),
             sig(kernel_kill(10, 22, stack)),
-            marked(mark(10, 22)),
+            group_mark(10, 22),
             // The kernel comes to the chosen one again: the signal is ignored, and another thread may be marked.
             sig(Signal { outcome: Outcome::Ignored, ..kernel_kill(10, 20, stack) }),
-            marked(mark(10, 20)),
+            group_mark(10, 20),
         ];
         let expected = vec![(Role::OomGroup, 21), (Role::OomGroup, 22)];
         assert_eq!(shape(&episodes(BOTH, events)), [(20, true, expected)], "{stack:?}");
+    }
+}
+
+/// An allocation that is still over the limit after one kill, and a write to memory.max, go on until it is enough.
+#[test]
+fn a_context_that_has_to_kill_again_makes_another_episode() {
+    for stack in ["__oom_kill_process oom_kill_process out_of_memory", ""] {
+        let mut sharer = kernel_kill(10, 22, stack);
+        sharer.victim.mm = task(21).mm;
+        let events = vec![
+            sig(kernel_kill(10, 20, stack)),
+            marked(mark(10, 20)),
+            sig(kernel_kill(10, 21, stack)),
+            marked(mark(10, 21)),
+            sig(sharer),
+        ];
+        let expected = [(20, true, vec![]), (21, true, vec![(Role::SharedMm, 22)])];
+        assert_eq!(shape(&episodes(BOTH, events)), expected, "{stack:?}");
     }
 }
 

@@ -111,6 +111,10 @@ pub fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String 
     let path = incident.signal.path.map(path_name);
     let by = |what: &str| path.map_or_else(|| what.to_owned(), |path| format!("{what}, by {path}"));
     let why = match cause {
+        _ if incident.oom.as_ref().is_some_and(|oom| oom.origin == Some(OomOrigin::LimitLowered)) => {
+            let by = incident.trigger.as_ref().map_or_else(|| "somebody".to_owned(), process);
+            format!("{by} lowered the limit below what was in use")
+        }
         Cause::OomContainerLimit => "the container ran into its own memory limit".to_owned(),
         Cause::OomPodLimit => "the pod ran into its memory limit".to_owned(),
         Cause::OomUnitLimit => "the unit ran into its memory limit".to_owned(),

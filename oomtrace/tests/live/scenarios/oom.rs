@@ -226,4 +226,8 @@ fn lowered_limit() {
     assert_eq!(oom.limit_owner.unwrap().path, cgroup.name);
     assert_eq!(incident.trigger.unwrap().pid, std::process::id());
     assert!(verdict.evidence.iter().any(|e| e.fact.starts_with("the limit was lowered")), "{:?}", verdict.evidence);
+    // It was not enough: the same write goes on to kill, and each of these kills is an incident of its own.
+    let own = |i: &&Incident| i.oom.is_some() && i.victim.process.cgroup.as_deref() == Some(cgroup.name.as_str());
+    let records = tracer.end().records;
+    assert!(incidents(&records).filter(own).all(|i| i.collateral.is_empty()), "{records:#?}");
 }
