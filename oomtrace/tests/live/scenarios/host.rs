@@ -10,7 +10,7 @@ use oomtrace::sink::human::{self, Look};
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::helper;
-use crate::support::needs::Need::{Busybox, CgroupKill, Tracing};
+use crate::support::needs::Need::{Busybox, CgroupKill, SteadyCpus, Tracing};
 use crate::support::process::{BUSYBOX, Owned, children, comm, wait_until};
 use crate::support::tracer::{Tracer, incidents};
 use crate::support::truth;
@@ -27,7 +27,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "host::cgroup_kill_is_one_incident", needs: &[Tracing, CgroupKill], run: cgroup_kill },
     Scenario {
         name: "host::a_cgroup_of_5000_is_one_readable_incident",
-        needs: &[Tracing, CgroupKill, Busybox],
+        needs: &[Tracing, CgroupKill, Busybox, SteadyCpus],
         run: cgroup_of_5000,
     },
     Scenario { name: "host::the_sweep_after_a_killed_init_is_its_collateral", needs: &[Tracing], run: pid_namespace },

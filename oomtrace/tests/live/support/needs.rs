@@ -19,6 +19,8 @@ pub enum Need {
     MemoryV2,
     /// The OOM killer's own record, by a kprobe or by fentry.
     OomRecord,
+    /// Processors that do not stand still for longer than an episode waits, as those of an emulated machine do.
+    SteadyCpus,
     /// A machine that belongs to the tests alone, whose memory may run out: `cargo xtask vm` makes one.
     OwnMachine,
     /// Two memory nodes.
@@ -54,6 +56,9 @@ impl Need {
             }
             Self::OomRecord => (!attached().contains(&Hook::OomKillProcess))
                 .then(|| "this kernel has neither kprobes nor fentry".to_owned()),
+            Self::SteadyCpus => std::env::var_os("OOMTRACE_TEST_OWN_MACHINE")
+                .is_some()
+                .then(|| "an emulated machine's processors stand still at times".to_owned()),
             Self::OwnMachine => std::env::var_os("OOMTRACE_TEST_OWN_MACHINE")
                 .is_none()
                 .then(|| "its memory must not run out (cargo xtask vm makes a machine for that)".to_owned()),
