@@ -98,7 +98,10 @@ pub fn classify(signal: &Signal) -> Path {
     if on_stack("do_exit") && signal.info == Info::None && signal.group {
         return Path { path: SignalPath::ParentDeath, seen_on_stack: true };
     }
-    Path { path: infer(signal), seen_on_stack: false }
+    // No system call is on the stack: some other part of the kernel made it, whatever its siginfo looks like. A security
+    // module's kill has that of cgroup.kill (security/apparmor/audit.c, aa_audit).
+    let path = if signal.symbols.is_empty() { infer(signal) } else { SignalPath::OtherKernel };
+    Path { path, seen_on_stack: false }
 }
 
 /// Without a stack: what the siginfo class alone says.
@@ -204,6 +207,16 @@ mod tests {
         let mut dying_parent = fixture::signal(10, 20);
         (dying_parent.info, dying_parent.sender.exiting) = (Info::None, true);
         assert_eq!(classify(&dying_parent), Path { path: ParentDeath, seen_on_stack: false });
+    }
+
+    #[test]
+    fn a_stack_without_any_of_them_is_no_system_call_whatever_the_siginfo_says() {
+        for (info, group) in [(Info::None, false), (Info::None, true), (Info::Real(0), true), (Info::Kernel, true)] {
+            let mut signal = fixture::signal(20, 20);
+            (signal.info, signal.group) = (info, group);
+            signal.symbols = ["send_sig", "aa_audit", "profile_transition"].map(str::to_owned).to_vec();
+            assert_eq!(classify(&signal), Path { path: SignalPath::OtherKernel, seen_on_stack: false }, "{info:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::senders::{elevation, manager};
 use crate::incident::model::{
-    Cause, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, Source,
+    Cause, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, SignalPath, Source,
 };
 use crate::incident::text;
 
@@ -15,8 +15,14 @@ pub fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
     let mut facts = Facts(Vec::new());
     facts.kernel(sent(incident));
     if let Some(path) = incident.signal.path {
-        let shown = if incident.signal.kernel_stack.is_empty() { "siginfo suggests" } else { "the kernel stack shows" };
-        facts.kernel(format!("{shown} the path {}", text::path_name(path)));
+        let seen = !incident.signal.kernel_stack.is_empty();
+        facts.kernel(match (seen, path) {
+            (true, SignalPath::OtherKernel) => {
+                "the kernel stack shows no system call, and no other path known".to_owned()
+            }
+            (true, path) => format!("the kernel stack shows the path {}", text::path_name(path)),
+            (false, path) => format!("siginfo suggests the path {}", text::path_name(path)),
+        });
     }
     for preceding in &incident.preceding {
         facts.kernel(came_before(preceding, incident.victim.container_init));

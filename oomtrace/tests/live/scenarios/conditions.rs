@@ -9,10 +9,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use oomtrace::incident::model::{Attribution, Cause, Confidence, Record};
 use oomtrace::node::cgroups;
+use oomtrace::probe::hook::Hook;
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::needs::Need::{MemoryCgroup, Tracing};
+use crate::support::needs::attached;
 use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::{Tracer, binary, command, incidents};
 use crate::support::truth;
@@ -164,13 +166,15 @@ fn without_a_hook() {
     assert_eq!(incident.attribution, Attribution::Partial);
     assert!(incident.missing.iter().any(|m| m.contains("the SIGKILL itself")), "{:?}", incident.missing);
 
-    // Without marks it is known by its kernel stack alone, without sizes.
+    // Without marks it is known by its kernel stack, and by the OOM killer's record where there is one; without sizes.
     let mut tracer = Tracer::start(&["--without", "mark_victim"]);
     assert_eq!(tracer.ready.attached.first().map(String::as_str), Some("signal_generate"));
     assert!(!tracer.ready.attached.contains(&"mark_victim".to_owned()));
     let pid = oom_kill();
     let incident = tracer.incident(pid);
-    truth::is(&incident, Cause::OomSliceLimit, Confidence::Possible);
+    let by_record = attached().contains(&Hook::OomKillProcess);
+    let confidence = if by_record { Confidence::Certain } else { Confidence::Possible };
+    truth::is(&incident, Cause::OomSliceLimit, confidence);
     assert_eq!(incident.memory, None);
     assert!(incident.missing.iter().any(|m| m.contains("no mark_victim event came")), "{:?}", incident.missing);
 

@@ -13,12 +13,13 @@ use oomtrace::incident::model::{
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, IMAGE, docker};
-use crate::support::needs::Need::{self, Busybox, Docker, Gunicorn, MemoryCgroup, Tracing};
+use crate::support::needs::Need::{self, Busybox, Docker, Gunicorn, MemoryCgroup, SteadyCpus, Tracing};
 use crate::support::process::{children, comm, run, wait_until};
 use crate::support::tracer::{Tracer, incidents};
 use crate::support::truth;
 
 const NEEDS: &[Need] = &[Tracing, Busybox, Docker];
+const STEADY_NEEDS: &[Need] = &[Tracing, Busybox, Docker, SteadyCpus];
 const PARENT: &[Need] = &[Tracing, Busybox, Docker, MemoryCgroup];
 const GUNICORN_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Gunicorn];
 const LIMIT: u64 = 24 << 20;
@@ -42,7 +43,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "docker::sigterm_after_an_earlier_oom_kill_of_a_child", needs: NEEDS, run: term_after_oom },
     Scenario { name: "docker::what_docker_says_against_the_kernel", needs: NEEDS, run: contradiction },
     Scenario { name: "docker::an_init_that_exits_with_137_was_not_killed", needs: NEEDS, run: exits_with_137 },
-    Scenario { name: "docker::an_init_that_passes_its_childs_status_on", needs: NEEDS, run: passed_on },
+    Scenario { name: "docker::an_init_that_passes_its_childs_status_on", needs: STEADY_NEEDS, run: passed_on },
     Scenario { name: "docker::an_init_that_exits_while_children_live", needs: NEEDS, run: init_exits },
     Scenario { name: "docker::every_process_of_a_container_in_the_hosts_pid_namespace", needs: NEEDS, run: host_pids },
     Scenario { name: "docker::gunicorn_kills_a_worker_that_hangs", needs: GUNICORN_NEEDS, run: gunicorn },
@@ -239,19 +240,24 @@ fn exits_with_137() {
 
 /// Exit code 137 of the container is its child's SIGKILL, which the shell passes on: the child is what to look at.
 fn passed_on() {
-    let mut tracer = Tracer::start(&[]);
-    let container = Container::run(&[], "sleep 1000; exit $?");
-    let init = container.init();
-    wait_until("the child sleeps", || children(init).first().is_some_and(|child| comm(*child) == "sleep"));
-    let child = children(init)[0];
-    kill(Pid::from_raw(child as i32), Signal::SIGKILL).unwrap();
-    let incident = tracer.incident(child);
-    let verdict = truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
-    assert!(!incident.victim.container_init);
-    assert_eq!(incident.victim.container_exit.and_then(|exit| exit.code), Some(137));
-    let said = |e: &Evidence| e.fact.contains("exited with 137") && e.fact.ends_with("the container went with it");
-    assert!(verdict.evidence.iter().any(said), "{:?}", verdict.evidence);
-    assert_eq!(container.exit_code(), "137");
+    // The shell ends within a millisecond of its child, unless another process has the processor.
+    let said = (0..5).any(|_| {
+        let mut tracer = Tracer::start(&[]);
+        let container = Container::run(&[], "sleep 1000; exit $?");
+        let init = container.init();
+        wait_until("the child sleeps", || children(init).first().is_some_and(|child| comm(*child) == "sleep"));
+        let child = children(init)[0];
+        kill(Pid::from_raw(child as i32), Signal::SIGKILL).unwrap();
+        let incident = tracer.incident(child);
+        let verdict = truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
+        assert!(!incident.victim.container_init);
+        assert_eq!(container.exit_code(), "137");
+        let went_with_it = |e: &Evidence| e.fact.contains("exited with 137") && e.fact.ends_with("went with it");
+        let said = verdict.evidence.iter().any(went_with_it);
+        assert_eq!(incident.victim.container_exit.and_then(|exit| exit.code), said.then_some(137));
+        said
+    });
+    assert!(said, "five containers ended with their child, and none was said to");
 }
 
 fn init_exits() {
