@@ -7,7 +7,9 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use glob::Pattern;
-use oomtrace::container::docker;
+use oomtrace::container::bundle::{self, Bundles};
+use oomtrace::container::directory::Directory;
+use oomtrace::container::docker::{self, Docker};
 use oomtrace::explain::explain;
 use oomtrace::incident::model::Cause;
 use oomtrace::node::signals;
@@ -173,6 +175,15 @@ pub struct Runtimes {
     /// Docker's socket
     #[arg(long, value_name = "PATH", default_value = docker::DEFAULT_SOCKET)]
     pub docker_socket: PathBuf,
+    /// containerd's state folder, with its containers' bundles
+    #[arg(long, value_name = "PATH", default_value = bundle::CONTAINERD_STATE, hide_short_help = true)]
+    pub containerd_state: PathBuf,
+}
+
+impl Runtimes {
+    pub fn directory(&self) -> Directory {
+        Directory::new(Docker::new(self.docker_socket.clone()), Bundles::new(self.containerd_state.clone()))
+    }
 }
 
 /// How to show the doctor's findings.

@@ -6,8 +6,6 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use aya_log::EbpfLogger;
-use oomtrace::container::directory::Directory;
-use oomtrace::container::docker::Docker;
 use oomtrace::node::signals::SIGKILL;
 use oomtrace::probe::load::{Options, Probe};
 use oomtrace::recording::Recorder;
@@ -38,7 +36,7 @@ async fn watch(options: &Watch, recording: Option<&Path>) -> Result<Tally, Failu
         Probe::load(&Options { signals, ring_bytes: options.ring_size.0, without: options.without.clone() })?;
     shun_oom_killer();
     let logs = forward_kernel_log(&mut probe);
-    let directory = Directory::new(Docker::new(options.runtimes.docker_socket.clone()));
+    let directory = options.runtimes.directory();
     // After loading: what cannot watch leaves no file behind.
     let recorder = recording.map(create).transpose()?;
     if !options.show.json {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::bundle::{BundleError, Bundles};
 use super::docker::{Docker, DockerError, Metadata};
 use super::placement::Runtime;
 use crate::incident::model::Container;
@@ -19,6 +20,7 @@ const BACK_OFF: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Directory {
     docker: Docker,
+    bundles: Bundles,
     state: Rc<RefCell<State>>,
 }
 
@@ -31,8 +33,8 @@ struct State {
 
 impl Directory {
     #[must_use]
-    pub fn new(docker: Docker) -> Self {
-        Self { docker, state: Rc::default() }
+    pub fn new(docker: Docker, bundles: Bundles) -> Self {
+        Self { docker, bundles, state: Rc::default() }
     }
 
     /// Docker's client; none while the daemon does not answer.
@@ -67,9 +69,22 @@ impl Directory {
     /// Why there is nothing to add, in words for the incident's `missing`.
     pub async fn complete(&self, container: &mut Container, runtime: Option<Runtime>) -> Result<(), String> {
         match runtime {
-            Some(Runtime::Docker) | None => {}
-            Some(other) => {
-                return Err(format!("the container's name, image and labels ({} is not asked)", other.name()));
+            Some(Runtime::Docker) => {}
+            // A bare id is Docker's, or containerd's in a pod: whoever has a bundle of it made it.
+            None if self.by_bundle(container).is_ok() => return Ok(()),
+            None => {}
+            Some(Runtime::Lxc) => {
+                return Err("the container's image and labels (LXC is not asked)".to_owned());
+            }
+            Some(runtime @ (Runtime::Containerd | Runtime::Crio | Runtime::Podman | Runtime::Nerdctl)) => {
+                self.by_bundle(container).map_err(|error| format!("the container's name and image ({error})"))?;
+                // A container of `ctr` has no other name than its id.
+                return match &container.name {
+                    None if runtime != Runtime::Containerd => {
+                        Err(format!("the container's name ({} is not asked)", runtime.name()))
+                    }
+                    _ => Ok(()),
+                };
             }
         }
         match self.look_up(&container.id).await {
@@ -85,6 +100,26 @@ impl Directory {
             }
             Err(error) => Err(format!("the container's name, image and labels ({error})")),
         }
+    }
+
+    /// Adds what the container's bundle says. Docker's containers have one too, made by containerd in its own namespace, with
+    /// less in it than Docker knows.
+    fn by_bundle(&self, container: &mut Container) -> Result<(), BundleError> {
+        let bundle = self.bundles.find(&container.id)?;
+        let is_in_pod = bundle.pod_name.is_some() || container.pod.is_some();
+        if container.runtime.is_none() && !is_in_pod {
+            return Err(BundleError::Nameless { id: container.id.clone() });
+        }
+        container.runtime.get_or_insert_with(|| Runtime::Containerd.name().to_owned());
+        container.name = bundle.name;
+        container.image = bundle.image;
+        container.init_pid = container.init_pid.or(bundle.init_pid.filter(|pid| is_process_of(*pid, &container.id)));
+        if is_in_pod {
+            let pod = container.pod.get_or_insert_default();
+            (pod.name, pod.namespace) = (bundle.pod_name, bundle.pod_namespace);
+            pod.uid = pod.uid.take().or(bundle.pod_uid);
+        }
+        Ok(())
     }
 
     /// The container's first process. It changes with each restart, so what is remembered must still be true.
@@ -158,6 +193,10 @@ mod tests {
 
     const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
 
+    fn no_bundles() -> Bundles {
+        Bundles::new(PathBuf::from("/nonexistent"))
+    }
+
     fn container() -> Container {
         Container { id: ID.to_owned(), ..Container::default() }
     }
@@ -192,14 +231,14 @@ mod tests {
     fn with_daemon<T>(answer: Option<&'static str>, test: impl AsyncFnOnce(Directory, Rc<RefCell<u32>>) -> T) -> T {
         block_on(tokio::task::LocalSet::new().run_until(async {
             let (_dir, docker, asked) = daemon(answer).await;
-            test(Directory::new(docker), asked).await
+            test(Directory::new(docker, no_bundles()), asked).await
         }))
     }
 
     #[test]
     fn an_absent_daemon_is_said_and_not_asked_again_at_once() {
         block_on(async {
-            let directory = Directory::new(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
+            let directory = Directory::new(Docker::new(PathBuf::from("/nonexistent/docker.sock")), no_bundles());
             let why = directory.complete(&mut container(), Some(Runtime::Docker)).await.unwrap_err();
             assert!(why.contains("cannot connect to Docker at /nonexistent/docker.sock"), "{why}");
             assert!(directory.state.borrow().down.is_some());

@@ -9,8 +9,6 @@ use std::process::Child;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use oomtrace::container::directory::Directory;
-use oomtrace::container::docker::Docker;
 use oomtrace::incident::model::{Incident, Record};
 use oomtrace::node::cgroups;
 use oomtrace::probe::hook::Hook;
@@ -55,7 +53,7 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
     let by_record = probe.has(Hook::OomKillProcess);
     let (records, mut seen) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel::<()>();
-    let directory = Directory::new(Docker::new(options.docker_socket.clone()));
+    let directory = options.directory();
     let watching = tokio::task::spawn_local(async move {
         let mut sink = Channel(records);
         let stopped = async {

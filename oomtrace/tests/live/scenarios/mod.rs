@@ -1,6 +1,7 @@
 //! The scenarios, by theme.
 
 mod conditions;
+mod containerd;
 mod docker;
 mod host;
 mod machine;
@@ -11,7 +12,7 @@ mod paths;
 use crate::Scenario;
 
 pub fn all() -> Vec<Scenario> {
-    [host::ALL, paths::ALL, oom::ALL, machine::ALL, docker::ALL, output::ALL, conditions::ALL]
+    [host::ALL, paths::ALL, oom::ALL, machine::ALL, docker::ALL, containerd::ALL, output::ALL, conditions::ALL]
         .into_iter()
         .flatten()
         .map(|Scenario { name, needs, run }| Scenario { name, needs, run: *run })

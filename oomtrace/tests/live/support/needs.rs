@@ -31,6 +31,8 @@ pub enum Need {
     CgroupKill,
     /// The private Docker daemon.
     Docker,
+    /// containerd and ctr.
+    Containerd,
     /// gunicorn, and a Python that is the machine's own.
     Gunicorn,
     /// A static busybox, for images and odd names.
@@ -73,6 +75,11 @@ impl Need {
             Self::Docker => docker::socket()
                 .is_none()
                 .then(|| "no private Docker daemon (cargo xtask test starts one where docker.io is)".to_owned()),
+            Self::Containerd => {
+                let missing =
+                    ["/usr/bin/containerd", "/usr/bin/ctr"].into_iter().find(|path| !Path::new(path).exists());
+                missing.map(|path| format!("no {path} (containerd)"))
+            }
             Self::Gunicorn => {
                 (!Path::new("/usr/bin/gunicorn").exists()).then(|| "no /usr/bin/gunicorn (gunicorn)".to_owned())
             }

@@ -77,6 +77,12 @@ impl Large {
         let shell = Owned::spawn(Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()));
         let tail = || children(shell.pid()).into_iter().find(|pid| comm(*pid) == "tail");
         wait_until("the large process is large", || tail().is_some_and(|pid| resident(pid) >= bytes));
+        // What still starts takes memory, too.
+        let sleeps = |pid: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.contains("(sleep) S ")
+        };
+        wait_until("its pipe stays open", || children(shell.pid()).iter().any(sleeps));
         let pid = tail().unwrap();
         Self { shell, pid }
     }

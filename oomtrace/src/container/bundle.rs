@@ -1,0 +1,182 @@
+//! OCI bundles: the folders that containerd, CRI-O and podman keep for each running container. `config.json` in it has the
+//! annotations that Kubernetes' runtimes write, which name the pod.
+//!
+//! | runtime | bundle |
+//! |---|---|
+//! | containerd (`ctr`, nerdctl, Kubernetes) | `STATE/io.containerd.runtime.v2.task/NAMESPACE/ID`, `STATE` being `/run/containerd` |
+//! | CRI-O, podman | `/run/containers/storage/overlay-containers/ID/userdata`, and below `/var/lib` the same |
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// containerd's state folder unless told otherwise (its `state` setting).
+pub const CONTAINERD_STATE: &str = "/run/containerd";
+/// Where containers/storage keeps bundles: CRI-O's and podman's.
+const STORAGE: [&str; 2] =
+    ["/run/containers/storage/overlay-containers", "/var/lib/containers/storage/overlay-containers"];
+
+/// A bundle's config.json has some 20 KiB; one with many mounts and variables a few hundred.
+const MAX_CONFIG: u64 = 4 << 20;
+/// containerd's namespaces that are looked through.
+const MAX_NAMESPACES: usize = 64;
+
+/// What a bundle says of its container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bundle {
+    /// The container's name in its pod; none outside Kubernetes.
+    pub name: Option<String>,
+    pub image: Option<String>,
+    pub pod_name: Option<String>,
+    pub pod_namespace: Option<String>,
+    pub pod_uid: Option<String>,
+    /// Its first process, on the host; containerd writes it into the bundle.
+    pub init_pid: Option<u32>,
+}
+
+/// Why a bundle says nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    #[error("no bundle of {id} below {}", .below.join(" or "))]
+    Gone { id: String, below: Vec<String> },
+    #[error("the bundle of {id} names no pod, and nothing says whose it is")]
+    Nameless { id: String },
+    #[error("cannot read {}: {why}", path.display())]
+    Unreadable { path: PathBuf, why: String },
+}
+
+/// Where bundles are.
+#[derive(Clone, Debug)]
+pub struct Bundles {
+    containerd: PathBuf,
+    storage: Vec<PathBuf>,
+}
+
+impl Bundles {
+    /// `containerd` is containerd's state folder.
+    #[must_use]
+    pub fn new(containerd: PathBuf) -> Self {
+        Self { containerd, storage: STORAGE.iter().map(PathBuf::from).collect() }
+    }
+
+    /// What the bundle of the container `id` says.
+    ///
+    /// # Errors
+    /// When there is none (any more), or it cannot be read.
+    pub fn find(&self, id: &str) -> Result<Bundle, BundleError> {
+        // An id comes from a cgroup's name, which any process with the right to make cgroups chooses.
+        let is_plain =
+            id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')) && !id.starts_with('.');
+        let found =
+            is_plain.then(|| self.places(id)).into_iter().flatten().find(|dir| dir.join("config.json").exists());
+        let Some(dir) = found else {
+            let below = std::iter::once(&self.containerd).chain(&self.storage);
+            return Err(BundleError::Gone {
+                id: id.to_owned(),
+                below: below.map(|dir| dir.display().to_string()).collect(),
+            });
+        };
+        let mut bundle = read(&dir.join("config.json"))?;
+        bundle.init_pid = fs::read_to_string(dir.join("init.pid")).ok().and_then(|text| text.trim().parse().ok());
+        Ok(bundle)
+    }
+
+    /// Where the bundle may be.
+    fn places(&self, id: &str) -> Vec<PathBuf> {
+        let namespaces = fs::read_dir(self.containerd.join("io.containerd.runtime.v2.task")).into_iter().flatten();
+        let tasks = namespaces.flatten().take(MAX_NAMESPACES).map(|namespace| namespace.path().join(id));
+        tasks.chain(self.storage.iter().map(|dir| dir.join(id).join("userdata"))).collect()
+    }
+}
+
+fn read(path: &Path) -> Result<Bundle, BundleError> {
+    let unreadable = |why: String| BundleError::Unreadable { path: path.to_owned(), why };
+    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let mut text = Vec::new();
+    file.take(MAX_CONFIG).read_to_end(&mut text).map_err(|error| unreadable(error.to_string()))?;
+    let config: Config = serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+    Ok(config.describe())
+}
+
+/// What is of interest in an OCI runtime configuration (opencontainers/runtime-spec, config.md).
+#[derive(Deserialize)]
+struct Config {
+    #[serde(default)]
+    annotations: HashMap<String, String>,
+}
+
+impl Config {
+    fn describe(&self) -> Bundle {
+        // containerd's CRI plugin (pkg/cri/annotations, 1.3 to 2.1), then CRI-O's (pkg/annotations, 1.20 to 1.33).
+        let first = |names: &[&str]| {
+            names.iter().find_map(|name| self.annotations.get(*name)).filter(|value| !value.is_empty()).cloned()
+        };
+        Bundle {
+            name: first(&["io.kubernetes.cri.container-name", "io.kubernetes.container.name"]),
+            image: first(&["io.kubernetes.cri.image-name", "io.kubernetes.cri-o.ImageName"]),
+            pod_name: first(&["io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"]),
+            pod_namespace: first(&["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"]),
+            pod_uid: first(&["io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid"]),
+            init_pid: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundles(dir: &Path) -> Bundles {
+        Bundles { containerd: dir.join("containerd"), storage: vec![dir.join("storage")] }
+    }
+
+    fn write(dir: &Path, place: &str, config: &str) {
+        let bundle = dir.join(place);
+        fs::create_dir_all(&bundle).unwrap();
+        fs::write(bundle.join("config.json"), config).unwrap();
+    }
+
+    /// Annotations as the two runtimes write them.
+    #[test]
+    fn kubernetes_runtimes_name_pod_and_container() {
+        let dir = tempfile::tempdir().unwrap();
+        let containerd = r#"{"ociVersion":"1.1.0","annotations":{"io.kubernetes.cri.container-name":"app",
+            "io.kubernetes.cri.container-type":"container","io.kubernetes.cri.image-name":"docker.io/library/nginx:1.27",
+            "io.kubernetes.cri.sandbox-name":"web-5d4","io.kubernetes.cri.sandbox-namespace":"shop",
+            "io.kubernetes.cri.sandbox-uid":"2f1c8b1a-0c1d-4b5e-9a77-0123456789ab"}}"#;
+        write(dir.path(), "containerd/io.containerd.runtime.v2.task/k8s.io/abc", containerd);
+        fs::write(dir.path().join("containerd/io.containerd.runtime.v2.task/k8s.io/abc/init.pid"), "4711").unwrap();
+        let crio = r#"{"annotations":{"io.kubernetes.container.name":"app","io.kubernetes.pod.name":"web-5d4",
+            "io.kubernetes.cri-o.ImageName":"docker.io/library/nginx:1.27","io.kubernetes.pod.namespace":"shop",
+            "io.kubernetes.pod.uid":"2f1c8b1a-0c1d-4b5e-9a77-0123456789ab"}}"#;
+        write(dir.path(), "storage/def/userdata", crio);
+        let mut expected = Bundle {
+            name: Some("app".to_owned()),
+            image: Some("docker.io/library/nginx:1.27".to_owned()),
+            pod_name: Some("web-5d4".to_owned()),
+            pod_namespace: Some("shop".to_owned()),
+            pod_uid: Some("2f1c8b1a-0c1d-4b5e-9a77-0123456789ab".to_owned()),
+            init_pid: None,
+        };
+        assert_eq!(bundles(dir.path()).find("def").unwrap(), expected);
+        expected.init_pid = Some(4711);
+        assert_eq!(bundles(dir.path()).find("abc").unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_not_there_or_no_bundle_is_said_and_no_path_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "containerd/io.containerd.runtime.v2.task/default/plain", "{}");
+        write(dir.path(), "containerd/io.containerd.runtime.v2.task/default/damaged", "{\"annotations\":7");
+        write(dir.path(), "containerd/secret", "{}");
+        let bundles = bundles(dir.path());
+        assert_eq!(bundles.find("plain").unwrap(), Bundle::default());
+        assert!(matches!(bundles.find("damaged"), Err(BundleError::Unreadable { .. })));
+        for id in ["gone", "", "..", "../../secret", "a/b", ".hidden"] {
+            assert!(matches!(bundles.find(id), Err(BundleError::Gone { .. })), "{id:?}");
+        }
+    }
+}

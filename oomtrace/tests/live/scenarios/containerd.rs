@@ -1,0 +1,63 @@
+//! Containers of a real containerd: `ctr`'s own, and one as Kubernetes has it, by cgroup and annotations.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use oomtrace::incident::model::{Cause, Confidence, Qos};
+
+use crate::Scenario;
+use crate::support::containerd::Containerd;
+use crate::support::needs::Need::{self, Busybox, Containerd as ContainerdNeeded, MemoryCgroup, Tracing};
+use crate::support::tracer::Tracer;
+use crate::support::truth;
+
+const NEEDS: &[Need] = &[Tracing, Busybox, ContainerdNeeded, MemoryCgroup];
+/// Of the scenario's pod.
+const POD_UID: &str = "2f1c8b1a-0c1d-4b5e-9a77-0123456789ab";
+
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "containerd::a_container_of_ctr", needs: NEEDS, run: of_ctr },
+    Scenario { name: "containerd::a_pods_container_over_its_limit", needs: NEEDS, run: of_a_pod },
+];
+
+fn of_ctr() {
+    let containerd = Containerd::start();
+    let mut tracer = Tracer::start(&["--containerd-state", containerd.state().to_str().unwrap()]);
+    let id = Containerd::name();
+    let container = containerd.run(&id, None, &[], "exec sleep 1000");
+    kill(Pid::from_raw(container.init as i32), Signal::SIGKILL).unwrap();
+    let incident = tracer.incident(container.init);
+    truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
+    let found = incident.container.unwrap();
+    assert_eq!((found.id.as_str(), found.runtime.as_deref(), found.name), (id.as_str(), Some("containerd"), None));
+    assert_eq!(found.init_pid, Some(container.init));
+    assert_eq!(incident.missing, Vec::<String>::new());
+}
+
+/// The annotations are those that containerd's CRI plugin writes into a bundle.
+fn of_a_pod() {
+    let containerd = Containerd::start();
+    let mut tracer = Tracer::start(&["--containerd-state", containerd.state().to_str().unwrap()]);
+    let id = format!("{:064x}", std::process::id());
+    let cgroup = format!("/kubepods/burstable/pod{POD_UID}/{id}");
+    let mut options = vec!["--memory-limit", "25165824"];
+    let uid = format!("io.kubernetes.cri.sandbox-uid={POD_UID}");
+    for annotation in [
+        "io.kubernetes.cri.container-name=app",
+        "io.kubernetes.cri.image-name=docker.io/library/nginx:1.27",
+        "io.kubernetes.cri.sandbox-name=web-5d4",
+        "io.kubernetes.cri.sandbox-namespace=shop",
+        &uid,
+    ] {
+        options.extend(["--annotation", annotation]);
+    }
+    // The shell lives on, and its bundle with it.
+    let _container = containerd.run(&id, Some(&cgroup), &options, "tail /dev/zero; sleep 1000");
+    let incident = tracer.incident_in("app");
+    truth::is_oom(&incident, Cause::OomContainerLimit);
+    let found = incident.container.unwrap();
+    assert_eq!((found.id, found.runtime.as_deref()), (id, Some("containerd")));
+    assert_eq!(found.image.as_deref(), Some("docker.io/library/nginx:1.27"));
+    let pod = found.pod.unwrap();
+    assert_eq!((pod.name.as_deref(), pod.namespace.as_deref()), (Some("web-5d4"), Some("shop")));
+    assert_eq!((pod.uid.as_deref(), pod.qos), (Some(POD_UID), Some(Qos::Burstable)));
+}
