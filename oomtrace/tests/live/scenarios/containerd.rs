@@ -30,7 +30,7 @@ fn of_ctr() {
     let found = incident.container.unwrap();
     assert_eq!((found.id.as_str(), found.runtime.as_deref(), found.name), (id.as_str(), Some("containerd"), None));
     assert_eq!(found.init_pid, Some(container.init));
-    assert_eq!(incident.missing, Vec::<String>::new());
+    assert!(!incident.missing.iter().any(|m| m.starts_with("the container's")), "{:?}", incident.missing);
 }
 
 /// The annotations are those that containerd's CRI plugin writes into a bundle.

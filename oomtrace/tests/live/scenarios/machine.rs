@@ -50,10 +50,22 @@ impl Drop for Protected {
 
 const SCORE_ADJ: &str = "/proc/self/oom_score_adj";
 
+/// KiB in a line of /proc/meminfo.
+fn meminfo_kib(name: &str) -> u64 {
+    let meminfo = fs::read_to_string("/proc/meminfo").unwrap();
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// A command that takes nearly all memory that the machine has, in one go: a buffer that no kernel refuses at first sight.
+fn hog() -> String {
+    format!("exec dd if=/dev/zero of=/dev/null bs={}k", meminfo_kib("MemTotal") * 95 / 100)
+}
+
 fn runs_out() {
     let _protected = Protected::now();
     let mut tracer = Tracer::start(&[]);
-    let script = format!("{FIRST}; exec tail /dev/zero");
+    let script = format!("{FIRST}; {}", hog());
     let mut victim = Owned::spawn(Command::new("sh").args(["-c", &script]));
     victim.wait();
     let incident = tracer.incident(victim.pid());
@@ -71,7 +83,7 @@ fn runs_out() {
 fn container() {
     let _protected = Protected::now();
     let mut tracer = Tracer::start(&[]);
-    let container = Container::run(&["--oom-score-adj", "1000"], "exec tail /dev/zero");
+    let container = Container::run(&["--oom-score-adj", "1000"], &hog());
     let incident = tracer.incident_in(&container.name);
     truth::is_oom(&incident, Cause::OomHost);
     assert_eq!(incident.oom.unwrap().limit_owner, None);
@@ -122,12 +134,7 @@ fn sysrq() {
 fn earlyoom() {
     let _protected = Protected::now();
     let mut tracer = Tracer::start(&[]);
-    let meminfo = fs::read_to_string("/proc/meminfo").unwrap();
-    let kib = |name: &str| -> u64 {
-        let line = meminfo.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    };
-    let (total, available) = (kib("MemTotal:"), kib("MemAvailable:"));
+    let (total, available) = (meminfo_kib("MemTotal"), meminfo_kib("MemAvailable"));
     let keep = available * 60 / total;
     // Below the one it sends SIGTERM, below the other SIGKILL.
     let minimum = format!("{keep},{keep}");
