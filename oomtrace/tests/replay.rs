@@ -3,10 +3,16 @@
 //!
 //! `tests/recordings/truth` has a line for each verdict: the scenario, the cause that it knows, its confidence, the victim's
 //! pid. `cargo xtask vm` leaves new ones in `target/vm/results`.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails by panicking"
+)]
 
 use std::io;
 use std::path::Path;
+use std::process::Command;
 
 use oomtrace::incident::model::{Incident, Record};
 use oomtrace::recording::{read, replay};
@@ -53,4 +59,63 @@ fn every_recording_is_judged_as_its_scenario_knows() {
         judged += 1;
     }
     assert!(judged > 20, "{judged} verdicts");
+}
+
+fn recording(scenario: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(format!("{scenario}.rec"))
+}
+
+/// Exit status, standard output and standard error of `oomtrace replay`.
+fn run(file: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oomtrace"));
+    let output = command.arg("replay").arg(file).args(arguments).env("TZ", "UTC").output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_file_that_is_no_whole_recording_is_one_clear_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(recording("docker.docker_kill")).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[bytes.len() / 2] ^= 1;
+    let mut newer = bytes.clone();
+    newer[8] = 0xff;
+    for (name, content, said) in [
+        ("foreign", b"#!/bin/sh\n".to_vec(), "is no recording of oomtrace"),
+        ("empty", Vec::new(), "is no recording of oomtrace"),
+        ("damaged", damaged, "is damaged at byte"),
+        ("newer", newer, "is of a newer oomtrace"),
+    ] {
+        let file = dir.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        let (status, stdout, stderr) = run(&file, &[]);
+        assert_eq!((status, stdout.as_str(), stderr.lines().count()), (Some(1), "", 1), "{name}: {stderr}");
+        assert!(stderr.starts_with("oomtrace: ") && stderr.contains(said), "{stderr}");
+    }
+    let (status, _, stderr) = run(&dir.path().join("gone"), &[]);
+    assert_eq!((status, stderr.lines().count()), (Some(1), 1), "{stderr}");
+}
+
+#[test]
+fn what_a_crash_left_half_written_is_said_and_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("torn");
+    let bytes = std::fs::read(recording("docker.docker_kill")).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() - 3]).unwrap();
+    let (status, stdout, stderr) = run(&file, &[]);
+    assert_eq!((status, stderr.lines().count()), (Some(0), 1), "{stderr}");
+    assert!(stderr.contains("was cut off") && stdout.contains("killed"), "{stderr}{stdout}");
+}
+
+#[test]
+fn forms_and_filters_are_those_of_watching() {
+    let file = recording("docker.docker_kill");
+    let (status, text, stderr) = run(&file, &["--color", "never"]);
+    assert_eq!((status, stderr.as_str()), (Some(0), ""));
+    assert!(text.contains("SIGKILL") && text.contains("the container runtime killed it"), "{text}");
+    let (_, json, _) = run(&file, &["--json", "--cause", "runtime_kill"]);
+    assert!(json.lines().count() >= 2 && json.starts_with(r#"{"type":"ready""#), "{json}");
+    let (_, json, _) = run(&file, &["--json", "--cause", "oom_host"]);
+    assert_eq!(json.lines().count(), 1, "{json}");
 }
