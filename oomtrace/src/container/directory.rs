@@ -206,7 +206,7 @@ mod tests {
     }
 
     /// Stands in for a Docker daemon that answers every question with `answer`, or never when there is none. The real
-    /// daemon is asked in tests/live.rs; this is for what a real one does not do on demand.
+    /// daemon is asked in tests/live; this is for what a real one does not do on demand.
     async fn daemon(answer: Option<&'static str>) -> (tempfile::TempDir, Docker, Rc<RefCell<u32>>) {
         let dir = tempfile::tempdir().unwrap();
         let socket: PathBuf = dir.path().join("docker.sock");

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::probe::event::{BootNs, ProcessKey};
 
-/// Processes remembered. Only parents of senders are looked up twice.
-const CAPACITY: usize = 1024;
+/// Processes remembered: those looked up last. A sender's parents are looked up again with each of its kills, also when they
+/// have ended meanwhile.
+const CAPACITY: usize = 2048;
 /// Bytes of a command line that are kept, as in the kernel side.
 const MAX_CMDLINE: usize = oomtrace_common::limits::MAX_CMDLINE;
 
@@ -28,7 +29,9 @@ pub struct Processes {
     proc: PathBuf,
     /// Nanoseconds of one tick in `/proc/<pid>/stat`.
     tick_ns: u64,
-    known: HashMap<ProcessKey, Details>,
+    /// What is known, and when it was last asked for.
+    known: HashMap<ProcessKey, (Details, u64)>,
+    asked: u64,
     unknown: Details,
 }
 
@@ -46,20 +49,36 @@ impl Processes {
         let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|t| u64::try_from(t).ok());
         // USER_HZ is 100 on every architecture that Linux runs on today.
         let tick_ns = 1_000_000_000 / ticks.filter(|t| *t > 0).unwrap_or(100);
-        Self { proc, tick_ns, known: HashMap::new(), unknown: Details::default() }
+        Self { proc, tick_ns, known: HashMap::new(), asked: 0, unknown: Details::default() }
     }
 
     /// What is known of the process; looks it up the first time. Empty when it is gone, or its pid is another's by now:
     /// that is not remembered, because the dead are many and not asked for again.
     pub fn look_up(&mut self, key: ProcessKey) -> &Details {
-        if self.known.contains_key(&key) {
-            return self.known.get(&key).unwrap_or(&self.unknown);
+        self.asked += 1;
+        if !self.known.contains_key(&key) {
+            let Some(details) = read(&self.proc, self.tick_ns, key) else { return &self.unknown };
+            self.make_room();
+            self.known.insert(key, (details, 0));
         }
-        let Some(details) = read(&self.proc, self.tick_ns, key) else { return &self.unknown };
-        if self.known.len() >= CAPACITY {
-            self.known.clear();
+        match self.known.get_mut(&key) {
+            Some((details, asked)) => {
+                *asked = self.asked;
+                details
+            }
+            None => &self.unknown,
         }
-        self.known.entry(key).or_insert(details)
+    }
+
+    /// Forgets the half that was asked for longest ago, when there are too many.
+    fn make_room(&mut self) {
+        if self.known.len() < CAPACITY {
+            return;
+        }
+        let mut times: Vec<u64> = self.known.values().map(|(_, asked)| *asked).collect();
+        let (_, median, _) = times.select_nth_unstable(CAPACITY / 2);
+        let oldest_kept = *median;
+        self.known.retain(|_, (_, asked)| *asked >= oldest_kept);
     }
 }
 
@@ -111,6 +130,31 @@ mod tests {
         for damaged in ["", "7 (sh", "7 (sh) S 1"] {
             assert!(!same_process(damaged, tick, 0), "{damaged:?}");
         }
+    }
+
+    /// A sender's parent is asked for with each of its kills, and stays known after it has ended.
+    #[test]
+    fn what_is_asked_for_again_and_again_is_not_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut processes = Processes::new(dir.path().to_owned());
+        let write = |pid: u32| {
+            let process = dir.path().join(pid.to_string());
+            fs::create_dir_all(&process).unwrap();
+            fs::write(process.join("cmdline"), format!("p{pid}\0")).unwrap();
+            fs::write(process.join("stat"), stat("x", 0)).unwrap();
+        };
+        let key = |pid| ProcessKey { pid, start: 0 };
+        write(1);
+        assert!(processes.look_up(key(1)).cmdline.is_some());
+        fs::remove_dir_all(dir.path().join("1")).unwrap();
+        for pid in 2..CAPACITY as u32 * 2 {
+            write(pid);
+            assert!(processes.look_up(key(pid)).cmdline.is_some());
+            assert_eq!(processes.look_up(key(1)).cmdline.as_deref(), Some(&["p1".to_owned()][..]));
+            assert!(processes.known.len() <= CAPACITY);
+        }
+        fs::remove_dir_all(dir.path().join("2")).unwrap();
+        assert_eq!(*processes.look_up(key(2)), Details::default());
     }
 
     #[test]
