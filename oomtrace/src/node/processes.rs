@@ -52,8 +52,8 @@ impl Processes {
         Self { proc, tick_ns, known: HashMap::new(), asked: 0, unknown: Details::default() }
     }
 
-    /// What is known of the process; looks it up the first time. Empty when it is gone, or its pid is another's by now:
-    /// that is not remembered, because the dead are many and not asked for again.
+    /// What is known of the process; looks it up the first time. Empty when it is gone, a zombie, or its pid is another's by
+    /// now: that is not remembered, because the dead are many and not asked for again.
     pub fn look_up(&mut self, key: ProcessKey) -> &Details {
         self.asked += 1;
         if !self.known.contains_key(&key) {
@@ -97,11 +97,13 @@ fn read(proc: &Path, tick_ns: u64, key: ProcessKey) -> Option<Details> {
     while arguments.last().is_some_and(String::is_empty) {
         arguments.pop();
     }
-    Some(Details {
+    let details = Details {
         exe: exe.map(|path| path.to_string_lossy().into_owned()),
         cmdline: (!arguments.is_empty()).then_some(arguments),
         cmdline_truncated,
-    })
+    };
+    // A zombie has neither.
+    (details != Details::default()).then_some(details)
 }
 
 /// The process that `stat` is of started at `start`: field 22 counts in ticks, and rounds down (proc(5)).
@@ -155,6 +157,11 @@ mod tests {
         }
         fs::remove_dir_all(dir.path().join("2")).unwrap();
         assert_eq!(*processes.look_up(key(2)), Details::default());
+        // The dead of a large incident push nobody out.
+        let before = processes.known.len();
+        fs::write(dir.path().join("3/cmdline"), "").unwrap();
+        assert_eq!(*processes.look_up(key(3)), Details::default());
+        assert_eq!(processes.known.len(), before);
     }
 
     #[test]
