@@ -12,6 +12,7 @@ use crate::facts::Facts;
 use crate::node::clock::WallClock;
 use crate::node::identity::Identity;
 use crate::node::memory::Snapshot;
+use crate::node::processes::Details;
 use crate::node::signals::{self, SIGKILL};
 use crate::probe::event::{BootNs, Cmdline, Info, MarkVictim, Signal, Task};
 
@@ -159,6 +160,21 @@ fn place(task: &Task) -> (Option<String>, Placement) {
 
 fn describe(task: &Task, context: &mut Context<'_>) -> Process {
     let details = context.facts.process(task.key);
+    describe_with(task, details, context)
+}
+
+/// A killed process whose executable and arguments the kernel side has read: `/proc` has nothing to add, and asking it for
+/// each of thousands would hold up the verdict.
+fn describe_killed(task: &Task, cmdline: Option<&Cmdline>, context: &mut Context<'_>) -> Process {
+    let mut process = match (cmdline, &task.exe) {
+        (Some(_), Some(_)) => describe_with(task, Details::default(), context),
+        _ => describe(task, context),
+    };
+    set_arguments(&mut process, cmdline);
+    process
+}
+
+fn describe_with(task: &Task, details: Details, context: &mut Context<'_>) -> Process {
     Process {
         pid: task.key.pid,
         tid: Some(task.tid),
@@ -321,8 +337,7 @@ fn describe_init_kill(earlier: &Earlier, sweep_at: BootNs, context: &mut Context
 
 fn describe_collateral(role: Role, kill: &Kill, context: &mut Context<'_>) -> Option<Collateral> {
     let task = kill.signal.as_ref().map(|s| &s.victim)?;
-    let mut process = describe(task, context);
-    set_arguments(&mut process, kill.cmdline.as_ref());
+    let process = describe_killed(task, kill.cmdline.as_ref(), context);
     Some(Collateral { process, role })
 }
 
