@@ -180,11 +180,13 @@ impl Tracer {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && stderr.is_empty(), "{stderr}");
         let text = String::from_utf8(output.stdout).unwrap();
-        // When events were lost is known only roughly, that they were is not.
-        let ordered = |lines: &mut dyn Iterator<Item = &str>| -> (Vec<String>, usize) {
-            let (lost, others): (Vec<_>, Vec<_>) =
-                lines.map(str::to_owned).partition(|l| l.contains(r#""type":"lost""#));
-            (others, lost.len())
+        // What comes of no event has its place among the others only roughly; runtimes answer in any order.
+        let is_apart =
+            |line: &String| line.starts_with(r#"{"type":"lost""#) || line.starts_with(r#"{"type":"contradiction""#);
+        let ordered = |lines: &mut dyn Iterator<Item = &str>| -> (Vec<String>, Vec<String>) {
+            let (mut apart, others): (Vec<_>, Vec<_>) = lines.map(str::to_owned).partition(is_apart);
+            apart.sort_unstable();
+            (others, apart)
         };
         let live = self.lines.lock().unwrap();
         let live = ordered(&mut live.iter().map(String::as_str));
