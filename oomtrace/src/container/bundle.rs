@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::is_plain;
+
 /// containerd's state folder unless told otherwise (its `state` setting).
 pub const CONTAINERD_STATE: &str = "/run/containerd";
 /// Where containers/storage keeps bundles: CRI-O's and podman's.
@@ -67,11 +69,11 @@ impl Bundles {
     /// # Errors
     /// When there is none (any more), or it cannot be read.
     pub fn find(&self, id: &str) -> Result<Bundle, BundleError> {
-        // An id comes from a cgroup's name, which any process with the right to make cgroups chooses.
-        let is_plain =
-            id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')) && !id.starts_with('.');
-        let found =
-            is_plain.then(|| self.places(id)).into_iter().flatten().find(|dir| dir.join("config.json").exists());
+        let found = (is_plain(id) && !id.starts_with('.'))
+            .then(|| self.places(id))
+            .into_iter()
+            .flatten()
+            .find(|dir| dir.join("config.json").exists());
         let Some(dir) = found else {
             let below = std::iter::once(&self.containerd).chain(&self.storage);
             return Err(BundleError::Gone {

@@ -11,6 +11,8 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::UnixStream;
 
+use super::is_plain;
+
 /// Where Docker listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
@@ -106,8 +108,7 @@ impl Docker {
     }
 
     async fn get_container(&self, id: &str) -> Result<Bytes, DockerError> {
-        // An id comes from a cgroup's name, which any process with the right to make cgroups chooses.
-        if !id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')) {
+        if !is_plain(id) {
             return Err(self.unknown(id));
         }
         self.get(&format!("/containers/{id}/json")).await?.ok_or_else(|| self.unknown(id))

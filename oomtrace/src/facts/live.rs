@@ -49,8 +49,8 @@ impl Live {
 }
 
 impl Facts for Live {
-    fn process(&mut self, key: ProcessKey) -> Details {
-        self.processes.look_up(key).clone()
+    fn process(&mut self, key: ProcessKey) -> &Details {
+        self.processes.look_up(key)
     }
 
     fn user(&mut self, uid: u32) -> Option<String> {

@@ -11,7 +11,7 @@ use crate::probe::event::{BootNs, ProcessKey};
 /// The node's answers. What is not known is empty, never made up.
 pub trait Facts {
     /// What `/proc` says of a process. Asked as soon as an event names one, because it may be gone soon.
-    fn process(&mut self, key: ProcessKey) -> Details;
+    fn process(&mut self, key: ProcessKey) -> &Details;
 
     /// The name of a user.
     fn user(&mut self, uid: u32) -> Option<String>;

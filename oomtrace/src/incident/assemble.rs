@@ -59,7 +59,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     }
     set_arguments(&mut victim.process, cmdline.as_ref());
     victim.exit = ending.map(|ending| describe_exit(ending, at));
-    victim.container_exit = init_exit.map(|(_, ending)| describe_exit(ending, at));
+    victim.container_exit = init_exit.map(|ending| describe_exit(ending, at));
     if victim.exit.is_none() && signal.as_ref().is_some_and(|s| s.number == SIGKILL) && context.sees_exits {
         gaps.detail.push("the victim's end (it had not ended when this was reported)".to_owned());
     }
@@ -159,7 +159,7 @@ fn place(task: &Task) -> (Option<String>, Placement) {
 }
 
 fn describe(task: &Task, context: &mut Context<'_>) -> Process {
-    let details = context.facts.process(task.key);
+    let details = context.facts.process(task.key).clone();
     describe_with(task, details, context)
 }
 
@@ -277,7 +277,7 @@ fn describe_sender(signal: &Signal, path: Option<SignalPath>, context: &mut Cont
         .ancestors
         .iter()
         .map(|ancestor| {
-            let details = context.facts.process(ancestor.key);
+            let details = context.facts.process(ancestor.key).clone();
             Process {
                 pid: ancestor.key.pid,
                 comm: ancestor.comm.clone(),

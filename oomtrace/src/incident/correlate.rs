@@ -275,7 +275,7 @@ impl Correlator {
             let Episode { chosen, init_exit, .. } = &mut open.episode;
             // A victim that still lives is swept because of its init, not the other way round.
             if chosen.ending.is_some() && chosen.victim().is_some_and(lived_with) && init_exit.is_none() {
-                *init_exit = Some((init.clone(), ending));
+                *init_exit = Some(ending);
             }
         }
     }

@@ -6,8 +6,9 @@
 
 use super::gfp;
 use super::model::{LimitOwner, Memory, MemoryLevel, MemoryUser, Oom, OomOrigin, OomScope, VictimMemory};
+use super::path;
 use crate::container::placement::Placement;
-use crate::node::memory::{Snapshot, User};
+use crate::node::memory::Snapshot;
 use crate::probe::decode::prefix;
 use crate::probe::event::{Constraint, MarkVictim, MemcgLevel, OomChoice};
 
@@ -26,7 +27,7 @@ pub enum Basis {
 
 /// The function is on the stack, or a part of it that the compiler split off (`oom_kill_process.cold`).
 fn is_on_stack(symbols: &[String], name: &str) -> bool {
-    symbols.iter().any(|symbol| symbol.split_once('.').map_or(symbol.as_str(), |(base, _)| base) == name)
+    symbols.iter().any(|symbol| path::is(symbol, name))
 }
 
 /// What ran out, by the stack, else by whether a counter is full.
@@ -239,8 +240,7 @@ pub fn describe_memory(
     if incomplete {
         unseen.push("all of the largest processes: there were too many to look at".to_owned());
     }
-    let others = largest.into_iter().map(|User { pid, comm, resident_bytes }| MemoryUser { pid, comm, resident_bytes });
-    let mut largest: Vec<MemoryUser> = victim(mark).into_iter().chain(others).collect();
+    largest.splice(0..0, victim(mark));
     largest.sort_by_key(|user| std::cmp::Reverse(user.resident_bytes));
     Some(Memory { levels, stat, owner_stat, host, largest, timeline: None })
 }

@@ -123,7 +123,7 @@ fn infer(signal: &Signal) -> SignalPath {
 
 /// `symbol` is the function `marker`, or a part of it that the compiler split off; for a system call, with the
 /// architecture's prefix (`__x64_sys_kill`, `__se_sys_kill`).
-fn is(symbol: &str, marker: &str) -> bool {
+pub fn is(symbol: &str, marker: &str) -> bool {
     let base = symbol.split_once('.').map_or(symbol, |(base, _)| base);
     base == marker || (marker.starts_with("sys_") && base.starts_with("__") && base.ends_with(&format!("_{marker}")))
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::cgroups;
-use crate::incident::model::HostMemory;
+use crate::incident::model::{HostMemory, MemoryUser};
 
 /// Processes looked at for the largest. More of them would take longer than a verdict may.
 const MAX_PROCESSES: usize = 4096;
@@ -28,17 +28,9 @@ pub struct Snapshot {
     pub owner_stat: Option<BTreeMap<String, u64>>,
     pub host: Option<HostMemory>,
     /// The largest processes below the limit owner, or of the whole machine, the victim left out; largest first.
-    pub largest: Vec<User>,
+    pub largest: Vec<MemoryUser>,
     /// There were more processes than were looked at.
     pub incomplete: bool,
-}
-
-/// A process and its resident memory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    pub pid: u32,
-    pub comm: String,
-    pub resident_bytes: u64,
 }
 
 /// What to look at.
@@ -110,13 +102,13 @@ impl MemoryFiles {
         (pids, incomplete || more)
     }
 
-    fn largest(&self, pids: impl Iterator<Item = u32>) -> Vec<User> {
+    fn largest(&self, pids: impl Iterator<Item = u32>) -> Vec<MemoryUser> {
         let mut sizes: Vec<(u64, u32)> = pids.filter_map(|pid| Some((self.resident(pid)?, pid))).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         sizes.truncate(TOP);
         let named = sizes.into_iter().filter(|(bytes, _)| *bytes > 0).filter_map(|(resident_bytes, pid)| {
             let comm = fs::read(self.proc.join(pid.to_string()).join("comm")).ok()?;
-            Some(User { pid, comm: String::from_utf8_lossy(&comm).trim_end().to_owned(), resident_bytes })
+            Some(MemoryUser { pid, comm: String::from_utf8_lossy(&comm).trim_end().to_owned(), resident_bytes })
         });
         named.collect()
     }

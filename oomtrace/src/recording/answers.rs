@@ -37,10 +37,10 @@ fn is_new<T: std::hash::Hash + Eq>(written: &mut HashSet<T>, key: T) -> bool {
 }
 
 impl<F: Facts> Facts for Recording<F> {
-    fn process(&mut self, key: ProcessKey) -> Details {
+    fn process(&mut self, key: ProcessKey) -> &Details {
         let details = self.node.process(key);
         // A process that is gone has no details, and none are given for one that was not recorded.
-        if details != Details::default() && is_new(&mut self.processes, key) {
+        if *details != Details::default() && is_new(&mut self.processes, key) {
             self.recorder.answer(&Answer::Process { pid: key.pid, start: key.start, details: details.clone() });
         }
         details
@@ -98,6 +98,7 @@ pub struct Answers {
     oomd_kills: HashMap<String, Option<u64>>,
     pub(super) names: HashMap<String, Names>,
     last_clock: i64,
+    unknown: Details,
 }
 
 impl Answers {
@@ -129,8 +130,8 @@ impl Answers {
 }
 
 impl Facts for Answers {
-    fn process(&mut self, key: ProcessKey) -> Details {
-        self.processes.get(&key).cloned().unwrap_or_default()
+    fn process(&mut self, key: ProcessKey) -> &Details {
+        self.processes.get(&key).unwrap_or(&self.unknown)
     }
 
     fn user(&mut self, uid: u32) -> Option<String> {

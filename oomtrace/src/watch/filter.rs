@@ -21,8 +21,7 @@ impl Filter {
     /// What can be told before anything is named: whether the episode can be wanted at all.
     #[must_use]
     pub fn may_want(&self, episode: &Episode) -> bool {
-        let kills = || std::iter::once(&episode.chosen).chain(episode.collateral.iter().map(|(_, kill)| kill));
-        let any_victim = |wanted: &dyn Fn(&Task) -> bool| kills().filter_map(Kill::victim).any(wanted);
+        let any_victim = |wanted: &dyn Fn(&Task) -> bool| episode.kills().filter_map(Kill::victim).any(wanted);
         (self.pids.is_empty() || any_victim(&|task| self.pids.contains(&task.key.pid)))
             && (self.cgroups.is_empty() || any_victim(&|task| self.is_below(task)))
     }

@@ -61,8 +61,8 @@ pub struct Episode {
     pub init_killed_by: Option<Box<Earlier>>,
     /// The sweep of a pid namespace on its own: how its init ended.
     pub init_ending: Option<Ending>,
-    /// The init of the victim's container, which ended right after the victim.
-    pub init_exit: Option<(Task, Ending)>,
+    /// How the init of the victim's container ended, right after the victim.
+    pub init_exit: Option<Ending>,
 }
 
 impl Episode {
@@ -76,6 +76,11 @@ impl Episode {
     #[must_use]
     pub fn first(&self) -> Option<&Signal> {
         self.chosen.signal.as_ref()
+    }
+
+    /// The chosen one's kill, then the others'.
+    pub fn kills(&self) -> impl Iterator<Item = &Kill> {
+        std::iter::once(&self.chosen).chain(self.collateral.iter().map(|(_, kill)| kill))
     }
 
     /// When the first signal (or mark) was made.

@@ -53,8 +53,7 @@ pub fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
 
 /// The signal's victim has the memory of one that the OOM killer chose in this episode.
 fn shares_memory(episode: &Episode, signal: &Signal) -> bool {
-    let kills = std::iter::once(&episode.chosen).chain(episode.collateral.iter().map(|(_, kill)| kill));
-    let mut of_oom = kills.filter_map(|kill| kill.signal.as_ref()).map(|signal| signal.victim.mm);
+    let mut of_oom = episode.kills().filter_map(|kill| kill.signal.as_ref()).map(|signal| signal.victim.mm);
     episode.is_oom() && signal.victim.mm != 0 && of_oom.any(|mm| mm == signal.victim.mm)
 }
 
@@ -97,8 +96,8 @@ pub fn is_sweep(signal: &Signal, path: Path) -> bool {
 /// Corrects what could not be known when it came: without symbols, a kernel-made kill in the context of an OOM victim
 /// that was neither marked nor shares memory is the sweep of that victim's pid namespace.
 pub fn settle(mut episode: Episode) -> Episode {
-    let marked: Vec<u64> = std::iter::once(&episode.chosen)
-        .chain(episode.collateral.iter().map(|(_, kill)| kill))
+    let marked: Vec<u64> = episode
+        .kills()
         .filter(|kill| kill.mark.is_some())
         .filter_map(|kill| Some(kill.signal.as_ref()?.victim.mm))
         .collect();

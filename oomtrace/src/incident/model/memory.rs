@@ -45,7 +45,7 @@ pub enum OomOrigin {
     Sysrq,
     /// The multi-generation LRU could not keep its newest pages for min_ttl_ms.
     MinTtl,
-    /// A write to memory.max, or to memory.limit_in_bytes, that lowered the limit below the usage.
+    /// A write to memory.max that lowered the limit below the usage.
     LimitLowered,
 }
 
