@@ -4,8 +4,10 @@
 
 use crate::limits::COMM_LEN;
 
-/// Version of everything in this file; a recording made with another one needs a conversion.
-pub const WIRE_VERSION: u16 = 4;
+/// Version of everything in this file.
+pub const WIRE_VERSION: u16 = 5;
+/// The oldest version whose events mean the same: those since only added kinds.
+pub const OLDEST_WIRE_VERSION: u16 = 4;
 
 /// A signal was generated ([`SignalEvent`]).
 pub const KIND_SIGNAL: u16 = 1;
@@ -19,6 +21,13 @@ pub const KIND_DELIVER: u16 = 4;
 
 /// The OOM killer has chosen ([`OomEvent`]).
 pub const KIND_OOM: u16 = 5;
+
+/// A cgroup appeared, was renamed or went ([`CgroupEvent`]).
+pub const KIND_CGROUP: u16 = 6;
+/// A process connected to a socket that is watched ([`ConnectEvent`]).
+pub const KIND_CONNECT: u16 = 7;
+/// A process that had connected to one ended ([`DisconnectEvent`]).
+pub const KIND_DISCONNECT: u16 = 8;
 
 /// Something did not fit and was cut: a path, the command line, the ancestors.
 pub const FLAG_TRUNCATED: u32 = 1;
@@ -328,6 +337,81 @@ pub struct OomEvent {
     pub owner: MemcgLevel,
 }
 
+/// What happened to a cgroup.
+pub const CGROUP_MADE: u32 = 1;
+/// Under another name; v1 only.
+pub const CGROUP_RENAMED: u32 = 2;
+/// Its directory was removed: no process is in it, and none will be.
+pub const CGROUP_REMOVED: u32 = 3;
+/// The kernel let go of it.
+pub const CGROUP_RELEASED: u32 = 4;
+
+/// A cgroup on the default or the memory hierarchy (`cgroup:cgroup_mkdir`, `cgroup_rename`, `cgroup_rmdir`,
+/// `cgroup_release`). Its tail is the cgroup's path, as in [`SignalTail`]; empty once it is removed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CgroupEvent {
+    pub header: Header,
+    pub cgroup: CgroupKey,
+    /// One of the `CGROUP_` constants.
+    pub what: u32,
+    /// Bytes in the tail.
+    pub path: u16,
+    /// Zero.
+    pub reserved: u16,
+}
+
+/// Sizes of the sections in a [`ConnectEvent`]'s tail, in their order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectTail {
+    /// [`Ancestor`]s, nearest first; bytes.
+    pub ancestors: u16,
+    /// The process's path on the default hierarchy, as in [`SignalTail`].
+    pub cgroup: u16,
+    /// On the memory hierarchy; empty when that is the default one.
+    pub memory_cgroup: u16,
+    /// Its executable.
+    pub exe: u16,
+    /// Its arguments, each NUL-terminated.
+    pub cmdline: u16,
+    /// Its controlling terminal, NUL-terminated.
+    pub tty: u16,
+    /// Zero.
+    pub reserved: [u16; 2],
+}
+
+/// A process connects to a Unix socket that is watched. One that connects again and again is told once a second.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectEvent {
+    pub header: Header,
+    /// Which socket: the number that user space gave it.
+    pub socket: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// `current`, who connects.
+    pub task: TaskInfo,
+    /// The tail's sections.
+    pub tail: ConnectTail,
+}
+
+/// The last thread of a process is ending that a [`ConnectEvent`] told of.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DisconnectEvent {
+    pub header: Header,
+    /// Thread group id in the initial pid namespace.
+    pub tgid: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Start of the leader on `CLOCK_BOOTTIME`, in nanoseconds.
+    pub start_boot_ns: u64,
+}
+
+/// A socket's path as a key: NUL-padded `sockaddr_un.sun_path` (include/uapi/linux/un.h).
+pub type SocketPath = [u8; 108];
+
 /// `enum oom_constraint` (include/linux/oom.h, 5.4 to 7.3).
 pub const CONSTRAINT_NONE: u32 = 0;
 /// The allocation may use certain nodes only (cpuset).
@@ -349,5 +433,9 @@ const _: () = {
     assert!(size_of::<ExitEvent>() == 16 + size_of::<TaskInfo>() + 8);
     assert!(size_of::<OomEvent>() == 16 + 8 + 3 * 8 + 16 + size_of::<MemcgLevel>());
     assert!(size_of::<DeliverEvent>() == 16 + 8 + 8);
+    assert!(size_of::<CgroupEvent>() == 16 + 16 + 8);
+    assert!(size_of::<ConnectTail>() == 16);
+    assert!(size_of::<ConnectEvent>() == 16 + 8 + size_of::<TaskInfo>() + 16);
+    assert!(size_of::<DisconnectEvent>() == 16 + 8 + 8);
     assert!(size_of::<MarkVictimEvent>() == 16 + 2 * size_of::<TaskInfo>() + 6 * 8 + 8 + 8);
 };

@@ -148,4 +148,10 @@ layout! {
     counter_watermark,
     /// `kernel_siginfo.si_code`
     siginfo_code,
+    /// `sock.__sk_common`
+    sock_family,
+    sock_state,
+    unix_sock_addr,
+    /// `unix_address.name[0].sun_path`
+    unix_address_path,
 }

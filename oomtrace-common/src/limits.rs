@@ -30,3 +30,9 @@ pub const MAX_MEMCG_LEVELS: usize = 16;
 
 /// Bytes of the variable part of an event.
 pub const MAX_TAIL: usize = 12 * 1024;
+
+/// Sockets whose clients are recorded.
+pub const MAX_SOCKETS: u32 = 256;
+
+/// Processes whose connections are remembered in the kernel.
+pub const MAX_CLIENTS: u32 = 4096;

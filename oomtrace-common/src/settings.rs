@@ -27,4 +27,8 @@ pub struct Settings {
     pub mark_victim_has_task: u32,
     /// A process still has its memory at `sched_process_exit` (1, from 6.16 on), so that its arguments can be read there.
     pub exit_has_memory: u32,
+    /// `cgroup_root.hierarchy_id` of the hierarchy that has the memory controller; 0 on v2.
+    pub memory_hierarchy: u32,
+    /// Zero.
+    pub reserved: u32,
 }

@@ -2,9 +2,14 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{LruHashMap, PerCpuArray, RingBuf},
+    maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
-use oomtrace_common::{layout::Layout, settings::Settings};
+use oomtrace_common::{
+    event::SocketPath,
+    layout::Layout,
+    limits::{MAX_CLIENTS, MAX_SOCKETS},
+    settings::Settings,
+};
 
 use crate::record::Scratch;
 
@@ -14,8 +19,15 @@ static LAYOUT: Layout = Layout::UNKNOWN;
 
 /// What this run records, set by user space before load.
 #[unsafe(no_mangle)]
-static SETTINGS: Settings =
-    Settings { report: 0, preceding: 0, preceding_init: 0, mark_victim_has_task: 0, exit_has_memory: 0 };
+static SETTINGS: Settings = Settings {
+    report: 0,
+    preceding: 0,
+    preceding_init: 0,
+    mark_victim_has_task: 0,
+    exit_has_memory: 0,
+    memory_hierarchy: 0,
+    reserved: 0,
+};
 
 /// Events on their way to user space; its size is set by user space.
 #[map]
@@ -47,6 +59,33 @@ pub static DELIVER_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries
 /// is missed, and said to be, never garbled.
 #[map]
 pub static EXIT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where the cgroup hooks do; they run under one lock for all (`trace_cgroup_path_lock`, kernel/cgroup).
+#[map]
+pub static CGROUP_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where `unix_connect` does.
+#[map]
+pub static CONNECT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Paths of the sockets whose clients are recorded, and the number that user space knows each by.
+#[map]
+pub static SOCKETS: HashMap<SocketPath, u32> = HashMap::with_max_entries(MAX_SOCKETS, 0);
+
+/// Processes that connected to one of [`SOCKETS`].
+#[map]
+pub static CLIENTS: LruHashMap<u32, Client> = LruHashMap::with_max_entries(MAX_CLIENTS, 0);
+
+/// A process that connected.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Client {
+    /// Start of its leader on `CLOCK_BOOTTIME`, in nanoseconds: pids are used again. 0 = not known, of one that user space
+    /// found.
+    pub start: u64,
+    /// When its last connection was told, likewise.
+    pub told: u64,
+}
 
 /// Processes whose SIGKILL was delivered to one of their threads: the others need not tell it again.
 #[map]

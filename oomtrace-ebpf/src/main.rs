@@ -1,10 +1,11 @@
-//! oomtrace's kernel side: it records facts at two tracepoints and decides nothing beyond a cheap filter.
+//! oomtrace's kernel side: it records facts at its hooks and decides nothing beyond a cheap filter.
 //!
 //! One file a hook; `kernel/` holds the typed readers. Field offsets come from user space (see
 //! `oomtrace_common::layout`), and every kernel read goes through `bpf_probe_read_kernel`, which cannot fault.
 #![no_std]
 #![no_main]
 
+mod cgroup_change;
 mod globals;
 mod kernel;
 mod mark_victim;
@@ -13,6 +14,7 @@ mod record;
 mod sched_process_exit;
 mod signal_deliver;
 mod signal_generate;
+mod unix_connect;
 
 #[cfg(not(test))]
 #[panic_handler]

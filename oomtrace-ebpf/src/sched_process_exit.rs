@@ -2,10 +2,12 @@
 //! `signal.live == 0` (decremented before, kernel/exit.c, 5.4 to 7.3). Argument: the task, which is `current`.
 
 use aya_ebpf::{helpers::generated::bpf_get_current_task, macros::raw_tracepoint, programs::RawTracePointContext};
-use oomtrace_common::event::{ExitEvent, FLAG_CMDLINE_TRUNCATED, KIND_EXIT, SIGNAL_GROUP_EXIT};
+use oomtrace_common::event::{
+    DisconnectEvent, ExitEvent, FLAG_CMDLINE_TRUNCATED, KIND_DISCONNECT, KIND_EXIT, SIGNAL_GROUP_EXIT,
+};
 
 use crate::{
-    globals::{EXIT_SCRATCH, settings},
+    globals::{CLIENTS, EXIT_SCRATCH, settings},
     kernel::{field, mm, task},
     record::{Record, count_lost},
 };
@@ -21,6 +23,7 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
         return 0;
     }
     let leader: u64 = field!(current, task_group_leader);
+    disconnect(leader);
     let flags: u32 = field!(signal, signal_flags);
     let group_exit_code: u32 = field!(signal, signal_group_exit_code);
     let leader_code: u32 = field!(leader, task_exit_code);
@@ -43,4 +46,25 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
     event.reserved = 0;
     record.send(KIND_EXIT, if more { FLAG_CMDLINE_TRUNCATED } else { 0 });
     0
+}
+
+/// Tells the end of a process that had connected to a watched socket.
+#[inline(always)]
+fn disconnect(leader: u64) {
+    let tgid: u32 = field!(leader, task_tgid);
+    let Some(client) = (unsafe { CLIENTS.get(&tgid) }).copied() else { return };
+    // One of an earlier process with this id. User space does not know the start to the nanosecond.
+    let start: u64 = field!(leader, task_start_boottime);
+    if client.start != start && client.start != 0 {
+        return;
+    }
+    // The map forgets by itself what is not removed.
+    let _: Result<(), i32> = CLIENTS.remove(&tgid);
+    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count_lost() };
+    let record = Record::<DisconnectEvent>::start(scratch);
+    let event = unsafe { &mut *record.event };
+    event.tgid = tgid;
+    event.reserved = 0;
+    event.start_boot_ns = start;
+    record.send(KIND_DISCONNECT, 0);
 }

@@ -2,19 +2,25 @@
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use glob::Pattern;
 use oomtrace::container::bundle::{self, Bundles};
+use oomtrace::container::containerd::{self, Containerd};
 use oomtrace::container::directory::Directory;
 use oomtrace::container::docker::{self, Docker};
+use oomtrace::container::oci_state::States;
+use oomtrace::container::sockets;
+use oomtrace::container::sources::Sources;
 use oomtrace::explain::explain;
 use oomtrace::incident::model::Cause;
 use oomtrace::node::signals;
 use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
+use oomtrace::watch::Around;
 use oomtrace::watch::filter::{Filter, cgroup_path};
 
 const STYLES: Styles = Styles::styled()
@@ -178,11 +184,32 @@ pub struct Runtimes {
     /// containerd's state folder, with its containers' bundles
     #[arg(long, value_name = "PATH", default_value = bundle::CONTAINERD_STATE, hide_short_help = true)]
     pub containerd_state: PathBuf,
+    /// How long a container that is gone keeps its name (30s, 10m, 2h): a kill may be told of after its end
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, hide_short_help = true)]
+    pub keep_names: Duration,
 }
 
 impl Runtimes {
+    pub fn sources(&self) -> Sources {
+        Sources {
+            docker: Docker::new(self.docker_socket.clone()),
+            containerd: Containerd::new(self.containerd_socket()),
+            bundles: Bundles::new(self.containerd_state.clone()),
+            states: States::default(),
+        }
+    }
+
     pub fn directory(&self) -> Directory {
-        Directory::new(Docker::new(self.docker_socket.clone()), Bundles::new(self.containerd_state.clone()))
+        Directory::new(self.sources(), self.keep_names)
+    }
+
+    pub fn around(&self) -> Around {
+        let sockets = sockets::watched(&self.docker_socket, &self.containerd_socket());
+        Around { directory: self.directory(), sockets }
+    }
+
+    fn containerd_socket(&self) -> PathBuf {
+        self.containerd_state.join(containerd::SOCKET)
     }
 }
 
@@ -254,6 +281,19 @@ fn ring_size(text: &str) -> Result<RingSize, String> {
         return Err(out_of_range());
     }
     u32::try_from(size.next_power_of_two()).map(RingSize).map_err(|_| out_of_range())
+}
+
+/// `30s`, `10m`, `2h`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(['s', 'm', 'h']);
+    let unit = match text.get(digits.len()..) {
+        Some("" | "s") => 1,
+        Some("m") => 60,
+        Some("h") => 3600,
+        _ => return Err("it must be a time such as 30s, 10m or 2h".to_owned()),
+    };
+    let number: u32 = digits.parse().map_err(|_| "it must be a time such as 30s, 10m or 2h".to_owned())?;
+    Ok(Duration::from_secs(u64::from(number) * unit))
 }
 
 fn signal(text: &str) -> Result<u32, String> {

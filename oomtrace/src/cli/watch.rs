@@ -18,9 +18,16 @@ use super::exit::{Failure, Status};
 use super::options::Watch;
 use super::output;
 
+/// Threads that read files of runtimes.
+const MAX_READERS: usize = 4;
+
 /// Watches; with `recording`, everything that it takes to judge again is written to that file.
 pub fn run(options: &Watch, recording: Option<&Path>) -> Result<Status, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(MAX_READERS)
+        .build()
+        .context("cannot start")?;
     let tally = tokio::task::LocalSet::new().block_on(&runtime, watch(options, recording))?;
     // Threads that still read kernel symbols must not hold up the end.
     runtime.shutdown_background();
@@ -36,7 +43,7 @@ async fn watch(options: &Watch, recording: Option<&Path>) -> Result<Tally, Failu
         Probe::load(&Options { signals, ring_bytes: options.ring_size.0, without: options.without.clone() })?;
     shun_oom_killer();
     let logs = forward_kernel_log(&mut probe);
-    let directory = options.runtimes.directory();
+    let around = options.runtimes.around();
     // After loading: what cannot watch leaves no file behind.
     let recorder = recording.map(create).transpose()?;
     if !options.show.json {
@@ -44,7 +51,7 @@ async fn watch(options: &Watch, recording: Option<&Path>) -> Result<Tally, Failu
     }
     let mut sink = output::sink(&options.show);
     let filter = options.select.filter();
-    let result = watch::run(probe, directory, filter, recorder, sink.as_mut(), stop).await;
+    let result = watch::run(probe, around, filter, recorder, sink.as_mut(), stop).await;
     if let Some(logs) = logs {
         logs.abort();
     }

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::is_plain;
+use super::metadata::{Metadata, PodNames};
+use crate::incident::model::Limits;
 
 /// containerd's state folder unless told otherwise (its `state` setting).
 pub const CONTAINERD_STATE: &str = "/run/containerd";
@@ -26,26 +28,11 @@ const MAX_CONFIG: u64 = 4 << 20;
 /// containerd's namespaces that are looked through.
 const MAX_NAMESPACES: usize = 64;
 
-/// What a bundle says of its container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bundle {
-    /// The container's name in its pod; none outside Kubernetes.
-    pub name: Option<String>,
-    pub image: Option<String>,
-    pub pod_name: Option<String>,
-    pub pod_namespace: Option<String>,
-    pub pod_uid: Option<String>,
-    /// Its first process, on the host; containerd writes it into the bundle.
-    pub init_pid: Option<u32>,
-}
-
 /// Why a bundle says nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     #[error("no bundle of {id} below {}", .below.join(" or "))]
     Gone { id: String, below: Vec<String> },
-    #[error("the bundle of {id} names no pod, and nothing says whose it is")]
-    Nameless { id: String },
     #[error("cannot read {}: {why}", path.display())]
     Unreadable { path: PathBuf, why: String },
 }
@@ -68,33 +55,48 @@ impl Bundles {
     ///
     /// # Errors
     /// When there is none (any more), or it cannot be read.
-    pub fn find(&self, id: &str) -> Result<Bundle, BundleError> {
+    pub fn find(&self, id: &str) -> Result<Found, BundleError> {
         let found = (is_plain(id) && !id.starts_with('.'))
             .then(|| self.places(id))
             .into_iter()
             .flatten()
-            .find(|dir| dir.join("config.json").exists());
-        let Some(dir) = found else {
+            .find(|(dir, _)| dir.join("config.json").exists());
+        let Some((dir, namespace)) = found else {
             let below = std::iter::once(&self.containerd).chain(&self.storage);
             return Err(BundleError::Gone {
                 id: id.to_owned(),
                 below: below.map(|dir| dir.display().to_string()).collect(),
             });
         };
-        let mut bundle = read(&dir.join("config.json"))?;
-        bundle.init_pid = fs::read_to_string(dir.join("init.pid")).ok().and_then(|text| text.trim().parse().ok());
-        Ok(bundle)
+        let mut metadata = read(&dir.join("config.json"))?;
+        metadata.init_pid = fs::read_to_string(dir.join("init.pid")).ok().and_then(|text| text.trim().parse().ok());
+        Ok(Found { metadata, namespace })
     }
 
-    /// Where the bundle may be.
-    fn places(&self, id: &str) -> Vec<PathBuf> {
+    /// Where the bundle may be, and in which of containerd's namespaces.
+    fn places(&self, id: &str) -> Vec<(PathBuf, Option<String>)> {
         let namespaces = fs::read_dir(self.containerd.join("io.containerd.runtime.v2.task")).into_iter().flatten();
-        let tasks = namespaces.flatten().take(MAX_NAMESPACES).map(|namespace| namespace.path().join(id));
-        tasks.chain(self.storage.iter().map(|dir| dir.join(id).join("userdata"))).collect()
+        let tasks = namespaces
+            .flatten()
+            .take(MAX_NAMESPACES)
+            .map(|namespace| (namespace.path().join(id), Some(namespace.file_name().to_string_lossy().into_owned())));
+        tasks.chain(self.storage.iter().map(|dir| (dir.join(id).join("userdata"), None))).collect()
     }
 }
 
-fn read(path: &Path) -> Result<Bundle, BundleError> {
+/// What a bundle says of its container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub metadata: Metadata,
+    /// containerd's, when the bundle is containerd's.
+    pub namespace: Option<String>,
+}
+
+/// What the OCI configuration at `path` says of its container.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(path: &Path) -> Result<Metadata, BundleError> {
     let unreadable = |why: String| BundleError::Unreadable { path: path.to_owned(), why };
     let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
     let mut text = Vec::new();
@@ -108,22 +110,58 @@ fn read(path: &Path) -> Result<Bundle, BundleError> {
 struct Config {
     #[serde(default)]
     annotations: HashMap<String, String>,
+    linux: Option<Linux>,
+}
+
+#[derive(Deserialize)]
+struct Linux {
+    resources: Option<Resources>,
+}
+
+#[derive(Deserialize)]
+struct Resources {
+    memory: Option<Memory>,
+}
+
+/// Bytes; -1 is no limit.
+#[derive(Deserialize)]
+struct Memory {
+    limit: Option<i64>,
+    reservation: Option<i64>,
+    /// Memory and swap together.
+    swap: Option<i64>,
 }
 
 impl Config {
-    fn describe(&self) -> Bundle {
-        // containerd's CRI plugin (pkg/cri/annotations, 1.3 to 2.1), then CRI-O's (pkg/annotations, 1.20 to 1.33).
+    fn describe(&self) -> Metadata {
+        // containerd's CRI plugin (pkg/cri/annotations, 1.3 to 2.1), then CRI-O's (pkg/annotations, 1.20 to 1.33), then
+        // nerdctl's (pkg/labels, from 1.0 on copied to annotations).
         let first = |names: &[&str]| {
             names.iter().find_map(|name| self.annotations.get(*name)).filter(|value| !value.is_empty()).cloned()
         };
-        Bundle {
-            name: first(&["io.kubernetes.cri.container-name", "io.kubernetes.container.name"]),
-            image: first(&["io.kubernetes.cri.image-name", "io.kubernetes.cri-o.ImageName"]),
-            pod_name: first(&["io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"]),
-            pod_namespace: first(&["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"]),
-            pod_uid: first(&["io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid"]),
-            init_pid: None,
+        Metadata {
+            name: first(&["io.kubernetes.cri.container-name", "io.kubernetes.container.name", "nerdctl/name"]),
+            image: first(&["io.kubernetes.cri.image-name", "io.kubernetes.cri-o.ImageName", "nerdctl/image"]),
+            pod: PodNames {
+                name: first(&["io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"]),
+                namespace: first(&["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"]),
+                uid: first(&["io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid"]),
+            },
+            limits: self.limits(),
+            ..Metadata::default()
         }
+        .bounded()
+    }
+
+    fn limits(&self) -> Option<Limits> {
+        let memory = self.linux.as_ref()?.resources.as_ref()?.memory.as_ref()?;
+        let bytes = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0);
+        let limits = Limits {
+            memory_bytes: bytes(memory.limit),
+            memory_and_swap_bytes: bytes(memory.swap),
+            reservation_bytes: bytes(memory.reservation),
+        };
+        (limits != Limits::default()).then_some(limits)
     }
 }
 
@@ -148,24 +186,29 @@ mod tests {
         let containerd = r#"{"ociVersion":"1.1.0","annotations":{"io.kubernetes.cri.container-name":"app",
             "io.kubernetes.cri.container-type":"container","io.kubernetes.cri.image-name":"docker.io/library/nginx:1.27",
             "io.kubernetes.cri.sandbox-name":"web-5d4","io.kubernetes.cri.sandbox-namespace":"shop",
-            "io.kubernetes.cri.sandbox-uid":"2f1c8b1a-0c1d-4b5e-9a77-0123456789ab"}}"#;
+            "io.kubernetes.cri.sandbox-uid":"2f1c8b1a-0c1d-4b5e-9a77-0123456789ab"},
+            "linux":{"resources":{"memory":{"limit":33554432,"swap":-1}}}}"#;
         write(dir.path(), "containerd/io.containerd.runtime.v2.task/k8s.io/abc", containerd);
         fs::write(dir.path().join("containerd/io.containerd.runtime.v2.task/k8s.io/abc/init.pid"), "4711").unwrap();
         let crio = r#"{"annotations":{"io.kubernetes.container.name":"app","io.kubernetes.pod.name":"web-5d4",
             "io.kubernetes.cri-o.ImageName":"docker.io/library/nginx:1.27","io.kubernetes.pod.namespace":"shop",
             "io.kubernetes.pod.uid":"2f1c8b1a-0c1d-4b5e-9a77-0123456789ab"}}"#;
         write(dir.path(), "storage/def/userdata", crio);
-        let mut expected = Bundle {
+        let mut expected = Metadata {
             name: Some("app".to_owned()),
             image: Some("docker.io/library/nginx:1.27".to_owned()),
-            pod_name: Some("web-5d4".to_owned()),
-            pod_namespace: Some("shop".to_owned()),
-            pod_uid: Some("2f1c8b1a-0c1d-4b5e-9a77-0123456789ab".to_owned()),
-            init_pid: None,
+            pod: PodNames {
+                name: Some("web-5d4".to_owned()),
+                namespace: Some("shop".to_owned()),
+                uid: Some("2f1c8b1a-0c1d-4b5e-9a77-0123456789ab".to_owned()),
+            },
+            ..Metadata::default()
         };
-        assert_eq!(bundles(dir.path()).find("def").unwrap(), expected);
+        let find = |id: &str| bundles(dir.path()).find(id).unwrap();
+        assert_eq!(find("def"), Found { metadata: expected.clone(), namespace: None });
         expected.init_pid = Some(4711);
-        assert_eq!(bundles(dir.path()).find("abc").unwrap(), expected);
+        expected.limits = Some(Limits { memory_bytes: Some(32 << 20), ..Limits::default() });
+        assert_eq!(find("abc"), Found { metadata: expected, namespace: Some("k8s.io".to_owned()) });
     }
 
     #[test]
@@ -175,7 +218,7 @@ mod tests {
         write(dir.path(), "containerd/io.containerd.runtime.v2.task/default/damaged", "{\"annotations\":7");
         write(dir.path(), "containerd/secret", "{}");
         let bundles = bundles(dir.path());
-        assert_eq!(bundles.find("plain").unwrap(), Bundle::default());
+        assert_eq!(bundles.find("plain").unwrap().metadata, Metadata::default());
         assert!(matches!(bundles.find("damaged"), Err(BundleError::Unreadable { .. })));
         for id in ["gone", "", "..", "../../secret", "a/b", ".hidden"] {
             assert!(matches!(bundles.find(id), Err(BundleError::Gone { .. })), "{id:?}");

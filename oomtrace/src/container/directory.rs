@@ -1,54 +1,106 @@
-//! Containers' metadata, asked once and kept. Off the event path: a daemon that hangs costs one time-out, after which
-//! incidents go out without it for a while, and say so.
+//! Containers' metadata: fetched when a container's cgroup appears, off the path of events, and kept for a while after it is
+//! gone. A daemon that hangs costs one time-out, after which incidents go out without it for a while, and say so.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::bundle::{BundleError, Bundles};
-use super::docker::{Docker, DockerError, Metadata};
-use super::placement::Runtime;
+use super::docker::{Docker, DockerError};
+use super::metadata::Metadata;
+use super::placement::ContainerPlace;
+use super::sources::{Sources, Unknown};
 use crate::incident::model::Container;
 
 /// Containers kept; a container's metadata is some hundred bytes, and up to some KiB with many labels.
-const CAPACITY: usize = 4096;
+const CAPACITY: usize = 1 << 15;
+/// Containers that wait to be asked for; those beyond are asked for when they are killed.
+const MAX_QUEUED: usize = 1 << 14;
+/// Questions at a time.
+const MAX_ASKING: usize = 4;
 /// How long a daemon that did not answer is not asked again.
 const BACK_OFF: Duration = Duration::from_secs(10);
+/// How long a container that is gone is remembered unless told otherwise.
+pub const KEEP: Duration = Duration::from_secs(600);
 
 /// Looks containers up and remembers them. Clones share what is remembered.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    docker: Docker,
-    bundles: Bundles,
+    sources: Rc<Sources>,
+    keep: Duration,
     state: Rc<RefCell<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    known: HashMap<String, Rc<Metadata>>,
-    /// Not to be asked before this time, and why.
+    known: HashMap<String, Entry>,
+    /// What is gone, and since when, the oldest first.
+    gone: VecDeque<(Instant, String)>,
+    /// Waiting to be asked for.
+    queue: VecDeque<ContainerPlace>,
+    asking: usize,
+    /// Docker is not to be asked before this time, and why.
     down: Option<(Instant, DockerError)>,
 }
 
+#[derive(Debug, Default)]
+struct Entry {
+    /// None while it is being asked for.
+    metadata: Option<Rc<Metadata>>,
+    /// It was asked for by itself, not just found in a list, which says less.
+    asked: bool,
+    gone: bool,
+}
+
+impl State {
+    /// The container's entry, with room made for it.
+    fn entry(&mut self, key: String) -> &mut Entry {
+        if self.known.len() >= CAPACITY && !self.known.contains_key(&key) {
+            // Those that are gone first.
+            let oldest = self.gone.pop_front().map(|(_, key)| key).or_else(|| self.known.keys().next().cloned());
+            oldest.map(|key| self.known.remove(&key));
+        }
+        self.known.entry(key).or_default()
+    }
+
+    fn expire(&mut self, now: Instant, keep: Duration) {
+        while let Some((since, _)) = self.gone.front()
+            && now.duration_since(*since) >= keep
+            && let Some((_, key)) = self.gone.pop_front()
+        {
+            // It may be back.
+            if self.known.get(&key).is_some_and(|entry| entry.gone) {
+                self.known.remove(&key);
+            }
+        }
+    }
+}
+
 impl Directory {
+    /// `keep`: how long a container that is gone is remembered.
     #[must_use]
-    pub fn new(docker: Docker, bundles: Bundles) -> Self {
-        Self { docker, bundles, state: Rc::default() }
+    pub fn new(sources: Sources, keep: Duration) -> Self {
+        Self { sources: Rc::new(sources), keep, state: Rc::default() }
+    }
+
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Docker's client; none while the daemon does not answer.
     #[must_use]
     pub fn docker(&self) -> Option<Docker> {
-        self.state.borrow().down.is_none().then(|| self.docker.clone())
+        self.state.borrow().down.is_none().then(|| self.sources.docker.clone())
     }
 
-    /// Fetches all containers that are there at start, so that their first kill needs no question.
+    /// Fetches the names of all containers that Docker runs, so that their first kill needs no question.
     ///
     /// # Errors
     /// When Docker is here and does not answer. A node without Docker is no error.
     pub async fn preload(&self) -> Result<(), DockerError> {
-        match self.docker.list().await {
+        let docker = &self.sources.docker;
+        match docker.list().await {
             Ok(containers) => {
                 log::debug!("{} containers known to Docker", containers.len());
                 for (id, metadata) in containers {
@@ -57,144 +109,206 @@ impl Directory {
                 Ok(())
             }
             Err(error) => {
-                self.failed(error.clone());
-                if self.docker.socket().exists() { Err(error) } else { Ok(()) }
+                self.failed(&error);
+                if docker.socket().exists() { Err(error) } else { Ok(()) }
             }
         }
     }
 
-    /// Adds to `container` what its runtime knows.
+    /// A container's cgroup is there: has its metadata fetched, in the background. Must run inside a `LocalSet`.
+    pub fn appeared(&self, place: ContainerPlace) {
+        let mut state = self.state.borrow_mut();
+        let entry = state.entry(place.key());
+        // On v1 a container has several cgroups; and one that comes back may have changed.
+        if entry.asked && !entry.gone {
+            return;
+        }
+        (entry.asked, entry.gone) = (true, false);
+        if state.queue.len() >= MAX_QUEUED {
+            return log::debug!("too many containers at once: {} is asked for when it is killed", place.id);
+        }
+        state.queue.push_back(place);
+        if state.asking < MAX_ASKING {
+            state.asking += 1;
+            let directory = self.clone();
+            tokio::task::spawn_local(async move { directory.work().await });
+        }
+    }
+
+    /// A container's cgroup is gone: it is remembered for a while.
+    pub fn gone(&self, place: &ContainerPlace) {
+        let now = Instant::now();
+        let key = place.key();
+        let mut state = self.state.borrow_mut();
+        if let Some(entry) = state.known.get_mut(&key)
+            && !std::mem::replace(&mut entry.gone, true)
+        {
+            state.gone.push_back((now, key));
+        }
+        state.expire(now, self.keep);
+    }
+
+    /// How many containers are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.state.borrow().known.len()
+    }
+
+    /// None is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Asks for what is queued, one after the other.
+    async fn work(&self) {
+        loop {
+            let next = self.state.borrow_mut().queue.pop_front();
+            let Some(place) = next else { break };
+            if let Err(why) = self.fetch(&place).await {
+                log::debug!("{}: not known: {why}", place.cgroup);
+            }
+        }
+        self.state.borrow_mut().asking -= 1;
+    }
+
+    /// Adds to `container` what its runtime knows, and to those that it runs in.
     ///
     /// # Errors
     /// Why there is nothing to add, in words for the incident's `missing`.
-    pub async fn complete(&self, container: &mut Container, runtime: Option<Runtime>) -> Result<(), String> {
-        match runtime {
-            Some(Runtime::Docker) => {}
-            // A bare id is Docker's, or containerd's in a pod: whoever has a bundle of it made it.
-            None if self.by_bundle(container).is_ok() => return Ok(()),
-            None => {}
-            Some(Runtime::Lxc) => {
-                return Err("the container's image and labels (LXC is not asked)".to_owned());
+    pub async fn complete(&self, container: &mut Container, place: &ContainerPlace) -> Result<(), String> {
+        let mut missing = self.complete_one(container, place).await.err();
+        let (mut outer, mut place) = (container.outer.as_deref_mut(), place.outer.as_deref());
+        while let (Some(container), Some(here)) = (outer, place) {
+            if let Err(why) = self.complete_one(container, here).await {
+                missing.get_or_insert_with(|| format!("of the outer container: {why}"));
             }
-            Some(runtime @ (Runtime::Containerd | Runtime::Crio | Runtime::Podman | Runtime::Nerdctl)) => {
-                self.by_bundle(container).map_err(|error| format!("the container's name and image ({error})"))?;
-                // A container of `ctr` has no other name than its id.
-                return match &container.name {
-                    None if runtime != Runtime::Containerd => {
-                        Err(format!("the container's name ({} is not asked)", runtime.name()))
-                    }
-                    _ => Ok(()),
-                };
-            }
+            (outer, place) = (container.outer.as_deref_mut(), here.outer.as_deref());
         }
-        match self.look_up(&container.id).await {
-            Ok(metadata) => {
-                container.runtime.get_or_insert_with(|| Runtime::Docker.name().to_owned());
-                container.name.clone_from(&metadata.name);
-                container.image.clone_from(&metadata.image);
-                container.labels = Some(metadata.labels.clone());
-                if container.init_pid.is_none() {
-                    container.init_pid = self.init_pid(&container.id, &metadata).await;
-                }
-                Ok(())
-            }
-            Err(error) => Err(format!("the container's name, image and labels ({error})")),
-        }
+        missing.map_or(Ok(()), Err)
     }
 
-    /// Adds what the container's bundle says. Docker's containers have one too, made by containerd in its own namespace, with
-    /// less in it than Docker knows.
-    fn by_bundle(&self, container: &mut Container) -> Result<(), BundleError> {
-        let bundle = self.bundles.find(&container.id)?;
-        let is_in_pod = bundle.pod_name.is_some() || container.pod.is_some();
-        if container.runtime.is_none() && !is_in_pod {
-            return Err(BundleError::Nameless { id: container.id.clone() });
+    async fn complete_one(&self, container: &mut Container, place: &ContainerPlace) -> Result<(), String> {
+        let metadata = self.look_up(place).await.map_err(|why| why.to_string())?;
+        metadata.describe(container);
+        if container.init_pid.is_none() {
+            container.init_pid = self.init_pid(place, &metadata).await;
         }
-        container.runtime.get_or_insert_with(|| Runtime::Containerd.name().to_owned());
-        container.name = bundle.name;
-        container.image = bundle.image;
-        container.init_pid = container.init_pid.or(bundle.init_pid.filter(|pid| is_process_of(*pid, &container.id)));
-        if is_in_pod {
-            let pod = container.pod.get_or_insert_default();
-            (pod.name, pod.namespace) = (bundle.pod_name, bundle.pod_namespace);
-            pod.uid = pod.uid.take().or(bundle.pod_uid);
+        if metadata.cut {
+            return Err("some of the container's labels (they are too large)".to_owned());
         }
         Ok(())
     }
 
-    /// The container's first process. It changes with each restart, so what is remembered must still be true.
-    async fn init_pid(&self, id: &str, remembered: &Metadata) -> Option<u32> {
-        if let Some(pid) = remembered.init_pid.filter(|pid| is_process_of(*pid, id)) {
+    /// The container's first process. It changes with each start, so what is remembered must still be true.
+    async fn init_pid(&self, place: &ContainerPlace, remembered: &Metadata) -> Option<u32> {
+        let is_its = |pid: &u32| is_process_of(*pid, &place.cgroup);
+        if let Some(pid) = remembered.init_pid.filter(is_its) {
             return Some(pid);
         }
-        if self.state.borrow().down.is_some() {
-            return None;
+        let found = self.fetch(place).await.ok()?;
+        found.init_pid.filter(is_its)
+    }
+
+    async fn look_up(&self, place: &ContainerPlace) -> Result<Rc<Metadata>, Unknown> {
+        if let Some(known) = self.known(place) {
+            return Ok(known);
         }
-        match self.docker.inspect(id).await {
-            Ok(metadata) => self.remember(id.to_owned(), metadata).init_pid.filter(|pid| is_process_of(*pid, id)),
-            Err(error) => {
-                self.failed(error);
-                None
-            }
+        let fetched = self.fetch(place).await;
+        // It may have been fetched meanwhile, before its runtime forgot it.
+        fetched.or_else(|why| self.known(place).ok_or(why))
+    }
+
+    fn known(&self, place: &ContainerPlace) -> Option<Rc<Metadata>> {
+        self.state.borrow().known.get(&place.key()).and_then(|entry| entry.metadata.clone())
+    }
+
+    /// Asks the runtime.
+    async fn fetch(&self, place: &ContainerPlace) -> Result<Rc<Metadata>, Unknown> {
+        match self.sources.ask(place).await {
+            Some(said) => Ok(self.remember(place.key(), said?)),
+            None => self.fetch_from_docker(place).await.map_err(Unknown::Docker),
         }
     }
 
-    async fn look_up(&self, id: &str) -> Result<Rc<Metadata>, DockerError> {
+    async fn fetch_from_docker(&self, place: &ContainerPlace) -> Result<Rc<Metadata>, DockerError> {
+        if let Some((until, why)) = &self.state.borrow().down
+            && Instant::now() < *until
         {
-            let state = self.state.borrow();
-            if let Some(known) = state.known.get(id) {
-                return Ok(Rc::clone(known));
-            }
-            if let Some((until, why)) = &state.down
-                && Instant::now() < *until
-            {
-                return Err(why.clone());
+            return Err(why.clone());
+        }
+        let docker = &self.sources.docker;
+        if self.known(place).is_none() {
+            // The names first: while a container starts, the rest takes as long as that does.
+            match docker.glance(&place.id).await {
+                Ok(metadata) => _ = self.remember(place.key(), metadata),
+                Err(error) if error.is_down() => {
+                    self.failed(&error);
+                    return Err(error);
+                }
+                Err(error) => log::debug!("{error}"),
             }
         }
-        match self.docker.inspect(id).await {
-            Ok(metadata) => Ok(self.remember(id.to_owned(), metadata)),
+        match docker.inspect(&place.id).await {
+            Ok(metadata) => {
+                self.state.borrow_mut().down = None;
+                Ok(self.remember(place.key(), metadata))
+            }
             Err(error) => {
-                self.failed(error.clone());
+                self.failed(&error);
                 Err(error)
             }
         }
     }
 
-    fn remember(&self, id: String, metadata: Metadata) -> Rc<Metadata> {
-        let mut state = self.state.borrow_mut();
-        state.down = None;
-        if state.known.len() >= CAPACITY {
-            state.known.clear();
-        }
+    fn remember(&self, key: String, metadata: Metadata) -> Rc<Metadata> {
         let metadata = Rc::new(metadata);
-        state.known.insert(id, Rc::clone(&metadata));
+        self.state.borrow_mut().entry(key).metadata = Some(Rc::clone(&metadata));
         metadata
     }
 
-    fn failed(&self, error: DockerError) {
+    fn failed(&self, error: &DockerError) {
         if error.is_down() {
             log::debug!("{error}; not asked for {} s", BACK_OFF.as_secs());
-            self.state.borrow_mut().down = Some((Instant::now() + BACK_OFF, error));
+            self.state.borrow_mut().down = Some((Instant::now() + BACK_OFF, error.clone()));
         }
     }
 }
 
-/// The process is in a cgroup whose path has the container's id.
-fn is_process_of(pid: u32, id: &str) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|cgroups| cgroups.contains(id))
+/// The process is in a cgroup of the container's, or below one. By its name: in a cgroup namespace of its own, as in a
+/// container, a reader sees paths from elsewhere (cgroup_namespaces(7)).
+fn is_process_of(pid: u32, path: &str) -> bool {
+    let Some(name) = path.rsplit('/').next().filter(|name| !name.is_empty()) else { return false };
+    let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).any(|at| at.split('/').any(|part| part == name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::bundle::Bundles;
+    use crate::container::containerd::Containerd;
+    use crate::container::oci_state::States;
+    use crate::container::placement::Runtime;
     use std::path::PathBuf;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixListener;
 
     const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
 
-    fn no_bundles() -> Bundles {
-        Bundles::new(PathBuf::from("/nonexistent"))
+    fn directory(docker: Docker) -> Directory {
+        let nowhere = PathBuf::from("/nonexistent");
+        let (containerd, bundles) = (Containerd::new(nowhere.join("sock")), Bundles::new(nowhere));
+        Directory::new(Sources { docker, containerd, bundles, states: States::default() }, KEEP)
+    }
+
+    fn place_of(id: &str) -> ContainerPlace {
+        let cgroup = format!("/docker/{id}");
+        ContainerPlace { id: id.to_owned(), runtime: Some(Runtime::Docker), cgroup, pod: None, outer: None }
+    }
+
+    fn place() -> ContainerPlace {
+        place_of(ID)
     }
 
     fn container() -> Container {
@@ -216,9 +330,14 @@ mod tests {
         tokio::task::spawn_local(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                *counter.borrow_mut() += 1;
                 let mut buffer = [0; 4096];
-                let _read = stream.read(&mut buffer).await.unwrap();
+                let read = stream.read(&mut buffer).await.unwrap();
+                // Of lists it knows nothing.
+                if answer.is_some() && buffer[..read].starts_with(b"GET /containers/json?") {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[]").await.unwrap();
+                    continue;
+                }
+                *counter.borrow_mut() += 1;
                 match answer {
                     Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
                     None => std::mem::forget(stream),
@@ -231,15 +350,15 @@ mod tests {
     fn with_daemon<T>(answer: Option<&'static str>, test: impl AsyncFnOnce(Directory, Rc<RefCell<u32>>) -> T) -> T {
         block_on(tokio::task::LocalSet::new().run_until(async {
             let (_dir, docker, asked) = daemon(answer).await;
-            test(Directory::new(docker, no_bundles()), asked).await
+            test(directory(docker), asked).await
         }))
     }
 
     #[test]
     fn an_absent_daemon_is_said_and_not_asked_again_at_once() {
         block_on(async {
-            let directory = Directory::new(Docker::new(PathBuf::from("/nonexistent/docker.sock")), no_bundles());
-            let why = directory.complete(&mut container(), Some(Runtime::Docker)).await.unwrap_err();
+            let directory = directory(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
+            let why = directory.complete(&mut container(), &place()).await.unwrap_err();
             assert!(why.contains("cannot connect to Docker at /nonexistent/docker.sock"), "{why}");
             assert!(directory.state.borrow().down.is_some());
         });
@@ -250,7 +369,7 @@ mod tests {
         with_daemon(None, async |directory, asked| {
             tokio::time::pause();
             for _ in 0..3 {
-                let why = directory.complete(&mut container(), Some(Runtime::Docker)).await.unwrap_err();
+                let why = directory.complete(&mut container(), &place()).await.unwrap_err();
                 assert!(why.contains("did not answer within 2 s"), "{why}");
             }
             assert_eq!(*asked.borrow(), 1);
@@ -264,7 +383,7 @@ mod tests {
     fn a_first_process_that_is_not_in_the_container_is_not_believed() {
         with_daemon(Some(ANSWER), async |directory, _| {
             let mut container = container();
-            directory.complete(&mut container, None).await.unwrap();
+            directory.complete(&mut container, &place()).await.unwrap();
             assert_eq!(container.init_pid, None);
         });
     }
@@ -275,7 +394,7 @@ mod tests {
             for _ in 0..2 {
                 // Its first process is the victim, so that it need not be asked for.
                 let mut container = Container { init_pid: Some(7), ..container() };
-                directory.complete(&mut container, None).await.unwrap();
+                directory.complete(&mut container, &place()).await.unwrap();
                 assert_eq!(container.name.as_deref(), Some("web"));
                 assert_eq!(container.image.as_deref(), Some("nginx:1.27"));
                 assert_eq!(container.runtime.as_deref(), Some("docker"));
@@ -295,7 +414,7 @@ mod tests {
             ("garbage\r\n\r\n", "no usable answer"),
         ] {
             with_daemon(Some(answer), async |directory, _| {
-                let got = directory.complete(&mut container(), Some(Runtime::Docker)).await.unwrap_err();
+                let got = directory.complete(&mut container(), &place()).await.unwrap_err();
                 assert!(got.contains(why), "{answer:?} gave {got:?}");
             });
         }
@@ -304,8 +423,9 @@ mod tests {
     #[test]
     fn an_id_that_is_no_id_is_never_put_into_a_request() {
         with_daemon(Some("HTTP/1.1 200 OK\r\n\r\n{}"), async |directory, asked| {
-            let mut container = Container { id: "x/../../info?a b".to_owned(), ..Container::default() };
-            assert!(directory.complete(&mut container, None).await.is_err());
+            let id = "x/../../info?a b";
+            let mut container = Container { id: id.to_owned(), ..Container::default() };
+            assert!(directory.complete(&mut container, &place_of(id)).await.is_err());
             assert_eq!(*asked.borrow(), 0);
         });
     }

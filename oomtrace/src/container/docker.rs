@@ -11,7 +11,10 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::UnixStream;
 
-use super::is_plain;
+use super::metadata::Metadata;
+use super::placement::Runtime;
+use super::{AbortOnDrop, is_plain};
+use crate::incident::model::Limits;
 
 /// Where Docker listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -20,15 +23,6 @@ pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// An answer about 1,000 containers with many labels stays below this.
 const MAX_BODY: usize = 8 << 20;
-
-/// What Docker knows of a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Metadata {
-    pub name: Option<String>,
-    pub image: Option<String>,
-    pub labels: BTreeMap<String, String>,
-    pub init_pid: Option<u32>,
-}
 
 /// How a container is, or ended, as Docker has it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -90,7 +84,18 @@ impl Docker {
         let name = found.name.map(|name| name.trim_start_matches('/').to_owned()).filter(|name| !name.is_empty());
         let config = found.config.unwrap_or_default();
         let init_pid = found.state.and_then(|state| state.pid).filter(|pid| *pid != 0);
-        Ok(Metadata { name, image: config.image, labels: config.labels.unwrap_or_default(), init_pid })
+        let host = found.host_config.unwrap_or_default();
+        Ok(Metadata {
+            runtime: Some(Runtime::Docker),
+            name,
+            image: config.image,
+            labels: Some(config.labels.unwrap_or_default()),
+            init_pid,
+            limits: Some(host.limits()),
+            restart_policy: host.restart_policy.and_then(|policy| policy.describe()),
+            ..Metadata::default()
+        }
+        .bounded())
     }
 
     /// How the container `id` is now.
@@ -114,12 +119,31 @@ impl Docker {
         self.get(&format!("/containers/{id}/json")).await?.ok_or_else(|| self.unknown(id))
     }
 
-    /// All containers, running or not, by id.
+    /// All running containers, by id. Docker says nothing of their limits here.
     ///
     /// # Errors
     /// When Docker does not answer in time.
     pub async fn list(&self) -> Result<Vec<(String, Metadata)>, DockerError> {
-        let body = self.get("/containers/json?all=true").await?.unwrap_or_default();
+        self.listed("/containers/json").await
+    }
+
+    /// What the list says of one container. Docker has that at hand while it starts the container, when
+    /// [`Self::inspect`] waits (daemon/list.go and daemon/inspect.go, 20.10).
+    ///
+    /// # Errors
+    /// When Docker does not answer in time or does not know it.
+    pub async fn glance(&self, id: &str) -> Result<Metadata, DockerError> {
+        if !is_plain(id) {
+            return Err(self.unknown(id));
+        }
+        // {"id":["…"]}, encoded
+        let path = format!("/containers/json?all=true&filters=%7B%22id%22%3A%5B%22{id}%22%5D%7D");
+        let found = self.listed(&path).await?.into_iter().find(|(found, _)| found == id);
+        found.map(|(_, metadata)| metadata).ok_or_else(|| self.unknown(id))
+    }
+
+    async fn listed(&self, path: &str) -> Result<Vec<(String, Metadata)>, DockerError> {
+        let body = self.get(path).await?.unwrap_or_default();
         let found: Vec<Listed> = self.parse(&body)?;
         let metadata = |listed: Listed| {
             let name = listed.names.unwrap_or_default().into_iter().find_map(|name| {
@@ -127,8 +151,9 @@ impl Docker {
                 let name = name.strip_prefix('/')?.to_owned();
                 (!name.is_empty() && !name.contains('/')).then_some(name)
             });
-            let labels = listed.labels.unwrap_or_default();
-            (listed.id, Metadata { name, image: listed.image, labels, init_pid: None })
+            let labels = Some(listed.labels.unwrap_or_default());
+            let runtime = Some(Runtime::Docker);
+            (listed.id, Metadata { runtime, name, image: listed.image, labels, ..Metadata::default() }.bounded())
         };
         Ok(found.into_iter().map(metadata).collect())
     }
@@ -190,20 +215,52 @@ impl Docker {
     }
 }
 
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Inspected {
     name: Option<String>,
     config: Option<Config>,
     state: Option<State>,
+    host_config: Option<HostConfig>,
+}
+
+/// Bytes; 0 and -1 are no limit.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct HostConfig {
+    memory: i64,
+    memory_swap: i64,
+    memory_reservation: i64,
+    restart_policy: Option<RestartPolicy>,
+}
+
+impl HostConfig {
+    fn limits(&self) -> Limits {
+        let bytes = |value: i64| u64::try_from(value).ok().filter(|value| *value > 0);
+        Limits {
+            memory_bytes: bytes(self.memory),
+            memory_and_swap_bytes: bytes(self.memory_swap),
+            reservation_bytes: bytes(self.memory_reservation),
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct RestartPolicy {
+    name: String,
+    maximum_retry_count: u32,
+}
+
+impl RestartPolicy {
+    /// As `docker run --restart` takes it; none for `no`.
+    fn describe(self) -> Option<String> {
+        match (self.name.as_str(), self.maximum_retry_count) {
+            ("" | "no", _) => None,
+            (_, 0) => Some(self.name),
+            (name, retries) => Some(format!("{name}:{retries}")),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]

@@ -1,13 +1,30 @@
 //! cgroup → container. The path gives the id and, for most naming schemes, the runtime; the runtime gives the rest.
 
 pub mod bundle;
+pub mod containerd;
 pub mod directory;
 pub mod docker;
+pub mod lxc;
+pub mod metadata;
 pub mod naming;
+pub mod oci_state;
 pub mod placement;
+pub mod sockets;
+pub mod sources;
+pub mod storage;
+pub mod tracker;
 
 /// May stand in a path or in a request. An id comes from a cgroup's name, which any process with the right to make cgroups
 /// chooses.
 fn is_plain(id: &str) -> bool {
     id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+/// A task that ends with whoever waits for it.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }

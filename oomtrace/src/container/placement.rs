@@ -13,12 +13,15 @@
 //! | containerd, systemd path left to cgroupfs | `…podUID.slice:cri-containerd:ID` |
 //! | systemd | `….service`, `….scope`, `….slice` |
 //!
-//! In nested containers the innermost one counts.
+//! In nested containers the innermost one counts; the others are kept beside it.
 
-use crate::incident::model::{LimitLevel, Qos};
+use serde::{Deserialize, Serialize};
+
+use crate::incident::model::{Container, LimitLevel, Pod, Qos};
 
 /// Who made a container, as far as its cgroup's name tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Runtime {
     Docker,
     Containerd,
@@ -26,6 +29,9 @@ pub enum Runtime {
     Podman,
     Nerdctl,
     Lxc,
+    /// By itself, without an engine above it.
+    Runc,
+    Crun,
 }
 
 impl Runtime {
@@ -39,12 +45,14 @@ impl Runtime {
             Self::Podman => "podman",
             Self::Nerdctl => "nerdctl",
             Self::Lxc => "lxc",
+            Self::Runc => "runc",
+            Self::Crun => "crun",
         }
     }
 }
 
 /// A container, as a path names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerPlace {
     /// The runtime's id: 64 hexadecimal digits, or a name (LXC, `ctr`).
     pub id: String,
@@ -53,10 +61,54 @@ pub struct ContainerPlace {
     /// Path of the container's own cgroup.
     pub cgroup: String,
     pub pod: Option<PodPlace>,
+    /// The container that it runs in.
+    pub outer: Option<Box<ContainerPlace>>,
+}
+
+impl ContainerPlace {
+    /// What its metadata is kept under. Ids of 64 digits are unique; a name is so within its runtime.
+    #[must_use]
+    pub fn key(&self) -> String {
+        if is_id(&self.id) {
+            self.id.clone()
+        } else {
+            format!("{}/{}", self.runtime.map_or("", Runtime::name), self.id)
+        }
+    }
+
+    /// As far as the path tells, for its runtime to tell the rest.
+    #[must_use]
+    pub fn container(&self) -> Container {
+        Container {
+            id: self.id.clone(),
+            runtime: self.runtime.map(|runtime| runtime.name().to_owned()),
+            pod: self.pod.as_ref().map(|pod| Pod {
+                name: None,
+                namespace: None,
+                uid: Some(pod.uid.clone()),
+                qos: Some(pod.qos),
+            }),
+            cgroup: self.cgroup.clone(),
+            outer: self.outer.as_ref().map(|outer| Box::new(outer.container())),
+            ..Container::default()
+        }
+    }
+
+    /// The user below whose slice it is, as a rootless container's.
+    #[must_use]
+    pub fn user(&self) -> Option<u32> {
+        user_of(&self.cgroup)
+    }
+}
+
+/// The user in whose `user-UID.slice` the cgroup at `path` is.
+#[must_use]
+pub fn user_of(path: &str) -> Option<u32> {
+    path.split('/').find_map(|name| name.strip_prefix("user-")?.strip_suffix(".slice")?.parse().ok())
 }
 
 /// A pod, as a path names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodPlace {
     pub uid: String,
     pub qos: Qos,
@@ -87,7 +139,10 @@ impl Placement {
                 pod = Some(PodPlace { uid, qos, cgroup: (!folded).then(here) });
             }
             if let Some((id, runtime)) = container_of(name, parent, index, pod.is_some()) {
-                placement.container = Some(ContainerPlace { id, runtime, cgroup: here(), pod: pod.clone() });
+                let outer = placement.container.take().map(Box::new);
+                // A pod of the outer container's node is not the inner one's.
+                let pod = pod.take();
+                placement.container = Some(ContainerPlace { id, runtime, cgroup: here(), pod, outer });
                 // What lies above a container is where its runtime put it, not a unit of its own.
                 placement.unit = None;
             } else if is_unit(name) {
@@ -97,13 +152,18 @@ impl Placement {
         placement
     }
 
+    /// The container, and those that it runs in, the innermost first.
+    pub fn containers(&self) -> impl Iterator<Item = &ContainerPlace> {
+        std::iter::successors(self.container.as_ref(), |container| container.outer.as_deref())
+    }
+
     /// Whose limit it is when the cgroup at `path` has it, in the path that this placement was read from.
     #[must_use]
     pub fn level(&self, path: &str) -> LimitLevel {
         if path == "/" {
             return LimitLevel::Root;
         }
-        if let Some(container) = &self.container {
+        for container in self.containers() {
             // Below the container's own cgroup are those that it made itself, or crun's `container`.
             if path == container.cgroup || path.strip_prefix(container.cgroup.as_str()) == Some("/container") {
                 return LimitLevel::Container;
@@ -241,6 +301,18 @@ mod tests {
             let place = parse(path).container.unwrap();
             assert_eq!((place.id.as_str(), place.runtime), (id, Some(runtime)), "{path}");
         }
+    }
+
+    #[test]
+    fn an_inner_container_keeps_the_outer_one() {
+        let inner = parse("/kubepods/burstable/podUUU/OTHER/docker/ID");
+        let ids: Vec<&str> = inner.containers().map(|container| container.id.as_str()).collect();
+        assert_eq!(ids, [ID, OTHER]);
+        let (container, outer) = (inner.container.as_ref().unwrap(), inner.containers().nth(1).unwrap());
+        assert_eq!((container.pod.is_some(), outer.pod.is_some()), (false, true));
+        assert_eq!(inner.level(&outer.cgroup), LimitLevel::Container);
+        assert_eq!(inner.level(&format!("/kubepods/burstable/pod{UID}")), LimitLevel::Pod);
+        assert_eq!(parse("/docker/ID/system.slice/ssh.service").containers().count(), 1);
     }
 
     #[test]

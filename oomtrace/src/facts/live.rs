@@ -1,9 +1,13 @@
 //! The node itself.
 
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 use std::thread::JoinHandle;
 
 use super::Facts;
+use crate::container::placement::ContainerPlace;
+use crate::container::tracker::Tracker;
 use crate::node::clock::WallClock;
 use crate::node::memory::{MemoryFiles, Scene, Snapshot};
 use crate::node::processes::{Details, Processes};
@@ -19,6 +23,7 @@ pub struct Live {
     processes: Processes,
     memory: MemoryFiles,
     clock: WallClock,
+    tracker: Rc<RefCell<Tracker>>,
 }
 
 /// Reading 100,000 symbols takes some 50 ms: a thread does it while the hooks are being attached.
@@ -29,9 +34,9 @@ enum Lazy {
 }
 
 impl Live {
-    /// `page_size` in bytes.
+    /// `page_size` in bytes; `tracker` is fed by whoever reads the events.
     #[must_use]
-    pub fn new(page_size: u64) -> Self {
+    pub fn new(page_size: u64, tracker: Rc<RefCell<Tracker>>) -> Self {
         let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
             let symbols = Symbols::read(Path::new("/proc/kallsyms"));
             // The last of what start-up needed.
@@ -44,6 +49,7 @@ impl Live {
             processes: Processes::default(),
             memory: MemoryFiles::find(page_size),
             clock: WallClock { offset_ns: 0 },
+            tracker,
         }
     }
 }
@@ -71,6 +77,10 @@ impl Facts for Live {
 
     fn memory(&mut self, _victim: ProcessKey, scene: Scene<'_>) -> Snapshot {
         self.memory.read(scene)
+    }
+
+    fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {
+        self.tracker.borrow().container_at(path)
     }
 
     fn oomd_kills(&mut self, cgroup: &str) -> Option<u64> {

@@ -3,6 +3,7 @@
 
 pub mod live;
 
+use crate::container::placement::ContainerPlace;
 use crate::node::clock::WallClock;
 use crate::node::memory::{Scene, Snapshot};
 use crate::node::processes::Details;
@@ -24,6 +25,9 @@ pub trait Facts {
 
     /// Memory around `victim`, right after it was marked.
     fn memory(&mut self, victim: ProcessKey, scene: Scene<'_>) -> Snapshot;
+
+    /// The container that the cgroup at `path` is of, or is below, where the path alone does not tell.
+    fn container_at(&mut self, path: &str) -> Option<ContainerPlace>;
 
     /// How often systemd-oomd says on a cgroup, or on one above it, that it killed there.
     fn oomd_kills(&mut self, cgroup: &str) -> Option<u64>;

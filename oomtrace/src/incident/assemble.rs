@@ -1,20 +1,23 @@
 //! An episode and what the node knows, to an incident without a verdict: ids to names, kernel times to wall-clock times.
 
+use super::asking::{self, Connections};
 use super::correlate::{Earlier, Ending, Episode, Kill};
 use super::model::{
-    Attribution, Collateral, Container, Evidence, Exit, Incident, InitEnd, InitKilled, Login, Pod, Preceding, Process,
-    Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source, Victim,
+    Asking, Attribution, Collateral, Container, Evidence, Exit, Incident, InitEnd, InitKilled, Login, Preceding,
+    Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source, Victim,
 };
 use super::oom;
 use super::path::is_by_process;
-use crate::container::placement::{ContainerPlace, Placement, Runtime};
+use crate::container::naming::Places;
+use crate::container::placement::{ContainerPlace, Placement};
 use crate::facts::Facts;
 use crate::node::clock::WallClock;
 use crate::node::identity::Identity;
 use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
 use crate::node::signals::{self, SIGKILL};
-use crate::probe::event::{BootNs, Cmdline, Info, MarkVictim, Signal, Task};
+use crate::probe::event::{Ancestor, BootNs, Cmdline, Info, MarkVictim, Signal, Task};
+use crate::verdict::judge::is_by_runtime;
 
 /// What the node adds to an episode.
 pub struct Context<'a> {
@@ -24,13 +27,13 @@ pub struct Context<'a> {
     pub facts: &'a mut dyn Facts,
     /// The ends of processes are seen.
     pub sees_exits: bool,
+    pub asking: Connections<'a>,
 }
 
-/// An incident whose containers are known by their paths only, and by which scheme each was found.
+/// An incident whose containers are known by their paths only.
 pub struct Draft {
     pub incident: Incident,
-    pub victim_runtime: Option<Runtime>,
-    pub sender_runtime: Option<Runtime>,
+    pub places: Places,
 }
 
 /// What could not be seen of one incident.
@@ -51,7 +54,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     let Kill { signal, path, mark, choice, cmdline, ending } = chosen;
 
     let victim_task = signal.as_ref().map(|s| &s.victim).or_else(|| mark.as_ref().and_then(|m| m.victim.as_ref()));
-    let victim_place = victim_task.map(place).unwrap_or_default();
+    let victim_place = victim_task.map(|task| locate(task, context)).unwrap_or_default();
     let mut victim = victim_task.map_or_else(|| unknown_victim(mark.as_ref()), |task| describe_victim(task, context));
     // The kernel side reads the command line of whoever is running: on an OOM that is often the victim itself.
     if let Some(signal) = signal.as_ref().filter(|s| s.sender.key == s.victim.key) {
@@ -66,7 +69,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     if victim.process.cmdline.is_none() {
         gaps.detail.push("the victim's command line (its memory was gone before it could be read)".to_owned());
     }
-    let (container, victim_runtime) = describe_container(victim_place.1.container.as_ref(), Some(&victim));
+    let container = describe_container(victim_place.1.container.as_ref(), Some(&victim));
 
     let trigger_task = signal.as_ref().map(|s| &s.sender).or_else(|| mark.as_ref().map(|m| &m.trigger));
     let trigger = trigger_task.filter(|_| is_oom).map(|task| {
@@ -77,14 +80,9 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         process
     });
 
-    let mut sender_runtime = None;
-    let sender = match &signal {
-        Some(signal) => {
-            let (sender, runtime) = describe_sender(signal, path.map(|p| p.path), context);
-            sender_runtime = runtime;
-            sender
-        }
-        None => kernel_sender(),
+    let (sender, sender_place) = match &signal {
+        Some(signal) => describe_sender(signal, path.map(|p| p.path), context),
+        None => (kernel_sender(), None),
     };
 
     let symbols = signal.as_ref().map(|s| s.symbols.as_slice()).unwrap_or_default();
@@ -116,7 +114,8 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
 
     let noted = oomd_says(signal.as_ref(), context).into_iter().collect();
 
-    let incident = Incident {
+    let places = Places { victim: victim_place.1.container, sender: sender_place };
+    let mut incident = Incident {
         schema: SCHEMA,
         id: context.identity.incident_id(context.clock.offset_ns + i128::from(at), victim.process.pid),
         time: time(context, at),
@@ -141,8 +140,12 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         victim,
         init_end,
         noted,
+        asking: Asking::default(),
     };
-    Draft { incident, victim_runtime, sender_runtime }
+    if is_by_runtime(&incident) {
+        incident.asking = asking::describe_all(at, context);
+    }
+    Draft { incident, places }
 }
 
 /// The path that tells most about where a task lives, and what it tells: on a hybrid node the default hierarchy may
@@ -158,7 +161,17 @@ fn place(task: &Task) -> (Option<String>, Placement) {
         .map_or_else(Default::default, |(path, placement)| (Some(path.clone()), placement))
 }
 
-fn describe(task: &Task, context: &mut Context<'_>) -> Process {
+/// The same, with what the node knows of cgroups that no path tells: those of runtimes that let anybody choose the name.
+pub(super) fn locate(task: &Task, context: &mut Context<'_>) -> (Option<String>, Placement) {
+    let (path, mut placement) = place(task);
+    if placement.container.is_none() {
+        let paths = [&task.memory_path, &task.cgroup_path].into_iter().flatten();
+        placement.container = paths.filter(|path| *path != "/").find_map(|path| context.facts.container_at(path));
+    }
+    (path, placement)
+}
+
+pub(super) fn describe(task: &Task, context: &mut Context<'_>) -> Process {
     let details = context.facts.process(task.key).clone();
     describe_with(task, details, context)
 }
@@ -233,22 +246,9 @@ fn unknown_victim(mark: Option<&MarkVictim>) -> Victim {
     Victim { process, container_init: false, exit: None, container_exit: None }
 }
 
-fn describe_container(place: Option<&ContainerPlace>, victim: Option<&Victim>) -> (Option<Container>, Option<Runtime>) {
-    let Some(place) = place else { return (None, None) };
-    let container = Container {
-        id: place.id.clone(),
-        runtime: place.runtime.map(|r| r.name().to_owned()),
-        init_pid: victim.filter(|v| v.container_init).map(|v| v.process.pid),
-        pod: place.pod.as_ref().map(|pod| Pod {
-            name: None,
-            namespace: None,
-            uid: Some(pod.uid.clone()),
-            qos: Some(pod.qos),
-        }),
-        cgroup: place.cgroup.clone(),
-        ..Container::default()
-    };
-    (Some(container), place.runtime)
+fn describe_container(place: Option<&ContainerPlace>, victim: Option<&Victim>) -> Option<Container> {
+    let init_pid = victim.filter(|v| v.container_init).map(|v| v.process.pid);
+    place.map(|place| Container { init_pid, ..place.container() })
 }
 
 fn kernel_sender() -> Sender {
@@ -256,7 +256,11 @@ fn kernel_sender() -> Sender {
 }
 
 /// Who generated the signal: a process, when it was a system call or a write of its own; else the kernel.
-fn describe_sender(signal: &Signal, path: Option<SignalPath>, context: &mut Context<'_>) -> (Sender, Option<Runtime>) {
+fn describe_sender(
+    signal: &Signal,
+    path: Option<SignalPath>,
+    context: &mut Context<'_>,
+) -> (Sender, Option<ContainerPlace>) {
     let by_process = path.is_some_and(|path| is_by_process(path, signal.info));
     if !by_process || signal.sender.kernel_thread {
         return (kernel_sender(), None);
@@ -264,42 +268,45 @@ fn describe_sender(signal: &Signal, path: Option<SignalPath>, context: &mut Cont
     let task = &signal.sender;
     let mut process = describe(task, context);
     set_cmdline(&mut process, signal);
-    let placement = place(task).1;
-    let (container, runtime) = describe_container(placement.container.as_ref(), None);
+    let placement = locate(task, context).1;
+    let sender = Sender {
+        kind: SenderKind::Process,
+        process: Some(process),
+        ancestors: describe_ancestors(&signal.ancestors, context),
+        container: describe_container(placement.container.as_ref(), None),
+        unit: placement.unit,
+        login: describe_login(task, signal.tty.as_ref(), context),
+    };
+    (sender, placement.container)
+}
+
+/// The person behind a process, as far as the kernel knows one.
+pub(super) fn describe_login(task: &Task, tty: Option<&String>, context: &mut Context<'_>) -> Option<Login> {
     let login = Login {
         uid: task.login_uid,
         user: task.login_uid.and_then(|uid| context.facts.user(uid)),
         session: task.session,
-        tty: signal.tty.clone(),
+        tty: tty.cloned(),
     };
-    let known = login.uid.is_some() || login.tty.is_some();
-    let ancestors = signal
-        .ancestors
-        .iter()
-        .map(|ancestor| {
-            let details = context.facts.process(ancestor.key).clone();
-            Process {
-                pid: ancestor.key.pid,
-                comm: ancestor.comm.clone(),
-                exe: details.exe,
-                cmdline: details.cmdline,
-                cmdline_truncated: details.cmdline_truncated,
-                uid: Some(ancestor.uid),
-                user: context.facts.user(ancestor.uid),
-                started: context.clock.rfc3339(ancestor.key.start),
-                ..Process::default()
-            }
-        })
-        .collect();
-    let sender = Sender {
-        kind: SenderKind::Process,
-        process: Some(process),
-        ancestors,
-        container,
-        unit: placement.unit,
-        login: known.then_some(login),
+    (login.uid.is_some() || login.tty.is_some()).then_some(login)
+}
+
+pub(super) fn describe_ancestors(ancestors: &[Ancestor], context: &mut Context<'_>) -> Vec<Process> {
+    let describe = |ancestor: &Ancestor| {
+        let details = context.facts.process(ancestor.key).clone();
+        Process {
+            pid: ancestor.key.pid,
+            comm: ancestor.comm.clone(),
+            exe: details.exe,
+            cmdline: details.cmdline,
+            cmdline_truncated: details.cmdline_truncated,
+            uid: Some(ancestor.uid),
+            user: context.facts.user(ancestor.uid),
+            started: context.clock.rfc3339(ancestor.key.start),
+            ..Process::default()
+        }
     };
-    (sender, runtime)
+    ancestors.iter().map(describe).collect()
 }
 
 fn describe_signal(signal: Option<&Signal>, path: Option<SignalPath>) -> SignalModel {

@@ -105,6 +105,8 @@ impl Correlator {
             Event::Oom(choice) => self.choice = Some(*choice),
             Event::Exit(exit) => self.exit(*exit),
             Event::Deliver(deliver) => self.cmdline(deliver.key, deliver.cmdline),
+            // No part of a kill.
+            Event::Cgroup(_) | Event::Connect(_) | Event::Disconnect(_) => {}
         }
         let mut due = self.advance(at);
         // What was due came first.

@@ -9,8 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::probe::event::Disposition;
+pub use asking::{Asker, Asking, Requester};
 pub use memory::*;
 
+mod asking;
 mod memory;
 
 /// Version of the contract; a field that changes its meaning or goes away makes a new one.
@@ -112,6 +114,9 @@ pub struct Incident {
     /// For the judge only, like [`Self::init_end`]: what others than the kernel say, which the verdict passes on.
     #[serde(skip)]
     pub noted: Vec<Evidence>,
+    /// For the judge only: who may have asked a runtime.
+    #[serde(skip)]
+    pub asking: Asking,
 }
 
 /// Why the init of a pid namespace ended whose other processes the kernel then killed.
@@ -305,6 +310,25 @@ pub struct Container {
     pub labels: Option<BTreeMap<String, String>>,
     /// Path of the container's own cgroup.
     pub cgroup: String,
+    /// As its runtime has them; the kernel's are in [`Incident::memory`].
+    #[serde(default)]
+    pub limits: Option<Limits>,
+    /// As its runtime writes it: `always`, `on-failure:3`.
+    #[serde(default)]
+    pub restart_policy: Option<String>,
+    /// The container that this one runs in: Docker in Docker, kind.
+    #[serde(default)]
+    pub outer: Option<Box<Container>>,
+}
+
+/// What a container's runtime was told of its memory. Null: nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Limits {
+    pub memory_bytes: Option<u64>,
+    /// Memory and swap together.
+    pub memory_and_swap_bytes: Option<u64>,
+    /// The soft limit: Docker's --memory-reservation, memory.low or memory.soft_limit_in_bytes.
+    pub reservation_bytes: Option<u64>,
 }
 
 /// A Kubernetes pod.
@@ -356,15 +380,6 @@ pub struct Login {
     /// Audit session.
     pub session: Option<u32>,
     pub tty: Option<String>,
-}
-
-/// Who asked a runtime to kill.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Requester {
-    pub process: Process,
-    /// How the request went.
-    pub via: String,
-    pub confidence: Confidence,
 }
 
 /// The signal.

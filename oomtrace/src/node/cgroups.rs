@@ -63,6 +63,19 @@ pub fn memory(hierarchies: &[Hierarchy]) -> Option<&Hierarchy> {
     hierarchies.iter().find(|h| h.controllers.iter().any(|c| c == "memory"))
 }
 
+/// The kernel's number of the hierarchy that has the memory controller: 0 is the v2 one, and where there is no memory
+/// controller.
+#[must_use]
+pub fn memory_hierarchy_id() -> u32 {
+    parse_hierarchy_id(&fs::read_to_string("/proc/cgroups").unwrap_or_default()).unwrap_or_default()
+}
+
+/// From `/proc/cgroups` (cgroups(7)): name, hierarchy, number of cgroups, whether it is enabled.
+fn parse_hierarchy_id(cgroups: &str) -> Option<u32> {
+    let memory = cgroups.lines().find_map(|line| line.strip_prefix("memory\t"))?;
+    memory.split('\t').next()?.parse().ok()
+}
+
 /// Cgroup mounts in the format of `/proc/<pid>/mountinfo` (proc(5)); the first mount of each hierarchy.
 fn parse(mountinfo: &str) -> Vec<Hierarchy> {
     let mut all: Vec<Hierarchy> = Vec::new();
@@ -124,6 +137,12 @@ mod tests {
         );
         assert_eq!(mode(&all), Mode::Hybrid);
         assert_eq!(memory(&all).unwrap().mount, Path::new("/sys/fs/cgroup/memory"));
+    }
+
+    #[test]
+    fn the_memory_hierarchy_has_a_number() {
+        let cgroups = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t2\t1\nmemory\t4\t16\t1\n";
+        assert_eq!((parse_hierarchy_id(cgroups), parse_hierarchy_id("")), (Some(4), None));
     }
 
     #[test]

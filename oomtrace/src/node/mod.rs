@@ -8,4 +8,5 @@ pub mod memory;
 pub mod oomd;
 pub mod processes;
 pub mod signals;
+pub mod unix_sockets;
 pub mod users;

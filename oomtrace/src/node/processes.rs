@@ -45,11 +45,7 @@ impl Processes {
     /// Looks up in the proc file system at `proc`.
     #[must_use]
     pub fn new(proc: PathBuf) -> Self {
-        use nix::unistd::{SysconfVar, sysconf};
-        let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|t| u64::try_from(t).ok());
-        // USER_HZ is 100 on every architecture that Linux runs on today.
-        let tick_ns = 1_000_000_000 / ticks.filter(|t| *t > 0).unwrap_or(100);
-        Self { proc, tick_ns, known: HashMap::new(), asked: 0, unknown: Details::default() }
+        Self { proc, tick_ns: tick_ns(), known: HashMap::new(), asked: 0, unknown: Details::default() }
     }
 
     /// What is known of the process; looks it up the first time. Empty when it is gone, a zombie, or its pid is another's by
@@ -106,12 +102,51 @@ fn read(proc: &Path, tick_ns: u64, key: ProcessKey) -> Option<Details> {
     (details != Details::default()).then_some(details)
 }
 
+/// A process that no event has named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    pub comm: String,
+    /// On `CLOCK_BOOTTIME`, in nanoseconds, to a tick.
+    pub start: BootNs,
+    pub uid: Option<u32>,
+    /// Paths of its cgroups on all hierarchies.
+    pub cgroups: Vec<String>,
+}
+
+/// What `/proc` says of the process `pid`; none when it is gone.
+#[must_use]
+pub fn outline(pid: u32) -> Option<Outline> {
+    use std::os::unix::fs::MetadataExt as _;
+    let dir = Path::new("/proc").join(pid.to_string());
+    let stat = fs::read_to_string(dir.join("stat")).ok()?;
+    let comm = stat.split_once('(')?.1.rsplit_once(')')?.0.to_owned();
+    let cgroups = fs::read_to_string(dir.join("cgroup")).ok()?;
+    let paths = cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).map(str::to_owned);
+    Some(Outline {
+        comm,
+        start: start_ticks(&stat)?.checked_mul(tick_ns())?,
+        uid: fs::metadata(&dir).ok().map(|dir| dir.uid()),
+        cgroups: paths.collect(),
+    })
+}
+
+/// Nanoseconds of one tick in `/proc/<pid>/stat`.
+fn tick_ns() -> u64 {
+    use nix::unistd::{SysconfVar, sysconf};
+    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|t| u64::try_from(t).ok());
+    // USER_HZ is 100 on every architecture that Linux runs on today.
+    1_000_000_000 / ticks.filter(|t| *t > 0).unwrap_or(100)
+}
+
 /// The process that `stat` is of started at `start`: field 22 counts in ticks, and rounds down (proc(5)).
 fn same_process(stat: &str, tick_ns: u64, start: BootNs) -> bool {
+    start_ticks(stat) == start.checked_div(tick_ns)
+}
+
+fn start_ticks(stat: &str) -> Option<u64> {
     // The name in parentheses may itself hold blanks and parentheses: count from the last one.
-    let Some((_, fields)) = stat.rsplit_once(')') else { return false };
-    let ticks = fields.split_ascii_whitespace().nth(19).and_then(|field| field.parse::<u64>().ok());
-    ticks == start.checked_div(tick_ns)
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
 #[cfg(test)]

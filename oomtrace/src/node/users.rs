@@ -36,6 +36,18 @@ impl Users {
     }
 }
 
+/// The home folder of `uid`.
+#[must_use]
+pub fn home(uid: u32) -> Option<String> {
+    parse_home(&String::from_utf8_lossy(&std::fs::read("/etc/passwd").ok()?), uid)
+}
+
+fn parse_home(passwd: &str, uid: u32) -> Option<String> {
+    let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let home = fields.into_iter().find(|fields| fields.get(2).and_then(|field| field.parse().ok()) == Some(uid))?;
+    home.get(5).filter(|home| home.starts_with('/')).map(|home| (*home).to_owned())
+}
+
 /// The first name of each uid, as getpwuid(3) gives it.
 fn parse(passwd: &str) -> HashMap<u32, String> {
     let mut names = HashMap::new();
@@ -60,6 +72,13 @@ mod tests {
         assert_eq!(names.get(&0).map(String::as_str), Some("root"));
         assert_eq!(names.get(&1000).map(String::as_str), Some("a"));
         assert_eq!(names.len(), 2);
+    }
+
+    #[test]
+    fn a_home_is_an_absolute_path() {
+        let passwd = "root:x:0:0:root:/root:/bin/bash\na:x:1000:1000:::\nb:x:7:7::/srv/b:\n";
+        assert_eq!(parse_home(passwd, 7).as_deref(), Some("/srv/b"));
+        assert_eq!((parse_home(passwd, 1000), parse_home(passwd, 8)), (None, None));
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Loads one program and attaches it, by the way that the kernel allows.
+//! Loads a hook's programs and attaches them, by the way that the kernel allows.
 
 use std::path::Path;
 
-use aya::Ebpf;
 use aya::programs::{FEntry, KProbe, Program, ProgramError, RawTracePoint};
+use aya::{Btf, Ebpf};
 
 use super::hook::{Absent, Hook};
 use super::layout::KernelLayout;
@@ -11,71 +11,116 @@ use super::layout::KernelLayout;
 /// What perf_event_open(2) attaches kprobes through (4.17); absent without CONFIG_KPROBES.
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
 
-/// Loads the hook's program and attaches it; else why not, in words.
-pub fn attach(ebpf: &mut Ebpf, layout: &KernelLayout, hook: Hook, without: &[Absent]) -> Result<(), String> {
-    match hook {
-        Hook::OomKillProcess => return attach_function(ebpf, without),
-        Hook::SignalGenerate if !layout.signal_generate => {
-            return Err("this kernel's type information has no signal_generate with the arguments known".to_owned());
-        }
-        Hook::MarkVictim if layout.mark_victim.is_none() => {
-            return Err("this kernel's type information has no mark_victim".to_owned());
-        }
-        Hook::SchedProcessExit if layout.process_exit.is_none() => {
-            return Err("this kernel's type information has no sched_process_exit".to_owned());
-        }
-        Hook::SignalDeliver if !layout.signal_deliver => {
-            return Err("this kernel's type information has no signal_deliver".to_owned());
-        }
-        _ => {}
-    }
-    let program = program(ebpf, hook.name())?;
-    let program: &mut RawTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
-    program.load().map_err(|e| describe(&e))?;
-    program.attach(hook.name()).map_err(|e| describe(&e))?;
-    Ok(())
+/// Attaches hook after hook.
+pub struct Attacher<'a> {
+    ebpf: &'a mut Ebpf,
+    layout: &'a KernelLayout,
+    without: &'a [Absent],
+    /// The kernel's types as aya reads them, which takes some 15 ms: once, and only for fentry. Else why fentry is no use
+    /// here: a kernel that refuses it for one function does for all.
+    fentry: Option<Result<Btf, String>>,
 }
 
-/// `oom_kill_process` is a function and no tracepoint. It runs once an OOM kill, so a kprobe's price does not matter, and
-/// unlike fentry a kprobe needs no second reading of BTF, which takes some 30 ms.
-fn attach_function(ebpf: &mut Ebpf, without: &[Absent]) -> Result<(), String> {
-    let no_kprobe = match by_kprobe(ebpf, without) {
-        Ok(()) => return Ok(()),
-        Err(why) => why,
-    };
-    by_fentry(ebpf, without).map_err(|no_fentry| format!("{no_kprobe}; {no_fentry}"))
+/// A kernel function that is hooked, and its programs.
+struct Function {
+    name: &'static str,
+    /// Takes a raw tracepoint instead, where there is one, and the kernel has it.
+    or_tracepoint: Option<&'static str>,
 }
 
-fn by_kprobe(ebpf: &mut Ebpf, without: &[Absent]) -> Result<(), String> {
-    if without.contains(&Absent::Kprobe) {
-        return Err("kprobes are left out by --without".to_owned());
+impl<'a> Attacher<'a> {
+    pub fn new(ebpf: &'a mut Ebpf, layout: &'a KernelLayout, without: &'a [Absent]) -> Self {
+        Self { ebpf, layout, without, fentry: None }
     }
-    if !Path::new(KPROBE_PMU).exists() {
-        return Err("this kernel has no kprobes".to_owned());
-    }
-    let program: &mut KProbe =
-        program(ebpf, "oom_kill_process")?.try_into().map_err(|e: ProgramError| e.to_string())?;
-    program.load().map_err(|e| describe(&e))?;
-    program.attach("oom_kill_process", 0).map_err(|e| chain(&e))?;
-    Ok(())
-}
 
-/// x86 5.5, arm64 6.4; needs CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS.
-fn by_fentry(ebpf: &mut Ebpf, without: &[Absent]) -> Result<(), String> {
-    if without.contains(&Absent::Fentry) {
-        return Err("fentry is left out by --without".to_owned());
+    /// Loads the hook's programs and attaches them; else why not, in words.
+    pub fn attach(&mut self, hook: Hook) -> Result<(), String> {
+        if self.without.contains(&Absent::Hook(hook)) {
+            return Err("left out by --without".to_owned());
+        }
+        let (is_known, tracepoints): (bool, &[&str]) = match hook {
+            Hook::SignalGenerate => (self.layout.signal_generate, &["signal_generate"]),
+            Hook::MarkVictim => (self.layout.mark_victim.is_some(), &["mark_victim"]),
+            Hook::SchedProcessExit => (self.layout.process_exit.is_some(), &["sched_process_exit"]),
+            Hook::SignalDeliver => (self.layout.signal_deliver, &["signal_deliver"]),
+            Hook::Cgroups => {
+                (self.layout.cgroups, &["cgroup_mkdir", "cgroup_rename", "cgroup_rmdir", "cgroup_release"])
+            }
+            Hook::OomKillProcess => {
+                return self.function(&Function { name: "oom_kill_process", or_tracepoint: None });
+            }
+            Hook::UnixConnect => {
+                let or_tracepoint = self.layout.sk_data_ready.then_some("sk_data_ready");
+                return self.function(&Function { name: "security_unix_stream_connect", or_tracepoint });
+            }
+        };
+        if !is_known {
+            let name = tracepoints.first().unwrap_or(&"");
+            return Err(format!("this kernel's type information has no {name} with the arguments known"));
+        }
+        tracepoints.iter().try_for_each(|name| self.tracepoint(name))
     }
-    let btf = aya::Btf::from_sys_fs().map_err(|e| chain(&e))?;
-    let program = program(ebpf, "oom_kill_process_fentry")?;
-    let program: &mut FEntry = program.try_into().map_err(|e: ProgramError| e.to_string())?;
-    let failed = |error: ProgramError| format!("fentry: {}", describe(&error));
-    program.load("oom_kill_process", &btf).map_err(failed)?;
-    program.attach().map_err(failed)?;
-    Ok(())
-}
 
-fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, String> {
-    ebpf.program_mut(name).ok_or_else(|| format!("the kernel side has no program {name}"))
+    fn tracepoint(&mut self, name: &str) -> Result<(), String> {
+        let program: &mut RawTracePoint = self.program(name)?;
+        program.load().map_err(|e| describe(&e))?;
+        program.attach(name).map_err(|e| describe(&e))?;
+        Ok(())
+    }
+
+    /// These functions run rarely, so that a kprobe's price does not matter, and unlike fentry it needs no second reading of
+    /// BTF.
+    fn function(&mut self, function: &Function) -> Result<(), String> {
+        let Err(no_kprobe) = self.kprobe(function.name) else { return Ok(()) };
+        let Err(no_fentry) = self.fentry(function.name) else { return Ok(()) };
+        let why = format!("{no_kprobe}; {no_fentry}");
+        match function.or_tracepoint {
+            Some(name) => self.tracepoint(name).map_err(|no_tracepoint| format!("{why}; {name}: {no_tracepoint}")),
+            None => Err(why),
+        }
+    }
+
+    fn kprobe(&mut self, function: &str) -> Result<(), String> {
+        if self.without.contains(&Absent::Kprobe) {
+            return Err("kprobes are left out by --without".to_owned());
+        }
+        if !Path::new(KPROBE_PMU).exists() {
+            return Err("this kernel has no kprobes".to_owned());
+        }
+        let program: &mut KProbe = self.program(function)?;
+        program.load().map_err(|e| describe(&e))?;
+        program.attach(function, 0).map_err(|e| chain(&e))?;
+        Ok(())
+    }
+
+    /// x86 5.5, arm64 6.4; needs CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS.
+    fn fentry(&mut self, function: &str) -> Result<(), String> {
+        if self.without.contains(&Absent::Fentry) {
+            return Err("fentry is left out by --without".to_owned());
+        }
+        let btf = match self.fentry.take() {
+            Some(Err(why)) => {
+                self.fentry = Some(Err(why.clone()));
+                return Err(why);
+            }
+            Some(Ok(btf)) => btf,
+            None => Btf::from_sys_fs().map_err(|e| chain(&e))?,
+        };
+        let program: &mut FEntry = self.program(&format!("{function}_fentry"))?;
+        let failed = |error: ProgramError| format!("fentry: {}", describe(&error));
+        let attached =
+            program.load(function, &btf).map_err(failed).and_then(|()| program.attach().map(|_| ()).map_err(failed));
+        self.fentry = Some(attached.clone().map(|()| btf));
+        attached
+    }
+
+    fn program<'b, T>(&'b mut self, name: &str) -> Result<&'b mut T, String>
+    where
+        &'b mut T: TryFrom<&'b mut Program, Error = ProgramError>,
+    {
+        let program = self.ebpf.program_mut(name).ok_or_else(|| format!("the kernel side has no program {name}"))?;
+        program.try_into().map_err(|e: ProgramError| e.to_string())
+    }
 }
 
 /// An error with its causes on one line; the verifier's log goes to the debug log.

@@ -2,12 +2,13 @@
 
 use bytes::Buf;
 use oomtrace_common::event::{
-    self as wire, CgroupKey, FLAG_CMDLINE_TRUNCATED, FLAG_NO_TASK, FLAG_PRECEDING, FLAG_TRUNCATED, WIRE_VERSION,
+    self as wire, CGROUP_MADE, CGROUP_RENAMED, CgroupKey, FLAG_CMDLINE_TRUNCATED, FLAG_NO_TASK, FLAG_PRECEDING,
+    FLAG_TRUNCATED, OLDEST_WIRE_VERSION, WIRE_VERSION,
 };
 
 use super::event::{
-    Ancestor, Cmdline, Constraint, Deliver, Disposition, Event, Exit, Info, MarkVictim, MemcgLevel, OomChoice, Outcome,
-    ProcessKey, Signal, Task,
+    Ancestor, CgroupChange, Cmdline, Connect, Constraint, Deliver, Disconnect, Disposition, Event, Exit, Info,
+    MarkVictim, MemcgLevel, OomChoice, Outcome, ProcessKey, Signal, Task,
 };
 
 /// Why bytes are not an event.
@@ -39,7 +40,7 @@ pub fn decode(mut bytes: &[u8], page_size: u64) -> Result<Event, DecodeError> {
         flags: at.try_get_u32_ne()?,
         boot_ns: at.try_get_u64_ne()?,
     };
-    if header.version != WIRE_VERSION {
+    if !(OLDEST_WIRE_VERSION..=WIRE_VERSION).contains(&header.version) {
         return Err(DecodeError::Version(header.version));
     }
     match header.kind {
@@ -48,6 +49,9 @@ pub fn decode(mut bytes: &[u8], page_size: u64) -> Result<Event, DecodeError> {
         wire::KIND_OOM => Ok(Event::Oom(Box::new(oom(at, header, page_size)?))),
         wire::KIND_EXIT => Ok(Event::Exit(Box::new(exit(at, header)?))),
         wire::KIND_DELIVER => Ok(Event::Deliver(deliver(at, header)?)),
+        wire::KIND_CGROUP => Ok(Event::Cgroup(cgroup_change(at, header)?)),
+        wire::KIND_CONNECT => Ok(Event::Connect(Box::new(connect(at, header)?))),
+        wire::KIND_DISCONNECT => Ok(Event::Disconnect(disconnect(at, header)?)),
         other => Err(DecodeError::Kind(other)),
     }
 }
@@ -99,12 +103,7 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
         },
         victim,
         sender,
-        ancestors: many(&mut ancestors, |at| {
-            let pid = at.try_get_u32_ne()?;
-            let uid = at.try_get_u32_ne()?;
-            let start = at.try_get_u64_ne()?;
-            Ok(Ancestor { key: ProcessKey { pid, start }, uid, comm: comm(at)? })
-        })?,
+        ancestors: many(&mut ancestors, ancestor)?,
         cmdline: arguments(cmdline),
         cmdline_truncated: header.flags & FLAG_CMDLINE_TRUNCATED != 0,
         tty: strings(tty).next(),
@@ -112,6 +111,52 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
         symbols: Vec::new(),
         truncated: header.flags & FLAG_TRUNCATED != 0,
     })
+}
+
+fn cgroup_change(at: &mut &[u8], header: wire::Header) -> Result<CgroupChange, DecodeError> {
+    let cgroup = cgroup_key(at)?;
+    let what = at.try_get_u32_ne()?;
+    let len = at.try_get_u16_ne()?;
+    let _reserved = at.try_get_u16_ne()?;
+    let path = cgroup_path(section(at, len)?, cgroup).filter(|_| matches!(what, CGROUP_MADE | CGROUP_RENAMED));
+    Ok(CgroupChange { at: header.boot_ns, cgroup, path })
+}
+
+fn connect(at: &mut &[u8], header: wire::Header) -> Result<Connect, DecodeError> {
+    let socket = at.try_get_u32_ne()?;
+    let _reserved = at.try_get_u32_ne()?;
+    let mut task = task(at)?;
+    let mut lens = [0_u16; 8];
+    for len in &mut lens {
+        *len = at.try_get_u16_ne()?;
+    }
+    let [ancestors, cgroup, memory_cgroup, exe, cmdline, tty, ..] = lens;
+    let mut ancestors = section(at, ancestors)?;
+    set_paths(&mut task, section(at, cgroup)?, section(at, memory_cgroup)?);
+    task.exe = path(section(at, exe)?);
+    Ok(Connect {
+        at: header.boot_ns,
+        socket,
+        task,
+        ancestors: many(&mut ancestors, ancestor)?,
+        cmdline: arguments(section(at, cmdline)?),
+        cmdline_truncated: header.flags & FLAG_CMDLINE_TRUNCATED != 0,
+        tty: strings(section(at, tty)?).next(),
+    })
+}
+
+fn disconnect(at: &mut &[u8], header: wire::Header) -> Result<Disconnect, DecodeError> {
+    let pid = at.try_get_u32_ne()?;
+    let _reserved = at.try_get_u32_ne()?;
+    let start = at.try_get_u64_ne()?;
+    Ok(Disconnect { at: header.boot_ns, key: ProcessKey { pid, start } })
+}
+
+fn ancestor(at: &mut &[u8]) -> Result<Ancestor, DecodeError> {
+    let pid = at.try_get_u32_ne()?;
+    let uid = at.try_get_u32_ne()?;
+    let start = at.try_get_u64_ne()?;
+    Ok(Ancestor { key: ProcessKey { pid, start }, uid, comm: comm(at)? })
 }
 
 fn mark_victim(at: &mut &[u8], header: wire::Header, page_size: u64) -> Result<MarkVictim, DecodeError> {

@@ -20,6 +20,12 @@ pub enum Event {
     Exit(Box<Exit>),
     /// A victim's arguments, read when it took its SIGKILL.
     Deliver(Deliver),
+    /// A cgroup came, was renamed, or went.
+    Cgroup(CgroupChange),
+    /// A process connected to a runtime's socket.
+    Connect(Box<Connect>),
+    /// A process that had connected ended.
+    Disconnect(Disconnect),
 }
 
 impl Event {
@@ -32,8 +38,41 @@ impl Event {
             Self::Oom(o) => o.at,
             Self::Exit(e) => e.at,
             Self::Deliver(d) => d.at,
+            Self::Cgroup(c) => c.at,
+            Self::Connect(c) => c.at,
+            Self::Disconnect(d) => d.at,
         }
     }
+}
+
+/// A cgroup came, was renamed, or went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupChange {
+    pub at: BootNs,
+    pub cgroup: CgroupKey,
+    /// Its path from now on; none when it is gone.
+    pub path: Option<String>,
+}
+
+/// A process connected to a socket that is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connect {
+    pub at: BootNs,
+    /// Which socket, as user space numbered it.
+    pub socket: u32,
+    pub task: Task,
+    /// Its parents, nearest first.
+    pub ancestors: Vec<Ancestor>,
+    pub cmdline: Option<Vec<String>>,
+    pub cmdline_truncated: bool,
+    pub tty: Option<String>,
+}
+
+/// The end of a process that had connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disconnect {
+    pub at: BootNs,
+    pub key: ProcessKey,
 }
 
 /// Identifies a process across pid reuse.

@@ -8,13 +8,24 @@ pub enum Hook {
     SchedProcessExit,
     SignalDeliver,
     OomKillProcess,
+    /// Four tracepoints: a cgroup comes, is renamed, goes, and is let go of.
+    Cgroups,
+    /// A connection to a Unix socket.
+    UnixConnect,
 }
 
 impl Hook {
-    pub const ALL: [Self; 5] =
-        [Self::SignalGenerate, Self::MarkVictim, Self::SchedProcessExit, Self::SignalDeliver, Self::OomKillProcess];
+    pub const ALL: [Self; 7] = [
+        Self::SignalGenerate,
+        Self::MarkVictim,
+        Self::SchedProcessExit,
+        Self::SignalDeliver,
+        Self::OomKillProcess,
+        Self::Cgroups,
+        Self::UnixConnect,
+    ];
 
-    /// Program name, and name of the raw tracepoint.
+    /// As it is shown.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -23,6 +34,8 @@ impl Hook {
             Self::SchedProcessExit => "sched_process_exit",
             Self::SignalDeliver => "signal_deliver",
             Self::OomKillProcess => "oom_kill_process",
+            Self::Cgroups => "cgroups",
+            Self::UnixConnect => "unix_connect",
         }
     }
 
@@ -43,7 +56,15 @@ impl Hook {
             Self::MarkVictim => {
                 "an OOM kill is known by its kernel stack alone, without the victim's memory and limits"
             }
+            Self::Cgroups => "a container that is gone before its runtime can be asked goes by its id",
+            Self::UnixConnect => "who asked a runtime to kill",
         }
+    }
+
+    /// Whether this kernel may lack it with nothing wrong: something else tells the same less surely, or it only adds.
+    #[must_use]
+    pub const fn may_be_refused(self) -> bool {
+        matches!(self, Self::OomKillProcess | Self::UnixConnect)
     }
 }
 
@@ -57,12 +78,14 @@ pub enum Absent {
 }
 
 impl Absent {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Hook(Hook::SignalGenerate),
         Self::Hook(Hook::MarkVictim),
         Self::Hook(Hook::SchedProcessExit),
         Self::Hook(Hook::SignalDeliver),
         Self::Hook(Hook::OomKillProcess),
+        Self::Hook(Hook::Cgroups),
+        Self::Hook(Hook::UnixConnect),
         Self::Kprobe,
         Self::Fentry,
     ];

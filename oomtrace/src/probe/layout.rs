@@ -19,6 +19,10 @@ pub struct KernelLayout {
     pub process_exit: Option<bool>,
     /// `signal/signal_deliver` is there.
     pub signal_deliver: bool,
+    /// `cgroup/cgroup_mkdir` and its like are there.
+    pub cgroups: bool,
+    /// `sock/sk_data_ready` is there (6.3).
+    pub sk_data_ready: bool,
 }
 
 /// The argument of `oom/mark_victim`.
@@ -101,6 +105,9 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("counter_max", "page_counter", &["max"]),
     ("counter_watermark", "page_counter", &["watermark"]),
     ("siginfo_code", "kernel_siginfo", &["si_code"]),
+    ("sock_family", "sock", &["__sk_common.skc_family"]),
+    ("sock_state", "sock", &["__sk_common.skc_state"]),
+    ("unix_sock_addr", "unix_sock", &["addr"]),
 ];
 
 /// Types looked up by name besides the structs in [`MEMBERS`].
@@ -114,6 +121,11 @@ const OTHER_TYPES: &[&str] = &[
     "btf_trace_signal_generate",
     "btf_trace_sched_process_exit",
     "btf_trace_signal_deliver",
+    "btf_trace_cgroup_mkdir",
+    "btf_trace_sk_data_ready",
+    "sock_common",
+    "unix_address",
+    "sockaddr_un",
 ];
 
 /// What a missing field costs, in words. Fields that are missing together are named together.
@@ -181,6 +193,10 @@ const COSTS: &[(&[&str], &str)] = &[
     ),
     (&["memcg_oom_group"], "memory.oom.group"),
     (&["siginfo_code"], "si_code"),
+    (
+        &["sock_family", "sock_state", "unix_sock_addr", "unix_address_path"],
+        "who connects to a runtime, and so who asked it to kill",
+    ),
 ];
 
 impl KernelLayout {
@@ -197,7 +213,9 @@ impl KernelLayout {
     #[must_use]
     pub fn wanted_members() -> Vec<&'static str> {
         let plain = MEMBERS.iter().flat_map(|m| m.2.iter().flat_map(|path| path.split('.')));
-        plain.chain(["subsys", "rss_stat", "count", "pids", "action", "sa"]).collect()
+        plain
+            .chain(["subsys", "rss_stat", "count", "pids", "action", "sa", "__sk_common", "name", "sun_path"])
+            .collect()
     }
 
     /// Looks every field up in `btf`.
@@ -212,6 +230,7 @@ impl KernelLayout {
         set(&mut offsets, "css_set_memory", css_set_memory(btf));
         set(&mut offsets, "signal_pgrp", signal_pgrp(btf));
         set(&mut offsets, "k_sigaction_size", k_sigaction_size(btf));
+        set(&mut offsets, "unix_address_path", unix_address_path(btf));
         let (value, stride) = rss_stat(btf).unzip();
         set(&mut offsets, "mm_rss_stat", value);
         set(&mut offsets, "mm_rss_stat_stride", stride);
@@ -221,6 +240,8 @@ impl KernelLayout {
             signal_generate: btf.prototype("btf_trace_signal_generate").is_some_and(|p| p.len() == 6),
             process_exit: btf.prototype("btf_trace_sched_process_exit").map(|p| p.len() >= 3),
             signal_deliver: btf.prototype("btf_trace_signal_deliver").is_some_and(|p| p.len() == 4),
+            cgroups: btf.prototype("btf_trace_cgroup_mkdir").is_some_and(|p| p.len() == 3),
+            sk_data_ready: btf.prototype("btf_trace_sk_data_ready").is_some_and(|p| p.len() == 2),
         }
     }
 
@@ -258,6 +279,12 @@ fn signal_pgrp(btf: &Btf<'_>) -> Option<u32> {
 fn k_sigaction_size(btf: &Btf<'_>) -> Option<u32> {
     let actions = btf.member("sighand_struct", "action")?;
     btf.size(btf.array(actions.ty)?.0)
+}
+
+/// `unix_address.name` is an array without a size of one `sockaddr_un`.
+fn unix_address_path(btf: &Btf<'_>) -> Option<u32> {
+    let name = btf.member("unix_address", "name")?.offset;
+    name.checked_add(btf.member("sockaddr_un", "sun_path")?.offset)
 }
 
 /// `css_set.subsys[memory_cgrp_id]`; none without the memory controller.

@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
-use aya::maps::{MapData, PerCpuArray, RingBuf};
-use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
+use aya::{Ebpf, EbpfLoader, Pod, VerifierLogLevel};
+use oomtrace_common::event::SocketPath;
 use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
 use oomtrace_common::settings::{SETTINGS_GLOBAL, Settings, signal_bit};
 
-use super::attach::{attach, chain};
+use super::attach::{Attacher, chain};
 use super::btf::{Btf, BtfError};
 use super::hook::{Absent, Hook};
 use super::layout::{KernelLayout, MarkVictimArg};
 use super::requirements::{self, RequirementError};
+use crate::node::cgroups;
 use crate::node::signals::SIGKILL;
 
 /// The kernel side, built by the build script; empty when there was no BPF toolchain.
@@ -27,6 +29,9 @@ pub const DEFAULT_RING_BYTES: u32 = 8 << 20;
 const STOP_SIGNALS: [u32; 3] = [2, 3, 15];
 /// What images use besides as their stop signal: SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPWR, SIGRTMIN+3, SIGRTMIN+4.
 const INIT_STOP_SIGNALS: [u32; 7] = [1, 10, 12, 28, 30, 37, 38];
+
+/// Only where there is none (include/uapi/linux/bpf.h).
+const BPF_NOEXIST: u64 = 1;
 
 /// Why the kernel side is not running.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +75,7 @@ pub struct Probe {
     pub ebpf: Ebpf,
     pub events: RingBuf<MapData>,
     pub lost: LostCounter,
+    pub sockets: Sockets,
     /// Hooks that are attached.
     pub attached: Vec<Hook>,
     /// Hooks that this kernel does not need: another one gives the same and more.
@@ -97,17 +103,13 @@ impl Probe {
         let mut ebpf = open(&layout, options)?;
         let (mut attached, mut unneeded) = (Vec::new(), Vec::new());
         let mut refused = Vec::new();
+        let mut attacher = Attacher::new(&mut ebpf, &layout, &options.without);
         for hook in Hook::ALL {
             if !is_needed(&layout, hook) {
                 unneeded.push(hook);
                 continue;
             }
-            let result = if options.without.contains(&Absent::Hook(hook)) {
-                Err("left out by --without".to_owned())
-            } else {
-                attach(&mut ebpf, &layout, hook, &options.without)
-            };
-            match result {
+            match attacher.attach(hook) {
                 Ok(()) => attached.push(hook),
                 Err(why) => {
                     missing.push(format!("{} could not be attached ({why}): {}", hook.name(), hook.cost()));
@@ -122,7 +124,10 @@ impl Probe {
         }
         let events = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(|e| LoadError::Load(e.to_string()))?;
         let lost = PerCpuArray::try_from(take(&mut ebpf, "LOST")?).map_err(|e| LoadError::Load(e.to_string()))?;
-        Ok(Self { ebpf, events, lost: LostCounter(lost), attached, unneeded, refused, missing })
+        let sockets = HashMap::try_from(take(&mut ebpf, "SOCKETS")?).map_err(|e| LoadError::Load(e.to_string()))?;
+        let clients = HashMap::try_from(take(&mut ebpf, "CLIENTS")?).map_err(|e| LoadError::Load(e.to_string()))?;
+        let (lost, sockets) = (LostCounter(lost), Sockets { paths: sockets, clients });
+        Ok(Self { ebpf, events, lost, sockets, attached, unneeded, refused, missing })
     }
 
     /// The hook's program is running.
@@ -143,6 +148,50 @@ impl LostCounter {
     pub fn read(&self) -> Result<u64, LoadError> {
         let per_cpu = self.0.get(&0, 0).map_err(|e| LoadError::Load(format!("map LOST: {e}")))?;
         Ok(per_cpu.iter().sum())
+    }
+}
+
+/// The sockets whose clients the kernel side records.
+pub struct Sockets {
+    paths: HashMap<MapData, SocketPath, u32>,
+    clients: HashMap<MapData, u32, Client>,
+}
+
+/// A process that connected, as in the kernel side's map of them.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Client {
+    start: u64,
+    told: u64,
+}
+
+// SAFETY: it is repr(C) and has no padding.
+unsafe impl Pod for Client {}
+
+impl Sockets {
+    /// Has the clients of the socket that is bound to `path` told, under `number`.
+    ///
+    /// # Errors
+    /// In words, when the path is too long for a socket, or too many are watched.
+    pub fn watch(&mut self, path: &str, number: u32) -> Result<(), String> {
+        let mut key: SocketPath = [0; 108];
+        match key.get_mut(..path.len()) {
+            // The last byte stays NUL.
+            Some(start) if path.len() < size_of::<SocketPath>() => start.copy_from_slice(path.as_bytes()),
+            _ => return Err(format!("{path} is longer than a socket's path can be")),
+        }
+        self.paths.insert(key, number, 0).map_err(|error| format!("{path} cannot be watched: {}", chain(&error)))
+    }
+}
+
+impl Sockets {
+    /// Has the end of a process told that was connected before.
+    pub fn follow(&mut self, pid: u32) {
+        // It may have connected again meanwhile, and is known better then.
+        let unknown = Client { start: 0, told: 0 };
+        if let Err(error) = self.clients.insert(pid, unknown, BPF_NOEXIST) {
+            log::debug!("the end of process {pid} will not be told: {}", chain(&error));
+        }
     }
 }
 
@@ -185,6 +234,8 @@ fn settings(layout: &KernelLayout, options: &Options) -> Settings {
         preceding_init: mask(&INIT_STOP_SIGNALS),
         mark_victim_has_task: u32::from(layout.mark_victim == Some(MarkVictimArg::Task)),
         exit_has_memory: u32::from(layout.process_exit == Some(true)),
+        memory_hierarchy: cgroups::memory_hierarchy_id(),
+        reserved: 0,
     }
 }
 
@@ -194,9 +245,11 @@ fn layout_bytes(layout: &Layout) -> Vec<u8> {
 }
 
 fn settings_bytes(settings: &Settings) -> Vec<u8> {
-    let Settings { report, preceding, preceding_init, mark_victim_has_task, exit_has_memory } = settings;
+    let Settings { report, preceding, preceding_init, .. } = settings;
+    let Settings { mark_victim_has_task, exit_has_memory, memory_hierarchy, reserved, .. } = settings;
     let mut bytes: Vec<u8> = [report, preceding, preceding_init].iter().flat_map(|v| v.to_ne_bytes()).collect();
-    bytes.extend([mark_victim_has_task, exit_has_memory].iter().flat_map(|v| v.to_ne_bytes()));
+    let words = [mark_victim_has_task, exit_has_memory, memory_hierarchy, reserved];
+    bytes.extend(words.iter().flat_map(|v| v.to_ne_bytes()));
     bytes
 }
 
@@ -260,6 +313,8 @@ mod tests {
             signal_generate: true,
             process_exit: None,
             signal_deliver: false,
+            cgroups: false,
+            sk_data_ready: false,
         };
         let settings = settings(&layout, &Options { signals: vec![15], ..Options::default() });
         assert_eq!(settings.report, signal_bit(9) | signal_bit(15));

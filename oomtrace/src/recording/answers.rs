@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Answer, Recorder};
 use crate::container::naming::Names;
+use crate::container::placement::ContainerPlace;
 use crate::facts::Facts;
 use crate::node::clock::WallClock;
 use crate::node::memory::{Scene, Snapshot};
@@ -80,6 +81,12 @@ impl<F: Facts> Facts for Recording<F> {
         snapshot
     }
 
+    fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {
+        let place = self.node.container_at(path)?;
+        self.recorder.answer(&Answer::ContainerAt { path: path.to_owned(), place: Box::new(place.clone()) });
+        Some(place)
+    }
+
     fn oomd_kills(&mut self, cgroup: &str) -> Option<u64> {
         let kills = self.node.oomd_kills(cgroup);
         self.recorder.answer(&Answer::OomdKills { cgroup: cgroup.to_owned(), kills });
@@ -96,6 +103,7 @@ pub struct Answers {
     symbols: HashMap<Vec<u64>, Vec<String>>,
     memory: HashMap<ProcessKey, Snapshot>,
     oomd_kills: HashMap<String, Option<u64>>,
+    containers: HashMap<String, ContainerPlace>,
     pub(super) names: HashMap<String, Names>,
     last_clock: i64,
     unknown: Details,
@@ -121,6 +129,9 @@ impl Answers {
             }
             Answer::OomdKills { cgroup, kills } => {
                 self.oomd_kills.entry(cgroup).or_insert(kills);
+            }
+            Answer::ContainerAt { path, place } => {
+                self.containers.entry(path).or_insert(*place);
             }
             Answer::Names { incident, names } => {
                 self.names.entry(incident).or_insert(*names);
@@ -151,6 +162,10 @@ impl Facts for Answers {
 
     fn memory(&mut self, victim: ProcessKey, _scene: Scene<'_>) -> Snapshot {
         self.memory.get(&victim).cloned().unwrap_or_default()
+    }
+
+    fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {
+        self.containers.get(path).cloned()
     }
 
     fn oomd_kills(&mut self, cgroup: &str) -> Option<u64> {

@@ -18,6 +18,8 @@ mod writer;
 use serde::{Deserialize, Serialize};
 
 use crate::container::naming::Names;
+use crate::container::placement::ContainerPlace;
+use crate::incident::clients::{Socket, Standing};
 use crate::incident::correlate::Hooks;
 use crate::incident::model::{Ready, Record};
 use crate::node::memory::Snapshot;
@@ -49,10 +51,13 @@ enum Kind {
     Answer = 5,
     /// A record that came of no event: what a runtime said later.
     Said = 6,
+    /// Who was connected to runtimes before.
+    Standing = 7,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [Self::Start, Self::Event, Self::Advance, Self::Lost, Self::Answer, Self::Said];
+    const ALL: [Self; 7] =
+        [Self::Start, Self::Event, Self::Advance, Self::Lost, Self::Answer, Self::Said, Self::Standing];
 
     fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == number)
@@ -73,6 +78,9 @@ pub struct Start {
     pub process_exit: bool,
     /// The kernel side read victims' arguments.
     pub reads_victims: bool,
+    /// Sockets whose clients are recorded; empty when connections are not seen.
+    #[serde(default)]
+    pub sockets: Vec<Socket>,
 }
 
 impl Start {
@@ -90,6 +98,7 @@ pub enum Step {
     Advance(BootNs),
     Lost(u64),
     Said(Box<Record>),
+    Standing(Vec<Standing>),
 }
 
 /// The node's answer to one question of [`crate::facts::Facts`], or a runtime's.
@@ -121,6 +130,11 @@ enum Answer {
     OomdKills {
         cgroup: String,
         kills: Option<u64>,
+    },
+    /// Of a cgroup that is, or is below, a container's, where its path does not tell.
+    ContainerAt {
+        path: String,
+        place: Box<ContainerPlace>,
     },
     /// What runtimes said of an incident's containers.
     Names {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Buf as _;
-use oomtrace_common::event::WIRE_VERSION;
+use oomtrace_common::event::{OLDEST_WIRE_VERSION, WIRE_VERSION};
 
 use super::answers::Answers;
 use super::{Kind, MAGIC, MAX_FRAME, Start, Step, VERSION};
@@ -88,6 +88,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
             (Kind::Event, _) => steps.push(Step::Event(payload.to_vec())),
             (Kind::Advance, _) => steps.push(Step::Advance(number()?)),
             (Kind::Lost, _) => steps.push(Step::Lost(number()?)),
+            (Kind::Standing, _) => steps.push(Step::Standing(json(payload).map_err(damaged)?)),
             (Kind::Said, _) => steps.push(Step::Said(json(payload).map_err(damaged)?)),
             (Kind::Answer, _) => answers.add(json(payload).map_err(damaged)?),
         }
@@ -98,7 +99,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
 
 fn read_start(payload: &[u8], at: usize) -> Result<Start, ParseError> {
     let start: Start = serde_json::from_slice(payload).map_err(|error| ParseError::Damaged(at, error.to_string()))?;
-    if start.wire_version != WIRE_VERSION {
+    if !(OLDEST_WIRE_VERSION..=WIRE_VERSION).contains(&start.wire_version) {
         return Err(ParseError::Wire(start.wire_version, start.ready.version));
     }
     if start.page_size == 0 {

@@ -27,12 +27,13 @@ pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::R
     for step in steps {
         match step {
             Step::Event(bytes) => {
-                player.stages.hold(&bytes);
+                player.stages.hold_record(&bytes);
                 for event in player.stages.take_held() {
                     player.conclude(correlator.take(event))?;
                 }
             }
             Step::Advance(now) => player.conclude(correlator.advance(now))?,
+            Step::Standing(standing) => player.stages.standing(&standing),
             Step::Said(record) => player.said(&record)?,
             Step::Lost(events) => {
                 player.tally.lost += events;

@@ -41,6 +41,7 @@ fn start() -> Start {
         mark_victim: true,
         process_exit: true,
         reads_victims: true,
+        sockets: Vec::new(),
     }
 }
 

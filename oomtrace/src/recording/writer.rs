@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::{Answer, Kind, MAGIC, Start, VERSION};
 use crate::container::naming::Names;
+use crate::incident::clients::Standing;
 use crate::incident::model::Record;
 use crate::probe::event::BootNs;
 
@@ -59,6 +60,10 @@ impl Recorder {
 
     pub fn said(&self, record: &Record) {
         self.json(Kind::Said, record);
+    }
+
+    pub fn standing(&self, standing: &[Standing]) {
+        self.json(Kind::Standing, &standing);
     }
 
     pub fn names(&self, incident: &str, names: &Names) {

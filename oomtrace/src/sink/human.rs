@@ -18,7 +18,7 @@ use super::wrap::wrap;
 use crate::incident::model::{Attribution, Contradiction, Incident, OomOrigin, OomScope, Process, Record, Role};
 use crate::incident::text::{bytes, host_available, other_large_processes, owner, process, short_id};
 use crate::verdict::senders::elevation;
-use words::{about, described, killed, local_time, place_name, why};
+use words::{about, asked, described, killed, local_time, login, parents, place_name, user, why};
 
 mod words;
 
@@ -31,8 +31,6 @@ const DIM: Style = Style::new().dimmed();
 
 /// Columns before a line's text: three blanks and the label.
 const INDENT: usize = 13;
-/// Ancestors shown; the JSON has all.
-const ANCESTORS: usize = 4;
 /// Other processes named as the largest.
 const LARGEST: usize = 3;
 /// Collateral victims named; the JSON has all.
@@ -201,35 +199,22 @@ impl Block {
             self.line("by", "the kernel");
             return;
         };
-        let mut by = described(sender);
-        for ancestor in incident.sender.ancestors.iter().take(ANCESTORS) {
-            by = format!("{by}  <  {}", process(ancestor));
-        }
-        if incident.sender.ancestors.len() > ANCESTORS {
-            by.push_str("  <  …");
-        }
-        self.line("by", &by);
+        self.line("by", &format!("{}{}", described(sender), parents(&incident.sender.ancestors)));
         let who = self.who(incident, sender);
         if !who.is_empty() {
             self.line("as", &who);
+        }
+        if let Some(requester) = &incident.requester {
+            self.line("asked", &asked(requester));
         }
     }
 
     /// The sender's user, login, container or unit: what tells one process on the host from another.
     fn who(&self, incident: &Incident, sender: &Process) -> String {
         let mut who = Vec::new();
-        if let Some(uid) = sender.uid {
-            who.push(sender.user.as_ref().map_or_else(|| format!("uid {uid}"), |user| format!("{user} (uid {uid})")));
-        }
+        who.extend(user(sender));
         who.extend(elevation(&incident.sender));
-        if let Some(login) = &incident.sender.login {
-            match (&login.user, login.uid) {
-                (Some(user), _) => who.push(format!("logged in as {user}")),
-                (None, Some(uid)) => who.push(format!("logged in as uid {uid}")),
-                (None, None) => {}
-            }
-            who.extend(login.tty.as_ref().map(|tty| format!("on {tty}")));
-        }
+        who.extend(incident.sender.login.iter().flat_map(login));
         let same = incident.container.as_ref().map(|c| &c.id) == incident.sender.container.as_ref().map(|c| &c.id);
         match &incident.sender.container {
             Some(_) if same => who.push("in the same container".to_owned()),

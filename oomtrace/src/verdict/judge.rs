@@ -21,7 +21,7 @@
 //! `likely` when one level alone was full, else `possible`; so is a path inferred without a stack.
 
 use super::evidence::evidence;
-use super::senders::{Class, classify};
+use super::senders::{Class, classify, program_class};
 use crate::incident::model::{
     Cause, Confidence, Incident, LimitLevel, OomScope, Preceding, SenderKind, SignalPath, Verdict,
 };
@@ -59,7 +59,7 @@ fn cause(incident: &Incident) -> (Cause, Confidence) {
     if sender.pid == incident.victim.process.pid {
         return (Cause::SelfKill, Confidence::Certain);
     }
-    match classify(sender) {
+    match classify(sender).or_else(|| runtime_around(incident)) {
         // Who a program is rests on its executable's path: likely, not certain.
         Some(Class::OomDaemon) => return (Cause::UserspaceOomKiller, Confidence::Likely),
         Some(Class::Runtime) if is_contained(incident) => {
@@ -144,6 +144,22 @@ fn by_kernel_path(path: Option<SignalPath>) -> Cause {
 }
 
 /// The victim lives in a container: by its cgroup, or by a pid namespace of its own.
+/// A runtime sent the signal to a container's process.
+#[must_use]
+pub fn is_by_runtime(incident: &Incident) -> bool {
+    let Some(sender) = &incident.sender.process else { return false };
+    let class = classify(sender).or_else(|| runtime_around(incident));
+    class == Some(Class::Runtime) && is_contained(incident) && sender.pid != incident.victim.process.pid
+}
+
+/// A runtime that runs in a container itself is one for the containers within that: Docker in Docker, kind.
+fn runtime_around(incident: &Incident) -> Option<Class> {
+    let sender = incident.sender.container.as_ref()?;
+    let outer = std::iter::successors(incident.container.as_ref()?.outer.as_deref(), |c| c.outer.as_deref());
+    let is_around = outer.into_iter().any(|outer| outer.id == sender.id);
+    incident.sender.process.as_ref().and_then(program_class).filter(|class| is_around && *class == Class::Runtime)
+}
+
 fn is_contained(incident: &Incident) -> bool {
     let process = &incident.victim.process;
     incident.container.is_some() || process.pid_in_namespace.is_some_and(|pid| pid != process.pid)
@@ -159,7 +175,11 @@ fn same_container(incident: &Incident) -> bool {
 /// The last stop signal that a runtime sent to the victim before the kill.
 #[must_use]
 pub fn stop_request(incident: &Incident) -> Option<&Preceding> {
-    incident.preceding.iter().rev().find(|p| classify(&p.sender) == Some(Class::Runtime))
+    let around = runtime_around(incident).is_some();
+    let is_runtime = |p: &&Preceding| {
+        classify(&p.sender).or_else(|| program_class(&p.sender).filter(|_| around)) == Some(Class::Runtime)
+    };
+    incident.preceding.iter().rev().find(is_runtime)
 }
 
 #[cfg(test)]

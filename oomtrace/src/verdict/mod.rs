@@ -3,6 +3,7 @@
 pub mod contradiction;
 pub mod evidence;
 pub mod judge;
+pub mod requester;
 pub mod senders;
 
 use crate::advice::advise;
@@ -12,6 +13,7 @@ use crate::node::signals::SIGKILL;
 /// Judges a kill and adds what to do about it; another signal has no verdict.
 #[must_use]
 pub fn conclude(mut incident: Incident) -> Record {
+    requester::settle(&mut incident);
     if incident.signal.number != SIGKILL {
         return Record::Signal(incident);
     }

@@ -75,11 +75,27 @@ const INTERPRETERS: &[&str] = &["python*", "ruby*", "node", "perl"];
 #[must_use]
 pub fn classify(process: &Process) -> Option<Class> {
     let in_container = process.cgroup.as_deref().is_some_and(|path| Placement::parse(path).container.is_some());
-    if in_container {
-        return None;
-    }
+    if in_container { None } else { program_class(process) }
+}
+
+/// The class of the program, wherever it runs.
+#[must_use]
+pub fn program_class(process: &Process) -> Option<Class> {
     let name = program(process)?;
     PROGRAMS.iter().find(|(program, _)| matches(name, program)).map(|(_, class)| *class)
+}
+
+/// Daemons of runtimes, which do what others ask for; and what works for them.
+const DAEMONS: &[&str] =
+    &["dockerd", "containerd", "containerd-shim*", "crio", "conmon", "conmonrs", "lxc-start", "docker-proxy"];
+
+/// The process is a runtime's daemon, or works for one.
+#[must_use]
+pub fn is_daemon(process: &Process) -> bool {
+    let Some(name) = program(process) else { return false };
+    // `podman system service` answers podman's socket; without that podman has no daemon.
+    let serves = || process.cmdline.iter().flatten().any(|argument| argument == "service");
+    DAEMONS.iter().any(|daemon| matches(name, daemon)) || (name == "podman" && serves())
 }
 
 /// The program that manages processes which `process` runs, and the limit of it that ends them.
@@ -132,7 +148,9 @@ fn matches(name: &str, pattern: &str) -> bool {
     }
 }
 
-fn file_name(path: &str) -> &str {
+/// The last part of an executable's path.
+#[must_use]
+pub fn file_name(path: &str) -> &str {
     // A program that was replaced while it ran, as on an upgrade, is shown with this suffix (proc(5)).
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
     path.rsplit('/').next().unwrap_or(path)

@@ -7,6 +7,7 @@ mod aftermath;
 pub mod filter;
 mod naming;
 pub mod stages;
+mod surroundings;
 
 use std::future::Future;
 use std::io;
@@ -17,11 +18,13 @@ use oomtrace_common::event::WIRE_VERSION;
 use crate::container::directory::Directory;
 use crate::facts::Facts;
 use crate::facts::live::Live;
+use crate::incident::clients::Socket;
 use crate::incident::correlate::Correlator;
 use crate::incident::model::{Lost, Ready, Record, SCHEMA};
 use crate::node::clock::boot_now;
 use crate::node::heap;
 use crate::node::identity::Identity;
+use crate::probe::event::Event;
 use crate::probe::hook::Hook;
 use crate::probe::load::{LoadError, LostCounter, Probe};
 use crate::probe::ring::Ring;
@@ -31,6 +34,7 @@ use aftermath::Aftermath;
 use filter::Filter;
 use naming::Naming;
 use stages::Stages;
+use surroundings::{Found, Surroundings};
 
 /// Why watching ended early.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +49,12 @@ pub enum WatchError {
     Output(#[from] io::Error),
     #[error("cannot write the recording: {0}")]
     Record(io::Error),
+}
+
+/// Whom to ask about containers, and where others ask for their end.
+pub struct Around {
+    pub directory: Directory,
+    pub sockets: Vec<Socket>,
 }
 
 /// Pages of 4 KiB where the kernel does not say.
@@ -69,18 +79,20 @@ pub struct Tally {
 /// `BrokenPipe`.
 pub async fn run(
     probe: Probe,
-    directory: Directory,
+    around: Around,
     filter: Filter,
     recorder: Option<Recorder>,
     sink: &mut dyn Sink,
     stop: impl Future<Output = ()>,
 ) -> Result<Tally, WatchError> {
-    let start = start(&probe);
-    let Probe { ebpf, events, lost, .. } = probe;
+    let Around { directory, sockets } = around;
+    let start = start(&probe, &sockets);
+    let Probe { ebpf, events, lost, sockets: watched, .. } = probe;
     // Holds the programs for as long as this runs.
     let _ebpf = ebpf;
     let mut ring = Ring::new(events).map_err(WatchError::Ring)?;
-    let live = Live::new(start.page_size);
+    let mut surroundings = Surroundings::new(directory.clone(), sockets, watched);
+    let live = Live::new(start.page_size, surroundings.tracker());
     let facts: Box<dyn Facts> = match &recorder {
         Some(recorder) => {
             recorder.start(&start);
@@ -92,12 +104,18 @@ pub async fn run(
     let mut correlator = Correlator::new(start.hooks());
     let mut out = Out { sink, filter, tally: Tally::default(), recorder: recorder.clone() };
     out.sink.put(&Record::Ready(start.ready))?;
-    let hold = |stages: &mut Stages, record: &[u8]| {
+    let hold = |stages: &mut Stages, surroundings: &mut Surroundings, record: &[u8]| {
+        match stages.decode(record) {
+            // What containers there are is recorded as answers: names are asked for but once.
+            Some(Event::Cgroup(change)) => return surroundings.cgroup(&change),
+            Some(event) => stages.hold(event),
+            None => {}
+        }
         if let Some(recorder) = &recorder {
             recorder.event(record);
         }
-        stages.hold(record);
     };
+    let mut search = surroundings.start();
     let mut aftermath = Aftermath::new(directory.clone());
     let mut naming = Naming::new(directory, recorder.clone());
     let mut stop = std::pin::pin!(stop);
@@ -111,16 +129,29 @@ pub async fn run(
             biased;
             () = &mut stop => break,
             incident = naming.next(), if !naming.is_idle() => out.put(incident, &mut aftermath)?,
-            read = ring.read(|record| hold(&mut stages, record)), if naming.has_room() => {
+            read = ring.read(|record| hold(&mut stages, &mut surroundings, record)), if naming.has_room() => {
                 read.map_err(WatchError::Ring)?;
-                out.lost(&lost)?;
+                if out.lost(&lost)? {
+                    // What came and went may be among it.
+                    surroundings.walk(&mut search);
+                }
                 correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
             }
+            found = search.next() => match found {
+                Found::Containers(walked) => surroundings.walked(walked),
+                Found::Standing(standing) => {
+                    if let Some(recorder) = &recorder {
+                        recorder.standing(&standing);
+                    }
+                    surroundings.follow(&standing);
+                    stages.standing(&standing);
+                }
+            },
             said = aftermath.next(), if !aftermath.is_idle() => out.said(said)?,
             () = sleep(deadline), if deadline.is_some() => {
                 // The clock decides only about what was in the ring by then.
                 let now = boot_now()?;
-                ring.drain(|record| hold(&mut stages, record));
+                ring.drain(|record| hold(&mut stages, &mut surroundings, record));
                 correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
                 let done = correlator.advance(now);
                 if let Some(recorder) = recorder.as_ref().filter(|_| !done.is_empty()) {
@@ -130,7 +161,7 @@ pub async fn run(
             }
         }
     }
-    ring.drain(|record| hold(&mut stages, record));
+    ring.drain(|record| hold(&mut stages, &mut surroundings, record));
     correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
     let rest = correlator.finish();
     naming.start(rest, &mut stages, &out.filter);
@@ -144,7 +175,7 @@ pub async fn run(
 }
 
 /// What is true for the whole run.
-fn start(probe: &Probe) -> Start {
+fn start(probe: &Probe, sockets: &[Socket]) -> Start {
     let identity = Identity::read();
     let page_size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
     let process_exit = probe.has(Hook::SchedProcessExit);
@@ -164,6 +195,7 @@ fn start(probe: &Probe) -> Start {
         mark_victim: probe.has(Hook::MarkVictim),
         process_exit,
         reads_victims: at_exit || probe.has(Hook::SignalDeliver),
+        sockets: if probe.has(Hook::UnixConnect) { sockets.to_vec() } else { Vec::new() },
     }
 }
 
@@ -216,9 +248,9 @@ impl Out<'_> {
         self.sink.put(&record)
     }
 
-    /// Says how many events were lost since the last time. An event that does not fit means that the ring was full, so
+    /// Says how many events were lost since the last time, and whether there were any. An event that does not fit means that the ring was full, so
     /// there is always a read after it to notice.
-    fn lost(&mut self, counter: &LostCounter) -> Result<(), WatchError> {
+    fn lost(&mut self, counter: &LostCounter) -> Result<bool, WatchError> {
         let lost = counter.read()?;
         let events = lost.saturating_sub(self.tally.lost);
         if events > 0 {
@@ -232,7 +264,7 @@ impl Out<'_> {
             }
             self.sink.put(&Record::Lost(Lost { events }))?;
         }
-        Ok(())
+        Ok(events > 0)
     }
 
     /// Nothing waits in memory while oomtrace does.

@@ -55,11 +55,11 @@ impl Naming {
     /// Starts naming each episode that the filter may want.
     pub fn start(&mut self, episodes: Vec<Episode>, stages: &mut Stages, filter: &Filter) {
         for episode in episodes.into_iter().filter(|episode| filter.may_want(episode)) {
-            let Draft { mut incident, victim_runtime, sender_runtime } = stages.draft(episode);
+            let Draft { mut incident, places } = stages.draft(episode);
             self.waiting.push_back(if Names::are_wanted(&incident) {
                 let (directory, recorder) = (self.directory.clone(), self.recorder.clone());
                 Waiting::Asking(tokio::task::spawn_local(async move {
-                    let names = Names::ask(&incident, victim_runtime, sender_runtime, &directory).await;
+                    let names = Names::ask(&incident, &places, &directory).await;
                     if let Some(recorder) = recorder {
                         recorder.names(&incident.id, &names);
                     }

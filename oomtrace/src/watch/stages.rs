@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use crate::facts::Facts;
+use crate::incident::asking::Connections;
 use crate::incident::assemble::{Context, Draft, assemble};
+use crate::incident::clients::{Clients, Socket, Standing};
 use crate::incident::correlate::Episode;
 use crate::incident::oom::owner_path;
 use crate::node::identity::Identity;
@@ -33,6 +35,9 @@ pub struct Stages {
     choice: Option<OomChoice>,
     /// The thread in whose context a cgroup is being killed as one, and when it last marked a member.
     group: Option<(u32, BootNs)>,
+    /// Who is connected to runtimes.
+    clients: Clients,
+    sockets: Vec<Socket>,
 }
 
 impl Stages {
@@ -48,24 +53,56 @@ impl Stages {
             snapshots: HashMap::new(),
             choice: None,
             group: None,
+            clients: Clients::default(),
+            sockets: start.sockets.clone(),
         }
     }
 
-    /// Decodes one record and keeps it for [`Self::take_held`]. Asks the node now: a killed process soon has nothing to
-    /// show.
-    pub fn hold(&mut self, record: &[u8]) {
-        let mut event = match decode(record, self.page_size) {
-            Ok(event) => event,
+    /// Decodes one record; none when it is damaged.
+    pub fn decode(&self, record: &[u8]) -> Option<Event> {
+        match decode(record, self.page_size) {
+            Ok(event) => Some(event),
             // The kernel side and this decoder are built together, so this is a bug worth a line.
-            Err(error) => return log::error!("undecodable event of {} bytes: {error}", record.len()),
-        };
+            Err(error) => {
+                log::error!("undecodable event of {} bytes: {error}", record.len());
+                None
+            }
+        }
+    }
+
+    /// Decodes one record and holds it.
+    pub fn hold_record(&mut self, record: &[u8]) {
+        if let Some(event) = self.decode(record) {
+            self.hold(event);
+        }
+    }
+
+    /// Keeps an event for [`Self::take_held`]. Asks the node now: a killed process soon has nothing to show, and a client that
+    /// has its answer neither.
+    pub fn hold(&mut self, mut event: Event) {
         match &mut event {
             Event::Signal(signal) => self.signal(signal),
             Event::Oom(choice) => self.choice = Some((**choice).clone()),
             Event::MarkVictim(mark) => self.mark(mark),
             Event::Exit(_) | Event::Deliver(_) => {}
+            Event::Cgroup(_) => return,
+            Event::Connect(connect) => {
+                for ancestor in &connect.ancestors {
+                    self.facts.process(ancestor.key);
+                }
+                return self.clients.connect((**connect).clone());
+            }
+            Event::Disconnect(disconnect) => return self.clients.disconnect(*disconnect),
         }
         self.held.push(event);
+    }
+
+    /// Takes those that were connected to runtimes before.
+    pub fn standing(&mut self, standing: &[Standing]) {
+        for client in standing {
+            self.facts.process(ProcessKey { pid: client.pid, start: client.start });
+        }
+        self.clients.standing(standing);
     }
 
     fn signal(&mut self, signal: &mut Signal) {
@@ -110,8 +147,9 @@ impl Stages {
     pub fn draft(&mut self, episode: Episode) -> Draft {
         let snapshot = episode.chosen.victim().and_then(|victim| self.snapshots.remove(&victim.key));
         let clock = self.facts.clock(episode.at());
-        let mut context =
-            Context { identity: &self.identity, clock, facts: self.facts.as_mut(), sees_exits: self.sees_exits };
+        let asking = Connections { clients: &self.clients, sockets: &self.sockets, seen: !self.sockets.is_empty() };
+        let facts = self.facts.as_mut();
+        let mut context = Context { identity: &self.identity, clock, facts, sees_exits: self.sees_exits, asking };
         assemble(episode, snapshot, &mut context)
     }
 }

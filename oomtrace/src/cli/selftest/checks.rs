@@ -21,7 +21,7 @@ impl Checks {
     /// Every hook is attached.
     pub fn hooks(&mut self, probe: &Probe) -> io::Result<()> {
         for hook in Hook::ALL.into_iter().filter(|hook| !probe.unneeded.contains(hook)) {
-            if hook == Hook::OomKillProcess && !probe.has(hook) {
+            if hook.may_be_refused() && !probe.has(hook) {
                 writeln!(io::stdout(), "miss  {} is not attached  ({})", hook.name(), hook.cost())?;
                 continue;
             }

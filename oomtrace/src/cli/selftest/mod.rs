@@ -53,14 +53,14 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
     let by_record = probe.has(Hook::OomKillProcess);
     let (records, mut seen) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel::<()>();
-    let directory = options.directory();
+    let around = options.around();
     let watching = tokio::task::spawn_local(async move {
         let mut sink = Channel(records);
         let stopped = async {
             // A sender that is dropped means stop, too.
             _ = stopped.await;
         };
-        watch::run(probe, directory, Filter::default(), None, &mut sink, stopped).await
+        watch::run(probe, around, Filter::default(), None, &mut sink, stopped).await
     });
     match kill_by_oom(&mut seen).await {
         Ok((pid, scratch, incident)) => checks.oom(&incident, pid, &scratch, LIMIT_BYTES, by_record)?,

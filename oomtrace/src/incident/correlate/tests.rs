@@ -56,6 +56,7 @@ fn at_time(event: Event, at: BootNs) -> Event {
             Event::Exit(e)
         }
         Event::Deliver(d) => Event::Deliver(Deliver { at, ..d }),
+        other @ (Event::Cgroup(_) | Event::Connect(_) | Event::Disconnect(_)) => other,
     }
 }
 

@@ -92,7 +92,10 @@ fn from_6_16_on_a_process_has_its_memory_when_it_exits() {
         let layout = resolve(kernel);
         let old = ["5.10.218", "5.10.262", "6.1.176", "6.12.95"].contains(&kernel.name);
         assert_eq!(layout.process_exit, Some(!old), "{}", kernel.name);
-        assert!(layout.signal_deliver, "{}", kernel.name);
+        assert!(layout.signal_deliver && layout.cgroups, "{}", kernel.name);
+        // 6.3
+        let has_data_ready = !["5.10.218", "5.10.262", "6.1.176"].contains(&kernel.name);
+        assert_eq!(layout.sk_data_ready, has_data_ready, "{}", kernel.name);
     }
 }
 
@@ -116,7 +119,8 @@ fn without_types_everything_is_missing_and_nothing_is_invented() {
 fn each_field_is_resolved_once_and_its_loss_has_a_price() {
     for (field, _) in Layout::UNKNOWN.fields() {
         let computed = ["mm_rss_stat", "mm_rss_stat_stride", "signal_pgrp", "k_sigaction_size"];
-        let elsewhere = computed.contains(&field) || ["upid_size", "css_set_memory"].contains(&field);
+        let elsewhere =
+            computed.contains(&field) || ["upid_size", "css_set_memory", "unix_address_path"].contains(&field);
         let resolved = MEMBERS.iter().filter(|m| m.0 == field).count();
         assert_eq!(resolved, usize::from(!elsewhere), "{field}");
         let priced = COSTS.iter().filter(|(fields, _)| fields.contains(&field)).count();

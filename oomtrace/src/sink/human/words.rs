@@ -1,7 +1,8 @@
 //! The parts of a block, in words.
 
 use crate::incident::model::{
-    Cause, Confidence, Container, Disposition, Exit, Incident, OomOrigin, Preceding, Process, SignalPath,
+    Cause, Confidence, Container, Disposition, Exit, Incident, Login, OomOrigin, Preceding, Process, Requester,
+    SignalPath,
 };
 use crate::incident::text::{
     container_name, duration_ms, duration_us, ended, init_ended, path_name, process, short_id,
@@ -52,6 +53,47 @@ pub fn described(process_: &Process) -> String {
     }
 }
 
+/// Ancestors shown; the JSON has all.
+const ANCESTORS: usize = 4;
+
+/// `  <  bash[812]  <  sshd[700]`
+pub fn parents(ancestors: &[Process]) -> String {
+    let shown: String = ancestors.iter().take(ANCESTORS).map(|parent| format!("  <  {}", process(parent))).collect();
+    let more = if ancestors.len() > ANCESTORS { "  <  …" } else { "" };
+    format!("{shown}{more}")
+}
+
+/// `alice (uid 1000)`
+pub fn user(process: &Process) -> Option<String> {
+    let uid = process.uid?;
+    Some(process.user.as_ref().map_or_else(|| format!("uid {uid}"), |user| format!("{user} (uid {uid})")))
+}
+
+/// Who logged in, and where.
+pub fn login(login: &Login) -> Vec<String> {
+    let who = match (&login.user, login.uid) {
+        (Some(user), _) => Some(format!("logged in as {user}")),
+        (None, Some(uid)) => Some(format!("logged in as uid {uid}")),
+        (None, None) => None,
+    };
+    who.into_iter().chain(login.tty.as_ref().map(|tty| format!("on {tty}"))).collect()
+}
+
+/// `docker[812] docker stop web, alice (uid 1000), on pts2  <  bash[700]`
+pub fn asked(requester: &Requester) -> String {
+    let container = requester.container.as_ref();
+    let place = container.map(|c| format!("in container {}", c.name.as_deref().unwrap_or_else(|| short_id(&c.id))));
+    let unit = requester.unit.as_ref().map(|unit| format!("in {unit}"));
+    let who: Vec<String> = user(&requester.process)
+        .into_iter()
+        .chain(requester.login.iter().flat_map(login))
+        .chain(place.or(unit))
+        .map(|part| format!(", {part}"))
+        .collect();
+    let doubt = if requester.confidence == Confidence::Possible { "possibly " } else { "" };
+    format!("{doubt}{}{}{}", described(&requester.process), who.concat(), parents(&requester.ancestors))
+}
+
 /// A command line that fits: ids cut to their first digits, the middle left out. What a runtime does comes at the end.
 fn command(cmdline: &[String]) -> String {
     let shortened: Vec<String> = cmdline.iter().map(|argument| shorten_ids(argument)).collect();
@@ -90,6 +132,9 @@ pub fn about(container: &Container) -> String {
     {
         let service = labels.get("com.docker.compose.service").map(|s| format!("/{s}")).unwrap_or_default();
         parts.push(format!("compose {project}{service}"));
+    }
+    if let Some(outer) = &container.outer {
+        parts.push(format!("in {}", outer.name.as_deref().unwrap_or_else(|| short_id(&outer.id))));
     }
     parts.join(" · ")
 }

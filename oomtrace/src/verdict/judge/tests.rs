@@ -65,6 +65,7 @@ pub fn kill(exe: &str) -> Incident {
         missing: Vec::new(),
         init_end: None,
         noted: Vec::new(),
+        asking: crate::incident::model::Asking::default(),
     }
 }
 

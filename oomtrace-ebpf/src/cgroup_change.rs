@@ -1,0 +1,56 @@
+//! `cgroup:cgroup_mkdir`, `cgroup_rename`, `cgroup_rmdir`, `cgroup_release`: a cgroup comes, gets another name, and goes.
+//! Argument: the cgroup (include/trace/events/cgroup.h, 4.13 to 7.3). `mkdir` fires before any process can be in it.
+
+use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
+use oomtrace_common::event::{CGROUP_MADE, CGROUP_RELEASED, CGROUP_REMOVED, CGROUP_RENAMED, CgroupEvent, KIND_CGROUP};
+
+use crate::{
+    globals::{CGROUP_SCRATCH, settings},
+    kernel::cgroup,
+    record::{Record, count_lost},
+};
+
+#[raw_tracepoint(tracepoint = "cgroup_mkdir")]
+pub fn cgroup_mkdir(ctx: RawTracePointContext) -> i32 {
+    capture(ctx.arg(0), CGROUP_MADE);
+    0
+}
+
+#[raw_tracepoint(tracepoint = "cgroup_rename")]
+pub fn cgroup_rename(ctx: RawTracePointContext) -> i32 {
+    capture(ctx.arg(0), CGROUP_RENAMED);
+    0
+}
+
+#[raw_tracepoint(tracepoint = "cgroup_rmdir")]
+pub fn cgroup_rmdir(ctx: RawTracePointContext) -> i32 {
+    capture(ctx.arg(0), CGROUP_REMOVED);
+    0
+}
+
+#[raw_tracepoint(tracepoint = "cgroup_release")]
+pub fn cgroup_release(ctx: RawTracePointContext) -> i32 {
+    capture(ctx.arg(0), CGROUP_RELEASED);
+    0
+}
+
+#[inline(always)]
+fn capture(cgroup: u64, what: u32) {
+    let key = cgroup::key(cgroup);
+    let memory: u32 = settings!(memory_hierarchy);
+    // A container has a cgroup on each v1 hierarchy; two of them tell all that the others do.
+    if key.hierarchy != 0 && key.hierarchy != memory {
+        return;
+    }
+    let Some(scratch) = CGROUP_SCRATCH.get_ptr_mut(0) else { return count_lost() };
+    let record = Record::<CgroupEvent>::start(scratch);
+    let event = unsafe { &mut *record.event };
+    event.cgroup = key;
+    event.what = what;
+    if what == CGROUP_MADE || what == CGROUP_RENAMED {
+        cgroup::push_path(&record, cgroup);
+    }
+    event.path = record.section();
+    event.reserved = 0;
+    record.send(KIND_CGROUP, 0);
+}

@@ -1,0 +1,132 @@
+//! containerd's API (gRPC on a Unix socket): the labels and the image of a container, which its bundle does not have.
+//! `containerd.services.containers.v1.Containers/Get` (api/services/containers/v1/containers.proto, 1.0 to 2.1).
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prost::Message;
+use tokio::net::UnixStream;
+
+use super::metadata::Metadata;
+
+/// Where containerd listens, in its state folder.
+pub const SOCKET: &str = "containerd.sock";
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// A container with its OCI configuration has some 20 KiB.
+const MAX_BODY: usize = 4 << 20;
+/// gRPC's prefix: compressed or not, and the message's length.
+const PREFIX: usize = 5;
+
+#[derive(Clone, PartialEq, Message)]
+struct GetRequest {
+    #[prost(string, tag = "1")]
+    id: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct GetResponse {
+    #[prost(message, optional, tag = "1")]
+    container: Option<Container>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Container {
+    #[prost(map = "string, string", tag = "2")]
+    labels: HashMap<String, String>,
+    #[prost(string, tag = "3")]
+    image: String,
+}
+
+/// Why containerd gave no answer.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ContainerdError {
+    #[error("cannot connect to containerd at {}: {why}", socket.display())]
+    Connect { socket: PathBuf, why: String },
+    #[error("containerd at {} did not answer within {} s", socket.display(), TIMEOUT.as_secs())]
+    Timeout { socket: PathBuf },
+    #[error("containerd at {} gave no usable answer: {why}", socket.display())]
+    Answer { socket: PathBuf, why: String },
+}
+
+/// A client of one daemon.
+#[derive(Clone, Debug)]
+pub struct Containerd {
+    socket: PathBuf,
+}
+
+impl Containerd {
+    #[must_use]
+    pub fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// The socket's path.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Labels and image of a container in one of containerd's namespaces.
+    ///
+    /// # Errors
+    /// When containerd does not answer in time, or does not know the container.
+    pub async fn get(&self, namespace: &str, id: &str) -> Result<Metadata, ContainerdError> {
+        let timeout = |_| ContainerdError::Timeout { socket: self.socket.clone() };
+        let body = tokio::time::timeout(TIMEOUT, self.exchange(namespace, id)).await.map_err(timeout)??;
+        let message = body.get(PREFIX..).ok_or_else(|| self.answer("it is empty"))?;
+        let response = GetResponse::decode(message).map_err(|error| self.answer(&error.to_string()))?;
+        let container = response.container.ok_or_else(|| self.answer("it names no container"))?;
+        let labels: BTreeMap<String, String> = container.labels.into_iter().collect();
+        let named = |key: &str| labels.get(key).cloned();
+        Ok(Metadata {
+            name: named("nerdctl/name").or_else(|| named("io.kubernetes.container.name")),
+            image: Some(container.image).filter(|image| !image.is_empty()),
+            labels: Some(labels),
+            ..Metadata::default()
+        }
+        .bounded())
+    }
+
+    async fn exchange(&self, namespace: &str, id: &str) -> Result<Bytes, ContainerdError> {
+        let failed = |error: hyper::Error| self.answer(&error.to_string());
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|e| ContainerdError::Connect { socket: self.socket.clone(), why: e.to_string() })?;
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(failed)?;
+        // The connection ends with this future, also when the time-out drops it.
+        let _connection = super::AbortOnDrop(tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                log::debug!("connection to containerd: {error}");
+            }
+        }));
+        let message = GetRequest { id: id.to_owned() }.encode_to_vec();
+        let mut body = vec![0];
+        body.extend(u32::try_from(message.len()).unwrap_or_default().to_be_bytes());
+        body.extend(message);
+        let request = Request::post("http://localhost/containerd.services.containers.v1.Containers/Get")
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("containerd-namespace", namespace)
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| self.answer(&error.to_string()))?;
+        let response = sender.send_request(request).await.map_err(failed)?;
+        let refused = response.headers().get("grpc-message").and_then(|why| why.to_str().ok()).map(str::to_owned);
+        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+        let body = body.map_err(|error| self.answer(&error.to_string()))?;
+        let trailer = body.trailers().and_then(|trailers| trailers.get("grpc-message")?.to_str().ok());
+        if let Some(why) = refused.or_else(|| trailer.map(str::to_owned)).filter(|why| !why.is_empty()) {
+            return Err(self.answer(&why));
+        }
+        Ok(body.to_bytes())
+    }
+
+    fn answer(&self, why: &str) -> ContainerdError {
+        ContainerdError::Answer { socket: self.socket.clone(), why: why.to_owned() }
+    }
+}

@@ -1,0 +1,147 @@
+//! What a runtime knows of a container, whichever runtime it is.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::placement::Runtime;
+use crate::incident::model::{Container, Limits, Pod};
+
+/// Bytes of names and labels that are kept of one container. Anybody may start a container with labels of megabytes.
+const MAX_LABELS: usize = 16 << 10;
+/// Bytes of one name or image that are kept; Docker's own names and references stay far below.
+const MAX_NAME: usize = 1024;
+
+/// See the module's documentation. What is not known is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    pub runtime: Option<Runtime>,
+    pub name: Option<String>,
+    pub image: Option<String>,
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Its first process, on the host. It changes with each start.
+    pub init_pid: Option<u32>,
+    pub pod: PodNames,
+    pub limits: Option<Limits>,
+    /// As the runtime writes it: `always`, `on-failure:3`.
+    pub restart_policy: Option<String>,
+    /// Labels were left out because there were too many.
+    pub cut: bool,
+}
+
+/// A pod's names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodNames {
+    pub name: Option<String>,
+    pub namespace: Option<String>,
+    pub uid: Option<String>,
+}
+
+impl PodNames {
+    /// Nothing says that there is a pod.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Metadata {
+    /// Bounded in size.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        for text in [
+            &mut self.name,
+            &mut self.image,
+            &mut self.restart_policy,
+            &mut self.pod.name,
+            &mut self.pod.namespace,
+            &mut self.pod.uid,
+        ] {
+            if text.as_ref().is_some_and(|text| text.len() > MAX_NAME) {
+                *text = None;
+                self.cut = true;
+            }
+        }
+        let mut size = 0;
+        if let Some(labels) = &mut self.labels {
+            let before = labels.len();
+            labels.retain(|key, value| {
+                let with = size + key.len() + value.len();
+                let fits = with <= MAX_LABELS;
+                if fits {
+                    size = with;
+                }
+                fits
+            });
+            self.cut |= labels.len() < before;
+        }
+        self
+    }
+
+    /// Fills in what is not known yet.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            runtime: self.runtime.or(other.runtime),
+            name: self.name.or(other.name),
+            image: self.image.or(other.image),
+            labels: self.labels.or(other.labels),
+            init_pid: self.init_pid.or(other.init_pid),
+            pod: PodNames {
+                name: self.pod.name.or(other.pod.name),
+                namespace: self.pod.namespace.or(other.pod.namespace),
+                uid: self.pod.uid.or(other.pod.uid),
+            },
+            limits: self.limits.or(other.limits),
+            restart_policy: self.restart_policy.or(other.restart_policy),
+            cut: self.cut || other.cut,
+        }
+    }
+
+    /// Adds it to a container that is known by its path, all but the first process.
+    pub fn describe(&self, container: &mut Container) {
+        if container.runtime.is_none() {
+            container.runtime = self.runtime.map(|runtime| runtime.name().to_owned());
+        }
+        container.name.clone_from(&self.name);
+        container.image.clone_from(&self.image);
+        container.labels.clone_from(&self.labels);
+        container.limits.clone_from(&self.limits);
+        container.restart_policy.clone_from(&self.restart_policy);
+        if !self.pod.is_empty() || container.pod.is_some() {
+            let pod: &mut Pod = container.pod.get_or_insert_default();
+            pod.name.clone_from(&self.pod.name);
+            pod.namespace.clone_from(&self.pod.namespace);
+            pod.uid = pod.uid.take().or_else(|| self.pod.uid.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_sizes_are_cut_and_said() {
+        let long = "x".repeat(MAX_LABELS);
+        let labels = [("a", "1"), ("b", long.as_str()), ("c", "3")];
+        let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let name = Some("n".repeat(MAX_NAME + 1));
+        let metadata = Metadata { name, labels: Some(labels), image: Some("i".to_owned()), ..Metadata::default() };
+        let bounded = metadata.bounded();
+        assert_eq!((bounded.name, bounded.image.as_deref(), bounded.cut), (None, Some("i"), true));
+        assert_eq!(bounded.labels.unwrap().into_keys().collect::<Vec<_>>(), ["a", "c"]);
+        let small = Metadata { name: Some("web".to_owned()), ..Metadata::default() };
+        assert_eq!(small.clone().bounded(), small);
+    }
+
+    #[test]
+    fn the_first_answer_counts_and_the_second_fills_in() {
+        let with = |name: Option<&str>, image: Option<&str>| Metadata {
+            name: name.map(str::to_owned),
+            image: image.map(str::to_owned),
+            ..Metadata::default()
+        };
+        assert_eq!(with(Some("a"), None).or(with(Some("b"), Some("i"))), with(Some("a"), Some("i")));
+    }
+}

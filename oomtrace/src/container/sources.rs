@@ -1,0 +1,126 @@
+//! Whom to ask about a container: one place for all runtimes.
+
+use std::path::PathBuf;
+
+use tokio::task::spawn_blocking;
+
+use super::bundle::Bundles;
+use super::containerd::Containerd;
+use super::docker::{Docker, DockerError};
+use super::metadata::Metadata;
+use super::oci_state::States;
+use super::placement::{ContainerPlace, Runtime};
+use super::{lxc, storage};
+use crate::node::users;
+
+/// Every runtime's daemon or files.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    pub docker: Docker,
+    pub containerd: Containerd,
+    pub bundles: Bundles,
+    pub states: States,
+}
+
+/// Why nothing more is known of a container, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// Docker, which is worth asking later.
+    Docker(DockerError),
+    Other(String),
+}
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Docker(error) => write!(f, "the container's name, image and labels ({error})"),
+            Self::Other(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Sources {
+    /// Asks all but Docker, whose answers are bounded by its own client; none for a container of Docker's.
+    pub async fn ask(&self, place: &ContainerPlace) -> Option<Result<Metadata, Unknown>> {
+        let files = {
+            let (bundles, states, place) = (self.bundles.clone(), self.states.clone(), place.clone());
+            spawn_blocking(move || read(&bundles, &states, &place)).await
+        };
+        let Ok(Files { said, namespace }) = files else {
+            return Some(Err(Unknown::Other("the container's name (the task that reads it failed)".to_owned())));
+        };
+        match (said?, namespace) {
+            (Ok(metadata), Some(namespace)) => Some(Ok(self.with_labels(metadata, &namespace, &place.id).await)),
+            (said, _) => Some(said),
+        }
+    }
+
+    /// The bundle names the pod; labels are containerd's alone. Without them the container still has its name.
+    async fn with_labels(&self, metadata: Metadata, namespace: &str, id: &str) -> Metadata {
+        match self.containerd.get(namespace, id).await {
+            Ok(said) => metadata.or(said),
+            Err(error) => {
+                log::debug!("{error}");
+                metadata
+            }
+        }
+    }
+}
+
+/// What files say.
+struct Files {
+    /// None of a container of Docker's.
+    said: Option<Result<Metadata, Unknown>>,
+    /// containerd's, whose API has more.
+    namespace: Option<String>,
+}
+
+impl Files {
+    const DOCKER: Self = Self { said: None, namespace: None };
+}
+
+/// Reads the runtime's files. On a file system that hangs this hangs, which is why it has a thread of its own.
+fn read(bundles: &Bundles, states: &States, place: &ContainerPlace) -> Files {
+    let said = |said| Files { said: Some(said), namespace: None };
+    let user = place.user();
+    match place.runtime {
+        Some(Runtime::Docker) => Files::DOCKER,
+        Some(runtime @ (Runtime::Runc | Runtime::Crun)) => {
+            said(states.find(runtime, &place.id, user).ok_or_else(|| {
+                Unknown::Other(format!("the container's first process ({}'s state of it is gone)", runtime.name()))
+            }))
+        }
+        Some(Runtime::Lxc) => said(Ok(lxc::find(&place.id))),
+        Some(Runtime::Podman) => {
+            let home = user.and_then(users::home).map(PathBuf::from);
+            let stored = storage::find(home.as_deref(), &place.id);
+            said(stored.map(|known| with(known, Runtime::Podman)).ok_or_else(|| {
+                let id = &place.id;
+                Unknown::Other(format!("the container's name and image (containers/storage has no container {id})"))
+            }))
+        }
+        Some(runtime @ (Runtime::Containerd | Runtime::Crio | Runtime::Nerdctl)) => match bundles.find(&place.id) {
+            Ok(found) => {
+                let mut metadata = with(found.metadata, runtime);
+                if runtime == Runtime::Crio {
+                    metadata = metadata.or(storage::find(None, &place.id).unwrap_or_default());
+                }
+                Files { said: Some(Ok(metadata)), namespace: found.namespace }
+            }
+            Err(error) => said(Err(Unknown::Other(format!("the container's name and image ({error})")))),
+        },
+        // A bare id is Docker's, or a pod's whose runtime is containerd or CRI-O: whoever has a bundle of it made it. Docker's
+        // containers have one too, made by containerd in its own namespace, with less in it than Docker knows.
+        None => match bundles.find(&place.id) {
+            Ok(found) if !found.metadata.pod.is_empty() || place.pod.is_some() => {
+                let runtime = if found.namespace.is_some() { Runtime::Containerd } else { Runtime::Crio };
+                Files { said: Some(Ok(with(found.metadata, runtime))), namespace: found.namespace }
+            }
+            _ => Files::DOCKER,
+        },
+    }
+}
+
+fn with(metadata: Metadata, runtime: Runtime) -> Metadata {
+    Metadata { runtime: Some(runtime), ..metadata }
+}

@@ -1,0 +1,291 @@
+//! Which containers have a cgroup: a walk at start, and from then on what the kernel says when a cgroup comes, is renamed
+//! or goes. It says so before the first process is in it.
+//!
+//! Only containers' own cgroups are kept: a kill brings its victim's whole path along. What a path does not tell, that a
+//! cgroup of any name is a container of runc's or crun's, is found out here while the runtime still knows.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use oomtrace_common::event::CgroupKey;
+
+use super::oci_state::States;
+use super::placement::{ContainerPlace, Placement, user_of};
+use crate::node::cgroups::{Hierarchy, Version};
+use crate::probe::event::CgroupChange;
+
+/// Containers that are kept at most; more cgroups than this are not on one machine.
+const CAPACITY: usize = 1 << 17;
+/// Levels that a walk goes down.
+const MAX_DEPTH: usize = 24;
+
+/// A cgroup: its hierarchy and its id there.
+type Key = (u32, u64);
+
+/// What came of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    Appeared(ContainerPlace),
+    Gone(ContainerPlace),
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    states: States,
+    containers: HashMap<Key, ContainerPlace>,
+    /// By path: containers that their path does not tell.
+    unnamed: HashMap<String, ContainerPlace>,
+    /// What came and went while a walk is under way, which may have seen it or not.
+    walking: Option<Walking>,
+}
+
+#[derive(Debug, Default)]
+struct Walking {
+    made: HashSet<Key>,
+    gone: HashSet<Key>,
+}
+
+/// A container's cgroup that a walk found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walked {
+    key: Key,
+    place: ContainerPlace,
+}
+
+impl Tracker {
+    #[must_use]
+    pub fn new(states: States) -> Self {
+        Self { states, ..Self::default() }
+    }
+
+    /// Takes what the kernel says.
+    pub fn take(&mut self, change: &CgroupChange) -> Vec<Change> {
+        let CgroupKey { id, hierarchy, .. } = change.cgroup;
+        let key = (hierarchy, id);
+        let mut changes = Vec::new();
+        // A new name may be another container's, or no container's.
+        if let Some(place) = self.forget(key) {
+            changes.push(Change::Gone(place));
+        }
+        let place = change.path.as_ref().and_then(|path| place_of(path, &self.states));
+        if let Some(place) = place.filter(|place| self.keep(key, place.clone())) {
+            changes.push(Change::Appeared(place));
+        }
+        if let Some(walking) = &mut self.walking {
+            if change.path.is_some() { &mut walking.made } else { &mut walking.gone }.insert(key);
+        }
+        changes
+    }
+
+    /// A walk begins: what the kernel says from now on is surer than what it finds.
+    pub fn begin_walk(&mut self) {
+        self.walking = Some(Walking::default());
+    }
+
+    /// Takes what a walk found: what it did not find is gone, as when the kernel's word of it was lost.
+    pub fn end_walk(&mut self, found: Vec<Walked>) -> Vec<Change> {
+        let Walking { made, gone } = self.walking.take().unwrap_or_default();
+        let walked: HashSet<Key> = found.iter().map(|walked| walked.key).collect();
+        let is_lost = |key: &&Key| !walked.contains(key) && !made.contains(key);
+        let lost: Vec<Key> = self.containers.keys().filter(is_lost).copied().collect();
+        let mut changes: Vec<Change> = lost.into_iter().filter_map(|key| self.forget(key)).map(Change::Gone).collect();
+        for Walked { key, place } in found {
+            if !gone.contains(&key) && !self.containers.contains_key(&key) && self.keep(key, place.clone()) {
+                changes.push(Change::Appeared(place));
+            }
+        }
+        changes
+    }
+
+    /// The container that the cgroup at `path` is of, or is below, where the path alone does not tell.
+    #[must_use]
+    pub fn container_at(&self, path: &str) -> Option<ContainerPlace> {
+        if self.unnamed.is_empty() {
+            return None;
+        }
+        let ends = path.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| at).skip(1);
+        let prefixes = std::iter::once(path.len()).chain(ends.collect::<Vec<_>>().into_iter().rev());
+        prefixes.filter_map(|end| path.get(..end)).find_map(|prefix| self.unnamed.get(prefix)).cloned()
+    }
+
+    /// Every container, each once.
+    #[must_use]
+    pub fn all(&self) -> Vec<ContainerPlace> {
+        let mut seen = HashSet::new();
+        let mut all: Vec<_> = self.containers.values().filter(|place| seen.insert(place.key())).cloned().collect();
+        all.sort_unstable_by(|a, b| a.cgroup.cmp(&b.cgroup));
+        all
+    }
+
+    /// How many cgroups are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.containers.len()
+    }
+
+    /// None is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.containers.is_empty()
+    }
+
+    fn keep(&mut self, key: Key, place: ContainerPlace) -> bool {
+        if self.containers.len() >= CAPACITY {
+            return false;
+        }
+        if Placement::parse(&place.cgroup).container.is_none() {
+            self.unnamed.insert(place.cgroup.clone(), place.clone());
+        }
+        self.containers.insert(key, place);
+        true
+    }
+
+    fn forget(&mut self, key: Key) -> Option<ContainerPlace> {
+        let place = self.containers.remove(&key)?;
+        self.unnamed.remove(&place.cgroup);
+        Some(place)
+    }
+}
+
+/// The container whose own cgroup is at `path`.
+fn place_of(path: &str, states: &States) -> Option<ContainerPlace> {
+    match Placement::parse(path).container {
+        Some(container) if container.cgroup == path => Some(container),
+        // A cgroup within a container, which is the container's own affair: what a runtime in it keeps is not seen here.
+        Some(_) => None,
+        None => {
+            let (runtime, id) = states.runtime_of(path.rsplit('/').next()?, user_of(path))?;
+            Some(ContainerPlace { id, runtime: Some(runtime), cgroup: path.to_owned(), pod: None, outer: None })
+        }
+    }
+}
+
+/// Finds every container's cgroup. Takes some 5 µs a cgroup; what cannot be read is left out.
+#[must_use]
+pub fn walk(hierarchies: &[Hierarchy], memory_id: u32, states: &States) -> Vec<Walked> {
+    let mut found = Vec::new();
+    for hierarchy in hierarchies {
+        let id = match hierarchy.version {
+            Version::V2 => 0,
+            Version::V1 if hierarchy.controllers.iter().any(|c| c == "memory") => memory_id,
+            Version::V1 => continue,
+        };
+        below(&hierarchy.mount, "", 0, &mut |path, inode| {
+            found.extend(place_of(path, states).map(|place| Walked { key: (id, inode), place }));
+        });
+    }
+    found
+}
+
+fn below(dir: &Path, path: &str, depth: usize, found: &mut impl FnMut(&str, u64)) {
+    if depth > MAX_DEPTH {
+        return;
+    }
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        // A cgroup's directory holds its files too.
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let Ok(metadata) = entry.metadata() else { continue };
+        let path = format!("{path}/{}", entry.file_name().to_string_lossy());
+        found(&path, metadata.ino());
+        below(&entry.path(), &path, depth + 1, found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::placement::Runtime;
+
+    const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
+
+    fn change(id: u64, path: Option<&str>) -> CgroupChange {
+        CgroupChange { at: 0, cgroup: CgroupKey { id, hierarchy: 4, level: 2 }, path: path.map(str::to_owned) }
+    }
+
+    fn shown(changes: &[Change]) -> Vec<(&str, &str)> {
+        changes
+            .iter()
+            .map(|change| match change {
+                Change::Appeared(place) => ("appeared", place.id.as_str()),
+                Change::Gone(place) => ("gone", place.id.as_str()),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn containers_come_and_go_and_what_is_none_is_not_kept() {
+        let mut tracker = Tracker::default();
+        let docker = format!("/docker/{ID}");
+        assert_eq!(shown(&tracker.take(&change(1, Some(&docker)))), [("appeared", ID)]);
+        for (id, path) in [(2, format!("{docker}/made-inside")), (3, "/system.slice/ssh.service".to_owned())] {
+            assert_eq!(tracker.take(&change(id, Some(&path))), []);
+        }
+        assert_eq!((tracker.len(), tracker.all().len()), (1, 1));
+        assert_eq!(tracker.take(&change(2, None)), []);
+        assert_eq!(shown(&tracker.take(&change(1, None))), [("gone", ID)]);
+        assert!(tracker.is_empty());
+    }
+
+    #[test]
+    fn the_same_id_on_another_hierarchy_is_another_cgroup() {
+        let mut tracker = Tracker::default();
+        tracker.take(&change(1, Some(&format!("/docker/{ID}"))));
+        let mut other = change(1, None);
+        other.cgroup.hierarchy = 0;
+        assert_eq!(tracker.take(&other), []);
+        assert_eq!(tracker.len(), 1);
+    }
+
+    #[test]
+    fn a_new_name_is_another_container() {
+        let mut tracker = Tracker::default();
+        tracker.take(&change(1, Some("/lxc.payload.a")));
+        assert_eq!(shown(&tracker.take(&change(1, Some("/lxc.payload.b")))), [("gone", "a"), ("appeared", "b")]);
+        assert_eq!(shown(&tracker.take(&change(1, Some("/plain")))), [("gone", "b")]);
+    }
+
+    #[test]
+    fn a_walk_brings_nothing_back_that_went_meanwhile() {
+        let mut tracker = Tracker::default();
+        let place = |name: &str| Placement::parse(&format!("/lxc.payload.{name}")).container.unwrap();
+        let walked = |id, name: &str| Walked { key: (4, id), place: place(name) };
+        tracker.take(&change(4, Some("/lxc.payload.d")));
+        tracker.begin_walk();
+        tracker.take(&change(1, None));
+        tracker.take(&change(2, Some("/lxc.payload.b")));
+        tracker.take(&change(5, Some("/lxc.payload.e")));
+        let changes = tracker.end_walk(vec![walked(1, "a"), walked(2, "b"), walked(3, "c")]);
+        // That 4 had gone was lost; 5 came when the walk was past it.
+        assert_eq!(shown(&changes), [("gone", "d"), ("appeared", "c")]);
+        assert_eq!(tracker.len(), 3);
+    }
+
+    #[test]
+    fn a_container_that_its_path_does_not_tell_is_found_by_the_path() {
+        let mut tracker = Tracker::default();
+        let place = |cgroup: &str| ContainerPlace {
+            id: "web".to_owned(),
+            runtime: Some(Runtime::Runc),
+            cgroup: cgroup.to_owned(),
+            pod: None,
+            outer: None,
+        };
+        tracker.end_walk(vec![Walked { key: (4, 1), place: place("/jobs/web") }]);
+        for (path, found) in [
+            ("/jobs/web", true),
+            ("/jobs/web/below/it", true),
+            ("/jobs", false),
+            ("/jobs/website", false),
+            ("/", false),
+        ] {
+            assert_eq!(tracker.container_at(path).is_some(), found, "{path}");
+        }
+        tracker.take(&change(1, None));
+        assert_eq!(tracker.container_at("/jobs/web"), None);
+    }
+}

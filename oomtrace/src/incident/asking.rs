@@ -1,0 +1,89 @@
+//! Who was connected to runtimes when one of them killed: from raw facts to what the judge chooses from.
+
+use super::assemble::{Context, describe, describe_ancestors, describe_login, locate};
+use super::clients::{Client, Clients, Seen, Socket, Standing};
+use super::model::{Asker, Asking, Login, Process};
+use crate::container::placement::Placement;
+use crate::probe::event::{BootNs, Connect};
+
+/// What is known of connections.
+#[derive(Clone, Copy)]
+pub struct Connections<'a> {
+    pub clients: &'a Clients,
+    pub sockets: &'a [Socket],
+    /// They are seen on this node.
+    pub seen: bool,
+}
+
+/// Everybody who may have asked for a kill at `at`.
+pub fn describe_all(at: BootNs, context: &mut Context<'_>) -> Asking {
+    let Connections { clients, sockets, seen } = context.asking;
+    let clients = clients
+        .by(at)
+        .into_iter()
+        .filter_map(|client| {
+            let socket = usize::try_from(client.socket).ok().and_then(|number| sockets.get(number))?;
+            Some(asker(client, socket, at, context))
+        })
+        .collect();
+    Asking { clients, seen, container: None }
+}
+
+/// Who a client is, whatever it was seen by.
+struct Known {
+    process: Process,
+    placement: Placement,
+    ancestors: Vec<Process>,
+    login: Option<Login>,
+}
+
+fn asker(client: &Client, socket: &Socket, at: BootNs, context: &mut Context<'_>) -> Asker {
+    let before_ms = |then: BootNs| at.saturating_sub(then) / 1_000_000;
+    let Known { process, placement, ancestors, login } = match &client.seen {
+        Seen::Connecting(connect) => connecting(connect, context),
+        Seen::Standing(standing) => self::standing(client, standing, context),
+    };
+    Asker {
+        process,
+        ancestors,
+        place: placement.container,
+        unit: placement.unit,
+        login,
+        socket: socket.path.clone(),
+        runtime: socket.runtime,
+        connected_before_ms: client.since.map(before_ms),
+        ended_before_ms: client.ended.filter(|ended| *ended <= at).map(before_ms),
+    }
+}
+
+fn connecting(connect: &Connect, context: &mut Context<'_>) -> Known {
+    let mut process = describe(&connect.task, context);
+    if let Some(cmdline) = &connect.cmdline {
+        process.cmdline = Some(cmdline.clone());
+        process.cmdline_truncated = connect.cmdline_truncated;
+    }
+    Known {
+        process,
+        placement: locate(&connect.task, context).1,
+        ancestors: describe_ancestors(&connect.ancestors, context),
+        login: describe_login(&connect.task, connect.tty.as_ref(), context),
+    }
+}
+
+fn standing(client: &Client, standing: &Standing, context: &mut Context<'_>) -> Known {
+    let details = context.facts.process(client.key).clone();
+    let process = Process {
+        pid: standing.pid,
+        comm: standing.comm.clone(),
+        exe: details.exe,
+        cmdline: details.cmdline,
+        cmdline_truncated: details.cmdline_truncated,
+        uid: standing.uid,
+        user: standing.uid.and_then(|uid| context.facts.user(uid)),
+        started: context.clock.rfc3339(standing.start),
+        cgroup: standing.cgroup.clone(),
+        ..Process::default()
+    };
+    let placement = standing.cgroup.as_deref().map(Placement::parse).unwrap_or_default();
+    Known { process, placement, ancestors: Vec::new(), login: None }
+}

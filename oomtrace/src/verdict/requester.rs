@@ -1,0 +1,226 @@
+//! Who asked a runtime to kill. The runtime is only the hand: behind it stands whoever ran it, or a client of its socket.
+//!
+//! The kernel ties no request to the kill that came of it, so this is never certain. In this order:
+//!
+//! | found by | confidence |
+//! |---|---|
+//! | a runtime without a daemon (podman, runc itself) among the sender's ancestors | likely |
+//! | a client whose command line names the container, and no other does | likely |
+//! | the only client there was, waiting for its answer | likely |
+//! | one of several, the one that connected last | possible, the others in the evidence |
+
+use super::senders::{Class, file_name, is_daemon, program_class};
+use crate::container::placement::{ContainerPlace, Runtime};
+use crate::incident::model::{
+    Asker, Confidence, Container, Evidence, Incident, Process, Requester, SenderKind, Source,
+};
+use crate::incident::text;
+
+/// A client that connected this long before the request, in milliseconds, may have done so to ask for it.
+const RECENT_MS: u64 = 2000;
+/// One that had ended this long before did not ask for it.
+const ENDED_MS: u64 = 2000;
+/// Others that are named in the evidence.
+const OTHERS: usize = 5;
+
+/// Who asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub requester: Requester,
+    /// The container that it lives in.
+    pub place: Option<ContainerPlace>,
+    pub evidence: Vec<Evidence>,
+}
+
+/// Sets who asked, or says that nobody was seen.
+pub fn settle(incident: &mut Incident) {
+    if !is_by_runtime(incident) {
+        return;
+    }
+    let container = incident.container.clone();
+    match find(incident, container.as_ref()) {
+        Some(Found { mut requester, evidence, .. }) => {
+            requester.container = incident.asking.container.take();
+            incident.requester = Some(requester);
+            incident.noted.extend(evidence);
+        }
+        None if incident.asking.seen => incident
+            .missing
+            .push("who asked the runtime: no process was seen to connect to its socket (TCP is not seen)".to_owned()),
+        // That connections are not seen at all was said at the start.
+        None => {}
+    }
+}
+
+/// Who asked; `container` is the victim's, with its name.
+#[must_use]
+pub fn find(incident: &Incident, container: Option<&Container>) -> Option<Found> {
+    if !is_by_runtime(incident) {
+        return None;
+    }
+    by_ancestry(incident).or_else(|| by_connection(incident, container))
+}
+
+/// A runtime of the node's sent the signal; or one that runs in a container, to a container within that.
+fn is_by_runtime(incident: &Incident) -> bool {
+    incident.sender.kind == SenderKind::Process && super::judge::is_by_runtime(incident)
+}
+
+/// Where no daemon is between the sender and the shell, whoever ran the runtime asked.
+fn by_ancestry(incident: &Incident) -> Option<Found> {
+    let sender = incident.sender.process.as_ref()?;
+    let chain: Vec<&Process> = std::iter::once(sender).chain(&incident.sender.ancestors).collect();
+    let runtimes = chain.iter().take_while(|process| program_class(process) == Some(Class::Runtime)).count();
+    let (own, above) = chain.split_at_checked(runtimes)?;
+    // Without its executable a parent may be anything, a shim that has ended among it.
+    if own.iter().any(|process| is_daemon(process)) || above.first().is_none_or(|parent| parent.exe.is_none()) {
+        return None;
+    }
+    let asker = *own.last()?;
+    let via = if asker.pid == sender.pid {
+        "it is the runtime itself".to_owned()
+    } else {
+        format!("it ran {}", text::process(sender))
+    };
+    let fact = format!("{} was run by {}", text::process(asker), above.first().map(|p| text::process(p))?);
+    let requester = Requester {
+        process: asker.clone(),
+        ancestors: above.iter().map(|process| (*process).clone()).collect(),
+        container: None,
+        unit: incident.sender.unit.clone(),
+        login: incident.sender.login.clone(),
+        via,
+        confidence: Confidence::Likely,
+    };
+    Some(Found { requester, place: None, evidence: vec![Evidence { fact, source: Source::Kernel }] })
+}
+
+fn by_connection(incident: &Incident, container: Option<&Container>) -> Option<Found> {
+    // The first stop signal is when it was asked for.
+    let stops = incident.preceding.iter().filter(|p| program_class(&p.sender) == Some(Class::Runtime));
+    let asked_before = stops.map(|stop| stop.before_ms).max().unwrap_or_default();
+    let mut named = Vec::new();
+    let (mut recent, mut standing) = (Vec::new(), Vec::new());
+    for client in incident.asking.clients.iter().filter(|client| may_be(client, container, asked_before)) {
+        match (asks_for(&client.process, container), client.connected_before_ms) {
+            (Asks::Named, _) => named.push(client),
+            (Asks::Other, _) => {}
+            (Asks::Unknown, Some(before)) if before.saturating_sub(asked_before) <= RECENT_MS => recent.push(client),
+            (Asks::Unknown, _) => standing.push(client),
+        }
+    }
+    // A pod's containers are ended by its kubelet, whoever else watches them.
+    if container.is_some_and(|container| container.pod.is_some()) {
+        standing.sort_by_key(|client| client.process.exe.as_deref().map(file_name) != Some("kubelet"));
+    }
+    let by_name = !named.is_empty();
+    let candidates: Vec<&Asker> = if by_name { named } else { recent.into_iter().chain(standing).collect() };
+    let (first, others) = candidates.split_first()?;
+    let waited = first.ended_before_ms.is_none_or(|ended| ended <= asked_before);
+    let confidence = if others.is_empty() && (by_name || waited) { Confidence::Likely } else { Confidence::Possible };
+    let mut evidence = vec![connected(first, by_name, asked_before > 0, asked_before)];
+    if !others.is_empty() {
+        let named: Vec<String> = others.iter().take(OTHERS).map(|other| text::process(&other.process)).collect();
+        let more = others.len().saturating_sub(OTHERS);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let fact = format!("connected as well, so any of them may have asked: {}{more}", named.join(", "));
+        evidence.push(Evidence { fact, source: Source::Kernel });
+    }
+    let requester = Requester {
+        process: first.process.clone(),
+        ancestors: first.ancestors.clone(),
+        container: None,
+        unit: first.unit.clone(),
+        login: first.login.clone(),
+        via: first.socket.clone(),
+        confidence,
+    };
+    Some(Found { requester, place: first.place.clone(), evidence })
+}
+
+fn connected(client: &Asker, by_name: bool, was_stopped: bool, asked_before: u64) -> Evidence {
+    let what = if was_stopped { "the stop signal" } else { "the kill" };
+    let when = match client.connected_before_ms {
+        Some(before) => format!("{} before {what}", text::duration_ms(before.saturating_sub(asked_before))),
+        None => "before oomtrace started".to_owned(),
+    };
+    let names = if by_name { ", and its command line names the container" } else { "" };
+    let fact = format!("{} connected to {} {when}{names}", text::process(&client.process), client.socket);
+    Evidence { fact, source: if client.connected_before_ms.is_some() { Source::Kernel } else { Source::Procfs } }
+}
+
+/// The client was there when it was asked for, on a socket that the container can be killed through, and is no part of the
+/// runtime itself.
+fn may_be(client: &Asker, container: Option<&Container>, asked_before: u64) -> bool {
+    let runtime = container.and_then(|container| container.runtime.as_deref());
+    let reaches = match (runtime, client.runtime) {
+        // Docker's containers are containerd's too.
+        (Some("docker"), Runtime::Docker | Runtime::Containerd) | (None, _) => true,
+        (Some("nerdctl"), Runtime::Containerd) => true,
+        (Some(runtime), socket) => runtime == socket.name(),
+    };
+    let in_time = client.connected_before_ms.is_none_or(|before| before >= asked_before);
+    let ended = client.ended_before_ms.is_some_and(|ended| ended > asked_before.saturating_add(ENDED_MS));
+    let is_own = client.process.exe.as_deref().map(file_name) == Some("oomtrace");
+    reaches && in_time && !ended && !is_own && !is_daemon(&client.process)
+}
+
+/// What a command line says about what it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    /// It names the container.
+    Named,
+    /// It does not say.
+    Unknown,
+    /// Something else, or for another container.
+    Other,
+}
+
+/// Command-line clients.
+const CLIENTS: &[&str] = &["docker", "docker-compose", "podman", "nerdctl", "ctr", "crictl"];
+/// What they end the containers by that they are given.
+const ENDS_NAMED: &[&str] = &["kill", "stop", "rm", "restart", "delete", "del", "remove"];
+/// What they may end containers by without naming them.
+const ENDS_SOME: &[&str] = &["compose", "down", "up", "stack", "stopp", "rmp", "pod", "kube", "play"];
+
+fn asks_for(process: &Process, container: Option<&Container>) -> Asks {
+    let Some(arguments) = process.cmdline.as_deref().and_then(|cmdline| cmdline.get(1..)) else { return Asks::Unknown };
+    let names = container.is_some_and(|container| arguments.iter().any(|argument| is_name_of(argument, container)));
+    let program = process.exe.as_deref().map(file_name).unwrap_or_default();
+    if !CLIENTS.contains(&program) {
+        // A request by hand has the container in its URL; one for another, or for a list, has not.
+        let is_request = arguments.iter().any(|argument| argument.contains("/containers/"));
+        return match (names, is_request) {
+            (true, _) => Asks::Named,
+            (false, true) => Asks::Other,
+            (false, false) => Asks::Unknown,
+        };
+    }
+    let has = |verbs: &[&str]| arguments.iter().any(|argument| verbs.contains(&argument.as_str()));
+    // `compose stop web` names a service.
+    match (has(ENDS_SOME) || program == "docker-compose", has(ENDS_NAMED)) {
+        (true, _) if names => Asks::Named,
+        (true, _) => Asks::Unknown,
+        (false, true) if names => Asks::Named,
+        _ => Asks::Other,
+    }
+}
+
+/// `web`, the beginning of an id, a part of a URL, or the compose project or service.
+fn is_name_of(argument: &str, container: &Container) -> bool {
+    let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
+    let own = [
+        container.name.as_deref(),
+        Some(container.id.as_str()),
+        label("com.docker.compose.project"),
+        label("com.docker.compose.service"),
+    ];
+    let is_own = |part: &str| !part.is_empty() && own.contains(&Some(part));
+    // Docker takes any beginning that is unique; four digits are not a word by accident.
+    let is_start = |part: &str| part.len() >= 4 && container.id.starts_with(part);
+    let value = argument.split_once('=').map_or(argument, |(_, value)| value);
+    is_own(value) || is_start(value) || argument.split(['/', '?']).any(|part| is_own(part) || is_start(part))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! What is around the kills: which containers there are, and who is connected to runtimes. Fed by events, and by two
+//! threads: one walks the cgroups, the other looks who was connected before.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use tokio::sync::oneshot;
+
+use crate::container::directory::Directory;
+use crate::container::placement::{Placement, user_of};
+use crate::container::sockets;
+use crate::container::tracker::{Change, Tracker, Walked, walk};
+use crate::incident::clients::{Socket, Standing};
+use crate::node::{cgroups, processes, unix_sockets};
+use crate::probe::event::CgroupChange;
+use crate::probe::load::Sockets;
+
+/// See the module's documentation.
+pub struct Surroundings {
+    directory: Directory,
+    tracker: Rc<RefCell<Tracker>>,
+    sockets: Vec<Socket>,
+    watched: Sockets,
+    users: Vec<u32>,
+}
+
+/// What the threads are at.
+#[derive(Default)]
+pub struct Search {
+    walking: Option<oneshot::Receiver<Vec<Walked>>>,
+    looking: Option<oneshot::Receiver<Vec<Standing>>>,
+}
+
+/// What a thread has found.
+pub enum Found {
+    /// Which containers there are.
+    Containers(Vec<Walked>),
+    /// Who was connected before.
+    Standing(Vec<Standing>),
+}
+
+impl Search {
+    /// What a thread has found, once it has; never, when none is at work. Cancel-safe.
+    pub async fn next(&mut self) -> Found {
+        tokio::select! {
+            walked = finished(&mut self.walking) => {
+                self.walking = None;
+                Found::Containers(walked)
+            }
+            standing = finished(&mut self.looking) => {
+                self.looking = None;
+                Found::Standing(standing)
+            }
+        }
+    }
+}
+
+impl Surroundings {
+    /// Has the clients of `sockets` told from now on.
+    pub fn new(directory: Directory, sockets: Vec<Socket>, watched: Sockets) -> Self {
+        let tracker = Rc::new(RefCell::new(Tracker::new(directory.sources().states.clone())));
+        let mut new = Self { directory, tracker, sockets, watched, users: Vec::new() };
+        new.watch(sockets::users());
+        new
+    }
+
+    #[must_use]
+    pub fn tracker(&self) -> Rc<RefCell<Tracker>> {
+        Rc::clone(&self.tracker)
+    }
+
+    /// Looks what is there already. Later than watching, so that nothing falls in between.
+    pub fn start(&self) -> Search {
+        let sockets = self.sockets.clone();
+        let users = self.users.clone();
+        let mut search = Search { looking: thread("connections", move || standing(&sockets, &users)), walking: None };
+        self.walk(&mut search);
+        search
+    }
+
+    /// Walks all cgroups: at the start, and when events were lost.
+    pub fn walk(&self, search: &mut Search) {
+        let states = self.directory.sources().states.clone();
+        self.tracker.borrow_mut().begin_walk();
+        search.walking = thread("cgroups", move || {
+            let hierarchies = cgroups::hierarchies().unwrap_or_default();
+            walk(&hierarchies, cgroups::memory_hierarchy_id(), &states)
+        });
+    }
+
+    /// Takes which containers a walk found.
+    pub fn walked(&self, walked: Vec<Walked>) {
+        let changes = self.tracker.borrow_mut().end_walk(walked);
+        self.tell(changes);
+    }
+
+    /// Takes who was connected before: their ends are told from now on.
+    pub fn follow(&mut self, standing: &[Standing]) {
+        for client in standing {
+            self.watched.follow(client.pid);
+        }
+    }
+
+    /// Takes what the kernel says of a cgroup.
+    pub fn cgroup(&mut self, change: &CgroupChange) {
+        if let Some(uid) = change.path.as_deref().and_then(user_of)
+            && !self.users.contains(&uid)
+        {
+            self.watch(vec![uid]);
+        }
+        let changes = self.tracker.borrow_mut().take(change);
+        self.tell(changes);
+    }
+
+    fn tell(&self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Appeared(place) => self.directory.appeared(place),
+                Change::Gone(place) => self.directory.gone(&place),
+            }
+        }
+    }
+
+    /// Watches the sockets, those of `users` among them.
+    fn watch(&mut self, users: Vec<u32>) {
+        for (number, socket) in (0..).zip(&self.sockets) {
+            for path in sockets::bound_paths(socket, &users) {
+                if let Err(why) = self.watched.watch(&path, number) {
+                    log::warn!("{why}: who asks there for a kill is not seen");
+                }
+            }
+        }
+        self.users.extend(users);
+    }
+}
+
+/// Runs `work` in a thread of its own.
+fn thread<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Option<oneshot::Receiver<T>> {
+    let (done, result) = oneshot::channel();
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // Whoever waited may be gone.
+        _ = done.send(work());
+    });
+    match spawned {
+        Ok(_) => Some(result),
+        Err(error) => {
+            log::warn!("no thread for {name}: {error}");
+            None
+        }
+    }
+}
+
+async fn finished<T: Default>(of: &mut Option<oneshot::Receiver<T>>) -> T {
+    match of {
+        // It panicked, which is its own to tell.
+        Some(result) => result.await.unwrap_or_default(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Who is connected to one of `sockets`.
+fn standing(sockets: &[Socket], users: &[u32]) -> Vec<Standing> {
+    let paths: Vec<(u32, String)> = (0..)
+        .zip(sockets)
+        .flat_map(|(number, socket)| sockets::bound_paths(socket, users).into_iter().map(move |path| (number, path)))
+        .collect();
+    let names: Vec<String> = paths.iter().map(|(_, path)| path.clone()).collect();
+    let connected = unix_sockets::connected(&names).unwrap_or_else(|error| {
+        log::warn!("who is connected to runtimes already is not known: {error}");
+        Vec::new()
+    });
+    let describe = |connected: unix_sockets::Connected| {
+        let (socket, _) = paths.get(connected.socket)?;
+        let outline = processes::outline(connected.pid)?;
+        let cgroup = outline.cgroups.iter().max_by_key(|path| {
+            (Placement::parse(path).container.is_some(), Placement::parse(path).unit.is_some(), path.len())
+        });
+        Some(Standing {
+            pid: connected.pid,
+            start: outline.start,
+            socket: *socket,
+            comm: outline.comm,
+            uid: outline.uid,
+            cgroup: cgroup.cloned(),
+        })
+    };
+    connected.into_iter().filter_map(describe).collect()
+}
