@@ -1,8 +1,8 @@
 //! Verdict to remedies. Pure, like the judge.
 
-use crate::container::placement::Runtime;
-use crate::incident::model::{Advice, Cause, Container, Disposition, Incident, OomOrigin};
-use crate::incident::text;
+mod container;
+
+use crate::incident::model::{Advice, Cause, Disposition, Incident, OomOrigin};
 use crate::verdict::judge::stop_request;
 use crate::verdict::senders::manager;
 
@@ -10,11 +10,8 @@ use crate::verdict::senders::manager;
 #[must_use]
 pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
     match cause {
-        Cause::OomContainerLimit => own_limit(incident),
-        Cause::OomPodLimit => vec![advice(
-            "raise the pod's memory limit, or lower what its containers use together",
-            "the container was below its own limit; the sum over the pod was not",
-        )],
+        Cause::OomContainerLimit => vec![container::own_limit(incident)],
+        Cause::OomPodLimit => vec![container::pod_limit(incident)],
         Cause::OomUnitLimit => unit_limit(incident),
         Cause::OomSliceLimit => parent_limit(incident),
         Cause::OomHost if is_by_sysrq(incident) => {
@@ -97,25 +94,6 @@ fn same_container(incident: &Incident) -> Advice {
     }
 }
 
-fn own_limit(incident: &Incident) -> Vec<Advice> {
-    let limit = limit_bytes(incident);
-    let docker = incident.container.as_ref().filter(|c| c.runtime.as_deref() == Some(Runtime::Docker.name()));
-    let command = docker.zip(limit).map(|(container, limit)| docker_update(container, limit));
-    vec![Advice {
-        action: "raise the container's memory limit, or find out what grew".to_owned(),
-        why: "the container used all that its own limit allows".to_owned(),
-        command,
-    }]
-}
-
-/// Half as much again: enough to see whether the need is bounded. Swap's limit must move along, or Docker refuses.
-fn docker_update(container: &Container, limit: u64) -> String {
-    let mib = (limit.saturating_add(limit / 2) >> 20).max(6);
-    let target = container.name.as_deref().filter(|name| is_plain(name));
-    let target = target.unwrap_or_else(|| text::short_id(&container.id));
-    format!("docker update --memory {mib}m --memory-swap {mib}m {target}")
-}
-
 fn unit_limit(incident: &Incident) -> Vec<Advice> {
     let mib = limit_bytes(incident).map(|limit| limit.saturating_add(limit / 2) >> 20);
     let unit = incident.unit.as_deref().filter(|unit| is_plain(unit));
@@ -170,13 +148,5 @@ mod tests {
         ] {
             assert_eq!(is_plain(name), plain, "{name}");
         }
-    }
-
-    #[test]
-    fn docker_is_told_half_as_much_again_with_swap_moved_along() {
-        let mut container = Container { id: "a".repeat(64), name: Some("web".to_owned()), ..Container::default() };
-        assert_eq!(docker_update(&container, 512 << 20), "docker update --memory 768m --memory-swap 768m web");
-        container.name = Some("$(reboot)".to_owned());
-        assert_eq!(docker_update(&container, 1 << 20), "docker update --memory 6m --memory-swap 6m aaaaaaaaaaaa");
     }
 }

@@ -6,6 +6,7 @@ mod exit;
 mod explain;
 mod options;
 mod output;
+mod ps;
 mod replay;
 mod schema;
 mod selftest;
@@ -38,7 +39,8 @@ pub fn main() -> ExitCode {
         Some(Verb::SelftestChild { role }) => selftest::run_child(role),
         Some(Verb::Doctor(options)) => doctor::run(&options),
         Some(Verb::Explain { code }) => explain::run(&code),
-        Some(Verb::Schema) => schema::run(),
+        Some(Verb::Ps(options)) => ps::run(&options),
+        Some(Verb::Schema { of }) => schema::run(of),
         Some(Verb::Completions { shell }) => completions::run(shell),
     };
     match result {

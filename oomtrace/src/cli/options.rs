@@ -35,6 +35,7 @@ Examples:
   sudo oomtrace --container 'web*'           only those that hit containers named web…
   sudo oomtrace --json | jq .verdict         one JSON object a line (see `oomtrace schema`)
   sudo oomtrace --cause oom_container_limit  only containers that ran into their own limit
+  sudo oomtrace ps                           the containers, with memory use, limit and OOM kills
   sudo oomtrace doctor                       what can be seen on this node, and what cannot
   sudo oomtrace record kills.rec             the same, and keeps what was seen for `oomtrace replay kills.rec`
   oomtrace explain 137                       what an exit code says, and what it does not
@@ -71,6 +72,8 @@ pub enum Verb {
     Record(Record),
     /// Judge a recording again, on any machine and without root
     Replay(Replay),
+    /// List the containers that are known, each as an incident in it would name it
+    Ps(Ps),
     /// Show what this kernel and this node offer, and what is lost where something is missing
     Doctor(Doctor),
     /// Say what an exit code or a reason means, and what it does not
@@ -80,7 +83,11 @@ pub enum Verb {
         code: String,
     },
     /// Print the JSON Schema of what --json puts out
-    Schema,
+    Schema {
+        /// Of which: the stream of incidents, or a line of `oomtrace ps`
+        #[arg(value_enum, default_value_t = Schema::Stream)]
+        of: Schema,
+    },
     /// A process for the selftest to kill
     #[command(hide = true)]
     SelftestChild {
@@ -173,6 +180,22 @@ pub struct Replay {
     pub show: Show,
     #[command(flatten)]
     pub select: Select,
+}
+
+/// How to list containers.
+#[derive(Debug, Args)]
+pub struct Ps {
+    #[command(flatten)]
+    pub show: Show,
+    #[command(flatten)]
+    pub runtimes: Runtimes,
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Schema {
+    Stream,
+    Ps,
 }
 
 /// Where runtimes are asked for names.

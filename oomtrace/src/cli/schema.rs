@@ -1,13 +1,18 @@
-//! `oomtrace schema`: the JSON Schema of the stream, made from the types.
+//! `oomtrace schema`: the JSON Schema of what --json puts out, made from the types.
 
 use std::io::Write as _;
 
+use oomtrace::container::list::Listed;
 use oomtrace::incident::model::Record;
 
 use super::exit::{Failure, Status};
+use super::options::Schema;
 
-pub fn run() -> Result<Status, Failure> {
-    let schema = schemars::schema_for!(Record);
+pub fn run(of: Schema) -> Result<Status, Failure> {
+    let schema = match of {
+        Schema::Stream => schemars::schema_for!(Record),
+        Schema::Ps => schemars::schema_for!(Listed),
+    };
     let mut out = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &schema).map_err(std::io::Error::from)?;
     writeln!(out)?;

@@ -172,6 +172,18 @@ impl Directory {
         self.state.borrow_mut().asking -= 1;
     }
 
+    /// A container as its runtime knows it, without its first process; and why not more is known.
+    pub async fn describe(&self, place: &ContainerPlace) -> (Container, Option<String>) {
+        let mut container = place.container();
+        match self.look_up(place).await {
+            Ok(metadata) => {
+                metadata.describe(&mut container);
+                (container, None)
+            }
+            Err(why) => (container, Some(why.to_string())),
+        }
+    }
+
     /// Adds to `container` what its runtime knows, and to those that it runs in.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod containerd;
 pub mod directory;
 pub mod docker;
+pub mod list;
 pub mod lxc;
 pub mod metadata;
 pub mod naming;

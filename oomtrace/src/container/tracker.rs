@@ -111,11 +111,17 @@ impl Tracker {
         prefixes.filter_map(|end| path.get(..end)).find_map(|prefix| self.unnamed.get(prefix)).cloned()
     }
 
-    /// Every container, each once.
+    /// Every container, each once, by its cgroup on the memory hierarchy where it has one.
     #[must_use]
     pub fn all(&self) -> Vec<ContainerPlace> {
-        let mut seen = HashSet::new();
-        let mut all: Vec<_> = self.containers.values().filter(|place| seen.insert(place.key())).cloned().collect();
+        let mut by_key: HashMap<String, (u32, &ContainerPlace)> = HashMap::new();
+        for ((hierarchy, _), place) in &self.containers {
+            let known = by_key.entry(place.key()).or_insert((*hierarchy, place));
+            if *hierarchy > known.0 {
+                *known = (*hierarchy, place);
+            }
+        }
+        let mut all: Vec<_> = by_key.into_values().map(|(_, place)| place.clone()).collect();
         all.sort_unstable_by(|a, b| a.cgroup.cmp(&b.cgroup));
         all
     }

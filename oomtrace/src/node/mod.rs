@@ -9,4 +9,5 @@ pub mod oomd;
 pub mod processes;
 pub mod signals;
 pub mod unix_sockets;
+pub mod usage;
 pub mod users;

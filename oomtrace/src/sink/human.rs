@@ -22,6 +22,8 @@ use words::{about, asked, described, killed, local_time, login, parents, place_n
 
 mod words;
 
+pub use words::belongs_to;
+
 const HEAD: Style = Style::new().bold();
 const KILL: Style = AnsiColor::Red.on_default().bold();
 const SIGNAL: Style = AnsiColor::Yellow.on_default().bold();

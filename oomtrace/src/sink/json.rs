@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize as _;
+use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
 use super::{Sink, escape};
@@ -23,12 +23,21 @@ impl<W: Write> Json<W> {
 impl<W: Write> Sink for Json<W> {
     fn put(&mut self, record: &Record) -> io::Result<()> {
         self.line.clear();
-        record.serialize(&mut Serializer::with_formatter(&mut self.line, Safe))?;
-        self.line.push(b'\n');
+        append(&mut self.line, record)?;
         // One write a line: a reader never sees half of one from two writers.
         self.out.write_all(&self.line)?;
         self.out.flush()
     }
+}
+
+/// Appends `value` as a line.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn append(line: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *line, Safe))?;
+    line.push(b'\n');
+    Ok(())
 }
 
 /// JSON must escape C0 only; this escapes all that is unsafe on a terminal.

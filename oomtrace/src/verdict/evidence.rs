@@ -6,6 +6,8 @@ use crate::incident::model::{
 };
 use crate::incident::text;
 
+/// The kernel rounds a limit down to whole pages, of 64 KiB at most.
+const LIMIT_ROUNDING: u64 = 64 << 10;
 /// Other processes named as the largest.
 const LARGEST: usize = 3;
 
@@ -43,6 +45,7 @@ pub fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
     }
     if let Some(oom) = &incident.oom {
         facts.oom(oom);
+        facts.told_limit(incident, oom);
     }
     facts.memory(incident);
     facts.sender(incident, cause);
@@ -90,6 +93,24 @@ impl Facts {
             let usage = owner.usage_bytes.map_or_else(|| "unknown".to_owned(), text::bytes);
             let limit = owner.limit_bytes.map_or_else(|| "none".to_owned(), text::bytes);
             self.add(Source::Cgroup, format!("{}: {usage} in use, limit {limit}", owner.path));
+        }
+    }
+
+    /// The kernel's limit is what counts; the runtime's may have been changed behind its back.
+    fn told_limit(&mut self, incident: &Incident, oom: &Oom) {
+        let container = incident.container.as_ref();
+        let told = container.and_then(|container| container.limits.as_ref()).and_then(|limits| limits.memory_bytes);
+        let owner = oom.limit_owner.as_ref().filter(|owner| container.is_some_and(|c| c.cgroup == owner.path));
+        if let (Some(told), Some(limit)) = (told, owner.and_then(|owner| owner.limit_bytes))
+            && told.abs_diff(limit) >= LIMIT_ROUNDING
+        {
+            let (told, limit) = (text::bytes(told), text::bytes(limit));
+            self.add(
+                Source::Runtime,
+                format!(
+                    "the runtime was told a limit of {told}, but the cgroup's was {limit}: it was changed elsewhere"
+                ),
+            );
         }
     }
 

@@ -103,6 +103,7 @@ pub async fn run(
     let mut stages = Stages::new(&start, facts);
     let mut correlator = Correlator::new(start.hooks());
     let mut out = Out { sink, filter, tally: Tally::default(), recorder: recorder.clone() };
+    let mut search = surroundings.start();
     out.sink.put(&Record::Ready(start.ready))?;
     let hold = |stages: &mut Stages, surroundings: &mut Surroundings, record: &[u8]| {
         match stages.decode(record) {
@@ -115,7 +116,6 @@ pub async fn run(
             recorder.event(record);
         }
     };
-    let mut search = surroundings.start();
     let mut aftermath = Aftermath::new(directory.clone());
     let mut naming = Naming::new(directory, recorder.clone());
     let mut stop = std::pin::pin!(stop);

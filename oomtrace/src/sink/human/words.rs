@@ -121,8 +121,13 @@ pub fn place_name(incident: &Incident) -> String {
 /// `docker 6c266caa8d7c · nginx:1.27 · compose shop/web`
 pub fn about(container: &Container) -> String {
     let runtime = container.runtime.as_deref().unwrap_or("container");
-    let mut parts = vec![format!("{runtime} {}", short_id(&container.id))];
-    parts.extend(container.image.clone());
+    let own = format!("{runtime} {}", short_id(&container.id));
+    std::iter::once(own).chain(belongs_to(container)).collect::<Vec<_>>().join(" · ")
+}
+
+/// A container's image, and its pod, its compose service, and the container that it runs in.
+pub fn belongs_to(container: &Container) -> Vec<String> {
+    let mut parts: Vec<String> = container.image.iter().cloned().collect();
     if let Some(pod) = &container.pod {
         let name = pod.name.as_ref().or(pod.uid.as_ref());
         parts.extend(name.map(|name| format!("pod {name}")));
@@ -136,7 +141,7 @@ pub fn about(container: &Container) -> String {
     if let Some(outer) = &container.outer {
         parts.push(format!("in {}", outer.name.as_deref().unwrap_or_else(|| short_id(&outer.id))));
     }
-    parts.join(" · ")
+    parts
 }
 
 const STILL_RUNNING: &str = "it was still running";

@@ -23,13 +23,14 @@ fn of_ctr() {
     let containerd = Containerd::start();
     let mut tracer = Tracer::start(&["--containerd-state", containerd.state().to_str().unwrap()]);
     let id = Containerd::name();
-    let container = containerd.run(&id, None, &[], "exec sleep 1000");
+    let container = containerd.run(&id, None, &["--label", "team=a"], "exec sleep 1000");
     kill(Pid::from_raw(container.init as i32), Signal::SIGKILL).unwrap();
     let incident = tracer.incident(container.init);
     truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
     let found = incident.container.unwrap();
     assert_eq!((found.id.as_str(), found.runtime.as_deref(), found.name), (id.as_str(), Some("containerd"), None));
     assert_eq!(found.init_pid, Some(container.init));
+    assert_eq!(found.labels.unwrap()["team"], "a");
     assert!(!incident.missing.iter().any(|m| m.starts_with("the container's")), "{:?}", incident.missing);
 }
 

@@ -31,6 +31,8 @@ pub const ALL: &[Scenario] = &[
         needs: NEEDS,
         run: child_over_the_limit,
     },
+    Scenario { name: "docker::a_container_in_a_container", needs: NEEDS, run: nested },
+    Scenario { name: "docker::containers_that_are_gone_at_once", needs: NEEDS, run: short_lived },
     Scenario { name: "docker::docker_kill", needs: NEEDS, run: docker_kill },
     Scenario { name: "docker::docker_stop_that_runs_into_its_time_out", needs: NEEDS, run: stop_time_out },
     Scenario { name: "docker::a_stop_whose_handler_takes_too_long", needs: NEEDS, run: slow_handler },
@@ -123,6 +125,32 @@ fn child_over_the_limit() {
     assert_eq!(incident.container.as_ref().unwrap().init_pid, Some(container.init()));
     container.wait_for_output("survived");
     assert!(container.is_running());
+}
+
+/// As Docker in Docker, by the cgroups that it makes.
+fn nested() {
+    let mut tracer = Tracer::start(&[]);
+    let outer = Container::run(&[], "exec sleep 1000");
+    let parent = format!("/docker/{}/docker", outer.id);
+    let options = ["--memory", "24m", "--memory-reservation", "12m", "--cgroup-parent", &parent];
+    let inner = Container::run(&options, "tail /dev/zero; sleep 1000");
+    let incident = tracer.incident_in(&inner.name);
+    assert_own_limit(&incident);
+    assert_named(&incident, &inner);
+    let found = incident.container.unwrap();
+    let limits = found.limits.unwrap();
+    assert_eq!((limits.memory_bytes, limits.reservation_bytes), (Some(LIMIT), Some(LIMIT / 2)));
+    let around = found.outer.unwrap();
+    assert_eq!((around.id, around.name), (outer.id.clone(), Some(outer.name.clone())));
+}
+
+/// Each is removed the moment that it has ended.
+fn short_lived() {
+    let mut tracer = Tracer::start(&[]);
+    for _ in 0..10 {
+        let name = Container::run_and_forget(&["--memory", "8m"], "exec tail /dev/zero");
+        truth::is_oom(&tracer.incident_in(&name), Cause::OomContainerLimit);
+    }
 }
 
 fn docker_kill() {

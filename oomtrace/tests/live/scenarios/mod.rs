@@ -8,13 +8,26 @@ mod machine;
 mod oom;
 mod output;
 mod paths;
+mod requester;
+mod runtimes;
 
 use crate::Scenario;
 
 pub fn all() -> Vec<Scenario> {
-    [host::ALL, paths::ALL, oom::ALL, machine::ALL, docker::ALL, containerd::ALL, output::ALL, conditions::ALL]
-        .into_iter()
-        .flatten()
-        .map(|Scenario { name, needs, run }| Scenario { name, needs, run: *run })
-        .collect()
+    [
+        host::ALL,
+        paths::ALL,
+        oom::ALL,
+        machine::ALL,
+        docker::ALL,
+        containerd::ALL,
+        requester::ALL,
+        runtimes::ALL,
+        output::ALL,
+        conditions::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|Scenario { name, needs, run }| Scenario { name, needs, run: *run })
+    .collect()
 }

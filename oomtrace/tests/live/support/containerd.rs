@@ -27,7 +27,7 @@ impl Containerd {
              [grpc]\naddress = {:?}\n",
             path("root"),
             path("state"),
-            path("socket")
+            path("state/containerd.sock")
         );
         fs::write(folder.path().join("config.toml"), config).unwrap();
         let mut command = Command::new("containerd");
@@ -51,9 +51,10 @@ impl Containerd {
         self.folder.path().join("state")
     }
 
-    fn ctr(&self) -> Command {
+    /// Its client.
+    pub fn ctr(&self) -> Command {
         let mut command = Command::new("ctr");
-        command.arg("--address").arg(self.folder.path().join("socket")).stdin(Stdio::null());
+        command.arg("--address").arg(self.state().join("containerd.sock")).stdin(Stdio::null());
         command
     }
 

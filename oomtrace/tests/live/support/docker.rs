@@ -44,6 +44,19 @@ impl Container {
         container
     }
 
+    /// Runs `command` as the first process of a container that Docker removes as soon as it has ended, which it has when this
+    /// returns; its name.
+    pub fn run_and_forget(options: &[&str], command: &str) -> String {
+        ensure_image();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("oomtrace-test-{}-{number}", std::process::id());
+        let mut docker = docker();
+        docker.args(["run", "--rm", "--network", "none", "--name", &name]).args(options);
+        // It ends by a signal, which Docker passes on as a failure.
+        _ = docker.args([IMAGE, "sh", "-c", command]).output().unwrap();
+        name
+    }
+
     /// The host's pid of the container's first process.
     pub fn init(&self) -> u32 {
         self.inspect("{{.State.Pid}}").parse().unwrap()

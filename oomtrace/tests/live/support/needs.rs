@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use oomtrace::node::cgroups::{self, Version};
+use oomtrace::node::cgroups::{self, Mode, Version};
 use oomtrace::probe::hook::Hook;
 use oomtrace::probe::load::{Options, Probe};
 
@@ -33,6 +33,16 @@ pub enum Need {
     Docker,
     /// containerd and ctr.
     Containerd,
+    /// The hook that tells who connects to a runtime.
+    Connections,
+    /// runc, used by itself.
+    Runc,
+    /// crun, which wants cgroup v2 or v1, and no mix.
+    Crun,
+    /// LXC's tools.
+    Lxc,
+    /// curl, which can ask on a Unix socket.
+    Curl,
     /// gunicorn, and a Python that is the machine's own.
     Gunicorn,
     /// A static busybox, for images and odd names.
@@ -80,6 +90,16 @@ impl Need {
                     ["/usr/bin/containerd", "/usr/bin/ctr"].into_iter().find(|path| !Path::new(path).exists());
                 missing.map(|path| format!("no {path} (containerd)"))
             }
+            Self::Connections => (!attached().contains(&Hook::UnixConnect))
+                .then(|| "this kernel does not let connections be seen".to_owned()),
+            Self::Runc => program("runc", "runc"),
+            Self::Crun => {
+                let all = cgroups::hierarchies().unwrap_or_default();
+                let is_mixed = cgroups::mode(&all) == Mode::Hybrid;
+                program("crun", "crun").or_else(|| is_mixed.then(|| "crun wants no mix of cgroup v1 and v2".to_owned()))
+            }
+            Self::Lxc => program("lxc-start", "lxc"),
+            Self::Curl => program("curl", "curl"),
             Self::Gunicorn => {
                 (!Path::new("/usr/bin/gunicorn").exists()).then(|| "no /usr/bin/gunicorn (gunicorn)".to_owned())
             }
@@ -88,6 +108,13 @@ impl Need {
             }
         }
     }
+}
+
+/// Why a program is not there.
+fn program(name: &str, package: &str) -> Option<String> {
+    let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/run/bin"];
+    let is_there = folders.iter().any(|folder| Path::new(folder).join(name).exists());
+    (!is_there).then(|| format!("no {name} ({package})"))
 }
 
 /// The hooks that this kernel lets oomtrace attach to.

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use oomtrace::incident::model::{Incident, Ready, Record};
 use tempfile::TempDir;
 
-use super::process::patience;
+use super::process::{patience, wait_until};
 use super::truth;
 
 /// The recording's name in its folder.
@@ -99,6 +99,17 @@ impl Tracer {
                 panic!("oomtrace is not ready: {other:?} {text}");
             }
         }
+    }
+
+    /// Waits until it has looked what was there before it.
+    pub fn wait_until_settled(&self) {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let is_looking = || {
+            let tasks = std::fs::read_dir(&tasks).unwrap().flatten();
+            let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+            names.into_iter().any(|name| matches!(name.trim_end(), "cgroups" | "connections"))
+        };
+        wait_until("oomtrace has looked around", || !is_looking());
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -1,0 +1,197 @@
+//! Who asked the runtime: real clients of a real dockerd's socket.
+
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use oomtrace::incident::model::{Cause, Confidence, Incident, Requester};
+use tempfile::TempDir;
+
+use crate::Scenario;
+use crate::support::containerd::Containerd;
+use crate::support::docker::{Container, docker, socket};
+use crate::support::needs::Need::{self, Busybox, Connections, Containerd as ContainerdNeeded, Curl, Docker, Tracing};
+use crate::support::process::{Owned, run, wait_until};
+use crate::support::tracer::Tracer;
+use crate::support::truth;
+
+const NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections];
+const CURL_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections, Curl];
+const CTR_NEEDS: &[Need] = &[Tracing, Busybox, ContainerdNeeded, Connections];
+
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "requester::docker_stop_that_runs_into_its_time_out", needs: NEEDS, run: docker_stop },
+    Scenario { name: "requester::docker_kill_by_an_ids_beginning", needs: NEEDS, run: docker_kill },
+    Scenario { name: "requester::a_request_by_curl", needs: CURL_NEEDS, run: curl },
+    Scenario { name: "requester::a_client_that_names_nothing", needs: CURL_NEEDS, run: nameless },
+    Scenario { name: "requester::two_clients_that_name_nothing", needs: CURL_NEEDS, run: two },
+    Scenario { name: "requester::a_client_that_was_there_before", needs: NEEDS, run: standing },
+    Scenario { name: "requester::a_container_with_the_socket_mounted", needs: NEEDS, run: mounted },
+    Scenario { name: "requester::ctr_on_containerds_socket", needs: CTR_NEEDS, run: ctr },
+];
+
+/// Clients that name nothing are told apart by being alone: only one such scenario runs at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn requester(incident: &Incident) -> &Requester {
+    incident.requester.as_ref().unwrap_or_else(|| panic!("nobody: {:?}", incident.missing))
+}
+
+fn assert_asked(incident: &Incident, pid: u32, confidence: Confidence) {
+    let requester = requester(incident);
+    assert_eq!((requester.process.pid, requester.confidence), (pid, confidence), "{requester:#?}");
+    assert_eq!(requester.via, socket().unwrap().display().to_string());
+}
+
+fn facts(incident: &Incident) -> String {
+    incident.verdict.iter().flat_map(|v| &v.evidence).map(|e| format!("{}\n", e.fact)).collect()
+}
+
+fn docker_stop() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    let mut client = Owned::spawn(docker().args(["stop", "--time", "1", &container.name]).stdout(Stdio::null()));
+    let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeStopTimeout, Confidence::Likely);
+    assert_asked(&incident, client.pid(), Confidence::Likely);
+    let requester = requester(&incident);
+    assert_eq!(requester.ancestors[0].pid, std::process::id());
+    assert_eq!(requester.process.cmdline.as_ref().unwrap().last(), Some(&container.name));
+    assert!(facts(&incident).contains("before the stop signal, and its command line names the container"));
+    client.wait();
+}
+
+fn docker_kill() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    let mut client = Owned::spawn(docker().args(["kill", &container.id[..12]]).stdout(Stdio::null()));
+    let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
+    assert_asked(&incident, client.pid(), Confidence::Likely);
+    client.wait();
+}
+
+/// A request on Docker's socket.
+fn request(path: &str) -> Command {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--output", "/dev/null", "--unix-socket"]).arg(socket().unwrap());
+    curl.args(["--request", "POST"]).arg(format!("http://docker{path}"));
+    curl
+}
+
+/// The same with everything in a file, so that the command line names nothing; and the file.
+fn nameless_request(path: &str) -> (Command, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("curlrc");
+    let socket = socket().unwrap();
+    let method = if path.ends_with("/events") { "GET" } else { "POST" };
+    let text = format!(
+        "silent\noutput = \"/dev/null\"\nunix-socket = {socket:?}\nrequest = {method}\nurl = \"http://docker{path}\"\n"
+    );
+    fs::write(&config, text).unwrap();
+    let mut curl = Command::new("curl");
+    curl.arg("--config").arg(config);
+    (curl, folder)
+}
+
+fn curl() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    let mut client = Owned::spawn(&mut request(&format!("/containers/{}/kill", container.name)));
+    let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
+    assert_asked(&incident, client.pid(), Confidence::Likely);
+    client.wait();
+}
+
+fn nameless() {
+    let _alone = alone();
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    let (mut curl, _folder) = nameless_request(&format!("/containers/{}/stop?t=1", container.id));
+    let mut client = Owned::spawn(&mut curl);
+    let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeStopTimeout, Confidence::Likely);
+    assert_asked(&incident, client.pid(), Confidence::Likely);
+    client.wait();
+}
+
+fn two() {
+    let _alone = alone();
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    let (mut curl, _folder) = nameless_request("/events");
+    let listener = Owned::spawn(&mut curl);
+    let inodes = || fs::read_dir(format!("/proc/{}/fd", listener.pid())).unwrap().flatten();
+    wait_until("the listener is connected", || {
+        inodes().any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:")))
+    });
+    let (mut curl, _folder) = nameless_request(&format!("/containers/{}/kill", container.id));
+    let mut client = Owned::spawn(&mut curl);
+    let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
+    assert_asked(&incident, client.pid(), Confidence::Possible);
+    let other = format!("connected as well, so any of them may have asked: curl[{}]", listener.pid());
+    assert!(facts(&incident).contains(&other), "{}", facts(&incident));
+    client.wait();
+}
+
+/// Connected before oomtrace is, as a kubelet, and asks over that connection.
+fn standing() {
+    use std::io::{Read as _, Write as _};
+    let _alone = alone();
+    let container = Container::run(&[], "exec sleep 1000");
+    let init = container.init();
+    let mut connection = UnixStream::connect(socket().unwrap()).unwrap();
+    let mut tracer = Tracer::start(&[]);
+    let kill = format!("POST /containers/{}/kill HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n", container.id);
+    tracer.wait_until_settled();
+    connection.write_all(kill.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    connection.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 204");
+    let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
+    assert_asked(&incident, std::process::id(), Confidence::Likely);
+    assert!(facts(&incident).contains("before oomtrace started"), "{}", facts(&incident));
+}
+
+/// As a CI runner has it, at a path of its own choice.
+fn mounted() {
+    let mut tracer = Tracer::start(&[]);
+    let victim = Container::run(&[], "exec sleep 1000");
+    let init = victim.init();
+    let socket = format!("{}:/run/elsewhere.sock", socket().unwrap().display());
+    let options = ["-v", &socket, "-v", "/usr:/usr:ro", "-v", "/lib:/lib:ro", "-v", "/lib64:/lib64:ro"];
+    let command = format!("/usr/bin/docker --host unix:///run/elsewhere.sock kill {}; sleep 1000", victim.name);
+    let runner = Container::run(&options, &command);
+    let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
+    let requester = requester(&incident);
+    let container = requester.container.as_ref().unwrap();
+    assert_eq!((&container.id, container.name.as_ref()), (&runner.id, Some(&runner.name)));
+    assert_eq!((requester.process.comm.as_str(), requester.confidence), ("docker", Confidence::Likely));
+}
+
+fn ctr() {
+    let containerd = Containerd::start();
+    let mut tracer = Tracer::start(&["--containerd-state", containerd.state().to_str().unwrap()]);
+    let id = Containerd::name();
+    let container = containerd.run(&id, None, &[], "exec sleep 1000");
+    let mut client = Owned::spawn(containerd.ctr().args(["task", "kill", "--signal", "SIGKILL", &id]));
+    let incident = tracer.incident(container.init);
+    truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
+    let requester = requester(&incident);
+    assert_eq!((requester.process.pid, requester.confidence), (client.pid(), Confidence::Likely));
+    run(containerd.ctr().arg("version"));
+    client.wait();
+}
