@@ -2,6 +2,7 @@
 //! toolchain.
 
 mod dockerd;
+mod image;
 mod packages;
 mod setup;
 mod tests;
@@ -24,6 +25,7 @@ Commands:
   scenarios       the scenarios alone, and their table: each makes a kill and holds the verdict against what it knows
   vm [-- NAME …]  scenarios whose names start so (all of them, without) in a virtual machine, with kprobes, cgroup v2, and
                   memory that may run out; --keep makes their recordings those that `cargo test` judges again
+  image           build the container image oomtrace:latest: a static binary and nothing else
   setup           only the set-up
 
 The set-up needs a BPF compiler (a rustup nightly with rust-src, else Debian's rustc-web and libstd-rust-web-dev-bpf) and
@@ -59,6 +61,11 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         Some("test") => test(&workspace, Which::All, &rest),
         Some("scenarios") => test(&workspace, Which::Scenarios, &rest),
         Some("vm") => vm(&workspace, &rest),
+        Some("image") => {
+            setup::ensure(&workspace)?;
+            image::build(&workspace)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Some("setup") => {
             let toolchain = setup::ensure(&workspace)?;
             println!("xtask: the kernel side is built with {}", toolchain.describe());

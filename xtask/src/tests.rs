@@ -7,11 +7,14 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, bail};
 
 use crate::dockerd::{Dockerd, SOCKET_VARIABLE};
+use crate::image::{self, Profile};
 use crate::vm::{Machine, Results};
 use crate::{cargo, say, target_dir};
 
 /// Tells the scenarios where their table goes.
 const TABLE_VARIABLE: &str = "OOMTRACE_TEST_TABLE";
+/// Tells the scenarios where the image's build context is.
+const IMAGE_VARIABLE: &str = "OOMTRACE_TEST_IMAGE";
 /// Scenarios that only a machine of their own shows as they are: whose limit is read from the OOM killer's own record there.
 const IN_VM: [&str; 2] = ["machine::", "oom::"];
 
@@ -43,6 +46,7 @@ pub fn run(workspace: &Path, which: Which, arguments: &[String]) -> Result<bool>
     command.args(arguments);
     if let Some(daemon) = &daemon {
         command.env(SOCKET_VARIABLE, daemon.socket());
+        command.env(IMAGE_VARIABLE, image::context(workspace, Profile::Dev)?);
     }
     let mut passed = command.status().context("cannot run cargo")?.success();
     drop(daemon);

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
-use oomtrace::container::docker::Docker;
 use oomtrace::node::cgroups::{self, Mode, Version};
 use oomtrace::probe::btf::Btf;
 use oomtrace::probe::hook::Hook;
@@ -18,15 +17,10 @@ use oomtrace::sink::escape::escape;
 use super::exit::{Failure, Status};
 use super::options::Doctor;
 
+mod runtimes;
+
 /// The inode of the initial pid namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
-
-/// Sockets of runtimes that are not asked for names; their containers are known by id.
-const OTHER_SOCKETS: &[(&str, &str)] = &[
-    ("containerd", "/run/containerd/containerd.sock"),
-    ("CRI-O", "/run/crio/crio.sock"),
-    ("Podman", "/run/podman/podman.sock"),
-];
 
 /// How much a finding matters.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,7 +45,7 @@ pub fn run(options: &Doctor) -> Result<Status, Failure> {
     report.section("Cgroups")?;
     cgroups(&mut report)?;
     report.section("Runtimes")?;
-    runtimes(&mut report, options)?;
+    runtimes::report(&mut report, &options.runtimes)?;
     Ok(status)
 }
 
@@ -181,6 +175,14 @@ fn cgroups(report: &mut Report) -> anyhow::Result<()> {
         Mode::None => (Mark::Note, "none is mounted here; the kernel side sees them all the same"),
     };
     report.line(mark, "mode", mode)?;
+    if let Some(part) = hierarchies.iter().find(|hierarchy| !cgroups::is_whole(hierarchy)) {
+        let text = format!(
+            "{} is a part of its hierarchy only: containers that are there already are not found, nor their memory.stat \
+             (mount the host's /sys/fs/cgroup)",
+            part.mount.display()
+        );
+        report.line(Mark::Costs, "view", &text)?;
+    }
     match cgroups::memory(&hierarchies) {
         Some(memory) => {
             let version = if memory.version == Version::V1 { "v1" } else { "v2" };
@@ -191,26 +193,6 @@ fn cgroups(report: &mut Report) -> anyhow::Result<()> {
             "memory",
             "no hierarchy has the memory controller: the selftest cannot make its OOM kill",
         )?,
-    }
-    Ok(())
-}
-
-fn runtimes(report: &mut Report, options: &Doctor) -> anyhow::Result<()> {
-    let socket = &options.runtimes.docker_socket;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
-    match runtime.block_on(Docker::new(socket.clone()).version()) {
-        Ok(version) => report.line(Mark::Good, "Docker", &format!("{version}, {}", socket.display()))?,
-        Err(why) if socket.exists() => {
-            report.line(Mark::Costs, "Docker", &format!("{why}; its containers go by their ids"))?
-        }
-        Err(_) => report.line(Mark::Note, "Docker", &format!("not here (no {})", socket.display()))?,
-    }
-    for (name, socket) in OTHER_SOCKETS.iter().filter(|(_, socket)| Path::new(socket).exists()) {
-        report.line(
-            Mark::Costs,
-            name,
-            &format!("{socket} is there but not asked for names: its containers go by their ids"),
-        )?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use super::{AbortOnDrop, is_plain};
 use crate::incident::model::Limits;
 
 /// Where Docker listens unless told otherwise.
-pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+pub const DEFAULT_SOCKET: &str = "/run/docker.sock";
 
 /// An answer takes milliseconds; a daemon that needs longer is hung as far as an incident is concerned.
 const TIMEOUT: Duration = Duration::from_secs(2);

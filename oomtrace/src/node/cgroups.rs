@@ -63,6 +63,14 @@ pub fn memory(hierarchies: &[Hierarchy]) -> Option<&Hierarchy> {
     hierarchies.iter().find(|h| h.controllers.iter().any(|c| c == "memory"))
 }
 
+/// What is mounted is the hierarchy's root, not a container's own part of it: its inode is 1 (fs/kernfs/dir.c,
+/// `kernfs_create_root`, 5.4 to 7.3).
+#[must_use]
+pub fn is_whole(hierarchy: &Hierarchy) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata(&hierarchy.mount).is_ok_and(|root| root.ino() == 1)
+}
+
 /// The kernel's number of the hierarchy that has the memory controller: 0 is the v2 one, and where there is no memory
 /// controller.
 #[must_use]

@@ -4,6 +4,7 @@ mod conditions;
 mod containerd;
 mod docker;
 mod host;
+mod image;
 mod machine;
 mod oom;
 mod output;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Scenario> {
         containerd::ALL,
         requester::ALL,
         runtimes::ALL,
+        image::ALL,
         output::ALL,
         conditions::ALL,
     ]

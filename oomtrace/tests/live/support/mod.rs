@@ -4,6 +4,7 @@ pub mod cgroup;
 pub mod containerd;
 pub mod docker;
 pub mod helper;
+pub mod image;
 pub mod needs;
 pub mod process;
 pub mod tracer;

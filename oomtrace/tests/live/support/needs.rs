@@ -43,6 +43,8 @@ pub enum Need {
     Lxc,
     /// curl, which can ask on a Unix socket.
     Curl,
+    /// The build context of oomtrace's image.
+    Image,
     /// gunicorn, and a Python that is the machine's own.
     Gunicorn,
     /// A static busybox, for images and odd names.
@@ -92,6 +94,9 @@ impl Need {
             }
             Self::Connections => (!attached().contains(&Hook::UnixConnect))
                 .then(|| "this kernel does not let connections be seen".to_owned()),
+            Self::Image => std::env::var_os(super::image::CONTEXT)
+                .is_none()
+                .then(|| "no static oomtrace (cargo xtask test builds one)".to_owned()),
             Self::Runc => program("runc", "runc"),
             Self::Crun => {
                 let all = cgroups::hierarchies().unwrap_or_default();
