@@ -14,6 +14,7 @@ use std::{env, io};
 
 use anyhow::{Context as _, Result, bail};
 use tests::Which;
+use vm::Init;
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND>
@@ -24,7 +25,8 @@ Commands:
                   only what they choose
   scenarios       the scenarios alone, and their table: each makes a kill and holds the verdict against what it knows
   vm [-- NAME …]  scenarios whose names start so (all of them, without) in a virtual machine, with kprobes, cgroup v2, and
-                  memory that may run out; --keep makes their recordings those that `cargo test` judges again
+                  memory that may run out; --systemd boots it with systemd; --keep makes their recordings those that
+                  `cargo test` judges again
   image           build the container image oomtrace:latest: a static binary and nothing else
   setup           only the set-up
 
@@ -113,10 +115,12 @@ fn vm(workspace: &Path, only: &[String]) -> Result<ExitCode> {
     setup::ensure(workspace)?;
     setup::ensure_for_tests()?;
     let (flags, only): (Vec<_>, Vec<_>) = only.iter().cloned().partition(|argument| argument.starts_with("--"));
-    if let Some(unknown) = flags.iter().find(|flag| *flag != "--keep") {
+    if let Some(unknown) = flags.iter().find(|flag| !matches!(flag.as_str(), "--keep" | "--systemd")) {
         bail!("vm knows no {unknown}");
     }
-    tests::run_in_vm(workspace, &only, !flags.is_empty()).map(code)
+    let has = |name: &str| flags.iter().any(|flag| flag == name);
+    let init = if has("--systemd") { Init::Systemd } else { Init::Tests };
+    tests::run_in_vm(workspace, init, &only, has("--keep")).map(code)
 }
 
 fn cargo(workspace: &Path) -> Command {

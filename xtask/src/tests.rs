@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::dockerd::{Dockerd, SOCKET_VARIABLE};
 use crate::image::{self, Profile};
-use crate::vm::{Machine, Results};
+use crate::vm::{Init, Machine, Results};
 use crate::{cargo, say, target_dir};
 
 /// Tells the scenarios where their table goes.
@@ -17,6 +17,8 @@ const TABLE_VARIABLE: &str = "OOMTRACE_TEST_TABLE";
 const IMAGE_VARIABLE: &str = "OOMTRACE_TEST_IMAGE";
 /// Scenarios that only a machine of their own shows as they are: whose limit is read from the OOM killer's own record there.
 const IN_VM: [&str; 2] = ["machine::", "oom::"];
+/// Scenarios that need systemd: units and users, and runtimes that put their containers below them.
+const UNDER_SYSTEMD: [&str; 4] = ["systemd::", "podman::", "runtimes::", "requester::docker"];
 
 /// What is run where the tests are not built.
 pub struct Binaries {
@@ -57,9 +59,13 @@ pub fn run(workspace: &Path, which: Which, arguments: &[String]) -> Result<bool>
     let mut rows = rows(&fs::read_to_string(&table_file).unwrap_or_default(), release.trim());
     match Machine::prepare(workspace) {
         Ok(machine) => {
-            let results = machine.run(&build(workspace)?, &IN_VM.map(str::to_owned))?;
-            passed &= results.passed;
-            rows.extend(self::rows(&results.table, &format!("{} (VM)", results.release)));
+            let binaries = build(workspace)?;
+            for (init, only) in [(Init::Tests, &IN_VM[..]), (Init::Systemd, &UNDER_SYSTEMD)] {
+                let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
+                let results = machine.run(&binaries, init, &only)?;
+                passed &= results.passed;
+                rows.extend(self::rows(&results.table, &format!("{} (VM)", results.release)));
+            }
         }
         Err(why) => say(&format!("the scenarios that need a virtual machine are skipped: {why:#}")),
     }
@@ -69,9 +75,9 @@ pub fn run(workspace: &Path, which: Which, arguments: &[String]) -> Result<bool>
 
 /// Runs scenarios in the virtual machine alone: those whose names start with one of `only`, or all. With `keep` their
 /// recordings become those that the ordinary tests judge.
-pub fn run_in_vm(workspace: &Path, only: &[String], keep: bool) -> Result<bool> {
+pub fn run_in_vm(workspace: &Path, init: Init, only: &[String], keep: bool) -> Result<bool> {
     let machine = Machine::prepare(workspace).context("no virtual machine")?;
-    let results = machine.run(&build(workspace)?, only)?;
+    let results = machine.run(&build(workspace)?, init, only)?;
     if keep {
         keep_recordings(workspace, &results)?;
     }

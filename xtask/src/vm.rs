@@ -39,6 +39,15 @@ pub struct Results {
     pub passed: bool,
 }
 
+/// What the machine's first process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// The tests themselves: they have the machine's memory to themselves.
+    Tests,
+    /// systemd, whose services, scopes and users the scenarios need.
+    Systemd,
+}
+
 /// A machine that is ready to boot.
 pub struct Machine {
     folder: PathBuf,
@@ -63,8 +72,8 @@ impl Machine {
     }
 
     /// Boots it and runs the scenarios whose names start with one of `only`, or all.
-    pub fn run(&self, binaries: &Binaries, only: &[String]) -> Result<Results> {
-        let initramfs = initramfs(&self.folder, &self.kernel, binaries, only)?;
+    pub fn run(&self, binaries: &Binaries, init: Init, only: &[String]) -> Result<Results> {
+        let initramfs = initramfs(&self.folder, &self.kernel, binaries, init, only)?;
         let results = self.folder.join("results.img");
         let file = fs::File::create(&results).context("cannot create the disk for the results")?;
         file.set_len(RESULTS).context("cannot size the disk for the results")?;
@@ -88,7 +97,13 @@ fn why_not() -> Option<String> {
 }
 
 /// What the kernel starts with: its modules, what is tested, and how.
-fn initramfs(folder: &Path, kernel: &kernel::Kernel, binaries: &Binaries, only: &[String]) -> Result<PathBuf> {
+fn initramfs(
+    folder: &Path,
+    kernel: &kernel::Kernel,
+    binaries: &Binaries,
+    init: Init,
+    only: &[String],
+) -> Result<PathBuf> {
     let root = folder.join("initramfs");
     if root.exists() {
         fs::remove_dir_all(&root).context("cannot remove the last initramfs")?;
@@ -103,6 +118,7 @@ fn initramfs(folder: &Path, kernel: &kernel::Kernel, binaries: &Binaries, only: 
     for (script, to) in [
         (include_str!("vm/initramfs.sh"), root.join("init")),
         (include_str!("vm/machine.sh"), payload.join("machine.sh")),
+        (include_str!("vm/systemd.sh"), payload.join("systemd.sh")),
     ] {
         fs::write(&to, script).with_context(|| format!("cannot write {}", to.display()))?;
         succeed(Command::new("chmod").arg("755").arg(&to))?;
@@ -116,6 +132,8 @@ fn initramfs(folder: &Path, kernel: &kernel::Kernel, binaries: &Binaries, only: 
         succeed(Command::new("strip").arg("--strip-debug").arg("-o").arg(payload.join(name)).arg(binary))?;
     }
     fs::write(payload.join("only"), only.join(" ")).context("cannot write which scenarios are wanted")?;
+    let init = if init == Init::Systemd { "systemd" } else { "tests" };
+    fs::write(payload.join("init"), init).context("cannot write what the first process is")?;
     let archive = folder.join("initramfs.cpio");
     let mut list = Command::new("find").arg(".").current_dir(&root).stdout(Stdio::piped()).spawn().context("find")?;
     let names = list.stdout.take().context("find has an output")?;

@@ -23,18 +23,22 @@ pub fn push_exe<T>(record: &Record<T>, mm: u64) {
             // container_of(vfsmount, struct mount, mnt): go on from where this is mounted.
             let mount = vfsmount.wrapping_sub(u64::from(layout!(mount_mnt)));
             let above: u64 = field!(mount, mount_mnt_parent);
-            if above == mount || above == 0 {
+            if above != mount && above != 0 {
+                dentry = field!(mount, mount_mnt_mountpoint);
+                vfsmount = above.wrapping_add(u64::from(layout!(mount_mnt)));
+                continue;
+            }
+            if dentry == parent {
                 return;
             }
-            dentry = field!(mount, mount_mnt_mountpoint);
-            vfsmount = above.wrapping_add(u64::from(layout!(mount_mnt)));
-        } else {
-            let name: u64 = field!(dentry, dentry_name);
-            if !record.push_kernel_str(name) {
-                return;
-            }
-            dentry = parent;
+            // A mount that is attached nowhere and shows a part of its file system, as runtimes make one of themselves to be
+            // safe from their containers (crun and runc, cloned_binary.c): the path in that file system.
         }
+        let name: u64 = field!(dentry, dentry_name);
+        if !record.push_kernel_str(name) {
+            return;
+        }
+        dentry = parent;
     }
     record.truncate();
 }

@@ -8,9 +8,29 @@ use anyhow::{Context as _, Result};
 
 use crate::{say, succeed};
 
-const PACKAGES: [&str; 6] = ["busybox-static", "docker.io", "earlyoom", "gunicorn", "iptables", "procps"];
+const PACKAGES: [&str; 18] = [
+    "apparmor",
+    "busybox-static",
+    "crun",
+    "curl",
+    "dbus",
+    "dbus-user-session",
+    "docker.io",
+    "earlyoom",
+    "gunicorn",
+    "iptables",
+    "libpam-systemd",
+    "lxc",
+    // Of the two that podman can do with; debootstrap does not choose.
+    "netavark",
+    "podman",
+    "procps",
+    "systemd-sysv",
+    "udev",
+    "uidmap",
+];
 /// Sparse; what is in it takes a third of that.
-const SIZE: &str = "2G";
+const SIZE: &str = "3G";
 const MIRROR: &str = "http://deb.debian.org/debian";
 
 /// This machine's Debian release, which its binaries run on; none on another system.
@@ -20,11 +40,16 @@ pub fn suite() -> Option<String> {
     (field("ID")? == "debian").then(|| field("VERSION_CODENAME").map(str::to_owned)).flatten()
 }
 
+/// Tells one set of packages from another (FNV-1a).
+fn checksum(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
 /// The disk, from `folder` when it was made before.
 pub fn make(folder: &Path) -> Result<PathBuf> {
     let suite = suite().context("this is not Debian")?;
     // Another set of packages is another disk.
-    let disk = folder.join(format!("{suite}-{}.img", PACKAGES.join("-")));
+    let disk = folder.join(format!("{suite}-{:08x}.img", checksum(&PACKAGES.join(" "))));
     if disk.exists() {
         return Ok(disk);
     }

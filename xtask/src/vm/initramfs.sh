@@ -9,7 +9,11 @@ for round in 1 2 3 4; do
     done
 done
 /busybox mount -t ext4 /dev/vda /disk || /busybox poweroff -f
-/busybox mount -t tmpfs run /disk/run
+/busybox mount -t tmpfs -o mode=755 run /disk/run
 /busybox mv /payload /disk/run/oomtrace
 /busybox mount --move /dev /disk/dev
+if [ "$(/busybox cat /disk/run/oomtrace/init)" = systemd ]; then
+    . /disk/run/oomtrace/systemd.sh
+    exec /busybox switch_root /disk /lib/systemd/systemd
+fi
 exec /busybox switch_root /disk /run/oomtrace/machine.sh

@@ -9,8 +9,10 @@ mod machine;
 mod oom;
 mod output;
 mod paths;
+mod podman;
 mod requester;
 mod runtimes;
+mod systemd;
 
 use crate::Scenario;
 
@@ -24,6 +26,8 @@ pub fn all() -> Vec<Scenario> {
         containerd::ALL,
         requester::ALL,
         runtimes::ALL,
+        podman::ALL,
+        systemd::ALL,
         image::ALL,
         output::ALL,
         conditions::ALL,

@@ -9,3 +9,4 @@ pub mod needs;
 pub mod process;
 pub mod tracer;
 pub mod truth;
+pub mod user;

@@ -41,6 +41,12 @@ pub enum Need {
     Crun,
     /// LXC's tools.
     Lxc,
+    /// podman, which wants cgroup v2 or v1, and no mix.
+    Podman,
+    /// systemd as the machine's first process.
+    Systemd,
+    /// A user of the tests' own, with a systemd of its own.
+    User,
     /// curl, which can ask on a Unix socket.
     Curl,
     /// The build context of oomtrace's image.
@@ -98,11 +104,12 @@ impl Need {
                 .is_none()
                 .then(|| "no static oomtrace (cargo xtask test builds one)".to_owned()),
             Self::Runc => program("runc", "runc"),
-            Self::Crun => {
-                let all = cgroups::hierarchies().unwrap_or_default();
-                let is_mixed = cgroups::mode(&all) == Mode::Hybrid;
-                program("crun", "crun").or_else(|| is_mixed.then(|| "crun wants no mix of cgroup v1 and v2".to_owned()))
-            }
+            Self::Crun => program("crun", "crun").or_else(mixed),
+            Self::Podman => program("podman", "podman").or_else(mixed),
+            Self::Systemd => (!Path::new("/run/systemd/system").exists())
+                .then(|| "systemd is not the first process (cargo xtask vm -- --systemd)".to_owned()),
+            Self::User => (!super::user::is_there())
+                .then(|| "there is no user of the tests' own (cargo xtask vm -- --systemd)".to_owned()),
             Self::Lxc => program("lxc-start", "lxc"),
             Self::Curl => program("curl", "curl"),
             Self::Gunicorn => {
@@ -113,6 +120,12 @@ impl Need {
             }
         }
     }
+}
+
+/// crun and podman refuse it.
+fn mixed() -> Option<String> {
+    let all = cgroups::hierarchies().unwrap_or_default();
+    (cgroups::mode(&all) == Mode::Hybrid).then(|| "it wants no mix of cgroup v1 and v2".to_owned())
 }
 
 /// Why a program is not there.
