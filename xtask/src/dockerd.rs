@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -25,6 +26,9 @@ pub struct Dockerd {
 
 impl Dockerd {
     /// Starts it; none, and a line that says why, when this machine cannot.
+    ///
+    /// # Errors
+    /// When its folder cannot be made, or it cannot be run.
     pub fn start() -> Result<Option<Self>> {
         if !is_root() || !on_path("dockerd") {
             let why = if is_root() { "there is no dockerd" } else { "this is not root" };
@@ -33,26 +37,11 @@ impl Dockerd {
         }
         remove_stale();
         // Not in the target folder: the path of a Unix socket has at most 108 bytes.
-        let folder = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("{PREFIX}{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let log = fs::File::create(folder.join("log")).context("cannot create the daemon's log")?;
-        // When this process is killed, its daemon must not stay behind.
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none"])
-            .arg("--host")
-            .arg(format!("unix://{}", folder.join("docker.sock").display()))
-            .arg("--data-root")
-            .arg(folder.join("data"))
-            .arg("--exec-root")
-            .arg(folder.join("exec"))
-            .arg("--pidfile")
-            .arg(folder.join("pid"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().context("cannot share the daemon's log")?)
-            .stderr(log)
-            .spawn()
-            .context("cannot start dockerd")?;
-        let mut daemon = Self { child, folder };
+        let mut daemon = Self { child: spawn(&folder)?, folder };
         if daemon.answers() {
             return Ok(Some(daemon));
         }
@@ -65,7 +54,36 @@ impl Dockerd {
         Ok(None)
     }
 
+    /// Ends the daemon as a crash does, and its containerd with it; containers go on.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn crash(&mut self) -> Result<()> {
+        // Started by dockerd, and in the way of the next one's when it stays.
+        let containerd = fs::read_to_string(self.folder.join("exec/containerd/containerd.pid")).unwrap_or_default();
+        self.child.kill().and_then(|()| self.child.wait()).context("cannot kill dockerd")?;
+        if let Ok(pid) = containerd.trim().parse::<u32>() {
+            // It may have gone with its parent.
+            _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+            let started = Instant::now();
+            while Path::new("/proc").join(pid.to_string()).exists() && started.elapsed() < STOP_WITHIN {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts it again on the same data; false when it does not answer in time.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn restart(&mut self) -> Result<bool> {
+        self.child = spawn(&self.folder)?;
+        Ok(self.answers())
+    }
+
     /// Where it listens.
+    #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.folder.join("docker.sock")
     }
@@ -90,6 +108,26 @@ impl Dockerd {
         }
         false
     }
+}
+
+fn spawn(folder: &Path) -> Result<Child> {
+    let log = fs::File::create(folder.join("log")).context("cannot create the daemon's log")?;
+    // When this process is killed, its daemon must not stay behind.
+    Command::new("setpriv")
+        .args(["--pdeathsig", "TERM", "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none"])
+        .arg("--host")
+        .arg(format!("unix://{}", folder.join("docker.sock").display()))
+        .arg("--data-root")
+        .arg(folder.join("data"))
+        .arg("--exec-root")
+        .arg(folder.join("exec"))
+        .arg("--pidfile")
+        .arg(folder.join("pid"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().context("cannot share the daemon's log")?)
+        .stderr(log)
+        .spawn()
+        .context("cannot start dockerd")
 }
 
 impl Drop for Dockerd {
@@ -130,7 +168,8 @@ fn remove_stale() {
     let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        let name = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        let pid = name.and_then(|name| name.split('-').next());
         if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
             remove(&entry.path());
         }

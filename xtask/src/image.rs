@@ -6,8 +6,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::packages::on_path;
-use crate::{cargo, say, succeed, target_dir};
+use xtask::packages::on_path;
+use xtask::{say, succeed};
+
+use crate::{cargo, target_dir};
 
 /// The image's name.
 const NAME: &str = "oomtrace:latest";

@@ -1,3 +1,29 @@
-//! What oomtrace's build script and `cargo xtask` share: finding a BPF toolchain, and building the kernel side with it.
+//! What `cargo xtask` shares with oomtrace's build script (finding a BPF toolchain, and building the kernel side with it) and
+//! with its scenarios (a private Docker daemon).
 
 pub mod bpf;
+pub mod dockerd;
+pub mod packages;
+
+use std::io;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+/// Runs a command to its end, its output shown.
+///
+/// # Errors
+/// When it cannot be run, or fails.
+pub fn succeed(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(())
+}
+
+/// Says what happens next, on stderr: standard output may be oomtrace's.
+pub fn say(text: &str) {
+    // Nobody may be reading, and that is no reason to stop.
+    _ = io::Write::write_fmt(&mut io::stderr(), format_args!("xtask: {text}\n"));
+}

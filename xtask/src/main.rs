@@ -1,20 +1,19 @@
 //! `cargo xtask run` and `cargo xtask test`: oomtrace's two commands, on a machine with nothing but a stable Rust
 //! toolchain.
 
-mod dockerd;
 mod image;
-mod packages;
 mod setup;
 mod tests;
 mod vm;
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::{env, io};
 
 use anyhow::{Context as _, Result, bail};
 use tests::Which;
 use vm::Init;
+use xtask::{packages, succeed};
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND>
@@ -134,21 +133,6 @@ fn target_dir(workspace: &Path) -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), |dir| workspace.join(dir))
 }
 
-/// Runs a command to its end, its output shown.
-fn succeed(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
-    if !status.success() {
-        bail!("{command:?}: {status}");
-    }
-    Ok(())
-}
-
 fn code(passed: bool) -> ExitCode {
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Says what happens next, on stderr: standard output may be oomtrace's.
-fn say(text: &str) {
-    // Nobody may be reading, and that is no reason to stop.
-    _ = io::Write::write_fmt(&mut io::stderr(), format_args!("xtask: {text}\n"));
 }

@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use crate::{say, succeed};
 
 /// This process is root.
+#[must_use]
 pub fn is_root() -> bool {
     // The owner of this process's folder in /proc is its effective user.
     std::os::unix::fs::MetadataExt::uid(&match fs::metadata("/proc/self") {
@@ -18,6 +19,7 @@ pub fn is_root() -> bool {
 }
 
 /// apt is here, and this is Debian or made from it.
+#[must_use]
 pub fn has_apt() -> bool {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let is_debian = release
@@ -27,6 +29,7 @@ pub fn has_apt() -> bool {
 }
 
 /// Packages can be installed without asking anybody: as root, or by a sudo that wants no password.
+#[must_use]
 pub fn may_install() -> bool {
     let sudo = || {
         let status = Command::new("sudo").args(["-n", "true"]).stdin(Stdio::null()).stderr(Stdio::null()).status();
@@ -36,6 +39,9 @@ pub fn may_install() -> bool {
 }
 
 /// Installs packages, saying what for first.
+///
+/// # Errors
+/// When apt fails, or knows no such package.
 pub fn install(packages: &[&str], what_for: &str) -> Result<()> {
     say(&format!("installing {} with apt: {what_for}", packages.join(", ")));
     if !are_known(packages) {
@@ -68,6 +74,7 @@ fn are_known(packages: &[&str]) -> bool {
 }
 
 /// A program of this name is on the path.
+#[must_use]
 pub fn on_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     // Users' paths often lack these, where daemons are.

@@ -5,9 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use xtask::bpf::{self, Missing, Toolchain};
-
-use crate::packages::{self, on_path};
-use crate::{say, succeed};
+use xtask::packages::{self, on_path};
+use xtask::{say, succeed};
 
 /// The BPF toolchain, installed if need be.
 pub fn ensure(workspace: &Path) -> Result<Toolchain> {

@@ -6,10 +6,12 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::dockerd::{Dockerd, SOCKET_VARIABLE};
+use xtask::dockerd::{Dockerd, SOCKET_VARIABLE};
+use xtask::say;
+
 use crate::image::{self, Profile};
 use crate::vm::{Init, Machine, Results};
-use crate::{cargo, say, target_dir};
+use crate::{cargo, target_dir};
 
 /// Tells the scenarios where their table goes.
 const TABLE_VARIABLE: &str = "OOMTRACE_TEST_TABLE";

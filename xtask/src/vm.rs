@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::packages::{self, on_path};
+use xtask::packages::{self, on_path};
+use xtask::{say, succeed};
+
 use crate::tests::Binaries;
-use crate::{say, succeed};
 
 mod disk;
 mod kernel;

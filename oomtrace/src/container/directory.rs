@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::docker::{Docker, DockerError};
 use super::metadata::Metadata;
-use super::placement::ContainerPlace;
+use super::placement::{ContainerPlace, Runtime};
 use super::sources::{Sources, Unknown};
 use crate::incident::model::Container;
 
@@ -118,6 +118,10 @@ impl Directory {
     /// A container's cgroup is there: has its metadata fetched, in the background. Must run inside a `LocalSet`.
     pub fn appeared(&self, place: ContainerPlace) {
         let mut state = self.state.borrow_mut();
+        // A Docker that starts containers is back.
+        if matches!(place.runtime, Some(Runtime::Docker) | None) {
+            state.down = None;
+        }
         let entry = state.entry(place.key());
         // On v1 a container has several cgroups; and one that comes back may have changed.
         if entry.asked && !entry.gone {
@@ -301,7 +305,6 @@ mod tests {
     use crate::container::bundle::Bundles;
     use crate::container::containerd::Containerd;
     use crate::container::oci_state::States;
-    use crate::container::placement::Runtime;
     use std::path::PathBuf;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixListener;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
-use crate::{say, succeed};
+use xtask::{say, succeed};
 
 const PACKAGES: [&str; 18] = [
     "apparmor",

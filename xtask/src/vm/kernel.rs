@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
-use crate::{say, succeed};
+use xtask::{say, succeed};
 
 /// Depends on the newest kernel that apt's sources have for virtual machines.
 const META_PACKAGE: &str = "linux-image-cloud-amd64";

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod containerd;
+mod daemons;
 mod docker;
 mod host;
 mod image;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Scenario> {
         podman::ALL,
         systemd::ALL,
         image::ALL,
+        daemons::ALL,
         output::ALL,
         conditions::ALL,
     ]

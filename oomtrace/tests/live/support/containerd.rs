@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::sys::signal::Signal;
 use oomtrace::node::cgroups;
 use tempfile::TempDir;
 
@@ -13,7 +14,7 @@ use super::process::{BUSYBOX, Owned, run, wait_until};
 /// The daemon; it ends when this goes out of scope, after its containers.
 pub struct Containerd {
     folder: TempDir,
-    _daemon: Owned,
+    daemon: Owned,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -30,20 +31,34 @@ impl Containerd {
             path("state/containerd.sock")
         );
         fs::write(folder.path().join("config.toml"), config).unwrap();
-        let mut command = Command::new("containerd");
-        command.arg("--config").arg(folder.path().join("config.toml")).stdout(Stdio::null()).stderr(Stdio::null());
-        let daemon = Owned::spawn(&mut command);
+        let daemon = spawn(folder.path());
         let rootfs = folder.path().join("rootfs/bin");
         fs::create_dir_all(&rootfs).unwrap();
         for applet in ["sh", "sleep", "tail"] {
             fs::copy(BUSYBOX, rootfs.join(applet)).unwrap();
         }
-        let containerd = Self { folder, _daemon: daemon };
+        let containerd = Self { folder, daemon };
+        containerd.wait_until_it_answers();
+        containerd
+    }
+
+    fn wait_until_it_answers(&self) {
         wait_until("containerd answers", || {
-            let version = containerd.ctr().arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let version = self.ctr().arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status();
             version.is_ok_and(|status| status.success())
         });
-        containerd
+    }
+
+    /// Ends the daemon as a crash does; containers go on.
+    pub fn crash(&mut self) {
+        self.daemon.kill(Signal::SIGKILL);
+        self.daemon.wait();
+    }
+
+    /// Starts it again on the same data.
+    pub fn restart(&mut self) {
+        self.daemon = spawn(self.folder.path());
+        self.wait_until_it_answers();
     }
 
     /// Its state folder, with the bundles.
@@ -53,17 +68,15 @@ impl Containerd {
 
     /// Its client.
     pub fn ctr(&self) -> Command {
-        let mut command = Command::new("ctr");
-        command.arg("--address").arg(self.state().join("containerd.sock")).stdin(Stdio::null());
-        command
+        ctr_at(&self.state())
     }
 
     /// Runs `command` in a shell that is the first process of a container with this id, in the cgroup at `cgroup`; none is
     /// what `ctr` takes by itself.
-    pub fn run(&self, id: &str, cgroup: Option<&str>, options: &[&str], command: &str) -> Container<'_> {
+    pub fn run(&self, id: &str, cgroup: Option<&str>, options: &[&str], command: &str) -> Container {
         let at = cgroup.map_or_else(|| format!("/default/{id}"), str::to_owned);
         // Made before the container is, so that it is removed even when its start fails.
-        let mut container = Container { containerd: self, id: id.to_owned(), cgroup: at, init: 0 };
+        let mut container = Container { state: self.state(), id: id.to_owned(), cgroup: at, init: 0 };
         let mut ctr = self.ctr();
         ctr.args(["run", "--detach", "--null-io", "--env", "PATH=/bin", "--rootfs"]).args(options);
         if let Some(cgroup) = cgroup {
@@ -82,23 +95,36 @@ impl Containerd {
     }
 }
 
+fn ctr_at(state: &Path) -> Command {
+    let mut command = Command::new("ctr");
+    command.arg("--address").arg(state.join("containerd.sock")).stdin(Stdio::null());
+    command
+}
+
+fn spawn(folder: &Path) -> Owned {
+    let mut command = Command::new("containerd");
+    command.arg("--config").arg(folder.join("config.toml")).stdout(Stdio::null()).stderr(Stdio::null());
+    Owned::spawn(&mut command)
+}
+
 /// A container that is removed when it goes out of scope.
-pub struct Container<'a> {
-    containerd: &'a Containerd,
+pub struct Container {
+    /// The daemon's state folder, where its socket is.
+    state: PathBuf,
     id: String,
     cgroup: String,
     /// The host's pid of its first process; 0 when it has ended already.
     pub init: u32,
 }
 
-impl Drop for Container<'_> {
+impl Drop for Container {
     fn drop(&mut self) {
         for command in [
             ["task", "kill", "--signal", "SIGKILL"].as_slice(),
             &["task", "delete", "--force"],
             &["container", "delete"],
         ] {
-            _ = self.containerd.ctr().args(command).arg(&self.id).output();
+            _ = ctr_at(&self.state).args(command).arg(&self.id).output();
         }
         // runc leaves the cgroups above its container's, which it made.
         for hierarchy in cgroups::hierarchies().unwrap_or_default() {

@@ -1,6 +1,6 @@
 //! Containers of the private Docker daemon that `cargo xtask test` started.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,8 +17,13 @@ pub fn socket() -> Option<PathBuf> {
 
 /// The docker client, pointed at the private daemon.
 pub fn docker() -> Command {
+    docker_at(&socket().unwrap())
+}
+
+/// The docker client, pointed at the daemon behind `socket`.
+pub fn docker_at(socket: &Path) -> Command {
     let mut command = Command::new("docker");
-    command.arg("--host").arg(format!("unix://{}", socket().unwrap().display())).stdin(Stdio::null());
+    command.arg("--host").arg(format!("unix://{}", socket.display())).stdin(Stdio::null());
     command
 }
 
@@ -89,16 +94,19 @@ impl Drop for Container {
 
 fn ensure_image() {
     static DONE: OnceLock<()> = OnceLock::new();
-    DONE.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
-        let bin = dir.path().join("bin");
-        std::fs::create_dir(&bin).unwrap();
-        std::fs::copy(BUSYBOX, bin.join("busybox")).unwrap();
-        for applet in ["sh", "sleep", "tail", "kill", "true", "dd"] {
-            std::os::unix::fs::symlink("busybox", bin.join(applet)).unwrap();
-        }
-        let tar = dir.path().join("image.tar");
-        run(Command::new("tar").arg("-C").arg(dir.path()).arg("-cf").arg(&tar).arg("bin"));
-        run(docker().arg("import").arg(&tar).arg(IMAGE));
-    });
+    DONE.get_or_init(|| make_image(&mut docker()));
+}
+
+/// Makes the image with this client.
+pub fn make_image(docker: &mut Command) {
+    let dir = tempfile::tempdir().unwrap();
+    let bin = dir.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::copy(BUSYBOX, bin.join("busybox")).unwrap();
+    for applet in ["sh", "sleep", "tail", "kill", "true", "dd"] {
+        std::os::unix::fs::symlink("busybox", bin.join(applet)).unwrap();
+    }
+    let tar = dir.path().join("image.tar");
+    run(Command::new("tar").arg("-C").arg(dir.path()).arg("-cf").arg(&tar).arg("bin"));
+    run(docker.arg("import").arg(&tar).arg(IMAGE));
 }

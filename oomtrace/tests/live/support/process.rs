@@ -38,6 +38,11 @@ impl Owned {
         self.0.id()
     }
 
+    /// Its resident memory, in bytes.
+    pub fn resident(&self) -> u64 {
+        field(self.pid(), "VmRSS")
+    }
+
     pub fn kill(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid() as i32), signal).unwrap();
     }
@@ -76,7 +81,7 @@ impl Large {
         let script = format!("{enter} (head -c {bytes} /dev/zero; exec sleep 1000) | tail");
         let shell = Owned::spawn(Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()));
         let tail = || children(shell.pid()).into_iter().find(|pid| comm(*pid) == "tail");
-        wait_until("the large process is large", || tail().is_some_and(|pid| resident(pid) >= bytes));
+        wait_until("the large process is large", || tail().is_some_and(|pid| field(pid, "RssAnon") >= bytes));
         // What still starts takes memory, too.
         let sleeps = |pid: &u32| {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -97,11 +102,11 @@ impl Drop for Large {
     }
 }
 
-/// Anonymous memory of a process, in bytes.
-fn resident(pid: u32) -> u64 {
+/// A size in `/proc/<pid>/status`, in bytes.
+fn field(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap_or("0 kB").trim().to_owned();
-    line.trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or("0 kB");
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
 /// Waits until `condition` holds.
