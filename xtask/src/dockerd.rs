@@ -141,7 +141,29 @@ impl Drop for Dockerd {
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
             say(&format!("dockerd may be left: {error}"));
         }
+        end_containers(&self.folder);
         remove(&self.folder);
+    }
+}
+
+/// Ends what a daemon that had crashed left running: every process in a cgroup that has the name of one of its containers, and
+/// their shims, whose command lines have the daemon's folder.
+fn end_containers(folder: &Path) {
+    let names = |dir: &Path| {
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    let ids = names(&folder.join("data/containers"));
+    if ids.is_empty() {
+        return;
+    }
+    for pid in names(Path::new("/proc")).into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
+        let cgroups = fs::read_to_string(Path::new("/proc").join(&pid).join("cgroup")).unwrap_or_default();
+        let cmdline = fs::read(Path::new("/proc").join(&pid).join("cmdline")).unwrap_or_default();
+        let is_shim = String::from_utf8_lossy(&cmdline).contains(&format!("{}/exec/", folder.display()));
+        if is_shim || ids.iter().any(|id| cgroups.contains(id.as_str())) {
+            _ = Command::new("kill").args(["-KILL", &pid]).stderr(Stdio::null()).status();
+        }
     }
 }
 

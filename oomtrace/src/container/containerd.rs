@@ -100,7 +100,7 @@ impl Containerd {
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(failed)?;
         // The connection ends with this future, also when the time-out drops it.
-        let _connection = super::AbortOnDrop(tokio::spawn(async move {
+        let _connection = super::AbortOnDrop::of(tokio::spawn(async move {
             if let Err(error) = connection.await {
                 log::debug!("connection to containerd: {error}");
             }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::docker::{Docker, DockerError};
+use super::events::Events;
 use super::metadata::Metadata;
 use super::placement::{ContainerPlace, Runtime};
 use super::sources::{Sources, Unknown};
@@ -29,6 +30,7 @@ pub struct Directory {
     sources: Rc<Sources>,
     keep: Duration,
     state: Rc<RefCell<State>>,
+    events: Events,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +82,7 @@ impl Directory {
     /// `keep`: how long a container that is gone is remembered.
     #[must_use]
     pub fn new(sources: Sources, keep: Duration) -> Self {
-        Self { sources: Rc::new(sources), keep, state: Rc::default() }
+        Self { sources: Rc::new(sources), keep, state: Rc::default(), events: Events::default() }
     }
 
     #[must_use]
@@ -106,6 +108,7 @@ impl Directory {
                 for (id, metadata) in containers {
                     self.remember(id, metadata);
                 }
+                self.listen();
                 Ok(())
             }
             Err(error) => {
@@ -117,10 +120,12 @@ impl Directory {
 
     /// A container's cgroup is there: has its metadata fetched, in the background. Must run inside a `LocalSet`.
     pub fn appeared(&self, place: ContainerPlace) {
+        let is_dockers = matches!(place.runtime, Some(Runtime::Docker) | None);
         let mut state = self.state.borrow_mut();
-        // A Docker that starts containers is back.
-        if matches!(place.runtime, Some(Runtime::Docker) | None) {
+        if is_dockers {
+            // A Docker that starts containers is back.
             state.down = None;
+            self.listen();
         }
         let entry = state.entry(place.key());
         // On v1 a container has several cgroups; and one that comes back may have changed.
@@ -137,6 +142,23 @@ impl Directory {
             let directory = self.clone();
             tokio::task::spawn_local(async move { directory.work().await });
         }
+    }
+
+    /// Listens to what Docker says happens, which may change what is remembered.
+    fn listen(&self) {
+        let state = Rc::downgrade(&self.state);
+        self.events.listen(&self.sources.docker, move |id| {
+            // It is asked for again when it is needed.
+            if let Some(state) = state.upgrade() {
+                state.borrow_mut().known.remove(id);
+            }
+        });
+    }
+
+    /// What Docker said of the container from `since_ns` on, around the kill at `kill_ns`, both in nanoseconds since 1970.
+    #[must_use]
+    pub fn said(&self, place: &ContainerPlace, since_ns: i64, kill_ns: i64) -> Vec<String> {
+        self.events.facts(&place.id, since_ns, kill_ns)
     }
 
     /// A container's cgroup is gone: it is remembered for a while.

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::{Request, StatusCode, header};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::UnixStream;
 
 use super::metadata::Metadata;
 use super::placement::Runtime;
-use super::{AbortOnDrop, is_plain};
+use super::{AbortOnDrop, events, is_plain};
 use crate::incident::model::Limits;
 
 /// Where Docker listens unless told otherwise.
@@ -174,15 +174,49 @@ impl Docker {
         tokio::time::timeout(TIMEOUT, self.exchange(path)).await.map_err(timeout)?
     }
 
-    async fn exchange(&self, path: &str) -> Result<Option<Bytes>, DockerError> {
-        let answer = |why: String| DockerError::Answer { socket: self.socket.clone(), why };
+    /// Hands on what Docker says of its containers, a line of JSON at a time, until the daemon ends.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or the stream breaks.
+    pub async fn events(&self, mut line: impl FnMut(&[u8])) -> Result<(), DockerError> {
+        // {"type":["container"],"event":["kill","stop","restart","rename","update","exec_create"]}, encoded
+        const PATH: &str = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22kill%22%2C\
+            %22stop%22%2C%22restart%22%2C%22rename%22%2C%22update%22%2C%22exec_create%22%5D%7D";
+        let timeout = |_| DockerError::Timeout { socket: self.socket.clone() };
+        let answered = tokio::time::timeout(TIMEOUT, self.request(PATH)).await.map_err(timeout)?;
+        let (_connection, response) = answered?;
+        let mut body = response.into_body();
+        let mut held: Vec<u8> = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| self.answer(e.to_string()))?;
+            let Some(data) = frame.data_ref() else { continue };
+            held.extend_from_slice(data);
+            while let Some(end) = held.iter().position(|byte| *byte == b'\n') {
+                let rest = held.split_off(end + 1);
+                line(&held);
+                held = rest;
+            }
+            if held.len() > events::MAX_LINE {
+                return Err(self.answer("a line without end".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&self, why: String) -> DockerError {
+        DockerError::Answer { socket: self.socket.clone(), why }
+    }
+
+    /// Sends a request; the answer, and the connection that it comes on.
+    async fn request(&self, path: &str) -> Result<(AbortOnDrop, Response<Incoming>), DockerError> {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|e| DockerError::Connect { socket: self.socket.clone(), why: e.to_string() })?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| answer(e.to_string()))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| self.answer(e.to_string()))?;
         // The connection ends with this future, also when the time-out drops it.
-        let connection = AbortOnDrop(tokio::spawn(async move {
+        let connection = AbortOnDrop::of(tokio::spawn(async move {
             if let Err(error) = connection.await {
                 log::debug!("connection to Docker: {error}");
             }
@@ -191,16 +225,22 @@ impl Docker {
             .header(header::HOST, "docker")
             .header(header::USER_AGENT, concat!("oomtrace/", env!("CARGO_PKG_VERSION")))
             .body(Empty::<Bytes>::new())
-            .map_err(|e| answer(e.to_string()))?;
-        let response = sender.send_request(request).await.map_err(|e| answer(e.to_string()))?;
+            .map_err(|e| self.answer(e.to_string()))?;
+        let response = sender.send_request(request).await.map_err(|e| self.answer(e.to_string()))?;
+        Ok((connection, response))
+    }
+
+    async fn exchange(&self, path: &str) -> Result<Option<Bytes>, DockerError> {
+        let (connection, response) = self.request(path).await?;
         let status = response.status();
         if status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
         if !status.is_success() {
-            return Err(answer(format!("HTTP status {status}")));
+            return Err(self.answer(format!("HTTP status {status}")));
         }
-        let body = Limited::new(response.into_body(), MAX_BODY).collect().await.map_err(|e| answer(e.to_string()))?;
+        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+        let body = body.map_err(|e| self.answer(e.to_string()))?;
         drop(connection);
         Ok(Some(body.to_bytes()))
     }

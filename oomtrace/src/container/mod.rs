@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod containerd;
 pub mod directory;
 pub mod docker;
+pub mod events;
 pub mod list;
 pub mod lxc;
 pub mod metadata;
@@ -23,6 +24,16 @@ fn is_plain(id: &str) -> bool {
 
 /// A task that ends with whoever waits for it.
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl AbortOnDrop {
+    fn of(task: tokio::task::JoinHandle<()>) -> Self {
+        Self(task)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {

@@ -4,8 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
 use super::placement::ContainerPlace;
-use crate::incident::model::{Container, Incident};
+use crate::incident::model::{Container, Evidence, Incident, Source};
+use crate::verdict::judge::is_by_runtime;
 use crate::verdict::requester;
+
+/// A runtime does what it is asked for within this time, in milliseconds.
+const ASKED_BEFORE_MS: u64 = 2000;
 
 /// The containers of an incident, as its cgroups' paths name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +25,9 @@ pub struct Names {
     sender: Option<Container>,
     #[serde(default)]
     requester: Option<Container>,
+    /// What a runtime said of the kill.
+    #[serde(default)]
+    said: Vec<String>,
     /// What the runtimes did not say, in words.
     missing: Vec<String>,
 }
@@ -61,7 +68,8 @@ impl Names {
             }
             None => None,
         };
-        Self { container, sender, requester, missing }
+        let said = places.victim.as_ref().map(|place| said(incident, place, directory)).unwrap_or_default();
+        Self { container, sender, requester, said, missing }
     }
 
     /// Adds them to the incident that they were asked for.
@@ -69,6 +77,25 @@ impl Names {
         incident.container = self.container;
         incident.sender.container = self.sender;
         incident.missing.extend(self.missing);
+        let evidence = |fact| Evidence { fact, source: Source::Runtime };
+        incident.noted.extend(self.said.into_iter().map(evidence));
         incident.asking.container = self.requester;
     }
+}
+
+/// What Docker said of a kill that was asked of it, from the first stop signal on; and of one by a process that it was asked to
+/// run in the container.
+fn said(incident: &Incident, place: &ContainerPlace, directory: &Directory) -> Vec<String> {
+    let by_sender_inside =
+        incident.container.as_ref().map(|c| &c.id) == incident.sender.container.as_ref().map(|c| &c.id);
+    let Ok(kill) = incident.time.parse::<jiff::Timestamp>() else { return Vec::new() };
+    if !is_by_runtime(incident) && !by_sender_inside {
+        return Vec::new();
+    }
+    let asked_before = incident.preceding.iter().map(|stop| stop.before_ms).max().unwrap_or_default();
+    let before_ns =
+        i64::try_from(asked_before.saturating_add(ASKED_BEFORE_MS)).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    // 64 bits of nanoseconds last until 2262.
+    let kill_ns = i64::try_from(kill.as_nanosecond()).unwrap_or_default();
+    directory.said(place, kill_ns.saturating_sub(before_ns), kill_ns)
 }

@@ -142,7 +142,8 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         noted,
         asking: Asking::default(),
     };
-    if is_by_runtime(&incident) {
+    let within = incident.container.as_ref().zip(incident.sender.container.as_ref());
+    if is_by_runtime(&incident) || within.is_some_and(|(container, sender)| container.id == sender.id) {
         incident.asking = asking::describe_all(at, context);
     }
     Draft { incident, places }

@@ -34,17 +34,21 @@ pub struct Found {
 
 /// Sets who asked, or says that nobody was seen.
 pub fn settle(incident: &mut Incident) {
-    if !is_by_runtime(incident) {
+    let container = incident.container.clone();
+    let by_exec = is_by_exec(incident, container.as_ref());
+    if by_exec {
+        let fact = "the sender is no child of the container's first process: it was brought in later (exec)".to_owned();
+        incident.noted.push(Evidence { fact, source: Source::Kernel });
+    } else if !is_by_runtime(incident) {
         return;
     }
-    let container = incident.container.clone();
     match find(incident, container.as_ref()) {
         Some(Found { mut requester, evidence, .. }) => {
             requester.container = incident.asking.container.take();
             incident.requester = Some(requester);
             incident.noted.extend(evidence);
         }
-        None if incident.asking.seen => incident
+        None if incident.asking.seen && !by_exec => incident
             .missing
             .push("who asked the runtime: no process was seen to connect to its socket (TCP is not seen)".to_owned()),
         // That connections are not seen at all was said at the start.
@@ -55,10 +59,37 @@ pub fn settle(incident: &mut Incident) {
 /// Who asked; `container` is the victim's, with its name.
 #[must_use]
 pub fn find(incident: &Incident, container: Option<&Container>) -> Option<Found> {
-    if !is_by_runtime(incident) {
-        return None;
+    if is_by_runtime(incident) {
+        return by_ancestry(incident).or_else(|| by_connection(incident, container, Request::End));
     }
-    by_ancestry(incident).or_else(|| by_connection(incident, container))
+    if is_by_exec(incident, container) { by_connection(incident, container, Request::Exec) } else { None }
+}
+
+/// What a runtime was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    /// To end a container.
+    End,
+    /// To run a command in it, which then killed.
+    Exec,
+}
+
+/// The sender came into its container later, by `docker exec` and the like: its first process there is no child of the
+/// container's init, but of the runtime.
+#[must_use]
+pub fn is_by_exec(incident: &Incident, container: Option<&Container>) -> bool {
+    let (Some(sender), Some(container)) = (&incident.sender.process, container) else { return false };
+    let is_inside = incident.sender.container.as_ref().is_some_and(|its| its.id == container.id);
+    let chain: Vec<&Process> = std::iter::once(sender).chain(&incident.sender.ancestors).collect();
+    let runtime = chain.iter().position(|process| is_shim(process));
+    let first = runtime.and_then(|at| chain.get(at.checked_sub(1)?));
+    let init = container.init_pid.or(Some(incident.victim.process.pid).filter(|_| incident.victim.container_init));
+    is_inside && first.zip(init).is_some_and(|(first, init)| first.pid != init)
+}
+
+/// The parent of a container's first processes. Its name is the kernel's word, where its executable is gone with it.
+fn is_shim(process: &Process) -> bool {
+    process.comm.starts_with("containerd-shim") || process.comm == "conmon"
 }
 
 /// A runtime of the node's sent the signal; or one that runs in a container, to a container within that.
@@ -95,14 +126,14 @@ fn by_ancestry(incident: &Incident) -> Option<Found> {
     Some(Found { requester, place: None, evidence: vec![Evidence { fact, source: Source::Kernel }] })
 }
 
-fn by_connection(incident: &Incident, container: Option<&Container>) -> Option<Found> {
+fn by_connection(incident: &Incident, container: Option<&Container>, request: Request) -> Option<Found> {
     // The first stop signal is when it was asked for.
     let stops = incident.preceding.iter().filter(|p| program_class(&p.sender) == Some(Class::Runtime));
     let asked_before = stops.map(|stop| stop.before_ms).max().unwrap_or_default();
     let mut named = Vec::new();
     let (mut recent, mut standing) = (Vec::new(), Vec::new());
     for client in incident.asking.clients.iter().filter(|client| may_be(client, container, asked_before)) {
-        match (asks_for(&client.process, container), client.connected_before_ms) {
+        match (asks_for(&client.process, container, request), client.connected_before_ms) {
             (Asks::Named, _) => named.push(client),
             (Asks::Other, _) => {}
             (Asks::Unknown, Some(before)) if before.saturating_sub(asked_before) <= RECENT_MS => recent.push(client),
@@ -183,7 +214,7 @@ const ENDS_NAMED: &[&str] = &["kill", "stop", "rm", "restart", "delete", "del", 
 /// What they may end containers by without naming them.
 const ENDS_SOME: &[&str] = &["compose", "down", "up", "stack", "stopp", "rmp", "pod", "kube", "play"];
 
-fn asks_for(process: &Process, container: Option<&Container>) -> Asks {
+fn asks_for(process: &Process, container: Option<&Container>, request: Request) -> Asks {
     let Some(arguments) = process.cmdline.as_deref().and_then(|cmdline| cmdline.get(1..)) else { return Asks::Unknown };
     let names = container.is_some_and(|container| arguments.iter().any(|argument| is_name_of(argument, container)));
     let program = process.exe.as_deref().map(file_name).unwrap_or_default();
@@ -197,6 +228,9 @@ fn asks_for(process: &Process, container: Option<&Container>) -> Asks {
         };
     }
     let has = |verbs: &[&str]| arguments.iter().any(|argument| verbs.contains(&argument.as_str()));
+    if request == Request::Exec {
+        return if has(&["exec"]) && names { Asks::Named } else { Asks::Other };
+    }
     // `compose stop web` names a service.
     match (has(ENDS_SOME) || program == "docker-compose", has(ENDS_NAMED)) {
         (true, _) if names => Asks::Named,

@@ -129,14 +129,6 @@ pub async fn run(
             biased;
             () = &mut stop => break,
             incident = naming.next(), if !naming.is_idle() => out.put(incident, &mut aftermath)?,
-            read = ring.read(|record| hold(&mut stages, &mut surroundings, record)), if naming.has_room() => {
-                read.map_err(WatchError::Ring)?;
-                if out.lost(&lost)? {
-                    // What came and went may be among it.
-                    surroundings.walk(&mut search);
-                }
-                correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
-            }
             found = search.next() => match found {
                 Found::Containers(walked) => surroundings.walked(walked),
                 Found::Standing(standing) => {
@@ -147,6 +139,14 @@ pub async fn run(
                     stages.standing(&standing);
                 }
             },
+            read = ring.read(|record| hold(&mut stages, &mut surroundings, record)), if naming.has_room() => {
+                read.map_err(WatchError::Ring)?;
+                if out.lost(&lost)? {
+                    // What came and went may be among it.
+                    surroundings.walk(&mut search);
+                }
+                correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
+            }
             said = aftermath.next(), if !aftermath.is_idle() => out.said(said)?,
             () = sleep(deadline), if deadline.is_some() => {
                 // The clock decides only about what was in the ring by then.

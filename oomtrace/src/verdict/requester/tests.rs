@@ -161,3 +161,25 @@ fn only_a_runtimes_kill_was_asked_for_and_a_gap_is_said() {
     settle(&mut unseen);
     assert!(unseen.missing[0].starts_with("who asked the runtime"), "{:?}", unseen.missing);
 }
+
+#[test]
+fn what_docker_exec_brought_in_was_asked_for_by_its_client() {
+    let mut incident = killed_by_docker(vec![
+        client(1, 30, &["docker", "exec", "web", "kill", "-9", "7"]),
+        client(2, 30, &["docker", "stop", "web"]),
+        client(3, 30, &["docker", "exec", "api", "true"]),
+    ]);
+    incident.sender.container = incident.container.clone();
+    incident.sender.process = Some(process(50, "/bin/busybox", &["kill", "-9", "7"]));
+    if let Some(container) = &mut incident.container {
+        container.init_pid = Some(40);
+    }
+    let shim = |pid| Process { pid, comm: "containerd-shim".to_owned(), ..Process::default() };
+    incident.sender.ancestors = vec![shim(5)];
+    assert_eq!(found(&incident), Some((1, LIKELY)));
+    settle(&mut incident);
+    assert!(incident.noted[0].fact.contains("brought in later (exec)"), "{:?}", incident.noted);
+    // A child of the container's own init.
+    incident.sender.ancestors = vec![process(40, "/bin/sh", &["sh"]), shim(5)];
+    assert_eq!(found(&incident), None);
+}

@@ -12,7 +12,7 @@ use crate::Scenario;
 use crate::support::containerd::Containerd;
 use crate::support::docker::{Container, docker, socket};
 use crate::support::needs::Need::{self, Busybox, Connections, Containerd as ContainerdNeeded, Curl, Docker, Tracing};
-use crate::support::process::{Owned, run, wait_until};
+use crate::support::process::{Owned, children, run, wait_until};
 use crate::support::tracer::Tracer;
 use crate::support::truth;
 
@@ -28,6 +28,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "requester::two_clients_that_name_nothing", needs: CURL_NEEDS, run: two },
     Scenario { name: "requester::a_client_that_was_there_before", needs: NEEDS, run: standing },
     Scenario { name: "requester::a_container_with_the_socket_mounted", needs: NEEDS, run: mounted },
+    Scenario { name: "requester::docker_exec", needs: NEEDS, run: exec },
     Scenario { name: "requester::ctr_on_containerds_socket", needs: CTR_NEEDS, run: ctr },
 ];
 
@@ -63,6 +64,7 @@ fn docker_stop() {
     assert_eq!(requester.ancestors[0].pid, std::process::id());
     assert_eq!(requester.process.cmdline.as_ref().unwrap().last(), Some(&container.name));
     assert!(facts(&incident).contains("before the stop signal, and its command line names the container"));
+    assert!(facts(&incident).contains("Docker's events: signal 15 was sent to the container"));
     client.wait();
 }
 
@@ -180,6 +182,25 @@ fn mounted() {
     let container = requester.container.as_ref().unwrap();
     assert_eq!((&container.id, container.name.as_ref()), (&runner.id, Some(&runner.name)));
     assert_eq!((requester.process.comm.as_str(), requester.confidence), ("docker", Confidence::Likely));
+}
+
+/// The killer is inside, and was brought in from outside.
+fn exec() {
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&[], "sleep 1001 & sleep 1000");
+    container.init();
+    wait_until("its child is there", || !children(container.init()).is_empty());
+    let victim = children(container.init())[0];
+    let inside = std::fs::read_to_string(format!("/proc/{victim}/status")).unwrap();
+    let inside = inside.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap();
+    let inside = inside.split_whitespace().last().unwrap();
+    let mut client = Owned::spawn(docker().args(["exec", &container.name, "kill", "-9", inside]));
+    let incident = tracer.incident(victim);
+    truth::is(&incident, Cause::SameContainerKill, Confidence::Certain);
+    assert_asked(&incident, client.pid(), Confidence::Likely);
+    let said = format!("Docker's events: docker exec ran in it: kill -9 {inside}");
+    assert!(facts(&incident).contains(&said), "{}", facts(&incident));
+    client.wait();
 }
 
 fn ctr() {

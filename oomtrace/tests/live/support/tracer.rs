@@ -104,10 +104,12 @@ impl Tracer {
     /// Waits until it has looked what was there before it.
     pub fn wait_until_settled(&self) {
         let tasks = format!("/proc/{}/task", self.child.id());
+        let main = self.child.id().to_string();
         let is_looking = || {
-            let tasks = std::fs::read_dir(&tasks).unwrap().flatten();
+            let tasks = std::fs::read_dir(&tasks).unwrap().flatten().filter(|task| task.file_name() != main.as_str());
             let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
-            names.into_iter().any(|name| matches!(name.trim_end(), "cgroups" | "connections"))
+            // A thread that is just being made still has its parent's name.
+            names.into_iter().any(|name| matches!(name.trim_end(), "oomtrace" | "cgroups" | "connections"))
         };
         wait_until("oomtrace has looked around", || !is_looking());
     }

@@ -1,0 +1,203 @@
+//! What Docker says happens to its containers (`GET /events`): facts about a kill that the kernel does not have, and changes to
+//! what is remembered of a container.
+//!
+//! The stream ends with its daemon. It is opened again when a container of Docker's appears, which only a living daemon
+//! makes: nothing wakes up meanwhile.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use serde::Deserialize;
+
+use super::AbortOnDrop;
+use super::docker::Docker;
+
+/// Events that are remembered.
+const CAPACITY: usize = 1024;
+/// Bytes of a line; one with many labels has some KiB.
+pub const MAX_LINE: usize = 256 << 10;
+/// Bytes of a command that are kept.
+const MAX_COMMAND: usize = 256;
+
+/// One thing that Docker said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub id: String,
+    /// Nanoseconds since 1970, by Docker's clock, which is this machine's.
+    pub at_ns: i64,
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A signal was sent.
+    Kill(String),
+    /// A stop or a restart is over.
+    Stop,
+    Restart,
+    /// A command is about to be run in it.
+    Exec(String),
+    /// Its name or its limits are others now.
+    Changed,
+}
+
+/// The stream, and what it said lately. Clones share both.
+#[derive(Clone, Debug, Default)]
+pub struct Events {
+    state: Rc<RefCell<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    recent: VecDeque<Said>,
+    stream: Option<AbortOnDrop>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("recent", &self.recent).finish_non_exhaustive()
+    }
+}
+
+impl Events {
+    /// Opens the stream, unless it is open. `changed` is told the id of a container that is not what it was. Must run inside a
+    /// `LocalSet`.
+    pub fn listen(&self, docker: &Docker, changed: impl Fn(&str) + 'static) {
+        let mut state = self.state.borrow_mut();
+        if state.stream.as_ref().is_some_and(|stream| !stream.is_finished()) {
+            return;
+        }
+        let (events, docker) = (Rc::downgrade(&self.state), docker.clone());
+        state.stream = Some(AbortOnDrop::of(tokio::task::spawn_local(async move {
+            let ended = docker
+                .events(|line| {
+                    let Some(said) = parse(line) else { return };
+                    if said.what == What::Changed {
+                        changed(&said.id);
+                    }
+                    if let Some(state) = events.upgrade() {
+                        Self { state }.remember(said);
+                    }
+                })
+                .await;
+            if let Err(error) = ended {
+                log::debug!("Docker's events: {error}");
+            }
+        })));
+    }
+
+    fn remember(&self, said: Said) {
+        let mut state = self.state.borrow_mut();
+        if state.recent.len() >= CAPACITY {
+            state.recent.pop_front();
+        }
+        state.recent.push_back(said);
+    }
+
+    /// What was said of the container `id` from `since_ns` on, in words with the time before or after `kill_ns`.
+    #[must_use]
+    pub fn facts(&self, id: &str, since_ns: i64, kill_ns: i64) -> Vec<String> {
+        let state = self.state.borrow();
+        let of_it = state.recent.iter().filter(|said| said.id == id && said.at_ns >= since_ns);
+        of_it.filter_map(|said| fact(said, kill_ns)).collect()
+    }
+}
+
+fn fact(said: &Said, kill_ns: i64) -> Option<String> {
+    let what = match &said.what {
+        What::Kill(signal) => format!("signal {signal} was sent to the container"),
+        What::Stop => "the container was stopped".to_owned(),
+        What::Restart => "the container was restarted".to_owned(),
+        What::Exec(command) => format!("docker exec ran in it: {command}"),
+        What::Changed => return None,
+    };
+    let ms = said.at_ns.abs_diff(kill_ns) / 1_000_000;
+    let when = if said.at_ns <= kill_ns { "before" } else { "after" };
+    Some(format!("Docker's events: {what}, {} {when} the kill", crate::incident::text::duration_ms(ms)))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Line {
+    #[serde(rename = "Type")]
+    kind: String,
+    action: String,
+    actor: Actor,
+    #[serde(rename = "timeNano")]
+    time_nano: i64,
+}
+
+#[derive(Deserialize)]
+struct Actor {
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(rename = "Attributes", default)]
+    attributes: Attributes,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Attributes {
+    signal: Option<String>,
+}
+
+fn parse(line: &[u8]) -> Option<Said> {
+    let line: Line = serde_json::from_slice(line).ok()?;
+    if line.kind != "container" {
+        return None;
+    }
+    let what = match line.action.as_str() {
+        "kill" => What::Kill(line.actor.attributes.signal?),
+        "stop" => What::Stop,
+        "restart" => What::Restart,
+        "rename" | "update" => What::Changed,
+        // exec_create: sh -c …
+        other => What::Exec(other.strip_prefix("exec_create:")?.trim().chars().take(MAX_COMMAND).collect()),
+    };
+    Some(Said { id: line.actor.id, at_ns: line.time_nano, what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_and_what_adds_nothing_is_left_out() {
+        let line = |action: &str, attributes: &str| {
+            parse(
+                format!(
+                    r#"{{"status":"x","id":"a","Type":"container","Action":{action:?},"Actor":{{"ID":"abc","Attributes":{attributes}}},"scope":"local","time":1,"timeNano":7}}"#
+                )
+                .as_bytes(),
+            )
+            .map(|said| said.what)
+        };
+        assert_eq!(line("kill", r#"{"signal":"15","name":"web"}"#), Some(What::Kill("15".to_owned())));
+        assert_eq!(line("exec_create: kill -9 7", "{}"), Some(What::Exec("kill -9 7".to_owned())));
+        assert_eq!(line("rename", "{}"), Some(What::Changed));
+        assert_eq!(line("exec_start: kill -9 7", "{}"), None);
+        assert_eq!(parse(b"{"), None);
+    }
+
+    #[test]
+    fn only_the_containers_own_and_not_too_many_are_kept() {
+        let events = Events::default();
+        let said =
+            |id: &str, at_ns, signal: &str| Said { id: id.to_owned(), at_ns, what: What::Kill(signal.to_owned()) };
+        for at in 0..3 * CAPACITY {
+            events.remember(said("other", i64::try_from(at).unwrap(), "9"));
+        }
+        events.remember(said("a", 1_000_000_000, "15"));
+        events.remember(said("a", 11_002_000_000, "9"));
+        assert_eq!(
+            events.facts("a", 0, 11_000_000_000),
+            [
+                "Docker's events: signal 15 was sent to the container, 10.0 s before the kill",
+                "Docker's events: signal 9 was sent to the container, 2 ms after the kill"
+            ]
+        );
+        assert_eq!(events.facts("a", 2_000_000_000, 11_000_000_000).len(), 1);
+        assert_eq!(events.state.borrow().recent.len(), CAPACITY);
+    }
+}
