@@ -1,6 +1,7 @@
 //! `cargo xtask run` and `cargo xtask test`: oomtrace's two commands, on a machine with nothing but a stable Rust
 //! toolchain.
 
+mod bench;
 mod image;
 mod setup;
 mod tests;
@@ -26,6 +27,7 @@ Commands:
   vm [-- NAME …]  scenarios whose names start so (all of them, without) in a virtual machine, with kprobes, cgroup v2, and
                   memory that may run out; --systemd boots it with systemd; --keep makes their recordings those that
                   `cargo test` judges again
+  bench           measure, and write BENCHMARKS.md
   image           build the container image oomtrace:latest: a static binary and nothing else
   setup           only the set-up
 
@@ -62,6 +64,11 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         Some("test") => test(&workspace, Which::All, &rest),
         Some("scenarios") => test(&workspace, Which::Scenarios, &rest),
         Some("vm") => vm(&workspace, &rest),
+        Some("bench") => {
+            setup::ensure(&workspace)?;
+            bench::run(&workspace)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Some("image") => {
             setup::ensure(&workspace)?;
             image::build(&workspace)?;
