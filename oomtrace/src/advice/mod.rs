@@ -4,6 +4,7 @@ mod container;
 
 use crate::incident::model::{Advice, Cause, Disposition, Incident, OomOrigin};
 use crate::verdict::judge::stop_request;
+use crate::verdict::requester::is_by_exec;
 use crate::verdict::senders::manager;
 
 /// What to do about an incident whose verdict is in.
@@ -87,6 +88,12 @@ fn stop_time_out(incident: &Incident) -> Advice {
 }
 
 fn same_container(incident: &Incident) -> Advice {
+    if is_by_exec(incident, incident.container.as_ref()) {
+        return advice(
+            "ask whoever ran the command in the container (docker exec, kubectl exec, an exec probe)",
+            "the sender was brought in from outside: it is no part of what the container runs",
+        );
+    }
     let why = "the kill came from inside the container; neither the kernel nor the runtime was involved";
     match incident.sender.process.as_ref().and_then(manager) {
         Some((name, limit)) => advice(&format!("read {name}'s own log, and look at {limit}: this is no OOM kill"), why),

@@ -1,5 +1,6 @@
 //! `oomtrace ps`: the containers that are known, so that a person can check what will be named.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
@@ -18,6 +19,8 @@ use super::options::Ps;
 
 /// From this share of the limit on, a container is close to it.
 const CLOSE_PERCENT: u64 = 90;
+/// Different reasons that are said.
+const MAX_REASONS: usize = 5;
 const COLUMNS: [&str; 8] = ["NAME", "RUNTIME", "ID", "MEMORY", "LIMIT", "USED", "OOM KILLS", "WHAT"];
 /// Columns that hold numbers, which stand to the right.
 const NUMBERS: std::ops::Range<usize> = 3..7;
@@ -31,15 +34,10 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
         )
         .into());
     }
-    let all = tokio::task::LocalSet::new().block_on(&runtime, async {
-        let directory = options.runtimes.directory();
-        if let Err(error) = directory.preload().await {
-            // Nobody may be reading, and that is no reason to stop.
-            _ = writeln!(io::stderr(), "oomtrace: {error}; its containers go by their ids");
-        }
-        list(&directory, &hierarchies).await
-    });
+    let all = tokio::task::LocalSet::new()
+        .block_on(&runtime, async { list(&options.runtimes.directory(), &hierarchies).await });
     runtime.shutdown_background();
+    say_missing(&all);
     let mut out = io::stdout().lock();
     if options.show.json {
         for listed in &all {
@@ -54,6 +52,19 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
     }
     out.flush()?;
     Ok(Status::Done)
+}
+
+/// Says once each what runtimes did not, for how many containers.
+fn say_missing(all: &[Listed]) {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for why in all.iter().flat_map(|listed| &listed.missing) {
+        *reasons.entry(why).or_default() += 1;
+    }
+    for (why, containers) in reasons.iter().take(MAX_REASONS) {
+        let of = if *containers > 1 { format!("of {containers} containers") } else { "of one container".to_owned() };
+        // Nobody may be reading, and that is no reason to stop.
+        _ = writeln!(io::stderr(), "oomtrace: not known {of}: {}", escape(why));
+    }
 }
 
 fn table(all: &[Listed], color: bool) -> String {

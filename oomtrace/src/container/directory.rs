@@ -198,12 +198,15 @@ impl Directory {
         self.state.borrow_mut().asking -= 1;
     }
 
-    /// A container as its runtime knows it, without its first process; and why not more is known.
+    /// A container as its runtime knows it now; and why not more is known.
     pub async fn describe(&self, place: &ContainerPlace) -> (Container, Option<String>) {
         let mut container = place.container();
-        match self.look_up(place).await {
+        // A list says less than each by itself.
+        let fetched = self.fetch(place).await;
+        match fetched.or_else(|why| self.known(place).ok_or(why)) {
             Ok(metadata) => {
                 metadata.describe(&mut container);
+                container.init_pid = metadata.init_pid.filter(|pid| is_process_of(*pid, &place.cgroup));
                 (container, None)
             }
             Err(why) => (container, Some(why.to_string())),

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::task::JoinSet;
 
 use super::directory::Directory;
 use super::tracker::{Tracker, walk};
@@ -19,17 +20,33 @@ pub struct Listed {
     pub missing: Vec<String>,
 }
 
-/// All of them, in the order of their cgroups' paths.
+/// Questions to runtimes at a time.
+const ASKING: usize = 8;
+
+/// All of them, in the order of their cgroups' paths. Must run inside a `LocalSet`.
 pub async fn list(directory: &Directory, hierarchies: &[Hierarchy]) -> Vec<Listed> {
     let states = &directory.sources().states;
     let mut tracker = Tracker::new(states.clone());
     tracker.end_walk(walk(hierarchies, cgroups::memory_hierarchy_id(), states));
     let files = cgroups::memory(hierarchies).map(UsageFiles::new);
     let mut all = Vec::new();
-    for place in tracker.all() {
-        let (container, why) = directory.describe(&place).await;
-        let memory = files.as_ref().and_then(|files| files.read(&place.cgroup));
-        all.push(Listed { container, memory, missing: why.into_iter().collect() });
+    let mut asking = JoinSet::new();
+    for (number, place) in tracker.all().into_iter().enumerate() {
+        while asking.len() >= ASKING {
+            all.extend(asking.join_next().await);
+        }
+        let (directory, files) = (directory.clone(), files.clone());
+        asking.spawn_local(async move {
+            let (container, why) = directory.describe(&place).await;
+            let memory = files.as_ref().and_then(|files| files.read(&place.cgroup));
+            (number, Listed { container, memory, missing: why.into_iter().collect() })
+        });
     }
-    all
+    while let Some(listed) = asking.join_next().await {
+        all.push(listed);
+    }
+    // None of these tasks is ever cancelled, and one that panicked has nothing to list.
+    let mut all: Vec<(usize, Listed)> = all.into_iter().flatten().collect();
+    all.sort_unstable_by_key(|(number, _)| *number);
+    all.into_iter().map(|(_, listed)| listed).collect()
 }

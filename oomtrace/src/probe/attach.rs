@@ -1,5 +1,6 @@
 //! Loads a hook's programs and attaches them, by the way that the kernel allows.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use aya::programs::{FEntry, KProbe, Program, ProgramError, RawTracePoint};
@@ -13,7 +14,8 @@ const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
 
 /// Attaches hook after hook.
 pub struct Attacher<'a> {
-    ebpf: &'a mut Ebpf,
+    /// By name.
+    programs: HashMap<&'a str, &'a mut Program>,
     layout: &'a KernelLayout,
     without: &'a [Absent],
     /// The kernel's types as aya reads them, which takes some 15 ms: once, and only for fentry. Else why fentry is no use
@@ -30,42 +32,69 @@ struct Function {
 
 impl<'a> Attacher<'a> {
     pub fn new(ebpf: &'a mut Ebpf, layout: &'a KernelLayout, without: &'a [Absent]) -> Self {
-        Self { ebpf, layout, without, fentry: None }
+        Self { programs: ebpf.programs_mut().collect(), layout, without, fentry: None }
     }
 
-    /// Loads the hook's programs and attaches them; else why not, in words.
-    pub fn attach(&mut self, hook: Hook) -> Result<(), String> {
+    /// Loads the programs of `hooks` and attaches them; else why not, in words.
+    ///
+    /// The kernel needs more time to verify `signal_generate` than all the others, so that has a thread of its own meanwhile.
+    pub fn attach_all(&mut self, hooks: &[Hook]) -> Vec<(Hook, Result<(), String>)> {
+        let largest = Hook::SignalGenerate;
+        let is_wanted = hooks.contains(&largest) && self.known(largest).is_ok();
+        let mut ahead = is_wanted.then(|| self.programs.remove(largest.name())).flatten();
+        std::thread::scope(|scope| {
+            let loading = ahead.as_mut().map(|program| scope.spawn(|| load(program)));
+            let others = hooks.iter().filter(|hook| loading.is_none() || **hook != largest);
+            let mut results: Vec<_> = others.map(|hook| (*hook, self.attach(*hook))).collect();
+            if let Some(thread) = loading {
+                let loaded = thread.join().unwrap_or_else(|_| Err("the thread that loads it panicked".to_owned()));
+                results.push((largest, loaded));
+            }
+            results
+        })
+        .into_iter()
+        .map(|(hook, result)| match (hook == largest, ahead.as_mut(), result) {
+            (true, Some(program), Ok(())) => (hook, open(program, hook.name())),
+            (_, _, result) => (hook, result),
+        })
+        .collect()
+    }
+
+    /// Why this kernel, or whoever started oomtrace, does not want the hook.
+    fn known(&self, hook: Hook) -> Result<(), String> {
         if self.without.contains(&Absent::Hook(hook)) {
             return Err("left out by --without".to_owned());
         }
-        let (is_known, tracepoints): (bool, &[&str]) = match hook {
-            Hook::SignalGenerate => (self.layout.signal_generate, &["signal_generate"]),
-            Hook::MarkVictim => (self.layout.mark_victim.is_some(), &["mark_victim"]),
-            Hook::SchedProcessExit => (self.layout.process_exit.is_some(), &["sched_process_exit"]),
-            Hook::SignalDeliver => (self.layout.signal_deliver, &["signal_deliver"]),
-            Hook::Cgroups => {
-                (self.layout.cgroups, &["cgroup_mkdir", "cgroup_rename", "cgroup_rmdir", "cgroup_release"])
-            }
-            Hook::OomKillProcess => {
-                return self.function(&Function { name: "oom_kill_process", or_tracepoint: None });
-            }
+        let is_known = match hook {
+            Hook::SignalGenerate => self.layout.signal_generate,
+            Hook::MarkVictim => self.layout.mark_victim.is_some(),
+            Hook::SchedProcessExit => self.layout.process_exit.is_some(),
+            Hook::SignalDeliver => self.layout.signal_deliver,
+            Hook::Cgroups => self.layout.cgroups,
+            Hook::OomKillProcess | Hook::UnixConnect => true,
+        };
+        let name = tracepoints(hook).first().unwrap_or(&"");
+        is_known
+            .then_some(())
+            .ok_or_else(|| format!("this kernel's type information has no {name} with the arguments known"))
+    }
+
+    fn attach(&mut self, hook: Hook) -> Result<(), String> {
+        self.known(hook)?;
+        match hook {
+            Hook::OomKillProcess => self.function(&Function { name: "oom_kill_process", or_tracepoint: None }),
             Hook::UnixConnect => {
                 let or_tracepoint = self.layout.sk_data_ready.then_some("sk_data_ready");
-                return self.function(&Function { name: "security_unix_stream_connect", or_tracepoint });
+                self.function(&Function { name: "security_unix_stream_connect", or_tracepoint })
             }
-        };
-        if !is_known {
-            let name = tracepoints.first().unwrap_or(&"");
-            return Err(format!("this kernel's type information has no {name} with the arguments known"));
+            _ => tracepoints(hook).iter().try_for_each(|name| self.tracepoint(name)),
         }
-        tracepoints.iter().try_for_each(|name| self.tracepoint(name))
     }
 
     fn tracepoint(&mut self, name: &str) -> Result<(), String> {
-        let program: &mut RawTracePoint = self.program(name)?;
-        program.load().map_err(|e| describe(&e))?;
-        program.attach(name).map_err(|e| describe(&e))?;
-        Ok(())
+        let program = self.programs.get_mut(name).ok_or_else(|| no_program(name))?;
+        load(program)?;
+        open(program, name)
     }
 
     /// These functions run rarely, so that a kprobe's price does not matter, and unlike fentry it needs no second reading of
@@ -118,9 +147,37 @@ impl<'a> Attacher<'a> {
     where
         &'b mut T: TryFrom<&'b mut Program, Error = ProgramError>,
     {
-        let program = self.ebpf.program_mut(name).ok_or_else(|| format!("the kernel side has no program {name}"))?;
+        let program: &'b mut Program = self.programs.get_mut(name).ok_or_else(|| no_program(name))?;
         program.try_into().map_err(|e: ProgramError| e.to_string())
     }
+}
+
+/// The raw tracepoints that a hook is made of, each with a program of the same name.
+const fn tracepoints(hook: Hook) -> &'static [&'static str] {
+    match hook {
+        Hook::SignalGenerate => &["signal_generate"],
+        Hook::MarkVictim => &["mark_victim"],
+        Hook::SchedProcessExit => &["sched_process_exit"],
+        Hook::SignalDeliver => &["signal_deliver"],
+        Hook::Cgroups => &["cgroup_mkdir", "cgroup_rename", "cgroup_rmdir", "cgroup_release"],
+        Hook::OomKillProcess | Hook::UnixConnect => &[],
+    }
+}
+
+/// Has the kernel verify a raw tracepoint's program.
+fn load(program: &mut Program) -> Result<(), String> {
+    let program: &mut RawTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
+    program.load().map_err(|e| describe(&e))
+}
+
+/// Attaches a program that is loaded.
+fn open(program: &mut Program, name: &str) -> Result<(), String> {
+    let program: &mut RawTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
+    program.attach(name).map(|_| ()).map_err(|e| describe(&e))
+}
+
+fn no_program(name: &str) -> String {
+    format!("the kernel side has no program {name}")
 }
 
 /// An error with its causes on one line; the verifier's log goes to the debug log.

@@ -101,15 +101,13 @@ impl Probe {
         raise_memlock();
         let mut missing = layout.missing();
         let mut ebpf = open(&layout, options)?;
-        let (mut attached, mut unneeded) = (Vec::new(), Vec::new());
-        let mut refused = Vec::new();
-        let mut attacher = Attacher::new(&mut ebpf, &layout, &options.without);
-        for hook in Hook::ALL {
-            if !is_needed(&layout, hook) {
-                unneeded.push(hook);
-                continue;
-            }
-            match attacher.attach(hook) {
+        let (needed, unneeded): (Vec<Hook>, Vec<Hook>) =
+            Hook::ALL.into_iter().partition(|hook| is_needed(&layout, *hook));
+        let (mut attached, mut refused) = (Vec::new(), Vec::new());
+        let mut results = Attacher::new(&mut ebpf, &layout, &options.without).attach_all(&needed);
+        results.sort_by_key(|(hook, _)| Hook::ALL.iter().position(|each| each == hook));
+        for (hook, result) in results {
+            match result {
                 Ok(()) => attached.push(hook),
                 Err(why) => {
                     missing.push(format!("{} could not be attached ({why}): {}", hook.name(), hook.cost()));

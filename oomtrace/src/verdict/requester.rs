@@ -214,6 +214,34 @@ const ENDS_NAMED: &[&str] = &["kill", "stop", "rm", "restart", "delete", "del", 
 /// What they may end containers by without naming them.
 const ENDS_SOME: &[&str] = &["compose", "down", "up", "stack", "stopp", "rmp", "pod", "kube", "play"];
 
+/// What a verb may be about, before it.
+const OBJECTS: &[&str] = &["container", "containers", "c", "task", "tasks", "t"];
+/// Options of theirs that come before the verb, and are followed by a value.
+const TAKES_VALUE: &[&str] = &[
+    "-H",
+    "--host",
+    "-c",
+    "--context",
+    "--config",
+    "-l",
+    "--log-level",
+    "-a",
+    "--address",
+    "-n",
+    "--namespace",
+    "--timeout",
+    "--connect-timeout",
+    "-r",
+    "--runtime-endpoint",
+    "-i",
+    "--image-endpoint",
+    "--url",
+    "--connection",
+    "--root",
+    "--runroot",
+    "--storage-driver",
+];
+
 fn asks_for(process: &Process, container: Option<&Container>, request: Request) -> Asks {
     let Some(arguments) = process.cmdline.as_deref().and_then(|cmdline| cmdline.get(1..)) else { return Asks::Unknown };
     let names = container.is_some_and(|container| arguments.iter().any(|argument| is_name_of(argument, container)));
@@ -227,17 +255,29 @@ fn asks_for(process: &Process, container: Option<&Container>, request: Request) 
             (false, false) => Asks::Unknown,
         };
     }
-    let has = |verbs: &[&str]| arguments.iter().any(|argument| verbs.contains(&argument.as_str()));
+    let verb = verb(arguments);
+    let is = |verbs: &[&str]| verb.is_some_and(|verb| verbs.contains(&verb));
     if request == Request::Exec {
-        return if has(&["exec"]) && names { Asks::Named } else { Asks::Other };
+        return if is(&["exec"]) && names { Asks::Named } else { Asks::Other };
     }
     // `compose stop web` names a service.
-    match (has(ENDS_SOME) || program == "docker-compose", has(ENDS_NAMED)) {
+    match (is(ENDS_SOME) || program == "docker-compose", is(ENDS_NAMED)) {
         (true, _) if names => Asks::Named,
         (true, _) => Asks::Unknown,
         (false, true) if names => Asks::Named,
         _ => Asks::Other,
     }
+}
+
+/// What a client is told to do: the first argument that is neither an option nor the value of one, and behind what it is
+/// done to, as in `docker container stop`.
+fn verb(arguments: &[String]) -> Option<&str> {
+    let mut is_value = false;
+    let mut words = arguments.iter().map(String::as_str).filter(|argument| {
+        let skipped = std::mem::replace(&mut is_value, TAKES_VALUE.contains(argument));
+        !skipped && !argument.starts_with('-')
+    });
+    words.find(|word| !OBJECTS.contains(word))
 }
 
 /// `web`, the beginning of an id, a part of a URL, or the compose project or service.

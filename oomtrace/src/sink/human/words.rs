@@ -9,6 +9,7 @@ use crate::incident::text::{
 };
 use crate::sink::wrap::cut_middle;
 use crate::verdict::judge::stop_request;
+use crate::verdict::requester::is_by_exec;
 use crate::verdict::senders::manager;
 
 /// Columns of a command line; the JSON has all of it.
@@ -188,6 +189,9 @@ pub fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String 
             )
         }
         Cause::ServiceManagerKill => "systemd killed it".to_owned(),
+        Cause::SameContainerKill if is_by_exec(incident, incident.container.as_ref()) => {
+            by("a command that was brought into the container (exec) killed it")
+        }
         Cause::SameContainerKill => match incident.sender.process.as_ref().and_then(manager) {
             Some((name, limit)) => format!("{name} killed its process, as it does by {limit}"),
             None => by("another process in the same container killed it"),

@@ -78,6 +78,8 @@ fn a_name_counts_more_than_time_and_time_more_than_nothing() {
         (vec![client(1, 30, &["docker", "logs", "-f", "web"])], None),
         (vec![client(1, 30, &["docker", "run", "--name", "web", "nginx"])], None),
         (vec![client(1, 30, &["curl", "--unix-socket", "/run/docker.sock", "http://d/containers/json"])], None),
+        (vec![client(1, 30, &["docker", "exec", "web", "kill", "-9", "7"])], None),
+        (vec![client(1, 30, &["docker", "-H", "unix:///x", "container", "stop", "-t", "1", "web"])], Some((1, LIKELY))),
         (vec![client(1, 30, &["oomtrace"])], None),
         (vec![client(1, 30, &["dockerd"])], None),
         // Nothing says what these ask for.

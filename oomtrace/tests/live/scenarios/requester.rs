@@ -11,18 +11,22 @@ use tempfile::TempDir;
 use crate::Scenario;
 use crate::support::containerd::Containerd;
 use crate::support::docker::{Container, docker, socket};
-use crate::support::needs::Need::{self, Busybox, Connections, Containerd as ContainerdNeeded, Curl, Docker, Tracing};
+use crate::support::needs::Need::{
+    self, Busybox, Connections, Containerd as ContainerdNeeded, Curl, Docker, OomRecord, Tracing,
+};
 use crate::support::process::{Owned, children, run, wait_until};
 use crate::support::tracer::Tracer;
 use crate::support::truth;
 
 const NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections];
+const PROBE_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections, OomRecord];
 const CURL_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections, Curl];
 const CTR_NEEDS: &[Need] = &[Tracing, Busybox, ContainerdNeeded, Connections];
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "requester::docker_stop_that_runs_into_its_time_out", needs: NEEDS, run: docker_stop },
     Scenario { name: "requester::docker_kill_by_an_ids_beginning", needs: NEEDS, run: docker_kill },
+    Scenario { name: "requester::docker_kill_without_kprobes", needs: PROBE_NEEDS, run: without_kprobes },
     Scenario { name: "requester::a_request_by_curl", needs: CURL_NEEDS, run: curl },
     Scenario { name: "requester::a_client_that_names_nothing", needs: CURL_NEEDS, run: nameless },
     Scenario { name: "requester::two_clients_that_name_nothing", needs: CURL_NEEDS, run: two },
@@ -69,7 +73,15 @@ fn docker_stop() {
 }
 
 fn docker_kill() {
-    let mut tracer = Tracer::start(&[]);
+    docker_kill_seen_by(Tracer::start(&[]));
+}
+
+/// By fentry, where there is that.
+fn without_kprobes() {
+    docker_kill_seen_by(Tracer::start(&["--without", "kprobe"]));
+}
+
+fn docker_kill_seen_by(mut tracer: Tracer) {
     let container = Container::run(&[], "exec sleep 1000");
     let init = container.init();
     let mut client = Owned::spawn(docker().args(["kill", &container.id[..12]]).stdout(Stdio::null()));
