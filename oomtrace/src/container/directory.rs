@@ -296,7 +296,10 @@ impl Directory {
                 Ok(self.remember(place.key(), metadata))
             }
             Err(error) => {
-                self.failed(&error);
+                // One that is starting this container, for longer than is waited, still knows its name.
+                if !error.is_down() || docker.glance(&place.id).await.is_err() {
+                    self.failed(&error);
+                }
                 Err(error)
             }
         }
@@ -372,8 +375,9 @@ mod tests {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut buffer = [0; 4096];
                 let read = stream.read(&mut buffer).await.unwrap();
-                // Of lists it knows nothing.
-                if answer.is_some() && buffer[..read].starts_with(b"GET /containers/json?") {
+                // Of lists it knows nothing, and nothing happens.
+                let aside = [&b"GET /containers/json?"[..], b"GET /events?"];
+                if answer.is_some() && aside.iter().any(|path| buffer[..read].starts_with(path)) {
                     stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[]").await.unwrap();
                     continue;
                 }
@@ -442,6 +446,67 @@ mod tests {
             }
             assert_eq!(*asked.borrow(), 1);
         });
+    }
+
+    /// Asked for when it appears, and never again, also when it is gone, for as long as it is kept.
+    #[test]
+    fn a_container_that_is_gone_keeps_its_name_for_a_while() {
+        for (keep, asked_again) in [(KEEP, 0), (Duration::ZERO, 1)] {
+            with_daemon(Some(ANSWER), async |mut directory, asked| {
+                directory.keep = keep;
+                directory.appeared(place());
+                while directory.known(&place()).is_none() {
+                    tokio::task::yield_now().await;
+                }
+                // A second cgroup, as on v1, is no reason to ask again.
+                directory.appeared(place());
+                directory.gone(&place());
+                let before = *asked.borrow();
+                let mut container = Container { init_pid: Some(7), ..container() };
+                directory.complete(&mut container, &place()).await.unwrap();
+                assert_eq!(container.name.as_deref(), Some("web"));
+                assert_eq!(*asked.borrow() - before, asked_again, "{keep:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn a_crowd_of_containers_takes_no_more_room() {
+        let directory = directory(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
+        for number in 0..2 * CAPACITY {
+            directory.remember(format!("{number:064x}"), Metadata::default());
+        }
+        assert_eq!(directory.len(), CAPACITY);
+    }
+
+    /// Docker holds back the answer about a container while it starts it; what it lists says enough until then.
+    #[test]
+    fn a_container_that_starts_slowly_is_no_reason_to_give_docker_up() {
+        block_on(tokio::task::LocalSet::new().run_until(async {
+            let dir = tempfile::tempdir().unwrap();
+            let socket = dir.path().join("docker.sock");
+            let listener = UnixListener::bind(&socket).unwrap();
+            tokio::task::spawn_local(async move {
+                loop {
+                    let (mut stream, _) = listener.accept().await.unwrap();
+                    let mut buffer = [0; 4096];
+                    let read = stream.read(&mut buffer).await.unwrap();
+                    if !buffer[..read].starts_with(b"GET /containers/json?") {
+                        std::mem::forget(stream);
+                        continue;
+                    }
+                    let listed = format!("[{{\"Id\":\"{ID}\",\"Names\":[\"/web\"],\"Image\":\"nginx:1.27\"}}]");
+                    let answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{listed}");
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+            tokio::time::pause();
+            let directory = directory(Docker::new(socket));
+            let mut container = Container { init_pid: Some(7), ..container() };
+            directory.complete(&mut container, &place()).await.unwrap();
+            assert_eq!((container.name.as_deref(), container.image.as_deref()), (Some("web"), Some("nginx:1.27")));
+            assert!(directory.state.borrow().down.is_none());
+        }));
     }
 
     #[test]

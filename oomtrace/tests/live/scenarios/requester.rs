@@ -43,7 +43,7 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 fn requester(incident: &Incident) -> &Requester {
-    incident.requester.as_ref().unwrap_or_else(|| panic!("nobody: {:?}", incident.missing))
+    incident.requester.as_ref().unwrap_or_else(|| panic!("nobody: {incident:#?}"))
 }
 
 fn assert_asked(incident: &Incident, pid: u32, confidence: Confidence) {
