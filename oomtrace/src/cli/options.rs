@@ -117,6 +117,9 @@ pub struct Watch {
     /// Do without this hook, or without kprobe or fentry, as if the kernel refused it: shows what its absence costs
     #[arg(long, value_name = "HOOK", value_parser = absent, hide_short_help = true)]
     pub without: Vec<Absent>,
+    /// How long a container that is gone keeps its name (30s, 10m, 2h): a kill may be told of after its end
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, hide_short_help = true)]
+    pub keep_names: Duration,
     #[command(flatten)]
     pub runtimes: Runtimes,
 }
@@ -207,9 +210,6 @@ pub struct Runtimes {
     /// containerd's state folder, with its containers' bundles
     #[arg(long, value_name = "PATH", default_value = bundle::CONTAINERD_STATE, hide_short_help = true)]
     pub containerd_state: PathBuf,
-    /// How long a container that is gone keeps its name (30s, 10m, 2h): a kill may be told of after its end
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, hide_short_help = true)]
-    pub keep_names: Duration,
 }
 
 impl Runtimes {
@@ -222,13 +222,10 @@ impl Runtimes {
         }
     }
 
-    pub fn directory(&self) -> Directory {
-        Directory::new(self.sources(), self.keep_names)
-    }
-
-    pub fn around(&self) -> Around {
+    /// `keep_names`: how long a container that is gone is remembered.
+    pub fn around(&self, keep_names: Duration) -> Around {
         let sockets = sockets::watched(&self.docker_socket, &self.containerd_socket());
-        Around { directory: self.directory(), sockets }
+        Around { directory: Directory::new(self.sources(), keep_names), sockets }
     }
 
     fn containerd_socket(&self) -> PathBuf {
@@ -370,6 +367,25 @@ mod tests {
             ("18446744073709551615G", None),
         ] {
             assert_eq!(ring_size(text).ok().map(|size| size.0), size, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn times_have_a_unit_or_are_seconds() {
+        for (text, seconds) in [
+            ("30s", Some(30)),
+            ("45", Some(45)),
+            ("10m", Some(600)),
+            ("2h", Some(7200)),
+            ("0", Some(0)),
+            ("", None),
+            ("m", None),
+            ("1d", None),
+            ("1ms", None),
+            ("-1s", None),
+            ("99999999999h", None),
+        ] {
+            assert_eq!(duration(text).ok(), seconds.map(Duration::from_secs), "{text:?}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
+use oomtrace::container::directory::{Directory, KEEP};
 use oomtrace::container::list::{Listed, list};
 use oomtrace::incident::model::Container;
 use oomtrace::incident::text::{bytes, short_id};
@@ -35,7 +36,7 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
         .into());
     }
     let all = tokio::task::LocalSet::new()
-        .block_on(&runtime, async { list(&options.runtimes.directory(), &hierarchies).await });
+        .block_on(&runtime, async { list(&Directory::new(options.runtimes.sources(), KEEP), &hierarchies).await });
     runtime.shutdown_background();
     say_missing(&all);
     let mut out = io::stdout().lock();

@@ -43,7 +43,7 @@ async fn watch(options: &Watch, recording: Option<&Path>) -> Result<Tally, Failu
         Probe::load(&Options { signals, ring_bytes: options.ring_size.0, without: options.without.clone() })?;
     shun_oom_killer();
     let logs = forward_kernel_log(&mut probe);
-    let around = options.runtimes.around();
+    let around = options.runtimes.around(options.keep_names);
     // After loading: what cannot watch leaves no file behind.
     let recorder = recording.map(create).transpose()?;
     if !options.show.json {

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
-use aya::{Ebpf, EbpfLoader, Pod, VerifierLogLevel};
-use oomtrace_common::event::SocketPath;
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
 use oomtrace_common::settings::{SETTINGS_GLOBAL, Settings, signal_bit};
 
@@ -13,6 +12,7 @@ use super::btf::{Btf, BtfError};
 use super::hook::{Absent, Hook};
 use super::layout::{KernelLayout, MarkVictimArg};
 use super::requirements::{self, RequirementError};
+use super::sockets::Sockets;
 use crate::node::cgroups;
 use crate::node::signals::SIGKILL;
 
@@ -29,9 +29,6 @@ pub const DEFAULT_RING_BYTES: u32 = 8 << 20;
 const STOP_SIGNALS: [u32; 3] = [2, 3, 15];
 /// What images use besides as their stop signal: SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPWR, SIGRTMIN+3, SIGRTMIN+4.
 const INIT_STOP_SIGNALS: [u32; 7] = [1, 10, 12, 28, 30, 37, 38];
-
-/// Only where there is none (include/uapi/linux/bpf.h).
-const BPF_NOEXIST: u64 = 1;
 
 /// Why the kernel side is not running.
 #[derive(Debug, thiserror::Error)]
@@ -122,9 +119,9 @@ impl Probe {
         }
         let events = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(|e| LoadError::Load(e.to_string()))?;
         let lost = PerCpuArray::try_from(take(&mut ebpf, "LOST")?).map_err(|e| LoadError::Load(e.to_string()))?;
-        let sockets = HashMap::try_from(take(&mut ebpf, "SOCKETS")?).map_err(|e| LoadError::Load(e.to_string()))?;
-        let clients = HashMap::try_from(take(&mut ebpf, "CLIENTS")?).map_err(|e| LoadError::Load(e.to_string()))?;
-        let (lost, sockets) = (LostCounter(lost), Sockets { paths: sockets, clients });
+        let sockets = Sockets::new(take(&mut ebpf, "SOCKETS")?, take(&mut ebpf, "CLIENTS")?)
+            .map_err(|e| LoadError::Load(e.to_string()))?;
+        let lost = LostCounter(lost);
         Ok(Self { ebpf, events, lost, sockets, attached, unneeded, refused, missing })
     }
 
@@ -146,50 +143,6 @@ impl LostCounter {
     pub fn read(&self) -> Result<u64, LoadError> {
         let per_cpu = self.0.get(&0, 0).map_err(|e| LoadError::Load(format!("map LOST: {e}")))?;
         Ok(per_cpu.iter().sum())
-    }
-}
-
-/// The sockets whose clients the kernel side records.
-pub struct Sockets {
-    paths: HashMap<MapData, SocketPath, u32>,
-    clients: HashMap<MapData, u32, Client>,
-}
-
-/// A process that connected, as in the kernel side's map of them.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Client {
-    start: u64,
-    told: u64,
-}
-
-// SAFETY: it is repr(C) and has no padding.
-unsafe impl Pod for Client {}
-
-impl Sockets {
-    /// Has the clients of the socket that is bound to `path` told, under `number`.
-    ///
-    /// # Errors
-    /// In words, when the path is too long for a socket, or too many are watched.
-    pub fn watch(&mut self, path: &str, number: u32) -> Result<(), String> {
-        let mut key: SocketPath = [0; 108];
-        match key.get_mut(..path.len()) {
-            // The last byte stays NUL.
-            Some(start) if path.len() < size_of::<SocketPath>() => start.copy_from_slice(path.as_bytes()),
-            _ => return Err(format!("{path} is longer than a socket's path can be")),
-        }
-        self.paths.insert(key, number, 0).map_err(|error| format!("{path} cannot be watched: {}", chain(&error)))
-    }
-}
-
-impl Sockets {
-    /// Has the end of a process told that was connected before.
-    pub fn follow(&mut self, pid: u32) {
-        // It may have connected again meanwhile, and is known better then.
-        let unknown = Client { start: 0, told: 0 };
-        if let Err(error) = self.clients.insert(pid, unknown, BPF_NOEXIST) {
-            log::debug!("the end of process {pid} will not be told: {}", chain(&error));
-        }
     }
 }
 

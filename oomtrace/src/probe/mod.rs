@@ -10,3 +10,4 @@ pub mod layout;
 pub mod load;
 pub mod requirements;
 pub mod ring;
+pub mod sockets;

@@ -13,7 +13,7 @@ use crate::container::tracker::{Change, Tracker, Walked, walk};
 use crate::incident::clients::{Socket, Standing};
 use crate::node::{cgroups, processes, unix_sockets};
 use crate::probe::event::CgroupChange;
-use crate::probe::load::Sockets;
+use crate::probe::sockets::Sockets;
 
 /// See the module's documentation.
 pub struct Surroundings {

@@ -9,6 +9,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use oomtrace::container::directory::KEEP;
 use oomtrace::incident::model::{Incident, Record};
 use oomtrace::node::cgroups;
 use oomtrace::probe::hook::Hook;
@@ -53,7 +54,7 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
     let by_record = probe.has(Hook::OomKillProcess);
     let (records, mut seen) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel::<()>();
-    let around = options.around();
+    let around = options.around(KEEP);
     let watching = tokio::task::spawn_local(async move {
         let mut sink = Channel(records);
         let stopped = async {

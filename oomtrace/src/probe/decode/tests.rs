@@ -1,7 +1,7 @@
 //! Events as the kernel side writes them, whole and damaged.
 
 use super::*;
-use oomtrace_common::event::{KIND_MARK_VICTIM, KIND_SIGNAL};
+use oomtrace_common::event::{KIND_CGROUP, KIND_CONNECT, KIND_DISCONNECT, KIND_MARK_VICTIM, KIND_SIGNAL};
 
 const PAGE: u64 = 4096;
 
@@ -153,6 +153,57 @@ fn a_mark_without_a_task_names_nobody() {
     assert_eq!((mark.victim, mark.victim_tid), (None, 21));
 }
 
+fn connect_bytes() -> Vec<u8> {
+    let mut bytes = Bytes::header(KIND_CONNECT, 0);
+    bytes.u32(3).u32(0).task(20, 2, 4);
+    for len in [32_u16, 9, 4, 10, 12, 5, 0, 0] {
+        bytes.raw(&len.to_ne_bytes());
+    }
+    bytes.u32(1).u32(0).u64(99).raw(b"systemd\0........");
+    bytes.raw(b"leaf\0top\0").raw(b"a\0b\0").raw(b"sh\0bin\0us\0").raw(b"docker\0stop\0").raw(b"pts1\0");
+    bytes.0
+}
+
+fn cgroup_bytes(what: u32) -> Vec<u8> {
+    let mut bytes = Bytes::header(KIND_CGROUP, 0);
+    bytes.u64(11).u32(4).u32(2).u32(what).raw(&9_u16.to_ne_bytes()).raw(&[0; 2]).raw(b"leaf\0top\0");
+    bytes.0
+}
+
+fn disconnect_bytes() -> Vec<u8> {
+    let mut bytes = Bytes::header(KIND_DISCONNECT, 0);
+    bytes.u32(20).u32(0).u64(1_000);
+    bytes.0
+}
+
+#[test]
+fn a_connection_is_read_field_by_field() {
+    let Ok(Event::Connect(connect)) = decode(&connect_bytes(), PAGE) else { panic!() };
+    assert_eq!((connect.at, connect.socket, connect.task.key), (77, 3, ProcessKey { pid: 20, start: 1_000 }));
+    assert_eq!(connect.task.cgroup_path.as_deref(), Some("/top/leaf"));
+    assert_eq!(connect.task.memory_path.as_deref(), Some("/b/a"));
+    assert_eq!(connect.task.exe.as_deref(), Some("/us/bin/sh"));
+    assert_eq!(connect.cmdline, Some(vec!["docker".to_owned(), "stop".to_owned()]));
+    assert_eq!((connect.tty.as_deref(), connect.ancestors.len()), (Some("pts1"), 1));
+    let Ok(Event::Disconnect(end)) = decode(&disconnect_bytes(), PAGE) else { panic!() };
+    assert_eq!(end.key, connect.task.key);
+}
+
+#[test]
+fn a_cgroup_has_a_path_until_it_is_gone() {
+    for (what, path) in [
+        (wire::CGROUP_MADE, Some("/top/leaf")),
+        (wire::CGROUP_RENAMED, Some("/top/leaf")),
+        (wire::CGROUP_REMOVED, None),
+        (wire::CGROUP_RELEASED, None),
+        (99, None),
+    ] {
+        let Ok(Event::Cgroup(change)) = decode(&cgroup_bytes(what), PAGE) else { panic!() };
+        assert_eq!((change.cgroup.id, change.cgroup.hierarchy), (11, 4));
+        assert_eq!(change.path.as_deref(), path, "{what}");
+    }
+}
+
 #[test]
 fn events_of_another_kind_or_version_say_so() {
     let mut bytes = signal_bytes();
@@ -165,7 +216,8 @@ fn events_of_another_kind_or_version_say_so() {
 
 #[test]
 fn no_damage_makes_it_panic() {
-    for whole in [signal_bytes(), mark_bytes(0)] {
+    let others = [connect_bytes(), cgroup_bytes(wire::CGROUP_MADE), disconnect_bytes()];
+    for whole in [signal_bytes(), mark_bytes(0)].into_iter().chain(others) {
         for end in 0..whole.len() {
             assert!(decode(&whole[..end], PAGE).is_err(), "{end} of {} bytes", whole.len());
         }

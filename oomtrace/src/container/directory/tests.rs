@@ -1,0 +1,207 @@
+//! A daemon that answers, hangs, or is not there; what is kept of it, and for how long.
+
+use super::*;
+use crate::container::bundle::Bundles;
+use crate::container::containerd::Containerd;
+use crate::container::oci_state::States;
+use std::path::PathBuf;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixListener;
+
+const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
+
+fn directory(docker: Docker) -> Directory {
+    let nowhere = PathBuf::from("/nonexistent");
+    let (containerd, bundles) = (Containerd::new(nowhere.join("sock")), Bundles::new(nowhere));
+    Directory::new(Sources { docker, containerd, bundles, states: States::default() }, KEEP)
+}
+
+fn place_of(id: &str) -> ContainerPlace {
+    let cgroup = format!("/docker/{id}");
+    ContainerPlace { id: id.to_owned(), runtime: Some(Runtime::Docker), cgroup, pod: None, outer: None }
+}
+
+fn place() -> ContainerPlace {
+    place_of(ID)
+}
+
+fn container() -> Container {
+    Container { id: ID.to_owned(), ..Container::default() }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Stands in for a Docker daemon that answers every question with `answer`, or never when there is none. The real
+/// daemon is asked in tests/live; this is for what a real one does not do on demand.
+async fn daemon(answer: Option<&'static str>) -> (tempfile::TempDir, Docker, Rc<RefCell<u32>>) {
+    let dir = tempfile::tempdir().unwrap();
+    let socket: PathBuf = dir.path().join("docker.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let asked = Rc::new(RefCell::new(0));
+    let counter = Rc::clone(&asked);
+    tokio::task::spawn_local(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 4096];
+            let read = stream.read(&mut buffer).await.unwrap();
+            // Of lists it knows nothing, and nothing happens.
+            let aside = [&b"GET /containers/json?"[..], b"GET /events?"];
+            if answer.is_some() && aside.iter().any(|path| buffer[..read].starts_with(path)) {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[]").await.unwrap();
+                continue;
+            }
+            *counter.borrow_mut() += 1;
+            match answer {
+                Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+                None => std::mem::forget(stream),
+            }
+        }
+    });
+    (dir, Docker::new(socket), asked)
+}
+
+fn with_daemon<T>(answer: Option<&'static str>, test: impl AsyncFnOnce(Directory, Rc<RefCell<u32>>) -> T) -> T {
+    block_on(tokio::task::LocalSet::new().run_until(async {
+        let (_dir, docker, asked) = daemon(answer).await;
+        test(directory(docker), asked).await
+    }))
+}
+
+#[test]
+fn an_absent_daemon_is_said_and_not_asked_again_at_once() {
+    block_on(async {
+        let directory = directory(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
+        let why = directory.complete(&mut container(), &place()).await.unwrap_err();
+        assert!(why.contains("cannot connect to Docker at /nonexistent/docker.sock"), "{why}");
+        assert!(directory.state.borrow().down.is_some());
+    });
+}
+
+#[test]
+fn a_hung_daemon_costs_one_time_out() {
+    with_daemon(None, async |directory, asked| {
+        tokio::time::pause();
+        for _ in 0..3 {
+            let why = directory.complete(&mut container(), &place()).await.unwrap_err();
+            assert!(why.contains("did not answer within 2 s"), "{why}");
+        }
+        assert_eq!(*asked.borrow(), 1);
+    });
+}
+
+const ANSWER: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\
+    {\"Name\":\"/web\",\"Config\":{\"Image\":\"nginx:1.27\",\"Labels\":{\"a\":\"b\"}},\"State\":{\"Pid\":1}}";
+
+#[test]
+fn a_first_process_that_is_not_in_the_container_is_not_believed() {
+    with_daemon(Some(ANSWER), async |directory, _| {
+        let mut container = container();
+        directory.complete(&mut container, &place()).await.unwrap();
+        assert_eq!(container.init_pid, None);
+    });
+}
+
+#[test]
+fn an_answer_is_asked_for_once() {
+    with_daemon(Some(ANSWER), async |directory, asked| {
+        for _ in 0..2 {
+            // Its first process is the victim, so that it need not be asked for.
+            let mut container = Container { init_pid: Some(7), ..container() };
+            directory.complete(&mut container, &place()).await.unwrap();
+            assert_eq!(container.name.as_deref(), Some("web"));
+            assert_eq!(container.image.as_deref(), Some("nginx:1.27"));
+            assert_eq!(container.runtime.as_deref(), Some("docker"));
+            assert_eq!(container.labels.unwrap().get("a").map(String::as_str), Some("b"));
+        }
+        assert_eq!(*asked.borrow(), 1);
+    });
+}
+
+/// Asked for when it appears, and never again, also when it is gone, for as long as it is kept.
+#[test]
+fn a_container_that_is_gone_keeps_its_name_for_a_while() {
+    for (keep, asked_again) in [(KEEP, 0), (Duration::ZERO, 1)] {
+        with_daemon(Some(ANSWER), async |mut directory, asked| {
+            directory.keep = keep;
+            directory.appeared(place());
+            while directory.known(&place()).is_none() {
+                tokio::task::yield_now().await;
+            }
+            // A second cgroup, as on v1, is no reason to ask again.
+            directory.appeared(place());
+            directory.gone(&place());
+            let before = *asked.borrow();
+            let mut container = Container { init_pid: Some(7), ..container() };
+            directory.complete(&mut container, &place()).await.unwrap();
+            assert_eq!(container.name.as_deref(), Some("web"));
+            assert_eq!(*asked.borrow() - before, asked_again, "{keep:?}");
+        });
+    }
+}
+
+#[test]
+fn a_crowd_of_containers_takes_no_more_room() {
+    let directory = directory(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
+    for number in 0..2 * CAPACITY {
+        directory.remember(format!("{number:064x}"), Metadata::default());
+    }
+    assert_eq!(directory.len(), CAPACITY);
+}
+
+/// Docker holds back the answer about a container while it starts it; what it lists says enough until then.
+#[test]
+fn a_container_that_starts_slowly_is_no_reason_to_give_docker_up() {
+    block_on(tokio::task::LocalSet::new().run_until(async {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("docker.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        tokio::task::spawn_local(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut buffer = [0; 4096];
+                let read = stream.read(&mut buffer).await.unwrap();
+                if !buffer[..read].starts_with(b"GET /containers/json?") {
+                    std::mem::forget(stream);
+                    continue;
+                }
+                let listed = format!("[{{\"Id\":\"{ID}\",\"Names\":[\"/web\"],\"Image\":\"nginx:1.27\"}}]");
+                let answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{listed}");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        tokio::time::pause();
+        let directory = directory(Docker::new(socket));
+        let mut container = Container { init_pid: Some(7), ..container() };
+        directory.complete(&mut container, &place()).await.unwrap();
+        assert_eq!((container.name.as_deref(), container.image.as_deref()), (Some("web"), Some("nginx:1.27")));
+        assert!(directory.state.borrow().down.is_none());
+    }));
+}
+
+#[test]
+fn answers_that_are_none_are_said() {
+    for (answer, why) in [
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "does not know container"),
+        ("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", "HTTP status 500"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull", "no usable answer"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{\"Name\":7", "no usable answer"),
+        ("garbage\r\n\r\n", "no usable answer"),
+    ] {
+        with_daemon(Some(answer), async |directory, _| {
+            let got = directory.complete(&mut container(), &place()).await.unwrap_err();
+            assert!(got.contains(why), "{answer:?} gave {got:?}");
+        });
+    }
+}
+
+#[test]
+fn an_id_that_is_no_id_is_never_put_into_a_request() {
+    with_daemon(Some("HTTP/1.1 200 OK\r\n\r\n{}"), async |directory, asked| {
+        let id = "x/../../info?a b";
+        let mut container = Container { id: id.to_owned(), ..Container::default() };
+        assert!(directory.complete(&mut container, &place_of(id)).await.is_err());
+        assert_eq!(*asked.borrow(), 0);
+    });
+}
