@@ -9,7 +9,7 @@
 //! | the only client there was, waiting for its answer | likely |
 //! | one of several, the one that connected last | possible, the others in the evidence |
 
-use super::senders::{Class, file_name, is_daemon, program_class};
+use super::senders::{Class, file_name, invocation, is_daemon, program_class};
 use crate::container::placement::{ContainerPlace, Runtime};
 use crate::incident::model::{
     Asker, Confidence, Container, Evidence, Incident, Process, Requester, SenderKind, Source,
@@ -212,10 +212,10 @@ const CLIENTS: &[&str] = &["docker", "docker-compose", "podman", "nerdctl", "ctr
 /// What they end the containers by that they are given.
 const ENDS_NAMED: &[&str] = &["kill", "stop", "rm", "restart", "delete", "del", "remove"];
 /// What they may end containers by without naming them.
-const ENDS_SOME: &[&str] = &["compose", "down", "up", "stack", "stopp", "rmp", "pod", "kube", "play"];
+const ENDS_SOME: &[&str] = &["down", "up", "stack", "stopp", "rmp", "pod", "kube", "play"];
 
 /// What a verb may be about, before it.
-const OBJECTS: &[&str] = &["container", "containers", "c", "task", "tasks", "t"];
+const OBJECTS: &[&str] = &["compose", "container", "containers", "c", "task", "tasks", "t"];
 /// Options of theirs that come before the verb, and are followed by a value.
 const TAKES_VALUE: &[&str] = &[
     "-H",
@@ -240,12 +240,18 @@ const TAKES_VALUE: &[&str] = &[
     "--root",
     "--runroot",
     "--storage-driver",
+    "-p",
+    "--project-name",
+    "-f",
+    "--file",
+    "--profile",
+    "--env-file",
+    "--project-directory",
 ];
 
 fn asks_for(process: &Process, container: Option<&Container>, request: Request) -> Asks {
-    let Some(arguments) = process.cmdline.as_deref().and_then(|cmdline| cmdline.get(1..)) else { return Asks::Unknown };
+    let (program, arguments) = invocation(process);
     let names = container.is_some_and(|container| arguments.iter().any(|argument| is_name_of(argument, container)));
-    let program = process.exe.as_deref().map(file_name).unwrap_or_default();
     if !CLIENTS.contains(&program) {
         // A request by hand has the container in its URL; one for another, or for a list, has not.
         let is_request = arguments.iter().any(|argument| argument.contains("/containers/"));
@@ -260,11 +266,16 @@ fn asks_for(process: &Process, container: Option<&Container>, request: Request) 
     if request == Request::Exec {
         return if is(&["exec"]) && names { Asks::Named } else { Asks::Other };
     }
-    // `compose stop web` names a service.
-    match (is(ENDS_SOME) || program == "docker-compose", is(ENDS_NAMED)) {
-        (true, _) if names => Asks::Named,
-        (true, _) => Asks::Unknown,
-        (false, true) if names => Asks::Named,
+    // A project's containers are ended by their service's name, or by none.
+    let is_compose = program == "docker-compose" || arguments.iter().any(|argument| argument == "compose");
+    let ends_some = if is_compose {
+        (is(ENDS_SOME) || is(ENDS_NAMED)) && verb.is_some_and(|verb| !has_target(arguments, verb))
+    } else {
+        is(ENDS_SOME)
+    };
+    match (names, ends_some, is(ENDS_NAMED)) {
+        (true, true, _) | (true, _, true) => Asks::Named,
+        (false, true, _) => Asks::Unknown,
         _ => Asks::Other,
     }
 }
@@ -278,6 +289,12 @@ fn verb(arguments: &[String]) -> Option<&str> {
         !skipped && !argument.starts_with('-')
     });
     words.find(|word| !OBJECTS.contains(word))
+}
+
+/// Something is named behind the verb: neither an option, nor a number of seconds.
+fn has_target(arguments: &[String], verb: &str) -> bool {
+    let behind = arguments.iter().skip_while(|argument| *argument != verb).skip(1);
+    behind.into_iter().any(|argument| !argument.starts_with('-') && argument.parse::<u64>().is_err())
 }
 
 /// `web`, the beginning of an id, a part of a URL, or the compose project or service.

@@ -131,6 +131,17 @@ fn program(process: &Process) -> Option<&str> {
     Some(script.unwrap_or(exe))
 }
 
+/// The program that a process runs, and what it was told on its command line.
+#[must_use]
+pub fn invocation(process: &Process) -> (&str, &[String]) {
+    let program = program(process).unwrap_or_default();
+    let arguments = process.cmdline.as_deref().and_then(|cmdline| cmdline.get(1..)).unwrap_or_default();
+    let script = arguments.iter().position(|argument| file_name(argument) == program);
+    let is_interpreted = process.exe.as_deref().is_some_and(|exe| file_name(exe) != program);
+    let own = script.filter(|_| is_interpreted).and_then(|at| arguments.get(at + 1..));
+    (program, own.unwrap_or(arguments))
+}
+
 /// What an interpreter runs: its first argument that is no option. A script that has set its title, as gunicorn does
 /// (`gunicorn: master [app]`), has that instead.
 fn script(process: &Process) -> Option<&str> {

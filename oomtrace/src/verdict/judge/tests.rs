@@ -289,3 +289,20 @@ fn what_the_victim_had_set_up_for_the_stop_signal_is_said_and_decides_the_advice
         assert!(advice[0].action.contains(action), "{advice:?}");
     }
 }
+
+/// Docker in Docker: the inner runtime runs in the outer container, and ends a container within it.
+#[test]
+fn a_runtime_in_a_container_is_one_for_what_runs_within_that() {
+    let outer = container(&"b".repeat(64));
+    let mut incident = in_container(kill("/usr/bin/runc"));
+    incident.sender.container = Some(outer.clone());
+    if let Some(sender) = &mut incident.sender.process {
+        sender.cgroup = Some(outer.cgroup.clone());
+    }
+    // Any container's process may be called so: it is no runtime of its neighbours'.
+    assert_eq!(judge(&incident).cause, Cause::ProcessKill);
+    if let Some(inner) = &mut incident.container {
+        inner.outer = Some(Box::new(outer));
+    }
+    assert_eq!(judge(&incident).cause, Cause::RuntimeKill);
+}

@@ -72,6 +72,9 @@ fn a_name_counts_more_than_time_and_time_more_than_nothing() {
         (vec![client(1, 30, &["docker", "rm", "-f", id])], Some((1, LIKELY))),
         (vec![client(1, 30, &["docker", "compose", "-p", "shop", "down"])], Some((1, LIKELY))),
         (vec![client(1, 30, &["docker", "compose", "down"])], Some((1, LIKELY))),
+        (vec![client(1, 30, &["docker", "compose", "-f", "x.yaml", "stop", "-t", "1"])], Some((1, LIKELY))),
+        (vec![client(1, 30, &["docker", "compose", "-f", "x.yaml", "stop", "api"])], None),
+        (vec![client(1, 30, &["docker", "compose", "logs", "web"])], None),
         (vec![curl.clone()], Some((7, LIKELY))),
         // What asks for something else, or for another container, did not ask for this.
         (vec![client(1, 30, &["docker", "stop", "api"])], None),
@@ -162,6 +165,19 @@ fn only_a_runtimes_kill_was_asked_for_and_a_gap_is_said() {
     let mut unseen = killed_by_docker(vec![]);
     settle(&mut unseen);
     assert!(unseen.missing[0].starts_with("who asked the runtime"), "{:?}", unseen.missing);
+}
+
+/// The compose of before 2021 is a script.
+#[test]
+fn a_scripts_command_line_begins_behind_the_script() {
+    let script = |arguments: &[&str]| {
+        let mut client = client(1, 30, &["python3"]);
+        let cmdline = [&["python3", "-u", "/usr/bin/docker-compose"], arguments].concat();
+        client.process = process(1, "/usr/bin/python3.11", &cmdline);
+        found(&killed_by_docker(vec![client]))
+    };
+    assert_eq!(script(&["-p", "shop", "down"]), Some((1, LIKELY)));
+    assert_eq!(script(&["logs", "web"]), None);
 }
 
 #[test]
