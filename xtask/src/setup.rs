@@ -45,6 +45,7 @@ pub fn ensure_for_tests() -> Result<()> {
         ("dockerd", "docker.io", "tests run containers on a private Docker daemon"),
         ("docker", "docker-cli", "tests use Docker's client"),
         ("busybox", "busybox-static", "tests make their image of it"),
+        ("docker-compose", "docker-compose", "tests end a project with it"),
         ("curl", "curl", "tests ask Docker by hand with it"),
         ("lxc-start", "lxc", "tests run a container of LXC's"),
         ("gunicorn", "gunicorn", "tests have it kill a worker that hangs"),

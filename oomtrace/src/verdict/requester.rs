@@ -145,9 +145,14 @@ fn by_connection(incident: &Incident, container: Option<&Container>, request: Re
         standing.sort_by_key(|client| client.process.exe.as_deref().map(file_name) != Some("kubelet"));
     }
     let by_name = !named.is_empty();
-    let candidates: Vec<&Asker> = if by_name { named } else { recent.into_iter().chain(standing).collect() };
+    let mut candidates: Vec<&Asker> = if by_name { named } else { recent.into_iter().chain(standing).collect() };
+    // Whoever asks waits for the answer: one that had ended by then counts only where nobody waited.
+    let waits = |client: &&Asker| client.ended_before_ms.is_none_or(|ended| ended <= asked_before);
+    if candidates.iter().any(waits) {
+        candidates.retain(waits);
+    }
     let (first, others) = candidates.split_first()?;
-    let waited = first.ended_before_ms.is_none_or(|ended| ended <= asked_before);
+    let waited = waits(first);
     let confidence = if others.is_empty() && (by_name || waited) { Confidence::Likely } else { Confidence::Possible };
     let mut evidence = vec![connected(first, by_name, asked_before > 0, asked_before)];
     if !others.is_empty() {

@@ -92,6 +92,7 @@ fn a_name_counts_more_than_time_and_time_more_than_nothing() {
         (vec![portainer.clone()], Some((8, LIKELY))),
         (vec![python(1, 90_000)], Some((1, LIKELY))),
         (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }], Some((1, POSSIBLE))),
+        (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }, python(2, 700)], Some((2, LIKELY))),
         (vec![Asker { ended_before_ms: Some(5_000), ..python(1, 5_100) }], None),
     ] {
         let shown: Vec<_> = clients.iter().map(|client| client.process.cmdline.clone()).collect();

@@ -10,9 +10,9 @@ use tempfile::TempDir;
 
 use crate::Scenario;
 use crate::support::containerd::Containerd;
-use crate::support::docker::{Container, docker, socket};
+use crate::support::docker::{Container, IMAGE, docker, socket};
 use crate::support::needs::Need::{
-    self, Busybox, Connections, Containerd as ContainerdNeeded, Curl, Docker, OomRecord, Tracing,
+    self, Busybox, Compose, Connections, Containerd as ContainerdNeeded, Curl, Docker, OomRecord, Tracing,
 };
 use crate::support::process::{Owned, children, run, wait_until};
 use crate::support::tracer::Tracer;
@@ -21,6 +21,7 @@ use crate::support::truth;
 const NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections];
 const PROBE_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections, OomRecord];
 const CURL_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections, Curl];
+const COMPOSE_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections, Compose];
 const CTR_NEEDS: &[Need] = &[Tracing, Busybox, ContainerdNeeded, Connections];
 
 pub const ALL: &[Scenario] = &[
@@ -32,6 +33,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "requester::two_clients_that_name_nothing", needs: CURL_NEEDS, run: two },
     Scenario { name: "requester::a_client_that_was_there_before", needs: NEEDS, run: standing },
     Scenario { name: "requester::a_container_with_the_socket_mounted", needs: NEEDS, run: mounted },
+    Scenario { name: "requester::docker_compose_down", needs: COMPOSE_NEEDS, run: compose },
     Scenario { name: "requester::docker_exec", needs: NEEDS, run: exec },
     Scenario { name: "requester::ctr_on_containerds_socket", needs: CTR_NEEDS, run: ctr },
 ];
@@ -194,6 +196,36 @@ fn mounted() {
     let container = requester.container.as_ref().unwrap();
     assert_eq!((&container.id, container.name.as_ref()), (&runner.id, Some(&runner.name)));
     assert_eq!((requester.process.comm.as_str(), requester.confidence), ("docker", Confidence::Likely));
+}
+
+/// Names no container: it ends all that have the project's label.
+fn compose() {
+    let _alone = alone();
+    let mut tracer = Tracer::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    // It makes the image.
+    drop(Container::run(&[], "true"));
+    let service = format!("image: {IMAGE}, command: sleep 1000, network_mode: none, stop_grace_period: 1s");
+    let file = format!("version: \"3\"\nservices:\n  web: {{ {service} }}\n");
+    fs::write(folder.path().join("docker-compose.yml"), file).unwrap();
+    let project = format!("oomtrace-test-{}", std::process::id());
+    let compose = |arguments: &[&str]| {
+        let mut compose = Command::new("docker-compose");
+        compose.current_dir(folder.path()).env("DOCKER_HOST", format!("unix://{}", socket().unwrap().display()));
+        compose.env("COMPOSE_PROJECT_NAME", &project).args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
+        compose
+    };
+    run(&mut compose(&["up", "--detach"]));
+    let label = format!("label=com.docker.compose.project={project}");
+    let id = run(docker().args(["ps", "--no-trunc", "--quiet", "--filter", &label]));
+    let init: u32 = run(docker().args(["inspect", "--format", "{{.State.Pid}}", &id])).parse().unwrap();
+    let mut client = Owned::spawn(&mut compose(&["down"]));
+    let incident = tracer.incident(init);
+    truth::is(&incident, Cause::RuntimeStopTimeout, Confidence::Likely);
+    assert_asked(&incident, client.pid(), Confidence::Likely);
+    let labels = incident.container.unwrap().labels.unwrap();
+    assert_eq!(labels["com.docker.compose.service"], "web");
+    client.wait();
 }
 
 /// The killer is inside, and was brought in from outside.

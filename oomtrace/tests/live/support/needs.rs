@@ -35,6 +35,8 @@ pub enum Need {
     Containerd,
     /// The hook that tells who connects to a runtime.
     Connections,
+    /// docker-compose.
+    Compose,
     /// runc, used by itself.
     Runc,
     /// crun, which wants cgroup v2 or v1, and no mix.
@@ -103,6 +105,7 @@ impl Need {
             Self::Image => std::env::var_os(super::image::CONTEXT)
                 .is_none()
                 .then(|| "no static oomtrace (cargo xtask test builds one)".to_owned()),
+            Self::Compose => program("docker-compose", "docker-compose"),
             Self::Runc => program("runc", "runc"),
             Self::Crun => program("crun", "crun").or_else(mixed),
             Self::Podman => program("podman", "podman").or_else(mixed),
