@@ -7,14 +7,13 @@
 //! | CRI-O, podman | `/run/containers/storage/overlay-containers/ID/userdata`, and below `/var/lib` the same |
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::is_plain;
 use super::metadata::{Metadata, PodNames};
+use super::{is_file_name, read_bounded};
 use crate::incident::model::Limits;
 
 /// containerd's state folder unless told otherwise (its `state` setting).
@@ -56,7 +55,7 @@ impl Bundles {
     /// # Errors
     /// When there is none (any more), or it cannot be read.
     pub fn find(&self, id: &str) -> Result<Found, BundleError> {
-        let found = (is_plain(id) && !id.starts_with('.'))
+        let found = is_file_name(id)
             .then(|| self.places(id))
             .into_iter()
             .flatten()
@@ -98,9 +97,7 @@ pub struct Found {
 /// When it cannot be read.
 pub fn read(path: &Path) -> Result<Metadata, BundleError> {
     let unreadable = |why: String| BundleError::Unreadable { path: path.to_owned(), why };
-    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    let mut text = Vec::new();
-    file.take(MAX_CONFIG).read_to_end(&mut text).map_err(|error| unreadable(error.to_string()))?;
+    let text = read_bounded(path, MAX_CONFIG).map_err(|error| unreadable(error.to_string()))?;
     let config: Config = serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
     Ok(config.describe())
 }

@@ -2,7 +2,7 @@
 //! `containerd.services.containers.v1.Containers/Get` (api/services/containers/v1/containers.proto, 1.0 to 2.1).
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -63,12 +63,6 @@ impl Containerd {
     #[must_use]
     pub fn new(socket: PathBuf) -> Self {
         Self { socket }
-    }
-
-    /// The socket's path.
-    #[must_use]
-    pub fn socket(&self) -> &Path {
-        &self.socket
     }
 
     /// Labels and image of a container in one of containerd's namespaces.

@@ -174,18 +174,6 @@ impl Directory {
         state.expire(now, self.keep);
     }
 
-    /// How many containers are remembered.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.state.borrow().known.len()
-    }
-
-    /// None is.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Asks for what is queued, one after the other.
     async fn work(&self) {
         loop {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::is_plain;
+use super::is_file_name;
 use super::metadata::Metadata;
 use super::placement::Runtime;
 use crate::incident::model::Limits;
@@ -17,7 +17,7 @@ const MAX_CONFIG: u64 = 1 << 20;
 #[must_use]
 pub fn find(name: &str) -> Metadata {
     let known = Metadata { runtime: Some(Runtime::Lxc), name: Some(name.to_owned()), ..Metadata::default() }.bounded();
-    if !is_plain(name) || name.is_empty() || name.starts_with('.') {
+    if !is_file_name(name) {
         return known;
     }
     let path = Path::new(FOLDER).join(name).join("config");

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::directory::Directory;
 use super::placement::ContainerPlace;
 use crate::incident::model::{Container, Evidence, Incident, Source};
-use crate::verdict::judge::is_by_runtime;
+use crate::verdict::judge::{is_by_runtime, same_container};
 use crate::verdict::requester;
 
 /// A runtime does what it is asked for within this time, in milliseconds.
@@ -86,12 +86,10 @@ impl Names {
 /// What Docker said of a kill that was asked of it, from the first stop signal on; and of one by a process that it was asked to
 /// run in the container.
 fn said(incident: &Incident, place: &ContainerPlace, directory: &Directory) -> Vec<String> {
-    let by_sender_inside =
-        incident.container.as_ref().map(|c| &c.id) == incident.sender.container.as_ref().map(|c| &c.id);
-    let Ok(kill) = incident.time.parse::<jiff::Timestamp>() else { return Vec::new() };
-    if !is_by_runtime(incident) && !by_sender_inside {
+    if !is_by_runtime(incident) && !same_container(incident) {
         return Vec::new();
     }
+    let Ok(kill) = incident.time.parse::<jiff::Timestamp>() else { return Vec::new() };
     let asked_before = incident.preceding.iter().map(|stop| stop.before_ms).max().unwrap_or_default();
     let before_ns =
         i64::try_from(asked_before.saturating_add(ASKED_BEFORE_MS)).unwrap_or(i64::MAX).saturating_mul(1_000_000);

@@ -8,15 +8,14 @@
 //!
 //! For a user's own runtime the same below `/run/user/UID`.
 
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::metadata::Metadata;
 use super::placement::Runtime;
-use super::{bundle, is_plain};
+use super::{bundle, is_file_name, read_bounded};
 
 /// A state has some 10 KiB.
 const MAX_STATE: u64 = 1 << 20;
@@ -43,15 +42,14 @@ impl States {
         RUNTIMES.iter().find_map(|(runtime, name)| {
             let scope = cgroup.strip_suffix(".scope").and_then(|scope| scope.strip_prefix(name)?.strip_prefix('-'));
             let id = scope.unwrap_or(cgroup);
-            let known = is_plain(id) && !id.is_empty() && !id.starts_with('.');
-            (known && self.folder(name, user).join(id).is_dir()).then(|| (*runtime, id.to_owned()))
+            (is_file_name(id) && self.folder(name, user).join(id).is_dir()).then(|| (*runtime, id.to_owned()))
         })
     }
 
     /// What the state of the container `id` says; its id is all the name it has.
     #[must_use]
     pub fn find(&self, runtime: Runtime, id: &str, user: Option<u32>) -> Option<Metadata> {
-        if !is_plain(id) || id.is_empty() || id.starts_with('.') {
+        if !is_file_name(id) {
             return None;
         }
         let folder = self.folder(runtime.name(), user).join(id);
@@ -80,9 +78,7 @@ impl States {
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(MAX_STATE).read_to_end(&mut bytes).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    serde_json::from_slice(&read_bounded(path, MAX_STATE).ok()?).ok()
 }
 
 #[derive(Deserialize)]

@@ -152,6 +152,19 @@ impl Placement {
         placement
     }
 
+    /// The path that tells most about where a process lives, and what it tells, of its paths on several hierarchies: on a
+    /// hybrid node the default one may know nothing, on a v2 node it is the only one.
+    #[must_use]
+    pub fn telling<'a>(paths: impl IntoIterator<Item = &'a String>) -> Option<(&'a String, Self)> {
+        let mut parsed: Vec<(&String, Self)> = paths.into_iter().map(|path| (path, Self::parse(path))).collect();
+        let first = |wanted: &dyn Fn(&(&String, Self)) -> bool| parsed.iter().position(wanted);
+        let at = first(&|(_, placement)| placement.container.is_some())
+            .or_else(|| first(&|(_, placement)| placement.unit.is_some()))
+            .or_else(|| first(&|(path, _)| path.as_str() != "/"))
+            .unwrap_or_default();
+        (at < parsed.len()).then(|| parsed.swap_remove(at))
+    }
+
     /// The container, and those that it runs in, the innermost first.
     pub fn containers(&self) -> impl Iterator<Item = &ContainerPlace> {
         std::iter::successors(self.container.as_ref(), |container| container.outer.as_deref())

@@ -1,14 +1,12 @@
 //! containers/storage: where Podman and CRI-O keep the names of their containers, `containers.json` in the graph root's folder
 //! for containers (containers/storage, containers.go, 1.20 to 1.55). Podman has no daemon to ask.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::metadata::Metadata;
-use super::{bundle, is_plain};
+use super::{bundle, is_file_name, read_bounded};
 
 /// An entry takes some 500 bytes.
 const MAX_FILE: u64 = 16 << 20;
@@ -22,22 +20,16 @@ const FOLDERS: [&str; 3] = ["overlay-containers", "vfs-containers", "btrfs-conta
 /// What containers/storage says of the container `id`, made by root or by the user whose home folder is given.
 #[must_use]
 pub fn find(home: Option<&Path>, id: &str) -> Option<Metadata> {
-    if !is_plain(id) {
+    if !is_file_name(id) {
         return None;
     }
     let graph: PathBuf = home.map_or_else(|| ROOT.into(), |home| home.join(BELOW_HOME));
     FOLDERS.iter().find_map(|folder| {
         let folder = graph.join(folder);
-        let stored = parse(&read(&folder.join("containers.json"))?, id)?;
+        let stored = parse(&read_bounded(&folder.join("containers.json"), MAX_FILE).ok()?, id)?;
         let said = bundle::read(&folder.join(id).join("userdata/config.json")).unwrap_or_default();
         Some(stored.or(said))
     })
-}
-
-fn read(path: &Path) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use std::path::Path;
 use oomtrace_common::event::CgroupKey;
 
 use super::oci_state::States;
-use super::placement::{ContainerPlace, Placement, user_of};
+use super::placement::{ContainerPlace, Placement, Runtime, user_of};
 use crate::node::cgroups::{Hierarchy, Version};
 use crate::probe::event::CgroupChange;
 
@@ -126,23 +126,11 @@ impl Tracker {
         all
     }
 
-    /// How many cgroups are kept.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.containers.len()
-    }
-
-    /// None is.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.containers.is_empty()
-    }
-
     fn keep(&mut self, key: Key, place: ContainerPlace) -> bool {
         if self.containers.len() >= CAPACITY {
             return false;
         }
-        if Placement::parse(&place.cgroup).container.is_none() {
+        if matches!(place.runtime, Some(Runtime::Runc | Runtime::Crun)) {
             self.unnamed.insert(place.cgroup.clone(), place.clone());
         }
         self.containers.insert(key, place);
@@ -205,7 +193,6 @@ fn below(dir: &Path, path: &str, depth: usize, found: &mut impl FnMut(&str, u64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::placement::Runtime;
 
     const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
 
@@ -231,10 +218,10 @@ mod tests {
         for (id, path) in [(2, format!("{docker}/made-inside")), (3, "/system.slice/ssh.service".to_owned())] {
             assert_eq!(tracker.take(&change(id, Some(&path))), []);
         }
-        assert_eq!((tracker.len(), tracker.all().len()), (1, 1));
+        assert_eq!((tracker.containers.len(), tracker.all().len()), (1, 1));
         assert_eq!(tracker.take(&change(2, None)), []);
         assert_eq!(shown(&tracker.take(&change(1, None))), [("gone", ID)]);
-        assert!(tracker.is_empty());
+        assert!(tracker.containers.is_empty());
     }
 
     #[test]
@@ -244,7 +231,7 @@ mod tests {
         let mut other = change(1, None);
         other.cgroup.hierarchy = 0;
         assert_eq!(tracker.take(&other), []);
-        assert_eq!(tracker.len(), 1);
+        assert_eq!(tracker.containers.len(), 1);
     }
 
     #[test]
@@ -268,7 +255,7 @@ mod tests {
         let changes = tracker.end_walk(vec![walked(1, "a"), walked(2, "b"), walked(3, "c")]);
         // That 4 had gone was lost; 5 came when the walk was past it.
         assert_eq!(shown(&changes), [("gone", "d"), ("appeared", "c")]);
-        assert_eq!(tracker.len(), 3);
+        assert_eq!(tracker.containers.len(), 3);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
 use crate::node::signals::{self, SIGKILL};
 use crate::probe::event::{Ancestor, BootNs, Cmdline, Info, MarkVictim, Signal, Task};
-use crate::verdict::judge::is_by_runtime;
+use crate::verdict::judge::{is_by_runtime, same_container};
 
 /// What the node adds to an episode.
 pub struct Context<'a> {
@@ -142,24 +142,16 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         noted,
         asking: Asking::default(),
     };
-    let within = incident.container.as_ref().zip(incident.sender.container.as_ref());
-    if is_by_runtime(&incident) || within.is_some_and(|(container, sender)| container.id == sender.id) {
+    if is_by_runtime(&incident) || same_container(&incident) {
         incident.asking = asking::describe_all(at, context);
     }
     Draft { incident, places }
 }
 
-/// The path that tells most about where a task lives, and what it tells: on a hybrid node the default hierarchy may
-/// know nothing, on a v2 node it is the only one.
+/// The path that tells most about where a task lives, and what it tells.
 fn place(task: &Task) -> (Option<String>, Placement) {
-    let paths = [&task.cgroup_path, &task.memory_path].into_iter().flatten();
-    let parsed: Vec<(&String, Placement)> = paths.map(|path| (path, Placement::parse(path))).collect();
-    let by = |wanted: &dyn Fn(&(&String, Placement)) -> bool| parsed.iter().find(|p| wanted(p)).cloned();
-    by(&|(_, placement)| placement.container.is_some())
-        .or_else(|| by(&|(_, placement)| placement.unit.is_some()))
-        .or_else(|| by(&|(path, _)| path.as_str() != "/"))
-        .or_else(|| parsed.first().cloned())
-        .map_or_else(Default::default, |(path, placement)| (Some(path.clone()), placement))
+    let telling = Placement::telling([&task.cgroup_path, &task.memory_path].into_iter().flatten());
+    telling.map_or_else(Default::default, |(path, placement)| (Some(path.clone()), placement))
 }
 
 /// The same, with what the node knows of cgroups that no path tells: those of runtimes that let anybody choose the name.

@@ -143,7 +143,7 @@ fn below(dir: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// `anon 4096` a line.
-fn parse_stat(text: &str) -> BTreeMap<String, u64> {
+pub(super) fn parse_stat(text: &str) -> BTreeMap<String, u64> {
     text.lines()
         .filter_map(|line| {
             let (key, value) = line.split_once(' ')?;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::cgroups::{Hierarchy, Version};
+use super::memory::parse_stat;
 
 /// A cgroup's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -64,10 +65,9 @@ fn number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// `name 7` a line.
+/// One of the numbers in a file that has a name with each.
 fn field(path: &Path, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    text.lines().find_map(|line| line.split_once(' ').filter(|(key, _)| *key == name)?.1.trim().parse().ok())
+    parse_stat(&fs::read_to_string(path).ok()?).remove(name)
 }
 
 #[cfg(test)]

@@ -41,23 +41,17 @@ impl<'a> Attacher<'a> {
     pub fn attach_all(&mut self, hooks: &[Hook]) -> Vec<(Hook, Result<(), String>)> {
         let largest = Hook::SignalGenerate;
         let is_wanted = hooks.contains(&largest) && self.known(largest).is_ok();
-        let mut ahead = is_wanted.then(|| self.programs.remove(largest.name())).flatten();
+        let ahead = is_wanted.then(|| self.programs.remove(largest.name())).flatten();
         std::thread::scope(|scope| {
-            let loading = ahead.as_mut().map(|program| scope.spawn(|| load(program)));
-            let others = hooks.iter().filter(|hook| loading.is_none() || **hook != largest);
+            let attaching = ahead.map(|program| scope.spawn(|| attach(program, largest.name())));
+            let others = hooks.iter().filter(|hook| attaching.is_none() || **hook != largest);
             let mut results: Vec<_> = others.map(|hook| (*hook, self.attach(*hook))).collect();
-            if let Some(thread) = loading {
-                let loaded = thread.join().unwrap_or_else(|_| Err("the thread that loads it panicked".to_owned()));
-                results.push((largest, loaded));
+            if let Some(thread) = attaching {
+                let panicked = |_| Err("the thread that attaches it panicked".to_owned());
+                results.push((largest, thread.join().unwrap_or_else(panicked)));
             }
             results
         })
-        .into_iter()
-        .map(|(hook, result)| match (hook == largest, ahead.as_mut(), result) {
-            (true, Some(program), Ok(())) => (hook, open(program, hook.name())),
-            (_, _, result) => (hook, result),
-        })
-        .collect()
     }
 
     /// Why this kernel, or whoever started oomtrace, does not want the hook.
@@ -92,9 +86,7 @@ impl<'a> Attacher<'a> {
     }
 
     fn tracepoint(&mut self, name: &str) -> Result<(), String> {
-        let program = self.programs.get_mut(name).ok_or_else(|| no_program(name))?;
-        load(program)?;
-        open(program, name)
+        attach(self.programs.get_mut(name).ok_or_else(|| no_program(name))?, name)
     }
 
     /// These functions run rarely, so that a kprobe's price does not matter, and unlike fentry it needs no second reading of
@@ -164,15 +156,10 @@ const fn tracepoints(hook: Hook) -> &'static [&'static str] {
     }
 }
 
-/// Has the kernel verify a raw tracepoint's program.
-fn load(program: &mut Program) -> Result<(), String> {
+/// Has the kernel verify a raw tracepoint's program, and attaches it.
+fn attach(program: &mut Program, name: &str) -> Result<(), String> {
     let program: &mut RawTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
-    program.load().map_err(|e| describe(&e))
-}
-
-/// Attaches a program that is loaded.
-fn open(program: &mut Program, name: &str) -> Result<(), String> {
-    let program: &mut RawTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
+    program.load().map_err(|e| describe(&e))?;
     program.attach(name).map(|_| ()).map_err(|e| describe(&e))
 }
 

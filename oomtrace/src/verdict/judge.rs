@@ -59,7 +59,7 @@ fn cause(incident: &Incident) -> (Cause, Confidence) {
     if sender.pid == incident.victim.process.pid {
         return (Cause::SelfKill, Confidence::Certain);
     }
-    match classify(sender).or_else(|| runtime_around(incident)) {
+    match sender_class(incident) {
         // Who a program is rests on its executable's path: likely, not certain.
         Some(Class::OomDaemon) => return (Cause::UserspaceOomKiller, Confidence::Likely),
         Some(Class::Runtime) if is_contained(incident) => {
@@ -143,13 +143,16 @@ fn by_kernel_path(path: Option<SignalPath>) -> Cause {
     }
 }
 
-/// The victim lives in a container: by its cgroup, or by a pid namespace of its own.
 /// A runtime sent the signal to a container's process.
 #[must_use]
 pub fn is_by_runtime(incident: &Incident) -> bool {
-    let Some(sender) = &incident.sender.process else { return false };
-    let class = classify(sender).or_else(|| runtime_around(incident));
-    class == Some(Class::Runtime) && is_contained(incident) && sender.pid != incident.victim.process.pid
+    let is_self = incident.sender.process.as_ref().is_some_and(|p| p.pid == incident.victim.process.pid);
+    sender_class(incident) == Some(Class::Runtime) && is_contained(incident) && !is_self
+}
+
+/// What the sender is for.
+fn sender_class(incident: &Incident) -> Option<Class> {
+    classify(incident.sender.process.as_ref()?).or_else(|| runtime_around(incident))
 }
 
 /// A runtime that runs in a container itself is one for the containers within that: Docker in Docker, kind.
@@ -160,12 +163,15 @@ fn runtime_around(incident: &Incident) -> Option<Class> {
     incident.sender.process.as_ref().and_then(program_class).filter(|class| is_around && *class == Class::Runtime)
 }
 
+/// The victim lives in a container: by its cgroup, or by a pid namespace of its own.
 fn is_contained(incident: &Incident) -> bool {
     let process = &incident.victim.process;
     incident.container.is_some() || process.pid_in_namespace.is_some_and(|pid| pid != process.pid)
 }
 
-fn same_container(incident: &Incident) -> bool {
+/// Sender and victim are in one container.
+#[must_use]
+pub fn same_container(incident: &Incident) -> bool {
     match (&incident.container, &incident.sender.container) {
         (Some(victim), Some(sender)) => victim.id == sender.id,
         _ => false,

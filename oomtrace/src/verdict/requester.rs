@@ -9,11 +9,10 @@
 //! | the only client there was, waiting for its answer | likely |
 //! | one of several, the one that connected last | possible, the others in the evidence |
 
+use super::judge::is_by_runtime;
 use super::senders::{Class, file_name, invocation, is_daemon, program_class};
 use crate::container::placement::{ContainerPlace, Runtime};
-use crate::incident::model::{
-    Asker, Confidence, Container, Evidence, Incident, Process, Requester, SenderKind, Source,
-};
+use crate::incident::model::{Asker, Confidence, Container, Evidence, Incident, Process, Requester, Source};
 use crate::incident::text;
 
 /// A client that connected this long before the request, in milliseconds, may have done so to ask for it.
@@ -90,11 +89,6 @@ pub fn is_by_exec(incident: &Incident, container: Option<&Container>) -> bool {
 /// The parent of a container's first processes. Its name is the kernel's word, where its executable is gone with it.
 fn is_shim(process: &Process) -> bool {
     process.comm.starts_with("containerd-shim") || process.comm == "conmon"
-}
-
-/// A runtime of the node's sent the signal; or one that runs in a container, to a container within that.
-fn is_by_runtime(incident: &Incident) -> bool {
-    incident.sender.kind == SenderKind::Process && super::judge::is_by_runtime(incident)
 }
 
 /// Where no daemon is between the sender and the shell, whoever ran the runtime asked.

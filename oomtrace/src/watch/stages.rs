@@ -12,7 +12,7 @@ use crate::incident::oom::owner_path;
 use crate::node::identity::Identity;
 use crate::node::memory::{Scene, Snapshot};
 use crate::probe::decode::decode;
-use crate::probe::event::{BootNs, Event, MarkVictim, OomChoice, ProcessKey, Signal};
+use crate::probe::event::{Ancestor, BootNs, Event, MarkVictim, OomChoice, ProcessKey, Signal};
 use crate::recording::Start;
 
 /// Snapshots of memory that wait for their incident.
@@ -84,17 +84,23 @@ impl Stages {
             Event::Signal(signal) => self.signal(signal),
             Event::Oom(choice) => self.choice = Some((**choice).clone()),
             Event::MarkVictim(mark) => self.mark(mark),
-            Event::Exit(_) | Event::Deliver(_) => {}
-            Event::Cgroup(_) => return,
-            Event::Connect(connect) => {
-                for ancestor in &connect.ancestors {
-                    self.facts.process(ancestor.key);
-                }
-                return self.clients.connect((**connect).clone());
-            }
-            Event::Disconnect(disconnect) => return self.clients.disconnect(*disconnect),
+            Event::Exit(_) | Event::Deliver(_) | Event::Cgroup(_) => {}
+            Event::Connect(connect) => self.look_up(&connect.ancestors),
+            Event::Disconnect(_) => {}
         }
-        self.held.push(event);
+        match event {
+            // What is around the kills, and no part of one.
+            Event::Cgroup(_) => {}
+            Event::Connect(connect) => self.clients.connect(*connect),
+            Event::Disconnect(disconnect) => self.clients.disconnect(disconnect),
+            of_a_kill => self.held.push(of_a_kill),
+        }
+    }
+
+    fn look_up(&mut self, ancestors: &[Ancestor]) {
+        for ancestor in ancestors {
+            self.facts.process(ancestor.key);
+        }
     }
 
     /// Takes those that were connected to runtimes before.
@@ -109,9 +115,7 @@ impl Stages {
         if !signal.preceding && !self.reads_victims {
             self.facts.process(signal.victim.key);
         }
-        for ancestor in &signal.ancestors {
-            self.facts.process(ancestor.key);
-        }
+        self.look_up(&signal.ancestors);
         if !signal.stack.is_empty() {
             signal.symbols = self.facts.symbols(&signal.stack);
         }

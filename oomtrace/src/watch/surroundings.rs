@@ -172,16 +172,14 @@ fn standing(sockets: &[Socket], users: &[u32]) -> Vec<Standing> {
     let describe = |connected: unix_sockets::Connected| {
         let (socket, _) = paths.get(connected.socket)?;
         let outline = processes::outline(connected.pid)?;
-        let cgroup = outline.cgroups.iter().max_by_key(|path| {
-            (Placement::parse(path).container.is_some(), Placement::parse(path).unit.is_some(), path.len())
-        });
+        let cgroup = Placement::telling(&outline.cgroups).map(|(path, _)| path.clone());
         Some(Standing {
             pid: connected.pid,
             start: outline.start,
             socket: *socket,
             comm: outline.comm,
             uid: outline.uid,
-            cgroup: cgroup.cloned(),
+            cgroup,
         })
     };
     connected.into_iter().filter_map(describe).collect()

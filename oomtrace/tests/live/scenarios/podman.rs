@@ -1,20 +1,21 @@
 //! Containers of a real podman, root's and a user's own.
 
-use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use oomtrace::incident::model::{Cause, Confidence, Incident};
 
 use crate::Scenario;
+use crate::support::docker::make_image;
 use crate::support::needs::Need::{self, Busybox, MemoryCgroup, Podman, Tracing, User};
-use crate::support::process::{BUSYBOX, run};
+use crate::support::process::run;
 use crate::support::tracer::Tracer;
 use crate::support::truth;
 use crate::support::user;
 
 const NEEDS: &[Need] = &[Tracing, Busybox, Podman, MemoryCgroup];
 const USER_NEEDS: &[Need] = &[Tracing, Busybox, Podman, User, MemoryCgroup];
+/// As podman calls what it imports by a name without a registry.
 const IMAGE: &str = "localhost/oomtrace-test:busybox";
 const LIMIT: u64 = 24 << 20;
 
@@ -60,19 +61,9 @@ impl Engine {
     }
 
     fn ensure_image(&self) {
-        if self.command().args(["image", "exists", IMAGE]).status().unwrap().success() {
-            return;
+        if !self.command().args(["image", "exists", IMAGE]).status().unwrap().success() {
+            make_image(&mut self.command());
         }
-        let dir = tempfile::tempdir().unwrap();
-        let bin = dir.path().join("bin");
-        fs::create_dir(&bin).unwrap();
-        for applet in ["sh", "sleep", "tail"] {
-            fs::copy(BUSYBOX, bin.join(applet)).unwrap();
-        }
-        let tar = dir.path().join("image.tar");
-        run(Command::new("tar").arg("-C").arg(dir.path()).arg("-cf").arg(&tar).arg("bin"));
-        run(Command::new("chmod").args(["-R", "a+rX"]).arg(dir.path()));
-        run(self.command().arg("import").arg(&tar).arg(IMAGE));
     }
 
     fn run(&self, options: &[&str], command: &str) -> Container<'_> {

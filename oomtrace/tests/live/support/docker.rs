@@ -97,8 +97,8 @@ fn ensure_image() {
     DONE.get_or_init(|| make_image(&mut docker()));
 }
 
-/// Makes the image with this client.
-pub fn make_image(docker: &mut Command) {
+/// Makes the image with this client, Docker's or Podman's.
+pub fn make_image(engine: &mut Command) {
     let dir = tempfile::tempdir().unwrap();
     let bin = dir.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
@@ -108,5 +108,7 @@ pub fn make_image(docker: &mut Command) {
     }
     let tar = dir.path().join("image.tar");
     run(Command::new("tar").arg("-C").arg(dir.path()).arg("-cf").arg(&tar).arg("bin"));
-    run(docker.arg("import").arg(&tar).arg(IMAGE));
+    // The client may be another user's.
+    run(Command::new("chmod").args(["-R", "a+rX"]).arg(dir.path()));
+    run(engine.arg("import").arg(&tar).arg(IMAGE));
 }
