@@ -27,7 +27,7 @@ use crate::node::processes::Details;
 use crate::probe::event::BootNs;
 
 pub use answers::Recording;
-pub use reader::{Contents, ReadError, read};
+pub use reader::{Contents, ParseError, ReadError, read};
 pub use replay::replay;
 pub use writer::Recorder;
 

@@ -44,7 +44,7 @@ pub enum ReadError {
 pub fn read(path: &Path) -> Result<Contents, ReadError> {
     let path_ = || path.to_owned();
     let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: path_(), source })?;
-    parse(&bytes).map_err(|error| match error {
+    Contents::parse(&bytes).map_err(|error| match error {
         ParseError::Foreign => ReadError::Foreign { path: path_() },
         ParseError::Newer(version) => ReadError::Newer { path: path_(), version },
         ParseError::Wire(version, oomtrace) => ReadError::Wire { path: path_(), version, oomtrace },
@@ -52,15 +52,30 @@ pub fn read(path: &Path) -> Result<Contents, ReadError> {
     })
 }
 
+/// Why bytes are no recording that can be replayed.
 #[derive(Debug)]
-pub(super) enum ParseError {
+pub enum ParseError {
+    /// No recording of oomtrace.
     Foreign,
+    /// Of this newer version.
     Newer(u16),
+    /// Its events are of this version, which the oomtrace named wrote.
     Wire(u16, String),
+    /// From this byte on, and why.
     Damaged(usize, String),
 }
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
+impl Contents {
+    /// Takes a recording's bytes apart.
+    ///
+    /// # Errors
+    /// When they are not a whole recording of a version that this oomtrace knows.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        parse(bytes)
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
     let mut rest = bytes.strip_prefix(MAGIC).ok_or(ParseError::Foreign)?;
     let version = rest.try_get_u16_le().map_err(|_| ParseError::Foreign)?;
     if version > VERSION {

@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use oomtrace_common::event::WIRE_VERSION;
 
-use super::reader::{ParseError, parse};
 use super::*;
 use crate::facts::Facts as _;
 use crate::probe::event::ProcessKey;
@@ -62,7 +61,7 @@ fn recording() -> (Vec<u8>, usize) {
 
 #[test]
 fn what_was_written_is_read() {
-    let mut contents = parse(&recording().0).unwrap();
+    let mut contents = Contents::parse(&recording().0).unwrap();
     assert_eq!(contents.start, start());
     assert_eq!(contents.steps, [Step::Event(b"bytes of an event".to_vec()), Step::Advance(7), Step::Lost(3)]);
     assert_eq!((contents.answers.user(5).as_deref(), contents.answers.user(6)), (Some("eve"), None));
@@ -74,7 +73,7 @@ fn what_was_written_is_read() {
 fn a_torn_tail_is_dropped_and_said() {
     let (bytes, last) = recording();
     for len in last..bytes.len() {
-        let contents = parse(&bytes[..len]).unwrap();
+        let contents = Contents::parse(&bytes[..len]).unwrap();
         assert_eq!((contents.steps.len(), contents.torn), (2, len - last), "{len} bytes");
     }
 }
@@ -84,7 +83,7 @@ fn a_file_cut_off_or_changed_anywhere_never_panics_and_is_never_taken_for_whole(
     let (bytes, last) = recording();
     for len in 0..last {
         // Cut between two frames it is a shorter recording.
-        match parse(&bytes[..len]) {
+        match Contents::parse(&bytes[..len]) {
             Ok(contents) => assert!(contents.steps.len() < 3),
             Err(ParseError::Foreign | ParseError::Damaged(..)) => {}
             Err(other) => panic!("{len}: {other:?}"),
@@ -93,7 +92,7 @@ fn a_file_cut_off_or_changed_anywhere_never_panics_and_is_never_taken_for_whole(
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 0x10;
-        match parse(&changed) {
+        match Contents::parse(&changed) {
             // A length that grew reaches beyond the end, as a torn frame does.
             Ok(contents) => assert!(contents.torn > 0, "byte {at}"),
             Err(ParseError::Foreign) => assert!(at < MAGIC.len()),
@@ -106,13 +105,13 @@ fn a_file_cut_off_or_changed_anywhere_never_panics_and_is_never_taken_for_whole(
 
 #[test]
 fn foreign_newer_and_other_wire_versions_are_told_apart() {
-    assert!(matches!(parse(b""), Err(ParseError::Foreign)));
-    assert!(matches!(parse(b"\x7fELF and so on"), Err(ParseError::Foreign)));
+    assert!(matches!(Contents::parse(b""), Err(ParseError::Foreign)));
+    assert!(matches!(Contents::parse(b"\x7fELF and so on"), Err(ParseError::Foreign)));
     let mut newer = recording().0;
     newer[8] = 99;
-    assert!(matches!(parse(&newer), Err(ParseError::Newer(99))));
+    assert!(matches!(Contents::parse(&newer), Err(ParseError::Newer(99))));
     let file = Memory::default();
     Recorder::to(Box::new(file.clone())).start(&Start { wire_version: 1, ..start() });
     let bytes = file.0.borrow().clone();
-    assert!(matches!(parse(&bytes), Err(ParseError::Wire(1, _))));
+    assert!(matches!(Contents::parse(&bytes), Err(ParseError::Wire(1, _))));
 }
