@@ -3,6 +3,7 @@
 
 mod bench;
 mod image;
+mod recordings;
 mod setup;
 mod tests;
 mod vm;
@@ -12,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
-use tests::Which;
-use vm::Init;
+use tests::{Wanted, Which};
+use vm::{Cgroups, plan};
 use xtask::{packages, succeed};
 
 const HELP: &str = "\
@@ -24,9 +25,16 @@ Commands:
   test [-- ARGS]  the same set-up, then every test, and the table of scenarios; with ARGS, which go to `cargo test`,
                   only what they choose
   scenarios       the scenarios alone, and their table: each makes a kill and holds the verdict against what it knows
-  vm [-- NAME …]  scenarios whose names start so (all of them, without) in a virtual machine, with kprobes, cgroup v2, and
-                  memory that may run out; --systemd boots it with systemd; --keep makes their recordings those that
-                  `cargo test` judges again
+  vm [KERNEL …]   the scenarios in virtual machines, with Debian's cloud kernels (all of the matrix: hours under emulation;
+                  or those named, as 6.12), each with cgroup v2, hybrid and v1, and functions hooked in every way
+    --all             also those that no kernel changes, on every kernel, not on 6.1 alone
+    --only NAME       only scenarios whose names start so; again for more
+    --cgroups MODE    only v2, hybrid or v1
+    --systemd         one machine that boots with systemd (6.1, or the kernel named)
+    --quick           what `cargo xtask test` runs of it
+    --jobs N          so many machines at once
+    --keep            makes the recordings those that `cargo test` judges again
+    --write           writes the table into the README
   bench           measure, and write BENCHMARKS.md
   image           build the container image oomtrace:latest: a static binary and nothing else
   setup           only the set-up
@@ -52,10 +60,11 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
     if rest.first().is_some_and(|argument| argument == "--") {
         rest.remove(0);
     } else if let Some(unexpected) = rest.first()
+        && command.as_deref() != Some("vm")
         && !matches!(unexpected.as_str(), "-h" | "--help")
     {
         bail!("unexpected argument {unexpected}: put oomtrace's own behind --, as in `cargo xtask run -- --json`");
-    } else if !rest.is_empty() {
+    } else if rest.first().is_some_and(|argument| matches!(argument.as_str(), "-h" | "--help")) {
         println!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
@@ -117,16 +126,50 @@ fn test(workspace: &Path, which: Which, arguments: &[String]) -> Result<ExitCode
     tests::run(workspace, which, arguments).map(code)
 }
 
-fn vm(workspace: &Path, only: &[String]) -> Result<ExitCode> {
+fn vm(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
+    let wanted = wanted_of_vm(arguments)?;
     setup::ensure(workspace)?;
     setup::ensure_for_tests()?;
-    let (flags, only): (Vec<_>, Vec<_>) = only.iter().cloned().partition(|argument| argument.starts_with("--"));
-    if let Some(unknown) = flags.iter().find(|flag| !matches!(flag.as_str(), "--keep" | "--systemd")) {
-        bail!("vm knows no {unknown}");
+    tests::run_in_vm(workspace, &wanted).map(code)
+}
+
+/// What `vm` is asked for.
+fn wanted_of_vm(arguments: &[String]) -> Result<Wanted> {
+    let mut wanted = Wanted { jobs: 1, ..Wanted::default() };
+    let (mut kernels, mut only, mut cgroups) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut systemd, mut quick, mut all) = (false, false, false);
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("{argument} wants a value"));
+        match argument.as_str() {
+            "--only" => only.push(value()?.clone()),
+            "--cgroups" => {
+                let name = value()?;
+                let mode = Cgroups::ALL.into_iter().find(|mode| mode.name() == name);
+                cgroups.push(mode.with_context(|| format!("--cgroups knows v2, hybrid and v1, no {name}"))?);
+            }
+            "--jobs" => wanted.jobs = value()?.parse().context("--jobs wants a number")?,
+            "--systemd" => systemd = true,
+            "--quick" => quick = true,
+            "--all" => all = true,
+            "--keep" => wanted.keep = true,
+            "--write" => wanted.write = true,
+            flag if flag.starts_with('-') => bail!("vm knows no {flag}"),
+            kernel => kernels.push(kernel.to_owned()),
+        }
     }
-    let has = |name: &str| flags.iter().any(|flag| flag == name);
-    let init = if has("--systemd") { Init::Systemd } else { Init::Tests };
-    tests::run_in_vm(workspace, init, &only, has("--keep")).map(code)
+    if kernels.is_empty() {
+        kernels = if systemd { vec!["6.1".to_owned()] } else { vm::MATRIX.map(str::to_owned).to_vec() };
+    }
+    if cgroups.is_empty() {
+        cgroups = Cgroups::ALL.to_vec();
+    }
+    wanted.boots = match (systemd, quick) {
+        (true, _) => kernels.iter().map(|kernel| plan::systemd(kernel, &only)).collect(),
+        (false, true) => plan::quick(),
+        (false, false) => plan::matrix(&kernels, &cgroups, &only, all),
+    };
+    Ok(wanted)
 }
 
 fn cargo(workspace: &Path) -> Command {

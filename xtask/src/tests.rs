@@ -1,8 +1,11 @@
 //! The tests: cargo's, and the scenarios in a virtual machine that need one; and the table of what every scenario gave.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -10,18 +13,15 @@ use xtask::dockerd::{Dockerd, SOCKET_VARIABLE};
 use xtask::say;
 
 use crate::image::{self, Profile};
-use crate::vm::{Init, Machine, Results};
-use crate::{cargo, target_dir};
+use crate::vm::plan::{self, Boot, Init};
+use crate::vm::results::{Outcome, Results, RunResults};
+use crate::vm::{Lab, matrix};
+use crate::{cargo, recordings, target_dir};
 
 /// Tells the scenarios where their table goes.
 const TABLE_VARIABLE: &str = "OOMTRACE_TEST_TABLE";
 /// Tells the scenarios where the image's build context is.
 const IMAGE_VARIABLE: &str = "OOMTRACE_TEST_IMAGE";
-/// Scenarios that only a machine of their own shows as they are: whose limit is read from the OOM killer's own record there.
-const IN_VM: [&str; 2] = ["machine::", "oom::"];
-/// Scenarios that need systemd: units and users, and runtimes that put their containers below them.
-const UNDER_SYSTEMD: [&str; 4] = ["systemd::", "podman::", "runtimes::", "requester::docker"];
-
 /// What is run where the tests are not built.
 pub struct Binaries {
     /// The scenarios.
@@ -59,14 +59,13 @@ pub fn run(workspace: &Path, which: Which, arguments: &[String]) -> Result<bool>
     }
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut rows = rows(&fs::read_to_string(&table_file).unwrap_or_default(), release.trim());
-    match Machine::prepare(workspace) {
-        Ok(machine) => {
+    match Lab::prepare(workspace) {
+        Ok(lab) => {
             let binaries = build(workspace)?;
-            for (init, only) in [(Init::Tests, &IN_VM[..]), (Init::Systemd, &UNDER_SYSTEMD)] {
-                let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
-                let results = machine.run(&binaries, init, &only)?;
-                passed &= results.passed;
-                rows.extend(self::rows(&results.table, &format!("{} (VM)", results.release)));
+            for boot in plan::quick() {
+                let results = lab.run(&boot, &binaries, every_outcome)?;
+                passed &= report(&results);
+                rows.extend(results.runs.iter().flat_map(|run| vm_rows(&results, run)));
             }
         }
         Err(why) => say(&format!("the scenarios that need a virtual machine are skipped: {why:#}")),
@@ -75,43 +74,86 @@ pub fn run(workspace: &Path, which: Which, arguments: &[String]) -> Result<bool>
     Ok(passed)
 }
 
-/// Runs scenarios in the virtual machine alone: those whose names start with one of `only`, or all. With `keep` their
-/// recordings become those that the ordinary tests judge.
-pub fn run_in_vm(workspace: &Path, init: Init, only: &[String], keep: bool) -> Result<bool> {
-    let machine = Machine::prepare(workspace).context("no virtual machine")?;
-    let results = machine.run(&build(workspace)?, init, only)?;
-    if keep {
-        keep_recordings(workspace, &results)?;
-    }
-    print!("{}", format(&rows(&results.table, &format!("{} (VM)", results.release))));
-    Ok(results.passed)
+/// What the matrix is asked for.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Boots, in their order.
+    pub boots: Vec<Boot>,
+    /// How many machines run at once.
+    pub jobs: usize,
+    /// The recordings become those that the ordinary tests judge.
+    pub keep: bool,
+    /// The README gets the table.
+    pub write: bool,
 }
 
-/// Copies each scenario's recording, but for the few large ones, and writes what it must be judged as.
-fn keep_recordings(workspace: &Path, results: &Results) -> Result<()> {
-    const LARGEST: u64 = 48 << 10;
-    let folder = workspace.join("oomtrace/tests/recordings");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).context("cannot remove the last recordings")?;
-    }
-    fs::create_dir_all(&folder).context("cannot create the folder for recordings")?;
-    let mut truth = String::new();
-    for line in results.table.lines() {
-        let fields: Vec<&str> = line.split('\t').collect();
-        // A scenario that starts oomtrace several times keeps its first recording only: it is no fixture.
-        let is_single =
-            results.table.lines().filter(|other| other.split('\t').next() == fields.first().copied()).count() == 1;
-        let [scenario, expected, got, confidence, pid] = fields[..] else { continue };
-        let file = format!("{}.rec", scenario.replace("::", "."));
-        let from = results.recordings.join(&file);
-        let small = from.metadata().is_ok_and(|metadata| metadata.len() <= LARGEST);
-        if !is_single || !small || expected != got || pid == "0" {
-            continue;
+/// Runs scenarios in virtual machines, and prints the table of them; whether all passed.
+pub fn run_in_vm(workspace: &Path, wanted: &Wanted) -> Result<bool> {
+    let lab = Lab::prepare(workspace).context("no virtual machine")?;
+    let binaries = build(workspace)?;
+    let shown = if wanted.boots.len() > 1 { failures } else { every_outcome };
+    let next = AtomicUsize::new(0);
+    let done: Mutex<BTreeMap<usize, Result<Results>>> = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..wanted.jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(boot) = wanted.boots.get(number) else { return };
+                    let results = lab.run(boot, &binaries, shown);
+                    match &results {
+                        Ok(results) => _ = report(results),
+                        Err(error) => say(&format!("Linux {}: {error:#}", boot.kernel)),
+                    }
+                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, results);
+                }
+            });
         }
-        fs::copy(&from, folder.join(&file)).with_context(|| format!("cannot copy {}", from.display()))?;
-        truth.push_str(&format!("{scenario}\t{expected}\t{confidence}\t{pid}\n"));
+    });
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let booted = done.len();
+    let all: Vec<Results> = done.into_values().filter_map(Result::ok).collect();
+    if wanted.keep {
+        recordings::keep(workspace, &all)?;
     }
-    fs::write(folder.join("truth"), truth).context("cannot write what the recordings are")
+    if wanted.write {
+        matrix::write(workspace, &all)?;
+    }
+    if let ([results], 1) = (&all[..], booted) {
+        let rows: Vec<Row> = results.runs.iter().flat_map(|run| vm_rows(results, run)).collect();
+        print!("{}", format(&rows));
+    } else {
+        print!("\n{}", matrix::format(&all));
+    }
+    Ok(all.len() == wanted.boots.len() && all.iter().all(Results::passed))
+}
+
+fn every_outcome(line: &str) -> bool {
+    line.starts_with("test ")
+}
+
+fn failures(line: &str) -> bool {
+    line.starts_with("test ") && line.ends_with("FAILED")
+}
+
+/// Says what came of a machine, and what failed in whole; whether nothing did.
+fn report(results: &Results) -> bool {
+    for run in &results.runs {
+        let [passed, failed, skipped] = [Outcome::Passed, Outcome::Failed, Outcome::Skipped].map(|it| run.count(it));
+        say(&format!(
+            "Linux {}, cgroup {}, hooks {}: {passed} passed, {failed} failed, {skipped} not possible there",
+            results.version,
+            results.boot.cgroups.name(),
+            run.hooks.name(),
+        ));
+        if !run.passed() {
+            eprintln!("{}", run.log);
+        }
+    }
+    if let Some(selftest) = &results.selftest {
+        say(&format!("Linux {}: the selftest failed:\n{selftest}", results.version));
+    }
+    results.passed()
 }
 
 /// Builds what the virtual machine runs.
@@ -128,14 +170,26 @@ fn build(workspace: &Path) -> Result<Binaries> {
         let (before, path) = line.trim().strip_suffix(')')?.split_once(" (")?;
         before.starts_with("Executable").then(|| workspace.join(path))
     });
-    Ok(Binaries {
-        live: path.context("cargo named no test binary")?,
-        oomtrace: target_dir(workspace).join("debug/oomtrace"),
-    })
+    // Copies: what is built meanwhile is for the next run.
+    let folder = target_dir(workspace).join("vm/binaries");
+    fs::create_dir_all(&folder).context("cannot create a folder for the binaries")?;
+    let binaries = Binaries { live: folder.join("live"), oomtrace: folder.join("oomtrace") };
+    let live = path.context("cargo named no test binary")?;
+    for (from, to) in [(live, &binaries.live), (target_dir(workspace).join("debug/oomtrace"), &binaries.oomtrace)] {
+        fs::copy(&from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    Ok(binaries)
 }
 
 /// One verdict: scenario, expected, got, confidence, kernel.
 type Row = [String; 5];
+
+fn vm_rows(results: &Results, run: &RunResults) -> Vec<Row> {
+    let (hooks, init) = (run.hooks.name(), results.boot.init);
+    let with = if hooks == "best" { String::new() } else { format!(", {hooks}") };
+    let under = if init == Init::Systemd { ", systemd" } else { "" };
+    rows(&run.table, &format!("{} (VM{with}{under})", results.version))
+}
 
 /// The rows of a scenario table, seen on the kernel `release`.
 fn rows(table: &str, release: &str) -> Vec<Row> {

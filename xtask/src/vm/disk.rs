@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 use xtask::{say, succeed};
 
-const PACKAGES: [&str; 18] = [
+const PACKAGES: [&str; 19] = [
     "apparmor",
     "busybox-static",
     "crun",
@@ -25,6 +25,7 @@ const PACKAGES: [&str; 18] = [
     "netavark",
     "podman",
     "procps",
+    "systemd-oomd",
     "systemd-sysv",
     "udev",
     "uidmap",

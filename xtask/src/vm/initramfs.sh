@@ -12,6 +12,10 @@ done
 /busybox mount -t tmpfs -o mode=755 run /disk/run
 /busybox mv /payload /disk/run/oomtrace
 /busybox mount --move /dev /disk/dev
+# The layers of images are on a disk that is forgotten.
+/busybox mkdir -p /disk/etc/containers
+printf '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n' \
+    > /disk/etc/containers/storage.conf
 if [ "$(/busybox cat /disk/run/oomtrace/init)" = systemd ]; then
     . /disk/run/oomtrace/systemd.sh
     exec /busybox switch_root /disk /lib/systemd/systemd

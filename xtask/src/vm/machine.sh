@@ -2,6 +2,25 @@
 # In the virtual machine's Debian, as its first process or as a service of systemd's: makes the machine what the tests need,
 # runs them, and switches it off.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+own=/run/oomtrace
+out=/tmp/out
+cgroups=$(cat $own/cgroups)
+
+# Controllers of cgroup v1, a hierarchy each, as systemd had it once; what this kernel has no more is left out.
+mount_v1() {
+    mount -t tmpfs tmpfs /sys/fs/cgroup
+    for controller in memory cpu,cpuacct cpuset pids devices freezer blkio; do
+        mkdir -p /sys/fs/cgroup/$controller
+        mount -t cgroup -o $controller cgroup /sys/fs/cgroup/$controller || {
+            rmdir /sys/fs/cgroup/$controller
+            [ $controller != memory ] || : > $out/no-memory
+        }
+    done
+    mkdir -p /sys/fs/cgroup/systemd
+    mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
+    # The limit of a container is its own only where cgroups are nested, as systemd had it, too.
+    echo 1 2> /dev/null > /sys/fs/cgroup/memory/memory.use_hierarchy
+}
 
 alone() {
     mount -t proc proc /proc
@@ -10,23 +29,34 @@ alone() {
     mount -t devpts devpts /dev/pts
     mount -t tmpfs tmpfs /dev/shm
     mount -t tmpfs tmpfs /tmp
-    mount -t cgroup2 cgroup2 /sys/fs/cgroup
-    echo "+memory +cpu +cpuset +pids" > /sys/fs/cgroup/cgroup.subtree_control
+    mkdir -p $out
+    case $cgroups in
+        v2)
+            mount -t cgroup2 cgroup2 /sys/fs/cgroup
+            echo "+memory +cpu +cpuset +pids" > /sys/fs/cgroup/cgroup.subtree_control
+            ;;
+        hybrid)
+            mount_v1
+            mkdir -p /sys/fs/cgroup/unified
+            mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
+            ;;
+        v1) mount_v1 ;;
+    esac
     hostname machine
-    mkdir -p /tmp/out
     # In memory: programs on the disk would be read again and again while memory runs out, for minutes.
     mkdir /run/bin
     for program in dockerd docker containerd containerd-shim-runc-v2 runc; do
         cp "$(command -v $program)" /run/bin/
     done
     PATH=/run/bin:$PATH
-    dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver=vfs > /tmp/out/dockerd.log 2>&1 &
+    dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver=vfs > $out/dockerd.log 2>&1 &
 }
 
 if [ $$ = 1 ]; then
-    alone
+    alone 2> /tmp/alone.log
 fi
-mkdir -p /tmp/out/recordings
+mkdir -p $out
+uname -a > $out/release
 tries=0
 until docker version > /dev/null 2>&1 || [ $tries = 120 ]; do
     tries=$((tries + 1))
@@ -34,17 +64,21 @@ until docker version > /dev/null 2>&1 || [ $tries = 120 ]; do
 done
 [ $tries = 120 ] || export OOMTRACE_TEST_DOCKER_SOCKET=/run/docker.sock
 
-export OOMTRACE_TEST_BINARY=/run/oomtrace/oomtrace
+export OOMTRACE_TEST_BINARY=$own/oomtrace
 export OOMTRACE_TEST_OWN_MACHINE=1
 export OOMTRACE_TEST_PATIENCE=240
-export OOMTRACE_TEST_TABLE=/tmp/out/table
-export OOMTRACE_TEST_RECORDINGS=/tmp/out/recordings
-uname -r > /tmp/out/release
-OOMTRACE_TEST_ONLY=$(cat /run/oomtrace/only)
-export OOMTRACE_TEST_ONLY
-/run/oomtrace/live --test-threads=1 --color never
-echo $? > /tmp/out/status
-[ $$ = 1 ] || journalctl --boot --no-pager > /tmp/out/journal 2>&1
-tar -cf /dev/vdb -C /tmp/out .
+
+$own/oomtrace doctor > $out/doctor 2>&1
+$own/oomtrace selftest > $out/selftest 2>&1
+echo $? > $out/selftest.status
+while IFS='|' read -r name without only; do
+    mkdir -p $out/$name/recordings
+    export OOMTRACE_TEST_TABLE=$out/$name/table OOMTRACE_TEST_RECORDINGS=$out/$name/recordings
+    export OOMTRACE_TEST_WITHOUT=$without OOMTRACE_TEST_ONLY=$only
+    { $own/live --test-threads=1 --color never < /dev/null 2>&1; echo $? > $out/$name/status; } | tee $out/$name/log
+done < $own/runs
+[ $$ = 1 ] || journalctl --boot --no-pager > $out/journal 2>&1
+dmesg > $out/dmesg
+tar -cf /dev/vdb -C $out .
 sync
-/run/oomtrace/busybox poweroff -f
+$own/busybox poweroff -f

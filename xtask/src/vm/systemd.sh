@@ -1,10 +1,8 @@
 # Sourced by the initramfs: what Debian's systemd finds on its disk, at /disk, besides what the packages put there.
 etc=/disk/etc
-/busybox mkdir -p $etc/docker $etc/containers $etc/systemd/system/multi-user.target.wants
-# There is no network, and the layers of images are on a disk that is forgotten.
+/busybox mkdir -p $etc/docker $etc/systemd/system/multi-user.target.wants
+# There is no network.
 echo '{"iptables": false, "ip6tables": false, "bridge": "none", "storage-driver": "vfs"}' > $etc/docker/daemon.json
-printf '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n' \
-    > $etc/containers/storage.conf
 # For containers of a user's own.
 echo 'alice:x:1000:1000::/home/alice:/bin/bash' >> $etc/passwd
 echo 'alice:x:1000:' >> $etc/group

@@ -1,5 +1,6 @@
 //! Kills of real containers by a real dockerd, and by others.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
@@ -9,6 +10,7 @@ use nix::unistd::Pid;
 use oomtrace::incident::model::{
     Cause, Confidence, Disposition, Evidence, Incident, LimitLevel, Record, Role, SenderKind, SignalPath, Source,
 };
+use oomtrace::node::cgroups::{self, Version};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
@@ -132,6 +134,7 @@ fn nested() {
     let mut tracer = Tracer::start(&[]);
     let outer = Container::run(&[], "exec sleep 1000");
     let parent = format!("/docker/{}/docker", outer.id);
+    make_room(&outer);
     let options = ["--memory", "24m", "--memory-reservation", "12m", "--cgroup-parent", &parent];
     let inner = Container::run(&options, "tail /dev/zero; sleep 1000");
     let incident = tracer.incident_in(&inner.name);
@@ -142,6 +145,15 @@ fn nested() {
     assert_eq!((limits.memory_bytes, limits.reservation_bytes), (Some(LIMIT), Some(LIMIT / 2)));
     let around = found.outer.unwrap();
     assert_eq!((around.id, around.name), (outer.id.clone(), Some(outer.name.clone())));
+}
+
+/// On v2 a cgroup that hands its controllers on holds no process itself: Docker in Docker moves its own out of the way, too.
+fn make_room(outer: &Container) {
+    let all = cgroups::hierarchies().unwrap();
+    let Some(memory) = cgroups::memory(&all).filter(|memory| memory.version == Version::V2) else { return };
+    let own = memory.mount.join("docker").join(&outer.id);
+    fs::create_dir(own.join("init")).unwrap();
+    fs::write(own.join("init/cgroup.procs"), outer.init().to_string()).unwrap();
 }
 
 /// Each is removed the moment that it has ended.

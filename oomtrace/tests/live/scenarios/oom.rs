@@ -10,7 +10,7 @@ use oomtrace::incident::model::{
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::helper::Role;
-use crate::support::needs::Need::{MemoryCgroup, MemoryV2, OomRecord, Tracing};
+use crate::support::needs::Need::{Fentry, MemoryCgroup, MemoryV2, Tracing};
 use crate::support::process::{Large, Owned};
 use crate::support::tracer::{Tracer, incidents};
 use crate::support::truth;
@@ -39,7 +39,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "oom::a_victim_whose_first_thread_has_ended", needs: &[Tracing, MemoryCgroup], run: leaderless },
     Scenario {
         name: "oom::without_kprobes_the_record_is_read_by_fentry",
-        needs: &[Tracing, MemoryCgroup, OomRecord],
+        needs: &[Tracing, MemoryCgroup, Fentry],
         run: by_fentry,
     },
     Scenario { name: "oom::without_the_record_the_limit_is_inferred", needs: &[Tracing, MemoryCgroup], run: inferred },

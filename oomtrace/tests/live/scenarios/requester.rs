@@ -12,14 +12,14 @@ use crate::Scenario;
 use crate::support::containerd::Containerd;
 use crate::support::docker::{Container, IMAGE, docker, socket};
 use crate::support::needs::Need::{
-    self, Busybox, Compose, Connections, Containerd as ContainerdNeeded, Curl, Docker, OomRecord, Tracing,
+    self, Busybox, Compose, Connections, Containerd as ContainerdNeeded, Curl, Docker, Fentry, Tracing,
 };
 use crate::support::process::{Owned, children, run, wait_until};
 use crate::support::tracer::Tracer;
 use crate::support::truth;
 
 const NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections];
-const PROBE_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections, OomRecord];
+const PROBE_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections, Fentry];
 const CURL_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections, Curl];
 const COMPOSE_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections, Compose];
 const CTR_NEEDS: &[Need] = &[Tracing, Busybox, ContainerdNeeded, Connections];

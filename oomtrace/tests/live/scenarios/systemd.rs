@@ -1,5 +1,7 @@
 //! Units of a real systemd: services, scopes, and a user's own.
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,19 +10,26 @@ use nix::unistd::Pid;
 use oomtrace::incident::model::{Cause, Confidence, LimitLevel};
 
 use crate::Scenario;
-use crate::support::needs::Need::{self, MemoryCgroup, Systemd, Tracing, User};
+use crate::support::docker::Container;
+use crate::support::needs::Need::{
+    self, Busybox, Docker, MemoryCgroup, MemoryV2, Oomd, OwnMachine, Systemd, Tracing, User,
+};
 use crate::support::process::{run, wait_until};
 use crate::support::tracer::Tracer;
 use crate::support::truth;
 use crate::support::user;
 
 const NEEDS: &[Need] = &[Tracing, Systemd, MemoryCgroup];
+const OOMD_NEEDS: &[Need] = &[Tracing, Systemd, MemoryV2, OwnMachine, Oomd];
+const POD_NEEDS: &[Need] = &[Tracing, Systemd, MemoryV2, Docker, Busybox];
 const USER_NEEDS: &[Need] = &[Tracing, Systemd, User];
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "systemd::a_service_over_its_limit", needs: NEEDS, run: over_its_limit },
     Scenario { name: "systemd::a_stop_that_runs_into_its_time_out", needs: NEEDS, run: stop_time_out },
     Scenario { name: "systemd::a_scope", needs: NEEDS, run: scope },
+    Scenario { name: "systemd::oomd_kills_a_service_under_pressure", needs: OOMD_NEEDS, run: oomd },
+    Scenario { name: "systemd::a_pods_slice_over_its_limit", needs: POD_NEEDS, run: pod },
     Scenario { name: "systemd::a_users_own_service", needs: USER_NEEDS, run: of_a_user },
     Scenario { name: "systemd::a_session", needs: USER_NEEDS, run: session },
 ];
@@ -105,6 +114,48 @@ fn scope() {
     truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
     assert_eq!(incident.unit, Some(name));
     child.wait().unwrap();
+}
+
+/// The daemon is told to have no patience; the service works in far less memory than it uses.
+fn oomd() {
+    let folder = Path::new("/run/systemd/oomd.conf.d");
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("oomtrace.conf"), "[OOM]\nDefaultMemoryPressureDurationSec=1s\n").unwrap();
+    run(Command::new("systemctl").args(["restart", "systemd-oomd.service"]));
+    let mut tracer = Tracer::start(&[]);
+    let options = [
+        "-p",
+        "MemoryHigh=16M",
+        "-p",
+        "ManagedOOMMemoryPressure=kill",
+        "-p",
+        "ManagedOOMMemoryPressureLimit=1%",
+        "-p",
+        "MemorySwapMax=0",
+    ];
+    let unit = Unit::run(false, &options, "head -c 64M /dev/zero | tail; sleep 1000");
+    let incident = tracer.wait("a kill by systemd-oomd", |record| match record {
+        oomtrace::incident::model::Record::Incident(i) if i.unit.as_ref() == Some(&unit.name) => Some(i.clone()),
+        _ => None,
+    });
+    truth::is(&incident, Cause::UserspaceOomKiller, Confidence::Likely);
+    assert_eq!(incident.sender.process.unwrap().comm, "systemd-oomd");
+    assert_eq!(incident.oom, None);
+}
+
+/// A slice that is called as kubelet calls a pod's, with a limit that its container does not have.
+fn pod() {
+    let slice = format!("kubepods-burstable-pod{:08x}_0000_0000_0000_000000000000.slice", std::process::id());
+    run(Command::new("systemctl").args(["set-property", "--runtime", &slice, "MemoryMax=24M", "MemorySwapMax=0"]));
+    let mut tracer = Tracer::start(&[]);
+    let container = Container::run(&["--cgroup-parent", &slice], "tail /dev/zero; sleep 1000");
+    let incident = tracer.incident_in(&container.name);
+    truth::is_oom(&incident, Cause::OomPodLimit);
+    let owner = incident.oom.unwrap().limit_owner.unwrap();
+    assert_eq!((owner.level, owner.limit_bytes), (LimitLevel::Pod, Some(24 << 20)));
+    assert!(owner.path.ends_with(&slice), "{}", owner.path);
+    drop(container);
+    run(Command::new("systemctl").args(["stop", &slice]));
 }
 
 fn of_a_user() {

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use oomtrace::node::cgroups::{self, Version};
 
-use super::process::wait_until;
+use super::process::{describe, patience};
 
 /// A cgroup that is emptied and removed when it goes out of scope.
 pub struct Cgroup {
@@ -75,13 +76,21 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // The root of the hierarchy takes whoever is left; their owners end them.
-        let root = self.path.parent().unwrap().join("cgroup.procs");
-        for pid in self.pids() {
-            _ = fs::write(&root, pid.to_string());
+        // The root of the hierarchy takes whoever is left; their owners end them. A parent with controllers takes none.
+        let depth = self.name.split('/').filter(|part| !part.is_empty()).count();
+        let root = self.path.ancestors().nth(depth).unwrap().join("cgroup.procs");
+        let started = Instant::now();
+        while self.path.exists() && fs::remove_dir(&self.path).is_err() {
+            let left = self.pids();
+            if started.elapsed() > patience() {
+                let said: Vec<String> = left.iter().map(|pid| describe(*pid)).collect();
+                panic!("{} is not removed; in it: {}", self.path.display(), said.join("\n"));
+            }
+            for pid in left {
+                _ = fs::write(&root, pid.to_string());
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
-        let path = self.path.clone();
-        wait_until("the cgroup is removed", || fs::remove_dir(&path).is_ok() || !path.exists());
         // Docker makes a container's parent on every hierarchy, and leaves it there.
         for hierarchy in cgroups::hierarchies().unwrap_or_default() {
             _ = fs::remove_dir(hierarchy.mount.join(self.name.trim_start_matches('/')));

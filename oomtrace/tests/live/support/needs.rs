@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use oomtrace::node::cgroups::{self, Mode, Version};
-use oomtrace::probe::hook::Hook;
+use oomtrace::probe::hook::{Absent, Hook};
 use oomtrace::probe::load::{Options, Probe};
 
 use super::docker;
@@ -17,8 +17,8 @@ pub enum Need {
     MemoryCgroup,
     /// A memory controller on cgroup v2, which has memory.oom.group, and kills when a limit is lowered.
     MemoryV2,
-    /// The OOM killer's own record, by a kprobe or by fentry.
-    OomRecord,
+    /// The OOM killer's own record, by fentry.
+    Fentry,
     /// Processors that do not stand still for longer than an episode waits, as those of an emulated machine do.
     SteadyCpus,
     /// A machine that belongs to the tests alone, whose memory may run out: `cargo xtask vm` makes one.
@@ -47,6 +47,8 @@ pub enum Need {
     Podman,
     /// systemd as the machine's first process.
     Systemd,
+    /// systemd-oomd.
+    Oomd,
     /// A user of the tests' own, with a systemd of its own.
     User,
     /// curl, which can ask on a Unix socket.
@@ -76,8 +78,8 @@ impl Need {
                 let is_v2 = cgroups::memory(&all).is_some_and(|memory| memory.version == Version::V2);
                 (!is_v2).then(|| "the memory controller is not on cgroup v2".to_owned())
             }
-            Self::OomRecord => (!attached().contains(&Hook::OomKillProcess))
-                .then(|| "this kernel has neither kprobes nor fentry".to_owned()),
+            Self::Fentry => (!attached_without(&[Absent::Kprobe]).contains(&Hook::OomKillProcess))
+                .then(|| "this kernel has no fentry".to_owned()),
             Self::SteadyCpus => std::env::var_os("OOMTRACE_TEST_OWN_MACHINE")
                 .is_some()
                 .then(|| "an emulated machine's processors stand still at times".to_owned()),
@@ -111,6 +113,10 @@ impl Need {
             Self::Podman => program("podman", "podman").or_else(mixed),
             Self::Systemd => (!Path::new("/run/systemd/system").exists())
                 .then(|| "systemd is not the first process (cargo xtask vm -- --systemd)".to_owned()),
+            Self::Oomd => {
+                let daemon = Path::new("/lib/systemd/systemd-oomd");
+                (!daemon.exists()).then(|| format!("no {} (systemd-oomd)", daemon.display()))
+            }
             Self::User => (!super::user::is_there())
                 .then(|| "there is no user of the tests' own (cargo xtask vm -- --systemd)".to_owned()),
             Self::Lxc => program("lxc-start", "lxc"),
@@ -138,10 +144,23 @@ fn program(name: &str, package: &str) -> Option<String> {
     (!is_there).then(|| format!("no {name} ({package})"))
 }
 
-/// The hooks that this kernel lets oomtrace attach to.
+/// What every oomtrace of the tests does without: names of the option --without.
+pub fn without() -> Vec<String> {
+    let names = std::env::var("OOMTRACE_TEST_WITHOUT").unwrap_or_default();
+    names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// The hooks that oomtrace attaches on this kernel.
 pub fn attached() -> &'static [Hook] {
     static ATTACHED: OnceLock<Vec<Hook>> = OnceLock::new();
-    ATTACHED.get_or_init(|| Probe::load(&Options::default()).map(|probe| probe.attached.clone()).unwrap_or_default())
+    ATTACHED.get_or_init(|| attached_without(&[]))
+}
+
+fn attached_without(more: &[Absent]) -> Vec<Hook> {
+    let names = without();
+    let named = Absent::ALL.into_iter().filter(|absent| names.iter().any(|name| name == absent.name()));
+    let options = Options { without: named.chain(more.iter().copied()).collect(), ..Options::default() };
+    Probe::load(&options).map(|probe| probe.attached.clone()).unwrap_or_default()
 }
 
 fn why_not_tracing() -> Option<String> {

@@ -1,10 +1,11 @@
 //! Processes that scenarios kill. Each belongs to its scenario and is ended with it.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::cgroup::Cgroup;
@@ -79,7 +80,9 @@ impl Large {
         let enter = cgroup.map(|cgroup| format!("echo $$ > {};", cgroup.procs().display())).unwrap_or_default();
         // tail keeps what it reads from a pipe that stays open, and then waits for more.
         let script = format!("{enter} (head -c {bytes} /dev/zero; exec sleep 1000) | tail");
-        let shell = Owned::spawn(Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()));
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let shell = Owned::spawn(&mut command);
         let tail = || children(shell.pid()).into_iter().find(|pid| comm(*pid) == "tail");
         wait_until("the large process is large", || tail().is_some_and(|pid| field(pid, "RssAnon") >= bytes));
         // What still starts takes memory, too.
@@ -95,10 +98,8 @@ impl Large {
 
 impl Drop for Large {
     fn drop(&mut self) {
-        // Its pipe's other end goes with its shell.
-        for pid in children(self.shell.pid()) {
-            _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
-        }
+        // Its pipe's other end goes with it, also when the shell is gone already. None may be left.
+        _ = killpg(Pid::from_raw(self.shell.pid() as i32), Signal::SIGKILL);
     }
 }
 
@@ -127,6 +128,12 @@ pub fn children(pid: u32) -> Vec<u32> {
 /// The process's name, as the kernel has it.
 pub fn comm(pid: u32) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
+}
+
+/// What a process is and does, for a test that waits for it in vain.
+pub fn describe(pid: u32) -> String {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    format!("{pid}: {} {} {}", read("stat").trim_end(), read("wchan"), read("stack").replace('\n', " "))
 }
 
 /// Runs a command to its end; panics when it fails.

@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use oomtrace::incident::model::{Incident, Ready, Record};
 use tempfile::TempDir;
 
+use super::needs;
 use super::process::{patience, wait_until};
 use super::truth;
 
@@ -62,6 +63,7 @@ impl Tracer {
             .arg(folder.path().join(RECORDING))
             .arg("--json")
             .args(arguments)
+            .args(needs::without().iter().flat_map(|absent| ["--without", absent.as_str()]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

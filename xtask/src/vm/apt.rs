@@ -1,0 +1,137 @@
+//! Debian's packages of other releases than this machine's: with an apt configuration of its own, below the target folder.
+//! The system's sources, lists and cache are neither read nor changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result, bail};
+
+use xtask::{say, succeed};
+
+/// Where every kernel that is wanted is, from the oldest to the newest.
+const SUITES: [(&str, &str); 8] = [
+    ("debian", "bullseye"),
+    ("debian-security", "bullseye-security"),
+    ("debian", "bookworm"),
+    ("debian-security", "bookworm-security"),
+    ("debian", "bookworm-backports"),
+    ("debian", "trixie"),
+    ("debian-security", "trixie-security"),
+    ("debian", "trixie-backports"),
+];
+const MIRROR: &str = "http://deb.debian.org";
+/// What the lists are signed with.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// Packages come and go; a list that is older is fetched again.
+const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// apt, with sources of its own.
+pub struct Apt {
+    folder: PathBuf,
+}
+
+/// A package, and its version in Debian.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+}
+
+impl Apt {
+    /// In `folder`; fetches the lists of packages when there are none, or old ones.
+    pub fn open(folder: &Path) -> Result<Self> {
+        if !Path::new(KEYRING).exists() {
+            bail!("no {KEYRING} (debian-archive-keyring), which the lists of packages are checked with");
+        }
+        let apt = Self { folder: folder.to_owned() };
+        for part in ["none", "lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(folder.join(part)).with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        let line =
+            |(archive, suite): &(&str, &str)| format!("deb [signed-by={KEYRING}] {MIRROR}/{archive} {suite} main\n");
+        let sources = SUITES.iter().map(line).collect::<String>();
+        let file = folder.join("sources.list");
+        let are_fresh = fs::read_to_string(&file).is_ok_and(|old| old == sources) && apt.are_fresh();
+        fs::write(&file, sources).with_context(|| format!("cannot write {}", file.display()))?;
+        if !are_fresh {
+            apt.update()?;
+        }
+        Ok(apt)
+    }
+
+    fn stamp(&self) -> PathBuf {
+        self.folder.join("updated")
+    }
+
+    fn are_fresh(&self) -> bool {
+        let updated = self.stamp().metadata().and_then(|metadata| metadata.modified());
+        updated.is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() < FRESH)
+    }
+
+    /// Fetches the lists of packages, and checks who signed them.
+    pub fn update(&self) -> Result<()> {
+        say("fetching the lists of Debian's packages, from bullseye to trixie-backports");
+        succeed(self.command("apt-get").args(["update", "--quiet", "--error-on=any"]).stdout(Stdio::null()))
+            .context("cannot fetch the lists of packages")?;
+        let stamp = self.stamp();
+        fs::write(&stamp, "").with_context(|| format!("cannot write {}", stamp.display()))
+    }
+
+    /// One of apt's programs, which sees these sources alone.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("env");
+        command.args(["DEBIAN_FRONTEND=noninteractive", program]).stdin(Stdio::null());
+        for (key, value) in [
+            ("Dir::Etc::sourcelist", self.folder.join("sources.list")),
+            ("Dir::Etc::sourceparts", self.folder.join("none")),
+            ("Dir::Etc::preferencesparts", self.folder.join("none")),
+            ("Dir::State::lists", self.folder.join("lists")),
+            ("Dir::Cache", self.folder.join("cache")),
+            ("Acquire::Languages", "none".into()),
+            ("Acquire::Retries", "3".into()),
+            // apt's own user may not read below this folder.
+            ("APT::Sandbox::User", "root".into()),
+        ] {
+            command.arg("-o").arg(format!("{key}={}", value.display()));
+        }
+        command
+    }
+
+    /// The packages whose names begin so.
+    pub fn names(&self, prefix: &str) -> Result<Vec<String>> {
+        let output = self.command("apt-cache").args(["pkgnames", prefix]).output().context("cannot run apt-cache")?;
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
+    /// The newest version of a package.
+    pub fn package(&self, name: &str) -> Result<Package> {
+        let mut command = self.command("apt-cache");
+        let output = command.args(["show", "--no-all-versions", name]).output().context("cannot run apt-cache")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let version = text.lines().find_map(|line| line.strip_prefix("Version: "));
+        let version = version.with_context(|| format!("apt knows no {name}"))?.to_owned();
+        Ok(Package { name: name.to_owned(), version })
+    }
+
+    /// Fetches a package into `folder`, which is empty; apt checks it against the signed list. Its path.
+    pub fn download(&self, name: &str, folder: &Path) -> Result<PathBuf> {
+        let mut command = self.command("apt-get");
+        succeed(command.args(["download", "--quiet", name]).current_dir(folder).stdout(Stdio::null()))
+            .with_context(|| format!("cannot fetch {name}"))?;
+        let start = format!("{name}_");
+        let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+        let of_package = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&start);
+        let file = entries.flatten().find(of_package).with_context(|| format!("apt fetched no {name}"))?;
+        Ok(file.path())
+    }
+
+    /// Installs a package on this machine, from one of the releases.
+    pub fn install(&self, name: &str, release: &str, what_for: &str) -> Result<()> {
+        say(&format!("installing {name} of {release} with apt: {what_for}"));
+        let mut command = self.command("apt-get");
+        command.args(["install", "--yes", "--quiet", "--no-install-recommends", "--target-release", release, name]);
+        succeed(command.stdout(std::io::stderr()))
+    }
+}
