@@ -102,6 +102,7 @@ fn privileges(report: &mut Report) -> anyhow::Result<()> {
         (Capability::Perfmon, true, "BPF programs may not read kernel memory"),
         (Capability::Syslog, false, "kernel functions have no names: a signal's path is inferred"),
         (Capability::SysPtrace, false, "executables of other users' processes are not shown"),
+        (Capability::IpcLock, false, "oomtrace's memory may be swapped or its code dropped when the machine runs out"),
         (Capability::DacReadSearch, false, "files of other users cannot be read, the Docker socket among them"),
     ] {
         capability_line(report, capabilities, capability, fatal, cost)?;

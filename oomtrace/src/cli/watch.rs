@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use aya_log::EbpfLogger;
+use oomtrace::node::endurance;
 use oomtrace::node::signals::SIGKILL;
 use oomtrace::probe::load::{Options, Probe};
 use oomtrace::recording::Recorder;
@@ -41,7 +42,7 @@ async fn watch(options: &Watch, recording: Option<&Path>) -> Result<Tally, Failu
     let signals = options.signal.iter().copied().filter(|signal| *signal != SIGKILL).collect();
     let mut probe =
         Probe::load(&Options { signals, ring_bytes: options.ring_size.0, without: options.without.clone() })?;
-    shun_oom_killer();
+    endurance::outlast();
     let logs = forward_kernel_log(&mut probe);
     let around = options.runtimes.around(options.keep_names);
     // After loading: what cannot watch leaves no file behind.
@@ -112,15 +113,6 @@ async fn closed_output() {
         }
         // A file cannot be watched, and has no reader to lose.
         Err(_) => std::future::pending().await,
-    }
-}
-
-/// Makes oomtrace the last to be chosen when the machine runs out: a tracer that dies of what it should report is no
-/// use. Needs CAP_SYS_RESOURCE; without it things stay as they are.
-fn shun_oom_killer() {
-    const SCORE_ADJ: &str = "-999";
-    if let Err(error) = std::fs::write("/proc/self/oom_score_adj", SCORE_ADJ) {
-        log::debug!("oom_score_adj stays as it is: {error}");
     }
 }
 

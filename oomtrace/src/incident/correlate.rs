@@ -33,8 +33,11 @@ use recent::Recent;
 use rules::{belongs, home, is_from_outside, is_kill, is_sweep, may_be_oom, role, settle};
 
 /// How long an episode waits for its next event. `mark_victim` follows its SIGKILL within the same spinlock section,
-/// microseconds later; oom.group members and `cgroup.kill` victims follow each other as fast.
+/// microseconds later.
 const QUIET_NS: BootNs = 10_000_000;
+/// How long one write to `cgroup.kill` waits for its next victim: they follow each other within microseconds, but whoever writes
+/// may be preempted in between, or be out of its CPU quota for the rest of a period (100 ms, kernel/sched/fair.c).
+const CGROUP_KILL_NS: BootNs = 110_000_000;
 /// How long a SIGKILL that the stack shows to be the OOM killer's waits for its mark, which is certain to follow unless
 /// the victim was marked before. On a host that is short of CPU, a virtual one may stand still between the two.
 const MARK_NS: BootNs = 250_000_000;
@@ -179,7 +182,7 @@ impl Correlator {
             // It may be the OOM killer, or the first of a sweep.
             Info::Kernel => patience(path),
             // It may be the first of a cgroup.
-            Info::None if path.path == SignalPath::CgroupKill => QUIET_NS,
+            Info::None if path.path == SignalPath::CgroupKill => patience(path),
             // It may be the first of a process group, or of a cgroup whose processes are killed one by one.
             Info::None | Info::Real(_) if path::reach(&signal) != Reach::One || is_from_outside(&signal) => QUIET_NS,
             Info::None | Info::Real(_) => 0,
@@ -294,8 +297,11 @@ impl Correlator {
 
 /// How long an episode waits after a kill by `path`.
 fn patience(path: Path) -> BootNs {
-    let awaits_mark = path.path.is_oom_killers() && path.seen_on_stack;
-    if awaits_mark { MARK_NS } else { QUIET_NS }
+    match path.path {
+        killers if killers.is_oom_killers() && path.seen_on_stack => MARK_NS,
+        SignalPath::CgroupKill => CGROUP_KILL_NS,
+        _ => QUIET_NS,
+    }
 }
 
 #[cfg(test)]

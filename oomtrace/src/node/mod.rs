@@ -2,6 +2,7 @@
 
 pub mod cgroups;
 pub mod clock;
+pub mod endurance;
 pub mod heap;
 pub mod identity;
 pub mod memory;

@@ -12,6 +12,7 @@ pub const LOCKDOWN_PATH: &str = "/sys/kernel/security/lockdown";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
     DacReadSearch = 2,
+    IpcLock = 14,
     SysPtrace = 19,
     SysAdmin = 21,
     Syslog = 34,
@@ -25,6 +26,7 @@ impl Capability {
     pub const fn name(self) -> &'static str {
         match self {
             Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
+            Self::IpcLock => "CAP_IPC_LOCK",
             Self::SysPtrace => "CAP_SYS_PTRACE",
             Self::SysAdmin => "CAP_SYS_ADMIN",
             Self::Syslog => "CAP_SYSLOG",

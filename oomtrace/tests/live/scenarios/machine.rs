@@ -32,10 +32,10 @@ pub const ALL: &[Scenario] = &[
 const FIRST: &str = "echo 1000 > /proc/self/oom_score_adj";
 
 /// Keeps the tests themselves from being chosen, and so its children, until it goes out of scope.
-struct Protected(String);
+pub struct Protected(String);
 
 impl Protected {
-    fn now() -> Self {
+    pub fn now() -> Self {
         let before = fs::read_to_string(SCORE_ADJ).unwrap();
         fs::write(SCORE_ADJ, "-1000").unwrap();
         Self(before)
@@ -58,7 +58,7 @@ fn meminfo_kib(name: &str) -> u64 {
 }
 
 /// A command that takes nearly all memory that the machine has, in one go: a buffer that no kernel refuses at first sight.
-fn hog() -> String {
+pub fn hog() -> String {
     format!("exec dd if=/dev/zero of=/dev/null bs={}k", meminfo_kib("MemTotal") * 95 / 100)
 }
 

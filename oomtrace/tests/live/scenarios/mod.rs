@@ -13,6 +13,7 @@ mod paths;
 mod podman;
 mod requester;
 mod runtimes;
+mod storm;
 mod systemd;
 
 use crate::Scenario;
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Scenario> {
         image::ALL,
         daemons::ALL,
         output::ALL,
+        storm::ALL,
         conditions::ALL,
     ]
     .into_iter()

@@ -59,6 +59,11 @@ impl Cgroup {
         fs::write(&path, value).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     }
 
+    /// This kernel has the file in every cgroup.
+    pub fn has(&self, file: &str) -> bool {
+        self.path.join(file).exists()
+    }
+
     pub fn add(&self, pid: u32) {
         self.write("cgroup.procs", &pid.to_string());
     }

@@ -3,6 +3,9 @@
 use std::process::Command;
 
 use nix::libc;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, fork, pause};
 
 use super::cgroup::Cgroup;
 use super::process::Owned;
@@ -20,9 +23,20 @@ pub enum Role {
     LeaderlessSleeper,
     /// Ends its first thread; another one allocates without end.
     LeaderlessHog,
+    /// Starts and kills [`STORM`] processes, in batches, and ends.
+    Killer,
+    /// Starts processes that start processes, as fast as it goes, without end.
+    ForkBomb,
 }
 
-const ROLES: [(&str, Role); 4] = [
+/// Processes that a [`Role::Killer`] kills.
+pub const STORM: usize = 10_000;
+/// Processes alive at a time.
+const BATCH: usize = 2_000;
+
+const ROLES: [(&str, Role); 6] = [
+    ("killer", Role::Killer),
+    ("fork_bomb", Role::ForkBomb),
     ("bound_hog", Role::BoundHog),
     ("shares_memory", Role::SharesMemory),
     ("leaderless_sleeper", Role::LeaderlessSleeper),
@@ -64,6 +78,35 @@ pub fn play() {
             }
         }),
         Role::LeaderlessHog => leave(|| allocate()),
+        Role::Killer => kill_in_batches(),
+        Role::ForkBomb => multiply(),
+    }
+}
+
+fn kill_in_batches() -> ! {
+    for _ in 0..STORM / BATCH {
+        // SAFETY: this process has one thread.
+        let start = || match unsafe { fork() }.unwrap() {
+            ForkResult::Parent { child } => child,
+            ForkResult::Child => loop {
+                pause();
+            },
+        };
+        let batch: Vec<Pid> = (0..BATCH).map(|_| start()).collect();
+        batch.iter().for_each(|pid| kill(*pid, Signal::SIGKILL).unwrap());
+        batch.into_iter().for_each(|pid| _ = waitpid(pid, None).unwrap());
+    }
+    std::process::exit(0)
+}
+
+/// What is left of it when its parent is gone ends with it.
+fn multiply() -> ! {
+    loop {
+        // SAFETY: this process has one thread. A limit of processes makes it fail, and then it is tried again.
+        if let Ok(ForkResult::Child) = unsafe { fork() } {
+            // SAFETY: a system call that touches no memory.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        }
     }
 }
 

@@ -104,7 +104,7 @@ impl Drop for Large {
 }
 
 /// A size in `/proc/<pid>/status`, in bytes.
-fn field(pid: u32, name: &str) -> u64 {
+pub fn field(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or("0 kB");
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10

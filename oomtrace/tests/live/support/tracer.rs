@@ -15,7 +15,7 @@ use oomtrace::incident::model::{Incident, Ready, Record};
 use tempfile::TempDir;
 
 use super::needs;
-use super::process::{patience, wait_until};
+use super::process::{field, patience, wait_until};
 use super::truth;
 
 /// The recording's name in its folder.
@@ -116,8 +116,32 @@ impl Tracer {
         wait_until("oomtrace has looked around", || !is_looking());
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A size in its `/proc/<pid>/status`, in bytes.
+    pub fn status_bytes(&self, name: &str) -> u64 {
+        field(self.pid(), name)
+    }
+
+    /// Ends it in the middle, without an order of its own; what it said is not looked at.
+    pub fn kill(mut self, signal: Signal) {
+        self.signal(signal);
+        self.child.wait().unwrap();
+        self.checked = true;
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    /// Waits for the next record that was not seen yet.
+    pub fn next(&mut self, what: &str) -> Record {
+        let record = self.records.recv_timeout(patience());
+        let record = record.unwrap_or_else(|error| panic!("{what}: {error}; {} seen", self.seen.len()));
+        self.seen.push(record.clone());
+        record
     }
 
     /// Waits for the first record that `wanted` gives something for; those seen already count.

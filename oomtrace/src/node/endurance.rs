@@ -1,0 +1,33 @@
+//! What lets oomtrace go on while the machine runs out of memory: a tracer that dies of what it should report is no use.
+
+use crate::probe::requirements::{self, Capability};
+
+/// Makes this process the last to be chosen, and keeps its memory where it is. What this process may not do stays as it is.
+pub fn outlast() {
+    shun_oom_killer();
+    lock_memory();
+}
+
+/// Needs CAP_SYS_RESOURCE.
+fn shun_oom_killer() {
+    const SCORE_ADJ: &str = "-999";
+    if let Err(error) = std::fs::write("/proc/self/oom_score_adj", SCORE_ADJ) {
+        log::debug!("oom_score_adj stays as it is: {error}");
+    }
+}
+
+/// Pages that were touched stay, code and data: a machine that is short of memory drops a program's code first, and then reads it
+/// again and again. `MCL_ONFAULT` (4.4) takes no more memory than without.
+fn lock_memory() {
+    if !requirements::capabilities().is_ok_and(|capabilities| capabilities.has(Capability::IpcLock)) {
+        // RLIMIT_MEMLOCK would hold for all that is mapped later: an allocation could fail for it.
+        log::debug!("memory is not locked: no CAP_IPC_LOCK");
+        return;
+    }
+    // SAFETY: changes how this process's memory is kept, not what is in it.
+    let locked =
+        unsafe { nix::libc::mlockall(nix::libc::MCL_CURRENT | nix::libc::MCL_FUTURE | nix::libc::MCL_ONFAULT) };
+    if locked != 0 {
+        log::debug!("memory is not locked: {}", std::io::Error::last_os_error());
+    }
+}
