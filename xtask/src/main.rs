@@ -25,13 +25,14 @@ Commands:
   test [-- ARGS]  the same set-up, then every test, and the table of scenarios; with ARGS, which go to `cargo test`,
                   only what they choose
   scenarios       the scenarios alone, and their table: each makes a kill and holds the verdict against what it knows
-  vm [KERNEL …]   the scenarios in virtual machines, with Debian's cloud kernels (all of the matrix: hours under emulation;
+  vm [KERNEL …]   scenarios in virtual machines, with Debian's cloud kernels (all of the matrix: hours under emulation;
                   or those named, as 6.12), each with cgroup v2, hybrid and v1, and functions hooked in every way
-    --all             also those that no kernel changes, on every kernel, not on 6.1 alone
+    --all             every scenario in every state, not only those that the state can change
     --only NAME       only scenarios whose names start so; again for more
     --cgroups MODE    only v2, hybrid or v1
     --systemd         one machine that boots with systemd (6.1, or the kernel named)
     --quick           what `cargo xtask test` runs of it
+    --last            boots nothing: takes what came of it the last time
     --jobs N          so many machines at once
     --keep            makes the recordings those that `cargo test` judges again
     --write           writes the table into the README
@@ -152,12 +153,14 @@ fn wanted_of_vm(arguments: &[String]) -> Result<Wanted> {
             "--systemd" => systemd = true,
             "--quick" => quick = true,
             "--all" => all = true,
+            "--last" => wanted.last = true,
             "--keep" => wanted.keep = true,
             "--write" => wanted.write = true,
             flag if flag.starts_with('-') => bail!("vm knows no {flag}"),
             kernel => kernels.push(kernel.to_owned()),
         }
     }
+    let is_full = kernels.is_empty() && only.is_empty() && cgroups.is_empty();
     if kernels.is_empty() {
         kernels = if systemd { vec!["6.1".to_owned()] } else { vm::MATRIX.map(str::to_owned).to_vec() };
     }
@@ -169,6 +172,9 @@ fn wanted_of_vm(arguments: &[String]) -> Result<Wanted> {
         (false, true) => plan::quick(),
         (false, false) => plan::matrix(&kernels, &cgroups, &only, all),
     };
+    if is_full && !systemd && !quick {
+        wanted.boots.extend(plan::under_systemd());
+    }
     Ok(wanted)
 }
 

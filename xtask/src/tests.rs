@@ -23,6 +23,7 @@ const TABLE_VARIABLE: &str = "OOMTRACE_TEST_TABLE";
 /// Tells the scenarios where the image's build context is.
 const IMAGE_VARIABLE: &str = "OOMTRACE_TEST_IMAGE";
 /// What is run where the tests are not built.
+#[derive(Debug, Default)]
 pub struct Binaries {
     /// The scenarios.
     pub live: PathBuf,
@@ -81,6 +82,8 @@ pub struct Wanted {
     pub boots: Vec<Boot>,
     /// How many machines run at once.
     pub jobs: usize,
+    /// Nothing is booted: the results of the last time are taken.
+    pub last: bool,
     /// The recordings become those that the ordinary tests judge.
     pub keep: bool,
     /// The README gets the table.
@@ -90,7 +93,7 @@ pub struct Wanted {
 /// Runs scenarios in virtual machines, and prints the table of them; whether all passed.
 pub fn run_in_vm(workspace: &Path, wanted: &Wanted) -> Result<bool> {
     let lab = Lab::prepare(workspace).context("no virtual machine")?;
-    let binaries = build(workspace)?;
+    let binaries = if wanted.last { Binaries::default() } else { build(workspace)? };
     let shown = if wanted.boots.len() > 1 { failures } else { every_outcome };
     let next = AtomicUsize::new(0);
     let done: Mutex<BTreeMap<usize, Result<Results>>> = Mutex::new(BTreeMap::new());
@@ -100,7 +103,7 @@ pub fn run_in_vm(workspace: &Path, wanted: &Wanted) -> Result<bool> {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(boot) = wanted.boots.get(number) else { return };
-                    let results = lab.run(boot, &binaries, shown);
+                    let results = if wanted.last { lab.last(boot) } else { lab.run(boot, &binaries, shown) };
                     match &results {
                         Ok(results) => _ = report(results),
                         Err(error) => say(&format!("Linux {}: {error:#}", boot.kernel)),

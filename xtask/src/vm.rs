@@ -60,14 +60,24 @@ impl Lab {
         Ok(Self { folder, apt, disk, fetching: Mutex::new(()) })
     }
 
-    /// Boots a machine and does its runs. `shown` says which of the tests' lines are shown.
-    pub fn run(&self, boot: &Boot, binaries: &Binaries, shown: fn(&str) -> bool) -> Result<Results> {
-        let kernel = {
-            let _alone = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
-            kernel::fetch(&self.apt, &self.folder.join("kernels"), &boot.kernel)?
-        };
+    /// The kernel of a machine, and the machine's folder.
+    fn place(&self, boot: &Boot) -> Result<(kernel::Kernel, PathBuf)> {
+        let _alone = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        let kernel = kernel::fetch(&self.apt, &self.folder.join("kernels"), &boot.kernel)?;
         let folder = self.folder.join(format!("{}-{}-{:?}", kernel.version, boot.cgroups.name(), boot.init));
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok((kernel, folder))
+    }
+
+    /// What came of a machine when it was last booted.
+    pub fn last(&self, boot: &Boot) -> Result<Results> {
+        let (kernel, folder) = self.place(boot)?;
+        results::read(&folder, &kernel.version, boot)
+    }
+
+    /// Boots a machine and does its runs. `shown` says which of the tests' lines are shown.
+    pub fn run(&self, boot: &Boot, binaries: &Binaries, shown: fn(&str) -> bool) -> Result<Results> {
+        let (kernel, folder) = self.place(boot)?;
         let initramfs = payload::make(&folder, &kernel, boot, binaries)?;
         let disk = folder.join("results.img");
         let hardware = qemu::Hardware {
@@ -75,13 +85,15 @@ impl Lab {
             initramfs: &initramfs,
             disk: &self.disk,
             results: &disk,
+            has_virtio: kernel.has_virtio(),
             log: &folder.join("console.log"),
         };
         let attempt = || {
             results::make_disk(&disk)?;
             say(&format!("booting Linux {} with cgroup {} ({:?})", kernel.version, boot.cgroups.name(), boot.init));
             hardware.run(shown)?;
-            results::read(&folder, &disk, &kernel.version, boot)
+            results::unpack(&folder, &disk)?;
+            results::read(&folder, &kernel.version, boot)
         };
         let results = attempt().or_else(|error| {
             // An emulator that gives up says nothing of what is tested; a scenario that fails is no such end.

@@ -1,5 +1,7 @@
 //! What lets oomtrace go on while the machine runs out of memory: a tracer that dies of what it should report is no use.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::probe::requirements::{self, Capability};
 
 /// Makes this process the last to be chosen, and keeps its memory where it is. What this process may not do stays as it is.
@@ -16,6 +18,9 @@ fn shun_oom_killer() {
     }
 }
 
+/// This process's memory is locked.
+static LOCKED: AtomicBool = AtomicBool::new(false);
+
 /// Pages that were touched stay, code and data: a machine that is short of memory drops a program's code first, and then reads it
 /// again and again. `MCL_ONFAULT` (4.4) takes no more memory than without.
 fn lock_memory() {
@@ -29,5 +34,19 @@ fn lock_memory() {
         unsafe { nix::libc::mlockall(nix::libc::MCL_CURRENT | nix::libc::MCL_FUTURE | nix::libc::MCL_ONFAULT) };
     if locked != 0 {
         log::debug!("memory is not locked: {}", std::io::Error::last_os_error());
+    }
+    LOCKED.store(locked == 0, Ordering::Relaxed);
+}
+
+/// Does what locked memory stands in the way of.
+pub fn unlocked(work: impl FnOnce()) {
+    let was_locked = LOCKED.load(Ordering::Relaxed);
+    if was_locked {
+        // SAFETY: as for locking. It does not fail on Linux.
+        unsafe { nix::libc::munlockall() };
+    }
+    work();
+    if was_locked {
+        lock_memory();
     }
 }

@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::remove_tree;
-
 /// Cgroups a container: its own, and what it made below.
 pub const CGROUPS_EACH: usize = 10;
 /// What its containers are called.
@@ -73,7 +71,7 @@ impl Crowd {
         let mut sleep = Command::new("sleep");
         sleep.arg("1000").stdin(Stdio::null()).process_group(0);
         let child = sleep.spawn().context("cannot run sleep")?;
-        let spread = self.containers.len().checked_div(super::KILLS).unwrap_or_default().max(1);
+        let spread = self.containers.len().checked_div(super::many::KILLS).unwrap_or_default().max(1);
         if let Some(container) = self.containers.get(number * spread % self.containers.len().max(1)) {
             let procs = container.join("cgroup.procs");
             fs::write(&procs, child.id().to_string()).with_context(|| format!("cannot write {}", procs.display()))?;
@@ -95,4 +93,13 @@ impl Drop for Crowd {
         remove_tree(&self.root);
         _ = fs::remove_dir_all(&self.state);
     }
+}
+
+/// Removes what was made, also when measuring failed.
+fn remove_tree(dir: &Path) {
+    let below: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    for path in below.iter().filter(|path| path.is_dir()) {
+        remove_tree(path);
+    }
+    _ = fs::remove_dir(dir);
 }

@@ -8,7 +8,9 @@ for round in 1 2 3 4; do
         /busybox insmod "$module" 2> /dev/null
     done
 done
-/busybox mount -t ext4 /dev/vda /disk || /busybox poweroff -f
+disk=/dev/vda
+[ -e $disk ] || disk=/dev/nvme0n1
+/busybox mount -t ext4 $disk /disk || /busybox poweroff -f
 /busybox mount -t tmpfs -o mode=755 run /disk/run
 /busybox mv /payload /disk/run/oomtrace
 /busybox mount --move /dev /disk/dev

@@ -42,6 +42,13 @@ pub struct Kernel {
     pub modules: Vec<PathBuf>,
 }
 
+impl Kernel {
+    /// It can have a paravirtual disk. What it has as a module only is missing where Debian has the image without its modules.
+    pub fn has_virtio(&self) -> bool {
+        self.modules.iter().any(|module| module.ends_with("virtio_blk.ko"))
+    }
+}
+
 /// What of a series is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pick {
@@ -129,8 +136,9 @@ fn unpack(apt: &Apt, folder: &Path, release: &str) -> Result<()> {
     // From 6.19 on (Debian's packaging) the image and the modules are packages of their own.
     let image = format!("linux-image-{release}");
     let binary = format!("linux-binary-{release}");
-    let is_split = !apt.names(&binary)?.is_empty();
-    let packages = if is_split { vec![binary, format!("linux-modules-{release}")] } else { vec![image] };
+    let modules = format!("linux-modules-{release}");
+    let packages: Vec<String> = [binary, modules].into_iter().filter(|name| apt.package(name).is_ok()).collect();
+    let packages = if packages.is_empty() { vec![image] } else { packages };
     let mut version = String::new();
     for name in &packages {
         let package = apt.package(name)?;

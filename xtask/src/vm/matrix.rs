@@ -56,6 +56,10 @@ fn summary(all: &[Results]) -> String {
                     |---|---|---|---|---:|---:|---:|---|\n"
         .to_owned();
     for results in all {
+        if results.is_without_memory {
+            let (version, cgroups) = (&results.version, results.boot.cgroups.name());
+            _ = writeln!(text, "| {version} | | {cgroups} | no memory controller there | | | | |");
+        }
         for (number, run) in results.runs.iter().enumerate() {
             let init = if results.boot.init == Init::Systemd { "systemd" } else { "the tests" };
             let hooks = match run.hooks {
@@ -69,10 +73,9 @@ fn summary(all: &[Results]) -> String {
                 (0, Some(_)) => "failed",
                 _ => "",
             };
-            let memory = if results.is_without_memory { " (no memory controller)" } else { "" };
             _ = writeln!(
                 text,
-                "| {} | {init} | {}{memory} | {hooks} | {} | {} | {} | {selftest} |",
+                "| {} | {init} | {} | {hooks} | {} | {} | {} | {selftest} |",
                 results.version,
                 results.boot.cgroups.name(),
                 run.count(Outcome::Passed),

@@ -82,38 +82,42 @@ pub struct Boot {
 }
 
 /// Scenarios that tell one way of hooking functions from another.
-const HOOKED: [&str; 4] = ["host::a_kill", "oom::a_", "requester::docker_kill", "machine::it_runs_out_of"];
-/// Scenarios that a kernel can change; the others are about runtimes, and are run on the kernel that boots with systemd.
-const OF_KERNELS: [&str; 10] = [
+const HOOKED: [&str; 4] = ["host::a_kill", "oom::a_cgroups", "oom::a_parents", "requester::docker_kill"];
+/// Scenarios that a kernel can change. The others are about runtimes and about what oomtrace does by itself.
+const OF_KERNELS: [&str; 8] = [
     "host::",
     "paths::",
     "oom::",
-    "machine::",
-    "conditions::",
-    "docker::a_container",
-    "docker::docker_kill",
-    "docker::docker_stop",
-    "docker::an_init",
+    "machine::it_runs_out_of",
+    "machine::a_",
+    "machine::somebody",
+    "docker::a_container_over",
     "requester::docker_stop",
 ];
+/// Of those, what a cgroup hierarchy can change.
+const OF_CGROUPS: [&str; 5] =
+    ["host::a_kill", "host::cgroup", "oom::", "docker::a_container_over", "requester::docker_stop"];
 /// Scenarios that need systemd: units and users, and runtimes that put their containers below them.
 const UNDER_SYSTEMD: [&str; 5] =
     ["systemd::", "podman::", "runtimes::", "requester::docker", "machine::it_runs_out_and_the_victim"];
-/// The kernel that boots with systemd, besides the newest.
+/// The kernel that boots with systemd in every test run.
 const SYSTEMD_KERNEL: &str = "6.1";
 
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// Every kernel of `kernels` in every state. Without `only`, and unless `all` are wanted, scenarios that no kernel changes are
-/// run on one.
+/// Every kernel of `kernels` in every state. Without `only`, and unless `all` are wanted, it is the scenarios that the state can
+/// change.
 pub fn matrix(kernels: &[String], cgroups: &[Cgroups], only: &[String], all: bool) -> Vec<Boot> {
     let mut boots = Vec::new();
     for kernel in kernels {
-        let is_complete = all || !only.is_empty() || kernel == SYSTEMD_KERNEL;
         for &cgroups in cgroups {
-            let best = if is_complete { only.to_vec() } else { names(&OF_KERNELS) };
+            let best = match cgroups {
+                _ if all || !only.is_empty() => only.to_vec(),
+                Cgroups::V2 => names(&OF_KERNELS),
+                Cgroups::Hybrid | Cgroups::V1 => names(&OF_CGROUPS),
+            };
             let mut runs = vec![Run { hooks: Hooks::Best, only: best }];
             if cgroups == Cgroups::V2 {
                 let hooked = if only.is_empty() { names(&HOOKED) } else { only.to_vec() };
@@ -122,12 +126,14 @@ pub fn matrix(kernels: &[String], cgroups: &[Cgroups], only: &[String], all: boo
             }
             boots.push(Boot { kernel: kernel.clone(), init: Init::Tests, cgroups, runs });
         }
-        let newest = kernel::MATRIX.last().copied();
-        if only.is_empty() && cgroups.contains(&Cgroups::V2) && [Some(SYSTEMD_KERNEL), newest].contains(&Some(kernel)) {
-            boots.push(systemd(kernel, only));
-        }
     }
     boots
+}
+
+/// The kernels of the full matrix that boot with systemd, too.
+pub fn under_systemd() -> Vec<Boot> {
+    let newest = kernel::MATRIX.last().copied();
+    [Some(SYSTEMD_KERNEL), newest].into_iter().flatten().map(|kernel| systemd(kernel, &[])).collect()
 }
 
 /// With systemd as the first process.

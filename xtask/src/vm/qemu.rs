@@ -21,6 +21,8 @@ pub struct Hardware<'a> {
     /// What is written to it is forgotten.
     pub disk: &'a Path,
     pub results: &'a Path,
+    /// The disks are paravirtual; else NVMe's, for which Debian's cloud kernels need no module.
+    pub has_virtio: bool,
     /// Gets all that the machine says.
     pub log: &'a Path,
 }
@@ -35,8 +37,11 @@ impl Hardware<'_> {
     }
 
     fn run_with(&self, accelerator: &str, shown: fn(&str) -> bool) -> Result<()> {
-        let drive = |file: &Path, more: &str| format!("file={},format=raw,if=virtio{more}", file.display());
-        let drives = [drive(self.disk, ",snapshot=on"), drive(self.results, "")];
+        let device = if self.has_virtio { "virtio-blk-pci" } else { "nvme" };
+        let drive = |file: &Path, id: &str, more: &str| {
+            let drive = format!("file={},format=raw,if=none,id={id}{more}", file.display());
+            ["-drive".to_owned(), drive, "-device".to_owned(), format!("{device},drive={id},serial={id}")]
+        };
         let mut command = Command::new("setpriv");
         // When this process is killed, its machine must not stay behind.
         command
@@ -49,7 +54,8 @@ impl Hardware<'_> {
             .arg("-initrd")
             .arg(self.initramfs)
             .args(["-append", "console=ttyS0 quiet loglevel=1 panic=-1 psi=1"])
-            .args(["-drive", &drives[0], "-drive", &drives[1]]);
+            .args(drive(self.disk, "system", ",snapshot=on"))
+            .args(drive(self.results, "results", ""));
         let log = fs::File::create(self.log).context("cannot create the console's log")?;
         let errors = log.try_clone().context("cannot share the console's log")?;
         let mut machine =

@@ -12,6 +12,8 @@ use super::plan::{Boot, Hooks};
 
 /// Bytes of the disk that the results come back on.
 const DISK: u64 = 64 << 20;
+/// Where they are unpacked.
+const FOLDER: &str = "results";
 
 /// How a scenario ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,21 +73,27 @@ pub fn make_disk(file: &Path) -> Result<()> {
     disk.set_len(DISK).context("cannot size the disk for the results")
 }
 
-/// Reads what a machine left on its disk. A run that it never came to is none.
-pub fn read(folder: &Path, disk: &Path, version: &str, boot: &Boot) -> Result<Results> {
-    let out = folder.join("results");
+/// Takes what a machine left on its disk.
+pub fn unpack(folder: &Path, disk: &Path) -> Result<()> {
+    let out = folder.join(FOLDER);
     if out.exists() {
         fs::remove_dir_all(&out).context("cannot remove the last results")?;
     }
     fs::create_dir_all(&out).context("cannot create a folder for the results")?;
     succeed(Command::new("tar").arg("-xf").arg(disk).arg("-C").arg(&out).stderr(Stdio::null()))
-        .context("cannot unpack the results")?;
+        .context("cannot unpack the results")
+}
+
+/// Reads what was unpacked, now or in an earlier run. A run that the machine never came to is an error.
+pub fn read(folder: &Path, version: &str, boot: &Boot) -> Result<Results> {
+    let out = folder.join(FOLDER);
     let read = |name: &str| fs::read_to_string(out.join(name));
     let console = folder.join("console.log");
     let status = read("selftest.status").with_context(|| format!("no results: see {}", console.display()))?;
     let selftest = (status.trim() != "0").then(|| read("selftest").unwrap_or_default());
     let mut runs = Vec::new();
-    for run in &boot.runs {
+    let is_without_memory = read("no-memory").is_ok();
+    for run in boot.runs.iter().filter(|_| !is_without_memory) {
         let name = run.hooks.name();
         let log =
             read(&format!("{name}/log")).with_context(|| format!("no results of {name}: see {}", console.display()))?;
@@ -101,13 +109,7 @@ pub fn read(folder: &Path, disk: &Path, version: &str, boot: &Boot) -> Result<Re
             log,
         });
     }
-    Ok(Results {
-        version: version.to_owned(),
-        boot: boot.clone(),
-        selftest,
-        is_without_memory: read("no-memory").is_ok(),
-        runs,
-    })
+    Ok(Results { version: version.to_owned(), boot: boot.clone(), selftest, is_without_memory, runs })
 }
 
 /// The outcomes in what the tests said: `test oom::a_scenario   ... ok`. Other processes may write into a line.

@@ -1,0 +1,117 @@
+//! What `cargo xtask bench` measures with: processes that are killed, or end by themselves, in great numbers; and an empty BPF
+//! program on `signal_generate`, which is what a program costs there that does nothing.
+//!
+//! Usage: `kills storm BATCHES SIZE INTERVAL_MS`, `kills children COUNT`, `kills empty`. Each says a line when it is done (the storm: its
+//! seconds; `empty`: once it is attached) and `empty` stays until its standard input ends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a measurement that cannot go on fails by panicking"
+)]
+
+use std::io::Read as _;
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, fork, pause};
+
+fn main() {
+    // `cargo bench` by itself has nothing to do here.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let number = |at: usize| arguments[at].parse::<usize>().unwrap();
+    match arguments.first().map(String::as_str) {
+        Some("storm") => storm(number(1), number(2), number(3)),
+        Some("children") => children(number(1)),
+        Some("empty") => empty(),
+        _ => println!("used by cargo xtask bench"),
+    }
+}
+
+/// A child that sleeps (until it is killed), or ends at once.
+fn child(sleeps: bool) -> Pid {
+    // SAFETY: this process has one thread, and the child calls nothing that needs another.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Parent { child } => child,
+        ForkResult::Child => {
+            if sleeps {
+                pause();
+            }
+            // SAFETY: ends the child without running what the parent has registered for its own end.
+            unsafe { libc::_exit(0) }
+        }
+    }
+}
+
+/// So many processes killed in one go, so many times, with a time from one batch's start to the next one's.
+fn storm(batches: usize, size: usize, interval_ms: usize) {
+    let started = Instant::now();
+    for batch in 0..batches {
+        let victims: Vec<Pid> = (0..size).map(|_| child(true)).collect();
+        for victim in &victims {
+            kill(*victim, Signal::SIGKILL).unwrap();
+        }
+        for victim in victims {
+            waitpid(victim, None).unwrap();
+        }
+        let next = Duration::from_millis((interval_ms * (batch + 1)) as u64);
+        std::thread::sleep(next.saturating_sub(started.elapsed()));
+    }
+    println!("{}", started.elapsed().as_secs_f64());
+}
+
+/// Each sends its parent a SIGCHLD, and nothing else is sent.
+fn children(count: usize) {
+    for _ in 0..count {
+        waitpid(child(false), None).unwrap();
+    }
+    println!("done");
+}
+
+/// `BPF_PROG_LOAD`'s attributes, as far as they are used (include/uapi/linux/bpf.h).
+#[repr(C)]
+#[derive(Default)]
+struct Load {
+    prog_type: u32,
+    insn_cnt: u32,
+    insns: u64,
+    license: u64,
+    unused: [u64; 16],
+}
+
+/// `BPF_RAW_TRACEPOINT_OPEN`'s.
+#[repr(C)]
+struct Open {
+    name: u64,
+    prog_fd: u32,
+    reserved: u32,
+}
+
+fn bpf<T>(command: libc::c_int, attributes: &T) -> libc::c_long {
+    // SAFETY: the kernel reads the attributes, whose size goes with them, and what they point to, which outlives the call.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, command, attributes, size_of::<T>()) };
+    assert!(fd >= 0, "bpf({command}): {}", std::io::Error::last_os_error());
+    fd
+}
+
+fn empty() {
+    const PROG_LOAD: libc::c_int = 5;
+    const RAW_TRACEPOINT_OPEN: libc::c_int = 17;
+    const RAW_TRACEPOINT: u32 = 17;
+    // r0 = 0; exit
+    let program: [u64; 2] = [0x0000_0000_0000_00b7, 0x0000_0000_0000_0095];
+    let load = Load {
+        prog_type: RAW_TRACEPOINT,
+        insn_cnt: program.len() as u32,
+        insns: program.as_ptr() as u64,
+        license: c"GPL".as_ptr() as u64,
+        ..Load::default()
+    };
+    let prog_fd = bpf(PROG_LOAD, &load) as u32;
+    bpf(RAW_TRACEPOINT_OPEN, &Open { name: c"signal_generate".as_ptr() as u64, prog_fd, reserved: 0 });
+    println!("attached");
+    // Both descriptors live as long as this process.
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}

@@ -1,0 +1,49 @@
+//! What a signal costs in the kernel: the same signals for each that hooks the tracepoint, one after the other, because the first
+//! of several pays for the caches of all.
+
+use anyhow::Result;
+
+use super::counters::{Counters, Counting};
+use super::peers::Peer;
+use super::watching::Watching;
+use super::{Tools, counters, run_kills};
+
+/// Children that end, each of which is a signal that nobody asked for.
+pub const CHILDREN: u64 = 20_000;
+/// Processes that are killed.
+pub const KILLS: u64 = 4_000;
+
+/// One program's cost, in nanoseconds a run.
+pub struct Cost {
+    pub name: &'static str,
+    /// A SIGCHLD, which is not wanted.
+    pub other_ns: f64,
+    /// A SIGKILL.
+    pub kill_ns: f64,
+}
+
+pub fn measure(tools: &Tools) -> Result<Vec<Cost>> {
+    let _counting = Counting::start()?;
+    let oomtrace = Watching::start(&tools.oomtrace, "/nonexistent".as_ref())?;
+    oomtrace.wait_until_quiet()?;
+    let own = cost(tools, "oomtrace", || counters::of(oomtrace.pid(), "signal_generate"))?;
+    drop(oomtrace);
+    let mut costs = vec![own];
+    for start in [Peer::empty, Peer::bpftrace, Peer::sigsnoop] {
+        let peer = start(tools)?;
+        costs.push(cost(tools, peer.name, || peer.counters())?);
+    }
+    Ok(costs)
+}
+
+fn cost(tools: &Tools, name: &'static str, read: impl Fn() -> Result<Counters>) -> Result<Cost> {
+    let before = read()?;
+    run_kills(tools, &["children", &CHILDREN.to_string()])?;
+    let between = read()?;
+    run_kills(tools, &["storm", "1", &KILLS.to_string(), "0"])?;
+    let (others, both) = (between.since(before), read()?.since(between));
+    let other_ns = others.run_ns as f64 / others.runs.max(1) as f64;
+    // Each kill's victim sends a SIGCHLD, too.
+    let kills = both.run_ns as f64 - other_ns * both.runs.saturating_sub(KILLS) as f64;
+    Ok(Cost { name, other_ns, kill_ns: kills / KILLS as f64 })
+}

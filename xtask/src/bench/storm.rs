@@ -1,0 +1,93 @@
+//! A storm of SIGKILLs, and how many of them each tool tells of.
+
+use anyhow::{Context as _, Result};
+
+use super::peers::Peer;
+use super::watching::Watching;
+use super::{Tools, run_kills};
+
+/// Batches.
+pub const BATCHES: usize = 100;
+/// Kills in one, in one go.
+pub const BATCH: usize = 1_000;
+/// Milliseconds from one batch to the next, when the machine can start processes as fast.
+pub const INTERVAL_MS: usize = 100;
+
+/// What one tool told.
+pub struct Row {
+    pub name: &'static str,
+    /// Kills that it told of.
+    pub told: usize,
+    /// Events that it says it lost; none when it does not say.
+    pub lost: Option<u64>,
+    /// How long the storm took with it, seconds.
+    pub seconds: f64,
+}
+
+fn storm(tools: &Tools) -> Result<(u32, f64)> {
+    let (pid, said) = run_kills(tools, &["storm", &BATCHES.to_string(), &BATCH.to_string(), &INTERVAL_MS.to_string()])?;
+    Ok((pid, said.parse().context("the storm said no time")?))
+}
+
+pub fn measure(tools: &Tools) -> Result<Vec<Row>> {
+    let mut rows = vec![oomtrace(tools)?];
+    for start in [Peer::bpftrace, Peer::sigsnoop] {
+        let peer = start(tools)?;
+        let name = peer.name;
+        let (pid, seconds) = storm(tools)?;
+        let text = peer.end();
+        let pid = pid.to_string();
+        let told = text.lines().filter(|line| line.split_whitespace().any(|word| word == pid)).count();
+        // bpftrace: `Lost 123 events`; sigsnoop: `lost 123 events on CPU #1`.
+        let lost_of = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let at = words.iter().position(|word| word.eq_ignore_ascii_case("lost"))?;
+            words.get(at + 1)?.parse::<u64>().ok()
+        };
+        let lost = text.lines().filter_map(lost_of).sum();
+        rows.push(Row { name, told, lost: Some(lost), seconds });
+    }
+    Ok(rows)
+}
+
+fn oomtrace(tools: &Tools) -> Result<Row> {
+    let mut watching = Watching::start(&tools.oomtrace, "/nonexistent".as_ref())?;
+    watching.wait_until_quiet()?;
+    let reader = std::thread::scope(|scope| -> Result<(u32, f64, usize, u64)> {
+        let storm = scope.spawn(|| storm(tools));
+        let (mut told, mut lost) = (Vec::new(), 0);
+        // Its output is read while it comes, as a log's collector does; the storm's pid is known only at its end.
+        while told.len() < BATCHES * BATCH && !(storm.is_finished() && lost > 0) {
+            let line = watching.line()?;
+            if line.contains("\"type\":\"incident\"") {
+                told.push(parent(&line));
+            } else {
+                lost += lost_in(&line);
+            }
+        }
+        let (pid, seconds) = storm.join().map_err(|_| anyhow::anyhow!("the storm failed"))??;
+        for line in watching.end()? {
+            if line.contains("\"type\":\"incident\"") {
+                told.push(parent(&line));
+            } else {
+                lost += lost_in(&line);
+            }
+        }
+        Ok((pid, seconds, told.iter().filter(|parent| **parent == Some(pid)).count(), lost))
+    });
+    let (_, seconds, told, lost) = reader?;
+    Ok(Row { name: "oomtrace", told, lost: Some(lost), seconds })
+}
+
+/// The victim's parent.
+fn parent(line: &str) -> Option<u32> {
+    let victim = line.split_once("\"victim\":{")?.1;
+    let ppid = victim.split_once("\"ppid\":")?.1;
+    ppid.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// `{"type":"lost","events":12}`
+fn lost_in(line: &str) -> u64 {
+    let events = line.contains("\"type\":\"lost\"").then(|| line.split_once("\"events\":")).flatten();
+    events.and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).unwrap_or_default()
+}
