@@ -93,8 +93,12 @@ fn a_thousand() {
     let own = [vec!["sleep".to_owned(), "1000".to_owned()], vec!["sh".to_owned(), "-c".to_owned(), script]];
     let with_cmdline = ours.iter().filter(|i| i.victim.process.cmdline.as_ref().is_some_and(|c| own.contains(c)));
     assert!(with_cmdline.count() >= COUNT * 99 / 100);
+    // From 7.0 on an end may be missed while another one is being recorded on the same CPU; that is said.
+    let without_end = ours.iter().filter(|i| i.victim.exit.is_none()).count();
+    assert!(without_end <= COUNT / 100, "{without_end} without an end");
     for incident in ours {
-        assert_eq!(incident.victim.exit.as_ref().and_then(|exit| exit.signal), Some(9));
+        let is_said = || incident.missing.iter().any(|missing| missing.contains("end"));
+        assert!(incident.victim.exit.as_ref().map_or_else(is_said, |exit| exit.signal == Some(9)), "{incident:#?}");
         let sender = incident.sender.process.as_ref().unwrap();
         let expected = [BUSYBOX, "kill", "-9", &incident.victim.process.pid.to_string()].map(str::to_owned);
         assert_eq!(sender.cmdline.as_deref(), Some(&expected[..]));

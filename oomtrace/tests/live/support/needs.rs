@@ -115,13 +115,13 @@ impl Need {
             Self::Crun => program("crun", "crun").or_else(mixed),
             Self::Podman => program("podman", "podman").or_else(mixed),
             Self::Systemd => (!Path::new("/run/systemd/system").exists())
-                .then(|| "systemd is not the first process (cargo xtask vm -- --systemd)".to_owned()),
+                .then(|| "systemd is not the first process (cargo xtask vm --systemd)".to_owned()),
             Self::Oomd => {
                 let daemon = Path::new("/lib/systemd/systemd-oomd");
                 (!daemon.exists()).then(|| format!("no {} (systemd-oomd)", daemon.display()))
             }
             Self::User => (!super::user::is_there())
-                .then(|| "there is no user of the tests' own (cargo xtask vm -- --systemd)".to_owned()),
+                .then(|| "there is no user of the tests' own (cargo xtask vm --systemd)".to_owned()),
             Self::Lxc => program("lxc-start", "lxc"),
             Self::Curl => program("curl", "curl"),
             Self::Gunicorn => {

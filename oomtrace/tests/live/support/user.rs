@@ -1,4 +1,4 @@
-//! A user who is not root, and lingers: `cargo xtask vm -- --systemd` makes a machine that has one.
+//! A user who is not root, and lingers: `cargo xtask vm --systemd` makes a machine that has one.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
