@@ -46,7 +46,7 @@ pub fn steps(data: &[u8]) {
 }
 
 /// A frame as `recording` documents it.
-pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&[kind]);
     hasher.update(payload);

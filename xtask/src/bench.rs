@@ -42,7 +42,10 @@ pub fn run(workspace: &Path) -> Result<()> {
         }
     }
     succeed(cargo(workspace).args(["build", "--release", "--package", "oomtrace", "--bins", "--benches"]))?;
-    let tools = Tools { oomtrace: target_dir(workspace).join("release/oomtrace"), kills: kills(workspace)? };
+    let tools = Tools {
+        oomtrace: target_dir(workspace).join("release/oomtrace"),
+        kills: crate::executable(workspace, &["bench", "--package", "oomtrace", "--bench", "kills"])?,
+    };
     say("measuring what a signal costs in the kernel");
     let cost = cost::measure(&tools)?;
     say("measuring a storm");
@@ -59,20 +62,6 @@ pub fn run(workspace: &Path) -> Result<()> {
     fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     print!("{text}");
     Ok(())
-}
-
-/// The bench's own program, built.
-fn kills(workspace: &Path) -> Result<PathBuf> {
-    let mut command = cargo(workspace);
-    command.args(["bench", "--package", "oomtrace", "--bench", "kills", "--no-run", "--color", "never"]);
-    let output = command.output().context("cannot run cargo")?;
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    // `  Executable benches/kills.rs (target/release/deps/kills-0123456789abcdef)`
-    let path = text.lines().find_map(|line| {
-        let (before, path) = line.trim().strip_suffix(')')?.split_once(" (")?;
-        before.starts_with("Executable").then(|| workspace.join(path))
-    });
-    path.with_context(|| format!("cargo named no bench:\n{text}"))
 }
 
 /// Runs it to its end; what it said.

@@ -10,7 +10,7 @@ mod vm;
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use tests::{Wanted, Which};
@@ -182,6 +182,23 @@ fn cargo(workspace: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace);
     command
+}
+
+/// Builds the one test or bench that `arguments` choose; its path.
+fn executable(workspace: &Path, arguments: &[&str]) -> Result<PathBuf> {
+    let mut command = cargo(workspace);
+    command.args(arguments).args(["--no-run", "--color", "never"]);
+    let output = command.stdout(Stdio::null()).output().context("cannot run cargo")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        bail!("cargo {} failed:\n{text}", arguments.join(" "));
+    }
+    // `  Executable tests/live/main.rs (target/debug/deps/live-0123456789abcdef)`
+    let path = text.lines().find_map(|line| {
+        let (before, path) = line.trim().strip_suffix(')')?.split_once(" (")?;
+        before.starts_with("Executable").then(|| workspace.join(path))
+    });
+    path.with_context(|| format!("cargo named no executable:\n{text}"))
 }
 
 /// Where this cargo puts what it builds.

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use xtask::dockerd::{Dockerd, SOCKET_VARIABLE};
 use xtask::say;
@@ -16,7 +15,7 @@ use crate::image::{self, Profile};
 use crate::vm::plan::{self, Boot, Init};
 use crate::vm::results::{Outcome, Results, RunResults};
 use crate::vm::{Lab, matrix};
-use crate::{cargo, recordings, target_dir};
+use crate::{cargo, executable, recordings, target_dir};
 
 /// Tells the scenarios where their table goes.
 const TABLE_VARIABLE: &str = "OOMTRACE_TEST_TABLE";
@@ -161,23 +160,11 @@ fn report(results: &Results) -> bool {
 
 /// Builds what the virtual machine runs.
 fn build(workspace: &Path) -> Result<Binaries> {
-    let mut command = cargo(workspace);
-    command.args(["test", "--package", "oomtrace", "--test", "live", "--no-run", "--color", "never"]);
-    let output = command.stdout(Stdio::null()).output().context("cannot run cargo")?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        bail!("the tests cannot be built:\n{text}");
-    }
-    // `  Executable tests/live/main.rs (target/debug/deps/live-0123456789abcdef)`
-    let path = text.lines().find_map(|line| {
-        let (before, path) = line.trim().strip_suffix(')')?.split_once(" (")?;
-        before.starts_with("Executable").then(|| workspace.join(path))
-    });
+    let live = executable(workspace, &["test", "--package", "oomtrace", "--test", "live"])?;
     // Copies: what is built meanwhile is for the next run.
     let folder = target_dir(workspace).join("vm/binaries");
     fs::create_dir_all(&folder).context("cannot create a folder for the binaries")?;
     let binaries = Binaries { live: folder.join("live"), oomtrace: folder.join("oomtrace") };
-    let live = path.context("cargo named no test binary")?;
     for (from, to) in [(live, &binaries.live), (target_dir(workspace).join("debug/oomtrace"), &binaries.oomtrace)] {
         fs::copy(&from, to).with_context(|| format!("cannot copy {}", from.display()))?;
     }

@@ -29,6 +29,10 @@ fn lock_memory() {
         log::debug!("memory is not locked: no CAP_IPC_LOCK");
         return;
     }
+    lock();
+}
+
+fn lock() {
     // SAFETY: changes how this process's memory is kept, not what is in it.
     let locked =
         unsafe { nix::libc::mlockall(nix::libc::MCL_CURRENT | nix::libc::MCL_FUTURE | nix::libc::MCL_ONFAULT) };
@@ -47,6 +51,6 @@ pub fn unlocked(work: impl FnOnce()) {
     }
     work();
     if was_locked {
-        lock_memory();
+        lock();
     }
 }
