@@ -137,7 +137,9 @@ fn public_copy() -> (tempfile::TempDir, std::path::PathBuf) {
     let dir =
         tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
     let copy = dir.path().join("oomtrace");
-    fs::copy(binary(), &copy).unwrap();
+    // A program that this process has open for writing cannot be run, and a child of another scenario keeps what is open here
+    // until it is another program.
+    run(Command::new("cp").arg(binary()).arg(&copy));
     (dir, copy)
 }
 

@@ -1,8 +1,11 @@
 //! Processes that no program on the machine is: this test binary plays them, when it is started with a role.
 
+use std::num::NonZeroUsize;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::libc;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pause};
@@ -25,7 +28,7 @@ pub enum Role {
     LeaderlessHog,
     /// Starts and kills [`STORM`] processes, in batches, and ends.
     Killer,
-    /// Starts processes that start processes, as fast as it goes, without end.
+    /// Starts processes that start processes, as fast as it goes, until there are 2,000.
     ForkBomb,
 }
 
@@ -33,6 +36,8 @@ pub enum Role {
 pub const STORM: usize = 10_000;
 /// Processes alive at a time.
 const BATCH: usize = 2_000;
+/// Processes that a [`Role::ForkBomb`] starts: they all wait for each other when they end.
+const BOMB: usize = 2_000;
 
 const ROLES: [(&str, Role); 6] = [
     ("killer", Role::Killer),
@@ -99,15 +104,23 @@ fn kill_in_batches() -> ! {
     std::process::exit(0)
 }
 
-/// What is left of it when its parent is gone ends with it.
+/// Whoever starts it ends its children.
 fn multiply() -> ! {
+    let started = counter();
     loop {
-        // SAFETY: this process has one thread. A limit of processes makes it fail, and then it is tried again.
-        if let Ok(ForkResult::Child) = unsafe { fork() } {
-            // SAFETY: a system call that touches no memory.
-            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        if started.fetch_add(1, Ordering::Relaxed) >= BOMB {
+            pause();
         }
+        // SAFETY: this process has one thread. A limit of processes makes it fail, and then it is tried again.
+        _ = unsafe { fork() };
     }
+}
+
+/// A number that this process's children count with, too.
+fn counter() -> &'static AtomicUsize {
+    let (size, access) = (NonZeroUsize::MIN, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
+    // SAFETY: a new mapping, wherever there is room; zeroes are a number, and it is never unmapped.
+    unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_SHARED).unwrap().cast::<AtomicUsize>().as_ref() }
 }
 
 /// Takes memory until there is none.

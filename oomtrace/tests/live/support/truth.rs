@@ -38,11 +38,16 @@ pub fn is(incident: &Incident, cause: Cause, confidence: Confidence) -> Verdict 
     verdict
 }
 
-/// The incident is an OOM kill of this cause: certain where the OOM killer's own record can be read, else likely.
+/// The incident is an OOM kill of this cause: certain where the OOM killer's own record can be read. Else it is likely, or only
+/// possible when processors gave back what they had charged in advance before the counters were read.
 #[track_caller]
 pub fn is_oom(incident: &Incident, cause: Cause) -> Verdict {
     let by_record = needs::attached().contains(&Hook::OomKillProcess);
-    is(incident, cause, if by_record { Confidence::Certain } else { Confidence::Likely })
+    let inferred = match &incident.verdict {
+        Some(verdict) if verdict.confidence == Confidence::Possible => Confidence::Possible,
+        _ => Confidence::Likely,
+    };
+    is(incident, cause, if by_record { Confidence::Certain } else { inferred })
 }
 
 /// None of the incidents is about what the scenario did: it was no kill.
