@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::maps::{Map, MapData, PerCpuArray};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
 use oomtrace_common::settings::{SETTINGS_GLOBAL, Settings, signal_bit};
@@ -12,6 +12,7 @@ use super::btf::{Btf, BtfError};
 use super::hook::{Absent, Hook};
 use super::layout::{KernelLayout, MarkVictimArg};
 use super::requirements::{self, RequirementError};
+use super::ring::Records;
 use super::sockets::Sockets;
 use crate::node::cgroups;
 use crate::node::signals::SIGKILL;
@@ -20,8 +21,7 @@ use crate::node::signals::SIGKILL;
 static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/oomtrace-ebpf"));
 
 /// The ring buffer's size when the user names none. A SIGKILL and its victim's end take about 1.1 KiB, so this holds some
-/// 7,000 of them: a cgroup of 5,000 killed at once while nobody reads. It is mapped twice, so it counts twice in this
-/// process's resident memory.
+/// 7,000 of them: a cgroup of 5,000 killed at once while nobody reads.
 pub const DEFAULT_RING_BYTES: u32 = 8 << 20;
 
 /// What a person or a service manager asks a process to stop with: kept as what came before a kill.
@@ -70,7 +70,7 @@ impl Default for Options {
 pub struct Probe {
     /// Owns the programs and their links.
     pub ebpf: Ebpf,
-    pub events: RingBuf<MapData>,
+    pub events: Records,
     pub lost: LostCounter,
     pub sockets: Sockets,
     /// Hooks that are attached.
@@ -117,7 +117,7 @@ impl Probe {
             let why = refused.iter().map(|(hook, why)| format!("{}: {why}", hook.name()));
             return Err(LoadError::NoHook(why.collect()));
         }
-        let events = RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(|e| LoadError::Load(e.to_string()))?;
+        let events = records(take(&mut ebpf, "EVENTS")?, options.ring_bytes)?;
         let lost = PerCpuArray::try_from(take(&mut ebpf, "LOST")?).map_err(|e| LoadError::Load(e.to_string()))?;
         let sockets = Sockets::new(take(&mut ebpf, "SOCKETS")?, take(&mut ebpf, "CLIENTS")?)
             .map_err(|e| LoadError::Load(e.to_string()))?;
@@ -146,7 +146,12 @@ impl LostCounter {
     }
 }
 
-fn take(ebpf: &mut Ebpf, name: &str) -> Result<aya::maps::Map, LoadError> {
+fn records(map: Map, bytes: u32) -> Result<Records, LoadError> {
+    let Map::RingBuf(map) = map else { return Err(LoadError::Load("map EVENTS is no ring buffer".to_owned())) };
+    Records::new(map, bytes).map_err(|e| LoadError::Load(format!("map EVENTS: {e}")))
+}
+
+fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map, LoadError> {
     ebpf.take_map(name).ok_or_else(|| LoadError::Load(format!("the kernel side has no map {name}")))
 }
 

@@ -151,7 +151,7 @@ pub async fn run(
             () = sleep(deadline), if deadline.is_some() => {
                 // The clock decides only about what was in the ring by then.
                 let now = boot_now()?;
-                ring.drain(|record| hold(&mut stages, &mut surroundings, record));
+                ring.drain(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)?;
                 correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
                 let done = correlator.advance(now);
                 if let Some(recorder) = recorder.as_ref().filter(|_| !done.is_empty()) {
@@ -161,7 +161,7 @@ pub async fn run(
             }
         }
     }
-    ring.drain(|record| hold(&mut stages, &mut surroundings, record));
+    ring.drain(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)?;
     correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
     let rest = correlator.finish();
     naming.start(rest, &mut stages, &out.filter);
