@@ -5,8 +5,8 @@
 use crate::limits::COMM_LEN;
 
 /// Version of everything in this file.
-pub const WIRE_VERSION: u16 = 5;
-/// The oldest version whose events mean the same: those since only added kinds.
+pub const WIRE_VERSION: u16 = 6;
+/// The oldest version whose events mean the same: those since only added kinds, and numbers where zeroes had been.
 pub const OLDEST_WIRE_VERSION: u16 = 4;
 
 /// A signal was generated ([`SignalEvent`]).
@@ -266,8 +266,9 @@ pub struct MarkVictimEvent {
     pub page_table_bytes: u64,
     /// `signal.oom_score_adj`.
     pub oom_score_adj: i32,
-    /// Zero.
-    pub reserved: u32,
+    /// `mm.mm_users` less the victim's own threads (`signal.live`): if not 0, other processes may share its memory, and are killed
+    /// next (`__oom_kill_process`, mm/oom_kill.c, 5.4 to 7.3). Whoever just looks at the memory counts, too. 0 to version 5.
+    pub sharers: u32,
     /// The tail's sections.
     pub tail: MarkVictimTail,
 }

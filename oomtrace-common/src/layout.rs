@@ -88,6 +88,8 @@ layout! {
     tty_name,
     /// `mm_struct`
     mm_exe_file,
+    /// `mm_users.counter`: threads, of whichever process, and whoever looks at it right now
+    mm_users,
     mm_arg_start,
     mm_arg_end,
     mm_total_vm,

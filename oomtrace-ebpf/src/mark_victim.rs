@@ -31,7 +31,7 @@ pub fn mark_victim(ctx: RawTracePointContext) -> i32 {
     mm::fill_counters(event, event.victim.mm);
     let oom_score_adj: i16 = field!(signal, signal_oom_score_adj);
     event.oom_score_adj = i32::from(oom_score_adj);
-    event.reserved = 0;
+    event.sharers = mm::sharers(event.victim.mm, signal);
     memcg::push_levels(&record, victim);
     let levels = record.section();
     let (victim_cgroup, victim_memory_cgroup) = cgroup::push_paths(&record, victim);

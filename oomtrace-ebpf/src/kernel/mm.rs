@@ -47,6 +47,14 @@ pub fn fill_counters(out: &mut MarkVictimEvent, mm: u64) {
     out.page_table_bytes = field!(mm, mm_pgtables_bytes);
 }
 
+/// Users of `mm` besides the living threads of the process whose `signal_struct` this is.
+#[inline(always)]
+pub fn sharers(mm: u64, signal: u64) -> u32 {
+    let users: u32 = field!(mm, mm_users);
+    let own: u32 = field!(signal, signal_live);
+    users.saturating_sub(own)
+}
+
 /// One of the resident-set counters. It is a sum of per-CPU parts whose approximation may dip below zero.
 #[inline(always)]
 fn counter(mm: u64, index: u64) -> u64 {

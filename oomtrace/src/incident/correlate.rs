@@ -9,6 +9,7 @@
 //! - One kill(2) for a process group, or for all processes, is one episode; so are a sender's calls for one process after
 //!   the other of a cgroup that it is not in itself, as a runtime or a service manager makes them.
 //! - When the init of a pid namespace ends, the kernel kills the rest in its context: collateral of init's own kill.
+//!   What may still come is waited for: the kernel may write to a slow console in between, or the caller stand still.
 //! - An episode is complete when its victim has ended, or has not for two seconds.
 //! - Only the SIGKILL that ends a process is a kill: not one that the kernel ignored, nor one for a process that is
 //!   dying already.
@@ -35,15 +36,16 @@ use rules::{belongs, home, is_from_outside, is_kill, is_sweep, may_be_oom, role,
 /// How long an episode waits for its next event. `mark_victim` follows its SIGKILL within the same spinlock section,
 /// microseconds later.
 const QUIET_NS: BootNs = 10_000_000;
-/// How long one write to `cgroup.kill` waits for its next victim: they follow each other within microseconds, but whoever writes
-/// may be preempted in between, or be out of its CPU quota for the rest of a period (100 ms, kernel/sched/fair.c).
-const CGROUP_KILL_NS: BootNs = 110_000_000;
+/// How long one call that kills many, as a write to `cgroup.kill` or kill(2) for a process group, waits for its next victim: they
+/// follow each other within microseconds, but the caller may be preempted in between, be out of its CPU quota for the rest of
+/// a period (100 ms, kernel/sched/fair.c), or be on a virtual CPU that stands still.
+const CALL_NS: BootNs = 110_000_000;
 /// How long a SIGKILL that the stack shows to be the OOM killer's waits for its mark, which is certain to follow unless
 /// the victim was marked before. On a host that is short of CPU, a virtual one may stand still between the two.
 const MARK_NS: BootNs = 250_000_000;
-/// How long an OOM kill of a cgroup with memory.oom.group waits for the next member: the kernel writes a line to the console
-/// for each, and a serial one takes tens of milliseconds for it.
-const GROUP_NS: BootNs = 300_000_000;
+/// How long an OOM kill of more than one process waits for the next: a member of a cgroup with memory.oom.group, or one that shares
+/// the victim's memory. The kernel writes a line to the console before, and a serial one takes tens of milliseconds for it.
+const CONSOLE_NS: BootNs = 300_000_000;
 /// How long an episode waits for its victim's end. One that lives longer is stuck in the kernel or frozen, which is worth
 /// saying soon.
 const EXIT_NS: BootNs = 2_000_000_000;
@@ -175,16 +177,16 @@ impl Correlator {
         let of_init = (role == Role::PidNamespace).then(|| self.open.of_chosen(sender)).flatten();
         let joins = |open: &Open| choice.is_none() && belongs(open, &signal, path);
         if let Some(number) = of_init.or_else(|| self.open.find(joins)) {
-            self.open.add(number, victim, role, Kill::by(signal, path), at.saturating_add(patience(path)));
+            let until = at.saturating_add(patience(&signal, path));
+            self.open.add(number, victim, role, Kill::by(signal, path), until);
             return;
         }
         let wait = match signal.info {
             // It may be the OOM killer, or the first of a sweep.
-            Info::Kernel => patience(path),
-            // It may be the first of a cgroup.
-            Info::None if path.path == SignalPath::CgroupKill => patience(path),
-            // It may be the first of a process group, or of a cgroup whose processes are killed one by one.
-            Info::None | Info::Real(_) if path::reach(&signal) != Reach::One || is_from_outside(&signal) => QUIET_NS,
+            Info::Kernel => patience(&signal, path),
+            Info::None | Info::Real(_) if is_of_many(&signal, path) => patience(&signal, path),
+            // It may be the first of a cgroup whose processes are killed one by one.
+            Info::None | Info::Real(_) if is_from_outside(&signal) => QUIET_NS,
             Info::None | Info::Real(_) => 0,
         };
         let mut episode = Episode::of(Kill { choice, ..Kill::by(signal, path) });
@@ -209,7 +211,7 @@ impl Correlator {
             done.push(Episode::of(Kill { mark: Some(mark), ..Kill::default() }));
             return;
         }
-        let until = mark.at.saturating_add(if mark.is_group_kill() { GROUP_NS } else { QUIET_NS });
+        let until = mark.at.saturating_add(if mark.goes_on() { CONSOLE_NS } else { QUIET_NS });
         let victim = mark.victim.as_ref().map(|v| v.key);
         let of_victim = |kill: &Kill| {
             kill.mark.is_none()
@@ -295,13 +297,18 @@ impl Correlator {
     }
 }
 
-/// How long an episode waits after a kill by `path`.
-fn patience(path: Path) -> BootNs {
+/// How long an episode waits after `signal`, which came by `path`.
+fn patience(signal: &Signal, path: Path) -> BootNs {
     match path.path {
         killers if killers.is_oom_killers() && path.seen_on_stack => MARK_NS,
-        SignalPath::CgroupKill => CGROUP_KILL_NS,
+        _ if is_of_many(signal, path) => CALL_NS,
         _ => QUIET_NS,
     }
+}
+
+/// One call killed more than its victim, or may have.
+fn is_of_many(signal: &Signal, path: Path) -> bool {
+    path.path == SignalPath::CgroupKill || path::reach(signal) != Reach::One
 }
 
 #[cfg(test)]

@@ -167,7 +167,7 @@ fn mark_victim(at: &mut &[u8], header: wire::Header, page_size: u64) -> Result<M
     let (swap_bytes, total_vm_bytes) = (pages()?, pages()?);
     let page_table_bytes = at.try_get_u64_ne()?;
     let oom_score_adj = at.try_get_i32_ne()?;
-    let _reserved = at.try_get_u32_ne()?;
+    let sharers = at.try_get_u32_ne()?;
     let (levels, cgroup, memory) = (at.try_get_u16_ne()?, at.try_get_u16_ne()?, at.try_get_u16_ne()?);
     let _reserved = at.try_get_u16_ne()?;
     let mut levels = section(at, levels)?;
@@ -184,6 +184,7 @@ fn mark_victim(at: &mut &[u8], header: wire::Header, page_size: u64) -> Result<M
         page_table_bytes,
         total_vm_bytes,
         oom_score_adj,
+        sharers,
         levels: many(&mut levels, |at| level(at, page_size))?,
     })
 }

@@ -272,6 +272,12 @@ impl MarkVictim {
     pub fn is_group_kill(&self) -> bool {
         self.levels.iter().any(|level| level.oom_group)
     }
+
+    /// The OOM killer may kill more than the one that it marked.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.is_group_kill() || self.sharers > 0
+    }
 }
 
 /// The OOM killer marked a victim. Not a kill by itself.
@@ -290,6 +296,8 @@ pub struct MarkVictim {
     pub page_table_bytes: u64,
     pub total_vm_bytes: u64,
     pub oom_score_adj: i32,
+    /// Users of the victim's memory besides its own threads; 0 = none, or not known.
+    pub sharers: u32,
     /// From the victim's own memory cgroup up to the root.
     pub levels: Vec<MemcgLevel>,
 }

@@ -66,6 +66,7 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("k_sigaction_handler", "k_sigaction", &["sa.sa_handler"]),
     ("tty_name", "tty_struct", &["name"]),
     ("mm_exe_file", "mm_struct", &["exe_file"]),
+    ("mm_users", "mm_struct", &["mm_users"]),
     ("mm_arg_start", "mm_struct", &["arg_start"]),
     ("mm_arg_end", "mm_struct", &["arg_end"]),
     ("mm_total_vm", "mm_struct", &["total_vm"]),
@@ -165,6 +166,7 @@ const COSTS: &[(&[&str], &str)] = &[
         ],
         "executable paths",
     ),
+    (&["mm_users"], "whether other processes share an OOM victim's memory and go with it"),
     (&["mm_arg_start", "mm_arg_end"], "the sender's command line"),
     (&["mm_rss_stat", "mm_rss_stat_stride", "mm_total_vm", "mm_pgtables_bytes"], "the victim's memory"),
     (

@@ -63,6 +63,7 @@ pub fn mark(trigger: u32, victim: u32) -> MarkVictim {
         page_table_bytes: 0,
         total_vm_bytes: 2 << 20,
         oom_score_adj: 0,
+        sharers: 0,
         levels: Vec::new(),
     }
 }

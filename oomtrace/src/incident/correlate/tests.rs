@@ -439,6 +439,39 @@ fn members_of_an_oom_group_are_waited_for_past_a_slow_console() {
 }
 
 #[test]
+fn who_shares_the_victims_memory_is_waited_for_past_a_slow_console() {
+    let at = |ms: BootNs| 1_000_000_000 + ms * MS;
+    for (sharers, expected) in [(1, vec![(Role::SharedMm, 21)]), (0, vec![])] {
+        let mut correlator = Correlator::new(BOTH);
+        let of_same_memory = |mut event: Event| {
+            if let Event::Signal(signal) = &mut event {
+                signal.victim.mm = 7;
+            }
+            event
+        };
+        let sharer = kernel_kill(10, 21, "__oom_kill_process oom_kill_process out_of_memory");
+        correlator.take(of_same_memory(sig(oom_kill(10, 20))));
+        correlator.take(at_time(marked(MarkVictim { sharers, ..mark(10, 20) }), at(0)));
+        let mut got = correlator.advance(at(40));
+        got.extend(correlator.take(of_same_memory(at_time(sig(sharer), at(60)))));
+        got.extend(correlator.finish());
+        assert_eq!(shape(&got)[0], (20, true, expected));
+    }
+}
+
+#[test]
+fn one_call_for_a_process_group_is_one_episode_though_its_caller_stands_still() {
+    let at = |ms: BootNs| 1_000_000_000 + ms * MS;
+    let group = |victim| one_of_many(10, victim, 5, "__kill_pgrp_info");
+    let mut correlator = Correlator::new(BOTH);
+    correlator.take(group(20));
+    assert_eq!(correlator.take(at_time(group(21), at(100))), []);
+    assert_eq!(correlator.take(at_time(group(22), at(200))), []);
+    let role = Role::ProcessGroup;
+    assert_eq!(shape(&correlator.finish()), [(20, false, vec![(role, 21), (role, 22)])]);
+}
+
+#[test]
 fn a_mark_in_a_killers_context_does_not_make_its_kill_an_oom_kill() {
     // The killer goes on, runs into a limit, and the process that it has just killed is chosen: no SIGKILL, only a mark.
     let got = episodes(ALL, vec![sig(signal(5, 20)), marked(mark(5, 20)), exit_of(task(20), 9)]);

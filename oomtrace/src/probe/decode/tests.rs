@@ -115,7 +115,7 @@ fn mark_bytes(flags: u32) -> Vec<u8> {
     for pages in [1, 2, 3, 4, 5] {
         bytes.u64(pages);
     }
-    bytes.u64(8192).u32(-500_i32 as u32).u32(0);
+    bytes.u64(8192).u32(-500_i32 as u32).u32(3);
     for len in [64_u16, 0, 4, 0] {
         bytes.raw(&len.to_ne_bytes());
     }
@@ -139,7 +139,7 @@ fn a_mark_is_read_field_by_field_in_bytes() {
     let Ok(Event::MarkVictim(mark)) = decode(&mark_bytes(0), PAGE) else { panic!() };
     assert_eq!((mark.anon_bytes, mark.file_bytes, mark.shmem_bytes), (PAGE, 2 * PAGE, 3 * PAGE));
     assert_eq!((mark.swap_bytes, mark.total_vm_bytes, mark.page_table_bytes), (4 * PAGE, 5 * PAGE, 8192));
-    assert_eq!((mark.oom_score_adj, mark.victim_tid), (-500, 21));
+    assert_eq!((mark.oom_score_adj, mark.victim_tid, mark.sharers), (-500, 21, 3));
     assert_eq!(mark.victim.unwrap().memory_path.as_deref(), Some("/web"));
     let level = mark.levels[0];
     assert_eq!((level.usage_bytes, level.limit_bytes, level.peak_bytes), (100 * PAGE, Some(200 * PAGE), 150 * PAGE));
