@@ -10,11 +10,11 @@ pub const MAX_ANCESTORS: usize = 12;
 pub const MAX_STACK_FRAMES: usize = 24;
 
 /// Cgroup path components that are recorded, from the leaf up. Nested containers in nested Kubernetes nodes stay
-/// below 16.
-pub const MAX_CGROUP_DEPTH: usize = 24;
+/// below 16. Each more is a turn of a loop that the verifier follows, four times for a signal.
+pub const MAX_CGROUP_DEPTH: usize = 18;
 
-/// Path components of an executable that are recorded, from the file name up.
-pub const MAX_PATH_DEPTH: usize = 20;
+/// Path components of an executable that are recorded, from the file name up, the mounts crossed included.
+pub const MAX_PATH_DEPTH: usize = 16;
 
 /// Bytes of one path component, the terminating NUL included (`NAME_MAX` + 1, include/uapi/linux/limits.h).
 pub const MAX_NAME: usize = 256;

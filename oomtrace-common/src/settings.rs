@@ -9,6 +9,16 @@ pub const fn signal_bit(signal: u32) -> u64 {
     if signal == 0 || signal > 64 { 0 } else { 1 << (signal - 1) }
 }
 
+/// What a person or a service manager asks a process to stop with: SIGINT, SIGQUIT, SIGTERM.
+pub const STOP: u64 = signal_bit(2) | signal_bit(3) | signal_bit(15);
+/// What images use besides as their stop signal: SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPWR, SIGRTMIN+3, SIGRTMIN+4.
+pub const STOP_INIT: u64 =
+    signal_bit(1) | signal_bit(10) | signal_bit(12) | signal_bit(28) | signal_bit(30) | signal_bit(37) | signal_bit(38);
+/// SIGKILL.
+pub const KILL: u64 = signal_bit(9);
+/// What is recorded unless the user asks for more.
+pub const USUAL: u64 = KILL | STOP | STOP_INIT;
+
 /// Constants of one run, handed over as a read-only global.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

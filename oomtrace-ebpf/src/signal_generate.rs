@@ -18,7 +18,7 @@ use oomtrace_common::{
         PF_KTHREAD, SignalEvent,
     },
     limits::MAX_STACK_FRAMES,
-    settings::signal_bit,
+    settings::{USUAL, signal_bit},
 };
 
 use crate::{
@@ -30,19 +30,38 @@ use crate::{
 
 const SIGKILL: u32 = 9;
 
+/// For those signals that are always recorded.
 #[raw_tracepoint(tracepoint = "signal_generate")]
 pub fn signal_generate(ctx: RawTracePointContext) -> i32 {
-    // This line and the next decide what every signal on the machine costs.
-    let signal: u32 = ctx.arg::<i32>(0) as u32;
+    // This decides what every signal on the machine costs: a number in the program is there sooner than one in a map.
+    if signal_bit(number(&ctx)) & USUAL != 0 {
+        capture_wanted(&ctx);
+    }
+    0
+}
+
+/// For those and whatever else the user asked for.
+#[raw_tracepoint(tracepoint = "signal_generate")]
+pub fn signal_generate_any(ctx: RawTracePointContext) -> i32 {
+    capture_wanted(&ctx);
+    0
+}
+
+#[inline(always)]
+fn number(ctx: &RawTracePointContext) -> u32 {
+    ctx.arg::<i32>(0) as u32
+}
+
+#[inline(always)]
+fn capture_wanted(ctx: &RawTracePointContext) {
+    let signal = number(ctx);
     let bit = signal_bit(signal);
     let report: u64 = settings!(report);
     let preceding: u64 = settings!(preceding);
     let preceding_init: u64 = settings!(preceding_init);
-    if bit & (report | preceding | preceding_init) == 0 {
-        return 0;
+    if bit & (report | preceding | preceding_init) != 0 {
+        capture(ctx, signal, bit & report != 0);
     }
-    capture(&ctx, signal, bit & report != 0);
-    0
 }
 
 #[inline(always)]

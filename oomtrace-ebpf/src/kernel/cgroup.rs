@@ -3,7 +3,7 @@
 use oomtrace_common::{event::CgroupKey, limits::MAX_CGROUP_DEPTH};
 
 use super::field;
-use crate::record::Record;
+use crate::{globals::settings, record::Record};
 
 /// The task's cgroup on the default hierarchy, from its `css_set`.
 #[inline(always)]
@@ -61,8 +61,10 @@ pub fn push_paths<T>(record: &Record<T>, task: u64) -> (u16, u16) {
     let memory = memory_of(css_set);
     push_path(record, default);
     let default_len = record.section();
-    // On v2 the memory cgroup is the same one or an ancestor: its level says how much of the path it has.
-    if hierarchy(memory) != hierarchy(default) {
+    // On v2 the memory cgroup is the same one or an ancestor: its level says how much of the path it has. Where it is known to be on
+    // v2, the verifier need not follow the other path.
+    let memory_hierarchy: u32 = settings!(memory_hierarchy);
+    if memory_hierarchy != 0 && hierarchy(memory) != hierarchy(default) {
         push_path(record, memory);
     }
     (default_len, record.section())

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use aya::programs::{FEntry, KProbe, Program, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf};
+use oomtrace_common::settings::{USUAL, signal_bit};
 
 use super::hook::{Absent, Hook};
 use super::layout::KernelLayout;
+use super::load::Options;
 
 /// What perf_event_open(2) attaches kprobes through (4.17); absent without CONFIG_KPROBES.
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
@@ -18,6 +20,8 @@ pub struct Attacher<'a> {
     programs: HashMap<&'a str, &'a mut Program>,
     layout: &'a KernelLayout,
     without: &'a [Absent],
+    /// The program for `signal_generate`.
+    signals: &'static str,
     /// The kernel's types as aya reads them, which takes some 15 ms: once, and only for fentry. Else why fentry is no use
     /// here: a kernel that refuses it for one function does for all.
     fentry: Option<Result<Btf, String>>,
@@ -31,8 +35,10 @@ struct Function {
 }
 
 impl<'a> Attacher<'a> {
-    pub fn new(ebpf: &'a mut Ebpf, layout: &'a KernelLayout, without: &'a [Absent]) -> Self {
-        Self { programs: ebpf.programs_mut().collect(), layout, without, fentry: None }
+    pub fn new(ebpf: &'a mut Ebpf, layout: &'a KernelLayout, options: &'a Options) -> Self {
+        let asked = options.signals.iter().fold(0, |mask, signal| mask | signal_bit(*signal));
+        let signals = if asked & !USUAL == 0 { "signal_generate" } else { "signal_generate_any" };
+        Self { programs: ebpf.programs_mut().collect(), layout, without: &options.without, signals, fentry: None }
     }
 
     /// Loads the programs of `hooks` and attaches them; else why not, in words.
@@ -41,7 +47,7 @@ impl<'a> Attacher<'a> {
     pub fn attach_all(&mut self, hooks: &[Hook]) -> Vec<(Hook, Result<(), String>)> {
         let largest = Hook::SignalGenerate;
         let is_wanted = hooks.contains(&largest) && self.known(largest).is_ok();
-        let ahead = is_wanted.then(|| self.programs.remove(largest.name())).flatten();
+        let ahead = is_wanted.then(|| self.programs.remove(self.signals)).flatten();
         std::thread::scope(|scope| {
             let attaching = ahead.map(|program| scope.spawn(|| attach(program, largest.name())));
             let others = hooks.iter().filter(|hook| attaching.is_none() || **hook != largest);

@@ -5,7 +5,7 @@ use std::path::Path;
 use aya::maps::{Map, MapData, PerCpuArray};
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
-use oomtrace_common::settings::{SETTINGS_GLOBAL, Settings, signal_bit};
+use oomtrace_common::settings::{KILL, SETTINGS_GLOBAL, STOP, STOP_INIT, Settings, signal_bit};
 
 use super::attach::{Attacher, chain};
 use super::btf::{Btf, BtfError};
@@ -15,7 +15,6 @@ use super::requirements::{self, RequirementError};
 use super::ring::Records;
 use super::sockets::Sockets;
 use crate::node::cgroups;
-use crate::node::signals::SIGKILL;
 
 /// The kernel side, built by the build script; empty when there was no BPF toolchain.
 static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/oomtrace-ebpf"));
@@ -23,12 +22,6 @@ static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"),
 /// The ring buffer's size when the user names none. A SIGKILL and its victim's end take about 1.1 KiB, so this holds some
 /// 7,000 of them: a cgroup of 5,000 killed at once while nobody reads.
 pub const DEFAULT_RING_BYTES: u32 = 8 << 20;
-
-/// What a person or a service manager asks a process to stop with: kept as what came before a kill.
-/// SIGINT, SIGQUIT, SIGTERM.
-const STOP_SIGNALS: [u32; 3] = [2, 3, 15];
-/// What images use besides as their stop signal: SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGPWR, SIGRTMIN+3, SIGRTMIN+4.
-const INIT_STOP_SIGNALS: [u32; 7] = [1, 10, 12, 28, 30, 37, 38];
 
 /// Why the kernel side is not running.
 #[derive(Debug, thiserror::Error)]
@@ -93,15 +86,21 @@ impl Probe {
         if KERNEL_SIDE.is_empty() {
             return Err(LoadError::NoKernelSide);
         }
-        let layout = KernelLayout::resolve(&Btf::parse(&btf_bytes, &KernelLayout::wanted_types())?);
+        let (loader, layout) = std::thread::scope(|scope| {
+            let loader = scope.spawn(loader);
+            let layout = Btf::parse(&btf_bytes, &KernelLayout::wanted_types()).map(|btf| KernelLayout::resolve(&btf));
+            (loader.join(), layout)
+        });
+        let loader = loader.map_err(|_| LoadError::Load("the thread that makes a loader panicked".to_owned()))?;
+        let layout = layout?;
         drop(btf_bytes);
         raise_memlock();
         let mut missing = layout.missing();
-        let mut ebpf = open(&layout, options)?;
+        let mut ebpf = open(loader, &layout, options)?;
         let (needed, unneeded): (Vec<Hook>, Vec<Hook>) =
             Hook::ALL.into_iter().partition(|hook| is_needed(&layout, *hook));
         let (mut attached, mut refused) = (Vec::new(), Vec::new());
-        let mut results = Attacher::new(&mut ebpf, &layout, &options.without).attach_all(&needed);
+        let mut results = Attacher::new(&mut ebpf, &layout, options).attach_all(&needed);
         results.sort_by_key(|(hook, _)| Hook::ALL.iter().position(|each| each == hook));
         for (hook, result) in results {
             match result {
@@ -155,8 +154,15 @@ fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map, LoadError> {
     ebpf.take_map(name).ok_or_else(|| LoadError::Load(format!("the kernel side has no map {name}")))
 }
 
+/// Who loads the kernel side. To make one takes time: aya has it read all of the kernel's types first, wanted or not.
+fn loader() -> EbpfLoader<'static> {
+    let mut loader = EbpfLoader::new();
+    loader.btf(None);
+    loader
+}
+
 /// Creates the maps. The programs are loaded one by one afterwards, so that one that is refused costs only itself.
-fn open(layout: &KernelLayout, options: &Options) -> Result<Ebpf, LoadError> {
+fn open(loader: EbpfLoader<'static>, layout: &KernelLayout, options: &Options) -> Result<Ebpf, LoadError> {
     let settings = settings(layout, options);
     let layout_bytes = layout_bytes(&layout.offsets);
     let settings_bytes = settings_bytes(&settings);
@@ -164,8 +170,8 @@ fn open(layout: &KernelLayout, options: &Options) -> Result<Ebpf, LoadError> {
     // The verifier's log costs time and is only ever read by a developer.
     let verbose = log::log_enabled!(log::Level::Debug);
     let verifier_log = if verbose { VerifierLogLevel::default() } else { VerifierLogLevel::empty() };
-    EbpfLoader::new()
-        .btf(None)
+    let mut loader: EbpfLoader<'_> = loader;
+    loader
         .verifier_log_level(verifier_log)
         .override_global(LAYOUT_GLOBAL, layout_bytes.as_slice(), true)
         .override_global(SETTINGS_GLOBAL, settings_bytes.as_slice(), true)
@@ -183,11 +189,11 @@ fn is_needed(layout: &KernelLayout, hook: Hook) -> bool {
 
 /// What the kernel side decides by; see [`Settings`].
 fn settings(layout: &KernelLayout, options: &Options) -> Settings {
-    let mask = |signals: &[u32]| signals.iter().fold(0, |mask, s| mask | signal_bit(*s));
+    let asked = options.signals.iter().fold(0, |mask, signal| mask | signal_bit(*signal));
     Settings {
-        report: signal_bit(SIGKILL) | mask(&options.signals),
-        preceding: mask(&STOP_SIGNALS),
-        preceding_init: mask(&INIT_STOP_SIGNALS),
+        report: KILL | asked,
+        preceding: STOP,
+        preceding_init: STOP_INIT,
         mark_victim_has_task: u32::from(layout.mark_victim == Some(MarkVictimArg::Task)),
         exit_has_memory: u32::from(layout.process_exit == Some(true)),
         memory_hierarchy: cgroups::memory_hierarchy_id(),
