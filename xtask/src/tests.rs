@@ -202,6 +202,17 @@ fn format(rows: &[Row]) -> String {
         format!("{}\n", cells.join("  ").trim_end())
     };
     let wrong = rows.iter().filter(|[_, expected, got, ..]| expected != got).count();
-    let lines: String = all.into_iter().map(line).collect();
-    format!("\n{lines}\n{} verdicts, {wrong} wrong\n", rows.len())
+    let mut lines: Vec<(String, usize)> = Vec::new();
+    for line in all.into_iter().map(line) {
+        // A storm has the same verdict again and again.
+        match lines.iter_mut().find(|(other, _)| *other == line) {
+            Some((_, times)) => *times += 1,
+            None => lines.push((line, 1)),
+        }
+    }
+    let lines = lines.into_iter().map(|(line, times)| match times {
+        1 => line,
+        _ => format!("{}  {times} times\n", line.trim_end()),
+    });
+    format!("\n{}\n{} verdicts, {wrong} wrong\n", lines.collect::<String>(), rows.len())
 }

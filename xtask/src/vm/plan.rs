@@ -84,13 +84,14 @@ pub struct Boot {
 /// Scenarios that tell one way of hooking functions from another.
 const HOOKED: [&str; 4] = ["host::a_kill", "oom::a_cgroups", "oom::a_parents", "requester::docker_kill"];
 /// Scenarios that a kernel can change. The others are about runtimes and about what oomtrace does by itself.
-const OF_KERNELS: [&str; 8] = [
+const OF_KERNELS: [&str; 9] = [
     "host::",
     "paths::",
     "oom::",
     "machine::it_runs_out_of",
     "machine::a_",
     "machine::somebody",
+    "storm::the_machine",
     "docker::a_container_over",
     "requester::docker_stop",
 ];
@@ -154,8 +155,11 @@ pub fn quick() -> Vec<Boot> {
     let mut boots = Vec::new();
     for kernel in kernel::QUICK {
         let is_main = kernel == SYSTEMD_KERNEL;
-        let best: &[&str] =
-            if is_main { &["machine::", "oom::", "requester::"] } else { &["host::", "oom::", "paths::"] };
+        let best: &[&str] = if is_main {
+            &["machine::", "oom::", "requester::", "storm::the_machine"]
+        } else {
+            &["host::", "oom::", "paths::"]
+        };
         let mut runs = vec![Run { hooks: Hooks::Best, only: names(best) }];
         if !is_main {
             let hooks = [Hooks::Fentry, Hooks::Neither];

@@ -6,12 +6,13 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::Record;
+use oomtrace::incident::model::{Cause, Confidence, Record};
 
 use crate::Scenario;
 use crate::support::needs::Need::{MemoryCgroup, Tracing};
 use crate::support::process::{Owned, comm, wait_until};
 use crate::support::tracer::{Tracer, command, incidents};
+use crate::support::truth;
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "output::a_hostile_name_reaches_no_terminal", needs: &[Tracing], run: hostile_name },
@@ -54,17 +55,22 @@ fn hostile_name() {
 }
 
 fn other_signals() {
-    let mut tracer = Tracer::start(&["--signal", "TERM", "--signal", "sigusr1"]);
-    let victim = Owned::sleeper();
-    victim.kill(Signal::SIGTERM);
-    let signal = tracer.wait("SIGTERM", |record| match record {
-        Record::Signal(signal) if signal.victim.process.pid == victim.pid() => Some(signal.clone()),
-        _ => None,
-    });
-    assert_eq!((signal.signal.number, signal.verdict), (15, None));
-    assert_eq!(signal.sender.process.unwrap().pid, std::process::id());
-    let ended = tracer.end();
-    assert!(incidents(&ended.records).all(|i| i.victim.process.pid != victim.pid()));
+    // SIGTERM is recorded anyhow; for the other one there is a program of its own.
+    for (asked, signal) in [(["TERM", "sigusr1"], Signal::SIGTERM), (["TERM", "sigabrt"], Signal::SIGABRT)] {
+        let mut tracer = Tracer::start(&["--signal", asked[0], "--signal", asked[1]]);
+        let (victim, killed) = (Owned::sleeper(), Owned::sleeper());
+        victim.kill(signal);
+        let record = tracer.wait("the signal", |record| match record {
+            Record::Signal(signal) if signal.victim.process.pid == victim.pid() => Some(signal.clone()),
+            _ => None,
+        });
+        assert_eq!((record.signal.number, record.verdict), (signal as u32, None));
+        assert_eq!(record.sender.process.unwrap().pid, std::process::id());
+        killed.kill(Signal::SIGKILL);
+        truth::is(&tracer.incident(killed.pid()), Cause::ProcessKill, Confidence::Certain);
+        let ended = tracer.end();
+        assert!(incidents(&ended.records).all(|i| i.victim.process.pid != victim.pid()));
+    }
 }
 
 fn pids() {
