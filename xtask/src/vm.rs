@@ -128,7 +128,7 @@ fn ensure_qemu(apt: &apt::Apt) -> Result<()> {
     }
     let what_for = "the virtual machines";
     match disk::suite().as_deref() {
-        Some("bookworm") => apt.install("qemu-system-x86", "bookworm-backports", what_for)?,
+        Some("bookworm") => apt.install_backport("qemu-system-x86", "bookworm", what_for)?,
         _ => packages::install(&["qemu-system-x86"], what_for)?,
     }
     match qemu_version() {

@@ -49,9 +49,7 @@ impl Apt {
         for part in ["none", "lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(folder.join(part)).with_context(|| format!("cannot create {}", folder.display()))?;
         }
-        let line =
-            |(archive, suite): &(&str, &str)| format!("deb [signed-by={KEYRING}] {MIRROR}/{archive} {suite} main\n");
-        let sources = SUITES.iter().map(line).collect::<String>();
+        let sources = sources("");
         let file = folder.join("sources.list");
         let are_fresh = fs::read_to_string(&file).is_ok_and(|old| old == sources) && apt.are_fresh();
         fs::write(&file, sources).with_context(|| format!("cannot write {}", file.display()))?;
@@ -127,11 +125,24 @@ impl Apt {
         Ok(file.path())
     }
 
-    /// Installs a package on this machine, from one of the releases.
-    pub fn install(&self, name: &str, release: &str, what_for: &str) -> Result<()> {
-        say(&format!("installing {name} of {release} with apt: {what_for}"));
+    /// Installs a package on this machine, from the backports for its `release`.
+    pub fn install_backport(&self, name: &str, release: &str, what_for: &str) -> Result<()> {
+        let backports = format!("{release}-backports");
+        say(&format!("installing {name} of {backports} with apt: {what_for}"));
+        // What it needs is taken from the newest release that apt sees: that must be this machine's, or it is half another one after.
+        let file = self.folder.join("install.list");
+        fs::write(&file, sources(release)).with_context(|| format!("cannot write {}", file.display()))?;
         let mut command = self.command("apt-get");
-        command.args(["install", "--yes", "--quiet", "--no-install-recommends", "--target-release", release, name]);
+        command.arg("-o").arg(format!("Dir::Etc::sourcelist={}", file.display()));
+        command.args(["install", "--yes", "--quiet", "--no-install-recommends", "--target-release", &backports, name]);
         succeed(command.stdout(std::io::stderr()))
     }
+}
+
+/// What apt is told of the releases whose names begin so.
+fn sources(release: &str) -> String {
+    let of_release = SUITES.iter().filter(|(_, suite)| suite.starts_with(release));
+    let lines =
+        of_release.map(|(archive, suite)| format!("deb [signed-by={KEYRING}] {MIRROR}/{archive} {suite} main\n"));
+    lines.collect()
 }
