@@ -57,9 +57,6 @@ pub struct Around {
     pub sockets: Vec<Socket>,
 }
 
-/// Pages of 4 KiB where the kernel does not say.
-const PAGE_SIZE: u64 = 4096;
-
 /// An incident with this much collateral took megabytes, which are given back when it is out.
 const LARGE: usize = 256;
 
@@ -177,12 +174,11 @@ pub async fn run(
 /// What is true for the whole run.
 fn start(probe: &Probe, sockets: &[Socket]) -> Start {
     let identity = Identity::read();
-    let page_size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
     let process_exit = probe.has(Hook::SchedProcessExit);
     let at_exit = process_exit && probe.unneeded.contains(&Hook::SignalDeliver);
     Start {
         wire_version: WIRE_VERSION,
-        page_size: page_size.and_then(|size| u64::try_from(size).ok()).unwrap_or(PAGE_SIZE),
+        page_size: probe.events.page_size() as u64,
         ready: Ready {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -25,6 +25,7 @@ const DISCARDED: u32 = 1 << 30;
 /// The reading end of a ring buffer, of which there may be one.
 pub struct Records {
     map: MapData,
+    /// The kernel's page size in bytes.
     page: usize,
     /// Bytes of data that it holds: a power of two.
     size: usize,
@@ -59,6 +60,12 @@ impl Records {
         let producer = Mapping::new(fd, page, page, ProtFlags::PROT_READ)?;
         let read = consumer.position().load(Ordering::Acquire);
         Ok(Self { map, page, size: size as usize, consumer, producer, window: None, read, written: read, moved: false })
+    }
+
+    /// The kernel's page size in bytes, which the buffer is made of.
+    #[must_use]
+    pub fn page_size(&self) -> usize {
+        self.page
     }
 
     /// Gives the next record to `each`; false when there is none. Then, and only then, the kernel makes the descriptor readable
