@@ -11,7 +11,7 @@ mod surroundings;
 
 use std::future::Future;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use oomtrace_common::event::WIRE_VERSION;
 
@@ -56,9 +56,10 @@ pub struct Around {
     pub directory: Directory,
     pub sockets: Vec<Socket>,
 }
-
-/// An incident with this much collateral took megabytes, which are given back when it is out.
+/// So many processes, told one after the other or as one incident, took megabytes, which are given back.
 const LARGE: usize = 256;
+/// How long after: a storm needs its memory again and again.
+const REST: Duration = Duration::from_secs(1);
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,7 +100,7 @@ pub async fn run(
     };
     let mut stages = Stages::new(&start, facts);
     let mut correlator = Correlator::new(start.hooks());
-    let mut out = Out { sink, filter, tally: Tally::default(), recorder: recorder.clone() };
+    let mut out = Out { sink, filter, tally: Tally::default(), recorder: recorder.clone(), told: 0, rest_at: None };
     let mut search = surroundings.start();
     out.sink.put(&Record::Ready(start.ready))?;
     let hold = |stages: &mut Stages, surroundings: &mut Surroundings, record: &[u8]| {
@@ -155,6 +156,10 @@ pub async fn run(
                     recorder.advance(now);
                 }
                 naming.start(done, &mut stages, &out.filter);
+            }
+            () = sleep(out.rest_at.map(|at| at.saturating_duration_since(Instant::now()))), if out.rest_at.is_some() => {
+                heap::give_back();
+                (out.told, out.rest_at) = (0, None);
             }
         }
     }
@@ -215,24 +220,25 @@ struct Out<'a> {
     filter: Filter,
     tally: Tally,
     recorder: Option<Recorder>,
+    /// Processes in incidents since memory was given back.
+    told: usize,
+    /// When memory is given back.
+    rest_at: Option<Instant>,
 }
 
 impl Out<'_> {
     /// Puts one record out, when it is wanted, and has what comes of it followed.
     fn put(&mut self, record: Option<Record>, aftermath: &mut Aftermath) -> io::Result<()> {
         let Some(record) = record.filter(|record| self.filter.wants(record)) else { return Ok(()) };
-        let mut was_large = false;
         if let Record::Incident(incident) = &record {
             self.tally.incidents += 1;
-            was_large = incident.collateral.len() >= LARGE;
+            self.told += 1 + incident.collateral.len();
+            if self.told >= LARGE && self.rest_at.is_none() {
+                self.rest_at = Some(Instant::now() + REST);
+            }
             aftermath.follow(incident);
         }
-        self.sink.put(&record)?;
-        drop(record);
-        if was_large {
-            heap::give_back();
-        }
-        Ok(())
+        self.sink.put(&record)
     }
 
     /// Passes on what a runtime says.
