@@ -96,7 +96,9 @@ fn hundred() {
     let _alone = alone();
     const LIMIT: u64 = 8 << 20;
     let mut tracer = Tracer::start(&[]);
-    let cgroups: Vec<Cgroup> = (0..100).map(|_| Cgroup::with_memory_limit(LIMIT)).collect();
+    let parent = Cgroup::with_memory_limit(1 << 40);
+    let name = |number: u32| format!("docker-{:064x}.scope", 0x0a11 + number);
+    let cgroups: Vec<Cgroup> = (0..100).map(|number| parent.child_with_memory_limit(&name(number), LIMIT)).collect();
     // They wait for a file, so that all begin at once.
     let folder = tempfile::tempdir().unwrap();
     let gate = folder.path().join("gate");
@@ -111,7 +113,9 @@ fn hundred() {
     for (pid, (hog, name)) in &mut hogs {
         hog.wait();
         let incident = tracer.incident(*pid);
-        truth::is_oom(&incident, Cause::OomSliceLimit);
+        truth::is_oom(&incident, Cause::OomContainerLimit);
+        let id = incident.container.unwrap().id;
+        assert!(name.ends_with(&format!("/docker-{id}.scope")), "{id} for {name}");
         let owner = incident.oom.unwrap().limit_owner.unwrap();
         assert_eq!((owner.path.as_str(), owner.limit_bytes), (*name, Some(LIMIT)));
     }

@@ -24,11 +24,20 @@ impl Cgroup {
         let all = cgroups::hierarchies().unwrap();
         let memory = cgroups::memory(&all).unwrap();
         let cgroup = Self::create(&memory.mount);
-        match memory.version {
-            Version::V1 => cgroup.write("memory.limit_in_bytes", &bytes.to_string()),
-            Version::V2 => cgroup.write("memory.max", &bytes.to_string()),
-        }
+        cgroup.limit_memory(bytes);
         cgroup
+    }
+
+    /// Below this one, which has the memory controller, with a limit.
+    pub fn child_with_memory_limit(&self, name: &str, bytes: u64) -> Self {
+        let cgroup = self.child(name);
+        cgroup.limit_memory(bytes);
+        cgroup
+    }
+
+    fn limit_memory(&self, bytes: u64) {
+        let file = if self.has("memory.max") { "memory.max" } else { "memory.limit_in_bytes" };
+        self.write(file, &bytes.to_string());
     }
 
     /// On the v2 hierarchy.
