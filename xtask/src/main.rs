@@ -25,7 +25,7 @@ Commands:
   test [-- ARGS]  the same set-up, then every test, and the table of scenarios; with ARGS, which go to `cargo test`,
                   only what they choose
   scenarios       the scenarios alone, and their table: each makes a kill and holds the verdict against what it knows
-  vm [KERNEL …]   scenarios in virtual machines, with Debian's cloud kernels (all of the matrix: hours under emulation;
+  vm [KERNEL …]   scenarios in virtual machines, with Debian's cloud kernels (all of the matrix: over an hour under emulation;
                   or those named, as 6.12), each with cgroup v2, hybrid and v1, and functions hooked in every way
     --all             every scenario in every state, not only those that the state can change
     --only NAME       only scenarios whose names start so; again for more

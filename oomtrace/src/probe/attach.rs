@@ -5,7 +5,7 @@ use std::path::Path;
 
 use aya::programs::{FEntry, KProbe, Program, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf};
-use oomtrace_common::settings::{USUAL, signal_bit};
+use oomtrace_common::settings::USUAL;
 
 use super::hook::{Absent, Hook};
 use super::layout::KernelLayout;
@@ -36,8 +36,7 @@ struct Function {
 
 impl<'a> Attacher<'a> {
     pub fn new(ebpf: &'a mut Ebpf, layout: &'a KernelLayout, options: &'a Options) -> Self {
-        let asked = options.signals.iter().fold(0, |mask, signal| mask | signal_bit(*signal));
-        let signals = if asked & !USUAL == 0 { "signal_generate" } else { "signal_generate_any" };
+        let signals = if options.asked() & !USUAL == 0 { "signal_generate" } else { "signal_generate_any" };
         Self { programs: ebpf.programs_mut().collect(), layout, without: &options.without, signals, fentry: None }
     }
 

@@ -53,6 +53,13 @@ pub struct Options {
     pub without: Vec<Absent>,
 }
 
+impl Options {
+    /// [`Self::signals`] as [`signal_bit`]s.
+    pub fn asked(&self) -> u64 {
+        self.signals.iter().fold(0, |mask, signal| mask | signal_bit(*signal))
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self { signals: Vec::new(), ring_bytes: DEFAULT_RING_BYTES, without: Vec::new() }
@@ -189,9 +196,8 @@ fn is_needed(layout: &KernelLayout, hook: Hook) -> bool {
 
 /// What the kernel side decides by; see [`Settings`].
 fn settings(layout: &KernelLayout, options: &Options) -> Settings {
-    let asked = options.signals.iter().fold(0, |mask, signal| mask | signal_bit(*signal));
     Settings {
-        report: KILL | asked,
+        report: KILL | options.asked(),
         preceding: STOP,
         preceding_init: STOP_INIT,
         mark_victim_has_task: u32::from(layout.mark_victim == Some(MarkVictimArg::Task)),

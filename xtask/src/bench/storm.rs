@@ -53,30 +53,36 @@ pub fn measure(tools: &Tools) -> Result<Vec<Row>> {
 fn oomtrace(tools: &Tools) -> Result<Row> {
     let mut watching = Watching::start(&tools.oomtrace, "/nonexistent".as_ref())?;
     watching.wait_until_quiet()?;
-    let reader = std::thread::scope(|scope| -> Result<(u32, f64, usize, u64)> {
+    std::thread::scope(|scope| {
         let storm = scope.spawn(|| storm(tools));
-        let (mut told, mut lost) = (Vec::new(), 0);
+        let mut said = Said::default();
         // Its output is read while it comes, as a log's collector does; the storm's pid is known only at its end.
-        while told.len() < BATCHES * BATCH && !(storm.is_finished() && lost > 0) {
-            let line = watching.line()?;
-            if line.contains("\"type\":\"incident\"") {
-                told.push(parent(&line));
-            } else {
-                lost += lost_in(&line);
-            }
+        while said.parents.len() < BATCHES * BATCH && !(storm.is_finished() && said.lost > 0) {
+            said.take(&watching.line()?);
         }
         let (pid, seconds) = storm.join().map_err(|_| anyhow::anyhow!("the storm failed"))??;
-        for line in watching.end()? {
-            if line.contains("\"type\":\"incident\"") {
-                told.push(parent(&line));
-            } else {
-                lost += lost_in(&line);
-            }
+        watching.end()?.iter().for_each(|line| said.take(line));
+        let told = said.parents.iter().filter(|parent| **parent == Some(pid)).count();
+        Ok(Row { name: "oomtrace", told, lost: Some(said.lost), seconds })
+    })
+}
+
+/// What oomtrace said of a storm.
+#[derive(Default)]
+struct Said {
+    /// Each victim's parent.
+    parents: Vec<Option<u32>>,
+    lost: u64,
+}
+
+impl Said {
+    fn take(&mut self, line: &str) {
+        if line.contains("\"type\":\"incident\"") {
+            self.parents.push(parent(line));
+        } else {
+            self.lost += lost_in(line);
         }
-        Ok((pid, seconds, told.iter().filter(|parent| **parent == Some(pid)).count(), lost))
-    });
-    let (_, seconds, told, lost) = reader?;
-    Ok(Row { name: "oomtrace", told, lost: Some(lost), seconds })
+    }
 }
 
 /// The victim's parent.

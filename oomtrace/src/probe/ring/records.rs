@@ -40,14 +40,6 @@ pub struct Records {
     moved: bool,
 }
 
-/// What comes next in the ring buffer.
-enum Next {
-    /// A record: where its data starts and how long it is, in bytes.
-    Data(usize, usize),
-    /// A record of this length that was given up.
-    Nothing(usize),
-}
-
 impl Records {
     /// Reads from `map`, which holds `size` bytes.
     ///
@@ -74,22 +66,21 @@ impl Records {
     /// # Errors
     /// When a part of the buffer cannot be mapped.
     pub fn take(&mut self, mut each: impl FnMut(&[u8])) -> io::Result<bool> {
-        while let Some(next) = self.next()? {
-            match next {
-                Next::Data(at, len) => {
-                    if let Some(window) = &self.window {
-                        each(window.bytes(at, len)?);
-                    }
-                    self.consume(len);
-                    return Ok(true);
-                }
-                Next::Nothing(len) => self.consume(len),
+        while let Some((at, head)) = self.next()? {
+            let len = (head & !DISCARDED) as usize;
+            if head & DISCARDED != 0 {
+                self.consume(len);
+                continue;
             }
+            each(self.window(at, HEADER + len)?.bytes(at + HEADER, len)?);
+            self.consume(len);
+            return Ok(true);
         }
         Ok(false)
     }
 
-    fn next(&mut self) -> io::Result<Option<Next>> {
+    /// Where the next record that is written is, and its head.
+    fn next(&mut self) -> io::Result<Option<(usize, u32)>> {
         loop {
             if self.read == self.written {
                 self.order();
@@ -101,12 +92,7 @@ impl Records {
             let at = self.read & (self.size - 1);
             let head = self.window(at, HEADER)?.head(at)?;
             if head & BUSY == 0 {
-                let len = (head & !DISCARDED) as usize;
-                if head & DISCARDED != 0 {
-                    return Ok(Some(Next::Nothing(len)));
-                }
-                self.window(at, HEADER + len)?;
-                return Ok(Some(Next::Data(at + HEADER, len)));
+                return Ok(Some((at, head)));
             }
             if !self.order() {
                 return Ok(None);
