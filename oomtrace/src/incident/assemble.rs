@@ -7,7 +7,7 @@ use super::model::{
     Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source, Victim,
 };
 use super::oom;
-use super::path::is_by_process;
+use super::path::{is_at_fork, is_by_process};
 use crate::container::naming::Places;
 use crate::container::placement::{ContainerPlace, Placement};
 use crate::facts::Facts;
@@ -85,6 +85,10 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         None => (kernel_sender(), None),
     };
 
+    if signal.as_ref().is_some_and(is_at_fork) {
+        gaps.attribution
+            .push("who wrote cgroup.kill (a child that was forked meanwhile is killed by the kernel)".to_owned());
+    }
     let symbols = signal.as_ref().map(|s| s.symbols.as_slice()).unwrap_or_default();
     match &signal {
         Some(signal) if !signal.stack.is_empty() && symbols.is_empty() => {
@@ -254,7 +258,7 @@ fn describe_sender(
     path: Option<SignalPath>,
     context: &mut Context<'_>,
 ) -> (Sender, Option<ContainerPlace>) {
-    let by_process = path.is_some_and(|path| is_by_process(path, signal.info));
+    let by_process = path.is_some_and(|path| is_by_process(path, signal.info)) && !is_at_fork(signal);
     if !by_process || signal.sender.kernel_thread {
         return (kernel_sender(), None);
     }

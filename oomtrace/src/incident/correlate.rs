@@ -8,9 +8,11 @@
 //!   `memory.oom.group` members get the pair each. All in the context of one trigger.
 //! - One kill(2) for a process group, or for all processes, is one episode; so are a sender's calls for one process after
 //!   the other of a cgroup that it is not in itself, as a runtime or a service manager makes them.
+//! - A cgroup that is killed as one takes along what is forked into it meanwhile: the kernel kills such a child in its
+//!   parent's context, also before the first of those that were there.
 //! - When the init of a pid namespace ends, the kernel kills the rest in its context: collateral of init's own kill.
-//!   What may still come is waited for: the kernel may write to a slow console in between, or the caller stand still.
-//! - An episode is complete when its victim has ended, or has not for two seconds.
+//! - An episode is complete when its victim has ended, or has not for two seconds. What may still come is waited for: the
+//!   kernel may write to a slow console in between, or the caller stand still.
 //! - Only the SIGKILL that ends a process is a kill: not one that the kernel ignored, nor one for a process that is
 //!   dying already.
 //! - Everything is keyed by thread group and its start time, never by thread.
@@ -26,12 +28,14 @@ use super::model::{Role, SignalPath};
 use super::path::{self, Path, Reach};
 use crate::node::signals::SIGKILL;
 use crate::probe::event::{
-    BootNs, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, Outcome, ProcessKey, Signal, Task,
+    BootNs, CgroupKey, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, Outcome, ProcessKey, Signal, Task,
 };
 pub use episode::{Earlier, Ending, Episode, Kill};
 use open::{Open, OpenSet};
 use recent::Recent;
-use rules::{belongs, home, is_from_outside, is_kill, is_sweep, may_be_oom, role, settle};
+use rules::{
+    belongs, home, is_from_outside, is_kill, is_of_killed_cgroup, is_orphaned, is_sweep, may_be_oom, role, settle,
+};
 
 /// How long an episode waits for its next event. `mark_victim` follows its SIGKILL within the same spinlock section,
 /// microseconds later.
@@ -175,16 +179,25 @@ impl Correlator {
             .choice
             .take_if(|choice| choice.trigger_tid == tid && choice.chosen == victim && signal.info == Info::Kernel);
         let of_init = (role == Role::PidNamespace).then(|| self.open.of_chosen(sender)).flatten();
-        let joins = |open: &Open| choice.is_none() && belongs(open, &signal, path);
+        let cgroup = signal.victim.cgroup;
+        let at_fork = path.path == SignalPath::CgroupKill && path::is_at_fork(&signal);
+        let adopts = path.path == SignalPath::CgroupKill && !at_fork;
+        let joins = |open: &Open| match at_fork {
+            true => is_of_killed_cgroup(open, cgroup, at),
+            false => choice.is_none() && belongs(open, &signal, path),
+        };
         if let Some(number) = of_init.or_else(|| self.open.find(joins)) {
             let until = at.saturating_add(patience(&signal, path));
             self.open.add(number, victim, role, Kill::by(signal, path), until);
+            if adopts {
+                self.adopt(number, cgroup, at);
+            }
             return;
         }
         let wait = match signal.info {
             // It may be the OOM killer, or the first of a sweep.
             Info::Kernel => patience(&signal, path),
-            Info::None | Info::Real(_) if is_of_many(&signal, path) => patience(&signal, path),
+            Info::None | Info::Real(_) if is_of_many(&signal, path) => CALL_NS,
             // It may be the first of a cgroup whose processes are killed one by one.
             Info::None | Info::Real(_) if is_from_outside(&signal) => QUIET_NS,
             Info::None | Info::Real(_) => 0,
@@ -200,9 +213,20 @@ impl Correlator {
         let until = at.saturating_add(wait);
         let exit_by = if self.hooks.process_exit { at.saturating_add(EXIT_NS) } else { 0 };
         if until.max(exit_by) > at {
-            self.open.push(victim, Open { episode, tid, sender, until, exit_by });
+            let number = self.open.push(victim, Open { episode, tid, sender, until, exit_by });
+            if adopts {
+                self.adopt(number, cgroup, at);
+            }
         } else {
             done.push(episode);
+        }
+    }
+
+    /// Whoever kills a cgroup has killed the children that were forked into it meanwhile, too.
+    fn adopt(&mut self, number: u64, cgroup: CgroupKey, at: BootNs) {
+        let of_this = |open: &Open| is_orphaned(open) && is_of_killed_cgroup(open, cgroup, at);
+        while let Some(orphans) = self.open.find(of_this) {
+            self.open.absorb(number, orphans, Role::CgroupKill);
         }
     }
 

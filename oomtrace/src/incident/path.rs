@@ -20,8 +20,7 @@ const MARKERS: &[(&str, SignalPath)] = &[
     ("oom_kill_process", SignalPath::OomKill),
     ("__cgroup_kill", SignalPath::CgroupKill),
     ("cgroup_kill_write", SignalPath::CgroupKill),
-    // A child forked into a cgroup that is being killed (5.14); `current` is its parent.
-    ("cgroup_post_fork", SignalPath::CgroupKill),
+    (POST_FORK, SignalPath::CgroupKill),
     ("zap_pid_ns_processes", SignalPath::PidNamespaceExit),
     ("exit_ptrace", SignalPath::Ptrace),
     ("ptrace_request", SignalPath::Ptrace),
@@ -43,6 +42,15 @@ const MARKERS: &[(&str, SignalPath)] = &[
     ("kill_something_info", SignalPath::Kill),
     ("sys_kill", SignalPath::Kill),
 ];
+
+/// Where a child is killed that was forked into a cgroup while that is being killed (kernel/cgroup/cgroup.c, 5.14 to 7.3).
+const POST_FORK: &str = "cgroup_post_fork";
+
+/// The victim is such a child: `current` is its parent, not whoever wrote `cgroup.kill`.
+#[must_use]
+pub fn is_at_fork(signal: &Signal) -> bool {
+    signal.symbols.iter().any(|symbol| is(symbol, POST_FORK))
+}
 
 /// A process generates the signals of this path itself, by a system call or a write; else the kernel does.
 #[must_use]
@@ -163,6 +171,7 @@ mod tests {
             ),
             ("oom_kill_process.cold out_of_memory", Info::Kernel, true, OomKill),
             ("__cgroup_kill cgroup_kill_write kernfs_fop_write_iter", Info::None, false, CgroupKill),
+            ("cgroup_post_fork copy_process kernel_clone __do_sys_clone", Info::None, true, CgroupKill),
         ] {
             let mut signal = fixture::signal(10, 20);
             signal.symbols = stack.split(' ').map(str::to_owned).collect();

@@ -165,6 +165,9 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
         Cause::SameContainerKill => format!("{victim} was killed by {sender} inside the same container."),
         Cause::ProcessKill => format!("{victim} was killed by {sender}."),
         Cause::SelfKill => format!("{victim} killed itself."),
+        Cause::CgroupKill if incident.sender.process.is_none() => {
+            format!("{victim} was killed because it was forked into a cgroup that was being killed (cgroup.kill).")
+        }
         Cause::CgroupKill => format!("{victim} was killed by {sender} through cgroup.kill."),
         Cause::PidNamespaceExit => format!("{victim} was killed by the kernel because {}.", init_ended(incident)),
         Cause::ParentExit => format!("{victim} was killed by the kernel because its parent ended (PR_SET_PDEATHSIG)."),

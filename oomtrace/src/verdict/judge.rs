@@ -137,6 +137,8 @@ fn by_kernel_path(path: Option<SignalPath>) -> Cause {
         Some(SignalPath::PidNamespaceExit) => Cause::PidNamespaceExit,
         Some(SignalPath::ParentDeath) => Cause::ParentExit,
         Some(SignalPath::RlimitCpu) => Cause::RlimitCpu,
+        // A child that was forked meanwhile, and whoever wrote it was not seen.
+        Some(SignalPath::CgroupKill) => Cause::CgroupKill,
         Some(SignalPath::Ptrace) => Cause::Ptrace,
         Some(SignalPath::BpfSendSignal) => Cause::BpfProgram,
         _ => Cause::OtherKernel,

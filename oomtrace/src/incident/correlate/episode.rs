@@ -83,6 +83,11 @@ impl Episode {
         std::iter::once(&self.chosen).chain(self.collateral.iter().map(|(_, kill)| kill))
     }
 
+    /// All of them from the last one on.
+    pub fn latest_first(&self) -> impl Iterator<Item = &Kill> {
+        self.collateral.iter().rev().map(|(_, kill)| kill).chain(std::iter::once(&self.chosen))
+    }
+
     /// When the first signal (or mark) was made.
     #[must_use]
     pub fn at(&self) -> BootNs {

@@ -37,11 +37,14 @@ pub struct OpenSet {
 }
 
 impl OpenSet {
-    pub fn push(&mut self, victim: ProcessKey, open: Open) {
+    /// Adds an episode; its number.
+    pub fn push(&mut self, victim: ProcessKey, open: Open) -> u64 {
+        let number = self.next;
         self.note(open.due());
-        self.victims.insert(victim, (self.next, None));
-        self.episodes.insert(self.next, open);
+        self.victims.insert(victim, (number, None));
+        self.episodes.insert(number, open);
         self.next += 1;
+        number
     }
 
     /// Adds a further victim to the episode `number`, which then waits until `until`.
@@ -50,6 +53,16 @@ impl OpenSet {
         self.victims.insert(victim, (number, Some(open.episode.collateral.len())));
         open.until = open.until.max(until);
         open.episode.collateral.push((role, kill));
+    }
+
+    /// The victims of the episode `from` turn out to be further ones of the episode `into`.
+    pub fn absorb(&mut self, into: u64, from: u64, role: Role) {
+        let Some(absorbed) = self.episodes.remove(&from) else { return };
+        let Episode { chosen, collateral, .. } = absorbed.episode;
+        for (role, kill) in std::iter::once((role, chosen)).chain(collateral) {
+            let Some(victim) = kill.victim().map(|task| task.key) else { continue };
+            self.add(into, victim, role, kill, absorbed.until);
+        }
     }
 
     /// A kill that was taken for collateral turns out to be an OOM kill of its own, by its mark: it becomes an episode, which

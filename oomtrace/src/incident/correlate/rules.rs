@@ -5,7 +5,7 @@ use super::super::path::{self, Path, Reach};
 use super::episode::{Episode, Kill};
 use super::open::Open;
 use crate::node::signals::SIGKILL;
-use crate::probe::event::{CgroupKey, Info, Outcome, Signal, Task};
+use crate::probe::event::{BootNs, CgroupKey, Info, Outcome, Signal, Task};
 
 /// This SIGKILL is what ends its victim: the kernel did not ignore it, and the process was not dying of something else.
 ///
@@ -21,7 +21,7 @@ pub fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
     if open.sender == signal.sender.key && open.until > signal.at && is_one_by_one(open, signal, path) {
         return true;
     }
-    if open.tid != signal.sender.tid || open.sender != signal.sender.key {
+    if open.tid != signal.sender.tid || open.sender != signal.sender.key || is_orphaned(open) {
         return false;
     }
     // A context is in oom_kill_memcg_member for one episode only, its first kill the last that was chosen.
@@ -51,6 +51,19 @@ pub fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
     }
 }
 
+/// Forked children that were killed with their cgroup, and who killed it was not seen so far. Their parents only forked.
+pub fn is_orphaned(open: &Open) -> bool {
+    open.episode.first().is_some_and(path::is_at_fork)
+}
+
+/// An open episode is that of a cgroup being killed as one, and one of its victims was in `cgroup`.
+pub fn is_of_killed_cgroup(open: &Open, cgroup: CgroupKey, at: BootNs) -> bool {
+    open.until > at
+        && open.episode.chosen.path.is_some_and(|path| path.path == SignalPath::CgroupKill)
+        // The latest first: a cgroup's processes follow each other.
+        && open.episode.latest_first().any(|kill| kill.victim().is_some_and(|v| v.cgroup == cgroup))
+}
+
 /// The signal's victim has the memory of one that the OOM killer chose in this episode.
 fn shares_memory(episode: &Episode, signal: &Signal) -> bool {
     let mut of_oom = episode.kills().filter_map(|kill| kill.signal.as_ref()).map(|signal| signal.victim.mm);
@@ -60,7 +73,7 @@ fn shares_memory(episode: &Episode, signal: &Signal) -> bool {
 /// `signal` goes on with what an open episode began: its sender kills the processes of a cgroup one by one. The init of a
 /// container is never one among others: the container ends with it.
 pub fn is_one_by_one(open: &Open, signal: &Signal, path: Path) -> bool {
-    let Some(first) = open.episode.first() else { return false };
+    let Some(first) = open.episode.first().filter(|first| !path::is_at_fork(first)) else { return false };
     path::is_by_process(path.path, signal.info)
         && open.episode.chosen.path.is_some_and(|p| path::is_by_process(p.path, first.info))
         && is_from_outside(signal)
@@ -111,6 +124,7 @@ pub fn settle(mut episode: Episode) -> Episode {
     episode
 }
 
+/// What a victim besides the chosen one is, by the signal that killed it.
 pub fn role(path: SignalPath, signal: &Signal) -> Role {
     match path {
         _ if path::reach(signal) != Reach::One => Role::ProcessGroup,

@@ -313,6 +313,33 @@ fn one_write_to_cgroup_kill_is_one_episode() {
     assert!(got[0].collateral.iter().all(|(role, _)| *role == Role::CgroupKill));
 }
 
+/// A child that is forked while its cgroup is killed dies in its parent's context (`cgroup_post_fork`).
+#[test]
+fn what_is_forked_into_a_killed_cgroup_goes_with_it() {
+    let cgroup = CgroupKey { id: 7, hierarchy: 0, level: 1 };
+    let kill = |sender, victim, stack: &str| {
+        let symbols = stack.split(' ').map(str::to_owned).collect();
+        let mut signal = Signal { info: Info::None, group: false, symbols, ..signal(sender, victim) };
+        signal.victim.cgroup = cgroup;
+        sig(signal)
+    };
+    let written = |victim| kill(5, victim, "__cgroup_kill cgroup_kill_write");
+    let forked = |parent, victim| kill(parent, victim, "cgroup_post_fork copy_process");
+    // Before the first that was there, in between, and after the last.
+    let events = vec![forked(20, 40), forked(21, 41), written(20), forked(21, 42), written(21), forked(22, 43)];
+    let got = episodes(BOTH, events);
+    let member = |pid| (Role::CgroupKill, pid);
+    assert_eq!(shape(&got), [(20, false, vec![member(40), member(41), member(42), member(21), member(43)])]);
+    // Nobody was seen to write it.
+    let got = episodes(BOTH, vec![forked(20, 40), forked(21, 41)]);
+    assert_eq!(shape(&got), [(40, false, vec![member(41)])]);
+    // Another cgroup's.
+    let Event::Signal(mut other) = forked(20, 40) else { unreachable!() };
+    other.victim.cgroup.id = 8;
+    let got = episodes(BOTH, vec![written(20), sig(*other)]);
+    assert_eq!(shape(&got), [(20, false, vec![]), (40, false, vec![])]);
+}
+
 #[test]
 fn kills_by_one_process_one_after_another_stay_apart() {
     let got = episodes(BOTH, (20..1020).map(|victim| sig(signal(5, victim))).collect());

@@ -227,6 +227,9 @@ fn who_the_sender_is_decides_otherwise() {
     let mut write = kill("/usr/bin/bash");
     write.signal.path = Some(SignalPath::CgroupKill);
     expect(&write, Cause::CgroupKill, Certain);
+    // A child that was forked into the cgroup meanwhile.
+    (write.sender.kind, write.sender.process) = (SenderKind::Kernel, None);
+    expect(&write, Cause::CgroupKill, Certain);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aya::programs::loaded_programs;
+use nix::libc;
 use nix::sys::signal::Signal;
 use oomtrace::incident::model::{Cause, Confidence, Incident, Record};
 
@@ -63,7 +64,12 @@ struct Defused<'a>(&'a Cgroup);
 
 impl Drop for Defused<'_> {
     fn drop(&mut self) {
+        // Among hundreds that fork, whoever writes would stand still between two victims for longer than any call does.
+        // SAFETY: both are system calls that take numbers. Where more is not allowed, it stays as it is.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, libc::gettid() as libc::id_t, -20) };
         self.0.write("cgroup.kill", "1");
+        // SAFETY: as above.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, libc::gettid() as libc::id_t, 0) };
     }
 }
 
@@ -85,6 +91,7 @@ fn fork_bomb() {
         .wait("the bomb's incident", |record| incidents(std::slice::from_ref(record)).find(|i| of_bomb(i)).cloned());
     truth::is(&incident, Cause::CgroupKill, Confidence::Certain);
     assert!(incident.collateral.len() >= ENOUGH, "{}", incident.collateral.len());
+    assert_eq!(incident.sender.process.as_ref().map(|sender| sender.pid), Some(std::process::id()));
     let pids: BTreeSet<u32> = incident.collateral.iter().map(|c| c.process.pid).collect();
     assert_eq!(pids.len(), incident.collateral.len(), "a process was counted twice");
     let ended = tracer.end();
