@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use oomtrace_common::event::PF_EXITING;
 use serde::{Deserialize, Serialize};
 
 use crate::probe::event::{BootNs, ProcessKey};
@@ -130,6 +131,22 @@ pub fn outline(pid: u32) -> Option<Outline> {
     })
 }
 
+/// The process has not begun to end, as `/proc` tells: its end is still to come, for whoever waits for that. Of one whose first
+/// thread has ended the other threads count.
+#[must_use]
+pub fn is_alive(key: ProcessKey) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", key.pid)).unwrap_or_default();
+    same_process(&stat, tick_ns(), key.start) && !has_ended(&stat)
+}
+
+/// `stat` is of a process that is a zombie, or on its way there.
+fn has_ended(stat: &str) -> bool {
+    let field = |number: usize| stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(number)?.parse::<u32>().ok();
+    // Behind the name: flags, the ninth field of all, and the number of threads, the twentieth (proc(5)).
+    let (Some(flags), Some(threads)) = (field(6), field(17)) else { return true };
+    flags & PF_EXITING != 0 && threads <= 1
+}
+
 /// Nanoseconds of one tick in `/proc/<pid>/stat`.
 fn tick_ns() -> u64 {
     use nix::unistd::{SysconfVar, sysconf};
@@ -167,6 +184,30 @@ mod tests {
         for damaged in ["", "7 (sh", "7 (sh) S 1"] {
             assert!(!same_process(damaged, tick, 0), "{damaged:?}");
         }
+    }
+
+    #[test]
+    fn a_process_that_is_ending_has_ended() {
+        let stat =
+            |flags: u32, threads: u32| format!("7 (a) b) S 1 7 7 0 -1 {flags} 1 2 3 4 5 6 7 8 20 0 {threads} 0 9 0");
+        for (stat, ended) in [
+            (stat(0x40_0100, 1), false),
+            (stat(0x40_0104, 1), true),
+            (stat(0x40_0104, 2), false),
+            ("7 (sh".to_owned(), true),
+        ] {
+            assert_eq!(has_ended(&stat), ended, "{stat}");
+        }
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let outline = outline(child.id()).unwrap();
+        let key = ProcessKey { pid: child.id(), start: outline.start };
+        // It stays a zombie until it is waited for.
+        while is_alive(key) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        let own = super::outline(std::process::id()).unwrap();
+        assert!(is_alive(ProcessKey { pid: std::process::id(), start: own.start }));
     }
 
     /// A sender's parent is asked for with each of its kills, and stays known after it has ended.

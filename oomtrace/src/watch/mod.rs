@@ -56,6 +56,7 @@ pub struct Around {
     pub directory: Directory,
     pub sockets: Vec<Socket>,
 }
+
 /// So many processes, told one after the other or as one incident, took megabytes, which are given back.
 const LARGE: usize = 256;
 /// How long after: a storm needs its memory again and again.
@@ -130,10 +131,10 @@ pub async fn run(
             found = search.next() => match found {
                 Found::Containers(walked) => surroundings.walked(walked),
                 Found::Standing(standing) => {
+                    let standing = surroundings.follow(standing);
                     if let Some(recorder) = &recorder {
                         recorder.standing(&standing);
                     }
-                    surroundings.follow(&standing);
                     stages.standing(&standing);
                 }
             },

@@ -12,7 +12,7 @@ use crate::container::sockets;
 use crate::container::tracker::{Change, Tracker, Walked, walk};
 use crate::incident::clients::{Socket, Standing};
 use crate::node::{cgroups, processes, unix_sockets};
-use crate::probe::event::CgroupChange;
+use crate::probe::event::{CgroupChange, ProcessKey};
 use crate::probe::sockets::Sockets;
 
 /// See the module's documentation.
@@ -94,11 +94,14 @@ impl Surroundings {
         self.tell(changes);
     }
 
-    /// Takes who was connected before: their ends are told from now on.
-    pub fn follow(&mut self, standing: &[Standing]) {
-        for client in standing {
+    /// Takes who was connected before; gives those that still live, whose ends are told from now on.
+    pub fn follow(&mut self, standing: Vec<Standing>) -> Vec<Standing> {
+        for client in &standing {
             self.watched.follow(client.pid);
         }
+        // Later than following, so that no end falls in between.
+        let lives = |client: &Standing| processes::is_alive(ProcessKey { pid: client.pid, start: client.start });
+        standing.into_iter().filter(lives).collect()
     }
 
     /// Takes what the kernel says of a cgroup.

@@ -50,7 +50,7 @@ fn requester(incident: &Incident) -> &Requester {
 
 fn assert_asked(incident: &Incident, pid: u32, confidence: Confidence) {
     let requester = requester(incident);
-    assert_eq!((requester.process.pid, requester.confidence), (pid, confidence), "{requester:#?}");
+    assert_eq!((requester.process.pid, requester.confidence), (pid, confidence), "{}", facts(incident));
     assert_eq!(requester.via, socket().unwrap().display().to_string());
 }
 
