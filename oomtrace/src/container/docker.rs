@@ -174,17 +174,18 @@ impl Docker {
         tokio::time::timeout(TIMEOUT, self.exchange(path)).await.map_err(timeout)?
     }
 
-    /// Hands on what Docker says of its containers, a line of JSON at a time, until the daemon ends.
+    /// Hands on what Docker says of its containers, a line of JSON at a time, from `since` (a time since 1970) on, until the
+    /// daemon ends.
     ///
     /// # Errors
     /// When it cannot be asked, or the stream breaks.
-    pub async fn events(&self, mut line: impl FnMut(&[u8])) -> Result<(), DockerError> {
+    pub async fn events(&self, since: Duration, mut line: impl FnMut(&[u8])) -> Result<(), DockerError> {
         // {"type":["container"],"event":["kill","stop","restart","rename","update","exec_create"]}, encoded
         const PATH: &str = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22kill%22%2C\
             %22stop%22%2C%22restart%22%2C%22rename%22%2C%22update%22%2C%22exec_create%22%5D%7D";
-        let timeout = |_| DockerError::Timeout { socket: self.socket.clone() };
-        let answered = tokio::time::timeout(TIMEOUT, self.request(PATH)).await.map_err(timeout)?;
-        let (_connection, response) = answered?;
+        // A daemon that is busy answers late: nobody waits for it here, and nothing that it did meanwhile is missed.
+        let path = format!("{PATH}&since={}.{:09}", since.as_secs(), since.subsec_nanos());
+        let (_connection, response) = self.request(&path).await?;
         let mut body = response.into_body();
         let mut held: Vec<u8> = Vec::new();
         while let Some(frame) = body.frame().await {

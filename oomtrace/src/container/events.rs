@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
@@ -69,9 +70,11 @@ impl Events {
             return;
         }
         let (events, docker) = (Rc::downgrade(&self.state), docker.clone());
+        // Before 1970 there was no Docker.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         state.stream = Some(AbortOnDrop::of(tokio::task::spawn_local(async move {
             let ended = docker
-                .events(|line| {
+                .events(now, |line| {
                     let Some(said) = parse(line) else { return };
                     if said.what == What::Changed {
                         changed(&said.id);
