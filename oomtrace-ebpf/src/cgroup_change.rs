@@ -6,7 +6,7 @@ use oomtrace_common::event::{CGROUP_MADE, CGROUP_RELEASED, CGROUP_REMOVED, CGROU
 
 use crate::{
     globals::{CGROUP_SCRATCH, settings},
-    kernel::cgroup,
+    kernel::{Probed, cgroup},
     record::{Record, count_lost},
 };
 
@@ -36,7 +36,7 @@ pub fn cgroup_release(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn capture(cgroup: u64, what: u32) {
-    let key = cgroup::key(cgroup);
+    let key = cgroup::key::<Probed>(cgroup);
     let memory: u32 = settings!(memory_hierarchy);
     // A container has a cgroup on each v1 hierarchy; two of them tell all that the others do.
     if key.hierarchy != 0 && key.hierarchy != memory {
@@ -48,9 +48,9 @@ fn capture(cgroup: u64, what: u32) {
     event.cgroup = key;
     event.what = what;
     if what == CGROUP_MADE || what == CGROUP_RENAMED {
-        cgroup::push_path(&record, cgroup);
+        cgroup::push_path::<Probed, _>(&record, cgroup);
     }
     event.path = record.section();
     event.reserved = 0;
-    record.send(KIND_CGROUP, 0);
+    record.send(KIND_CGROUP);
 }

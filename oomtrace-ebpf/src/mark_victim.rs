@@ -11,7 +11,7 @@ use oomtrace_common::event::{FLAG_NO_TASK, KIND_MARK_VICTIM, MarkVictimEvent, Ma
 
 use crate::{
     globals::{LAST_KILLED, MARK_SCRATCH, settings},
-    kernel::{cgroup, field, memcg, mm, task},
+    kernel::{Probed, cgroup, field, memcg, mm, task},
     record::{Record, count_lost},
 };
 
@@ -25,19 +25,22 @@ pub fn mark_victim(ctx: RawTracePointContext) -> i32 {
     let record = Record::<MarkVictimEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
     let signal: u64 = field!(victim, task_signal);
-    task::fill(&mut event.victim, victim);
+    task::fill::<Probed>(&mut event.victim, victim);
     event.victim.tid = tid;
-    task::fill(&mut event.trigger, unsafe { bpf_get_current_task() });
+    task::fill::<Probed>(&mut event.trigger, unsafe { bpf_get_current_task() });
     mm::fill_counters(event, event.victim.mm);
     let oom_score_adj: i16 = field!(signal, signal_oom_score_adj);
     event.oom_score_adj = i32::from(oom_score_adj);
     event.sharers = mm::sharers(event.victim.mm, signal);
     memcg::push_levels(&record, victim);
     let levels = record.section();
-    let (victim_cgroup, victim_memory_cgroup) = cgroup::push_paths(&record, victim);
+    let (victim_cgroup, victim_memory_cgroup) = cgroup::push_paths::<Probed, _>(&record, victim);
     event.tail = MarkVictimTail { levels, victim_cgroup, victim_memory_cgroup, reserved: 0 };
     debug!(&ctx, "mark_victim {} of {}", tid, event.victim.tgid);
-    record.send(KIND_MARK_VICTIM, if victim == 0 { FLAG_NO_TASK } else { 0 });
+    if victim == 0 {
+        record.flag(FLAG_NO_TASK);
+    }
+    record.send(KIND_MARK_VICTIM);
     0
 }
 

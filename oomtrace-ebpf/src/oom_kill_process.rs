@@ -14,7 +14,7 @@ use oomtrace_common::{
 
 use crate::{
     globals::{OOM_SCRATCH, layout},
-    kernel::{cgroup, field, memcg},
+    kernel::{Probed, cgroup, field, memcg},
     record::{Record, count_lost},
 };
 
@@ -51,10 +51,10 @@ fn capture(oc: u64) {
     if owner != 0 && layout!(memcg_css) != ABSENT {
         let css = owner + u64::from(layout!(memcg_css));
         memcg::fill(&raw mut event.owner, css);
-        cgroup::push_path(&record, field!(css, css_cgroup));
+        cgroup::push_path::<Probed, _>(&record, field!(css, css_cgroup));
     } else {
         event.owner = MemcgLevel::default();
     }
     event.owner_path = record.section();
-    record.send(KIND_OOM, 0);
+    record.send(KIND_OOM);
 }

@@ -1,7 +1,8 @@
 //! Puts one event together in a per-CPU buffer and sends it.
 //!
-//! How far the tail has come is kept in that buffer too, not in a register: the verifier does not follow values through
-//! a map, so the many ways out of a loop look the same to it, and it need not follow each one to the end.
+//! How far the tail has come is kept in that buffer too, not in a register, and so are the flags: the verifier does not follow
+//! values through a map, so the many ways out of a loop, or to one, look the same to it, and it need not follow each one to
+//! the end.
 
 use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str};
 use oomtrace_common::{
@@ -25,8 +26,8 @@ pub struct Scratch {
     len: u64,
     /// Where the current section started.
     start: u64,
-    /// Something did not fit.
-    truncated: u64,
+    /// `FLAG_` bits.
+    flags: u64,
 }
 
 /// An event of type `T` and its tail.
@@ -43,7 +44,7 @@ impl<T> Record<T> {
         unsafe {
             (&raw mut (*scratch).len).write_volatile(0);
             (&raw mut (*scratch).start).write_volatile(0);
-            (&raw mut (*scratch).truncated).write_volatile(0);
+            (&raw mut (*scratch).flags).write_volatile(0);
         }
         Self { event: scratch.cast(), scratch }
     }
@@ -75,16 +76,22 @@ impl<T> Record<T> {
         (len - start) as u16
     }
 
+    /// Sets one of the `FLAG_` bits.
+    #[inline(always)]
+    pub fn flag(&self, flag: u32) {
+        let flags = self.flags() | u64::from(flag);
+        unsafe { (&raw mut (*self.scratch).flags).write_volatile(flags) };
+    }
+
     /// Notes that something did not fit.
     #[inline(always)]
     pub fn truncate(&self) {
-        unsafe { (&raw mut (*self.scratch).truncated).write_volatile(1) };
+        self.flag(FLAG_TRUNCATED);
     }
 
-    /// Something did not fit.
     #[inline(always)]
-    fn is_truncated(&self) -> bool {
-        unsafe { (&raw const (*self.scratch).truncated).read_volatile() != 0 }
+    fn flags(&self) -> u64 {
+        unsafe { (&raw const (*self.scratch).flags).read_volatile() }
     }
 
     /// Appends the NUL-terminated kernel string at `src`; false when it is none or does not fit.
@@ -101,8 +108,8 @@ impl<T> Record<T> {
 
     /// Writes the header that every event starts with, and sends the event, or counts it as lost.
     #[inline(always)]
-    pub fn send(&self, kind: u16, flags: u32) {
-        let flags = if self.is_truncated() { flags | FLAG_TRUNCATED } else { flags };
+    pub fn send(&self, kind: u16) {
+        let flags = self.flags() as u32;
         let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
         unsafe { self.event.cast::<Header>().write(Header { kind, version: WIRE_VERSION, flags, boot_ns }) };
         let mut len = self.len();

@@ -2,13 +2,11 @@
 //! `signal.live == 0` (decremented before, kernel/exit.c, 5.4 to 7.3). Argument: the task, which is `current`.
 
 use aya_ebpf::{helpers::generated::bpf_get_current_task, macros::raw_tracepoint, programs::RawTracePointContext};
-use oomtrace_common::event::{
-    DisconnectEvent, ExitEvent, FLAG_CMDLINE_TRUNCATED, KIND_DISCONNECT, KIND_EXIT, SIGNAL_GROUP_EXIT,
-};
+use oomtrace_common::event::{DisconnectEvent, ExitEvent, KIND_DISCONNECT, KIND_EXIT, SIGNAL_GROUP_EXIT};
 
 use crate::{
     globals::{CLIENTS, EXIT_SCRATCH, settings},
-    kernel::{field, mm, task},
+    kernel::{Probed, field, mm, task},
     record::{Record, count_lost},
 };
 
@@ -28,7 +26,7 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
     let group_exit_code: u32 = field!(signal, signal_group_exit_code);
     let leader_code: u32 = field!(leader, task_exit_code);
     let status = if flags & SIGNAL_GROUP_EXIT != 0 { group_exit_code } else { leader_code };
-    let (ns_pid, ns_level) = task::pid_in_namespace(leader);
+    let (ns_pid, ns_level) = task::pid_in_namespace::<Probed>(leader);
     if status & 0x7f != SIGKILL && !(ns_level > 0 && ns_pid == 1) {
         return 0;
     }
@@ -38,13 +36,15 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
     };
     let record = Record::<ExitEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
-    task::fill(&mut event.task, current);
+    task::fill::<Probed>(&mut event.task, current);
     event.status = status;
     let has_memory: u32 = settings!(exit_has_memory);
-    let more = has_memory != 0 && mm::push_cmdline(&record, event.task.mm);
+    if has_memory != 0 {
+        mm::push_cmdline(&record, event.task.mm);
+    }
     event.cmdline = record.section();
     event.reserved = 0;
-    record.send(KIND_EXIT, if more { FLAG_CMDLINE_TRUNCATED } else { 0 });
+    record.send(KIND_EXIT);
     0
 }
 
@@ -66,5 +66,5 @@ fn disconnect(leader: u64) {
     event.tgid = tgid;
     event.reserved = 0;
     event.start_boot_ns = start;
-    record.send(KIND_DISCONNECT, 0);
+    record.send(KIND_DISCONNECT);
 }

@@ -7,7 +7,7 @@ use aya_ebpf::{
     macros::raw_tracepoint,
     programs::RawTracePointContext,
 };
-use oomtrace_common::event::{DeliverEvent, FLAG_CMDLINE_TRUNCATED, KIND_DELIVER};
+use oomtrace_common::event::{DeliverEvent, KIND_DELIVER};
 
 use crate::{
     globals::{DELIVER_SCRATCH, DELIVERED},
@@ -40,9 +40,9 @@ pub fn signal_deliver(ctx: RawTracePointContext) -> i32 {
     let event = unsafe { &mut *record.event };
     event.tgid = tgid;
     event.start_boot_ns = start;
-    let more = mm::push_cmdline(&record, field!(current, task_mm));
+    mm::push_cmdline(&record, field!(current, task_mm));
     event.cmdline = record.section();
     event.reserved = 0;
-    record.send(KIND_DELIVER, if more { FLAG_CMDLINE_TRUNCATED } else { 0 });
+    record.send(KIND_DELIVER);
     0
 }

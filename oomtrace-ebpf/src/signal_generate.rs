@@ -6,16 +6,15 @@ use aya_ebpf::{
     EbpfContext as _,
     helpers::{
         bpf_get_current_pid_tgid,
-        generated::{bpf_get_current_task, bpf_get_stack},
+        generated::{bpf_get_current_task, bpf_get_current_task_btf, bpf_get_stack},
     },
-    macros::raw_tracepoint,
-    programs::RawTracePointContext,
+    macros::{btf_tracepoint, raw_tracepoint},
+    programs::{BtfTracePointContext, RawTracePointContext},
 };
 use aya_log_ebpf::debug;
 use oomtrace_common::{
     event::{
-        DISPOSITION_UNKNOWN, FLAG_CMDLINE_TRUNCATED, FLAG_PRECEDING, INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SIGNAL,
-        PF_KTHREAD, SignalEvent,
+        DISPOSITION_UNKNOWN, FLAG_PRECEDING, INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SIGNAL, PF_KTHREAD, SignalEvent,
     },
     limits::MAX_STACK_FRAMES,
     settings::{USUAL, signal_bit},
@@ -23,7 +22,7 @@ use oomtrace_common::{
 
 use crate::{
     globals::{LAST_KILLED, SIGNAL_SCRATCH, settings},
-    kernel::{cgroup, field, mm, path, task},
+    kernel::{Probed, Typed, Way, cgroup, field, mm, path, task},
     mark_victim,
     record::{Record, count_lost},
 };
@@ -35,7 +34,7 @@ const SIGKILL: u32 = 9;
 pub fn signal_generate(ctx: RawTracePointContext) -> i32 {
     // This decides what every signal on the machine costs: a number in the program is there sooner than one in a map.
     if signal_bit(number(&ctx)) & USUAL != 0 {
-        capture_wanted(&ctx);
+        capture_probed(&ctx);
     }
     0
 }
@@ -43,7 +42,26 @@ pub fn signal_generate(ctx: RawTracePointContext) -> i32 {
 /// For those and whatever else the user asked for.
 #[raw_tracepoint(tracepoint = "signal_generate")]
 pub fn signal_generate_any(ctx: RawTracePointContext) -> i32 {
-    capture_wanted(&ctx);
+    capture_probed(&ctx);
+    0
+}
+
+/// As [`signal_generate`], where the verifier knows the kernel's types, and with them what `bpf_get_current_task_btf` gives (5.11).
+#[btf_tracepoint(function = "signal_generate")]
+pub fn signal_generate_typed(ctx: BtfTracePointContext) -> i32 {
+    // The arguments lie as those of a raw tracepoint do.
+    let ctx = RawTracePointContext::new(ctx.as_ptr());
+    if signal_bit(number(&ctx)) & USUAL != 0 {
+        capture_typed(&ctx);
+    }
+    0
+}
+
+/// As [`signal_generate_any`], likewise.
+#[btf_tracepoint(function = "signal_generate")]
+pub fn signal_generate_any_typed(ctx: BtfTracePointContext) -> i32 {
+    let ctx = RawTracePointContext::new(ctx.as_ptr());
+    capture_typed(&ctx);
     0
 }
 
@@ -53,34 +71,39 @@ fn number(ctx: &RawTracePointContext) -> u32 {
 }
 
 #[inline(always)]
-fn capture_wanted(ctx: &RawTracePointContext) {
+fn capture_probed(ctx: &RawTracePointContext) {
+    capture_wanted::<Probed>(ctx, || unsafe { bpf_get_current_task() });
+}
+
+#[inline(always)]
+fn capture_typed(ctx: &RawTracePointContext) {
+    capture_wanted::<Typed>(ctx, || unsafe { bpf_get_current_task_btf() } as u64);
+}
+
+#[inline(always)]
+fn capture_wanted<W: Way>(ctx: &RawTracePointContext, current: impl Fn() -> u64) {
     let signal = number(ctx);
     let bit = signal_bit(signal);
     let report: u64 = settings!(report);
     let preceding: u64 = settings!(preceding);
     let preceding_init: u64 = settings!(preceding_init);
     if bit & (report | preceding | preceding_init) != 0 {
-        capture(ctx, signal, bit & report != 0);
+        capture::<W>(ctx, signal, bit & report != 0, current);
     }
 }
 
 #[inline(always)]
-fn capture(ctx: &RawTracePointContext, signal: u32, report: bool) {
+fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, current: impl Fn() -> u64) {
     let info: u64 = ctx.arg(1);
     let victim: u64 = ctx.arg(2);
-    let victim_flags: u32 = field!(victim, task_flags);
+    let victim_flags: u32 = field!(W: victim, task_flags);
     if victim_flags & PF_KTHREAD != 0 {
         return;
     }
-    let (info_class, si_code) = match info {
-        0 => (INFO_NONE, 0),
-        1 => (INFO_KERNEL, 0),
-        _ => (INFO_REAL, field!(info, siginfo_code)),
-    };
     let Some(scratch) = SIGNAL_SCRATCH.get_ptr_mut(0) else { return count_lost() };
     let record = Record::<SignalEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
-    task::fill(&mut event.victim, victim);
+    task::fill::<W>(&mut event.victim, victim);
     if !report {
         // A stop signal is somebody's decision: what the kernel sends by itself (a terminal's Ctrl-C apart) is not one.
         let init = event.victim.ns_level > 0 && event.victim.ns_pid == 1;
@@ -88,54 +111,62 @@ fn capture(ctx: &RawTracePointContext, signal: u32, report: bool) {
         if signal_bit(signal) & preceding == 0 && !init {
             return;
         }
+        record.flag(FLAG_PRECEDING);
     }
-    let current = unsafe { bpf_get_current_task() };
-    task::fill(&mut event.sender, current);
     event.signal = signal;
-    event.info = info_class;
-    event.si_code = si_code;
+    (event.info, event.si_code) = match info {
+        0 => (INFO_NONE, 0),
+        1 => (INFO_KERNEL, 0),
+        _ => (INFO_REAL, field!(info, siginfo_code)),
+    };
     event.group = ctx.arg::<i32>(3) as u32;
     event.result = ctx.arg::<i32>(4) as u32;
-    event.victim.pgid = task::process_group(victim);
+    event.victim.pgid = task::process_group::<W>(victim);
     // SIGKILL cannot be handled.
-    event.disposition = if signal == SIGKILL { DISPOSITION_UNKNOWN } else { task::disposition(victim, signal) };
-
-    let more = push_sections(ctx, &record, victim, current);
-    let mut flags = if report { 0 } else { FLAG_PRECEDING };
-    if more {
-        flags |= FLAG_CMDLINE_TRUNCATED;
-    }
-    if signal == SIGKILL && info_class == INFO_KERNEL && mark_victim::lacks_task() {
+    event.disposition = if signal == SIGKILL { DISPOSITION_UNKNOWN } else { task::disposition::<W>(victim, signal) };
+    let current = current();
+    task::fill::<W>(&mut event.sender, current);
+    push_sections::<W>(ctx, &record, victim, current);
+    if is_kernels_kill(&record) && mark_victim::lacks_task() {
         // A full map only loses the counters of one victim; mark_victim then says FLAG_NO_TASK.
         let _: Result<(), i32> = LAST_KILLED.insert(bpf_get_current_pid_tgid(), victim, 0);
     }
-    debug!(ctx, "signal {} from {} to {}", signal, event.sender.tgid, event.victim.tgid);
-    record.send(KIND_SIGNAL, flags);
+    debug!(ctx, "signal {} from {} to {}", event.signal, event.sender.tgid, event.victim.tgid);
+    record.send(KIND_SIGNAL);
 }
 
-/// Appends the tail's sections in the order of `SignalTail`; returns whether the command line was longer.
+/// The kernel made it, and it is a SIGKILL. Read back from the event: in a register either would be followed through all that
+/// lies in between, once for each of its values.
 #[inline(always)]
-fn push_sections(ctx: &RawTracePointContext, record: &Record<SignalEvent>, victim: u64, sender: u64) -> bool {
+fn is_kernels_kill(record: &Record<SignalEvent>) -> bool {
+    unsafe {
+        (&raw const (*record.event).signal).read_volatile() == SIGKILL
+            && (&raw const (*record.event).info).read_volatile() == INFO_KERNEL
+    }
+}
+
+/// Appends the tail's sections in the order of `SignalTail`.
+#[inline(always)]
+fn push_sections<W: Way>(ctx: &RawTracePointContext, record: &Record<SignalEvent>, victim: u64, sender: u64) {
     let event = unsafe { &mut *record.event };
     // Sections that need alignment come first.
-    task::push_ancestors(record, sender);
+    task::push_ancestors::<W, _>(record, sender);
     event.tail.ancestors = record.section();
     push_stack(ctx, record);
     event.tail.stack = record.section();
-    (event.tail.victim_cgroup, event.tail.victim_memory_cgroup) = cgroup::push_paths(record, victim);
-    (event.tail.sender_cgroup, event.tail.sender_memory_cgroup) = cgroup::push_paths(record, sender);
+    (event.tail.victim_cgroup, event.tail.victim_memory_cgroup) = cgroup::push_paths::<W, _>(record, victim);
+    (event.tail.sender_cgroup, event.tail.sender_memory_cgroup) = cgroup::push_paths::<W, _>(record, sender);
     path::push_exe(record, event.victim.mm);
     event.tail.victim_exe = record.section();
     // A kernel thread that borrows a process's memory is not that process.
     let sender_mm = if event.sender.task_flags & PF_KTHREAD == 0 { event.sender.mm } else { 0 };
     path::push_exe(record, sender_mm);
     event.tail.sender_exe = record.section();
-    let more = mm::push_cmdline(record, sender_mm);
+    mm::push_cmdline(record, sender_mm);
     event.tail.sender_cmdline = record.section();
-    task::push_tty(record, sender);
+    task::push_tty::<W, _>(record, sender);
     event.tail.sender_tty = record.section();
     event.tail.reserved = [0; 2];
-    more
 }
 
 /// Appends the kernel stack.

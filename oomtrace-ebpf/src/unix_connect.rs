@@ -13,13 +13,13 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext, RawTracePointContext},
 };
 use oomtrace_common::{
-    event::{ConnectEvent, FLAG_CMDLINE_TRUNCATED, KIND_CONNECT, SocketPath},
+    event::{ConnectEvent, KIND_CONNECT, SocketPath},
     layout::ABSENT,
 };
 
 use crate::{
     globals::{CLIENTS, CONNECT_SCRATCH, Client, SOCKETS, layout},
-    kernel::{cgroup, field, mm, path, task},
+    kernel::{Probed, cgroup, field, mm, path, task},
     record::{Record, count_lost},
 };
 
@@ -94,16 +94,16 @@ fn send(current: u64, socket: u32) {
     let event = unsafe { &mut *record.event };
     event.socket = socket;
     event.reserved = 0;
-    task::fill(&mut event.task, current);
-    task::push_ancestors(&record, current);
+    task::fill::<Probed>(&mut event.task, current);
+    task::push_ancestors::<Probed, _>(&record, current);
     event.tail.ancestors = record.section();
-    (event.tail.cgroup, event.tail.memory_cgroup) = cgroup::push_paths(&record, current);
+    (event.tail.cgroup, event.tail.memory_cgroup) = cgroup::push_paths::<Probed, _>(&record, current);
     path::push_exe(&record, event.task.mm);
     event.tail.exe = record.section();
-    let more = mm::push_cmdline(&record, event.task.mm);
+    mm::push_cmdline(&record, event.task.mm);
     event.tail.cmdline = record.section();
-    task::push_tty(&record, current);
+    task::push_tty::<Probed, _>(&record, current);
     event.tail.tty = record.section();
     event.tail.reserved = [0; 2];
-    record.send(KIND_CONNECT, if more { FLAG_CMDLINE_TRUNCATED } else { 0 });
+    record.send(KIND_CONNECT);
 }

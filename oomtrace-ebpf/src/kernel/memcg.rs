@@ -2,7 +2,7 @@
 
 use oomtrace_common::{event::MemcgLevel, layout::ABSENT, limits::MAX_MEMCG_LEVELS};
 
-use super::{cgroup, field};
+use super::{Probed, cgroup, field};
 use crate::{globals::layout, record::Record};
 
 /// Appends a [`MemcgLevel`] for each memory cgroup from the task's own up.
@@ -30,7 +30,7 @@ pub fn push_levels<T>(record: &Record<T>, task: u64) {
 pub fn fill(out: *mut MemcgLevel, css: u64) {
     let memcg = css.wrapping_sub(u64::from(layout!(memcg_css)));
     let memory = memcg.wrapping_add(u64::from(layout!(memcg_memory)));
-    let key = cgroup::key(field!(css, css_cgroup));
+    let key = cgroup::key::<Probed>(field!(css, css_cgroup));
     // `swap` and `memsw` are one union since 5.8; before, v1 uses the one and v2 the other.
     let offset = if key.hierarchy == 0 { layout!(memcg_swap) } else { layout!(memcg_memsw) };
     let swap = memcg.wrapping_add(u64::from(offset));

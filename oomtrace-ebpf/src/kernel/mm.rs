@@ -1,38 +1,40 @@
 //! `mm_struct`: the command line in the current task's memory, and a victim's memory counters.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_user, bpf_probe_read_user_str};
-use oomtrace_common::{event::MarkVictimEvent, limits::MAX_CMDLINE};
+use oomtrace_common::{
+    event::{FLAG_CMDLINE_TRUNCATED, MarkVictimEvent},
+    limits::MAX_CMDLINE,
+};
 
 use super::{field, read};
 use crate::{globals::layout, record::Record};
 
-/// Appends the arguments of the current task, each NUL-terminated; returns whether there were more. `mm` must be the
+/// Appends the arguments of the current task, each NUL-terminated, and flags it when there were more. `mm` must be the
 /// current task's: another's user memory cannot be read here.
 #[inline(always)]
-pub fn push_cmdline<T>(record: &Record<T>, mm: u64) -> bool {
+pub fn push_cmdline<T>(record: &Record<T>, mm: u64) {
     let arg_start: u64 = field!(mm, mm_arg_start);
     let arg_end: u64 = field!(mm, mm_arg_end);
     if arg_start == 0 || arg_end <= arg_start {
-        return false;
+        return;
     }
     let mut size = arg_end - arg_start;
-    let truncated = size > MAX_CMDLINE as u64;
-    if truncated {
+    if size > MAX_CMDLINE as u64 {
         size = MAX_CMDLINE as u64;
+        record.flag(FLAG_CMDLINE_TRUNCATED);
     }
-    let Some(end) = record.end() else { return true };
+    let Some(end) = record.end() else { return record.flag(FLAG_CMDLINE_TRUNCATED) };
     // The mask tells the verifier what the comparison above already ensures.
     let size = size & (2 * MAX_CMDLINE as u64 - 1);
     if unsafe { bpf_probe_read_user(end.cast(), size as u32, arg_start as *const _) } == 0 {
-        record.grow(size);
-        return truncated;
+        return record.grow(size);
     }
+    record.flag(FLAG_CMDLINE_TRUNCATED);
     // A page is not there, and a tracer must not fault it in: take the first argument alone.
     let n = unsafe { bpf_probe_read_user_str(end.cast(), MAX_CMDLINE as u32, arg_start as *const _) };
     if n > 0 {
         record.grow(n as u64);
     }
-    true
 }
 
 /// Fills in the memory counters of `mm`; zero when it is gone.

@@ -1,5 +1,5 @@
-//! Typed readers of kernel structures. Each takes addresses, reads with `bpf_probe_read_kernel` and yields zero for what
-//! cannot be read: user space tells "zero" from "absent" by the layout table, which it made itself.
+//! Typed readers of kernel structures. Each takes addresses, reads them in a [`Way`] and yields zero for what cannot be read:
+//! user space tells "zero" from "absent" by the layout table, which it made itself.
 
 pub mod cgroup;
 pub mod memcg;
@@ -9,6 +9,37 @@ pub mod task;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use oomtrace_common::layout::ABSENT;
+
+/// How kernel memory is read.
+pub trait Way {
+    /// Reads a `T` at `base + offset`; zero when there is no such field or the read fails.
+    fn read<T: Copy + Default>(base: u64, offset: u32) -> T;
+}
+
+/// By `bpf_probe_read_kernel`, a call each, at any address.
+pub struct Probed;
+
+/// By a plain load, an instruction each: where the verifier knows by the kernel's types what a pointer points to, as it does of
+/// a BTF tracepoint's arguments and of what they point to in turn. A load that faults yields zero, there too
+/// (kernel/bpf/verifier.c, `BPF_PROBE_MEM`, 5.5 to 7.3).
+pub struct Typed;
+
+impl Way for Probed {
+    #[inline(always)]
+    fn read<T: Copy + Default>(base: u64, offset: u32) -> T {
+        read(base, offset)
+    }
+}
+
+impl Way for Typed {
+    #[inline(always)]
+    fn read<T: Copy + Default>(base: u64, offset: u32) -> T {
+        if offset == ABSENT {
+            return T::default();
+        }
+        unsafe { ((base + u64::from(offset)) as *const T).read_volatile() }
+    }
+}
 
 /// Reads a `T` at `base + offset`; zero when there is no such field or the read fails, as it does without a base.
 ///
@@ -28,10 +59,13 @@ pub fn read<T: Copy + Default>(base: u64, offset: u32) -> T {
     }
 }
 
-/// Reads a `T` through a field of the layout table.
+/// Reads a `T` through a field of the layout table, in the given way or as [`Probed`].
 macro_rules! field {
     ($base:expr, $field:ident) => {
         $crate::kernel::read($base, $crate::globals::layout!($field))
+    };
+    ($way:ident: $base:expr, $field:ident) => {
+        <$way as $crate::kernel::Way>::read($base, $crate::globals::layout!($field))
     };
 }
 pub(crate) use field;

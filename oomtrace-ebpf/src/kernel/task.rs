@@ -1,6 +1,5 @@
 //! `task_struct`, its credentials, its pids and its signal state.
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use oomtrace_common::{
     event::{
         Ancestor, DISPOSITION_BLOCKED, DISPOSITION_DEFAULT, DISPOSITION_HANDLED, DISPOSITION_IGNORED,
@@ -11,70 +10,73 @@ use oomtrace_common::{
     settings::signal_bit,
 };
 
-use super::{cgroup, field, read};
+use super::{Way, cgroup, field};
 use crate::{globals::layout, record::Record};
 
 /// Fills in `out` for the process that `task` is a thread of.
 #[inline(always)]
-pub fn fill(out: &mut TaskInfo, task: u64) {
-    let leader: u64 = field!(task, task_group_leader);
-    let signal: u64 = field!(task, task_signal);
-    let cred: u64 = field!(task, task_cred);
-    let parent: u64 = field!(leader, task_real_parent);
-    let css_set: u64 = field!(task, task_cgroups);
-    let (ns_pid, ns_level) = pid_in_namespace(leader);
-    out.tgid = field!(task, task_tgid);
-    out.tid = field!(task, task_pid);
-    out.ppid = field!(parent, task_tgid);
-    out.uid = field!(cred, cred_uid);
+pub fn fill<W: Way>(out: &mut TaskInfo, task: u64) {
+    let leader: u64 = field!(W: task, task_group_leader);
+    let signal: u64 = field!(W: task, task_signal);
+    let cred: u64 = field!(W: task, task_cred);
+    let parent: u64 = field!(W: leader, task_real_parent);
+    let css_set: u64 = field!(W: task, task_cgroups);
+    let (ns_pid, ns_level) = pid_in_namespace::<W>(leader);
+    out.tgid = field!(W: task, task_tgid);
+    out.tid = field!(W: task, task_pid);
+    out.ppid = field!(W: parent, task_tgid);
+    out.uid = field!(W: cred, cred_uid);
     out.ns_pid = ns_pid;
     out.ns_level = ns_level;
-    out.loginuid = read_or(task, layout!(task_loginuid), u32::MAX);
-    out.sessionid = read_or(task, layout!(task_sessionid), u32::MAX);
-    out.task_flags = field!(task, task_flags);
-    out.signal_flags = field!(signal, signal_flags);
-    out.group_exit_code = field!(signal, signal_group_exit_code);
+    out.loginuid = read_or::<W>(task, layout!(task_loginuid), u32::MAX);
+    out.sessionid = read_or::<W>(task, layout!(task_sessionid), u32::MAX);
+    out.task_flags = field!(W: task, task_flags);
+    out.signal_flags = field!(W: signal, signal_flags);
+    out.group_exit_code = field!(W: signal, signal_group_exit_code);
     out.pgid = 0;
-    out.start_boot_ns = field!(leader, task_start_boottime);
-    out.mm = field!(task, task_mm);
-    out.cgroup = cgroup::key(cgroup::default_of(css_set));
-    out.memory_cgroup = cgroup::key(cgroup::memory_of(css_set));
-    comm(&raw mut out.comm, leader);
+    out.start_boot_ns = field!(W: leader, task_start_boottime);
+    out.mm = field!(W: task, task_mm);
+    out.cgroup = cgroup::key::<W>(cgroup::default_of::<W>(css_set));
+    out.memory_cgroup = cgroup::key::<W>(cgroup::memory_of::<W>(css_set));
+    comm::<W>(&raw mut out.comm, leader);
 }
 
 /// Copies a task's name, NUL-terminated; zeros when it cannot be read.
 #[inline(always)]
-fn comm(out: *mut [u8; COMM_LEN], task: u64) {
-    let from = task + u64::from(layout!(task_comm));
-    unsafe { bpf_probe_read_kernel(out.cast(), COMM_LEN as u32, from as *const _) };
+fn comm<W: Way>(out: *mut [u8; COMM_LEN], task: u64) {
+    let name: [u64; COMM_LEN / 8] = field!(W: task, task_comm);
+    unsafe { out.cast::<[u64; COMM_LEN / 8]>().write_unaligned(name) };
 }
 
 #[inline(always)]
-fn read_or(base: u64, offset: u32, absent: u32) -> u32 {
-    if offset == ABSENT { absent } else { read(base, offset) }
+fn read_or<W: Way>(base: u64, offset: u32, absent: u32) -> u32 {
+    if offset == ABSENT { absent } else { W::read(base, offset) }
 }
 
 /// The process's id in its innermost pid namespace, and that namespace's depth.
 #[inline(always)]
-pub fn pid_in_namespace(leader: u64) -> (u32, u32) {
-    let pid: u64 = field!(leader, task_thread_pid);
-    let level: u32 = field!(pid, pid_level);
+pub fn pid_in_namespace<W: Way>(leader: u64) -> (u32, u32) {
+    let pid: u64 = field!(W: leader, task_thread_pid);
+    let level: u32 = field!(W: pid, pid_level);
     // MAX_PID_NS_LEVEL is 32 (include/linux/pid_namespace.h, 5.4 to 7.3).
     if level > 32 || layout!(pid_numbers) == ABSENT {
         return (0, 0);
     }
-    let upid = pid + u64::from(layout!(pid_numbers)) + u64::from(level) * u64::from(layout!(upid_size));
+    // The mask tells the verifier that this is no large number: 6.1 does not follow a multiplication.
+    let before = u64::from(level) * u64::from(layout!(upid_size)) & 0xfff;
+    let upid = pid + u64::from(layout!(pid_numbers)) + before;
+    // No type says where this one of them is.
     (field!(upid, upid_nr), level)
 }
 
 /// The id of the task's process group in the initial pid namespace; 0 when this kernel's layout is not known.
 #[inline(always)]
-pub fn process_group(task: u64) -> u32 {
+pub fn process_group<W: Way>(task: u64) -> u32 {
     if layout!(signal_pgrp) == ABSENT || layout!(pid_numbers) == ABSENT {
         return 0;
     }
-    let signal: u64 = field!(task, task_signal);
-    let pid: u64 = field!(signal, signal_pgrp);
+    let signal: u64 = field!(W: task, task_signal);
+    let pid: u64 = field!(W: signal, signal_pgrp);
     // numbers[0] is the initial namespace's.
     field!(pid + u64::from(layout!(pid_numbers)), upid_nr)
 }
@@ -82,18 +84,18 @@ pub fn process_group(task: u64) -> u32 {
 /// What the process has set up for `signal`, one of the `DISPOSITION_` constants. The siglock is held at
 /// signal_generate, so it does not change meanwhile.
 #[inline(always)]
-pub fn disposition(task: u64, signal: u32) -> u32 {
+pub fn disposition<W: Way>(task: u64, signal: u32) -> u32 {
     if layout!(sighand_action) == ABSENT
         || layout!(k_sigaction_handler) == ABSENT
         || layout!(k_sigaction_size) == ABSENT
     {
         return DISPOSITION_UNKNOWN;
     }
-    let blocked: u64 = field!(task, task_blocked);
+    let blocked: u64 = field!(W: task, task_blocked);
     if blocked & signal_bit(signal) != 0 {
         return DISPOSITION_BLOCKED;
     }
-    let sighand: u64 = field!(task, task_sighand);
+    let sighand: u64 = field!(W: task, task_sighand);
     let index = u64::from(signal.wrapping_sub(1) & 63);
     let action = sighand + u64::from(layout!(sighand_action)) + index * u64::from(layout!(k_sigaction_size));
     // SIG_DFL is 0, SIG_IGN is 1 (include/uapi/asm-generic/signal-defs.h).
@@ -106,24 +108,24 @@ pub fn disposition(task: u64, signal: u32) -> u32 {
 
 /// Appends an [`Ancestor`] for each parent of `task`, nearest first, up to the first process of the machine.
 #[inline(always)]
-pub fn push_ancestors<T>(record: &Record<T>, task: u64) {
-    let mut current: u64 = field!(task, task_group_leader);
+pub fn push_ancestors<W: Way, T>(record: &Record<T>, task: u64) {
+    let mut current: u64 = field!(W: task, task_group_leader);
     for _ in 0..MAX_ANCESTORS {
-        let parent: u64 = field!(current, task_real_parent);
-        let leader: u64 = field!(parent, task_group_leader);
-        let tgid: u32 = field!(leader, task_tgid);
+        let parent: u64 = field!(W: current, task_real_parent);
+        let leader: u64 = field!(W: parent, task_group_leader);
+        let tgid: u32 = field!(W: leader, task_tgid);
         // Above init there is only the idle task, 0.
         if tgid == 0 {
             return;
         }
         let Some(end) = record.end() else { return };
         let ancestor: *mut Ancestor = end.cast();
-        let cred: u64 = field!(leader, task_cred);
+        let cred: u64 = field!(W: leader, task_cred);
         unsafe {
             (*ancestor).tgid = tgid;
-            (*ancestor).uid = field!(cred, cred_uid);
-            (*ancestor).start_boot_ns = field!(leader, task_start_boottime);
-            comm(&raw mut (*ancestor).comm, leader);
+            (*ancestor).uid = field!(W: cred, cred_uid);
+            (*ancestor).start_boot_ns = field!(W: leader, task_start_boottime);
+            comm::<W>(&raw mut (*ancestor).comm, leader);
         }
         record.grow(size_of::<Ancestor>() as u64);
         current = leader;
@@ -133,9 +135,9 @@ pub fn push_ancestors<T>(record: &Record<T>, task: u64) {
 
 /// Appends the name of the controlling terminal.
 #[inline(always)]
-pub fn push_tty<T>(record: &Record<T>, task: u64) {
-    let signal: u64 = field!(task, task_signal);
-    let tty: u64 = field!(signal, signal_tty);
+pub fn push_tty<W: Way, T>(record: &Record<T>, task: u64) {
+    let signal: u64 = field!(W: task, task_signal);
+    let tty: u64 = field!(W: signal, signal_tty);
     if tty != 0 && layout!(tty_name) != ABSENT {
         record.push_kernel_str(tty + u64::from(layout!(tty_name)));
     }

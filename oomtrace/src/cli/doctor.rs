@@ -141,14 +141,23 @@ fn capability_line(
 fn hooks(report: &mut Report) -> anyhow::Result<Status> {
     match Probe::load(&Options::default()) {
         Ok(probe) => {
-            for hook in Hook::ALL {
-                match probe.has(hook) {
-                    _ if probe.unneeded.contains(&hook) => {
+            for hook in &Hook::ALL {
+                match probe.has(*hook) {
+                    _ if probe.unneeded.contains(hook) => {
                         report.line(Mark::Note, hook.name(), "not needed on this kernel")?;
+                    }
+                    true if *hook == Hook::SignalGenerate => {
+                        let how = match &probe.untyped {
+                            None => "loaded and attached; reads kernel memory by its types".to_owned(),
+                            Some(why) => {
+                                format!("loaded and attached; reads kernel memory by calls, which takes longer: {why}")
+                            }
+                        };
+                        report.line(Mark::Good, hook.name(), &how)?;
                     }
                     true => report.line(Mark::Good, hook.name(), "loaded and attached")?,
                     false => {
-                        let why = probe.refused.iter().find(|(refused, _)| *refused == hook);
+                        let why = probe.refused.iter().find(|(refused, _)| refused == hook);
                         let why = why.map_or("", |(_, why)| why.as_str());
                         report.line(Mark::Costs, hook.name(), &format!("{why}; without it: {}", hook.cost()))?;
                     }

@@ -114,7 +114,7 @@ pub struct Watch {
     /// Size of the buffer between kernel and oomtrace (for example 512K, 8M, 64M), rounded up to a power of two
     #[arg(long, value_name = "SIZE", default_value_t = RingSize(DEFAULT_RING_BYTES), value_parser = ring_size)]
     pub ring_size: RingSize,
-    /// Do without this hook, or without kprobe or fentry, as if the kernel refused it: shows what its absence costs
+    /// Do without this hook, or without kprobe, fentry or tp_btf, as if the kernel refused it: shows what its absence costs
     #[arg(long, value_name = "HOOK", value_parser = absent, hide_short_help = true)]
     pub without: Vec<Absent>,
     /// How long a container that is gone keeps its name (30s, 10m, 2h): a kill may be told of after its end

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use aya::programs::{FEntry, KProbe, Program, ProgramError, RawTracePoint};
+use aya::programs::{BtfTracePoint, FEntry, KProbe, Program, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf};
 use oomtrace_common::settings::USUAL;
 
+use super::attach_types::AttachTypes;
 use super::hook::{Absent, Hook};
 use super::layout::KernelLayout;
 use super::load::Options;
@@ -19,12 +20,22 @@ pub struct Attacher<'a> {
     /// By name.
     programs: HashMap<&'a str, &'a mut Program>,
     layout: &'a KernelLayout,
+    types: &'a AttachTypes,
     without: &'a [Absent],
-    /// The program for `signal_generate`.
-    signals: &'static str,
-    /// The kernel's types as aya reads them, which takes some 15 ms: once, and only for fentry. Else why fentry is no use
-    /// here: a kernel that refuses it for one function does for all.
+    /// The programs for `signal_generate`.
+    signals: Signals<&'static str, &'static str>,
+    /// What fentry is attached to, once it is asked for. Else why fentry is no use here: a kernel that refuses it for one
+    /// function does for all.
     fentry: Option<Result<Btf, String>>,
+    /// Why `signal_generate` is not read by the kernel's types, where it is attached another way.
+    pub untyped: Option<String>,
+}
+
+/// Two programs for one tracepoint: the one reads kernel memory by its types, which the verifier has to know (5.11); the other by
+/// a helper's calls, which cost more than twice as much time at each signal that is recorded.
+struct Signals<Typed, Probed> {
+    typed: Typed,
+    probed: Probed,
 }
 
 /// A kernel function that is hooked, and its programs.
@@ -35,9 +46,14 @@ struct Function {
 }
 
 impl<'a> Attacher<'a> {
-    pub fn new(ebpf: &'a mut Ebpf, layout: &'a KernelLayout, options: &'a Options) -> Self {
-        let signals = if options.asked() & !USUAL == 0 { "signal_generate" } else { "signal_generate_any" };
-        Self { programs: ebpf.programs_mut().collect(), layout, without: &options.without, signals, fentry: None }
+    pub fn new(ebpf: &'a mut Ebpf, layout: &'a KernelLayout, types: &'a AttachTypes, options: &'a Options) -> Self {
+        let signals = if options.asked() & !USUAL == 0 {
+            Signals { typed: "signal_generate_typed", probed: "signal_generate" }
+        } else {
+            Signals { typed: "signal_generate_any_typed", probed: "signal_generate_any" }
+        };
+        let programs = ebpf.programs_mut().collect();
+        Self { programs, layout, types, without: &options.without, signals, fentry: None, untyped: None }
     }
 
     /// Loads the programs of `hooks` and attaches them; else why not, in words.
@@ -46,17 +62,28 @@ impl<'a> Attacher<'a> {
     pub fn attach_all(&mut self, hooks: &[Hook]) -> Vec<(Hook, Result<(), String>)> {
         let largest = Hook::SignalGenerate;
         let is_wanted = hooks.contains(&largest) && self.known(largest).is_ok();
-        let ahead = is_wanted.then(|| self.programs.remove(self.signals)).flatten();
+        let ahead = is_wanted.then(|| self.take_signals()).flatten();
+        let types = self.types;
         std::thread::scope(|scope| {
-            let attaching = ahead.map(|program| scope.spawn(|| attach(program, largest.name())));
+            let attaching = ahead.map(|programs| scope.spawn(|| attach_signals(programs, types)));
             let others = hooks.iter().filter(|hook| attaching.is_none() || **hook != largest);
             let mut results: Vec<_> = others.map(|hook| (*hook, self.attach(*hook))).collect();
             if let Some(thread) = attaching {
                 let panicked = |_| Err("the thread that attaches it panicked".to_owned());
-                results.push((largest, thread.join().unwrap_or_else(panicked)));
+                let result = thread.join().unwrap_or_else(panicked);
+                results.push((largest, result.map(|untyped| self.untyped = untyped)));
             }
             results
         })
+    }
+
+    /// The programs for `signal_generate`; that by types only where it is wanted.
+    fn take_signals(&mut self) -> Option<Signals<Result<&'a mut Program, String>, &'a mut Program>> {
+        let typed = match self.programs.remove(self.signals.typed) {
+            _ if self.without.contains(&Absent::TpBtf) => Err("left out by --without".to_owned()),
+            typed => typed.ok_or_else(|| no_program(self.signals.typed)),
+        };
+        Some(Signals { typed, probed: self.programs.remove(self.signals.probed)? })
     }
 
     /// Why this kernel, or whoever started oomtrace, does not want the hook.
@@ -94,8 +121,7 @@ impl<'a> Attacher<'a> {
         attach(self.programs.get_mut(name).ok_or_else(|| no_program(name))?, name)
     }
 
-    /// These functions run rarely, so that a kprobe's price does not matter, and unlike fentry it needs no second reading of
-    /// BTF.
+    /// These functions run rarely, so that a kprobe's price does not matter, and more kernels have it than fentry.
     fn function(&mut self, function: &Function) -> Result<(), String> {
         let Err(no_kprobe) = self.kprobe(function.name) else { return Ok(()) };
         let Err(no_fentry) = self.fentry(function.name) else { return Ok(()) };
@@ -130,7 +156,7 @@ impl<'a> Attacher<'a> {
                 return Err(why);
             }
             Some(Ok(btf)) => btf,
-            None => Btf::from_sys_fs().map_err(|e| chain(&e))?,
+            None => self.types.for_aya().map_err(|e| chain(&e))?,
         };
         let program: &mut FEntry = self.program(&format!("{function}_fentry"))?;
         let failed = |error: ProgramError| format!("fentry: {}", describe(&error));
@@ -159,6 +185,26 @@ const fn tracepoints(hook: Hook) -> &'static [&'static str] {
         Hook::Cgroups => &["cgroup_mkdir", "cgroup_rename", "cgroup_rmdir", "cgroup_release"],
         Hook::OomKillProcess | Hook::UnixConnect => &[],
     }
+}
+
+/// Has the kernel verify one of the programs for `signal_generate`, and attaches it; why it is not the one that reads by types,
+/// if it is the other, which sees the same.
+fn attach_signals(
+    programs: Signals<Result<&mut Program, String>, &mut Program>,
+    types: &AttachTypes,
+) -> Result<Option<String>, String> {
+    let name = Hook::SignalGenerate.name();
+    let Err(why) = programs.typed.and_then(|typed| attach_typed(typed, name, types)) else { return Ok(None) };
+    log::debug!("{name} is read by a helper's calls: {why}");
+    attach(programs.probed, name).map(|()| Some(why))
+}
+
+/// Has the kernel verify a BTF tracepoint's program, and attaches it.
+fn attach_typed(program: &mut Program, name: &str, types: &AttachTypes) -> Result<(), String> {
+    let program: &mut BtfTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
+    let btf = types.for_aya().map_err(|e| chain(&e))?;
+    program.load(name, &btf).map_err(|e| describe(&e))?;
+    program.attach().map(|_| ()).map_err(|e| describe(&e))
 }
 
 /// Has the kernel verify a raw tracepoint's program, and attaches it.

@@ -75,10 +75,12 @@ pub enum Absent {
     /// A way to attach to a function.
     Kprobe,
     Fentry,
+    /// Programs that read kernel memory by its types.
+    TpBtf,
 }
 
 impl Absent {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Hook(Hook::SignalGenerate),
         Self::Hook(Hook::MarkVictim),
         Self::Hook(Hook::SchedProcessExit),
@@ -88,6 +90,7 @@ impl Absent {
         Self::Hook(Hook::UnixConnect),
         Self::Kprobe,
         Self::Fentry,
+        Self::TpBtf,
     ];
 
     /// As it is asked for.
@@ -97,6 +100,7 @@ impl Absent {
             Self::Hook(hook) => hook.name(),
             Self::Kprobe => "kprobe",
             Self::Fentry => "fentry",
+            Self::TpBtf => "tp_btf",
         }
     }
 }

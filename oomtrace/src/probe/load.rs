@@ -8,6 +8,7 @@ use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
 use oomtrace_common::settings::{KILL, SETTINGS_GLOBAL, STOP, STOP_INIT, Settings, signal_bit};
 
 use super::attach::{Attacher, chain};
+use super::attach_types::AttachTypes;
 use super::btf::{Btf, BtfError};
 use super::hook::{Absent, Hook};
 use super::layout::{KernelLayout, MarkVictimArg};
@@ -79,6 +80,8 @@ pub struct Probe {
     pub unneeded: Vec<Hook>,
     /// Hooks that could not be attached, and why.
     pub refused: Vec<(Hook, String)>,
+    /// Why `signal_generate` does not read kernel memory by its types, which is cheaper; none when it does.
+    pub untyped: Option<String>,
     /// What cannot be seen, in words: fields that this kernel lacks, and what each refused hook costs.
     pub missing: Vec<String>,
 }
@@ -95,11 +98,12 @@ impl Probe {
         }
         let (loader, layout) = std::thread::scope(|scope| {
             let loader = scope.spawn(loader);
-            let layout = Btf::parse(&btf_bytes, &KernelLayout::wanted_types()).map(|btf| KernelLayout::resolve(&btf));
+            let layout = Btf::parse(&btf_bytes, &KernelLayout::wanted_types())
+                .map(|btf| (KernelLayout::resolve(&btf), AttachTypes::find(&btf)));
             (loader.join(), layout)
         });
         let loader = loader.map_err(|_| LoadError::Load("the thread that makes a loader panicked".to_owned()))?;
-        let layout = layout?;
+        let (layout, types) = layout?;
         drop(btf_bytes);
         raise_memlock();
         let mut missing = layout.missing();
@@ -107,7 +111,9 @@ impl Probe {
         let (needed, unneeded): (Vec<Hook>, Vec<Hook>) =
             Hook::ALL.into_iter().partition(|hook| is_needed(&layout, *hook));
         let (mut attached, mut refused) = (Vec::new(), Vec::new());
-        let mut results = Attacher::new(&mut ebpf, &layout, options).attach_all(&needed);
+        let mut attacher = Attacher::new(&mut ebpf, &layout, &types, options);
+        let mut results = attacher.attach_all(&needed);
+        let untyped = attacher.untyped.take();
         results.sort_by_key(|(hook, _)| Hook::ALL.iter().position(|each| each == hook));
         for (hook, result) in results {
             match result {
@@ -128,7 +134,7 @@ impl Probe {
         let sockets = Sockets::new(take(&mut ebpf, "SOCKETS")?, take(&mut ebpf, "CLIENTS")?)
             .map_err(|e| LoadError::Load(e.to_string()))?;
         let lost = LostCounter(lost);
-        Ok(Self { ebpf, events, lost, sockets, attached, unneeded, refused, missing })
+        Ok(Self { ebpf, events, lost, sockets, attached, unneeded, refused, untyped, missing })
     }
 
     /// The hook's program is running.

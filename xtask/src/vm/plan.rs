@@ -39,7 +39,7 @@ pub enum Hooks {
     Best,
     Kprobe,
     Fentry,
-    /// By neither: tracepoints alone.
+    /// By neither: tracepoints alone, and these without the kernel's types.
     Neither,
 }
 
@@ -59,7 +59,7 @@ impl Hooks {
             Self::Best => "",
             Self::Kprobe => "fentry",
             Self::Fentry => "kprobe",
-            Self::Neither => "kprobe,fentry",
+            Self::Neither => "kprobe,fentry,tp_btf",
         }
     }
 }

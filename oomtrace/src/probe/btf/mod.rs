@@ -111,6 +111,28 @@ impl<'a> Btf<'a> {
         std::str::from_utf8(rest.get(..end)?).ok().filter(|s| !s.is_empty())
     }
 
+    /// The first type of each name and kind, among all that there are.
+    #[must_use]
+    pub fn find(&self, wanted: &[(&str, Kind)]) -> Vec<Option<TypeId>> {
+        let mut found = vec![None; wanted.len()];
+        for id in (1..self.positions.len()).filter_map(|id| u32::try_from(id).ok()).map(TypeId) {
+            let Some(raw) = self.raw(id).filter(|raw| wanted.iter().any(|(_, kind)| *kind == raw.kind)) else {
+                continue;
+            };
+            let is_this = |(name, kind): &(&str, Kind)| *kind == raw.kind && self.is_named(raw.name, name);
+            if let Some(slot) = wanted.iter().position(is_this).and_then(|at| found.get_mut(at)) {
+                *slot = slot.or(Some(id));
+            }
+        }
+        found
+    }
+
+    /// The string at `offset` is `name`: told without a search for its end.
+    fn is_named(&self, offset: u32, name: &str) -> bool {
+        let rest = self.strings.get(offset as usize..).unwrap_or_default();
+        rest.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&0))
+    }
+
     /// All types named `name` among those asked for.
     fn named(&self, name: &str) -> &[TypeId] {
         self.named.get(name).map_or(&[], Vec::as_slice)

@@ -1,11 +1,16 @@
 //! Kills by processes on the host.
 
+use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 use oomtrace::incident::model::{Attribution, Cause, Confidence, Incident, Record, Role, SenderKind, SignalPath};
+use oomtrace::probe::btf::{Btf, Kind};
+use oomtrace::probe::load::{Options, Probe};
+use oomtrace::probe::requirements;
 use oomtrace::sink::human::{self, Look};
+use serde_json::Value;
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
@@ -17,6 +22,7 @@ use crate::support::truth;
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "host::a_kill_names_victim_sender_and_ancestors", needs: &[Tracing], run: kill_by_this_process },
+    Scenario { name: "host::kernel_memory_is_read_by_its_types", needs: &[Tracing], run: by_types },
     Scenario {
         name: "host::a_thousand_short_lived_killers_are_all_named",
         needs: &[Tracing, Busybox],
@@ -37,6 +43,35 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "host::an_end_that_is_no_sigkill_is_no_incident", needs: &[Tracing], run: no_sigkill },
     Scenario { name: "host::a_parents_death_is_told_from_a_kill", needs: &[Tracing], run: parent_death },
 ];
+
+/// Where the verifier knows the kernel's types, they are used; and either way of reading sees the same.
+fn by_types() {
+    let btf = fs::read(requirements::BTF_PATH).unwrap();
+    let helper = Btf::parse(&btf, &[]).unwrap().find(&[("bpf_get_current_task_btf", Kind::Func)]);
+    let untyped = Probe::load(&Options::default()).unwrap().untyped;
+    assert_eq!(untyped.is_none(), helper[0].is_some(), "{untyped:?}");
+    let (mut typed, mut probed) = (Tracer::start(&[]), Tracer::start(&["--without", "tp_btf"]));
+    let victim = Owned::sleeper();
+    victim.kill(Signal::SIGKILL);
+    let [typed, probed] = [&mut typed, &mut probed].map(|tracer| {
+        let mut incident = serde_json::to_value(tracer.incident(victim.pid())).unwrap();
+        forget_times(&mut incident);
+        incident
+    });
+    assert_eq!(typed, probed);
+}
+
+/// Each process reads the wall clock for itself, and each program that of the kernel.
+fn forget_times(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !["id", "time", "started", "after_us"].contains(&name.as_str()));
+            fields.values_mut().for_each(forget_times);
+        }
+        Value::Array(values) => values.iter_mut().for_each(forget_times),
+        _ => {}
+    }
+}
 
 fn kill_by_this_process() {
     let mut tracer = Tracer::start(&[]);
