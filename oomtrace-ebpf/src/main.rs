@@ -1,7 +1,8 @@
 //! oomtrace's kernel side: it records facts at its hooks and decides nothing beyond a cheap filter.
 //!
 //! One file a hook; `kernel/` holds the typed readers. Field offsets come from user space (see
-//! `oomtrace_common::layout`), and every kernel read goes through `bpf_probe_read_kernel`, which cannot fault.
+//! `oomtrace_common::layout`). Kernel memory is read by `bpf_probe_read_kernel`, or by loads that the verifier allows by the
+//! kernel's types; neither can fault.
 #![no_std]
 #![no_main]
 

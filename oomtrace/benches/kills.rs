@@ -1,7 +1,7 @@
 //! What `cargo xtask bench` measures with: processes that are killed, or end by themselves, in great numbers; and an empty BPF
 //! program on `signal_generate`, which is what a program costs there that does nothing.
 //!
-//! Usage: `kills storm BATCHES SIZE INTERVAL_MS`, `kills children COUNT`, `kills empty`. Each says a line when it is done (the storm: its
+//! Usage: `kills storm BATCHES SIZE INTERVAL_MS`, `kills children COUNT`, `kills oom COUNT CGROUP`, `kills empty`. Each says a line when it is done (the storm: its
 //! seconds; `empty`: once it is attached) and `empty` stays until its standard input ends.
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork, pause};
+use nix::unistd::{ForkResult, Pid, fork};
 
 fn main() {
     // `cargo bench` by itself has nothing to do here.
@@ -25,31 +25,42 @@ fn main() {
     match arguments.first().map(String::as_str) {
         Some("storm") => storm(number(1), number(2), number(3)),
         Some("children") => children(number(1)),
+        Some("oom") => oom(number(1), &arguments[2]),
         Some("empty") => empty(),
         _ => println!("used by cargo xtask bench"),
     }
 }
 
-/// A child that sleeps (until it is killed), or ends at once.
-fn child(sleeps: bool) -> Pid {
-    // SAFETY: this process has one thread, and the child calls nothing that needs another.
-    match unsafe { fork() }.unwrap() {
-        ForkResult::Parent { child } => child,
-        ForkResult::Child => {
-            if sleeps {
-                pause();
-            }
-            // SAFETY: ends the child without running what the parent has registered for its own end.
-            unsafe { libc::_exit(0) }
+/// Bytes of a child's stack.
+const STACK: usize = 16 << 10;
+
+/// Starts a process that shares this one's memory, so that starting and ending it takes no longer than it must: it sleeps until it
+/// is killed, or ends at once. Its stack is the `number`th of `stacks`.
+fn child(stacks: &mut [u8], number: usize, sleeps: bool) -> Pid {
+    extern "C" fn sleep(_: *mut libc::c_void) -> libc::c_int {
+        loop {
+            // SAFETY: a system call that touches no memory.
+            unsafe { libc::pause() };
         }
     }
+    extern "C" fn end(_: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: ends the child without running what the parent has registered for its own end.
+        unsafe { libc::_exit(0) }
+    }
+    let top = stacks[number * STACK..][..STACK].as_mut_ptr_range().end;
+    let run = if sleeps { sleep } else { end };
+    // SAFETY: the stack is this child's alone until it is waited for, and grows down from its end; what runs on it is a system call.
+    let pid = unsafe { libc::clone(run, top.cast(), libc::CLONE_VM | libc::SIGCHLD, std::ptr::null_mut()) };
+    assert!(pid > 0, "clone: {}", std::io::Error::last_os_error());
+    Pid::from_raw(pid)
 }
 
 /// So many processes killed in one go, so many times, with a time from one batch's start to the next one's.
 fn storm(batches: usize, size: usize, interval_ms: usize) {
+    let mut stacks = vec![0; STACK * size];
     let started = Instant::now();
     for batch in 0..batches {
-        let victims: Vec<Pid> = (0..size).map(|_| child(true)).collect();
+        let victims: Vec<Pid> = (0..size).map(|number| child(&mut stacks, number, true)).collect();
         for victim in &victims {
             kill(*victim, Signal::SIGKILL).unwrap();
         }
@@ -64,8 +75,27 @@ fn storm(batches: usize, size: usize, interval_ms: usize) {
 
 /// Each sends its parent a SIGCHLD, and nothing else is sent.
 fn children(count: usize) {
+    let mut stack = vec![0; STACK];
     for _ in 0..count {
-        waitpid(child(false), None).unwrap();
+        waitpid(child(&mut stack, 0, false), None).unwrap();
+    }
+    println!("done");
+}
+
+/// So many processes, one after the other, that each take more memory than `cgroup` may have.
+fn oom(count: usize, cgroup: &str) {
+    for _ in 0..count {
+        // SAFETY: this process has one thread.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Parent { child } => _ = waitpid(child, None).unwrap(),
+            ForkResult::Child => {
+                std::fs::write(format!("{cgroup}/cgroup.procs"), "0").unwrap();
+                let mut all: Vec<Vec<u8>> = Vec::new();
+                loop {
+                    all.push(vec![1; 1 << 20]);
+                }
+            }
+        }
     }
     println!("done");
 }

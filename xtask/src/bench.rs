@@ -16,6 +16,7 @@ mod counters;
 mod crowd;
 mod idle;
 mod many;
+mod oom;
 mod peers;
 mod report;
 mod storm;
@@ -48,6 +49,8 @@ pub fn run(workspace: &Path) -> Result<()> {
     };
     say("measuring what a signal costs in the kernel");
     let cost = cost::measure(&tools)?;
+    say("measuring what an OOM kill costs there");
+    let oom = oom::measure(&tools)?;
     say("measuring a storm");
     let storm = storm::measure(&tools)?;
     say("measuring what it does while nothing happens");
@@ -57,7 +60,7 @@ pub fn run(workspace: &Path) -> Result<()> {
         say(&format!("measuring with {containers} containers in {} cgroups", containers * crowd::CGROUPS_EACH));
         many.push(many::measure(&tools.oomtrace, containers)?);
     }
-    let text = report::write(&cost, &storm, &idle, &many)?;
+    let text = report::write(&cost, &oom, &storm, &idle, &many)?;
     let path = workspace.join("BENCHMARKS.md");
     fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     print!("{text}");

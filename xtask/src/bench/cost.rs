@@ -1,5 +1,7 @@
 //! What a signal costs in the kernel: the same signals for each that hooks the tracepoint, one after the other, because the first
-//! of several pays for the caches of all.
+//! of several pays for the caches of all; and in turns, because the machine is not always as fast.
+
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 
@@ -22,18 +24,33 @@ pub struct Cost {
     pub kill_ns: f64,
 }
 
+/// Each is measured so many times, in turns; the median counts.
+pub const ROUNDS: usize = 3;
+
 pub fn measure(tools: &Tools) -> Result<Vec<Cost>> {
     let _counting = Counting::start()?;
-    let oomtrace = Watching::start(&tools.oomtrace, "/nonexistent".as_ref())?;
-    oomtrace.wait_until_quiet()?;
-    let own = cost(tools, "oomtrace", || counters::of(oomtrace.pid(), "signal_generate"))?;
-    drop(oomtrace);
-    let mut costs = vec![own];
-    for start in [Peer::empty, Peer::bpftrace, Peer::sigsnoop] {
-        let peer = start(tools)?;
-        costs.push(cost(tools, peer.name, || peer.counters())?);
+    let mut all: BTreeMap<usize, Vec<Cost>> = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        let oomtrace = Watching::start(&tools.oomtrace, "/nonexistent".as_ref())?;
+        oomtrace.wait_until_quiet()?;
+        let own = cost(tools, "oomtrace", || counters::of(oomtrace.pid(), "signal_generate"))?;
+        drop(oomtrace);
+        all.entry(0).or_default().push(own);
+        for (place, start) in (1..).zip([Peer::empty, Peer::bpftrace, Peer::sigsnoop]) {
+            let peer = start(tools)?;
+            all.entry(place).or_default().push(cost(tools, peer.name, || peer.counters())?);
+        }
     }
-    Ok(costs)
+    Ok(all.into_values().filter_map(|costs| median(&costs)).collect())
+}
+
+fn median(costs: &[Cost]) -> Option<Cost> {
+    let of = |value: fn(&Cost) -> f64| {
+        let mut values: Vec<f64> = costs.iter().map(value).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values.get(values.len() / 2).copied()
+    };
+    Some(Cost { name: costs.first()?.name, other_ns: of(|cost| cost.other_ns)?, kill_ns: of(|cost| cost.kill_ns)? })
 }
 
 fn cost(tools: &Tools, name: &'static str, read: impl Fn() -> Result<Counters>) -> Result<Cost> {

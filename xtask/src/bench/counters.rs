@@ -38,7 +38,7 @@ impl Counters {
     }
 }
 
-/// Counters of the programs named `name` (any, when it is empty) that a process holds, added up.
+/// Counters of the programs whose names start with `name` (all, when it is empty) that a process holds, added up.
 pub fn of(pid: u32, name: &str) -> Result<Counters> {
     let ids = programs(pid)?;
     let output = Command::new("bpftool").args(["prog", "show"]).output().context("cannot run bpftool")?;
@@ -52,7 +52,7 @@ pub fn of(pid: u32, name: &str) -> Result<Counters> {
         }
         let words: Vec<&str> = rest.split_whitespace().collect();
         let after = |key: &str| words.iter().skip_while(|word| **word != key).nth(1).copied().unwrap_or_default();
-        if name.is_empty() || after("name") == name {
+        if after("name").starts_with(name) {
             sum.run_ns += after("run_time_ns").parse::<u64>().unwrap_or_default();
             sum.runs += after("run_cnt").parse::<u64>().unwrap_or_default();
         }
