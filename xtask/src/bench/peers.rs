@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::counters::Counting;
 use super::{Tools, counters};
 
 /// What bpftrace is told: killsnoop's line, from where every path of a signal comes by, and oomkill's.
@@ -49,6 +50,8 @@ impl Peer {
         let child = command.stdin(Stdio::piped()).stdout(file).stderr(errors).spawn();
         let mut peer = Self { name, program, child: child.with_context(|| format!("cannot run {name}"))?, out };
         let started = Instant::now();
+        // That its program runs is known by the kernel's count of that.
+        let _counting = Counting::start()?;
         while counters::of(peer.pid(), peer.program).map_or(0, |counters| counters.runs) == 0 {
             if started.elapsed() > ATTACH_WITHIN || peer.child.try_wait().is_ok_and(|status| status.is_some()) {
                 bail!("{name} is not attached: {}", peer.said());
