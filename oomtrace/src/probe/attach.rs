@@ -7,7 +7,6 @@ use aya::programs::{BtfTracePoint, FEntry, KProbe, Program, ProgramError, RawTra
 use aya::{Btf, Ebpf};
 use oomtrace_common::settings::USUAL;
 
-use super::attach_types::AttachTypes;
 use super::hook::{Absent, Hook};
 use super::layout::KernelLayout;
 use super::load::Options;
@@ -20,13 +19,13 @@ pub struct Attacher<'a> {
     /// By name.
     programs: HashMap<&'a str, &'a mut Program>,
     layout: &'a KernelLayout,
-    types: &'a AttachTypes,
+    /// What programs are attached to, by number, as aya takes it; else why not.
+    types: &'a Result<Btf, String>,
     without: &'a [Absent],
     /// The programs for `signal_generate`.
     signals: Signals<&'static str, &'static str>,
-    /// What fentry is attached to, once it is asked for. Else why fentry is no use here: a kernel that refuses it for one
-    /// function does for all.
-    fentry: Option<Result<Btf, String>>,
+    /// Why fentry is no use here: a kernel that refuses it for one function does for all.
+    no_fentry: Option<String>,
     /// Why `signal_generate` is not read by the kernel's types, where it is attached another way.
     pub untyped: Option<String>,
 }
@@ -46,14 +45,19 @@ struct Function {
 }
 
 impl<'a> Attacher<'a> {
-    pub fn new(ebpf: &'a mut Ebpf, layout: &'a KernelLayout, types: &'a AttachTypes, options: &'a Options) -> Self {
+    pub fn new(
+        ebpf: &'a mut Ebpf,
+        layout: &'a KernelLayout,
+        types: &'a Result<Btf, String>,
+        options: &'a Options,
+    ) -> Self {
         let signals = if options.asked() & !USUAL == 0 {
             Signals { typed: "signal_generate_typed", probed: "signal_generate" }
         } else {
             Signals { typed: "signal_generate_any_typed", probed: "signal_generate_any" }
         };
         let programs = ebpf.programs_mut().collect();
-        Self { programs, layout, types, without: &options.without, signals, fentry: None, untyped: None }
+        Self { programs, layout, types, without: &options.without, signals, no_fentry: None, untyped: None }
     }
 
     /// Loads the programs of `hooks` and attaches them; else why not, in words.
@@ -150,19 +154,15 @@ impl<'a> Attacher<'a> {
         if self.without.contains(&Absent::Fentry) {
             return Err("fentry is left out by --without".to_owned());
         }
-        let btf = match self.fentry.take() {
-            Some(Err(why)) => {
-                self.fentry = Some(Err(why.clone()));
-                return Err(why);
-            }
-            Some(Ok(btf)) => btf,
-            None => self.types.for_aya().map_err(|e| chain(&e))?,
-        };
+        if let Some(why) = &self.no_fentry {
+            return Err(why.clone());
+        }
+        let btf = self.types.as_ref()?;
         let program: &mut FEntry = self.program(&format!("{function}_fentry"))?;
         let failed = |error: ProgramError| format!("fentry: {}", describe(&error));
         let attached =
-            program.load(function, &btf).map_err(failed).and_then(|()| program.attach().map(|_| ()).map_err(failed));
-        self.fentry = Some(attached.clone().map(|()| btf));
+            program.load(function, btf).map_err(failed).and_then(|()| program.attach().map(|_| ()).map_err(failed));
+        self.no_fentry = attached.clone().err();
         attached
     }
 
@@ -191,7 +191,7 @@ const fn tracepoints(hook: Hook) -> &'static [&'static str] {
 /// if it is the other, which sees the same.
 fn attach_signals(
     programs: Signals<Result<&mut Program, String>, &mut Program>,
-    types: &AttachTypes,
+    types: &Result<Btf, String>,
 ) -> Result<Option<String>, String> {
     let name = Hook::SignalGenerate.name();
     let Err(why) = programs.typed.and_then(|typed| attach_typed(typed, name, types)) else { return Ok(None) };
@@ -200,10 +200,9 @@ fn attach_signals(
 }
 
 /// Has the kernel verify a BTF tracepoint's program, and attaches it.
-fn attach_typed(program: &mut Program, name: &str, types: &AttachTypes) -> Result<(), String> {
+fn attach_typed(program: &mut Program, name: &str, types: &Result<Btf, String>) -> Result<(), String> {
     let program: &mut BtfTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
-    let btf = types.for_aya().map_err(|e| chain(&e))?;
-    program.load(name, &btf).map_err(|e| describe(&e))?;
+    program.load(name, types.as_ref()?).map_err(|e| describe(&e))?;
     program.attach().map(|_| ()).map_err(|e| describe(&e))
 }
 

@@ -99,7 +99,7 @@ impl Probe {
         let (loader, layout) = std::thread::scope(|scope| {
             let loader = scope.spawn(loader);
             let layout = Btf::parse(&btf_bytes, &KernelLayout::wanted_types())
-                .map(|btf| (KernelLayout::resolve(&btf), AttachTypes::find(&btf)));
+                .map(|btf| (KernelLayout::resolve(&btf), AttachTypes::find(&btf).for_aya().map_err(|e| chain(&e))));
             (loader.join(), layout)
         });
         let loader = loader.map_err(|_| LoadError::Load("the thread that makes a loader panicked".to_owned()))?;

@@ -5,6 +5,7 @@
 
 pub mod prune;
 mod read;
+pub(crate) mod write;
 
 use std::collections::HashMap;
 

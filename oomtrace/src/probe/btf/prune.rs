@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::read::{HEADER_LEN, Kind, MAGIC, RawType};
+use super::read::{Kind, RawType};
+use super::write::file;
 use super::{Btf, TypeId};
 
 /// BTF with the types named in `types`, in which the members named in `members` have types.
@@ -79,17 +80,7 @@ impl Pruner<'_, '_> {
         for (_, raw) in std::mem::take(&mut self.order) {
             self.write_type(&raw, &mut types);
         }
-        let (type_len, string_len) = (len(&types), len(&self.strings));
-        let mut out = Vec::new();
-        out.extend(MAGIC.to_ne_bytes());
-        // Version 1, no flags.
-        out.extend([1, 0]);
-        for word in [HEADER_LEN as u32, 0, type_len, type_len, string_len] {
-            out.extend(word.to_ne_bytes());
-        }
-        out.extend(types);
-        out.extend(self.strings);
-        out
+        file(&types, &self.strings)
     }
 
     fn write_type(&mut self, raw: &RawType, out: &mut Vec<u8>) {
@@ -125,8 +116,4 @@ impl Pruner<'_, '_> {
         }
         out.extend(words.iter().flat_map(|word| word.to_ne_bytes()));
     }
-}
-
-fn len(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }

@@ -41,7 +41,7 @@ impl Kind {
     }
 
     /// The kernel's number for it.
-    pub(super) const fn number(self) -> u32 {
+    pub(crate) const fn number(self) -> u32 {
         self as u32 + 1
     }
 
