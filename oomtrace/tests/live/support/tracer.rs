@@ -18,6 +18,9 @@ use super::needs;
 use super::process::{field, patience, wait_until};
 use super::truth;
 
+/// Threads that read at the start, and then end. One that is just being made still has its parent's name.
+const READERS: [&str; 4] = ["oomtrace", "kallsyms", "cgroups", "connections"];
+
 /// The recording's name in its folder.
 const RECORDING: &str = "recording";
 
@@ -103,17 +106,16 @@ impl Tracer {
         }
     }
 
-    /// Waits until it has looked what was there before it.
+    /// Waits until it has looked what was there before it, and holds what it will hold while nothing happens.
     pub fn wait_until_settled(&self) {
         let tasks = format!("/proc/{}/task", self.child.id());
         let main = self.child.id().to_string();
-        let is_looking = || {
+        let is_reading = || {
             let tasks = std::fs::read_dir(&tasks).unwrap().flatten().filter(|task| task.file_name() != main.as_str());
             let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
-            // A thread that is just being made still has its parent's name.
-            names.into_iter().any(|name| matches!(name.trim_end(), "oomtrace" | "cgroups" | "connections"))
+            names.into_iter().any(|name| READERS.contains(&name.trim_end()))
         };
-        wait_until("oomtrace has looked around", || !is_looking());
+        wait_until("oomtrace has looked around", || !is_reading());
     }
 
     pub fn pid(&self) -> u32 {
