@@ -6,7 +6,7 @@ use oomtrace_common::{
     limits::MAX_CMDLINE,
 };
 
-use super::{field, read};
+use super::field;
 use crate::{globals::layout, record::Record};
 
 /// Appends the arguments of the current task, each NUL-terminated, and flags it when there were more. `mm` must be the
@@ -60,7 +60,6 @@ pub fn sharers(mm: u64, signal: u64) -> u32 {
 /// One of the resident-set counters. It is a sum of per-CPU parts whose approximation may dip below zero.
 #[inline(always)]
 fn counter(mm: u64, index: u64) -> u64 {
-    let at = mm + index * u64::from(layout!(mm_rss_stat_stride));
-    let value: i64 = read(at, layout!(mm_rss_stat));
+    let value: i64 = field!(mm + index * u64::from(layout!(mm_rss_stat_stride)), mm_rss_stat);
     if value < 0 { 0 } else { value as u64 }
 }

@@ -12,7 +12,7 @@ use oomtrace_common::layout::ABSENT;
 
 /// How kernel memory is read.
 pub trait Way {
-    /// Reads a `T` at `base + offset`; zero when there is no such field or the read fails.
+    /// Reads a `T` at `base + offset`; zero when there is no such field or the read fails, as it does without a base.
     fn read<T: Copy + Default>(base: u64, offset: u32) -> T;
 }
 
@@ -27,7 +27,17 @@ pub struct Typed;
 impl Way for Probed {
     #[inline(always)]
     fn read<T: Copy + Default>(base: u64, offset: u32) -> T {
-        read(base, offset)
+        if offset == ABSENT {
+            return T::default();
+        }
+        let from = base + u64::from(offset);
+        let mut value = core::mem::MaybeUninit::<T>::uninit();
+        // No branch follows: the helper itself fills with zeros when it fails (kernel/trace/bpf_trace.c,
+        // `bpf_probe_read_kernel_common`, 5.5 to 7.3), and each branch would double what the verifier has to follow.
+        unsafe {
+            bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from as *const _);
+            value.assume_init()
+        }
     }
 }
 
@@ -41,28 +51,10 @@ impl Way for Typed {
     }
 }
 
-/// Reads a `T` at `base + offset`; zero when there is no such field or the read fails, as it does without a base.
-///
-/// Free of branches but for the constant one: the helper itself fills with zeros when it fails
-/// (kernel/trace/bpf_trace.c, `bpf_probe_read_kernel_common`, 5.5 to 7.3), and each branch would double what the verifier
-/// has to follow.
-#[inline(always)]
-pub fn read<T: Copy + Default>(base: u64, offset: u32) -> T {
-    let mut value = core::mem::MaybeUninit::<T>::uninit();
-    if offset == ABSENT {
-        return T::default();
-    }
-    let from = base + u64::from(offset);
-    unsafe {
-        bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from as *const _);
-        value.assume_init()
-    }
-}
-
 /// Reads a `T` through a field of the layout table, in the given way or as [`Probed`].
 macro_rules! field {
     ($base:expr, $field:ident) => {
-        $crate::kernel::read($base, $crate::globals::layout!($field))
+        <$crate::kernel::Probed as $crate::kernel::Way>::read($base, $crate::globals::layout!($field))
     };
     ($way:ident: $base:expr, $field:ident) => {
         <$way as $crate::kernel::Way>::read($base, $crate::globals::layout!($field))

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::counters::{Counters, Counting};
 use super::peers::Peer;
-use super::watching::Watching;
+use super::watching::{NO_CONTAINERS, Watching};
 use super::{Tools, counters, run_kills};
 
 /// Children that end, each of which is a signal that nobody asked for.
@@ -31,8 +31,7 @@ pub fn measure(tools: &Tools) -> Result<Vec<Cost>> {
     let _counting = Counting::start()?;
     let mut all: BTreeMap<usize, Vec<Cost>> = BTreeMap::new();
     for _ in 0..ROUNDS {
-        let oomtrace = Watching::start(&tools.oomtrace, "/nonexistent".as_ref())?;
-        oomtrace.wait_until_quiet()?;
+        let oomtrace = Watching::settled(&tools.oomtrace, NO_CONTAINERS.as_ref())?;
         let own = cost(tools, "oomtrace", || counters::of(oomtrace.pid(), "signal_generate"))?;
         drop(oomtrace);
         all.entry(0).or_default().push(own);

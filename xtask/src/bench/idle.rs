@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::Tools;
-use super::watching::Watching;
+use super::watching::{NO_CONTAINERS, Watching};
 
 /// How long nothing happens, at a time.
 pub const SECONDS: u64 = 10;
@@ -20,8 +20,7 @@ pub struct Idle {
 }
 
 pub fn measure(tools: &Tools) -> Result<Idle> {
-    let watching = Watching::start(&tools.oomtrace, "/nonexistent".as_ref())?;
-    watching.wait_until_quiet()?;
+    let watching = Watching::settled(&tools.oomtrace, NO_CONTAINERS.as_ref())?;
     let times: Vec<Idle> = (0..TIMES).map(|_| once(&watching)).collect::<Result<_>>()?;
     times.into_iter().min().context("nothing was measured")
 }

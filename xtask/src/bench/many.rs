@@ -32,8 +32,7 @@ pub fn measure(binary: &Path, containers: usize) -> Result<Row> {
     for _ in 0..STARTS {
         starts.push(Watching::start(binary, crowd.state())?.ready);
     }
-    let mut watching = Watching::start(binary, crowd.state())?;
-    watching.wait_until_quiet()?;
+    let mut watching = Watching::settled(binary, crowd.state())?;
     let (resident_kib, anonymous_kib) = (watching.status("VmRSS")?, watching.status("RssAnon")?);
     let mut times = Vec::new();
     let mut named = 0;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::counters::{self, Counters, Counting};
 use super::peers::Peer;
-use super::watching::Watching;
+use super::watching::{NO_CONTAINERS, Watching};
 use super::{Tools, run_kills};
 
 /// OOM kills, one after the other.
@@ -23,8 +23,7 @@ pub struct Cost {
 pub fn measure(tools: &Tools) -> Result<Vec<Cost>> {
     let _counting = Counting::start()?;
     let cgroup = Limited::make()?;
-    let oomtrace = Watching::start(&tools.oomtrace, "/nonexistent".as_ref())?;
-    oomtrace.wait_until_quiet()?;
+    let oomtrace = Watching::settled(&tools.oomtrace, NO_CONTAINERS.as_ref())?;
     let own = cost(tools, &cgroup, "oomtrace", || counters::of(oomtrace.pid(), "mark_victim"))?;
     drop(oomtrace);
     let peer = Peer::bpftrace(tools)?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use super::peers::Peer;
-use super::watching::Watching;
+use super::watching::{NO_CONTAINERS, Watching};
 use super::{Tools, run_kills};
 
 /// Batches.
@@ -51,8 +51,7 @@ pub fn measure(tools: &Tools) -> Result<Vec<Row>> {
 }
 
 fn oomtrace(tools: &Tools) -> Result<Row> {
-    let mut watching = Watching::start(&tools.oomtrace, "/nonexistent".as_ref())?;
-    watching.wait_until_quiet()?;
+    let mut watching = Watching::settled(&tools.oomtrace, NO_CONTAINERS.as_ref())?;
     std::thread::scope(|scope| {
         let storm = scope.spawn(|| storm(tools));
         let mut said = Said::default();

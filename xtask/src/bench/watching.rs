@@ -10,6 +10,9 @@ use anyhow::{Context as _, Result, bail};
 
 use super::crowd;
 
+/// Where no container's state is.
+pub const NO_CONTAINERS: &str = "/nonexistent";
+
 /// `oomtrace --json`, attached.
 pub struct Watching {
     child: Child,
@@ -38,6 +41,22 @@ impl Watching {
         }
         watching.ready = started.elapsed();
         Ok(watching)
+    }
+
+    /// As [`Self::start`], and asleep: it has read and asked all that it does before anything happens.
+    pub fn settled(binary: &Path, state: &Path) -> Result<Self> {
+        let watching = Self::start(binary, state)?;
+        let started = Instant::now();
+        let mut last = watching.processor_ticks()?;
+        while started.elapsed() < Duration::from_secs(120) {
+            std::thread::sleep(Duration::from_secs(1));
+            let now = watching.processor_ticks()?;
+            if now == last {
+                return Ok(watching);
+            }
+            last = now;
+        }
+        bail!("oomtrace is not quiet after two minutes")
     }
 
     pub fn line(&mut self) -> Result<String> {
@@ -72,21 +91,6 @@ impl Watching {
             rest.push(line);
         }
         Ok(rest)
-    }
-
-    /// Its processor time stands still: it has asked for all names.
-    pub fn wait_until_quiet(&self) -> Result<()> {
-        let started = Instant::now();
-        let mut last = self.processor_ticks()?;
-        while started.elapsed() < Duration::from_secs(120) {
-            std::thread::sleep(Duration::from_secs(1));
-            let now = self.processor_ticks()?;
-            if now == last {
-                return Ok(());
-            }
-            last = now;
-        }
-        bail!("oomtrace is not quiet after two minutes")
     }
 
     pub fn processor_ticks(&self) -> Result<u64> {
