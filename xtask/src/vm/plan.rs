@@ -98,9 +98,17 @@ const OF_KERNELS: [&str; 9] = [
 /// Of those, what a cgroup hierarchy can change.
 const OF_CGROUPS: [&str; 5] =
     ["host::a_kill", "host::cgroup", "oom::", "docker::a_container_over", "requester::docker_stop"];
-/// Scenarios that need systemd: units and users, and runtimes that put their containers below them.
-const UNDER_SYSTEMD: [&str; 5] =
-    ["systemd::", "podman::", "runtimes::", "requester::docker", "machine::it_runs_out_and_the_victim"];
+/// Scenarios that need systemd: units and users, and runtimes that put their containers below them; and those of daemons that
+/// live beside it on a node.
+const UNDER_SYSTEMD: [&str; 7] = [
+    "systemd::",
+    "podman::",
+    "containerd::",
+    "runtimes::",
+    "requester::docker",
+    "machine::it_runs_out_and_the_victim",
+    "machine::earlyoom",
+];
 /// The kernel that boots with systemd in every test run.
 const SYSTEMD_KERNEL: &str = "6.1";
 
