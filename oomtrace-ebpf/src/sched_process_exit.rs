@@ -27,13 +27,16 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
     let leader_code: u32 = field!(leader, task_exit_code);
     let status = if flags & SIGNAL_GROUP_EXIT != 0 { group_exit_code } else { leader_code };
     let (ns_pid, ns_level) = task::pid_in_namespace::<Probed>(leader);
-    if status & 0x7f != SIGKILL && !(ns_level > 0 && ns_pid == 1) {
-        return 0;
+    if status & 0x7f == SIGKILL || (ns_level > 0 && ns_pid == 1) {
+        capture(current, status);
     }
-    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else {
-        count_lost();
-        return 0;
-    };
+    0
+}
+
+/// A function of its own: within the program it would have every thread's end pay for the registers that it saves.
+#[inline(never)]
+fn capture(current: u64, status: u32) {
+    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count_lost() };
     let record = Record::<ExitEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
     task::fill::<Probed>(&mut event.task, current);
@@ -45,11 +48,10 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
     event.cmdline = record.section();
     event.reserved = 0;
     record.send(KIND_EXIT);
-    0
 }
 
-/// Tells the end of a process that had connected to a watched socket.
-#[inline(always)]
+/// Tells the end of a process that had connected to a watched socket. A function of its own, too.
+#[inline(never)]
 fn disconnect(leader: u64) {
     let tgid: u32 = field!(leader, task_tgid);
     let Some(client) = (unsafe { CLIENTS.get(&tgid) }).copied() else { return };

@@ -57,8 +57,9 @@ pub fn sk_data_ready(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// Records `current` as a client of the listening socket, if that is one of those watched.
-#[inline(always)]
+/// Records `current` as a client of the listening socket, if that is one of those watched. A function of its own: within the
+/// program it would have every packet pay for the registers that it saves.
+#[inline(never)]
 fn capture(listening: u64) {
     let address: u64 = field!(listening, unix_sock_addr);
     if address == 0 || layout!(unix_address_path) == ABSENT {
