@@ -5,6 +5,7 @@ mod containerd;
 mod daemons;
 mod docker;
 mod host;
+mod hostile;
 mod image;
 mod machine;
 mod oom;
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Scenario> {
         conditions::ALL,
     ]
     .into_iter()
+    .chain(hostile::ALL.iter().copied())
     .flatten()
     .map(|Scenario { name, needs, run }| Scenario { name, needs, run: *run })
     .collect()

@@ -1,0 +1,5 @@
+//! Floods of events, in which no kill may be lost unseen.
+
+use crate::Scenario;
+
+pub const ALL: &[Scenario] = &[];
