@@ -5,7 +5,7 @@
 use crate::limits::COMM_LEN;
 
 /// Version of everything in this file.
-pub const WIRE_VERSION: u16 = 6;
+pub const WIRE_VERSION: u16 = 7;
 /// The oldest version whose events mean the same: those since only added kinds, and numbers where zeroes had been.
 pub const OLDEST_WIRE_VERSION: u16 = 4;
 
@@ -177,8 +177,27 @@ pub struct SignalTail {
     pub sender_cmdline: u16,
     /// Sender's controlling terminal, NUL-terminated.
     pub sender_tty: u16,
+    /// An [`Origin`]; empty to version 6.
+    pub origin: u16,
     /// Zero.
-    pub reserved: [u16; 2],
+    pub reserved: u16,
+}
+
+/// What tells apart the ways in which a signal can have been made, besides the stack.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// `si_pid` and `si_uid` of a real `siginfo`, or what lies in their place; else 0. The kernel itself writes them for kill(2) and
+    /// tgkill(2): the sender's own pid in its own pid namespace, 0 from outside the victim's, and the sender's uid in the
+    /// victim's user namespace (kernel/signal.c, `send_signal`, 5.4 to 7.3).
+    pub si_pid: u32,
+    pub si_uid: u32,
+    /// The victim's hard `RLIMIT_CPU` in seconds; `u64::MAX` = none, or not known.
+    pub cpu_limit: u64,
+    /// The victim's hard `RLIMIT_RTTIME` in microseconds, likewise.
+    pub rttime_limit: u64,
+    /// `signal_struct.cputimer`: the CPU time that the kernel compares with `RLIMIT_CPU`, user and system, in nanoseconds.
+    pub cpu_used: [u64; 2],
 }
 
 /// A signal that the kernel generated for a process (`signal:signal_generate`).
@@ -429,6 +448,7 @@ const _: () = {
     assert!(size_of::<TaskInfo>() == 12 * 4 + 2 * 8 + 2 * 16 + COMM_LEN);
     assert!(size_of::<Ancestor>() == 16 + COMM_LEN);
     assert!(size_of::<SignalTail>() == 24);
+    assert!(size_of::<Origin>() == 8 + 4 * 8);
     assert!(size_of::<SignalEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 24);
     assert!(size_of::<MemcgLevel>() == 64);
     assert!(size_of::<ExitEvent>() == 16 + size_of::<TaskInfo>() + 8);

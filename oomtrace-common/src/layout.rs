@@ -79,6 +79,10 @@ layout! {
     signal_tty,
     /// `signal.pids[PIDTYPE_PGID]`
     signal_pgrp,
+    /// `signal.rlim`
+    signal_rlim,
+    /// `signal.cputimer`
+    signal_cputimer,
     /// `sighand_struct.action`, and `sizeof(struct k_sigaction)`
     sighand_action,
     k_sigaction_size,

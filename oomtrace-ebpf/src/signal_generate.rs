@@ -22,7 +22,7 @@ use oomtrace_common::{
 
 use crate::{
     globals::{LAST_KILLED, SIGNAL_SCRATCH, settings},
-    kernel::{Probed, Typed, Way, cgroup, field, mm, path, task},
+    kernel::{Probed, Typed, Way, cgroup, field, mm, origin, path, task},
     mark_victim,
     record::{Record, count_lost},
 };
@@ -129,6 +129,9 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
     let current = current();
     task::fill::<W>(&mut event.sender, current);
     push_sections::<W>(ctx, &record, victim, current);
+    origin::push(&record, info, victim);
+    event.tail.origin = record.section();
+    event.tail.reserved = 0;
     if is_kernels_kill(&record) && mark_victim::lacks_task() {
         // A full map only loses the counters of one victim; mark_victim then says FLAG_NO_TASK.
         let _: Result<(), i32> = LAST_KILLED.insert(bpf_get_current_pid_tgid(), victim, 0);
@@ -168,7 +171,6 @@ fn push_sections<W: Way>(ctx: &RawTracePointContext, record: &Record<SignalEvent
     event.tail.sender_cmdline = record.section();
     task::push_tty::<W, _>(record, sender);
     event.tail.sender_tty = record.section();
-    event.tail.reserved = [0; 2];
 }
 
 /// Appends the kernel stack.

@@ -4,6 +4,7 @@
 pub mod cgroup;
 pub mod memcg;
 pub mod mm;
+pub mod origin;
 pub mod path;
 pub mod task;
 

@@ -7,8 +7,8 @@ use oomtrace_common::event::{
 };
 
 use super::event::{
-    Ancestor, CgroupChange, Cmdline, Connect, Constraint, Deliver, Disconnect, Disposition, Event, Exit, Info,
-    MarkVictim, MemcgLevel, OomChoice, Outcome, ProcessKey, Signal, Task,
+    Ancestor, CgroupChange, Claimed, Cmdline, Connect, Constraint, Cpu, Deliver, Disconnect, Disposition, Event, Exit,
+    Info, MarkVictim, MemcgLevel, OomChoice, Outcome, ProcessKey, Signal, Task,
 };
 
 /// Why bytes are not an event.
@@ -69,7 +69,7 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
     for len in &mut lens {
         *len = at.try_get_u16_ne()?;
     }
-    let [ancestors, stack, v_cgroup, v_memory, s_cgroup, s_memory, v_exe, s_exe, cmdline, tty, ..] = lens;
+    let [ancestors, stack, v_cgroup, v_memory, s_cgroup, s_memory, v_exe, s_exe, cmdline, tty, origin, ..] = lens;
     let mut ancestors = section(at, ancestors)?;
     let mut stack = section(at, stack)?;
     set_paths(&mut victim, section(at, v_cgroup)?, section(at, v_memory)?);
@@ -78,6 +78,10 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
     sender.exe = path(section(at, s_exe)?);
     let cmdline = section(at, cmdline)?;
     let tty = section(at, tty)?;
+    let (claimed, cpu) = match section(at, origin)? {
+        [] => (None, None),
+        mut section => self::origin(&mut section).map(|(claimed, cpu)| (Some(claimed), Some(cpu)))?,
+    };
     Ok(Signal {
         at: header.boot_ns,
         number,
@@ -86,6 +90,8 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
             wire::INFO_KERNEL => Info::Kernel,
             _ => Info::Real(si_code),
         },
+        claimed: claimed.filter(|_| !matches!(info, wire::INFO_NONE | wire::INFO_KERNEL)),
+        cpu,
         group,
         outcome: match result {
             wire::RESULT_DELIVERED => Outcome::Delivered,
@@ -111,6 +117,17 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
         symbols: Vec::new(),
         truncated: header.flags & FLAG_TRUNCATED != 0,
     })
+}
+
+fn origin(at: &mut &[u8]) -> Result<(Claimed, Cpu), DecodeError> {
+    let (pid, uid) = (at.try_get_u32_ne()?, at.try_get_u32_ne()?);
+    let mut limit = || -> Result<Option<u64>, DecodeError> {
+        // RLIM_INFINITY
+        Ok(Some(at.try_get_u64_ne()?).filter(|limit| *limit != u64::MAX))
+    };
+    let (limit_s, rttime_limit_us) = (limit()?, limit()?);
+    let used_ns = at.try_get_u64_ne()?.saturating_add(at.try_get_u64_ne()?);
+    Ok((Claimed { pid, uid }, Cpu { limit_s, rttime_limit_us, used_ns }))
 }
 
 fn cgroup_change(at: &mut &[u8], header: wire::Header) -> Result<CgroupChange, DecodeError> {

@@ -95,6 +95,25 @@ pub enum Info {
     Real(i32),
 }
 
+/// `si_pid` and `si_uid`: whoever made the siginfo wrote them, which the kernel does for kill(2) and tgkill(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// In the sender's innermost pid namespace; 0 from outside the victim's.
+    pub pid: u32,
+    /// In the victim's user namespace.
+    pub uid: u32,
+}
+
+/// A process's hard limits of CPU time, none = no limit, and the time that the kernel compares with the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cpu {
+    /// `RLIMIT_CPU`.
+    pub limit_s: Option<u64>,
+    /// `RLIMIT_RTTIME`: without a sleep, of a thread that runs in real time.
+    pub rttime_limit_us: Option<u64>,
+    pub used_ns: u64,
+}
+
 /// What became of a signal at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -174,6 +193,10 @@ pub struct Signal {
     pub at: BootNs,
     pub number: u32,
     pub info: Info,
+    /// Who a real `siginfo` says it is from; none when there is none, and in events from before it was recorded.
+    pub claimed: Option<Claimed>,
+    /// What the victim may and did use of processors; none in events from before it was recorded.
+    pub cpu: Option<Cpu>,
     /// Sent to the thread group, not to one thread.
     pub group: bool,
     pub outcome: Outcome,

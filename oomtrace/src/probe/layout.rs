@@ -62,6 +62,8 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("signal_live", "signal_struct", &["live"]),
     ("signal_oom_score_adj", "signal_struct", &["oom_score_adj"]),
     ("signal_tty", "signal_struct", &["tty"]),
+    ("signal_rlim", "signal_struct", &["rlim"]),
+    ("signal_cputimer", "signal_struct", &["cputimer"]),
     ("sighand_action", "sighand_struct", &["action"]),
     ("k_sigaction_handler", "k_sigaction", &["sa.sa_handler"]),
     ("tty_name", "tty_struct", &["name"]),
@@ -149,6 +151,7 @@ const COSTS: &[(&[&str], &str)] = &[
         "whether a process had a handler for the signal that it was stopped with",
     ),
     (&["signal_pgrp"], "process groups"),
+    (&["signal_rlim", "signal_cputimer"], "which limit of CPU time was used up (RLIMIT_CPU or RLIMIT_RTTIME)"),
     (&["signal_tty", "tty_name"], "the sender's terminal"),
     (
         &[

@@ -33,6 +33,8 @@ pub fn signal(sender: u32, victim: u32) -> Signal {
         at: 1_000_000_000,
         number: 9,
         info: Info::Real(0),
+        claimed: None,
+        cpu: None,
         group: true,
         outcome: Outcome::Delivered,
         preceding: false,

@@ -95,6 +95,26 @@ fn a_signal_is_read_field_by_field() {
 }
 
 #[test]
+fn what_the_siginfo_claims_and_the_limits_allow_is_there_since_it_is_recorded() {
+    let before = signal(&signal_bytes());
+    assert_eq!((before.claimed, before.cpu), (None, None));
+    let since = |info: u32| {
+        let mut bytes = Bytes::header(KIND_SIGNAL, 0);
+        for value in [9, info, 0, 0, 0, 0] {
+            bytes.u32(value);
+        }
+        bytes.task(20, 2, 4).task(10, 0, 4).lens(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 40]);
+        bytes.u32(7).u32(1000).u64(60).u64(u64::MAX).u64(3).u64(4);
+        signal(&bytes.0)
+    };
+    let signal = since(wire::INFO_REAL);
+    assert_eq!(signal.claimed, Some(Claimed { pid: 7, uid: 1000 }));
+    assert_eq!(signal.cpu, Some(Cpu { limit_s: Some(60), rttime_limit_us: None, used_ns: 7 }));
+    // There is no siginfo to claim anything.
+    assert_eq!(since(wire::INFO_KERNEL).claimed, None);
+}
+
+#[test]
 fn on_one_hierarchy_the_memory_cgroup_is_a_part_of_the_path() {
     let mut bytes = Bytes::header(KIND_SIGNAL, 0);
     for value in [9, 1, 0, 1, 0, 0] {
