@@ -36,6 +36,14 @@ pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
             vec![advice("find out why the parent ended", "the victim had asked to die with it (PR_SET_PDEATHSIG)")]
         }
         Cause::RlimitCpu => vec![advice("raise RLIMIT_CPU (ulimit -t)", "the hard limit of CPU seconds was used up")],
+        Cause::RlimitRttime => vec![advice(
+            "raise RLIMIT_RTTIME (prlimit --rttime, LimitRTTIME=), or have the thread sleep in between",
+            "a thread with a real-time policy ran for longer than the hard limit without a blocking call",
+        )],
+        Cause::Timer => vec![advice(
+            "look for timer_create in the victim's own code",
+            "the kernel keeps no trace of who else could have set it: only a process itself can, for itself",
+        )],
         Cause::UserspaceOomKiller => vec![advice(
             "look at the memory of the whole machine or slice, and at the daemon's thresholds",
             "the daemon kills before the kernel would have to",
@@ -95,8 +103,11 @@ fn same_container(incident: &Incident) -> Advice {
         );
     }
     let why = "the kill came from inside the container; neither the kernel nor the runtime was involved";
-    match incident.sender.process.as_ref().and_then(manager) {
-        Some((name, limit)) => advice(&format!("read {name}'s own log, and look at {limit}: this is no OOM kill"), why),
+    match manager(incident) {
+        Some((name, limit)) => advice(
+            &format!("read the log of its parent, by its looks {name}, and look at {limit}: this is no OOM kill"),
+            why,
+        ),
         None => advice("read the sender's own log: its time-out or health check decided this", why),
     }
 }

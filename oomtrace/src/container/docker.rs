@@ -24,6 +24,9 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// An answer about 1,000 containers with many labels stays below this.
 const MAX_BODY: usize = 8 << 20;
 
+/// What Docker gives a container to stop in when nothing else is said (container/container.go, 20.10).
+const STOP_TIMEOUT_S: u64 = 10;
+
 /// How a container is, or ended, as Docker has it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -93,6 +96,9 @@ impl Docker {
             init_pid,
             limits: Some(host.limits()),
             restart_policy: host.restart_policy.and_then(|policy| policy.describe()),
+            stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
+            // A negative one waits for ever.
+            stop_timeout_s: config.stop_timeout.map_or(Some(STOP_TIMEOUT_S), |seconds| u64::try_from(seconds).ok()),
             ..Metadata::default()
         }
         .bounded())
@@ -309,6 +315,8 @@ impl RestartPolicy {
 struct Config {
     image: Option<String>,
     labels: Option<BTreeMap<String, String>>,
+    stop_signal: Option<String>,
+    stop_timeout: Option<i64>,
 }
 
 #[derive(Deserialize)]

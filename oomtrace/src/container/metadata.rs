@@ -25,6 +25,12 @@ pub struct Metadata {
     pub limits: Option<Limits>,
     /// As the runtime writes it: `always`, `on-failure:3`.
     pub restart_policy: Option<String>,
+    /// The signal that it is stopped by, as the runtime has it.
+    #[serde(default)]
+    pub stop_signal: Option<String>,
+    /// How long it has after that, in seconds.
+    #[serde(default)]
+    pub stop_timeout_s: Option<u64>,
     /// Labels were left out because there were too many.
     pub cut: bool,
 }
@@ -53,6 +59,7 @@ impl Metadata {
             &mut self.name,
             &mut self.image,
             &mut self.restart_policy,
+            &mut self.stop_signal,
             &mut self.pod.name,
             &mut self.pod.namespace,
             &mut self.pod.uid,
@@ -94,6 +101,8 @@ impl Metadata {
             },
             limits: self.limits.or(other.limits),
             restart_policy: self.restart_policy.or(other.restart_policy),
+            stop_signal: self.stop_signal.or(other.stop_signal),
+            stop_timeout_s: self.stop_timeout_s.or(other.stop_timeout_s),
             cut: self.cut || other.cut,
         }
     }
@@ -108,6 +117,8 @@ impl Metadata {
         container.labels.clone_from(&self.labels);
         container.limits.clone_from(&self.limits);
         container.restart_policy.clone_from(&self.restart_policy);
+        container.stop_signal.clone_from(&self.stop_signal);
+        container.stop_timeout_s = self.stop_timeout_s;
         if !self.pod.is_empty() || container.pod.is_some() {
             let pod: &mut Pod = container.pod.get_or_insert_default();
             pod.name.clone_from(&self.pod.name);

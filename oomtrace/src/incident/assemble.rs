@@ -3,11 +3,11 @@
 use super::asking::{self, Connections};
 use super::correlate::{Earlier, Ending, Episode, Kill};
 use super::model::{
-    Asking, Attribution, Collateral, Container, Evidence, Exit, Incident, InitEnd, InitKilled, Login, Preceding,
-    Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source, Victim,
+    Asking, Attribution, Collateral, Confidence, Container, Evidence, Exit, Incident, InitEnd, InitKilled, Login,
+    Preceding, Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source, Victim,
 };
-use super::oom;
-use super::path::{is_at_fork, is_by_process};
+use super::path::{Path, is_at_fork, is_by_process};
+use super::{oom, text};
 use crate::container::naming::Places;
 use crate::container::placement::{ContainerPlace, Placement};
 use crate::facts::Facts;
@@ -91,18 +91,23 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     }
     let symbols = signal.as_ref().map(|s| s.symbols.as_slice()).unwrap_or_default();
     match &signal {
-        Some(signal) if !signal.stack.is_empty() && symbols.is_empty() => {
+        Some(signal) if symbols.is_empty() => {
+            let what =
+                if signal.stack.is_empty() { "the kernel stack" } else { "the names of kernel functions (kallsyms)" };
             gaps.attribution
-                .push("the names of kernel functions (kallsyms): the path is inferred from siginfo".to_owned());
-        }
-        Some(signal) if signal.stack.is_empty() => {
-            gaps.attribution.push("the kernel stack: the path is inferred from siginfo".to_owned());
+                .push(format!("{what}: the path is inferred from siginfo{}", bystander(signal, path, context)));
         }
         Some(signal) if signal.truncated => {
             gaps.detail.push("parts that did not fit into the event (paths or ancestors)".to_owned());
         }
         Some(_) => {}
         None => gaps.attribution.push("the SIGKILL itself (signal_generate is not attached)".to_owned()),
+    }
+    if path.is_some_and(|p| p.path == SignalPath::RlimitCpu && p.seen_on_stack && p.confidence != Confidence::Certain) {
+        gaps.attribution.push(
+            "which limit of processor time it was: one part of the kernel kills by RLIMIT_CPU and by RLIMIT_RTTIME"
+                .to_owned(),
+        );
     }
     let facts = oom::Facts { choice: choice.as_ref(), mark: mark.as_ref(), symbols, placement: &victim_place.1 };
     let group = collateral.iter().any(|(role, _)| *role == Role::OomGroup);
@@ -116,7 +121,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         InitEnd { init, killed, status: init_ending.map(|ending| ending.status) }
     });
 
-    let noted = oomd_says(signal.as_ref(), context).into_iter().collect();
+    let noted = oomd_says(signal.as_ref(), context).into_iter().chain(notifier(signal.as_ref(), path)).collect();
 
     let places = Places { victim: victim_place.1.container, sender: sender_place };
     let mut incident = Incident {
@@ -131,7 +136,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         sender,
         requester: None,
         trigger,
-        signal: describe_signal(signal.as_ref(), path.map(|p| p.path)),
+        signal: describe_signal(signal.as_ref(), path),
         preceding: preceding.iter().map(|p| describe_preceding(p, at, context)).collect(),
         oom,
         memory,
@@ -252,6 +257,18 @@ fn kernel_sender() -> Sender {
     Sender { kind: SenderKind::Kernel, process: None, ancestors: Vec::new(), container: None, unit: None, login: None }
 }
 
+/// A siginfo that any process may write by hand, and none of whose senders the kernel names: whoever ran may be the one that did.
+fn bystander(signal: &Signal, path: Option<Path>, context: &mut Context<'_>) -> String {
+    let by_kernel = path.is_none_or(|path| !is_by_process(path.path, signal.info));
+    match signal.info {
+        Info::Real(code) if code < 0 && by_kernel => {
+            let running = text::process(&describe(&signal.sender, context));
+            format!(", which {running} may have written itself (rt_sigqueueinfo), or may just have been running")
+        }
+        _ => String::new(),
+    }
+}
+
 /// Who generated the signal: a process, when it was a system call or a write of its own; else the kernel.
 fn describe_sender(
     signal: &Signal,
@@ -306,7 +323,7 @@ pub(super) fn describe_ancestors(ancestors: &[Ancestor], context: &mut Context<'
     ancestors.iter().map(describe).collect()
 }
 
-fn describe_signal(signal: Option<&Signal>, path: Option<SignalPath>) -> SignalModel {
+fn describe_signal(signal: Option<&Signal>, path: Option<Path>) -> SignalModel {
     let number = signal.map_or(SIGKILL, |s| s.number);
     SignalModel {
         number,
@@ -316,7 +333,8 @@ fn describe_signal(signal: Option<&Signal>, path: Option<SignalPath>) -> SignalM
             Info::None | Info::Kernel => None,
         }),
         group: signal.is_none_or(|s| s.group),
-        path,
+        path: path.map(|path| path.path),
+        path_confidence: path.map(|path| path.confidence),
         kernel_stack: signal.map(|s| s.symbols.clone()).unwrap_or_default(),
     }
 }
@@ -343,6 +361,16 @@ fn describe_collateral(role: Role, kill: &Kill, context: &mut Context<'_>) -> Op
     let task = kill.signal.as_ref().map(|s| &s.victim)?;
     let process = describe_killed(task, kill.cmdline.as_ref(), context);
     Some(Collateral { process, role })
+}
+
+/// Whoever sent a message to a queue whose receiver had asked for SIGKILL as its notification has nothing to do with that.
+fn notifier(signal: Option<&Signal>, path: Option<Path>) -> Option<Evidence> {
+    let signal = signal?;
+    path.filter(|path| path.path == SignalPath::MessageQueue && path.seen_on_stack)?;
+    let Task { comm, key, .. } = &signal.sender;
+    let fact =
+        format!("{comm}[{}] sent a message to a queue, of which the victim had asked to be notified so", key.pid);
+    Some(Evidence { fact, source: Source::Kernel })
 }
 
 /// systemd-oomd writes on a cgroup that it killed there: that speaks for it as the sender.

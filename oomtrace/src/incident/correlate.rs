@@ -17,12 +17,11 @@
 //!   dying already.
 //! - Everything is keyed by thread group and its start time, never by thread.
 
+mod earlier;
 mod episode;
 mod open;
 mod recent;
 mod rules;
-
-use std::collections::VecDeque;
 
 use super::model::{Role, SignalPath};
 use super::path::{self, Path, Reach};
@@ -30,6 +29,7 @@ use crate::node::signals::SIGKILL;
 use crate::probe::event::{
     BootNs, CgroupKey, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, Outcome, ProcessKey, Signal, Task,
 };
+use earlier::EarlierSignals;
 pub use episode::{Earlier, Ending, Episode, Kill};
 use open::{Open, OpenSet};
 use recent::Recent;
@@ -60,10 +60,6 @@ const INIT_NS: BootNs = 12_000_000;
 
 /// Killed processes remembered, so that a second SIGKILL for one of them is no second incident.
 const KILLED: usize = 4096;
-/// Processes whose stop signals are remembered.
-const PRECEDED: usize = 512;
-/// Stop signals remembered for one process, the latest.
-const PRECEDING_PER_PROCESS: usize = 4;
 /// Inits of pid namespaces whose end is remembered.
 const INITS: usize = 256;
 
@@ -80,7 +76,7 @@ pub struct Hooks {
 pub struct Correlator {
     hooks: Hooks,
     open: OpenSet,
-    preceding: Recent<VecDeque<Signal>>,
+    earlier: EarlierSignals,
     /// Kept whole only for the inits of pid namespaces: their end explains the sweep that follows.
     killed: Recent<Option<Box<Earlier>>>,
     /// How inits of pid namespaces ended.
@@ -95,7 +91,7 @@ impl Correlator {
         Self {
             hooks,
             open: OpenSet::default(),
-            preceding: Recent::new(PRECEDED),
+            earlier: EarlierSignals::default(),
             killed: Recent::new(KILLED),
             ended: Recent::new(INITS),
             choice: None,
@@ -146,7 +142,7 @@ impl Correlator {
                 let path = path::classify(&signal);
                 done.push(Episode::of(Kill::by(signal.clone(), path)));
             }
-            self.remember(signal);
+            self.earlier.insert(signal);
             return;
         }
         if !is_kill(&signal) || self.killed.get(&key).is_some() {
@@ -157,16 +153,6 @@ impl Correlator {
         let earlier = signal.victim.is_namespace_init().then(|| Box::new(Earlier { signal: signal.clone(), path }));
         self.killed.insert(key, earlier);
         self.kill(signal, path, done);
-    }
-
-    /// Keeps a signal that may turn out to have come before a kill, without the parts that only a kill needs.
-    fn remember(&mut self, mut signal: Signal) {
-        (signal.stack, signal.symbols) = (Vec::new(), Vec::new());
-        let signals = self.preceding.entry(signal.victim.key);
-        if signals.len() == PRECEDING_PER_PROCESS {
-            signals.pop_front();
-        }
-        signals.push_back(signal);
     }
 
     /// A signal that ends its victim: part of an open episode, or a new one.
@@ -207,9 +193,7 @@ impl Correlator {
             episode.init_killed_by = self.killed.get(&sender).cloned().flatten();
             episode.init_ending = self.ended.get(&sender).copied();
         }
-        if self.preceding.get(&victim).is_some() {
-            episode.preceding = self.preceding.remove(&victim).unwrap_or_default().into();
-        }
+        episode.preceding = self.earlier.take(victim, at);
         let until = at.saturating_add(wait);
         let exit_by = if self.hooks.process_exit { at.saturating_add(EXIT_NS) } else { 0 };
         if until.max(exit_by) > at {
@@ -269,6 +253,8 @@ impl Correlator {
             self.open.split(key, mark, until);
             return;
         }
+        // The choice was of one that was dying already: it says nothing of what this context may do later.
+        self.choice.take_if(|choice| choice.trigger_tid == mark.trigger.tid);
         log::debug!("mark_victim for thread {} without a SIGKILL: it was dying already", mark.victim_tid);
     }
 

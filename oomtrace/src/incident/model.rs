@@ -175,6 +175,9 @@ pub enum Cause {
     PidNamespaceExit,
     ParentExit,
     RlimitCpu,
+    RlimitRttime,
+    /// A timer that the victim had set for itself.
+    Timer,
     Ptrace,
     BpfProgram,
     OtherKernel,
@@ -316,6 +319,12 @@ pub struct Container {
     /// As its runtime writes it: `always`, `on-failure:3`.
     #[serde(default)]
     pub restart_policy: Option<String>,
+    /// The signal that its runtime stops it by, as that has it; null: SIGTERM, or not known.
+    #[serde(default)]
+    pub stop_signal: Option<String>,
+    /// How long its runtime then waits before it kills, in seconds, unless whoever asks says otherwise; null: not known.
+    #[serde(default)]
+    pub stop_timeout_s: Option<u64>,
     /// The container that this one runs in: Docker in Docker, kind.
     #[serde(default)]
     pub outer: Option<Box<Container>>,
@@ -394,6 +403,9 @@ pub struct Signal {
     pub path: Option<SignalPath>,
     /// Functions, innermost first.
     pub kernel_stack: Vec<String>,
+    /// For the judge only: how sure the path is; null = no signal was seen.
+    #[serde(skip)]
+    pub path_confidence: Option<Confidence>,
 }
 
 /// The way a signal took through the kernel.
@@ -414,6 +426,13 @@ pub enum SignalPath {
     Ptrace,
     PidfdAutokill,
     RlimitCpu,
+    RlimitRttime,
+    /// timer_create(2), any clock.
+    PosixTimer,
+    /// mq_notify(3).
+    MessageQueue,
+    /// F_SETSIG of fcntl(2), or a USB device.
+    AsyncIo,
     Sysrq,
     BpfSendSignal,
     ForceSignal,

@@ -27,7 +27,7 @@ pub enum Basis {
 
 /// The function is on the stack, or a part of it that the compiler split off (`oom_kill_process.cold`).
 fn is_on_stack(symbols: &[String], name: &str) -> bool {
-    symbols.iter().any(|symbol| path::is(symbol, name))
+    path::own(symbols).iter().any(|symbol| path::is(symbol, name))
 }
 
 /// What ran out, by the stack, else by whether a counter is full.

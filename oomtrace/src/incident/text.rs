@@ -2,7 +2,7 @@
 
 use crate::node::signals;
 
-use super::model::{Cause, Incident, LimitLevel, LimitOwner, Process, SignalPath};
+use super::model::{Cause, Confidence, Incident, LimitLevel, LimitOwner, Process, SignalPath};
 
 /// `nginx[22490]`.
 #[must_use]
@@ -83,6 +83,10 @@ pub fn path_name(path: SignalPath) -> &'static str {
         SignalPath::Ptrace => "ptrace",
         SignalPath::PidfdAutokill => "pidfd_autokill",
         SignalPath::RlimitCpu => "rlimit_cpu",
+        SignalPath::RlimitRttime => "rlimit_rttime",
+        SignalPath::PosixTimer => "posix_timer",
+        SignalPath::MessageQueue => "message_queue",
+        SignalPath::AsyncIo => "async_io",
         SignalPath::Sysrq => "sysrq",
         SignalPath::BpfSendSignal => "bpf_send_signal",
         SignalPath::ForceSignal => "force_signal",
@@ -150,7 +154,7 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
         }
         Cause::UserspaceOomKiller => format!("{victim} was killed by the out-of-memory daemon {sender}."),
         Cause::RuntimeKill => {
-            format!("{victim} was killed by the container runtime ({sender}), without a stop signal before.")
+            format!("{victim} was killed by the container runtime ({sender}){}.", unasked(incident))
         }
         Cause::RuntimeStopTimeout => {
             let stop = super::super::verdict::judge::stop_request(incident);
@@ -172,13 +176,56 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
         Cause::PidNamespaceExit => format!("{victim} was killed by the kernel because {}.", init_ended(incident)),
         Cause::ParentExit => format!("{victim} was killed by the kernel because its parent ended (PR_SET_PDEATHSIG)."),
         Cause::RlimitCpu => format!("{victim} was killed by the kernel because it used up its CPU time (RLIMIT_CPU)."),
+        Cause::RlimitRttime => format!(
+            "{victim} was killed by the kernel because it ran in real time for too long without a pause (RLIMIT_RTTIME)."
+        ),
+        Cause::Timer => format!("{victim} was killed by a timer that it had set for itself (timer_create)."),
         Cause::Ptrace => format!("{victim} was killed through ptrace by its tracer."),
         Cause::BpfProgram => format!("{victim} was killed by a BPF program (bpf_send_signal)."),
-        Cause::OtherKernel => {
-            let path = incident.signal.path.map_or("unknown", path_name);
-            format!("{victim} was killed by the kernel (path {path}).")
-        }
+        Cause::OtherKernel => match kernel_part(incident) {
+            Some(part) => format!("{victim} was killed by the kernel: {part}."),
+            None => {
+                let path = incident.signal.path.map_or("unknown", path_name);
+                format!("{victim} was killed by the kernel (path {path}).")
+            }
+        },
     }
+}
+
+/// `, without a stop signal before`; nothing when there was one that does not explain the kill.
+#[must_use]
+pub fn unasked(incident: &Incident) -> &'static str {
+    let asked = incident.preceding.iter().any(|p| super::super::verdict::judge::is_stop_signal(incident, p.signal));
+    if asked { "" } else { ", without a stop signal before" }
+}
+
+/// Which part of the kernel it was, where that has no cause of its own.
+#[must_use]
+pub fn kernel_part(incident: &Incident) -> Option<&'static str> {
+    match incident.signal.path? {
+        SignalPath::MessageQueue => {
+            return Some("it had asked to be notified of a message by SIGKILL (mq_notify)");
+        }
+        SignalPath::AsyncIo => {
+            return Some(
+                "a file descriptor was set to send SIGKILL to it when there is something to read or write (F_SETSIG)",
+            );
+        }
+        SignalPath::PidfdAutokill => {
+            return Some("the last descriptor was closed that it was to live for (CLONE_PIDFD_AUTOKILL)");
+        }
+        SignalPath::OtherKernel if incident.signal.path_confidence == Some(Confidence::Certain) => {}
+        _ => return None,
+    }
+    const PARTS: [(&str, &str); 5] = [
+        ("aa_audit", "AppArmor's profile says so"),
+        ("__do_SAK", "the secure attention key ends what uses its terminal"),
+        ("kill_procs", "memory that it uses is broken"),
+        ("reboot_pid_ns", "a process in its pid namespace asked for a reboot"),
+        ("do_notify_parent", "a child of it ended, whose exit signal it had chosen to be SIGKILL (clone)"),
+    ];
+    let own = super::path::own(&incident.signal.kernel_stack);
+    PARTS.iter().find(|(function, _)| own.iter().any(|symbol| super::path::is(symbol, function))).map(|(_, part)| *part)
 }
 
 /// Why a pid namespace was swept: `the init of its pid namespace, sh[7], had been killed by runc[9]`.

@@ -1,6 +1,6 @@
 //! Kernel symbols: addresses in a stack to function names, from `/proc/kallsyms`.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 /// The kernel's functions, by address. About 2 MiB for 100,000 of them: names lie in one string.
@@ -14,6 +14,41 @@ pub struct Symbols {
 /// How the functions begin that a tracepoint calls before it reaches a BPF program (kernel/trace/bpf_trace.c and
 /// include/linux/tracepoint.h, 5.4 to 7.3).
 const TRACING: [&str; 4] = ["bpf_", "__bpf_trace_", "__traceiter_", "trace_call_bpf"];
+
+/// Where the kernel shows its functions.
+pub const PATH: &str = "/proc/kallsyms";
+/// The first function comes within this many bytes, after some hundred variables.
+const FIRST: u64 = 1 << 18;
+
+/// What it costs that this process is shown no addresses; none when it is. It looks at the first function only, which takes no time.
+#[must_use]
+pub fn missing(path: &Path) -> Option<String> {
+    let shown = std::fs::File::open(path).and_then(|file| shows_addresses(BufReader::new(file.take(FIRST))));
+    let why = match shown {
+        Ok(true) => return None,
+        Ok(false) => "hidden by kernel.kptr_restrict, or for want of CAP_SYSLOG".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Some(format!(
+        "the names of kernel functions ({}: {why}), and with them the path that a signal took: it is inferred from siginfo, and a \
+         verdict is only possible where that does not name the sender",
+        path.display()
+    ))
+}
+
+/// The first function has an address. A variable's may be 0.
+fn shows_addresses(mut lines: impl BufRead) -> io::Result<bool> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if lines.read_until(b'\n', &mut line)? == 0 {
+            return Ok(false);
+        }
+        if let Some((address, _)) = function(&line) {
+            return Ok(address != 0);
+        }
+    }
+}
 
 /// Why there are no symbols.
 #[derive(Debug, thiserror::Error)]
@@ -91,14 +126,19 @@ impl Symbols {
     }
 }
 
-/// `ffffffff81000000 T name [module]`: the address and name of a function that has an address.
+/// The address and name of a function that has an address.
 fn parse_line(line: &[u8]) -> Option<(u64, &str)> {
+    function(line).filter(|(address, _)| *address != 0)
+}
+
+/// `ffffffff81000000 T name [module]`: the address and name of a function, the address 0 when it is hidden.
+fn function(line: &[u8]) -> Option<(u64, &str)> {
     let line = std::str::from_utf8(line).ok()?;
     let mut words = line.split_ascii_whitespace();
     let address = u64::from_str_radix(words.next()?, 16).ok()?;
     let kind = words.next()?;
     let name = words.next()?;
-    (address != 0 && matches!(kind, "t" | "T" | "w" | "W")).then_some((address, name))
+    matches!(kind, "t" | "T" | "w" | "W").then_some((address, name))
 }
 
 #[cfg(test)]
@@ -129,6 +169,20 @@ mod tests {
         assert_eq!(Symbols::parse(TEXT.as_bytes()).unwrap().len(), 4);
         let hidden = "0000000000000000 T _text\n0000000000000000 T kill_pid_info\n";
         assert!(Symbols::parse(hidden.as_bytes()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn hidden_addresses_are_known_by_the_first_function() {
+        for (text, shown) in [
+            ("0000000000000000 A fixed_percpu_data\nffffffff81000000 T _text\n", true),
+            ("0000000000000000 A fixed_percpu_data\n0000000000000000 T _text\n", false),
+            ("", false),
+        ] {
+            assert_eq!(shows_addresses(text.as_bytes()).unwrap(), shown, "{text:?}");
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let missing = missing(file.path()).unwrap();
+        assert!(missing.contains("CAP_SYSLOG") && missing.contains("only possible"), "{missing}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::attach::{Attacher, chain};
 use super::attach_types::AttachTypes;
 use super::btf::{Btf, BtfError};
 use super::hook::{Absent, Hook};
+use super::kallsyms;
 use super::layout::{KernelLayout, MarkVictimArg};
 use super::requirements::{self, RequirementError};
 use super::ring::Records;
@@ -107,6 +108,7 @@ impl Probe {
         drop(btf_bytes);
         raise_memlock();
         let mut missing = layout.missing();
+        missing.extend(kallsyms::missing(Path::new(kallsyms::PATH)));
         let mut ebpf = open(loader, &layout, options)?;
         let (needed, unneeded): (Vec<Hook>, Vec<Hook>) =
             Hook::ALL.into_iter().partition(|hook| is_needed(&layout, *hook));

@@ -2,7 +2,8 @@
 
 use super::senders::{elevation, manager};
 use crate::incident::model::{
-    Cause, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, SignalPath, Source,
+    Cause, Confidence, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, SignalPath,
+    Source,
 };
 use crate::incident::text;
 
@@ -20,7 +21,14 @@ pub fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
         let seen = !incident.signal.kernel_stack.is_empty();
         facts.kernel(match (seen, path) {
             (true, SignalPath::OtherKernel) => {
-                "the kernel stack shows no system call, and no other path known".to_owned()
+                let part = text::kernel_part(incident).map(|part| format!(": {part}"));
+                part.map_or_else(
+                    || "the kernel stack shows no system call, and no other path known".to_owned(),
+                    |part| format!("the kernel stack shows what sent it{part}"),
+                )
+            }
+            (false, _) if incident.signal.path_confidence == Some(Confidence::Certain) => {
+                "siginfo has the sender's own pid and user, which the kernel wrote there".to_owned()
             }
             (true, path) => format!("the kernel stack shows the path {}", text::path_name(path)),
             (false, path) => format!("siginfo suggests the path {}", text::path_name(path)),
@@ -135,8 +143,8 @@ impl Facts {
         if Some(sender.pid) == incident.victim.process.ppid {
             self.kernel(format!("{} is the victim's parent", text::process(sender)));
         }
-        if let Some((name, limit)) = manager(sender) {
-            self.kernel(format!("the sender is {name}, which ends its processes by {limit}"));
+        if let Some((name, limit)) = manager(incident) {
+            self.kernel(format!("the sender looks like {name}, which ends its processes by {limit}"));
         }
         if let Some(elevation) = elevation(&incident.sender) {
             self.add(Source::Procfs, format!("the sender runs {elevation}"));

@@ -5,10 +5,10 @@
 //! | `oom_container_limit`, `oom_pod_limit`, `oom_unit_limit`, `oom_slice_limit` | the OOM killer sent it, for a memory cgroup's limit: the level of the limit's owner |
 //! | `oom_constrained` | the OOM killer sent it, for a cpuset or a memory policy |
 //! | `oom_host` | the OOM killer sent it, and no limit was hit |
-//! | `pid_namespace_exit`, `parent_exit`, `rlimit_cpu`, `ptrace`, `bpf_program`, `other_kernel` | the signal's path says so |
+//! | `pid_namespace_exit`, `parent_exit`, `rlimit_cpu`, `rlimit_rttime`, `timer`, `ptrace`, `bpf_program`, `other_kernel` | the signal's path says so |
 //! | `self_kill` | the sender is the victim |
 //! | `userspace_oom_killer` | the sender is systemd-oomd, earlyoom, oomd or nohang |
-//! | `runtime_stop_timeout` | a runtime killed a container that it had sent a stop signal before |
+//! | `runtime_stop_timeout` | a runtime killed a container that it had sent a stop signal before, within the time that a stop takes |
 //! | `runtime_kill` | a runtime killed a container |
 //! | `service_manager_kill` | systemd sent it |
 //! | `same_container_kill` | sender and victim are in one container |
@@ -18,15 +18,17 @@
 //!
 //! How sure it is: `certain` when the kernel says so itself, by the OOM killer's own record, by the functions on its stack, or
 //! by who made the system call. Who a program is rests on its executable's path: `likely`. A limit read off the counters is
-//! `likely` when one level alone was full, else `possible`; so is a path inferred without a stack.
+//! `likely` when one level alone was full, else `possible`. Nothing is surer than the signal's path: without a stack that is
+//! `possible`, unless the siginfo proves who the sender is.
 
 use super::evidence::evidence;
-use super::senders::{Class, classify, program_class};
+use super::senders::{Class, classify, is_lxc, program_class};
 use crate::incident::model::{
-    Cause, Confidence, Incident, LimitLevel, OomScope, Preceding, SenderKind, SignalPath, Verdict,
+    Cause, Confidence, Incident, LimitLevel, Oom, OomScope, Preceding, Process, SenderKind, SignalPath, Verdict,
 };
 use crate::incident::oom::SLACK_BYTES;
 use crate::incident::text;
+use crate::node::signals;
 
 /// Judges `incident`. Advice is not the judge's: it is left empty.
 #[must_use]
@@ -41,48 +43,54 @@ pub fn judge(incident: &Incident) -> Verdict {
     }
 }
 
-/// The rule that holds, and how sure it is.
+/// The rule that holds, and how sure it is. Nothing is surer than the path, by which it is known who sent the signal at all.
 fn cause(incident: &Incident) -> (Cause, Confidence) {
-    if incident.oom.is_some() {
-        return oom(incident);
-    }
-    // A path read off the kernel's own stack is certain, one inferred from siginfo is not.
-    let by_path = if incident.signal.kernel_stack.is_empty() { Confidence::Possible } else { Confidence::Certain };
-    let Some(sender) = incident.sender.process.as_ref().filter(|_| incident.sender.kind == SenderKind::Process) else {
-        return (by_kernel_path(incident.signal.path), by_path);
+    use Confidence::{Certain, Likely};
+    let by_path = incident.signal.path_confidence.unwrap_or(Confidence::Possible);
+    let (cause, confidence) = match &incident.oom {
+        Some(oom) => return by_oom(incident, oom),
+        None => match incident.sender.process.as_ref().filter(|_| incident.sender.kind == SenderKind::Process) {
+            None => (by_kernel_path(incident.signal.path), Certain),
+            Some(sender) => by_sender(incident, sender, Likely),
+        },
     };
+    (cause, confidence.min(by_path))
+}
+
+/// A process sent it. Who a program is rests on its executable's path, and is `program` at most.
+fn by_sender(incident: &Incident, sender: &Process, program: Confidence) -> (Cause, Confidence) {
     match incident.signal.path {
-        Some(SignalPath::Ptrace) => return (Cause::Ptrace, by_path),
-        Some(SignalPath::BpfSendSignal) => return (Cause::BpfProgram, by_path),
+        Some(SignalPath::Ptrace) => return (Cause::Ptrace, Confidence::Certain),
+        Some(SignalPath::BpfSendSignal) => return (Cause::BpfProgram, Confidence::Certain),
         _ => {}
     }
     if sender.pid == incident.victim.process.pid {
         return (Cause::SelfKill, Confidence::Certain);
     }
     match sender_class(incident) {
-        // Who a program is rests on its executable's path: likely, not certain.
-        Some(Class::OomDaemon) => return (Cause::UserspaceOomKiller, Confidence::Likely),
+        Some(Class::OomDaemon) => return (Cause::UserspaceOomKiller, program),
         Some(Class::Runtime) if is_contained(incident) => {
-            let asked_before = stop_request(incident).is_some();
-            let cause = if asked_before { Cause::RuntimeStopTimeout } else { Cause::RuntimeKill };
-            return (cause, Confidence::Likely);
+            return match stop_request(incident) {
+                Some(stop) => (Cause::RuntimeStopTimeout, program.min(stop_confidence(incident, stop))),
+                None => (Cause::RuntimeKill, program),
+            };
         }
-        Some(Class::ServiceManager) => return (Cause::ServiceManagerKill, Confidence::Likely),
+        Some(Class::ServiceManager) => return (Cause::ServiceManagerKill, program),
         _ => {}
     }
     if same_container(incident) {
         return (Cause::SameContainerKill, Confidence::Certain);
     }
     if incident.signal.path == Some(SignalPath::CgroupKill) {
-        return (Cause::CgroupKill, by_path);
+        return (Cause::CgroupKill, Confidence::Certain);
     }
     (Cause::ProcessKill, Confidence::Certain)
 }
 
 /// Certain when the OOM killer's own record was read; read off the counters, whose limit it was is likely at best.
-fn oom(incident: &Incident) -> (Cause, Confidence) {
-    let Some(oom) = &incident.oom else { return (Cause::OtherKernel, Confidence::Possible) };
-    let seen_on_stack = !incident.signal.kernel_stack.is_empty();
+fn by_oom(incident: &Incident, oom: &Oom) -> (Cause, Confidence) {
+    let is_killers = incident.signal.path.is_some_and(SignalPath::is_oom_killers);
+    let seen_on_stack = is_killers && incident.signal.path_confidence == Some(Confidence::Certain);
     // Only the OOM killer's own record has the points; it says what ran out, and whose limit it was.
     let by_record = oom.chosen_points.is_some();
     match (oom.scope, &oom.limit_owner) {
@@ -137,6 +145,8 @@ fn by_kernel_path(path: Option<SignalPath>) -> Cause {
         Some(SignalPath::PidNamespaceExit) => Cause::PidNamespaceExit,
         Some(SignalPath::ParentDeath) => Cause::ParentExit,
         Some(SignalPath::RlimitCpu) => Cause::RlimitCpu,
+        Some(SignalPath::RlimitRttime) => Cause::RlimitRttime,
+        Some(SignalPath::PosixTimer) => Cause::Timer,
         // A child that was forked meanwhile, and whoever wrote it was not seen.
         Some(SignalPath::CgroupKill) => Cause::CgroupKill,
         Some(SignalPath::Ptrace) => Cause::Ptrace,
@@ -180,14 +190,48 @@ pub fn same_container(incident: &Incident) -> bool {
     }
 }
 
-/// The last stop signal that a runtime sent to the victim before the kill.
+/// No stop takes longer: a signal from before that has nothing to do with the kill.
+const LONGEST_STOP_MS: u64 = 3_600_000;
+/// What most stops may take at most where the container's own time-out is not known.
+const USUAL_STOP_MS: u64 = 600_000;
+/// How late a runtime may be with the kill.
+const LATE_MS: u64 = 10_000;
+
+/// The last stop signal that the runtime sent to the victim before the kill, recently enough to be about the same stop.
 #[must_use]
 pub fn stop_request(incident: &Incident) -> Option<&Preceding> {
     let around = runtime_around(incident).is_some();
-    let is_runtime = |p: &&Preceding| {
+    let is_runtime = |p: &Preceding| {
         classify(&p.sender).or_else(|| program_class(&p.sender).filter(|_| around)) == Some(Class::Runtime)
     };
-    incident.preceding.iter().rev().find(is_runtime)
+    let killer = incident.sender.process.as_ref();
+    incident.preceding.iter().rev().find(|p| {
+        p.before_ms <= LONGEST_STOP_MS
+            && is_stop_signal(incident, p.signal)
+            && is_runtime(p)
+            && killer.is_none_or(|killer| is_lxc(killer) == is_lxc(&p.sender))
+    })
+}
+
+/// The signal asks the victim's container to stop: one that every runtime does it by, or its image's own.
+#[must_use]
+pub fn is_stop_signal(incident: &Incident, signal: u32) -> bool {
+    const INT: u32 = 2;
+    const QUIT: u32 = 3;
+    const TERM: u32 = 15;
+    const PWR: u32 = 30;
+    let container = incident.container.as_ref();
+    let own = container.and_then(|container| container.stop_signal.as_deref()).and_then(signals::number);
+    // LXC's (lxc.signal.halt).
+    let is_lxc = container.is_some_and(|container| container.runtime.as_deref() == Some("lxc"));
+    matches!(signal, INT | QUIT | TERM) || own == Some(signal) || (is_lxc && signal == PWR)
+}
+
+/// A kill that came later than the container's own time-out may still be of the same stop, if that was given longer by hand.
+fn stop_confidence(incident: &Incident, stop: &Preceding) -> Confidence {
+    let own = incident.container.as_ref().and_then(|container| container.stop_timeout_s);
+    let usual = own.map_or(USUAL_STOP_MS, |seconds| seconds.saturating_mul(1000).saturating_add(LATE_MS));
+    if stop.before_ms <= usual { Confidence::Likely } else { Confidence::Possible }
 }
 
 #[cfg(test)]

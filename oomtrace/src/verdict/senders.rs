@@ -2,8 +2,12 @@
 //! Known by the executable and by where it runs, never by the name alone: a process called `runc` inside a container is not
 //! the node's runtime.
 
+use std::borrow::Cow;
+
 use crate::container::placement::Placement;
-use crate::incident::model::{Process, Sender};
+use crate::incident::model::{Incident, Process, Sender};
+
+mod timeout;
 
 /// What a sender is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +66,10 @@ const MANAGERS: &[(&str, &str)] = &[
     ("docker-init", "its own end"),
     ("dumb-init", "its own end"),
     ("catatonit", "its own end"),
-    ("timeout", "its --kill-after"),
 ];
+
+/// Where programs are installed, by whoever may write there.
+const INSTALLED: &[&str] = &["/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/usr/local/bin/", "/run/wrappers/bin/"];
 
 /// Programs that a person becomes another user by.
 const ELEVATORS: &[&str] = &["sudo", "su", "doas", "pkexec", "runuser"];
@@ -89,6 +95,12 @@ pub fn program_class(process: &Process) -> Option<Class> {
 const DAEMONS: &[&str] =
     &["dockerd", "containerd", "containerd-shim*", "crio", "conmon", "conmonrs", "lxc-start", "docker-proxy"];
 
+/// The process is of LXC, whose tools kill what the others of them stopped.
+#[must_use]
+pub fn is_lxc(process: &Process) -> bool {
+    program(process).is_some_and(|name| name.starts_with("lxc-"))
+}
+
 /// The process is a runtime's daemon, or works for one.
 #[must_use]
 pub fn is_daemon(process: &Process) -> bool {
@@ -98,30 +110,53 @@ pub fn is_daemon(process: &Process) -> bool {
     DAEMONS.iter().any(|daemon| matches(name, daemon)) || (name == "podman" && serves())
 }
 
-/// The program that manages processes which `process` runs, and the limit of it that ends them.
+/// The program that manages processes which the sender looks like, where it is the victim's parent, and the limit of it that ends them.
 #[must_use]
-pub fn manager(process: &Process) -> Option<(&'static str, &'static str)> {
-    let name = program(process)?;
+pub fn manager(incident: &Incident) -> Option<(&'static str, Cow<'static, str>)> {
+    let sender = incident.sender.process.as_ref()?;
+    if incident.victim.process.ppid != Some(sender.pid) {
+        return None;
+    }
+    let name = program(sender)?;
+    if name == "timeout" && is_installed(sender, name) {
+        let arguments = sender.cmdline.as_ref().filter(|_| !sender.cmdline_truncated)?.get(1..)?;
+        return Some(("timeout", timeout::limit(arguments)?.into()));
+    }
     let (pattern, limit) = MANAGERS.iter().find(|(pattern, _)| matches(name, pattern))?;
-    Some((pattern.trim_end_matches('*'), limit))
+    Some((pattern.trim_end_matches('*'), (*limit).into()))
 }
 
-/// By what, and for whom, the sender became the user that it is: `through sudo, started by alice`.
+/// By what the sender became the user that it is, and for whom where that is known: `through sudo, run by alice (uid 1000)`.
 #[must_use]
 pub fn elevation(sender: &Sender) -> Option<String> {
-    let mut chain = sender.process.iter().chain(&sender.ancestors);
-    let by = chain
-        .find_map(|process| ELEVATORS.iter().find(|name| Some(**name) == process.exe.as_deref().map(file_name)))?;
-    // sudo runs as root and has its own monitor below it; whoever started it is the first that is none of them.
-    let is_elevator =
-        |process: &&Process| process.exe.as_deref().is_some_and(|exe| ELEVATORS.contains(&file_name(exe)));
-    let person = chain.find(|process| !is_elevator(process))?;
-    let who = match (&person.user, person.uid) {
-        (Some(user), Some(uid)) => format!("{user} (uid {uid})"),
-        (None, Some(uid)) => format!("uid {uid}"),
-        (_, None) => return Some(format!("through {by}")),
-    };
-    Some(format!("through {by}, started by {who}"))
+    let elevator = |process: &Process| ELEVATORS.iter().find(|name| is_installed(process, name)).copied();
+    let chain: Vec<&Process> = sender.process.iter().chain(&sender.ancestors).collect();
+    let at = chain.iter().position(|process| elevator(process).is_some())?;
+    let own = chain.get(at..)?;
+    let by = elevator(own.first()?)?;
+    // sudo has a monitor of its own below it.
+    let (own, above) = own.split_at(own.iter().take_while(|process| elevator(process) == Some(by)).count());
+    // It keeps the user id of whoever ran it until it sets another. Else it is the parent's, which had started it: unless that
+    // may have become another user in between, as root does, and su, and what else makes a user of root.
+    let kept = own.last().copied().filter(|process| is_person(process));
+    let parent = above.first().copied().filter(|process| is_person(process) && elevator(process).is_none());
+    let Some(person) = kept.or(parent) else { return Some(format!("through {by}")) };
+    let uid = person.uid?;
+    Some(match &person.user {
+        Some(user) => format!("through {by}, run by {user} (uid {uid})"),
+        None => format!("through {by}, run by uid {uid}"),
+    })
+}
+
+fn is_person(process: &Process) -> bool {
+    process.uid.is_some_and(|uid| uid != 0)
+}
+
+/// The process runs the program of that name, from where programs are installed.
+fn is_installed(process: &Process, name: &str) -> bool {
+    let exe = process.exe.as_deref().unwrap_or_default();
+    file_name(exe) == name
+        && INSTALLED.iter().any(|folder| exe.strip_prefix(folder).is_some_and(|rest| !rest.contains('/')))
 }
 
 /// The file name of the program that a process runs: of the script, when an interpreter does.
@@ -202,21 +237,31 @@ mod tests {
     }
 
     #[test]
-    fn managers_are_known_anywhere_by_program_script_or_title() {
+    fn managers_are_known_anywhere_by_program_script_or_title_and_end_their_own_children() {
         let cgroup = format!("/docker/{}", "a".repeat(64));
         for (exe, cmdline, name) in [
             ("/usr/bin/python3.11", &["/usr/bin/python3", "/usr/bin/gunicorn", "app"][..], Some("gunicorn")),
             ("/usr/bin/python3.11", &["gunicorn: master [app:app]"], Some("gunicorn")),
             ("/usr/sbin/php-fpm8.2", &["php-fpm: master process"], Some("php-fpm")),
+            ("/usr/bin/timeout", &["timeout", "-s", "KILL", "5", "sleep", "9"], Some("timeout")),
+            ("/usr/bin/timeout", &["timeout", "5", "sleep", "9"], None),
+            // Anybody's own.
+            ("/home/u/timeout", &["timeout", "-s", "KILL", "5", "sleep", "9"], None),
             ("/usr/bin/python3.11", &["python3", "/srv/app.py"], None),
             ("/usr/bin/bash", &["gunicorn"], None),
         ] {
-            assert_eq!(manager(&process(exe, &cgroup, cmdline)).map(|m| m.0), name, "{exe} {cmdline:?}");
+            let mut incident = crate::verdict::judge::tests::kill(exe);
+            incident.sender.process = Some(Process { pid: 10, ..process(exe, &cgroup, cmdline) });
+            incident.victim.process.ppid = Some(10);
+            assert_eq!(manager(&incident).map(|m| m.0), name, "{exe} {cmdline:?}");
+            // A process that it has nothing to do with.
+            incident.victim.process.ppid = Some(11);
+            assert_eq!(manager(&incident), None, "{exe} {cmdline:?}");
         }
     }
 
     #[test]
-    fn the_person_behind_sudo_is_whoever_started_it() {
+    fn who_ran_sudo_is_whoever_is_known_to_and_never_somebody_further_up() {
         let with = |exe: &str, uid, user: &str| Process {
             uid: Some(uid),
             user: Some(user.to_owned()).filter(|user| !user.is_empty()),
@@ -231,16 +276,24 @@ mod tests {
             login: None,
         };
         let shell = || with("/usr/bin/bash", 1000, "alice");
+        let root = || with("/usr/bin/bash", 0, "root");
         let sudo = || with("/usr/bin/sudo", 0, "root");
         for (ancestors, text) in [
-            (vec![sudo(), sudo(), shell()], Some("through sudo, started by alice (uid 1000)")),
-            (
-                vec![with("/usr/bin/bash", 0, "root"), sudo(), shell()],
-                Some("through sudo, started by alice (uid 1000)"),
-            ),
-            (vec![sudo(), with("/usr/bin/zsh", 1001, "")], Some("through sudo, started by uid 1001")),
+            (vec![sudo(), sudo(), shell()], Some("through sudo, run by alice (uid 1000)")),
+            (vec![root(), sudo(), shell()], Some("through sudo, run by alice (uid 1000)")),
+            (vec![sudo(), with("/usr/bin/zsh", 1001, "")], Some("through sudo, run by uid 1001")),
+            // su alice -c 'sudo kill': the shell became sudo, and su is root's.
+            (vec![sudo(), with("/usr/bin/su", 0, "root"), root()], Some("through sudo")),
+            (vec![sudo(), with("/usr/sbin/runuser", 0, "root"), shell()], Some("through sudo")),
+            // setpriv --reuid alice sudo kill: nothing of alice is left.
+            (vec![sudo(), root()], Some("through sudo")),
+            // su keeps who ran it as its real user.
+            (vec![root(), with("/usr/bin/su", 1000, "alice"), root()], Some("through su, run by alice (uid 1000)")),
             (vec![shell()], None),
-            (vec![sudo()], None),
+            (vec![sudo()], Some("through sudo")),
+            // Anybody's own.
+            (vec![with("/home/u/sudo", 0, "root"), shell()], None),
+            (vec![with("/usr/bin/x/sudo", 0, "root"), shell()], None),
         ] {
             assert_eq!(elevation(&sender(ancestors)).as_deref(), text);
         }

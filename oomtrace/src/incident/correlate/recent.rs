@@ -21,11 +21,6 @@ impl<T> Recent<T> {
         self.entries.get(key)
     }
 
-    pub fn remove(&mut self, key: &ProcessKey) -> Option<T> {
-        self.order.retain(|k| k != key);
-        self.entries.remove(key)
-    }
-
     pub fn insert(&mut self, key: ProcessKey, value: T) {
         if self.entries.insert(key, value).is_none() {
             self.order.push_back(key);
@@ -35,15 +30,5 @@ impl<T> Recent<T> {
         {
             self.entries.remove(&oldest);
         }
-    }
-
-    pub fn entry(&mut self, key: ProcessKey) -> &mut T
-    where
-        T: Default,
-    {
-        if !self.entries.contains_key(&key) {
-            self.insert(key, T::default());
-        }
-        self.entries.entry(key).or_default()
     }
 }

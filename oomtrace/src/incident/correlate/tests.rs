@@ -212,6 +212,42 @@ fn a_second_sigkill_is_no_second_incident_but_a_reused_pid_is_a_new_process() {
 }
 
 #[test]
+fn a_choice_of_a_process_that_was_dying_already_says_nothing_of_a_later_kill() {
+    let choice = OomChoice {
+        at: 0,
+        trigger_tid: 10,
+        chosen: task(20).key,
+        chosen_points: 1,
+        constraint: crate::probe::event::Constraint::None,
+        order: 0,
+        gfp: 0,
+        owner: None,
+    };
+    let chosen = || Event::Oom(Box::new(choice.clone()));
+    // The OOM killer gives the dying process its reserves, and no SIGKILL; much later the same context kills for another reason.
+    let got = episodes(BOTH, vec![chosen(), marked(mark(10, 20)), sig(kernel_kill(10, 20, "exit_ptrace do_exit"))]);
+    assert_eq!(shape(&got), [(20, false, vec![])]);
+    let got = episodes(BOTH, vec![chosen(), sig(kernel_kill(10, 20, "")), marked(mark(10, 20))]);
+    assert_eq!(shape(&got), [(20, true, vec![])]);
+}
+
+/// What an interrupt sends while the OOM killer prints.
+#[test]
+fn a_timers_kill_in_the_oom_killers_context_is_no_oom_kill() {
+    let below = "hrtimer_interrupt asm_sysvec_apic_timer_interrupt oom_kill_process out_of_memory";
+    let timer = |victim| {
+        let mut signal = kernel_kill(10, victim, &format!("posixtimer_send_sigqueue posix_timer_fn {below}"));
+        signal.info = Info::Real(-2);
+        signal
+    };
+    let got = episodes(BOTH, vec![sig(oom_kill(10, 20)), sig(timer(21)), marked(mark(10, 20)), sig(timer(22))]);
+    assert_eq!(shape(&got), [(21, false, vec![]), (22, false, vec![]), (20, true, vec![])]);
+    // The victim of the one is the other's: whoever was first.
+    let got = episodes(BOTH, vec![sig(timer(20)), marked(mark(10, 20))]);
+    assert_eq!(shape(&got), [(20, false, vec![])]);
+}
+
+#[test]
 fn stop_signals_before_a_kill_go_with_it_and_with_it_alone() {
     let stop = |number, at| Signal { number, preceding: true, at, victim: task(20), ..signal(5, 20) };
     let mut correlator = Correlator::new(BOTH);
@@ -219,14 +255,6 @@ fn stop_signals_before_a_kill_go_with_it_and_with_it_alone() {
     assert_eq!(correlator.take(sig(Signal { victim: task(21), ..stop(2, 2 * MS) })), []);
     let got = correlator.take(sig(Signal { at: 11 * MS, ..signal(5, 20) }));
     assert_eq!(got[0].preceding.iter().map(|s| (s.number, s.at)).collect::<Vec<_>>(), [(15, MS)]);
-}
-
-#[test]
-fn only_the_latest_stop_signals_are_kept() {
-    let mut events: Vec<Event> =
-        (0..10).map(|_| sig(Signal { number: 15, preceding: true, victim: task(20), ..signal(5, 20) })).collect();
-    events.push(sig(signal(5, 20)));
-    assert_eq!(episodes(BOTH, events)[0].preceding.len(), PRECEDING_PER_PROCESS);
 }
 
 #[test]
@@ -357,10 +385,8 @@ fn what_is_remembered_does_not_grow() {
     let mut correlator = Correlator::new(BOTH);
     for pid in 0..20_000 {
         correlator.take(sig(signal(5, pid)));
-        correlator.take(sig(Signal { number: 15, preceding: true, ..signal(5, pid + 100_000) }));
     }
     assert_eq!((correlator.killed.entries.len(), correlator.killed.order.len()), (KILLED, KILLED));
-    assert_eq!((correlator.preceding.entries.len(), correlator.preceding.order.len()), (PRECEDED, PRECEDED));
 }
 
 const ALL: Hooks = Hooks { process_exit: true, ..BOTH };

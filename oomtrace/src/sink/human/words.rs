@@ -5,7 +5,7 @@ use crate::incident::model::{
     SignalPath,
 };
 use crate::incident::text::{
-    container_name, duration_ms, duration_us, ended, init_ended, path_name, process, short_id,
+    container_name, duration_ms, duration_us, ended, init_ended, kernel_part, path_name, process, short_id, unasked,
 };
 use crate::sink::wrap::cut_middle;
 use crate::verdict::judge::stop_request;
@@ -178,7 +178,7 @@ pub fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String 
         },
         Cause::OomConstrained => "the memory nodes that it may use were full".to_owned(),
         Cause::UserspaceOomKiller => "an out-of-memory daemon chose it".to_owned(),
-        Cause::RuntimeKill => "the container runtime killed it, without a stop signal before".to_owned(),
+        Cause::RuntimeKill => format!("the container runtime killed it{}", unasked(incident)),
         Cause::RuntimeStopTimeout => {
             let stop = stop_request(incident);
             let when = stop.map(|s| format!("{} came {} earlier", s.name, duration_ms(s.before_ms)));
@@ -192,8 +192,11 @@ pub fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String 
         Cause::SameContainerKill if is_by_exec(incident, incident.container.as_ref()) => {
             by("a command that was brought into the container (exec) killed it")
         }
-        Cause::SameContainerKill => match incident.sender.process.as_ref().and_then(manager) {
-            Some((name, limit)) => format!("{name} killed its process, as it does by {limit}"),
+        Cause::SameContainerKill => match manager(incident) {
+            Some((name, limit)) => {
+                let killed = by("its parent in the same container killed it");
+                format!("{killed}; it looks like {name}, which does so by {limit}")
+            }
             None => by("another process in the same container killed it"),
         },
         Cause::ProcessKill => by("another process killed it"),
@@ -202,17 +205,20 @@ pub fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String 
         Cause::PidNamespaceExit => format!("{}, and the kernel killed the rest", init_ended(incident)),
         Cause::ParentExit => "its parent ended (PR_SET_PDEATHSIG)".to_owned(),
         Cause::RlimitCpu => "its CPU time was used up (RLIMIT_CPU)".to_owned(),
+        Cause::RlimitRttime => "it ran in real time for too long without a pause (RLIMIT_RTTIME)".to_owned(),
+        Cause::Timer => "a timer that it had set for itself killed it (timer_create)".to_owned(),
         Cause::Ptrace => "its tracer killed it".to_owned(),
         Cause::BpfProgram => "a BPF program killed it".to_owned(),
         Cause::KubeletProbeFailure => "a probe failed".to_owned(),
         Cause::KubeletEviction => "its pod was evicted".to_owned(),
         Cause::KubeletPreemption => "its pod was preempted".to_owned(),
         Cause::KubeletDeletion => "its pod was deleted".to_owned(),
-        Cause::OtherKernel => match incident.signal.path {
-            Some(SignalPath::OtherKernel) | None => {
+        Cause::OtherKernel => match (kernel_part(incident), incident.signal.path) {
+            (Some(part), _) => format!("the kernel killed it: {part}"),
+            (None, Some(SignalPath::OtherKernel) | None) => {
                 "the kernel killed it; which part of it could not be seen".to_owned()
             }
-            Some(path) => format!("the kernel killed it, by {}", path_name(path)),
+            (None, Some(path)) => format!("the kernel killed it, by {}", path_name(path)),
         },
     };
     match confidence {

@@ -56,6 +56,7 @@ pub fn kill(exe: &str) -> Incident {
             code: Some(0),
             group: true,
             path: Some(SignalPath::Kill),
+            path_confidence: Some(Confidence::Certain),
             kernel_stack: vec!["kill_something_info".to_owned()],
         },
         preceding: Vec::new(),
@@ -81,6 +82,15 @@ fn by_kernel(path: SignalPath) -> Incident {
     incident.sender.process = None;
     incident.signal.path = Some(path);
     incident
+}
+
+/// What a kernel that shows no names of its functions leaves of the path.
+fn hide_names(incident: &mut Incident) {
+    incident.signal.kernel_stack.clear();
+    incident.signal.path_confidence = Some(Confidence::Possible);
+    if incident.oom.is_some() {
+        incident.signal.path = Some(SignalPath::OtherKernel);
+    }
 }
 
 fn stop_signal(exe: &str) -> Preceding {
@@ -179,7 +189,7 @@ fn the_oom_killers_own_record_is_certain() {
     ] {
         // Nothing is full any more, and there is no stack: it does not matter.
         let mut incident = oom(&[("/a/b", 500, Some(512))], owner, scope);
-        incident.signal.kernel_stack.clear();
+        hide_names(&mut incident);
         incident.oom.as_mut().unwrap().chosen_points = Some(1);
         expect(&incident, cause, Confidence::Certain);
     }
@@ -188,7 +198,7 @@ fn the_oom_killers_own_record_is_certain() {
 #[test]
 fn an_oom_kill_without_a_stack_is_only_possible() {
     let mut incident = oom(&[("/a", 512, Some(512))], Some((0, LimitLevel::Slice)), OomScope::Memcg);
-    incident.signal.kernel_stack.clear();
+    hide_names(&mut incident);
     expect(&incident, Cause::OomSliceLimit, Confidence::Possible);
 }
 
@@ -198,6 +208,10 @@ fn the_path_decides_when_the_kernel_sent_it() {
         (SignalPath::PidNamespaceExit, Cause::PidNamespaceExit),
         (SignalPath::ParentDeath, Cause::ParentExit),
         (SignalPath::RlimitCpu, Cause::RlimitCpu),
+        (SignalPath::RlimitRttime, Cause::RlimitRttime),
+        (SignalPath::PosixTimer, Cause::Timer),
+        (SignalPath::MessageQueue, Cause::OtherKernel),
+        (SignalPath::AsyncIo, Cause::OtherKernel),
         (SignalPath::Ptrace, Cause::Ptrace),
         (SignalPath::BpfSendSignal, Cause::BpfProgram),
         (SignalPath::Sysrq, Cause::OtherKernel),
@@ -206,7 +220,7 @@ fn the_path_decides_when_the_kernel_sent_it() {
     ] {
         expect(&by_kernel(path), cause, Confidence::Certain);
         let mut unseen = by_kernel(path);
-        unseen.signal.kernel_stack.clear();
+        hide_names(&mut unseen);
         expect(&unseen, cause, Confidence::Possible);
     }
 }
@@ -308,4 +322,106 @@ fn a_runtime_in_a_container_is_one_for_what_runs_within_that() {
         inner.outer = Some(Box::new(outer));
     }
     assert_eq!(judge(&incident).cause, Cause::RuntimeKill);
+}
+
+/// Each cause that a process can be blamed with, and what it is worth when it is not shown that this process sent anything.
+#[test]
+fn no_verdict_is_surer_than_the_path_of_its_signal() {
+    let mut own = kill("/usr/bin/victim");
+    own.sender.process.as_mut().unwrap().pid = 20;
+    let mut inside = in_container(kill("/usr/bin/bash"));
+    inside.sender.container = Some(container(ID));
+    let mut write = kill("/usr/bin/bash");
+    write.signal.path = Some(SignalPath::CgroupKill);
+    let mut traced = kill("/usr/bin/gdb");
+    traced.signal.path = Some(SignalPath::Ptrace);
+    let mut stopped = in_container(kill("/usr/sbin/runc"));
+    stopped.preceding = vec![stop_signal("/usr/sbin/runc")];
+    for (incident, cause) in [
+        (kill("/usr/bin/bash"), Cause::ProcessKill),
+        (own, Cause::SelfKill),
+        (inside, Cause::SameContainerKill),
+        (write, Cause::CgroupKill),
+        (traced, Cause::Ptrace),
+        (kill("/usr/bin/earlyoom"), Cause::UserspaceOomKiller),
+        (kill("/lib/systemd/systemd"), Cause::ServiceManagerKill),
+        (in_container(kill("/usr/sbin/runc")), Cause::RuntimeKill),
+        (stopped, Cause::RuntimeStopTimeout),
+    ] {
+        let mut unseen = incident.clone();
+        hide_names(&mut unseen);
+        expect(&unseen, cause, Confidence::Possible);
+        unseen.signal.path_confidence = None;
+        expect(&unseen, cause, Confidence::Possible);
+        // Whose siginfo proves it needs no stack.
+        let mut proven = incident.clone();
+        proven.signal.kernel_stack.clear();
+        expect(&proven, cause, judge(&incident).confidence);
+    }
+}
+
+/// Programs are known by what anybody can copy: no verdict that rests on one is certain.
+#[test]
+fn what_rests_on_a_program_is_likely_at_most() {
+    for exe in ["/usr/sbin/runc", "/usr/bin/dockerd", "/usr/bin/containerd-shim-runc-v2", "/usr/bin/lxc-stop"] {
+        let mut incident = in_container(kill(exe));
+        assert!(judge(&incident).confidence <= Confidence::Likely, "{exe}");
+        incident.preceding = vec![stop_signal(exe)];
+        assert!(judge(&incident).confidence <= Confidence::Likely, "{exe}");
+    }
+    for exe in ["/usr/bin/earlyoom", "/lib/systemd/systemd", "/lib/systemd/systemd-oomd"] {
+        assert!(judge(&kill(exe)).confidence <= Confidence::Likely, "{exe}");
+    }
+}
+
+#[test]
+fn only_a_stop_signal_of_the_same_runtime_and_the_same_stop_makes_it_a_time_out() {
+    const MINUTE: u64 = 60_000;
+    let with = |signal: u32, before_ms: u64, exe: &str, stop_signal: Option<&str>, stop_timeout_s: Option<u64>| {
+        let mut incident = in_container(kill("/usr/sbin/runc"));
+        incident.preceding = vec![Preceding { signal, before_ms, ..self::stop_signal(exe) }];
+        let container = incident.container.as_mut().unwrap();
+        (container.stop_signal, container.stop_timeout_s) = (stop_signal.map(str::to_owned), stop_timeout_s);
+        let verdict = judge(&incident);
+        (verdict.cause == Cause::RuntimeStopTimeout).then_some(verdict.confidence)
+    };
+    use Confidence::{Likely, Possible};
+    let runc = "/usr/sbin/runc";
+    for (signal, before_ms, exe, own_signal, timeout, expected) in [
+        (15, 10_000, runc, None, None, Some(Likely)),
+        (2, 10_000, runc, None, None, Some(Likely)),
+        (3, 10_000, runc, None, None, Some(Likely)),
+        // docker kill -s HUP, and days later docker kill.
+        (1, 10_000, runc, None, None, None),
+        (1, 5760 * MINUTE, runc, None, None, None),
+        (1, 10_000, runc, Some("SIGHUP"), None, Some(Likely)),
+        (1, 10_000, runc, Some("1"), None, Some(Likely)),
+        (37, 10_000, runc, Some("SIGRTMIN+3"), None, Some(Likely)),
+        (10, 10_000, runc, Some("SIGUSR2"), None, None),
+        (10, 10_000, runc, Some("nonsense"), None, None),
+        // LXC's, of another runtime's container.
+        (30, 10_000, runc, None, None, None),
+        (15, 5760 * MINUTE, runc, None, None, None),
+        (15, 61 * MINUTE, runc, None, None, None),
+        (15, 50 * MINUTE, runc, None, None, Some(Possible)),
+        (15, 9 * MINUTE, runc, None, None, Some(Likely)),
+        (15, 10_100, runc, None, Some(10), Some(Likely)),
+        (15, 60_000, runc, None, Some(10), Some(Possible)),
+        (15, 60_000, runc, None, Some(60), Some(Likely)),
+        (15, 10_000, "/usr/bin/bash", None, None, None),
+        (15, 10_000, "/usr/bin/lxc-stop", None, None, None),
+    ] {
+        let got = with(signal, before_ms, exe, own_signal, timeout);
+        assert_eq!(got, expected, "{signal} {before_ms} {exe} {own_signal:?} {timeout:?}");
+    }
+}
+
+#[test]
+fn that_there_was_no_stop_signal_is_said_only_when_there_was_none() {
+    let mut incident = in_container(kill("/usr/sbin/runc"));
+    assert!(judge(&incident).summary.contains("without a stop signal before"));
+    incident.preceding = vec![Preceding { signal: 1, ..stop_signal("/usr/sbin/runc") }];
+    assert!(judge(&incident).summary.contains("without a stop signal before"));
+    incident.preceding = vec![Preceding { before_ms: 3_700_000, ..stop_signal("/usr/sbin/runc") }];
+    assert!(!judge(&incident).summary.contains("stop signal"));
 }

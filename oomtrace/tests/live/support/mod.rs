@@ -10,3 +10,4 @@ pub mod process;
 pub mod tracer;
 pub mod truth;
 pub mod user;
+pub mod victim;

@@ -23,6 +23,8 @@ pub enum Need {
     SteadyCpus,
     /// A machine that belongs to the tests alone, whose memory may run out: `cargo xtask vm` makes one.
     OwnMachine,
+    /// A real-time policy for a process of the tests' own.
+    RealTime,
     /// Two memory nodes.
     TwoNodes,
     /// earlyoom, which looks at the whole machine.
@@ -86,6 +88,7 @@ impl Need {
             Self::OwnMachine => std::env::var_os("OOMTRACE_TEST_OWN_MACHINE")
                 .is_none()
                 .then(|| "its memory must not run out (cargo xtask vm makes a machine for that)".to_owned()),
+            Self::RealTime => super::victim::why_no_real_time(),
             Self::TwoNodes => (!Path::new("/sys/devices/system/node/node1").exists())
                 .then(|| "this machine has one memory node".to_owned()),
             Self::Earlyoom => {

@@ -59,6 +59,11 @@ pub struct Ended {
 impl Tracer {
     /// Starts it and waits until it says that it is ready.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_as(arguments, |_| {})
+    }
+
+    /// The same, of a process that `prepare` makes another one.
+    pub fn start_as(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = command();
         command
@@ -75,6 +80,7 @@ impl Tracer {
         {
             command.arg("--docker-socket").arg(socket);
         }
+        prepare(&mut command);
         let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = child.stderr.take();
