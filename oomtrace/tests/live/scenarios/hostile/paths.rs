@@ -11,7 +11,7 @@ use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, docker};
 use crate::support::needs::Need::{Busybox, Docker, MemoryCgroup, RealTime, Tracing};
-use crate::support::process::{Owned, children, comm, run, wait_until};
+use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::Tracer;
 use crate::support::truth;
 use crate::support::victim::{Call, Part, queue};
