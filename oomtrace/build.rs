@@ -16,7 +16,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let object = out.join("oomtrace-ebpf");
     match xtask::bpf::find(workspace) {
         Ok(toolchain) => {
-            fs::copy(toolchain.build(workspace, &out)?, &object)?;
+            // OUT_DIR is `<target>/<profile>/build/oomtrace-<hash>/out`, with another hash for each way in which cargo builds; the
+            // kernel side and what it needs are the same for all.
+            let shared = out.ancestors().nth(3).ok_or("OUT_DIR lies in a target directory")?;
+            fs::copy(toolchain.build(workspace, shared)?, &object)?;
         }
         Err(missing) => {
             println!("cargo::warning=oomtrace is built without its kernel side: {}", missing.advice());

@@ -45,7 +45,7 @@ pub fn run(workspace: &Path) -> Result<()> {
     succeed(cargo(workspace).args(["build", "--release", "--package", "oomtrace", "--bins", "--benches"]))?;
     let tools = Tools {
         oomtrace: target_dir(workspace).join("release/oomtrace"),
-        kills: crate::executable(workspace, &["bench", "--package", "oomtrace", "--bench", "kills"])?,
+        kills: crate::executable(workspace, &["bench", "--package", "oomtrace", "--bench", "kills"], None)?,
     };
     say("measuring what a signal costs in the kernel");
     let cost = cost::measure(&tools)?;

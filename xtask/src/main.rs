@@ -2,18 +2,26 @@
 //! toolchain.
 
 mod bench;
+mod binaries;
+mod free_space;
 mod image;
+mod interrupt;
+mod progress;
 mod recordings;
 mod setup;
 mod tests;
+mod time_limit;
 mod vm;
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tests::{Wanted, Which};
+use tests::{How, LIMIT, Wanted, Which};
+use time_limit::TimeLimit;
+use vm::accelerator::Accelerator;
 use vm::{Cgroups, plan};
 use xtask::{packages, succeed};
 
@@ -22,9 +30,13 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   run [-- ARGS]   set up what is missing, build, and run `oomtrace ARGS` (through sudo when not root)
-  test [-- ARGS]  the same set-up, then every test, and the table of scenarios; with ARGS, which go to `cargo test`,
-                  only what they choose
-  scenarios       the scenarios alone, and their table: each makes a kill and holds the verdict against what it knows
+  test [-- ARGS]  the same set-up, then every test, here and in virtual machines, and a table of how it ended; with ARGS, which
+                  go to `cargo test`, only what they choose, here
+  scenarios       the scenarios alone: each makes a kill and holds the verdict against what it knows
+    --limit MINUTES   for the whole run (test, scenarios: 40; vm: none); what has no time left is reported as not run
+    --accel kvm|tcg   forces KVM, or emulation, as OOMTRACE_VM_ACCEL does (test, scenarios, vm); else KVM is given up at the first
+                      machine that it does not run
+    --no-vm           no virtual machines (test, scenarios)
   vm [KERNEL …]   scenarios in virtual machines, with Debian's cloud kernels (all of the matrix: over an hour under emulation;
                   or those named, as 6.12), each with cgroup v2, hybrid and v1, and functions hooked in every way
     --all             every scenario in every state, not only those that the state can change
@@ -32,7 +44,7 @@ Commands:
     --cgroups MODE    only v2, hybrid or v1
     --systemd         one machine that boots with systemd (6.1, or the kernel named)
     --quick           what `cargo xtask test` runs of it
-    --last            boots nothing: takes what came of it the last time
+    --last            boots nothing: takes the results of the last time
     --jobs N          so many machines at once
     --keep            makes the recordings those that `cargo test` judges again
     --write           writes the table into the README
@@ -42,6 +54,9 @@ Commands:
 
 The set-up needs a BPF compiler (a rustup nightly with rust-src, else Debian's rustc-web and libstd-rust-web-dev-bpf) and
 bpf-linker. It says what it installs and why before it does. Tests besides want Docker and a static busybox.";
+
+/// What the matrix may take: each machine of it has a limit of its own.
+const NO_LIMIT: Duration = Duration::from_secs(100 * 3600);
 
 fn main() -> ExitCode {
     match dispatch(env::args().skip(1).collect()) {
@@ -58,21 +73,22 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
     let mut arguments = arguments.into_iter();
     let command = arguments.next();
     let mut rest: Vec<String> = arguments.collect();
-    if rest.first().is_some_and(|argument| argument == "--") {
-        rest.remove(0);
-    } else if let Some(unexpected) = rest.first()
-        && command.as_deref() != Some("vm")
-        && !matches!(unexpected.as_str(), "-h" | "--help")
-    {
-        bail!("unexpected argument {unexpected}: put oomtrace's own behind --, as in `cargo xtask run -- --json`");
-    } else if rest.first().is_some_and(|argument| matches!(argument.as_str(), "-h" | "--help")) {
+    let own = rest.iter().position(|argument| argument == "--").unwrap_or(rest.len());
+    if rest.iter().take(own).any(|argument| matches!(argument.as_str(), "-h" | "--help")) {
         println!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
+    let has_options = matches!(command.as_deref(), Some("vm" | "test" | "scenarios"));
+    if let Some(unexpected) = rest.iter().take(own).next().filter(|_| !has_options) {
+        bail!("unexpected argument {unexpected}: put oomtrace's own behind --, as in `cargo xtask run -- --json`");
+    }
+    if own == 0 && !rest.is_empty() && command.as_deref() != Some("test") && command.as_deref() != Some("scenarios") {
+        rest.remove(0);
+    }
     match command.as_deref() {
         Some("run") => run(&workspace, &rest),
-        Some("test") => test(&workspace, Which::All, &rest),
-        Some("scenarios") => test(&workspace, Which::Scenarios, &rest),
+        Some("test") => test(&workspace, how_of_test(Which::All, rest)?),
+        Some("scenarios") => test(&workspace, how_of_test(Which::Scenarios, rest)?),
         Some("vm") => vm(&workspace, &rest),
         Some("bench") => {
             setup::ensure(&workspace)?;
@@ -121,14 +137,41 @@ fn run(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
     Err(error).with_context(|| format!("cannot run {command:?}"))
 }
 
-fn test(workspace: &Path, which: Which, arguments: &[String]) -> Result<ExitCode> {
+fn test(workspace: &Path, how: How) -> Result<ExitCode> {
+    interrupt::listen()?;
     setup::ensure(workspace)?;
     setup::ensure_for_tests()?;
-    tests::run(workspace, which, arguments).map(code)
+    tests::run(workspace, &how).map(code)
+}
+
+/// How `test` or `scenarios` is asked for; what stands behind `--` is cargo's.
+fn how_of_test(which: Which, mut arguments: Vec<String>) -> Result<How> {
+    let cargos = match arguments.iter().position(|argument| argument == "--") {
+        Some(at) => arguments.split_off(at).split_off(1),
+        None => Vec::new(),
+    };
+    let mut how = How { which, arguments: cargos, accelerator: None, machines: true, time: TimeLimit::new(LIMIT) };
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("{argument} wants a value"));
+        match argument.as_str() {
+            "--accel" => how.accelerator = Some(Accelerator::parse(value()?)?),
+            "--limit" => how.time = limit(value()?)?,
+            "--no-vm" => how.machines = false,
+            other => bail!("unexpected argument {other}: put cargo's own behind --, as in `cargo xtask test -- --lib`"),
+        }
+    }
+    Ok(how)
+}
+
+fn limit(minutes: &str) -> Result<TimeLimit> {
+    let minutes: u32 = minutes.parse().context("--limit wants a number of minutes")?;
+    Ok(TimeLimit::new(Duration::from_secs(60 * u64::from(minutes))))
 }
 
 fn vm(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
     let wanted = wanted_of_vm(arguments)?;
+    interrupt::listen()?;
     setup::ensure(workspace)?;
     setup::ensure_for_tests()?;
     tests::run_in_vm(workspace, &wanted).map(code)
@@ -136,7 +179,15 @@ fn vm(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
 
 /// What `vm` is asked for.
 fn wanted_of_vm(arguments: &[String]) -> Result<Wanted> {
-    let mut wanted = Wanted { jobs: 1, ..Wanted::default() };
+    let mut wanted = Wanted {
+        boots: Vec::new(),
+        jobs: 1,
+        last: false,
+        keep: false,
+        write: false,
+        accelerator: None,
+        time: TimeLimit::new(NO_LIMIT),
+    };
     let (mut kernels, mut only, mut cgroups) = (Vec::new(), Vec::new(), Vec::new());
     let (mut systemd, mut quick, mut all) = (false, false, false);
     let mut arguments = arguments.iter();
@@ -150,6 +201,8 @@ fn wanted_of_vm(arguments: &[String]) -> Result<Wanted> {
                 cgroups.push(mode.with_context(|| format!("--cgroups knows v2, hybrid and v1, no {name}"))?);
             }
             "--jobs" => wanted.jobs = value()?.parse().context("--jobs wants a number")?,
+            "--accel" => wanted.accelerator = Some(Accelerator::parse(value()?)?),
+            "--limit" => wanted.time = limit(value()?)?,
             "--systemd" => systemd = true,
             "--quick" => quick = true,
             "--all" => all = true,
@@ -184,10 +237,13 @@ fn cargo(workspace: &Path) -> Command {
     command
 }
 
-/// Builds the one test or bench that `arguments` choose; its path.
-fn executable(workspace: &Path, arguments: &[&str]) -> Result<PathBuf> {
+/// Builds the one test or bench that `arguments` choose, with `flags` for the compiler; its path.
+fn executable(workspace: &Path, arguments: &[&str], flags: Option<&str>) -> Result<PathBuf> {
     let mut command = cargo(workspace);
     command.args(arguments).args(["--no-run", "--color", "never"]);
+    if let Some(flags) = flags {
+        command.env("RUSTFLAGS", flags);
+    }
     let output = command.stdout(Stdio::null()).output().context("cannot run cargo")?;
     let text = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {

@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{say, succeed};
 
@@ -45,12 +45,17 @@ pub fn may_install() -> bool {
 pub fn install(packages: &[&str], what_for: &str) -> Result<()> {
     say(&format!("installing {} with apt: {what_for}", packages.join(", ")));
     if !are_known(packages) {
-        succeed(apt().args(["update", "--quiet"]))?;
+        succeed(apt().args(["update", "--quiet"])).with_context(|| {
+            format!("cannot fetch the lists of packages for {}: apt's mirror must answer", packages.join(", "))
+        })?;
     }
     if !are_known(packages) {
         bail!("apt knows no package of {} (their repository is not in its sources)", packages.join(", "));
     }
-    succeed(apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages))
+    succeed(apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages)).with_context(|| {
+        let packages = packages.join(" ");
+        format!("cannot install {packages}: apt's mirror must answer and the disk must not be full; then `apt-get install {packages}`")
+    })
 }
 
 fn apt() -> Command {
@@ -59,7 +64,10 @@ fn apt() -> Command {
         command.arg("env");
     }
     // apt's output is no part of ours: standard output may be oomtrace's.
-    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).stdin(Stdio::null()).stdout(std::io::stderr());
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    // A mirror that does not answer is given up, and another apt that is at work is waited for.
+    command.args(["-o", "Acquire::http::Timeout=30", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=300"]);
+    command.stdin(Stdio::null()).stdout(std::io::stderr());
     command
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
@@ -11,16 +11,25 @@ use anyhow::{Context as _, Result, bail};
 use xtask::packages::{self, on_path};
 use xtask::say;
 
-use crate::tests::Binaries;
+use crate::binaries::Binaries;
+use crate::free_space;
+use crate::time_limit::TimeLimit;
 
+pub mod accelerator;
 mod apt;
 mod disk;
 mod kernel;
+mod machine;
 pub mod matrix;
+mod monitor;
 mod payload;
 pub mod plan;
+mod processor_time;
 mod qemu;
 pub mod results;
+
+use accelerator::{Accelerator, Choice};
+use machine::{Fault, Machine};
 
 pub use kernel::MATRIX;
 use plan::Boot;
@@ -32,21 +41,44 @@ const PROGRAMS: [(&str, &str); 4] =
 /// QEMU's first that emulates kernels from 6.12 on without crashing them: 7.2 does not.
 const QEMU_VERSION: u32 = 10;
 
+/// Bytes that a machine's temporary files may take: what is written to its disk, and its results.
+const SPACE: u64 = 2 << 30;
+
 /// What machines are made with.
 pub struct Lab {
     folder: PathBuf,
     apt: apt::Apt,
     disk: PathBuf,
+    pub accelerators: Choice,
     /// One machine's kernel is fetched at a time.
     fetching: Mutex<()>,
+    /// Machines started so far.
+    started: AtomicU32,
 }
 
 impl Lab {
-    /// Fetches and makes what is missing.
-    pub fn prepare(workspace: &Path) -> Result<Self> {
-        if let Some(why) = why_not() {
-            bail!("{why}");
+    /// Why this machine cannot run a virtual one: all that it lacks, with what to do; empty when it can.
+    pub fn missing() -> Vec<String> {
+        let mut missing = Vec::new();
+        if !packages::is_root() {
+            missing.push("this is not root, who makes their disk".to_owned());
         }
+        if std::env::consts::ARCH != "x86_64" {
+            missing.push("only x86-64 kernels are fetched for them".to_owned());
+        }
+        if !packages::has_apt() {
+            missing.push("kernels and disk are Debian's, fetched with apt, which this system does not have".to_owned());
+        }
+        missing
+    }
+
+    /// Fetches and makes what is missing.
+    pub fn prepare(workspace: &Path, accelerator: Option<Accelerator>) -> Result<Self> {
+        let missing = Self::missing();
+        if !missing.is_empty() {
+            bail!("{}", missing.join("; "));
+        }
+        let accelerators = Choice::new(accelerator)?;
         for (program, package) in PROGRAMS {
             if !on_path(program) {
                 packages::install(&[package], "the virtual machines")?;
@@ -54,10 +86,11 @@ impl Lab {
         }
         let folder = crate::target_dir(workspace).join("vm");
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        free_space::require(&folder, SPACE, "the virtual machines")?;
         let apt = apt::Apt::open(&folder.join("apt"))?;
         ensure_qemu(&apt)?;
         let disk = disk::make(&folder)?;
-        Ok(Self { folder, apt, disk, fetching: Mutex::new(()) })
+        Ok(Self { folder, apt, disk, accelerators, fetching: Mutex::new(()), started: AtomicU32::new(0) })
     }
 
     /// The kernel of a machine, and the machine's folder.
@@ -75,8 +108,8 @@ impl Lab {
         results::read(&folder, &kernel.version, boot)
     }
 
-    /// Boots a machine and does its runs. `shown` says which of the tests' lines are shown.
-    pub fn run(&self, boot: &Boot, binaries: &Binaries, shown: fn(&str) -> bool) -> Result<Results> {
+    /// Boots a machine and does its runs, within `time`. `shown` says which of the tests' lines are shown.
+    pub fn run(&self, boot: &Boot, binaries: &Binaries, time: TimeLimit, shown: fn(&str) -> bool) -> Result<Results> {
         let (kernel, folder) = self.place(boot)?;
         let initramfs = payload::make(&folder, &kernel, boot, binaries)?;
         let disk = folder.join("results.img");
@@ -86,20 +119,44 @@ impl Lab {
             disk: &self.disk,
             results: &disk,
             has_virtio: kernel.has_virtio(),
-            log: &folder.join("console.log"),
         };
-        let attempt = || {
+        let name = format!("Linux {}", kernel.version);
+        let attempt = |accelerator: Accelerator| {
+            free_space::require(&folder, SPACE, "the virtual machines")?;
             results::make_disk(&disk)?;
-            say(&format!("booting Linux {} with cgroup {} ({:?})", kernel.version, boot.cgroups.name(), boot.init));
-            hardware.run(shown)?;
+            let mut limits = boot.limits(accelerator);
+            limits.whole = limits.whole.min(time.left());
+            let monitor = qemu::monitor(self.started.fetch_add(1, Ordering::Relaxed));
+            let mut command = hardware.command(accelerator, &monitor);
+            let log = &folder.join("console.log");
+            say(&format!("booting {}, by {accelerator}", boot.describe(&kernel.version)));
+            Machine { name: &name, monitor, log, limits, shown }.run(&mut command)?;
             results::unpack(&folder, &disk)?;
             results::read(&folder, &kernel.version, boot)
         };
-        let results = attempt().or_else(|error| {
-            // An emulator that gives up says nothing of what is tested; a scenario that fails is no such end.
-            say(&format!("{error:#}: once more"));
-            attempt()
-        });
+        let mut tried = 0;
+        let results = loop {
+            let accelerator = self.accelerators.next();
+            let error = match attempt(accelerator) {
+                Ok(results) => break Ok(results),
+                Err(error) => error,
+            };
+            let fault = error.downcast_ref::<Fault>();
+            if fault == Some(&Fault::Interrupted) || time.is_over() {
+                break Err(error);
+            }
+            let why = fault.map_or_else(|| format!("{error:#}"), ToString::to_string);
+            if self.accelerators.give_up(accelerator, &name, &why) {
+                continue;
+            }
+            tried += 1;
+            // An emulator that gives up says nothing of what is tested; a scenario that fails is no such end. One that took all the
+            // time it may take would do so again.
+            if tried > 1 || matches!(fault, Some(Fault::TooLong(_))) {
+                break Err(error);
+            }
+            say(&format!("{name}: {error:#}: once more"));
+        };
         for file in [&disk, &initramfs] {
             _ = fs::remove_file(file);
         }
@@ -107,39 +164,29 @@ impl Lab {
     }
 }
 
-/// Why this machine cannot run a virtual one; none when it can.
-fn why_not() -> Option<String> {
-    if !packages::is_root() {
-        return Some("this is not root, who makes the disk".to_owned());
-    }
-    if std::env::consts::ARCH != "x86_64" {
-        return Some("only x86-64 kernels are fetched".to_owned());
-    }
-    if disk::suite().is_none() {
-        return Some("this is not Debian, whose packages the machine is made of".to_owned());
-    }
-    None
-}
-
-/// A QEMU that is new enough, from backports where the release has none.
+/// A QEMU that is new enough, from bookworm's backports where the host is a bookworm: its own is not.
 fn ensure_qemu(apt: &apt::Apt) -> Result<()> {
-    if qemu_version().is_some_and(|version| version >= QEMU_VERSION) {
+    let is_new_enough = || qemu::version().is_some_and(|version| version >= QEMU_VERSION);
+    if is_new_enough() {
         return Ok(());
     }
     let what_for = "the virtual machines";
-    match disk::suite().as_deref() {
-        Some("bookworm") => apt.install_backport("qemu-system-x86", "bookworm", what_for)?,
-        _ => packages::install(&["qemu-system-x86"], what_for)?,
+    if is_bookworm() {
+        apt.install_backport("qemu-system-x86", "bookworm", what_for)?;
+    } else if qemu::version().is_none() {
+        packages::install(&["qemu-system-x86"], what_for)?;
     }
-    match qemu_version() {
-        Some(version) if version >= QEMU_VERSION => Ok(()),
-        _ => bail!("no QEMU {QEMU_VERSION} or newer: older ones crash kernels from 6.12 on"),
+    if !is_new_enough() {
+        let found = qemu::version().map_or_else(|| "none".to_owned(), |version| version.to_string());
+        bail!(
+            "{} is of version {found}; older ones than {QEMU_VERSION} crash kernels from 6.12 on: install a newer one",
+            qemu::PROGRAM
+        );
     }
+    Ok(())
 }
 
-/// QEMU's major version: `QEMU emulator version 10.0.2 (Debian …)`.
-fn qemu_version() -> Option<u32> {
-    let output = Command::new("qemu-system-x86_64").arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.split_once("version ")?.1.split('.').next()?.parse().ok()
+/// The host's packages are bookworm's, whatever it calls itself: `12.11` in Debian's own file.
+fn is_bookworm() -> bool {
+    fs::read_to_string("/etc/debian_version").is_ok_and(|version| version.starts_with("12."))
 }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use xtask::{say, succeed};
+use xtask::{packages, say, succeed};
+
+use crate::progress;
 
 /// Where every kernel that is wanted is, from the oldest to the newest.
 const SUITES: [(&str, &str); 8] = [
@@ -23,7 +25,9 @@ const SUITES: [(&str, &str); 8] = [
 ];
 const MIRROR: &str = "http://deb.debian.org";
 /// What the lists are signed with.
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+pub const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// What fetching lists, or one package, may take.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
 /// Packages come and go; a list that is older is fetched again.
 const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -43,7 +47,7 @@ impl Apt {
     /// In `folder`; fetches the lists of packages when there are none, or old ones.
     pub fn open(folder: &Path) -> Result<Self> {
         if !Path::new(KEYRING).exists() {
-            bail!("no {KEYRING} (debian-archive-keyring), which the lists of packages are checked with");
+            packages::install(&["debian-archive-keyring"], "the lists of Debian's packages are checked with it")?;
         }
         let apt = Self { folder: folder.to_owned() };
         for part in ["none", "lists/partial", "cache/archives/partial"] {
@@ -51,10 +55,20 @@ impl Apt {
         }
         let sources = sources("");
         let file = folder.join("sources.list");
-        let are_fresh = fs::read_to_string(&file).is_ok_and(|old| old == sources) && apt.are_fresh();
-        fs::write(&file, sources).with_context(|| format!("cannot write {}", file.display()))?;
-        if !are_fresh {
-            apt.update()?;
+        let are_same = fs::read_to_string(&file).is_ok_and(|old| old == sources);
+        if !are_same {
+            // Lists of other sources are none.
+            _ = fs::remove_file(apt.stamp());
+            fs::write(&file, sources).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        match apt.age() {
+            Some(age) if age < FRESH => {}
+            None => apt.update()?,
+            Some(age) => {
+                if let Err(error) = apt.update() {
+                    say(&format!("{error:#}: going on with the lists of {} days ago", age.as_secs() / 86_400));
+                }
+            }
         }
         Ok(apt)
     }
@@ -63,16 +77,20 @@ impl Apt {
         self.folder.join("updated")
     }
 
-    fn are_fresh(&self) -> bool {
-        let updated = self.stamp().metadata().and_then(|metadata| metadata.modified());
-        updated.is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() < FRESH)
+    /// How old the lists are; none when there are none, or only some.
+    fn age(&self) -> Option<Duration> {
+        let updated = self.stamp().metadata().and_then(|metadata| metadata.modified()).ok()?;
+        Some(SystemTime::now().duration_since(updated).unwrap_or_default())
     }
 
     /// Fetches the lists of packages, and checks who signed them.
     pub fn update(&self) -> Result<()> {
         say("fetching the lists of Debian's packages, from bullseye to trixie-backports");
-        succeed(self.command("apt-get").args(["update", "--quiet", "--error-on=any"]).stdout(Stdio::null()))
-            .context("cannot fetch the lists of packages")?;
+        let mut update = self.command("apt-get");
+        update.args(["update", "--quiet", "--error-on=any"]).stdout(Stdio::null());
+        progress::run(&mut update, "fetching the lists", LIMIT).with_context(|| {
+            format!("cannot fetch the lists of packages: {MIRROR} must answer, and the disk must not be full")
+        })?;
         let stamp = self.stamp();
         fs::write(&stamp, "").with_context(|| format!("cannot write {}", stamp.display()))
     }
@@ -89,6 +107,7 @@ impl Apt {
             ("Dir::Cache", self.folder.join("cache")),
             ("Acquire::Languages", "none".into()),
             ("Acquire::Retries", "3".into()),
+            ("Acquire::http::Timeout", "30".into()),
             // apt's own user may not read below this folder.
             ("APT::Sandbox::User", "root".into()),
         ] {
@@ -116,8 +135,9 @@ impl Apt {
     /// Fetches a package into `folder`, which is empty; apt checks it against the signed list. Its path.
     pub fn download(&self, name: &str, folder: &Path) -> Result<PathBuf> {
         let mut command = self.command("apt-get");
-        succeed(command.args(["download", "--quiet", name]).current_dir(folder).stdout(Stdio::null()))
-            .with_context(|| format!("cannot fetch {name}"))?;
+        command.args(["download", "--quiet", name]).current_dir(folder).stdout(Stdio::null());
+        progress::run(&mut command, &format!("fetching {name}"), LIMIT)
+            .with_context(|| format!("cannot fetch {name}: {MIRROR} must answer, and the disk must not be full"))?;
         let start = format!("{name}_");
         let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
         let of_package = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&start);

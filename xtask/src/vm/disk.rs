@@ -3,10 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use xtask::{say, succeed};
+
+use super::apt::KEYRING;
+use crate::{free_space, progress};
 
 const PACKAGES: [&str; 19] = [
     "apparmor",
@@ -33,13 +37,16 @@ const PACKAGES: [&str; 19] = [
 /// Sparse; what is in it takes a third of that.
 const SIZE: &str = "3G";
 const MIRROR: &str = "http://deb.debian.org/debian";
-
-/// This machine's Debian release, which its binaries run on; none on another system.
-pub fn suite() -> Option<String> {
-    let release = fs::read_to_string("/etc/os-release").ok()?;
-    let field = |name: &str| release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-    (field("ID")? == "debian").then(|| field("VERSION_CODENAME").map(str::to_owned)).flatten()
-}
+/// The guest's release, whatever the host's is: what runs in it brings its C library along.
+const SUITE: &str = "bookworm";
+/// A debootstrap may be older or younger than a release and not know its name; Debian's releases are all made by this script.
+const SCRIPT: &str = "/usr/share/debootstrap/scripts/sid";
+/// Bytes that are free when the disk is made: what it is made from, and itself.
+const SPACE: u64 = 4 << 30;
+/// What each step of making it may take.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+/// A mirror that does not answer is given up after so many seconds, and tries; wget, which debootstrap uses, would wait for hours.
+const WGETRC: &str = "timeout = 30\ntries = 3\n";
 
 /// Tells one set of packages from another (FNV-1a).
 fn checksum(text: &str) -> u32 {
@@ -48,27 +55,42 @@ fn checksum(text: &str) -> u32 {
 
 /// The disk, from `folder` when it was made before.
 pub fn make(folder: &Path) -> Result<PathBuf> {
-    let suite = suite().context("this is not Debian")?;
     // Another set of packages is another disk.
-    let disk = folder.join(format!("{suite}-{:08x}.img", checksum(&PACKAGES.join(" "))));
+    let disk = folder.join(format!("{SUITE}-{:08x}.img", checksum(&PACKAGES.join(" "))));
     if disk.exists() {
         return Ok(disk);
     }
-    say(&format!("making a disk with Debian {suite} and {} (about two minutes, once)", PACKAGES.join(", ")));
+    free_space::require(folder, SPACE, "the virtual machines' disk")?;
+    say(&format!("making a disk with Debian {SUITE} and {} (about two minutes, once)", PACKAGES.join(", ")));
     let root = folder.join("root");
     if root.exists() {
         fs::remove_dir_all(&root).context("cannot remove a disk that was not finished")?;
     }
+    let settings = folder.join("wgetrc");
+    fs::write(&settings, WGETRC).with_context(|| format!("cannot write {}", settings.display()))?;
+    let log = folder.join("debootstrap.log");
+    let output = fs::File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
     let include = format!("--include={}", PACKAGES.join(","));
     let mut debootstrap = Command::new("debootstrap");
-    debootstrap.args(["--variant=minbase", &include, &suite]).arg(&root).arg(MIRROR);
-    succeed(debootstrap.stdin(Stdio::null()).stdout(Stdio::null())).context("cannot make a Debian")?;
+    debootstrap.args(["--variant=minbase", &format!("--keyring={KEYRING}"), &include, SUITE]).arg(&root);
+    debootstrap.args([MIRROR, SCRIPT]).env("WGETRC", &settings).stdout(output);
+    progress::run(&mut debootstrap, "making the disk", LIMIT).with_context(|| {
+        format!(
+            "cannot make a Debian: {MIRROR} must answer, and the disk must not be full; {} says more",
+            log.display()
+        )
+    })?;
     let part = folder.join("disk.part");
     _ = fs::remove_file(&part);
     succeed(Command::new("truncate").args(["--size", SIZE]).arg(&part))?;
-    succeed(Command::new("mke2fs").args(["-q", "-t", "ext4", "-F", "-d"]).arg(&root).arg(&part))?;
+    let mut fill = Command::new("mke2fs");
+    progress::run(fill.args(["-q", "-t", "ext4", "-F", "-d"]).arg(&root).arg(&part), "filling the disk", LIMIT)
+        .context("cannot fill the virtual machines' disk")?;
+    succeed(Command::new("e2fsck").args(["-f", "-n"]).arg(&part).stdout(Stdio::null()).stderr(Stdio::null()))
+        .context("the virtual machines' disk was not written whole")?;
     fs::remove_dir_all(&root).context("cannot remove what the disk was made from")?;
-    // Whole, or not there at all.
+    // Whole, or not there at all, also after a power cut.
+    fs::File::open(&part).and_then(|file| file.sync_all()).context("cannot write the virtual machines' disk")?;
     fs::rename(&part, &disk).context("cannot keep the disk")?;
     Ok(disk)
 }

@@ -2,6 +2,8 @@
 # From the kernel to the disk with Debian on it; what is tested goes along, in memory.
 /busybox mkdir -p /dev /disk
 /busybox mount -t devtmpfs dev /dev
+# Whoever watches the machine trusts it from here on: a kernel has booted.
+echo 'oomtrace: user space' > /dev/console
 # They need each other, in an order that differs between kernels: each round loads those whose needs are met.
 for round in 1 2 3 4; do
     for module in /modules/*.ko; do

@@ -10,7 +10,7 @@ use xtask::succeed;
 
 use super::kernel::Kernel;
 use super::plan::{Boot, Init};
-use crate::tests::Binaries;
+use crate::binaries::Binaries;
 
 /// Writes an initramfs below `folder`.
 pub fn make(folder: &Path, kernel: &Kernel, boot: &Boot, binaries: &Binaries) -> Result<PathBuf> {

@@ -1,6 +1,10 @@
 //! What is run on which kernel, and in what state of it.
 
+use std::time::Duration;
+
+use super::accelerator::Accelerator;
 use super::kernel;
+use super::machine::Limits;
 
 /// What the machine's first process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +85,33 @@ pub struct Boot {
     pub runs: Vec<Run>,
 }
 
+impl Boot {
+    /// For people: `Linux 6.1.176, cgroup v2, systemd`; `version` is the kernel's.
+    pub fn describe(&self, version: &str) -> String {
+        let under = if self.init == Init::Systemd { ", systemd" } else { "" };
+        format!("Linux {version}, cgroup {}{under}", self.cgroups.name())
+    }
+
+    /// How long the machine may take for what: some three times what was seen on two slow cores.
+    pub fn limits(&self, accelerator: Accelerator) -> Limits {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        // Each of its runs starts oomtrace some hundred times; systemd starts a whole userland before.
+        let runs = u64::try_from(self.runs.len()).unwrap_or(u64::MAX);
+        let (boot, run, silence, user_space): (u64, u64, u64, Duration) = match accelerator {
+            Accelerator::Kvm => (1, 4, 4, Duration::from_secs(60)),
+            Accelerator::Tcg => (3, 10, 6, Duration::from_secs(300)),
+        };
+        let init = if self.init == Init::Systemd { 2 } else { 1 };
+        Limits {
+            user_space,
+            // A scenario may wait for its patience (`machine.sh`) without a word.
+            silence: minutes(silence),
+            standstill: Duration::from_secs(30),
+            whole: minutes(boot * init + (run * init).saturating_mul(runs)),
+        }
+    }
+}
+
 /// Scenarios that tell one way of hooking functions from another.
 const HOOKED: [&str; 4] = ["host::a_kill", "oom::a_cgroups", "oom::a_parents", "requester::docker_kill"];
 /// Scenarios that a kernel can change. The others are about runtimes and about what oomtrace does by itself.
@@ -152,7 +183,8 @@ pub fn systemd(kernel: &str, only: &[String]) -> Boot {
     Boot { kernel: kernel.to_owned(), init: Init::Systemd, cgroups: Cgroups::V2, runs }
 }
 
-/// What every test run sees: what only a machine of its own shows, on 6.1; and on the other kernels what a kernel may change.
+/// What every test run sees: what only a machine of its own shows, on 6.1, which comes first and must run; then systemd; and on
+/// the other kernels what a kernel may change.
 pub fn quick() -> Vec<Boot> {
     let boot = |kernel: &str, runs: Vec<Run>| Boot {
         kernel: kernel.to_owned(),
@@ -173,8 +205,28 @@ pub fn quick() -> Vec<Boot> {
             let hooks = [Hooks::Fentry, Hooks::Neither];
             runs.extend(hooks.map(|hooks| Run { hooks, only: names(&["oom::a_cgroup", "oom::trigger"]) }));
         }
-        boots.push(boot(kernel, runs));
+        if is_main {
+            boots.insert(0, boot(kernel, runs));
+        } else {
+            boots.push(boot(kernel, runs));
+        }
     }
-    boots.push(systemd(SYSTEMD_KERNEL, &[]));
+    boots.insert(1, systemd(SYSTEMD_KERNEL, &[]));
     boots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_run_comes_first_and_a_limit_fits_the_machine() {
+        let quick = quick();
+        assert_eq!((quick[0].kernel.as_str(), quick[0].init), (SYSTEMD_KERNEL, Init::Tests));
+        assert_eq!(quick[1].init, Init::Systemd);
+        for boot in &quick {
+            let [kvm, tcg] = [Accelerator::Kvm, Accelerator::Tcg].map(|accelerator| boot.limits(accelerator));
+            assert!(kvm.whole < tcg.whole && kvm.user_space < tcg.user_space && kvm.silence < kvm.whole, "{boot:?}");
+        }
+    }
 }

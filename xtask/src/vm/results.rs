@@ -61,12 +61,6 @@ pub struct Results {
     pub runs: Vec<RunResults>,
 }
 
-impl Results {
-    pub fn passed(&self) -> bool {
-        self.selftest.is_none() && self.runs.iter().all(RunResults::passed)
-    }
-}
-
 /// An empty disk.
 pub fn make_disk(file: &Path) -> Result<()> {
     let disk = fs::File::create(file).context("cannot create the disk for the results")?;

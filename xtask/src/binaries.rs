@@ -1,0 +1,41 @@
+//! The static binaries: what runs in virtual machines and in the image, whose C library is another one than this machine's, or none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::{executable, target_dir};
+
+/// The target that must be named for flags not to hold for what runs while building, too.
+pub fn target() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+}
+
+/// For the compiler: glibc is linked in. Nothing in oomtrace asks it for names of users or hosts, which it could not answer by itself.
+pub const STATIC: &str = "-C target-feature=+crt-static";
+
+/// What is run where the tests are not built.
+#[derive(Debug, Default)]
+pub struct Binaries {
+    /// The scenarios.
+    pub live: PathBuf,
+    /// oomtrace itself.
+    pub oomtrace: PathBuf,
+}
+
+/// Builds them, as tests want them.
+pub fn build(workspace: &Path) -> Result<Binaries> {
+    let target = target();
+    let arguments = ["test", "--package", "oomtrace", "--test", "live", "--target", &target];
+    let live = executable(workspace, &arguments, Some(STATIC))?;
+    let oomtrace = target_dir(workspace).join(&target).join("debug/oomtrace");
+    // Copies: what is built meanwhile is for the next run.
+    let folder = target_dir(workspace).join("vm/binaries");
+    fs::create_dir_all(&folder).context("cannot create a folder for the binaries")?;
+    let binaries = Binaries { live: folder.join("live"), oomtrace: folder.join("oomtrace") };
+    for (from, to) in [(live, &binaries.live), (oomtrace, &binaries.oomtrace)] {
+        fs::copy(&from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    Ok(binaries)
+}
