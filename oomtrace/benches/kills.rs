@@ -1,7 +1,7 @@
 //! What `cargo xtask bench` measures with: processes that are killed, or end by themselves, in great numbers; and an empty BPF
 //! program on `signal_generate`, which is what a program costs there that does nothing.
 //!
-//! Usage: `kills storm BATCHES SIZE INTERVAL_MS`, `kills children COUNT`, `kills oom COUNT CGROUP`, `kills empty`. Each says a line when it is done (the storm: its
+//! Usage: `kills storm BATCHES SIZE INTERVAL_MS`, `kills children COUNT`, `kills oom COUNT CGROUP`, `kills attack`, `kills empty`. Each says a line when it is done (the storm: its
 //! seconds; `empty`: once it is attached) and `empty` stays until its standard input ends.
 #![allow(
     clippy::unwrap_used,
@@ -26,6 +26,7 @@ fn main() {
         Some("storm") => storm(number(1), number(2), number(3)),
         Some("children") => children(number(1)),
         Some("oom") => oom(number(1), &arguments[2]),
+        Some("attack") => attack(),
         Some("empty") => empty(),
         _ => println!("used by cargo xtask bench"),
     }
@@ -53,6 +54,17 @@ fn child(stacks: &mut [u8], number: usize, sleeps: bool) -> Pid {
     let pid = unsafe { libc::clone(run, top.cast(), libc::CLONE_VM | libc::SIGCHLD, std::ptr::null_mut()) };
     assert!(pid > 0, "clone: {}", std::io::Error::last_os_error());
     Pid::from_raw(pid)
+}
+
+/// Sends itself a stop signal that it ignores, as fast as it can, until it is killed: what any process may do, and what is recorded as
+/// the possible beginning of a stop.
+fn attack() -> ! {
+    // SAFETY: SIG_IGN runs no code.
+    unsafe { nix::sys::signal::signal(Signal::SIGTERM, nix::sys::signal::SigHandler::SigIgn) }.unwrap();
+    println!("attacking");
+    loop {
+        kill(Pid::this(), Signal::SIGTERM).unwrap();
+    }
 }
 
 /// So many processes killed in one go, so many times, with a time from one batch's start to the next one's.

@@ -1,5 +1,8 @@
 //! A storm of SIGKILLs, and how many of them each tool tells of.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
 use anyhow::{Context as _, Result};
 
 use super::peers::Peer;
@@ -30,7 +33,10 @@ fn storm(tools: &Tools) -> Result<(u32, f64)> {
 }
 
 pub fn measure(tools: &Tools) -> Result<Vec<Row>> {
-    let mut rows = vec![oomtrace(tools)?];
+    let mut rows = vec![oomtrace(tools, "oomtrace")?];
+    let attacker = Attacker::start(tools)?;
+    rows.push(oomtrace(tools, "oomtrace, beside an attacker")?);
+    drop(attacker);
     for start in [Peer::bpftrace, Peer::sigsnoop] {
         let peer = start(tools)?;
         let name = peer.name;
@@ -50,7 +56,29 @@ pub fn measure(tools: &Tools) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn oomtrace(tools: &Tools) -> Result<Row> {
+/// A process that floods oomtrace with what is no kill; see `attack` in the bench's program.
+struct Attacker(Child);
+
+impl Attacker {
+    fn start(tools: &Tools) -> Result<Self> {
+        let mut child = Command::new(&tools.kills);
+        let mut child = child.arg("attack").stdout(Stdio::piped()).spawn().context("cannot run the attacker")?;
+        let mut said = String::new();
+        let output = child.stdout.take().context("the attacker has an output")?;
+        BufReader::new(output).read_line(&mut said).context("the attacker says nothing")?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Attacker {
+    fn drop(&mut self) {
+        // It holds nothing that outlives it.
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+fn oomtrace(tools: &Tools, name: &'static str) -> Result<Row> {
     let mut watching = Watching::settled(&tools.oomtrace, NO_CONTAINERS.as_ref())?;
     std::thread::scope(|scope| {
         let storm = scope.spawn(|| storm(tools));
@@ -62,7 +90,7 @@ fn oomtrace(tools: &Tools) -> Result<Row> {
         let (pid, seconds) = storm.join().map_err(|_| anyhow::anyhow!("the storm failed"))??;
         watching.end()?.iter().for_each(|line| said.take(line));
         let told = said.parents.iter().filter(|parent| **parent == Some(pid)).count();
-        Ok(Row { name: "oomtrace", told, lost: Some(said.lost), seconds })
+        Ok(Row { name, told, lost: Some(said.lost), seconds })
     })
 }
 
