@@ -14,6 +14,7 @@ mod time_limit;
 mod vm;
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -55,6 +56,8 @@ Commands:
 The set-up needs a BPF compiler (a rustup nightly with rust-src, else Debian's rustc-web and libstd-rust-web-dev-bpf) and
 bpf-linker. It says what it installs and why before it does. Tests besides want Docker and a static busybox.";
 
+/// What a build may take, dependencies and all, on a slow machine.
+const BUILD_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// What the matrix may take: each machine of it has a limit of its own.
 const NO_LIMIT: Duration = Duration::from_secs(100 * 3600);
 
@@ -244,11 +247,11 @@ fn executable(workspace: &Path, arguments: &[&str], flags: Option<&str>) -> Resu
     if let Some(flags) = flags {
         command.env("RUSTFLAGS", flags);
     }
-    let output = command.stdout(Stdio::null()).output().context("cannot run cargo")?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        bail!("cargo {} failed:\n{text}", arguments.join(" "));
-    }
+    let log = target_dir(workspace).join("build.log");
+    let output = fs::File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
+    let built = progress::run(command.stdout(Stdio::null()).stderr(output), "building", BUILD_LIMIT);
+    let text = fs::read_to_string(&log).with_context(|| format!("cannot read {}", log.display()))?;
+    built.with_context(|| format!("cargo {} failed:\n{text}", arguments.join(" ")))?;
     // `  Executable tests/live/main.rs (target/debug/deps/live-0123456789abcdef)`
     let path = text.lines().find_map(|line| {
         let (before, path) = line.trim().strip_suffix(')')?.split_once(" (")?;
