@@ -89,7 +89,7 @@ fn kernel(report: &mut Report) -> io::Result<()> {
 }
 
 fn requirements_btf() -> Result<KernelLayout, String> {
-    let bytes = std::fs::read(BTF_PATH)
+    let bytes = requirements::read_btf(Path::new(BTF_PATH))
         .map_err(|e| format!("cannot read {BTF_PATH}: {e}; oomtrace needs CONFIG_DEBUG_INFO_BTF=y"))?;
     let btf = Btf::parse(&bytes, &KernelLayout::wanted_types()).map_err(|e| e.to_string())?;
     Ok(KernelLayout::resolve(&btf))

@@ -13,6 +13,7 @@ use oomtrace::container::containerd::{self, Containerd};
 use oomtrace::container::directory::Directory;
 use oomtrace::container::docker::{self, Docker};
 use oomtrace::container::oci_state::States;
+use oomtrace::container::readers::Readers;
 use oomtrace::container::sockets;
 use oomtrace::container::sources::Sources;
 use oomtrace::explain::explain;
@@ -219,6 +220,7 @@ impl Runtimes {
             containerd: Containerd::new(self.containerd_socket()),
             bundles: Bundles::new(self.containerd_state.clone()),
             states: States::default(),
+            readers: Readers::default(),
         }
     }
 

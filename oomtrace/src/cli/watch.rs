@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use aya_log::EbpfLogger;
+use oomtrace::container::readers;
 use oomtrace::node::endurance;
 use oomtrace::node::signals::SIGKILL;
 use oomtrace::probe::load::{Options, Probe};
@@ -19,14 +20,11 @@ use super::exit::{Failure, Status};
 use super::options::Watch;
 use super::output;
 
-/// Threads that read files of runtimes.
-const MAX_READERS: usize = 4;
-
 /// Watches; with `recording`, everything that it takes to judge again is written to that file.
 pub fn run(options: &Watch, recording: Option<&Path>) -> Result<Status, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(MAX_READERS)
+        .max_blocking_threads(readers::MAX_THREADS)
         .build()
         .context("cannot start")?;
     let tally = tokio::task::LocalSet::new().block_on(&runtime, watch(options, recording))?;

@@ -6,15 +6,15 @@
 //! | containerd (`ctr`, nerdctl, Kubernetes) | `STATE/io.containerd.runtime.v2.task/NAMESPACE/ID`, `STATE` being `/run/containerd` |
 //! | CRI-O, podman | `/run/containers/storage/overlay-containers/ID/userdata`, and below `/var/lib` the same |
 
-use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::is_file_name;
+use super::labels::Labels;
 use super::metadata::{Metadata, PodNames};
-use super::{is_file_name, read_bounded};
 use crate::incident::model::Limits;
+use crate::node::territory::Territory;
 
 /// containerd's state folder unless told otherwise (its `state` setting).
 pub const CONTAINERD_STATE: &str = "/run/containerd";
@@ -22,8 +22,11 @@ pub const CONTAINERD_STATE: &str = "/run/containerd";
 const STORAGE: [&str; 2] =
     ["/run/containers/storage/overlay-containers", "/var/lib/containers/storage/overlay-containers"];
 
+const CONFIG: &str = "config.json";
 /// A bundle's config.json has some 20 KiB; one with many mounts and variables a few hundred.
-const MAX_CONFIG: u64 = 4 << 20;
+const MAX_CONFIG: u64 = 1 << 20;
+/// A pid in digits.
+const MAX_PID: u64 = 16;
 /// containerd's namespaces that are looked through.
 const MAX_NAMESPACES: usize = 64;
 
@@ -59,26 +62,26 @@ impl Bundles {
             .then(|| self.places(id))
             .into_iter()
             .flatten()
-            .find(|(dir, _)| dir.join("config.json").exists());
-        let Some((dir, namespace)) = found else {
+            .find_map(|(dir, namespace)| Some((Territory::of_system(&dir).ok()?, dir, namespace)));
+        let Some((bundle, dir, namespace)) = found else {
             let below = std::iter::once(&self.containerd).chain(&self.storage);
             return Err(BundleError::Gone {
                 id: id.to_owned(),
                 below: below.map(|dir| dir.display().to_string()).collect(),
             });
         };
-        let mut metadata = read(&dir.join("config.json"))?;
-        metadata.init_pid = fs::read_to_string(dir.join("init.pid")).ok().and_then(|text| text.trim().parse().ok());
+        let mut metadata = read(&bundle, &dir)?;
+        let init_pid = bundle.read("init.pid", MAX_PID).ok();
+        metadata.init_pid = init_pid.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
         Ok(Found { metadata, namespace })
     }
 
     /// Where the bundle may be, and in which of containerd's namespaces.
     fn places(&self, id: &str) -> Vec<(PathBuf, Option<String>)> {
-        let namespaces = fs::read_dir(self.containerd.join("io.containerd.runtime.v2.task")).into_iter().flatten();
-        let tasks = namespaces
-            .flatten()
-            .take(MAX_NAMESPACES)
-            .map(|namespace| (namespace.path().join(id), Some(namespace.file_name().to_string_lossy().into_owned())));
+        let tasks = self.containerd.join("io.containerd.runtime.v2.task");
+        let names = Territory::of_system(&tasks).map(|tasks| tasks.names("", MAX_NAMESPACES)).unwrap_or_default();
+        let tasks =
+            names.into_iter().map(|name| (tasks.join(&name).join(id), Some(name.to_string_lossy().into_owned())));
         tasks.chain(self.storage.iter().map(|dir| (dir.join(id).join("userdata"), None))).collect()
     }
 }
@@ -91,14 +94,22 @@ pub struct Found {
     pub namespace: Option<String>,
 }
 
-/// What the OCI configuration at `path` says of its container.
+/// What the OCI configuration in a bundle says of its container; `path` is the bundle's, for a person.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn read(path: &Path) -> Result<Metadata, BundleError> {
-    let unreadable = |why: String| BundleError::Unreadable { path: path.to_owned(), why };
-    let text = read_bounded(path, MAX_CONFIG).map_err(|error| unreadable(error.to_string()))?;
-    let config: Config = serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+pub fn read(bundle: &Territory, path: &Path) -> Result<Metadata, BundleError> {
+    let unreadable = |why: String| BundleError::Unreadable { path: path.join(CONFIG), why };
+    let text = bundle.read(CONFIG, MAX_CONFIG).map_err(|error| unreadable(error.to_string()))?;
+    parse(&text).map_err(unreadable)
+}
+
+/// What an OCI configuration says of its container.
+///
+/// # Errors
+/// In words, when it is none.
+pub fn parse(config: &[u8]) -> Result<Metadata, String> {
+    let config: Config = serde_json::from_slice(config).map_err(|error| error.to_string())?;
     Ok(config.describe())
 }
 
@@ -106,7 +117,7 @@ pub fn read(path: &Path) -> Result<Metadata, BundleError> {
 #[derive(Deserialize)]
 struct Config {
     #[serde(default)]
-    annotations: HashMap<String, String>,
+    annotations: Labels,
     linux: Option<Linux>,
 }
 
@@ -134,7 +145,7 @@ impl Config {
         // containerd's CRI plugin (pkg/cri/annotations, 1.3 to 2.1), then CRI-O's (pkg/annotations, 1.20 to 1.33), then
         // nerdctl's (pkg/labels, from 1.0 on copied to annotations).
         let first = |names: &[&str]| {
-            names.iter().find_map(|name| self.annotations.get(*name)).filter(|value| !value.is_empty()).cloned()
+            names.iter().find_map(|name| self.annotations.kept.get(*name)).filter(|value| !value.is_empty()).cloned()
         };
         Metadata {
             name: first(&["io.kubernetes.cri.container-name", "io.kubernetes.container.name", "nerdctl/name"]),
@@ -165,6 +176,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn bundles(dir: &Path) -> Bundles {
         Bundles { containerd: dir.join("containerd"), storage: vec![dir.join("storage")] }

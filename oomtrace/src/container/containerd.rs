@@ -1,7 +1,7 @@
 //! containerd's API (gRPC on a Unix socket): the labels and the image of a container, which its bundle does not have.
 //! `containerd.services.containers.v1.Containers/Get` (api/services/containers/v1/containers.proto, 1.0 to 2.1).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,13 +12,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use tokio::net::UnixStream;
 
+use super::labels::Labels;
 use super::metadata::Metadata;
 
 /// Where containerd listens, in its state folder.
 pub const SOCKET: &str = "containerd.sock";
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// A container with its OCI configuration has some 20 KiB.
-const MAX_BODY: usize = 4 << 20;
+const MAX_BODY: usize = 512 << 10;
+/// Bytes of an answer's head, and of its trailers.
+const MAX_HEAD: u32 = 16 << 10;
 /// gRPC's prefix: compressed or not, and the message's length.
 const PREFIX: usize = 5;
 
@@ -72,18 +75,7 @@ impl Containerd {
     pub async fn get(&self, namespace: &str, id: &str) -> Result<Metadata, ContainerdError> {
         let timeout = |_| ContainerdError::Timeout { socket: self.socket.clone() };
         let body = tokio::time::timeout(TIMEOUT, self.exchange(namespace, id)).await.map_err(timeout)??;
-        let message = body.get(PREFIX..).ok_or_else(|| self.answer("it is empty"))?;
-        let response = GetResponse::decode(message).map_err(|error| self.answer(&error.to_string()))?;
-        let container = response.container.ok_or_else(|| self.answer("it names no container"))?;
-        let labels: BTreeMap<String, String> = container.labels.into_iter().collect();
-        let named = |key: &str| labels.get(key).cloned();
-        Ok(Metadata {
-            name: named("nerdctl/name").or_else(|| named("io.kubernetes.container.name")),
-            image: Some(container.image).filter(|image| !image.is_empty()),
-            labels: Some(labels),
-            ..Metadata::default()
-        }
-        .bounded())
+        parse(&body).map_err(|why| self.answer(&why))
     }
 
     async fn exchange(&self, namespace: &str, id: &str) -> Result<Bytes, ContainerdError> {
@@ -91,8 +83,14 @@ impl Containerd {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|e| ContainerdError::Connect { socket: self.socket.clone(), why: e.to_string() })?;
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(failed)?;
+        let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+            .max_header_list_size(MAX_HEAD)
+            .initial_stream_window_size(MAX_BODY as u32)
+            .initial_connection_window_size(MAX_BODY as u32)
+            .max_send_buf_size(MAX_BODY)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(failed)?;
         // The connection ends with this future, also when the time-out drops it.
         let _connection = super::AbortOnDrop::of(tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -123,4 +121,22 @@ impl Containerd {
     fn answer(&self, why: &str) -> ContainerdError {
         ContainerdError::Answer { socket: self.socket.clone(), why: why.to_owned() }
     }
+}
+
+/// Reads the body of an answer.
+///
+/// # Errors
+/// In words, when it describes no container.
+pub fn parse(body: &[u8]) -> Result<Metadata, String> {
+    let message = body.get(PREFIX..).ok_or("it is empty")?;
+    let response = GetResponse::decode(message).map_err(|error| error.to_string())?;
+    let container = response.container.ok_or("it names no container")?;
+    let mut labels = Labels::default();
+    for (key, value) in &container.labels {
+        labels.add(key, value);
+    }
+    let named = |key: &str| container.labels.get(key).cloned();
+    let name = named("nerdctl/name").or_else(|| named("io.kubernetes.container.name"));
+    let image = Some(container.image.clone()).filter(|image| !image.is_empty());
+    Ok(Metadata { name, image, ..Metadata::default() }.bounded().with_labels(labels))
 }

@@ -12,11 +12,16 @@ use super::metadata::Metadata;
 use super::placement::{ContainerPlace, Runtime};
 use super::sources::{Sources, Unknown};
 use crate::incident::model::Container;
+use crate::node::processes;
 
 /// Containers kept; a container's metadata is some hundred bytes, and up to some KiB with many labels.
 const CAPACITY: usize = 1 << 15;
 /// Containers that wait to be asked for; those beyond are asked for when they are killed.
-const MAX_QUEUED: usize = 1 << 14;
+const MAX_QUEUED: usize = 1 << 12;
+/// Bytes of metadata that are kept, of all containers together.
+const MAX_BYTES: usize = 12 << 20;
+/// How often a container that appears is reason enough to ask a daemon again that does not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Questions at a time.
 const MAX_ASKING: usize = 4;
 /// How long a daemon that did not answer is not asked again.
@@ -43,6 +48,10 @@ struct State {
     asking: usize,
     /// Docker is not to be asked before this time, and why.
     down: Option<(Instant, DockerError)>,
+    /// When a container that appeared was last reason to ask it again.
+    asked_again: Option<Instant>,
+    /// Bytes of all metadata.
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +69,9 @@ impl State {
         if self.known.len() >= CAPACITY && !self.known.contains_key(&key) {
             // Those that are gone first.
             let oldest = self.gone.pop_front().map(|(_, key)| key).or_else(|| self.known.keys().next().cloned());
-            oldest.map(|key| self.known.remove(&key));
+            if let Some(oldest) = oldest {
+                self.forget(&oldest);
+            }
         }
         self.known.entry(key).or_default()
     }
@@ -72,9 +83,25 @@ impl State {
         {
             // It may be back.
             if self.known.get(&key).is_some_and(|entry| entry.gone) {
-                self.known.remove(&key);
+                self.forget(&key);
             }
         }
+    }
+
+    fn forget(&mut self, key: &str) {
+        let metadata = self.known.remove(key).and_then(|entry| entry.metadata);
+        self.bytes = self.bytes.saturating_sub(metadata.map_or(0, |metadata| metadata.size()));
+    }
+
+    fn remember(&mut self, key: String, metadata: Rc<Metadata>) {
+        let size = metadata.size();
+        while self.bytes + size > MAX_BYTES && !self.known.is_empty() {
+            let oldest = self.gone.pop_front().map(|(_, key)| key).or_else(|| self.known.keys().next().cloned());
+            let Some(oldest) = oldest else { break };
+            self.forget(&oldest);
+        }
+        let before = self.entry(key).metadata.replace(metadata);
+        self.bytes = (self.bytes + size).saturating_sub(before.map_or(0, |before| before.size()));
     }
 }
 
@@ -123,9 +150,12 @@ impl Directory {
         let is_dockers = matches!(place.runtime, Some(Runtime::Docker) | None);
         let mut state = self.state.borrow_mut();
         if is_dockers {
-            // A Docker that starts containers is back.
-            state.down = None;
-            self.listen();
+            // A Docker that starts containers is back. Others can make cgroups that look so, any number of them.
+            let now = Instant::now();
+            if state.asked_again.is_none_or(|at| now.duration_since(at) >= ASK_AGAIN) {
+                (state.asked_again, state.down) = (Some(now), None);
+                self.listen();
+            }
         }
         let entry = state.entry(place.key());
         // On v1 a container has several cgroups; and one that comes back may have changed.
@@ -150,7 +180,7 @@ impl Directory {
         self.events.listen(&self.sources.docker, move |id| {
             // It is asked for again when it is needed.
             if let Some(state) = state.upgrade() {
-                state.borrow_mut().known.remove(id);
+                state.borrow_mut().forget(id);
             }
         });
     }
@@ -295,7 +325,7 @@ impl Directory {
 
     fn remember(&self, key: String, metadata: Metadata) -> Rc<Metadata> {
         let metadata = Rc::new(metadata);
-        self.state.borrow_mut().entry(key).metadata = Some(Rc::clone(&metadata));
+        self.state.borrow_mut().remember(key, Rc::clone(&metadata));
         metadata
     }
 
@@ -311,8 +341,7 @@ impl Directory {
 /// container, a reader sees paths from elsewhere (cgroup_namespaces(7)).
 fn is_process_of(pid: u32, path: &str) -> bool {
     let Some(name) = path.rsplit('/').next().filter(|name| !name.is_empty()) else { return false };
-    let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).any(|at| at.split('/').any(|part| part == name))
+    processes::cgroups(pid).iter().any(|at| at.split('/').any(|part| part == name))
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! The Docker Engine API on its Unix socket: one question at a time, bounded in time and size.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -11,6 +10,8 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::UnixStream;
 
+use super::labels::Labels;
+use super::listed::{Listed, MAX_LISTED};
 use super::metadata::Metadata;
 use super::placement::Runtime;
 use super::{AbortOnDrop, events, is_plain};
@@ -22,7 +23,16 @@ pub const DEFAULT_SOCKET: &str = "/run/docker.sock";
 /// An answer takes milliseconds; a daemon that needs longer is hung as far as an incident is concerned.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// An answer about 1,000 containers with many labels stays below this.
-const MAX_BODY: usize = 8 << 20;
+const MAX_LIST: usize = 8 << 20;
+/// An answer about one of them has some 10 KiB.
+const MAX_BODY: usize = 1 << 20;
+/// Bytes of an answer that are held before they are read, its head among them.
+const MAX_BUFFER: usize = 64 << 10;
+/// Docker sends some ten.
+const MAX_HEADERS: usize = 64;
+/// Bytes and lines of events that are read in each second. A daemon that says more is not listened to any longer.
+const MAX_EVENTS_BYTES: usize = 2 << 20;
+const MAX_EVENTS: usize = 2000;
 
 /// What Docker gives a container to stop in when nothing else is said (container/container.go, 20.10).
 const STOP_TIMEOUT_S: u64 = 10;
@@ -83,25 +93,7 @@ impl Docker {
     /// # Errors
     /// When Docker does not answer in time or does not know it.
     pub async fn inspect(&self, id: &str) -> Result<Metadata, DockerError> {
-        let found: Inspected = self.parse(&self.get_container(id).await?)?;
-        let name = found.name.map(|name| name.trim_start_matches('/').to_owned()).filter(|name| !name.is_empty());
-        let config = found.config.unwrap_or_default();
-        let init_pid = found.state.and_then(|state| state.pid).filter(|pid| *pid != 0);
-        let host = found.host_config.unwrap_or_default();
-        Ok(Metadata {
-            runtime: Some(Runtime::Docker),
-            name,
-            image: config.image,
-            labels: Some(config.labels.unwrap_or_default()),
-            init_pid,
-            limits: Some(host.limits()),
-            restart_policy: host.restart_policy.and_then(|policy| policy.describe()),
-            stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
-            // A negative one waits for ever.
-            stop_timeout_s: config.stop_timeout.map_or(Some(STOP_TIMEOUT_S), |seconds| u64::try_from(seconds).ok()),
-            ..Metadata::default()
-        }
-        .bounded())
+        parse(&self.get_container(id).await?).map_err(|why| self.answer(why))
     }
 
     /// How the container `id` is now.
@@ -122,7 +114,7 @@ impl Docker {
         if !is_plain(id) {
             return Err(self.unknown(id));
         }
-        self.get(&format!("/containers/{id}/json")).await?.ok_or_else(|| self.unknown(id))
+        self.get(&format!("/containers/{id}/json"), MAX_BODY).await?.ok_or_else(|| self.unknown(id))
     }
 
     /// All running containers, by id. Docker says nothing of their limits here.
@@ -149,19 +141,12 @@ impl Docker {
     }
 
     async fn listed(&self, path: &str) -> Result<Vec<(String, Metadata)>, DockerError> {
-        let body = self.get(path).await?.unwrap_or_default();
-        let found: Vec<Listed> = self.parse(&body)?;
-        let metadata = |listed: Listed| {
-            let name = listed.names.unwrap_or_default().into_iter().find_map(|name| {
-                // A link to another container shows as /other/name.
-                let name = name.strip_prefix('/')?.to_owned();
-                (!name.is_empty() && !name.contains('/')).then_some(name)
-            });
-            let labels = Some(listed.labels.unwrap_or_default());
-            let runtime = Some(Runtime::Docker);
-            (listed.id, Metadata { runtime, name, image: listed.image, labels, ..Metadata::default() }.bounded())
-        };
-        Ok(found.into_iter().map(metadata).collect())
+        let body = self.get(path, MAX_LIST).await?.unwrap_or_default();
+        let found: Listed = self.parse(&body)?;
+        if found.cut {
+            log::warn!("Docker at {} lists more than {MAX_LISTED} containers", self.socket.display());
+        }
+        Ok(found.containers)
     }
 
     /// The daemon's version, to see that it answers.
@@ -169,15 +154,15 @@ impl Docker {
     /// # Errors
     /// When Docker does not answer in time.
     pub async fn version(&self) -> Result<String, DockerError> {
-        let body = self.get("/version").await?.unwrap_or_default();
+        let body = self.get("/version", MAX_BODY).await?.unwrap_or_default();
         let version: Version = self.parse(&body)?;
         Ok(version.version)
     }
 
     /// The body of the answer; none for "not found".
-    async fn get(&self, path: &str) -> Result<Option<Bytes>, DockerError> {
+    async fn get(&self, path: &str, max: usize) -> Result<Option<Bytes>, DockerError> {
         let timeout = |_| DockerError::Timeout { socket: self.socket.clone() };
-        tokio::time::timeout(TIMEOUT, self.exchange(path)).await.map_err(timeout)?
+        tokio::time::timeout(TIMEOUT, self.exchange(path, max)).await.map_err(timeout)?
     }
 
     /// Hands on what Docker says of its containers, a line of JSON at a time, from `since` (a time since 1970) on, until the
@@ -194,17 +179,27 @@ impl Docker {
         let (_connection, response) = self.request(&path).await?;
         let mut body = response.into_body();
         let mut held: Vec<u8> = Vec::new();
+        let (mut since, mut bytes, mut lines) = (Instant::now(), 0, 0);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|e| self.answer(e.to_string()))?;
             let Some(data) = frame.data_ref() else { continue };
-            held.extend_from_slice(data);
-            while let Some(end) = held.iter().position(|byte| *byte == b'\n') {
-                let rest = held.split_off(end + 1);
-                line(&held);
-                held = rest;
+            if since.elapsed() >= Duration::from_secs(1) {
+                (since, bytes, lines) = (Instant::now(), 0, 0);
             }
-            if held.len() > events::MAX_LINE {
-                return Err(self.answer("a line without end".to_owned()));
+            bytes += data.len();
+            for piece in data.split_inclusive(|byte| *byte == b'\n') {
+                held.extend_from_slice(piece);
+                if held.len() > events::MAX_LINE {
+                    return Err(self.answer("a line without end".to_owned()));
+                }
+                if piece.ends_with(b"\n") {
+                    lines += 1;
+                    line(&held);
+                    held.clear();
+                }
+            }
+            if bytes > MAX_EVENTS_BYTES || lines > MAX_EVENTS {
+                return Err(self.answer("more events than any daemon has".to_owned()));
             }
         }
         Ok(())
@@ -219,7 +214,10 @@ impl Docker {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|e| DockerError::Connect { socket: self.socket.clone(), why: e.to_string() })?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+            .max_buf_size(MAX_BUFFER)
+            .max_headers(MAX_HEADERS)
+            .handshake(TokioIo::new(stream))
             .await
             .map_err(|e| self.answer(e.to_string()))?;
         // The connection ends with this future, also when the time-out drops it.
@@ -237,7 +235,7 @@ impl Docker {
         Ok((connection, response))
     }
 
-    async fn exchange(&self, path: &str) -> Result<Option<Bytes>, DockerError> {
+    async fn exchange(&self, path: &str, max: usize) -> Result<Option<Bytes>, DockerError> {
         let (connection, response) = self.request(path).await?;
         let status = response.status();
         if status == StatusCode::NOT_FOUND {
@@ -246,7 +244,7 @@ impl Docker {
         if !status.is_success() {
             return Err(self.answer(format!("HTTP status {status}")));
         }
-        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+        let body = Limited::new(response.into_body(), max).collect().await;
         let body = body.map_err(|e| self.answer(e.to_string()))?;
         drop(connection);
         Ok(Some(body.to_bytes()))
@@ -260,6 +258,32 @@ impl Docker {
     fn unknown(&self, id: &str) -> DockerError {
         DockerError::Unknown { socket: self.socket.clone(), id: id.to_owned() }
     }
+}
+
+/// What the answer to [`Docker::inspect`] says of a container.
+///
+/// # Errors
+/// In words, when it describes none.
+pub fn parse(body: &[u8]) -> Result<Metadata, String> {
+    let found: Inspected = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let name = found.name.map(|name| name.trim_start_matches('/').to_owned()).filter(|name| !name.is_empty());
+    let config = found.config.unwrap_or_default();
+    let init_pid = found.state.and_then(|state| state.pid).filter(|pid| *pid != 0);
+    let host = found.host_config.unwrap_or_default();
+    Ok(Metadata {
+        runtime: Some(Runtime::Docker),
+        name,
+        image: config.image,
+        init_pid,
+        limits: Some(host.limits()),
+        restart_policy: host.restart_policy.and_then(|policy| policy.describe()),
+        stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
+        // A negative one waits for ever.
+        stop_timeout_s: config.stop_timeout.map_or(Some(STOP_TIMEOUT_S), |seconds| u64::try_from(seconds).ok()),
+        ..Metadata::default()
+    }
+    .bounded()
+    .with_labels(config.labels))
 }
 
 #[derive(Deserialize)]
@@ -311,10 +335,10 @@ impl RestartPolicy {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", default)]
 struct Config {
     image: Option<String>,
-    labels: Option<BTreeMap<String, String>>,
+    labels: Labels,
     stop_signal: Option<String>,
     stop_timeout: Option<i64>,
 }
@@ -323,15 +347,6 @@ struct Config {
 #[serde(rename_all = "PascalCase")]
 struct State {
     pid: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Listed {
-    id: String,
-    names: Option<Vec<String>>,
-    image: Option<String>,
-    labels: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]

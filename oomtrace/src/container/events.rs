@@ -145,7 +145,9 @@ struct Attributes {
     signal: Option<String>,
 }
 
-fn parse(line: &[u8]) -> Option<Said> {
+/// Reads one line; none when it says nothing of a container that matters here.
+#[must_use]
+pub fn parse(line: &[u8]) -> Option<Said> {
     let line: Line = serde_json::from_slice(line).ok()?;
     if line.kind != "container" {
         return None;

@@ -1,12 +1,13 @@
 //! LXC: a container's name is its id, and its configuration file says the limits (lxc.container.conf(5), 2.0 to 6.0).
 
-use std::fs;
 use std::path::Path;
 
 use super::is_file_name;
 use super::metadata::Metadata;
 use super::placement::Runtime;
+use crate::files;
 use crate::incident::model::Limits;
+use crate::node::territory::Territory;
 
 /// Where containers are unless told otherwise (`lxc.lxcpath`).
 const FOLDER: &str = "/var/lib/lxc";
@@ -20,16 +21,16 @@ pub fn find(name: &str) -> Metadata {
     if !is_file_name(name) {
         return known;
     }
-    let path = Path::new(FOLDER).join(name).join("config");
-    match fs::metadata(&path) {
-        Ok(file) if file.len() <= MAX_CONFIG => {
-            Metadata { limits: limits(&fs::read_to_string(path).unwrap_or_default()), ..known }
-        }
-        _ => known,
+    let folder = Territory::of_system(Path::new(FOLDER));
+    match folder.and_then(|folder| folder.read(Path::new(name).join("config"), MAX_CONFIG)) {
+        Ok(config) => Metadata { limits: limits(&files::text(config)), ..known },
+        Err(_) => known,
     }
 }
 
-fn limits(config: &str) -> Option<Limits> {
+/// The limits in a container's configuration.
+#[must_use]
+pub fn limits(config: &str) -> Option<Limits> {
     let mut limits = Limits::default();
     for (key, value) in config.lines().filter_map(|line| line.split_once('=')) {
         let value = bytes(value.trim());

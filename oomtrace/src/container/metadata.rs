@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::labels::Labels;
 use super::placement::Runtime;
 use crate::incident::model::{Container, Limits, Pod};
 
-/// Bytes of names and labels that are kept of one container. Anybody may start a container with labels of megabytes.
-const MAX_LABELS: usize = 16 << 10;
 /// Bytes of one name or image that are kept; Docker's own names and references stay far below.
 const MAX_NAME: usize = 1024;
 
@@ -69,20 +68,33 @@ impl Metadata {
                 self.cut = true;
             }
         }
-        let mut size = 0;
-        if let Some(labels) = &mut self.labels {
-            let before = labels.len();
-            labels.retain(|key, value| {
-                let with = size + key.len() + value.len();
-                let fits = with <= MAX_LABELS;
-                if fits {
-                    size = with;
-                }
-                fits
-            });
-            self.cut |= labels.len() < before;
-        }
         self
+    }
+
+    /// With these labels.
+    #[must_use]
+    pub fn with_labels(self, labels: Labels) -> Self {
+        Self { cut: self.cut || labels.cut, labels: Some(labels.kept), ..self }
+    }
+
+    /// Bytes that it takes, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        const OVERHEAD: usize = 96;
+        let texts = [
+            &self.stop_signal,
+            &self.name,
+            &self.image,
+            &self.restart_policy,
+            &self.pod.name,
+            &self.pod.namespace,
+            &self.pod.uid,
+        ];
+        let labels = self.labels.iter().flatten().map(|(key, value)| key.len() + value.len() + OVERHEAD);
+        labels.sum::<usize>()
+            + texts.into_iter().flatten().map(String::len).sum::<usize>()
+            + size_of::<Self>()
+            + OVERHEAD
     }
 
     /// Fills in what is not known yet.
@@ -131,14 +143,18 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::labels;
 
     #[test]
     fn hostile_sizes_are_cut_and_said() {
-        let long = "x".repeat(MAX_LABELS);
-        let labels = [("a", "1"), ("b", long.as_str()), ("c", "3")];
-        let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let long = "x".repeat(labels::MAX_BYTES);
+        let mut labels = Labels::default();
+        for (key, value) in [("a", "1"), ("b", long.as_str()), ("c", "3")] {
+            labels.add(key, value);
+        }
         let name = Some("n".repeat(MAX_NAME + 1));
-        let metadata = Metadata { name, labels: Some(labels), image: Some("i".to_owned()), ..Metadata::default() };
+        let metadata = Metadata { name, image: Some("i".to_owned()), ..Metadata::default() }.with_labels(labels);
+        assert!(metadata.size() < labels::MAX_BYTES);
         let bounded = metadata.bounded();
         assert_eq!((bounded.name, bounded.image.as_deref(), bounded.cut), (None, Some("i"), true));
         assert_eq!(bounded.labels.unwrap().into_keys().collect::<Vec<_>>(), ["a", "c"]);

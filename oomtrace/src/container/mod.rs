@@ -5,20 +5,19 @@ pub mod containerd;
 pub mod directory;
 pub mod docker;
 pub mod events;
+pub mod labels;
 pub mod list;
+pub mod listed;
 pub mod lxc;
 pub mod metadata;
 pub mod naming;
 pub mod oci_state;
 pub mod placement;
+pub mod readers;
 pub mod sockets;
 pub mod sources;
 pub mod storage;
 pub mod tracker;
-
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::Path;
 
 /// May stand in a path or in a request. An id comes from a cgroup's name, which any process with the right to make cgroups
 /// chooses.
@@ -29,13 +28,6 @@ fn is_plain(id: &str) -> bool {
 /// May be the name of a folder in one of a runtime's, and leads nowhere else.
 fn is_file_name(id: &str) -> bool {
     is_plain(id) && !id.is_empty() && !id.starts_with('.')
-}
-
-/// The file's first bytes, `max` at most.
-fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(max).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// A task that ends with whoever waits for it.

@@ -39,6 +39,13 @@ impl Names {
         incident.container.is_some() || incident.sender.container.is_some()
     }
 
+    /// Nothing but what the paths say, and why.
+    #[must_use]
+    pub fn none(incident: &Incident, why: &str) -> Self {
+        let (container, sender) = (incident.container.clone(), incident.sender.container.clone());
+        Self { container, sender, requester: None, said: Vec::new(), missing: vec![why.to_owned()] }
+    }
+
     /// Asks the runtimes.
     pub async fn ask(incident: &Incident, places: &Places, directory: &Directory) -> Self {
         let (mut container, mut sender) = (incident.container.clone(), incident.sender.container.clone());

@@ -8,14 +8,17 @@
 //!
 //! For a user's own runtime the same below `/run/user/UID`.
 
-use std::fs;
+use std::borrow::Cow;
+use std::fmt::Formatter;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::metadata::Metadata;
 use super::placement::Runtime;
-use super::{bundle, is_file_name, read_bounded};
+use super::{bundle, is_file_name};
+use crate::node::territory::Territory;
 
 /// A state has some 10 KiB.
 const MAX_STATE: u64 = 1 << 20;
@@ -42,7 +45,7 @@ impl States {
         RUNTIMES.iter().find_map(|(runtime, name)| {
             let scope = cgroup.strip_suffix(".scope").and_then(|scope| scope.strip_prefix(name)?.strip_prefix('-'));
             let id = scope.unwrap_or(cgroup);
-            (is_file_name(id) && self.folder(name, user).join(id).is_dir()).then(|| (*runtime, id.to_owned()))
+            (is_file_name(id) && self.folder(name, user)?.has_directory(id)).then(|| (*runtime, id.to_owned()))
         })
     }
 
@@ -52,64 +55,95 @@ impl States {
         if !is_file_name(id) {
             return None;
         }
-        let folder = self.folder(runtime.name(), user).join(id);
+        let folder = self.folder(runtime.name(), user)?;
+        let read = |name: &str| folder.read(Path::new(id).join(name), MAX_STATE).ok();
         let state = match runtime {
-            Runtime::Runc => read::<RuncState>(&folder.join("state.json"))?.describe(),
-            Runtime::Crun => read::<CrunState>(&folder.join("status"))?.describe(),
+            Runtime::Runc => parse_runc(&read("state.json")?)?,
+            Runtime::Crun => parse_crun(&read("status")?)?,
             _ => return None,
         };
-        let (bundle, init_pid) = state;
-        let said = bundle.and_then(|bundle| bundle::read(&bundle.join("config.json")).ok()).unwrap_or_default();
+        // The bundle is wherever whoever made the container has it: a link there may lead anywhere.
+        let said = state.bundle.and_then(|path| {
+            let bundle = Territory::of_user(&path, user.unwrap_or(0)).ok()?;
+            bundle::read(&bundle, &path).ok()
+        });
+        let (said, init_pid) = (said.unwrap_or_default(), state.init_pid);
         Some(Metadata { runtime: Some(runtime), name: Some(id.to_owned()), init_pid, ..Metadata::default() }.or(said))
     }
 
-    fn folder(&self, name: &str, user: Option<u32>) -> PathBuf {
+    /// Where the runtime keeps its states; none when it is not there, or not root's or the user's.
+    fn folder(&self, name: &str, user: Option<u32>) -> Option<Territory> {
         match user {
-            Some(uid) => self.run.join("user").join(uid.to_string()).join(name),
-            None => self.run.join(name),
+            Some(uid) => Territory::of_user(&self.run.join("user").join(uid.to_string()).join(name), uid).ok(),
+            None => Territory::of_system(&self.run.join(name)).ok(),
         }
     }
 
     /// There is a folder of states: somebody used the runtime by itself since boot.
     #[must_use]
     pub fn used(&self, runtime: Runtime) -> bool {
-        fs::metadata(self.folder(runtime.name(), None)).is_ok()
+        self.folder(runtime.name(), None).is_some()
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&read_bounded(path, MAX_STATE).ok()?).ok()
+/// What a runtime's state says of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    pub bundle: Option<PathBuf>,
+    pub init_pid: Option<u32>,
 }
 
-#[derive(Deserialize)]
-struct RuncState {
-    init_process_pid: Option<u32>,
-    config: Option<RuncConfig>,
-}
-
-#[derive(Deserialize)]
-struct RuncConfig {
-    /// `bundle=/path`, and the annotations.
-    labels: Option<Vec<String>>,
-}
-
-impl RuncState {
-    fn describe(self) -> (Option<PathBuf>, Option<u32>) {
-        let labels = self.config.and_then(|config| config.labels).unwrap_or_default();
-        let bundle = labels.iter().find_map(|label| label.strip_prefix("bundle=")).map(PathBuf::from);
-        (bundle, self.init_process_pid)
+/// What runc's `state.json` says.
+#[must_use]
+pub fn parse_runc(state: &[u8]) -> Option<State> {
+    #[derive(Deserialize)]
+    struct Runc {
+        init_process_pid: Option<u32>,
+        config: Option<Config>,
     }
+    #[derive(Deserialize)]
+    struct Config {
+        labels: Option<BundleLabel>,
+    }
+    let state: Runc = serde_json::from_slice(state).ok()?;
+    let bundle = state.config.and_then(|config| config.labels?.0);
+    Some(State { bundle, init_pid: state.init_process_pid })
 }
 
-#[derive(Deserialize)]
-struct CrunState {
-    pid: Option<u32>,
-    bundle: Option<PathBuf>,
+/// What crun's `status` says.
+#[must_use]
+pub fn parse_crun(status: &[u8]) -> Option<State> {
+    #[derive(Deserialize)]
+    struct Crun {
+        pid: Option<u32>,
+        bundle: Option<PathBuf>,
+    }
+    let Crun { pid, bundle } = serde_json::from_slice(status).ok()?;
+    Some(State { bundle, init_pid: pid })
 }
 
-impl CrunState {
-    fn describe(self) -> (Option<PathBuf>, Option<u32>) {
-        (self.bundle, self.pid)
+/// `bundle=/path` of runc's labels, which hold the annotations too. The others are not kept: there may be any number.
+struct BundleLabel(Option<PathBuf>);
+
+impl<'de> Deserialize<'de> for BundleLabel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Labels;
+        impl<'de> Visitor<'de> for Labels {
+            type Value = Option<PathBuf>;
+
+            fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of labels")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut labels: A) -> Result<Self::Value, A::Error> {
+                let mut found = None;
+                while let Some(label) = labels.next_element::<Cow<'de, str>>()? {
+                    found = found.or_else(|| label.strip_prefix("bundle=").map(PathBuf::from));
+                }
+                Ok(found)
+            }
+        }
+        deserializer.deserialize_seq(Labels).map(Self)
     }
 }
 
@@ -117,6 +151,7 @@ impl CrunState {
 mod tests {
     use super::*;
     use crate::incident::model::Limits;
+    use std::fs;
 
     fn write(path: &Path, text: &str) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -131,17 +166,20 @@ mod tests {
         write(&bundle.join("config.json"), r#"{"linux":{"resources":{"memory":{"limit":1048576}}}}"#);
         let state = format!(r#"{{"init_process_pid":7,"config":{{"labels":["a=b","bundle={}"]}}}}"#, bundle.display());
         write(&dir.path().join("runc/web/state.json"), &state);
-        write(&dir.path().join("user/1000/crun/job/status"), r#"{"pid":8,"bundle":"/nonexistent"}"#);
+        let uid = nix::unistd::geteuid().as_raw();
+        write(&dir.path().join(format!("user/{uid}/crun/job/status")), r#"{"pid":8,"bundle":"/nonexistent"}"#);
         assert_eq!(states.runtime_of("web", None), Some((Runtime::Runc, "web".to_owned())));
         assert_eq!(states.runtime_of("runc-web.scope", None), Some((Runtime::Runc, "web".to_owned())));
-        assert_eq!(states.runtime_of("job", Some(1000)), Some((Runtime::Crun, "job".to_owned())));
-        for (name, user) in [("job", None), ("web", Some(1000)), ("..", None), ("", None), ("a/b", None)] {
+        assert_eq!(states.runtime_of("job", Some(uid)), Some((Runtime::Crun, "job".to_owned())));
+        for (name, user) in
+            [("job", None), ("web", Some(uid)), ("job", Some(uid + 1)), ("..", None), ("", None), ("a/b", None)]
+        {
             assert_eq!(states.runtime_of(name, user), None, "{name:?}");
         }
         let found = states.find(Runtime::Runc, "web", None).unwrap();
         assert_eq!((found.name.as_deref(), found.init_pid), (Some("web"), Some(7)));
         assert_eq!(found.limits, Some(Limits { memory_bytes: Some(1 << 20), ..Limits::default() }));
-        assert_eq!(states.find(Runtime::Crun, "job", Some(1000)).unwrap().init_pid, Some(8));
+        assert_eq!(states.find(Runtime::Crun, "job", Some(uid)).unwrap().init_pid, Some(8));
         assert_eq!(states.find(Runtime::Runc, "../user", None), None);
     }
 }

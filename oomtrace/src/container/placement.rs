@@ -101,10 +101,14 @@ impl ContainerPlace {
     }
 }
 
-/// The user in whose `user-UID.slice` the cgroup at `path` is.
+/// The user in whose `user-UID.slice` the cgroup at `path` is. Only the slice that systemd made counts, at its place at the top:
+/// further below, a user gives names as they like.
 #[must_use]
 pub fn user_of(path: &str) -> Option<u32> {
-    path.split('/').find_map(|name| name.strip_prefix("user-")?.strip_suffix(".slice")?.parse().ok())
+    let name = path.strip_prefix("/user.slice/")?.split('/').next()?;
+    let digits = name.strip_prefix("user-")?.strip_suffix(".slice")?;
+    // One number has one name.
+    digits.parse().ok().filter(|uid: &u32| uid.to_string() == digits)
 }
 
 /// A pod, as a path names it.
@@ -300,6 +304,21 @@ mod tests {
         ] {
             let place = parse(path).container.unwrap_or_else(|| panic!("no container in {path}"));
             assert_eq!((place.id.as_str(), place.runtime), (ID, runtime), "{path}");
+        }
+    }
+
+    #[test]
+    fn only_the_slice_at_the_top_is_a_users() {
+        for (path, user) in [
+            ("/user.slice/user-1000.slice", Some(1000)),
+            ("/user.slice/user-1000.slice/user@1000.service/user-7.slice", Some(1000)),
+            ("/user.slice/user-01000.slice", None),
+            ("/user.slice/user-+1.slice", None),
+            ("/user.slice", None),
+            ("/system.slice/user-7.slice", None),
+            ("/docker/user.slice/user-7.slice", None),
+        ] {
+            assert_eq!(user_of(path), user, "{path}");
         }
     }
 

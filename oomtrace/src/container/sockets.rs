@@ -4,7 +4,10 @@ use std::path::Path;
 
 use super::placement::Runtime;
 use crate::incident::clients::Socket;
+use crate::node::territory::Territory;
 
+/// Users whose sockets are watched.
+pub const MAX_USERS: usize = 64;
 /// Besides those that the user names.
 const OTHERS: [(&str, Runtime); 4] = [
     // The containerd that dockerd starts when there is no other.
@@ -42,8 +45,10 @@ pub fn bound_paths(socket: &Socket, users: &[u32]) -> Vec<String> {
 /// Users that have a folder for their sockets: who is logged in, or lingers.
 #[must_use]
 pub fn users() -> Vec<u32> {
-    let entries = std::fs::read_dir("/run/user").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    let Ok(run) = Territory::of_system(Path::new("/run/user")) else { return Vec::new() };
+    let names = run.names("", MAX_USERS);
+    let uids = names.iter().filter_map(|name| name.to_str()?.parse::<u32>().ok());
+    uids.filter(|uid| Territory::of_user(&Path::new("/run/user").join(uid.to_string()), *uid).is_ok()).collect()
 }
 
 #[cfg(test)]

@@ -1,15 +1,12 @@
 //! Whom to ask about a container: one place for all runtimes.
 
-use std::path::PathBuf;
-
-use tokio::task::spawn_blocking;
-
 use super::bundle::Bundles;
 use super::containerd::Containerd;
 use super::docker::{Docker, DockerError};
 use super::metadata::Metadata;
 use super::oci_state::States;
 use super::placement::{ContainerPlace, Runtime};
+use super::readers::Readers;
 use super::{lxc, storage};
 use crate::node::users;
 
@@ -20,6 +17,7 @@ pub struct Sources {
     pub containerd: Containerd,
     pub bundles: Bundles,
     pub states: States,
+    pub readers: Readers,
 }
 
 /// Why nothing more is known of a container, in words.
@@ -44,10 +42,12 @@ impl Sources {
     pub async fn ask(&self, place: &ContainerPlace) -> Option<Result<Metadata, Unknown>> {
         let files = {
             let (bundles, states, place) = (self.bundles.clone(), self.states.clone(), place.clone());
-            spawn_blocking(move || read(&bundles, &states, &place)).await
+            let user = place.user();
+            self.readers.run(user, move || read(&bundles, &states, &place)).await
         };
-        let Ok(Files { said, namespace }) = files else {
-            return Some(Err(Unknown::Other("the container's name (the task that reads it failed)".to_owned())));
+        let Files { said, namespace } = match files {
+            Ok(files) => files,
+            Err(late) => return Some(Err(Unknown::Other(format!("the container's name and image ({late})")))),
         };
         match (said?, namespace) {
             (Ok(metadata), Some(namespace)) => Some(Ok(self.with_labels(metadata, &namespace, &place.id).await)),
@@ -92,8 +92,12 @@ fn read(bundles: &Bundles, states: &States, place: &ContainerPlace) -> Files {
         }
         Some(Runtime::Lxc) => said(Ok(lxc::find(&place.id))),
         Some(Runtime::Podman) => {
-            let home = user.and_then(users::home).map(PathBuf::from);
-            let stored = storage::find(home.as_deref(), &place.id);
+            let home = user.and_then(|uid| Some((users::home(uid)?, uid)));
+            // A user without a home has no containers there, and root's are not that user's.
+            let stored = match (user, &home) {
+                (Some(_), None) => None,
+                (_, home) => storage::find(home.as_ref().map(|(home, uid)| (home.as_path(), *uid)), &place.id),
+            };
             said(stored.map(|known| with(known, Runtime::Podman)).ok_or_else(|| {
                 let id = &place.id;
                 Unknown::Other(format!("the container's name and image (containers/storage has no container {id})"))

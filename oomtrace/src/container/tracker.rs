@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Instant;
 
 use oomtrace_common::event::CgroupKey;
 
@@ -15,11 +16,27 @@ use super::oci_state::States;
 use super::placement::{ContainerPlace, Placement, Runtime, user_of};
 use crate::node::cgroups::{Hierarchy, Version};
 use crate::probe::event::CgroupChange;
+use crate::said::Warnings;
 
-/// Containers that are kept at most; more cgroups than this are not on one machine.
-const CAPACITY: usize = 1 << 17;
+/// Cgroups of containers that are kept; on v1 a container has several.
+const CAPACITY: usize = 1 << 14;
+/// Of these, in one place that is another's than root's: below a user's slice, or in a container.
+const CAPACITY_OF_OTHERS: usize = 1 << 10;
+/// Bytes of their paths.
+const MAX_BYTES: usize = 8 << 20;
+/// Changes that are remembered while a walk is under way.
+const MAX_CHANGES: usize = 1 << 16;
+/// Names of cgroups below users' slices that are looked up in those users' files, in each second.
+const MAX_LOOKUPS: u32 = 200;
 /// Levels that a walk goes down.
 const MAX_DEPTH: usize = 24;
+/// Cgroups that a walk looks at, and of these in one place that is another's than root's.
+const MAX_WALKED: usize = 1 << 18;
+const MAX_WALKED_OF_OTHERS: usize = 1 << 14;
+/// Bytes of a path that is looked at.
+const MAX_PATH: usize = 4096;
+
+static FULL: Warnings = Warnings::new();
 
 /// A cgroup: its hierarchy and its id there.
 type Key = (u32, u64);
@@ -40,12 +57,18 @@ pub struct Tracker {
     unnamed: HashMap<String, ContainerPlace>,
     /// What came and went while a walk is under way, which may have seen it or not.
     walking: Option<Walking>,
+    /// Containers in each place that is another's than root's.
+    of_others: HashMap<String, usize>,
+    bytes: usize,
+    lookups: Option<(Instant, u32)>,
 }
 
 #[derive(Debug, Default)]
 struct Walking {
     made: HashSet<Key>,
     gone: HashSet<Key>,
+    /// There were more changes than are remembered: what the walk has found may be gone again.
+    overflowed: bool,
 }
 
 /// A container's cgroup that a walk found.
@@ -70,12 +93,16 @@ impl Tracker {
         if let Some(place) = self.forget(key) {
             changes.push(Change::Gone(place));
         }
-        let place = change.path.as_ref().and_then(|path| place_of(path, &self.states));
+        let place = change.path.as_ref().and_then(|path| self.place_of(path));
         if let Some(place) = place.filter(|place| self.keep(key, place.clone())) {
             changes.push(Change::Appeared(place));
         }
         if let Some(walking) = &mut self.walking {
-            if change.path.is_some() { &mut walking.made } else { &mut walking.gone }.insert(key);
+            if walking.made.len() + walking.gone.len() >= MAX_CHANGES {
+                walking.overflowed = true;
+            } else {
+                if change.path.is_some() { &mut walking.made } else { &mut walking.gone }.insert(key);
+            }
         }
         changes
     }
@@ -87,7 +114,13 @@ impl Tracker {
 
     /// Takes what a walk found: what it did not find is gone, as when the kernel's word of it was lost.
     pub fn end_walk(&mut self, found: Vec<Walked>) -> Vec<Change> {
-        let Walking { made, gone } = self.walking.take().unwrap_or_default();
+        let Walking { made, gone, overflowed } = self.walking.take().unwrap_or_default();
+        if overflowed {
+            FULL.warn(
+                "cgroups change faster than they can be looked at: containers may be missing until the next look",
+            );
+            return Vec::new();
+        }
         let walked: HashSet<Key> = found.iter().map(|walked| walked.key).collect();
         let is_lost = |key: &&Key| !walked.contains(key) && !made.contains(key);
         let lost: Vec<Key> = self.containers.keys().filter(is_lost).copied().collect();
@@ -127,8 +160,16 @@ impl Tracker {
     }
 
     fn keep(&mut self, key: Key, place: ContainerPlace) -> bool {
-        if self.containers.len() >= CAPACITY {
+        let others = others(&place.cgroup);
+        let kept = others.as_ref().and_then(|others| self.of_others.get(others)).copied().unwrap_or_default();
+        let bytes = self.bytes + size(&place);
+        if self.containers.len() >= CAPACITY || bytes > MAX_BYTES || (others.is_some() && kept >= CAPACITY_OF_OTHERS) {
+            FULL.warn(format_args!("too many containers: {:?} is named only when it is killed", place.cgroup));
             return false;
+        }
+        self.bytes = bytes;
+        if let Some(others) = others {
+            self.of_others.insert(others, kept + 1);
         }
         if matches!(place.runtime, Some(Runtime::Runc | Runtime::Crun)) {
             self.unnamed.insert(place.cgroup.clone(), place.clone());
@@ -140,8 +181,51 @@ impl Tracker {
     fn forget(&mut self, key: Key) -> Option<ContainerPlace> {
         let place = self.containers.remove(&key)?;
         self.unnamed.remove(&place.cgroup);
+        self.bytes = self.bytes.saturating_sub(size(&place));
+        if let Some(others) = others(&place.cgroup)
+            && let Some(kept) = self.of_others.get_mut(&others)
+        {
+            *kept = kept.saturating_sub(1);
+            if *kept == 0 {
+                self.of_others.remove(&others);
+            }
+        }
         Some(place)
     }
+
+    /// As [`place_of`]. Looking in a user's files takes time, of which each second has only so much.
+    fn place_of(&mut self, path: &str) -> Option<ContainerPlace> {
+        if user_of(path).is_some() && Placement::parse(path).container.is_none() {
+            let now = Instant::now();
+            let (since, done) =
+                self.lookups.filter(|(since, _)| now.duration_since(*since).as_secs() == 0).unwrap_or((now, 0));
+            self.lookups = Some((since, done + 1));
+            if done >= MAX_LOOKUPS {
+                FULL.warn(
+                    "users make cgroups faster than they can be looked at: some containers of theirs are not known",
+                );
+                return None;
+            }
+        }
+        place_of(path, &self.states)
+    }
+}
+
+/// Bytes that a container takes here, about.
+fn size(place: &ContainerPlace) -> usize {
+    const OVERHEAD: usize = 256;
+    std::iter::successors(Some(place), |place| place.outer.as_deref())
+        .map(|at| at.cgroup.len() + at.id.len() + OVERHEAD)
+        .sum()
+}
+
+/// The place of another's than root's that the cgroup at `path` is in: a user's slice, or the outermost container above it.
+fn others(path: &str) -> Option<String> {
+    if let Some(uid) = user_of(path) {
+        return Some(format!("/user.slice/user-{uid}.slice"));
+    }
+    let outermost = Placement::parse(path).containers().last()?.cgroup.clone();
+    (outermost != path).then_some(outermost)
 }
 
 /// The container whose own cgroup is at `path`.
@@ -167,15 +251,18 @@ pub fn walk(hierarchies: &[Hierarchy], memory_id: u32, states: &States) -> Vec<W
             Version::V1 if hierarchy.controllers.iter().any(|c| c == "memory") => memory_id,
             Version::V1 => continue,
         };
-        below(&hierarchy.mount, "", 0, &mut |path, inode| {
-            found.extend(place_of(path, states).map(|place| Walked { key: (id, inode), place }));
+        let mut left = MAX_WALKED;
+        below(&hierarchy.mount, "", 0, &mut left, &mut |path, inode| {
+            if found.len() < 2 * CAPACITY {
+                found.extend(place_of(path, states).map(|place| Walked { key: (id, inode), place }));
+            }
         });
     }
     found
 }
 
-fn below(dir: &Path, path: &str, depth: usize, found: &mut impl FnMut(&str, u64)) {
-    if depth > MAX_DEPTH {
+fn below(dir: &Path, path: &str, depth: usize, left: &mut usize, found: &mut dyn FnMut(&str, u64)) {
+    if depth > MAX_DEPTH || path.len() > MAX_PATH {
         return;
     }
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -184,10 +271,29 @@ fn below(dir: &Path, path: &str, depth: usize, found: &mut impl FnMut(&str, u64)
             continue;
         }
         let Ok(metadata) = entry.metadata() else { continue };
+        if *left == 0 {
+            return FULL.warn("more cgroups than are looked at: containers may be missing");
+        }
+        *left -= 1;
         let path = format!("{path}/{}", entry.file_name().to_string_lossy());
         found(&path, metadata.ino());
-        below(&entry.path(), &path, depth + 1, found);
+        if is_others(&path) {
+            // What another has made of it costs the rest nothing.
+            let mut own = MAX_WALKED_OF_OTHERS.min(*left);
+            let before = own;
+            below(&entry.path(), &path, depth + 1, &mut own, found);
+            *left -= before - own;
+        } else {
+            below(&entry.path(), &path, depth + 1, left, found);
+        }
     }
+}
+
+/// The cgroup at `path` is one that another than root arranges: a user's slice, or a container's.
+fn is_others(path: &str) -> bool {
+    let is_slice = user_of(path).is_some() && path.bytes().filter(|byte| *byte == b'/').count() == 2;
+    let placement = Placement::parse(path);
+    is_slice || placement.container.is_some_and(|container| container.cgroup == path && container.outer.is_none())
 }
 
 #[cfg(test)]
@@ -280,5 +386,22 @@ mod tests {
         }
         tracker.take(&change(1, None));
         assert_eq!(tracker.container_at("/jobs/web"), None);
+    }
+
+    /// A user who makes any number of cgroups that look like containers takes nobody else's room.
+    #[test]
+    fn one_users_containers_are_only_so_many() {
+        let mut tracker = Tracker::default();
+        let slice = "/user.slice/user-1000.slice/user@1000.service";
+        for number in 0..2 * CAPACITY_OF_OTHERS as u64 {
+            tracker.take(&change(number, Some(&format!("{slice}/docker-{number:064x}.scope"))));
+        }
+        assert_eq!(tracker.containers.len(), CAPACITY_OF_OTHERS);
+        assert_eq!(shown(&tracker.take(&change(u64::MAX, Some(&format!("/docker/{ID}"))))), [("appeared", ID)]);
+        for number in 0..2 * CAPACITY_OF_OTHERS as u64 {
+            tracker.take(&change(number, None));
+        }
+        tracker.take(&change(u64::MAX, None));
+        assert_eq!((tracker.bytes, tracker.of_others.len(), tracker.containers.len()), (0, 0, 0));
     }
 }

@@ -55,8 +55,8 @@ impl Live {
 }
 
 impl Facts for Live {
-    fn process(&mut self, key: ProcessKey) -> &Details {
-        self.processes.look_up(key)
+    fn process(&mut self, key: ProcessKey, comm: Option<&str>) -> &Details {
+        self.processes.look_up(key, comm)
     }
 
     fn user(&mut self, uid: u32) -> Option<String> {

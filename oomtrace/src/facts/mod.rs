@@ -11,8 +11,9 @@ use crate::probe::event::{BootNs, ProcessKey};
 
 /// The node's answers. What is not known is empty, never made up.
 pub trait Facts {
-    /// What `/proc` says of a process. Asked as soon as an event names one, because it may be gone soon.
-    fn process(&mut self, key: ProcessKey) -> &Details;
+    /// What `/proc` says of a process that runs a program of the name `comm`, if that is known; what it says of another program is
+    /// no answer. Asked as soon as an event names one, because it may be gone soon.
+    fn process(&mut self, key: ProcessKey, comm: Option<&str>) -> &Details;
 
     /// The name of a user.
     fn user(&mut self, uid: u32) -> Option<String>;

@@ -71,7 +71,7 @@ fn connecting(connect: &Connect, context: &mut Context<'_>) -> Known {
 }
 
 fn standing(client: &Client, standing: &Standing, context: &mut Context<'_>) -> Known {
-    let details = context.facts.process(client.key).clone();
+    let details = context.facts.process(client.key, Some(&standing.comm)).clone();
     let process = Process {
         pid: standing.pid,
         comm: standing.comm.clone(),

@@ -174,7 +174,7 @@ pub(super) fn locate(task: &Task, context: &mut Context<'_>) -> (Option<String>,
 }
 
 pub(super) fn describe(task: &Task, context: &mut Context<'_>) -> Process {
-    let details = context.facts.process(task.key).clone();
+    let details = context.facts.process(task.key, task.leader_comm()).clone();
     describe_with(task, details, context)
 }
 
@@ -307,7 +307,7 @@ pub(super) fn describe_login(task: &Task, tty: Option<&String>, context: &mut Co
 
 pub(super) fn describe_ancestors(ancestors: &[Ancestor], context: &mut Context<'_>) -> Vec<Process> {
     let describe = |ancestor: &Ancestor| {
-        let details = context.facts.process(ancestor.key).clone();
+        let details = context.facts.process(ancestor.key, Some(&ancestor.comm)).clone();
         Process {
             pid: ancestor.key.pid,
             comm: ancestor.comm.clone(),

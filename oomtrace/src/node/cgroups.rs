@@ -3,6 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::mounts::{self, Mount};
+use crate::files::{self, SMALL};
+
+/// The kernel has some fifteen controllers, and named hierarchies are few.
+const MAX_HIERARCHIES: usize = 64;
+
 /// A mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hierarchy {
@@ -37,9 +43,10 @@ pub enum Mode {
 /// # Errors
 /// When `/proc/self/mountinfo` cannot be read.
 pub fn hierarchies() -> std::io::Result<Vec<Hierarchy>> {
-    let mut all = parse(&fs::read_to_string("/proc/self/mountinfo")?);
+    let mut all = Vec::new();
+    mounts::each(|mount| add(&mut all, mount))?;
     for hierarchy in all.iter_mut().filter(|h| h.version == Version::V2) {
-        let controllers = fs::read_to_string(hierarchy.mount.join("cgroup.controllers")).unwrap_or_default();
+        let controllers = files::read_text(&hierarchy.mount.join("cgroup.controllers"), SMALL).unwrap_or_default();
         hierarchy.controllers = controllers.split_whitespace().map(str::to_owned).collect();
     }
     Ok(all)
@@ -75,7 +82,7 @@ pub fn is_whole(hierarchy: &Hierarchy) -> bool {
 /// controller.
 #[must_use]
 pub fn memory_hierarchy_id() -> u32 {
-    parse_hierarchy_id(&fs::read_to_string("/proc/cgroups").unwrap_or_default()).unwrap_or_default()
+    parse_hierarchy_id(&files::read_text(Path::new("/proc/cgroups"), SMALL).unwrap_or_default()).unwrap_or_default()
 }
 
 /// From `/proc/cgroups` (cgroups(7)): name, hierarchy, number of cgroups, whether it is enabled.
@@ -84,44 +91,36 @@ fn parse_hierarchy_id(cgroups: &str) -> Option<u32> {
     memory.split('\t').next()?.parse().ok()
 }
 
-/// Cgroup mounts in the format of `/proc/<pid>/mountinfo` (proc(5)); the first mount of each hierarchy.
-fn parse(mountinfo: &str) -> Vec<Hierarchy> {
-    let mut all: Vec<Hierarchy> = Vec::new();
-    for line in mountinfo.lines() {
-        let Some((before, after)) = line.split_once(" - ") else { continue };
-        let mut after = after.split(' ');
-        let version = match after.next() {
-            Some("cgroup") => Version::V1,
-            Some("cgroup2") => Version::V2,
-            _ => continue,
-        };
-        let Some(mount) = before.split(' ').nth(4) else { continue };
-        let options = after.nth(1).unwrap_or_default();
-        let controllers = match version {
-            Version::V1 => options
-                .split(',')
-                .filter(|o| !matches!(*o, "rw" | "ro" | "xattr" | "clone_children"))
-                .map(str::to_owned)
-                .collect(),
-            Version::V2 => Vec::new(),
-        };
-        let hierarchy = Hierarchy { mount: unescape(mount), version, controllers };
-        if !all.iter().any(|h| h.version == hierarchy.version && h.controllers == hierarchy.controllers) {
-            all.push(hierarchy);
-        }
+/// Adds a cgroup mount, when it is the first of its hierarchy.
+fn add(all: &mut Vec<Hierarchy>, mount: Mount) {
+    let version = match mount.kind.as_slice() {
+        b"cgroup" => Version::V1,
+        b"cgroup2" => Version::V2,
+        _ => return,
+    };
+    let options = String::from_utf8_lossy(&mount.options);
+    let is_controller = |option: &&str| !matches!(*option, "rw" | "ro" | "xattr" | "clone_children");
+    let controllers: Vec<String> = match version {
+        Version::V1 => options.split(',').filter(is_controller).map(str::to_owned).collect(),
+        Version::V2 => Vec::new(),
+    };
+    let is_known = |h: &Hierarchy| h.version == version && h.controllers == controllers;
+    if all.len() < MAX_HIERARCHIES && !all.iter().any(is_known) {
+        all.push(Hierarchy { mount: mount.point, version, controllers });
     }
-    all
-}
-
-/// Blanks in a mount point are written as octal.
-fn unescape(mount: &str) -> PathBuf {
-    Path::new(&mount.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\"))
-        .to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(mountinfo: &str) -> Vec<Hierarchy> {
+        let mut all = Vec::new();
+        for mount in mountinfo.lines().filter_map(|line| mounts::parse(line.as_bytes())) {
+            add(&mut all, mount);
+        }
+        all
+    }
 
     const HYBRID: &str = "\
 30 20 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755

@@ -1,5 +1,9 @@
 //! The node's name and this boot's id.
 
+use std::path::Path;
+
+use crate::files::{self, SMALL};
+
 /// Which machine, and which run of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -15,7 +19,7 @@ impl Identity {
     pub fn read() -> Self {
         let from_environment = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
         let node = from_environment.or_else(|| nix::unistd::gethostname().ok()?.into_string().ok());
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+        let boot_id = files::read_text(Path::new("/proc/sys/kernel/random/boot_id"), SMALL).ok();
         Self { node, boot_id: boot_id.map(|id| id.trim().to_owned()) }
     }
 

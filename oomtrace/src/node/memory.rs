@@ -4,16 +4,24 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::cgroups;
+use crate::files::{self, SMALL};
 use crate::incident::model::{HostMemory, MemoryUser};
 
 /// Processes looked at for the largest. More of them would take longer than a verdict may.
 const MAX_PROCESSES: usize = 4096;
 /// Cgroups walked through below the limit owner.
 const MAX_CGROUPS: usize = 1024;
+/// The time that looking for the largest may take: events wait meanwhile.
+const MAX_TIME: Duration = Duration::from_millis(100);
+/// Entries of one directory that are looked at.
+const MAX_ENTRIES: usize = 1 << 16;
+/// Numbers in a memory.stat that are kept; the kernel's have some 60.
+const MAX_NUMBERS: usize = 256;
 /// The largest processes that are kept.
 const TOP: usize = 5;
 
@@ -64,15 +72,17 @@ impl MemoryFiles {
     /// Reads everything that there is.
     #[must_use]
     pub fn read(&self, scene: Scene<'_>) -> Snapshot {
-        let meminfo = fs::read_to_string(self.proc.join("meminfo")).ok();
-        let (pids, incomplete) = self.processes(scene.owner);
+        let meminfo = files::read_text(&self.proc.join("meminfo"), SMALL).ok();
+        let until = Instant::now() + MAX_TIME;
+        let (pids, more) = self.processes(scene.owner, until);
+        let (largest, late) = self.largest(pids.into_iter().filter(|pid| *pid != scene.victim), until);
         Snapshot {
             owner: scene.owner.map(str::to_owned),
             stat: self.stat(scene.cgroup),
             owner_stat: scene.owner.filter(|owner| *owner != scene.cgroup).and_then(|owner| self.stat(owner)),
             host: meminfo.map(|text| parse_meminfo(&text)),
-            largest: self.largest(pids.into_iter().filter(|pid| *pid != scene.victim)),
-            incomplete,
+            largest,
+            incomplete: more || late,
         }
     }
 
@@ -81,64 +91,76 @@ impl MemoryFiles {
     }
 
     fn stat(&self, cgroup: &str) -> Option<BTreeMap<String, u64>> {
-        let text = fs::read_to_string(self.dir(cgroup)?.join("memory.stat")).ok()?;
+        let text = files::read_text(&self.dir(cgroup)?.join("memory.stat"), SMALL).ok()?;
         Some(parse_stat(&text))
     }
 
     /// The processes in a cgroup and below it, or of the whole machine; and whether there were more.
-    fn processes(&self, owner: Option<&str>) -> (Vec<u32>, bool) {
+    fn processes(&self, owner: Option<&str>, until: Instant) -> (Vec<u32>, bool) {
         let mut pids = Vec::new();
         let incomplete = match owner.map(|owner| self.dir(owner)) {
             None => {
                 let entries = fs::read_dir(&self.proc).into_iter().flatten().flatten();
-                pids.extend(entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()));
+                let all = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+                pids.extend(all.take(MAX_PROCESSES + 1));
                 false
             }
             Some(None) => true,
-            Some(Some(dir)) => walk(dir, &mut pids),
+            Some(Some(dir)) => walk(dir, &mut pids, until),
         };
         let more = pids.len() > MAX_PROCESSES;
         pids.truncate(MAX_PROCESSES);
         (pids, incomplete || more)
     }
 
-    fn largest(&self, pids: impl Iterator<Item = u32>) -> Vec<MemoryUser> {
-        let mut sizes: Vec<(u64, u32)> = pids.filter_map(|pid| Some((self.resident(pid)?, pid))).collect();
+    /// The largest of `pids`; and whether there was no time to look at all of them.
+    fn largest(&self, pids: impl Iterator<Item = u32>, until: Instant) -> (Vec<MemoryUser>, bool) {
+        let mut late = false;
+        let in_time = pids.take_while(|_| {
+            late = Instant::now() >= until;
+            !late
+        });
+        let mut sizes: Vec<(u64, u32)> = in_time.filter_map(|pid| Some((self.resident(pid)?, pid))).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         sizes.truncate(TOP);
         let named = sizes.into_iter().filter(|(bytes, _)| *bytes > 0).filter_map(|(resident_bytes, pid)| {
-            let comm = fs::read(self.proc.join(pid.to_string()).join("comm")).ok()?;
+            let comm = files::read(&self.proc.join(pid.to_string()).join("comm"), SMALL).ok()?;
             Some(MemoryUser { pid, comm: String::from_utf8_lossy(&comm).trim_end().to_owned(), resident_bytes })
         });
-        named.collect()
+        (named.collect(), late)
     }
 
     /// Resident memory, in bytes: the second field of statm (proc(5)).
     fn resident(&self, pid: u32) -> Option<u64> {
-        let text = fs::read_to_string(self.proc.join(pid.to_string()).join("statm")).ok()?;
+        let text = files::read_text(&self.proc.join(pid.to_string()).join("statm"), SMALL).ok()?;
         text.split(' ').nth(1)?.parse::<u64>().ok()?.checked_mul(self.page_size)
     }
 }
 
 /// Collects the processes in the cgroup at `dir` and below it; whether there were more than are looked at.
-fn walk(dir: PathBuf, pids: &mut Vec<u32>) -> bool {
+fn walk(dir: PathBuf, pids: &mut Vec<u32>, until: Instant) -> bool {
     let mut waiting = vec![dir];
     let mut cgroups = 0;
     while let Some(dir) = waiting.pop() {
         cgroups += 1;
-        if cgroups > MAX_CGROUPS || pids.len() > MAX_PROCESSES {
+        if cgroups > MAX_CGROUPS || pids.len() > MAX_PROCESSES || Instant::now() >= until {
             return true;
         }
-        let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+        let listed = files::read_start(&dir.join("cgroup.procs"), SMALL).unwrap_or_default();
+        let text = files::text(listed.bytes);
+        // The last line may be half a number, and there are too many anyway.
+        let lines = text.lines().take(if listed.cut { MAX_PROCESSES + 1 } else { usize::MAX });
         // 0 is a process in a pid namespace that cannot be seen from here.
-        pids.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()).filter(|pid| *pid != 0));
-        waiting.extend(below(&dir));
+        pids.extend(lines.filter_map(|line| line.parse::<u32>().ok()).filter(|pid| *pid != 0));
+        // One more than are walked through, so that it shows.
+        let room = (MAX_CGROUPS + 1).saturating_sub(cgroups + waiting.len());
+        waiting.extend(below(&dir).take(room));
     }
     false
 }
 
 fn below(dir: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let entries = fs::read_dir(dir).into_iter().flatten().take(MAX_ENTRIES).flatten();
     entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
 }
 
@@ -149,6 +171,7 @@ pub(super) fn parse_stat(text: &str) -> BTreeMap<String, u64> {
             let (key, value) = line.split_once(' ')?;
             Some((key.to_owned(), value.trim().parse().ok()?))
         })
+        .take(MAX_NUMBERS)
         .collect()
 }
 

@@ -5,14 +5,22 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod reader;
+
 use oomtrace_common::event::PF_EXITING;
 use serde::{Deserialize, Serialize};
 
+use crate::files::{self, SMALL};
 use crate::probe::event::{BootNs, ProcessKey};
+use reader::Reader;
 
 /// Processes remembered: those looked up last. A sender's parents are looked up again with each of its kills, also when they
 /// have ended meanwhile.
 const CAPACITY: usize = 2048;
+/// Bytes that they take at most, together.
+const MAX_BYTES: usize = 4 << 20;
+/// Arguments of a command line that are kept. Each takes memory, however short it is.
+const MAX_ARGUMENTS: usize = 256;
 /// Bytes of a command line that are kept, as in the kernel side.
 const MAX_CMDLINE: usize = oomtrace_common::limits::MAX_CMDLINE;
 
@@ -22,17 +30,38 @@ pub struct Details {
     pub exe: Option<String>,
     pub cmdline: Option<Vec<String>>,
     pub cmdline_truncated: bool,
+    /// The name that the process had then, by which it is seen when it runs another program.
+    #[serde(default)]
+    pub comm: Option<String>,
+}
+
+impl Details {
+    /// They are of the program that has the name `comm`. A process that runs another program has another name.
+    #[must_use]
+    pub fn are_of(&self, comm: Option<&str>) -> bool {
+        match (self.comm.as_deref(), comm) {
+            (Some(known), Some(comm)) => known == comm,
+            // Recordings before wire version 7 do not say.
+            _ => true,
+        }
+    }
+
+    /// Bytes that they take, about.
+    fn size(&self) -> usize {
+        const OVERHEAD: usize = 64;
+        let arguments = self.cmdline.iter().flatten().map(|argument| argument.len() + OVERHEAD);
+        arguments.sum::<usize>() + self.exe.as_ref().map_or(0, String::len) + 4 * OVERHEAD
+    }
 }
 
 /// Looks processes up in `/proc` and remembers them.
 #[derive(Debug)]
 pub struct Processes {
-    proc: PathBuf,
-    /// Nanoseconds of one tick in `/proc/<pid>/stat`.
-    tick_ns: u64,
+    reader: Reader,
     /// What is known, and when it was last asked for.
     known: HashMap<ProcessKey, (Details, u64)>,
     asked: u64,
+    bytes: usize,
     unknown: Details,
 }
 
@@ -46,17 +75,19 @@ impl Processes {
     /// Looks up in the proc file system at `proc`.
     #[must_use]
     pub fn new(proc: PathBuf) -> Self {
-        Self { proc, tick_ns: tick_ns(), known: HashMap::new(), asked: 0, unknown: Details::default() }
+        let reader = Reader::new(proc, tick_ns());
+        Self { reader, known: HashMap::new(), asked: 0, bytes: 0, unknown: Details::default() }
     }
 
-    /// What is known of the process; looks it up the first time. Empty when it is gone, a zombie, or its pid is another's by
-    /// now: that is not remembered, because the dead are many and not asked for again.
-    pub fn look_up(&mut self, key: ProcessKey) -> &Details {
+    /// What is known of the process when it ran the program that has the name `comm`, if that is given; looks it up the first
+    /// time. Empty when it is gone, a zombie, runs another program or its pid is another's by now: that is not remembered, because
+    /// the dead are many and not asked for again.
+    pub fn look_up(&mut self, key: ProcessKey, comm: Option<&str>) -> &Details {
         self.asked += 1;
-        if !self.known.contains_key(&key) {
-            let Some(details) = read(&self.proc, self.tick_ns, key) else { return &self.unknown };
-            self.make_room();
-            self.known.insert(key, (details, 0));
+        if !self.known.get(&key).is_some_and(|(details, _)| details.are_of(comm)) {
+            let read = self.reader.read(key).filter(|details| details.are_of(comm));
+            let Some(details) = read else { return &self.unknown };
+            self.remember(key, details);
         }
         match self.known.get_mut(&key) {
             Some((details, asked)) => {
@@ -67,40 +98,56 @@ impl Processes {
         }
     }
 
-    /// Forgets the half that was asked for longest ago, when there are too many.
-    fn make_room(&mut self) {
-        if self.known.len() < CAPACITY {
-            return;
+    fn remember(&mut self, key: ProcessKey, details: Details) {
+        self.bytes += details.size();
+        if let Some((before, _)) = self.known.insert(key, (details, self.asked)) {
+            self.bytes = self.bytes.saturating_sub(before.size());
         }
+        while self.known.len() > CAPACITY || (self.bytes > MAX_BYTES && self.known.len() > 1) {
+            self.make_room();
+        }
+    }
+
+    /// Forgets the half that was asked for longest ago.
+    fn make_room(&mut self) {
         let mut times: Vec<u64> = self.known.values().map(|(_, asked)| *asked).collect();
-        let (_, median, _) = times.select_nth_unstable(CAPACITY / 2);
+        let middle = times.len() / 2;
+        let (_, median, _) = times.select_nth_unstable(middle);
         let oldest_kept = *median;
         self.known.retain(|_, (_, asked)| *asked >= oldest_kept);
+        self.bytes = self.known.values().map(|(details, _)| details.size()).sum();
     }
 }
 
 fn read(proc: &Path, tick_ns: u64, key: ProcessKey) -> Option<Details> {
     let dir = proc.join(key.pid.to_string());
-    let cmdline = fs::read(dir.join("cmdline")).ok()?;
+    let stat = |dir: &Path| files::read(&dir.join("stat"), SMALL).ok().and_then(|stat| Stat::parse(&stat));
+    let before = stat(&dir)?;
+    let cmdline = files::read_start(&dir.join("cmdline"), MAX_CMDLINE as u64).ok()?;
     let exe = fs::read_link(dir.join("exe")).ok();
-    // Last, so that a pid that changed hands meanwhile is noticed.
-    if !same_process(&fs::read_to_string(dir.join("stat")).ok()?, tick_ns, key.start) {
+    // Again, so that a pid that changed hands meanwhile is noticed, and a process that began to run another program.
+    let after = stat(&dir)?;
+    if !after.is_of(tick_ns, key.start) || before != after {
         return None;
     }
-    let cmdline_truncated = cmdline.len() > MAX_CMDLINE;
-    let kept = cmdline.get(..MAX_CMDLINE).unwrap_or(&cmdline);
+    let (cmdline, cmdline_truncated) = arguments(&cmdline.bytes, cmdline.cut);
+    let details =
+        Details { exe: exe.map(|path| path.to_string_lossy().into_owned()), cmdline, cmdline_truncated, comm: None };
+    // A zombie has neither.
+    (details != Details::default()).then_some(Details { comm: Some(after.comm), ..details })
+}
+
+/// The arguments in the first bytes of a command line; and whether there are more, if only for `cut`.
+#[must_use]
+pub fn arguments(cmdline: &[u8], cut: bool) -> (Option<Vec<String>>, bool) {
+    let mut all = cmdline.split(|b| *b == 0);
     let mut arguments: Vec<String> =
-        kept.split(|b| *b == 0).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect();
+        all.by_ref().take(MAX_ARGUMENTS).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect();
+    let cut = cut || all.any(|argument| !argument.is_empty());
     while arguments.last().is_some_and(String::is_empty) {
         arguments.pop();
     }
-    let details = Details {
-        exe: exe.map(|path| path.to_string_lossy().into_owned()),
-        cmdline: (!arguments.is_empty()).then_some(arguments),
-        cmdline_truncated,
-    };
-    // A zombie has neither.
-    (details != Details::default()).then_some(details)
+    ((!arguments.is_empty()).then_some(arguments), cut)
 }
 
 /// A process that no event has named.
@@ -119,32 +166,72 @@ pub struct Outline {
 pub fn outline(pid: u32) -> Option<Outline> {
     use std::os::unix::fs::MetadataExt as _;
     let dir = Path::new("/proc").join(pid.to_string());
-    let stat = fs::read_to_string(dir.join("stat")).ok()?;
-    let comm = stat.split_once('(')?.1.rsplit_once(')')?.0.to_owned();
-    let cgroups = fs::read_to_string(dir.join("cgroup")).ok()?;
-    let paths = cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).map(str::to_owned);
+    let stat = Stat::parse(&files::read(&dir.join("stat"), SMALL).ok()?)?;
     Some(Outline {
-        comm,
-        start: start_ticks(&stat)?.checked_mul(tick_ns())?,
+        comm: stat.comm,
+        start: stat.start_ticks.checked_mul(tick_ns())?,
         uid: fs::metadata(&dir).ok().map(|dir| dir.uid()),
-        cgroups: paths.collect(),
+        cgroups: cgroups(pid),
     })
+}
+
+/// Paths of the process's cgroups on all hierarchies; none when it is gone.
+#[must_use]
+pub fn cgroups(pid: u32) -> Vec<String> {
+    // Each hierarchy's path may be as long as a path can be.
+    const MAX: u64 = 256 << 10;
+    let path = Path::new("/proc").join(pid.to_string()).join("cgroup");
+    parse_cgroups(&files::read(&path, MAX).unwrap_or_default())
+}
+
+/// `4:memory:/path` a line (cgroups(7)).
+#[must_use]
+pub fn parse_cgroups(text: &[u8]) -> Vec<String> {
+    let paths = text.split(|byte| *byte == b'\n').filter_map(|line| line.splitn(3, |byte| *byte == b':').nth(2));
+    paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect()
 }
 
 /// The process has not begun to end, as `/proc` tells: its end is still to come, for whoever waits for that. Of one whose first
 /// thread has ended the other threads count.
 #[must_use]
 pub fn is_alive(key: ProcessKey) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", key.pid)).unwrap_or_default();
-    same_process(&stat, tick_ns(), key.start) && !has_ended(&stat)
+    let stat =
+        files::read(Path::new(&format!("/proc/{}/stat", key.pid)), SMALL).ok().and_then(|stat| Stat::parse(&stat));
+    stat.is_some_and(|stat| stat.is_of(tick_ns(), key.start) && !stat.has_ended())
 }
 
-/// `stat` is of a process that is a zombie, or on its way there.
-fn has_ended(stat: &str) -> bool {
-    let field = |number: usize| stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(number)?.parse::<u32>().ok();
-    // Behind the name: flags, the ninth field of all, and the number of threads, the twentieth (proc(5)).
-    let (Some(flags), Some(threads)) = (field(6), field(17)) else { return true };
-    flags & PF_EXITING != 0 && threads <= 1
+/// What is of interest in `/proc/<pid>/stat` (proc(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    pub comm: String,
+    pub flags: u32,
+    pub threads: u32,
+    pub start_ticks: u64,
+}
+
+impl Stat {
+    /// Reads it. The name in parentheses may itself hold blanks, parentheses and any bytes: it ends at the last one.
+    #[must_use]
+    pub fn parse(stat: &[u8]) -> Option<Self> {
+        let start = stat.iter().position(|byte| *byte == b'(')?;
+        let end = stat.iter().rposition(|byte| *byte == b')')?;
+        let comm = String::from_utf8_lossy(stat.get(start + 1..end)?).into_owned();
+        let fields = std::str::from_utf8(stat.get(end + 1..)?).ok()?;
+        let field = |number: usize| fields.split_ascii_whitespace().nth(number)?.parse::<u64>().ok();
+        // Behind the name: flags are the ninth field of all, the number of threads the twentieth, the start the twenty-second.
+        let small = |number: usize| u32::try_from(field(number)?).ok();
+        Some(Self { comm, flags: small(6)?, threads: small(17)?, start_ticks: field(19)? })
+    }
+
+    /// It is of the process that started at `start`: ticks round down.
+    fn is_of(&self, tick_ns: u64, start: BootNs) -> bool {
+        Some(self.start_ticks) == start.checked_div(tick_ns)
+    }
+
+    /// It is of a process that is a zombie, or on its way there.
+    fn has_ended(&self) -> bool {
+        self.flags & PF_EXITING != 0 && self.threads <= 1
+    }
 }
 
 /// Nanoseconds of one tick in `/proc/<pid>/stat`.
@@ -153,17 +240,6 @@ fn tick_ns() -> u64 {
     let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|t| u64::try_from(t).ok());
     // USER_HZ is 100 on every architecture that Linux runs on today.
     1_000_000_000 / ticks.filter(|t| *t > 0).unwrap_or(100)
-}
-
-/// The process that `stat` is of started at `start`: field 22 counts in ticks, and rounds down (proc(5)).
-fn same_process(stat: &str, tick_ns: u64, start: BootNs) -> bool {
-    start_ticks(stat) == start.checked_div(tick_ns)
-}
-
-fn start_ticks(stat: &str) -> Option<u64> {
-    // The name in parentheses may itself hold blanks and parentheses: count from the last one.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -178,25 +254,26 @@ mod tests {
     fn a_reused_pid_is_not_the_process() {
         let tick = 10_000_000;
         for name in ["sh", "a b", ") S 1 (", "))"] {
-            assert!(same_process(&stat(name, 123), tick, 1_239_999_999), "{name}");
-            assert!(!same_process(&stat(name, 124), tick, 1_239_999_999), "{name}");
+            let is_of = |ticks| Stat::parse(stat(name, ticks).as_bytes()).unwrap().is_of(tick, 1_239_999_999);
+            assert!(is_of(123) && !is_of(124), "{name}");
+            assert_eq!(Stat::parse(stat(name, 1).as_bytes()).unwrap().comm, name);
         }
-        for damaged in ["", "7 (sh", "7 (sh) S 1"] {
-            assert!(!same_process(damaged, tick, 0), "{damaged:?}");
+        for damaged in ["", "7 (sh", "7 (sh) S 1", ")(", "7 )( S 1"] {
+            assert_eq!(Stat::parse(damaged.as_bytes()), None, "{damaged:?}");
         }
+        let bytes = [b"7 (\xff\xfe".as_slice(), stat("", 5).split_once('(').unwrap().1.as_bytes()].concat();
+        assert_eq!(
+            Stat::parse(&bytes).map(|stat| (stat.comm, stat.start_ticks)),
+            Some(("\u{fffd}\u{fffd}".to_owned(), 5))
+        );
     }
 
     #[test]
     fn a_process_that_is_ending_has_ended() {
         let stat =
             |flags: u32, threads: u32| format!("7 (a) b) S 1 7 7 0 -1 {flags} 1 2 3 4 5 6 7 8 20 0 {threads} 0 9 0");
-        for (stat, ended) in [
-            (stat(0x40_0100, 1), false),
-            (stat(0x40_0104, 1), true),
-            (stat(0x40_0104, 2), false),
-            ("7 (sh".to_owned(), true),
-        ] {
-            assert_eq!(has_ended(&stat), ended, "{stat}");
+        for (stat, ended) in [(stat(0x40_0100, 1), false), (stat(0x40_0104, 1), true), (stat(0x40_0104, 2), false)] {
+            assert_eq!(Stat::parse(stat.as_bytes()).unwrap().has_ended(), ended, "{stat}");
         }
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let outline = outline(child.id()).unwrap();
@@ -223,21 +300,59 @@ mod tests {
         };
         let key = |pid| ProcessKey { pid, start: 0 };
         write(1);
-        assert!(processes.look_up(key(1)).cmdline.is_some());
+        assert!(processes.look_up(key(1), None).cmdline.is_some());
         fs::remove_dir_all(dir.path().join("1")).unwrap();
         for pid in 2..CAPACITY as u32 * 2 {
             write(pid);
-            assert!(processes.look_up(key(pid)).cmdline.is_some());
-            assert_eq!(processes.look_up(key(1)).cmdline.as_deref(), Some(&["p1".to_owned()][..]));
+            assert!(processes.look_up(key(pid), None).cmdline.is_some());
+            assert_eq!(processes.look_up(key(1), None).cmdline.as_deref(), Some(&["p1".to_owned()][..]));
             assert!(processes.known.len() <= CAPACITY);
         }
         fs::remove_dir_all(dir.path().join("2")).unwrap();
-        assert_eq!(*processes.look_up(key(2)), Details::default());
+        assert_eq!(*processes.look_up(key(2), None), Details::default());
         // The dead of a large incident push nobody out.
         let before = processes.known.len();
         fs::write(dir.path().join("3/cmdline"), "").unwrap();
-        assert_eq!(*processes.look_up(key(3)), Details::default());
+        assert_eq!(*processes.look_up(key(3), None), Details::default());
         assert_eq!(processes.known.len(), before);
+    }
+
+    /// What it runs by now is not what an earlier event saw it run.
+    #[test]
+    fn another_programs_answer_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |comm: &str| {
+            fs::create_dir_all(dir.path().join("7")).unwrap();
+            fs::write(dir.path().join("7/cmdline"), format!("{comm}\0")).unwrap();
+            fs::write(dir.path().join("7/stat"), stat(comm, 0)).unwrap();
+        };
+        let mut processes = Processes::new(dir.path().to_owned());
+        let key = ProcessKey { pid: 7, start: 0 };
+        let mut cmdline =
+            |comm: &str| processes.look_up(key, Some(comm)).cmdline.clone().map(|arguments| arguments.concat());
+        write("sudo");
+        assert_eq!(cmdline("attacker"), None);
+        assert_eq!(cmdline("sudo").as_deref(), Some("sudo"));
+        write("sh");
+        // It is remembered, and is no answer for the next program.
+        assert_eq!(cmdline("sudo").as_deref(), Some("sudo"));
+        assert_eq!(cmdline("sh").as_deref(), Some("sh"));
+        assert_eq!(cmdline("sudo"), None);
+    }
+
+    #[test]
+    fn arguments_are_bounded_in_number_and_in_memory() {
+        assert_eq!(arguments(b"a\0\xff\0\0", false), (Some(vec!["a".to_owned(), "\u{fffd}".to_owned()]), false));
+        assert_eq!(arguments(b"\0\0", true), (None, true));
+        let (kept, cut) = arguments(&b"x\0".repeat(MAX_ARGUMENTS + 1), false);
+        assert_eq!((kept.unwrap().len(), cut), (MAX_ARGUMENTS, true));
+        let mut processes = Processes::default();
+        for pid in 0..CAPACITY as u32 {
+            let cmdline = Some(vec!["x".to_owned(); MAX_ARGUMENTS]);
+            processes.remember(ProcessKey { pid, start: 0 }, Details { cmdline, ..Details::default() });
+            assert!(processes.bytes <= MAX_BYTES);
+        }
+        assert!(!processes.known.is_empty());
     }
 
     #[test]
@@ -245,11 +360,11 @@ mod tests {
         let stat = fs::read_to_string("/proc/self/stat").unwrap();
         let ticks: u64 = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap();
         let mut processes = Processes::default();
-        let key = ProcessKey { pid: std::process::id(), start: ticks * processes.tick_ns };
-        let found = processes.look_up(key).clone();
+        let key = ProcessKey { pid: std::process::id(), start: ticks * tick_ns() };
+        let found = processes.look_up(key, None).clone();
         assert_eq!(found.exe, std::env::current_exe().ok().map(|p| p.to_string_lossy().into_owned()));
         assert_eq!(found.cmdline.as_deref().map(<[_]>::len), Some(std::env::args().count()));
-        let other = ProcessKey { start: (ticks + 1) * processes.tick_ns, ..key };
-        assert_eq!(*processes.look_up(other), Details::default());
+        let other = ProcessKey { start: (ticks + 1) * tick_ns(), ..key };
+        assert_eq!(*processes.look_up(other, None), Details::default());
     }
 }

@@ -1,6 +1,5 @@
 //! What a cgroup's own files say of its memory now.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -8,6 +7,7 @@ use serde::Serialize;
 
 use super::cgroups::{Hierarchy, Version};
 use super::memory::parse_stat;
+use crate::files::{self, SMALL};
 
 /// A cgroup's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -62,17 +62,18 @@ impl UsageFiles {
 
 /// A number alone in its file; `max` is none.
 fn number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
+    files::read_text(path, SMALL).ok()?.trim().parse().ok()
 }
 
 /// One of the numbers in a file that has a name with each.
 fn field(path: &Path, name: &str) -> Option<u64> {
-    parse_stat(&fs::read_to_string(path).ok()?).remove(name)
+    parse_stat(&files::read_text(path, SMALL).ok()?).remove(name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn both_versions_are_read_and_no_limit_is_none() {

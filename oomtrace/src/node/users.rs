@@ -1,8 +1,15 @@
 //! Users' names, from `/etc/passwd` alone: asking a directory service could hang for as long as that service does.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use crate::files;
+
+/// A file of 100,000 users has some 6 MiB.
+const MAX_FILE: u64 = 8 << 20;
 
 /// uid to name, read again when the file changes.
 #[derive(Debug)]
@@ -29,7 +36,7 @@ impl Users {
     pub fn name(&mut self, uid: u32) -> Option<String> {
         let modified = std::fs::metadata(&self.path).and_then(|m| m.modified()).ok();
         if modified.is_none() || modified != self.modified {
-            self.names = std::fs::read(&self.path).map(|b| parse(&String::from_utf8_lossy(&b))).unwrap_or_default();
+            self.names = files::read(&self.path, MAX_FILE).map(|bytes| parse(&bytes)).unwrap_or_default();
             self.modified = modified;
         }
         self.names.get(&uid).cloned()
@@ -38,24 +45,32 @@ impl Users {
 
 /// The home folder of `uid`.
 #[must_use]
-pub fn home(uid: u32) -> Option<String> {
-    parse_home(&String::from_utf8_lossy(&std::fs::read("/etc/passwd").ok()?), uid)
+pub fn home(uid: u32) -> Option<PathBuf> {
+    parse_home(&files::read(Path::new("/etc/passwd"), MAX_FILE).ok()?, uid)
 }
 
-fn parse_home(passwd: &str, uid: u32) -> Option<String> {
-    let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let home = fields.into_iter().find(|fields| fields.get(2).and_then(|field| field.parse().ok()) == Some(uid))?;
-    home.get(5).filter(|home| home.starts_with('/')).map(|home| (*home).to_owned())
+/// The home folder of `uid` in a file in the format of passwd(5).
+#[must_use]
+pub fn parse_home(passwd: &[u8], uid: u32) -> Option<PathBuf> {
+    let of_uid = |line: &&[u8]| number(line.split(|byte| *byte == b':').nth(2)?).filter(|of| *of == uid).map(|_| ());
+    let line = passwd.split(|byte| *byte == b'\n').find(|line| of_uid(line).is_some())?;
+    let home = line.split(|byte| *byte == b':').nth(5)?;
+    home.starts_with(b"/").then(|| PathBuf::from(OsStr::from_bytes(home)))
+}
+
+fn number(field: &[u8]) -> Option<u32> {
+    std::str::from_utf8(field).ok()?.parse().ok()
 }
 
 /// The first name of each uid, as getpwuid(3) gives it.
-fn parse(passwd: &str) -> HashMap<u32, String> {
+#[must_use]
+pub fn parse(passwd: &[u8]) -> HashMap<u32, String> {
     let mut names = HashMap::new();
-    for line in passwd.lines() {
-        let mut fields = line.split(':');
-        let (name, uid) = (fields.next(), fields.nth(1).and_then(|uid| uid.parse().ok()));
+    for line in passwd.split(|byte| *byte == b'\n') {
+        let mut fields = line.split(|byte| *byte == b':');
+        let (name, uid) = (fields.next(), fields.nth(1).and_then(number));
         if let (Some(name), Some(uid)) = (name, uid) {
-            names.entry(uid).or_insert_with(|| name.to_owned());
+            names.entry(uid).or_insert_with(|| String::from_utf8_lossy(name).into_owned());
         }
     }
     names
@@ -68,7 +83,7 @@ mod tests {
     #[test]
     fn the_first_name_of_a_uid_counts_and_damaged_lines_do_not() {
         let names =
-            parse("root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/:/bin/sh\nbad\nworse:x:zz:1\na:x:1000:1000:::\n");
+            parse(b"root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/:/bin/sh\nbad\nworse:x:zz:1\na:x:1000:1000:::\n");
         assert_eq!(names.get(&0).map(String::as_str), Some("root"));
         assert_eq!(names.get(&1000).map(String::as_str), Some("a"));
         assert_eq!(names.len(), 2);
@@ -76,8 +91,8 @@ mod tests {
 
     #[test]
     fn a_home_is_an_absolute_path() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\na:x:1000:1000:::\nb:x:7:7::/srv/b:\n";
-        assert_eq!(parse_home(passwd, 7).as_deref(), Some("/srv/b"));
+        let passwd = b"root:x:0:0:root:/root:/bin/bash\na:x:1000:1000:::\nb:x:7:7::/srv/\xff:\n";
+        assert_eq!(parse_home(passwd, 7), Some(PathBuf::from(OsStr::from_bytes(b"/srv/\xff"))));
         assert_eq!((parse_home(passwd, 1000), parse_home(passwd, 8)), (None, None));
     }
 

@@ -177,6 +177,12 @@ impl Task {
     pub fn is_namespace_init(&self) -> bool {
         self.ns_level > 0 && self.ns_pid == 1
     }
+
+    /// The name of the process's first thread, which `/proc/<pid>` has too; other threads have names of their own.
+    #[must_use]
+    pub fn leader_comm(&self) -> Option<&str> {
+        (self.tid == self.key.pid).then_some(self.comm.as_str())
+    }
 }
 
 /// A parent of the sender.

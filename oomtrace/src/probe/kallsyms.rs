@@ -3,6 +3,13 @@
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
+use crate::files;
+
+/// 500,000 symbols, modules' included, have some 30 MiB.
+const MAX_BYTES: u64 = 64 << 20;
+/// Bytes of names that are kept; 100,000 functions have some 2 MiB.
+const MAX_NAMES: usize = 16 << 20;
+
 /// The kernel's functions, by address. About 2 MiB for 100,000 of them: names lie in one string.
 #[derive(Debug, Default)]
 pub struct Symbols {
@@ -67,27 +74,22 @@ impl Symbols {
     pub fn read(path: &Path) -> Result<Self, SymbolsError> {
         let shown = path.display().to_string();
         let fail = |source| SymbolsError::Read { path: shown.clone(), source };
-        let file = std::fs::File::open(path).map_err(fail)?;
-        let symbols = Self::parse(BufReader::with_capacity(1 << 16, file)).map_err(fail)?;
+        let symbols = Self::parse(files::open(path).map_err(fail)?).map_err(fail)?;
         if symbols.functions.is_empty() { Err(SymbolsError::Hidden { path: shown }) } else { Ok(symbols) }
     }
 
-    fn parse(mut lines: impl BufRead) -> io::Result<Self> {
+    fn parse(file: impl io::Read) -> io::Result<Self> {
         let mut symbols = Self::default();
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if lines.read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
-            if let Some((address, name)) = parse_line(&line)
+        files::lines_of(file, MAX_BYTES, |line| {
+            if let Some((address, name)) = parse_line(line)
+                && symbols.names.len() < MAX_NAMES
                 && let Ok(start) = u32::try_from(symbols.names.len())
             {
                 symbols.functions.push((address, start));
                 symbols.names.push_str(name);
                 symbols.names.push('\n');
             }
-        }
+        })?;
         // Stable: aliases of one address stay in the kernel's order, and the first one is used.
         symbols.functions.sort_by_key(|(address, _)| *address);
         symbols.functions.dedup_by_key(|(address, _)| *address);

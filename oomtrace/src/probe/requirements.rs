@@ -3,8 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::files::{self, SMALL};
+
 /// Where the running kernel shows its type information.
 pub const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";
+/// A kernel with all its drivers built in has some 10 MiB.
+const MAX_BTF: u64 = 64 << 20;
 /// Where the kernel says whether it is locked down.
 pub const LOCKDOWN_PATH: &str = "/sys/kernel/security/lockdown";
 
@@ -90,7 +94,7 @@ impl Lockdown {
     /// Reads the running kernel's.
     #[must_use]
     pub fn read() -> Self {
-        std::fs::read_to_string(LOCKDOWN_PATH).map_or(Self::Unknown, |text| Self::parse(&text))
+        files::read_text(Path::new(LOCKDOWN_PATH), SMALL).map_or(Self::Unknown, |text| Self::parse(&text))
     }
 }
 
@@ -124,7 +128,7 @@ fn names(capabilities: &[Capability]) -> String {
 pub fn capabilities() -> Result<Capabilities, RequirementError> {
     let path = Path::new("/proc/self/status");
     let read = |source| RequirementError::Read { path: path.to_owned(), source };
-    let status = std::fs::read_to_string(path).map_err(read)?;
+    let status = files::read_text(path, SMALL).map_err(read)?;
     Capabilities::parse(&status)
         .ok_or_else(|| read(std::io::Error::new(std::io::ErrorKind::InvalidData, "it has no line CapEff")))
 }
@@ -141,7 +145,15 @@ pub fn check(btf_path: &Path) -> Result<Vec<u8>, RequirementError> {
     if Lockdown::read() == Lockdown::Confidentiality {
         return Err(RequirementError::Lockdown);
     }
-    std::fs::read(btf_path).map_err(|source| RequirementError::NoBtf { path: btf_path.to_owned(), source })
+    read_btf(btf_path).map_err(|source| RequirementError::NoBtf { path: btf_path.to_owned(), source })
+}
+
+/// The kernel's type information at `path`.
+///
+/// # Errors
+/// When it cannot be read, or is larger than any kernel's.
+pub fn read_btf(path: &Path) -> std::io::Result<Vec<u8>> {
+    files::read(path, MAX_BTF)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ const WRITTEN: usize = 8192;
 pub struct Recording<F> {
     node: F,
     recorder: Recorder,
-    processes: HashSet<ProcessKey>,
+    processes: HashSet<(ProcessKey, Option<String>)>,
     users: HashSet<u32>,
     stacks: HashSet<Vec<u64>>,
 }
@@ -38,10 +38,10 @@ fn is_new<T: std::hash::Hash + Eq>(written: &mut HashSet<T>, key: T) -> bool {
 }
 
 impl<F: Facts> Facts for Recording<F> {
-    fn process(&mut self, key: ProcessKey) -> &Details {
-        let details = self.node.process(key);
+    fn process(&mut self, key: ProcessKey, comm: Option<&str>) -> &Details {
+        let details = self.node.process(key, comm);
         // A process that is gone has no details, and none are given for one that was not recorded.
-        if *details != Details::default() && is_new(&mut self.processes, key) {
+        if *details != Details::default() && is_new(&mut self.processes, (key, details.comm.clone())) {
             self.recorder.answer(&Answer::Process { pid: key.pid, start: key.start, details: details.clone() });
         }
         details
@@ -97,7 +97,8 @@ impl<F: Facts> Facts for Recording<F> {
 /// What a recording holds of the node: each question's first answer.
 #[derive(Debug, Default)]
 pub struct Answers {
-    processes: HashMap<ProcessKey, Details>,
+    /// One for each program that a process ran.
+    processes: HashMap<ProcessKey, Vec<Details>>,
     users: HashMap<u32, Option<String>>,
     clocks: HashMap<BootNs, i64>,
     symbols: HashMap<Vec<u64>, Vec<String>>,
@@ -113,7 +114,7 @@ impl Answers {
     pub(super) fn add(&mut self, answer: Answer) {
         match answer {
             Answer::Process { pid, start, details } => {
-                self.processes.entry(ProcessKey { pid, start }).or_insert(details);
+                self.processes.entry(ProcessKey { pid, start }).or_default().push(details);
             }
             Answer::User { uid, name } => {
                 self.users.entry(uid).or_insert(name);
@@ -141,8 +142,9 @@ impl Answers {
 }
 
 impl Facts for Answers {
-    fn process(&mut self, key: ProcessKey) -> &Details {
-        self.processes.get(&key).unwrap_or(&self.unknown)
+    fn process(&mut self, key: ProcessKey, comm: Option<&str>) -> &Details {
+        let mut known = self.processes.get(&key).into_iter().flatten();
+        known.find(|details| details.are_of(comm)).unwrap_or(&self.unknown)
     }
 
     fn user(&mut self, uid: u32) -> Option<String> {

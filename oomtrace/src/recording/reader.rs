@@ -8,6 +8,10 @@ use oomtrace_common::event::{OLDEST_WIRE_VERSION, WIRE_VERSION};
 
 use super::answers::Answers;
 use super::{Kind, MAGIC, MAX_FRAME, Start, Step, VERSION};
+use crate::files;
+
+/// Bytes of a recording, which is read whole: some hundred thousand kills.
+const MAX_FILE: u64 = 1 << 30;
 
 /// A recording, read whole.
 #[derive(Debug)]
@@ -43,7 +47,9 @@ pub enum ReadError {
 /// When it cannot be read, or is not a whole recording of a version that this oomtrace knows.
 pub fn read(path: &Path) -> Result<Contents, ReadError> {
     let path_ = || path.to_owned();
-    let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: path_(), source })?;
+    // It may come through a pipe.
+    let bytes = std::fs::File::open(path).and_then(|file| files::whole_of(file, MAX_FILE));
+    let bytes = bytes.map_err(|source| ReadError::Io { path: path_(), source })?;
     Contents::parse(&bytes).map_err(|error| match error {
         ParseError::Foreign => ReadError::Foreign { path: path_() },
         ParseError::Newer(version) => ReadError::Newer { path: path_(), version },

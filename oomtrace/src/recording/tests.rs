@@ -65,7 +65,7 @@ fn what_was_written_is_read() {
     assert_eq!(contents.start, start());
     assert_eq!(contents.steps, [Step::Event(b"bytes of an event".to_vec()), Step::Advance(7), Step::Lost(3)]);
     assert_eq!((contents.answers.user(5).as_deref(), contents.answers.user(6)), (Some("eve"), None));
-    assert_eq!(*contents.answers.process(ProcessKey { pid: 1, start: 1 }), Details::default());
+    assert_eq!(*contents.answers.process(ProcessKey { pid: 1, start: 1 }, None), Details::default());
     assert_eq!(contents.torn, 0);
 }
 

@@ -1,7 +1,7 @@
 //! Runs the pipeline on the live kernel: ring buffer → decode → correlate → names → judge → advise → sink.
 //!
 //! One thread. The order of incidents is that of their kills; a runtime that is slow to name a container delays what
-//! comes after it by its time-out at most, and never the reading of the ring buffer.
+//! comes after it by a few seconds at most, whatever it does, and never the reading of the ring buffer.
 
 mod aftermath;
 pub mod filter;
@@ -129,6 +129,7 @@ pub async fn run(
             () = &mut stop => break,
             incident = naming.next(), if !naming.is_idle() => out.put(incident, &mut aftermath)?,
             found = search.next() => match found {
+                Found::Due => surroundings.walk(&mut search),
                 Found::Containers(walked) => surroundings.walked(walked),
                 Found::Standing(standing) => {
                     let standing = surroundings.follow(standing);
@@ -168,6 +169,7 @@ pub async fn run(
     correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
     let rest = correlator.finish();
     naming.start(rest, &mut stages, &out.filter);
+    naming.end();
     while !naming.is_idle() {
         let incident = naming.next().await;
         out.put(incident, &mut aftermath)?;

@@ -99,21 +99,21 @@ impl Stages {
 
     fn look_up(&mut self, ancestors: &[Ancestor]) {
         for ancestor in ancestors {
-            self.facts.process(ancestor.key);
+            self.facts.process(ancestor.key, Some(&ancestor.comm));
         }
     }
 
     /// Takes those that were connected to runtimes before.
     pub fn standing(&mut self, standing: &[Standing]) {
         for client in standing {
-            self.facts.process(ProcessKey { pid: client.pid, start: client.start });
+            self.facts.process(ProcessKey { pid: client.pid, start: client.start }, Some(&client.comm));
         }
         self.clients.standing(standing);
     }
 
     fn signal(&mut self, signal: &mut Signal) {
         if !signal.preceding && !self.reads_victims {
-            self.facts.process(signal.victim.key);
+            self.facts.process(signal.victim.key, signal.victim.leader_comm());
         }
         self.look_up(&signal.ancestors);
         if !signal.stack.is_empty() {

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -14,6 +15,13 @@ use crate::incident::clients::{Socket, Standing};
 use crate::node::{cgroups, processes, unix_sockets};
 use crate::probe::event::{CgroupChange, ProcessKey};
 use crate::probe::sockets::Sockets;
+use crate::said::Warnings;
+
+static FULL: Warnings = Warnings::new();
+/// Between two walks: at least this, and so many times what the last one took, but not longer than a person waits.
+const WALK_PAUSE: Duration = Duration::from_secs(2);
+const MAX_WALK_PAUSE: Duration = Duration::from_secs(60);
+const WALK_PART: u32 = 10;
 
 /// See the module's documentation.
 pub struct Surroundings {
@@ -28,11 +36,18 @@ pub struct Surroundings {
 #[derive(Default)]
 pub struct Search {
     walking: Option<oneshot::Receiver<Vec<Walked>>>,
+    /// Another walk is to follow.
+    again: bool,
+    /// How long after the end of a walk the next one may begin.
+    began: Option<Instant>,
+    pause: Option<Instant>,
     looking: Option<oneshot::Receiver<Vec<Standing>>>,
 }
 
 /// What a thread has found.
 pub enum Found {
+    /// It is time for another walk.
+    Due,
     /// Which containers there are.
     Containers(Vec<Walked>),
     /// Who was connected before.
@@ -45,8 +60,12 @@ impl Search {
         tokio::select! {
             walked = finished(&mut self.walking) => {
                 self.walking = None;
+                // However long a walk takes, most of the time none is under way.
+                let took = self.began.take().map_or(Duration::ZERO, |began| began.elapsed());
+                self.pause = Some(Instant::now() + (took * WALK_PART).clamp(WALK_PAUSE, MAX_WALK_PAUSE));
                 Found::Containers(walked)
             }
+            () = due(self.pause), if self.again && self.walking.is_none() => Found::Due,
             standing = finished(&mut self.looking) => {
                 self.looking = None;
                 Found::Standing(standing)
@@ -73,13 +92,20 @@ impl Surroundings {
     pub fn start(&self) -> Search {
         let sockets = self.sockets.clone();
         let users = self.users.clone();
-        let mut search = Search { looking: thread("connections", move || standing(&sockets, &users)), walking: None };
+        let mut search =
+            Search { looking: thread("connections", move || standing(&sockets, &users)), ..Search::default() };
         self.walk(&mut search);
         search
     }
 
     /// Walks all cgroups: at the start, and when events were lost.
+    /// One at a time: another that is asked for meanwhile follows later, once.
     pub fn walk(&self, search: &mut Search) {
+        if search.walking.is_some() || search.pause.is_some_and(|until| Instant::now() < until) {
+            search.again = true;
+            return;
+        }
+        (search.again, search.began) = (false, Some(Instant::now()));
         let states = self.directory.sources().states.clone();
         self.tracker.borrow_mut().begin_walk();
         search.walking = thread("cgroups", move || {
@@ -109,7 +135,11 @@ impl Surroundings {
         if let Some(uid) = change.path.as_deref().and_then(user_of)
             && !self.users.contains(&uid)
         {
-            self.watch(vec![uid]);
+            if self.users.len() < sockets::MAX_USERS {
+                self.watch(vec![uid]);
+            } else {
+                FULL.warn(format_args!("too many users: who asks user {uid}'s runtimes for a kill is not seen"));
+            }
         }
         let changes = self.tracker.borrow_mut().take(change);
         self.tell(changes);
@@ -129,12 +159,16 @@ impl Surroundings {
         for (number, socket) in (0..).zip(&self.sockets) {
             for path in sockets::bound_paths(socket, &users) {
                 if let Err(why) = self.watched.watch(&path, number) {
-                    log::warn!("{why}: who asks there for a kill is not seen");
+                    FULL.warn(format_args!("{why}: who asks there for a kill is not seen"));
                 }
             }
         }
         self.users.extend(users);
     }
+}
+
+async fn due(at: Option<Instant>) {
+    tokio::time::sleep(at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))).await;
 }
 
 /// Runs `work` in a thread of its own.

@@ -4,6 +4,7 @@ use super::*;
 use crate::container::bundle::Bundles;
 use crate::container::containerd::Containerd;
 use crate::container::oci_state::States;
+use crate::container::readers::Readers;
 use std::path::PathBuf;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
@@ -13,7 +14,10 @@ const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa998877
 fn directory(docker: Docker) -> Directory {
     let nowhere = PathBuf::from("/nonexistent");
     let (containerd, bundles) = (Containerd::new(nowhere.join("sock")), Bundles::new(nowhere));
-    Directory::new(Sources { docker, containerd, bundles, states: States::default() }, KEEP)
+    Directory::new(
+        Sources { docker, containerd, bundles, states: States::default(), readers: Readers::default() },
+        KEEP,
+    )
 }
 
 fn place_of(id: &str) -> ContainerPlace {
