@@ -3,7 +3,10 @@
 
 use std::io;
 
+use oomtrace::container::{bundle, containerd, docker, events, listed, lxc, oci_state, storage};
+use oomtrace::files;
 use oomtrace::incident::model::Record;
+use oomtrace::node::{mounts, processes, users};
 use oomtrace::probe::decode::decode;
 use oomtrace::recording::{Contents, replay};
 use oomtrace::sink::Sink;
@@ -43,6 +46,28 @@ pub fn steps(data: &[u8]) {
         rest = after;
     }
     file(&bytes);
+}
+
+/// A file of the kernel's, a runtime's or a user's, or a daemon's answer: the first byte says which.
+pub fn reader(data: &[u8]) {
+    let Some((which, data)) = data.split_first() else { return };
+    let text = || files::text(data.to_vec());
+    match which % 14 {
+        0 => _ = bundle::parse(data),
+        1 => _ = oci_state::parse_runc(data),
+        2 => _ = oci_state::parse_crun(data),
+        3 => _ = storage::parse(data, "0"),
+        4 => _ = lxc::limits(&text()),
+        5 => _ = listed::parse(data),
+        6 => _ = docker::parse(data),
+        7 => _ = events::parse(data),
+        8 => _ = containerd::parse(data),
+        9 => _ = files::lines_of(data, u64::MAX, |line| _ = mounts::parse(line)),
+        10 => _ = processes::Stat::parse(data),
+        11 => _ = processes::arguments(data, false),
+        12 => _ = processes::parse_cgroups(data),
+        _ => _ = (users::parse(data), users::parse_home(data, 0)),
+    }
 }
 
 /// A frame as `recording` documents it.

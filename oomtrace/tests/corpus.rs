@@ -1,6 +1,6 @@
 //! Inputs that the fuzzer found worth keeping, and changed ones made of them: nothing panics on any.
 //!
-//! `cargo +nightly fuzz run event` (or `file`, `steps`) looks for more, in `fuzz/corpus`.
+//! `cargo +nightly fuzz run event` (or `file`, `reader`, `steps`) looks for more, in `fuzz/corpus`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -83,6 +83,11 @@ fn events() {
 #[test]
 fn files() {
     assert!(run("file", inputs::file) > 20);
+}
+
+#[test]
+fn readers() {
+    assert!(run("reader", inputs::reader) >= 14);
 }
 
 #[test]

@@ -30,7 +30,12 @@ pub enum Role {
     Killer,
     /// Starts processes that start processes, as fast as it goes, until there are 2,000.
     ForkBomb,
+    /// Says that its arguments are [`ENDLESS`] bytes long, and has a child that kills its own child.
+    EndlessArguments,
 }
+
+/// Bytes of arguments of a [`Role::EndlessArguments`].
+pub const ENDLESS: usize = 512 << 20;
 
 /// Processes that a [`Role::Killer`] kills.
 pub const STORM: usize = 10_000;
@@ -39,7 +44,8 @@ const BATCH: usize = 2_000;
 /// Processes that a [`Role::ForkBomb`] starts: they all wait for each other when they end.
 const BOMB: usize = 2_000;
 
-const ROLES: [(&str, Role); 6] = [
+const ROLES: [(&str, Role); 7] = [
+    ("endless_arguments", Role::EndlessArguments),
     ("killer", Role::Killer),
     ("fork_bomb", Role::ForkBomb),
     ("bound_hog", Role::BoundHog),
@@ -85,6 +91,7 @@ pub fn play() {
         Role::LeaderlessHog => leave(|| allocate()),
         Role::Killer => kill_in_batches(),
         Role::ForkBomb => multiply(),
+        Role::EndlessArguments => endless_arguments(),
     }
 }
 
@@ -121,6 +128,57 @@ fn counter() -> &'static AtomicUsize {
     let (size, access) = (NonZeroUsize::MIN, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
     // SAFETY: a new mapping, wherever there is room; zeroes are a number, and it is never unmapped.
     unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_SHARED).unwrap().cast::<AtomicUsize>().as_ref() }
+}
+
+/// Its arguments are a mapping that nothing was written to, which takes no memory.
+fn endless_arguments() -> ! {
+    let (size, access) = (NonZeroUsize::new(ENDLESS).unwrap(), ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
+    // SAFETY: a new mapping, wherever there is room.
+    let start = unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE) };
+    let start = start.unwrap().as_ptr() as u64;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<u64> =
+        stat.rsplit_once(')').unwrap().1.split_whitespace().skip(1).map(|f| f.parse().unwrap_or(0)).collect();
+    // By their numbers in proc(5).
+    let field = |number: usize| fields[number - 4];
+    // SAFETY: it changes nothing.
+    let end_of_heap = unsafe { libc::sbrk(0) } as u64;
+    // prctl_mm_map (include/uapi/linux/prctl.h): code, data, heap, stack, arguments, environment, auxiliary vector, executable.
+    let map = [
+        field(26),
+        field(27),
+        field(45),
+        field(46),
+        field(47),
+        end_of_heap,
+        field(28),
+        start,
+        start + ENDLESS as u64,
+        field(50),
+        field(51),
+        0,
+        u64::from(u32::MAX) << 32,
+    ];
+    // SAFETY: the structure has the size that is said, and its addresses are only looked at.
+    let set = unsafe { libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, map.as_ptr(), size_of_val(&map), 0) };
+    assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: this process has one thread.
+    if let ForkResult::Child = unsafe { fork() }.unwrap() {
+        // SAFETY: as above.
+        match unsafe { fork() }.unwrap() {
+            ForkResult::Parent { child } => {
+                kill(child, Signal::SIGKILL).unwrap();
+                _ = waitpid(child, None);
+                std::process::exit(0);
+            }
+            ForkResult::Child => loop {
+                pause();
+            },
+        }
+    }
+    loop {
+        pause();
+    }
 }
 
 /// Takes memory until there is none.
