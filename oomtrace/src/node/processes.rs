@@ -111,10 +111,11 @@ impl Processes {
     /// Forgets the half that was asked for longest ago.
     fn make_room(&mut self) {
         let mut times: Vec<u64> = self.known.values().map(|(_, asked)| *asked).collect();
-        let middle = times.len() / 2;
+        let middle = times.len().saturating_sub(1) / 2;
         let (_, median, _) = times.select_nth_unstable(middle);
-        let oldest_kept = *median;
-        self.known.retain(|_, (_, asked)| *asked >= oldest_kept);
+        let newest_forgotten = *median;
+        // Each was asked for at a time of its own, so that some are always forgotten.
+        self.known.retain(|_, (_, asked)| *asked > newest_forgotten);
         self.bytes = self.known.values().map(|(details, _)| details.size()).sum();
     }
 }
@@ -348,6 +349,7 @@ mod tests {
         assert_eq!((kept.unwrap().len(), cut), (MAX_ARGUMENTS, true));
         let mut processes = Processes::default();
         for pid in 0..CAPACITY as u32 {
+            processes.asked += 1;
             let cmdline = Some(vec!["x".to_owned(); MAX_ARGUMENTS]);
             processes.remember(ProcessKey { pid, start: 0 }, Details { cmdline, ..Details::default() });
             assert!(processes.bytes <= MAX_BYTES);

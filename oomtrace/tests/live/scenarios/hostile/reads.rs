@@ -62,11 +62,11 @@ impl User {
     fn new(uid: u32) -> Self {
         let slice = v2_mount().unwrap().join("user.slice").join(format!("user-{uid}.slice"));
         let runtime = Path::new("/run/user").join(uid.to_string());
-        let made = [&slice, &runtime]
-            .iter()
-            .flat_map(|path| path.ancestors().filter(|path| !path.exists()))
-            .map(Path::to_owned);
-        let user = Self { uid, slice: slice.clone(), runtime: runtime.clone(), made: made.collect() };
+        let missing = |path: &Path| -> Vec<PathBuf> {
+            path.ancestors().filter(|path| !path.exists()).map(Path::to_owned).collect()
+        };
+        let made = [missing(&slice), missing(&runtime)].concat();
+        let user = Self { uid, slice: slice.clone(), runtime: runtime.clone(), made };
         fs::create_dir_all(&slice).unwrap();
         fs::create_dir_all(&runtime).unwrap();
         chown(&runtime, Some(uid), None).unwrap();
