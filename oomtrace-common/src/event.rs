@@ -153,6 +153,22 @@ pub struct Ancestor {
     pub comm: [u8; COMM_LEN],
 }
 
+/// The namespaces that say what the path of a process's executable, and the number of its user, are worth.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Namespaces {
+    /// Thread group id of the process, in the initial pid namespace.
+    pub tgid: u32,
+    /// Inode number of its mount namespace; 0 = none any more: it is exiting.
+    pub mount: u32,
+    /// Inode number of its user namespace.
+    pub user: u32,
+    /// `user_namespace.level`: 0 = the initial one.
+    pub user_level: u32,
+    /// `user_namespace.owner`, a uid of the initial user namespace: who made it.
+    pub user_owner: u32,
+}
+
 /// Sizes of the sections in a [`SignalEvent`]'s tail, in their order; each section starts where the last one ended.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -179,8 +195,9 @@ pub struct SignalTail {
     pub sender_tty: u16,
     /// An [`Origin`]; empty to version 6.
     pub origin: u16,
-    /// Zero.
-    pub reserved: u16,
+    /// [`Namespaces`] of the victim, of the sender, and of the sender's ancestors, nearest first; bytes. 0 to version 6, and on
+    /// kernels whose layout is not known.
+    pub namespaces: u16,
 }
 
 /// What tells apart the ways in which a signal can have been made, besides the stack.
@@ -447,6 +464,7 @@ const _: () = {
     assert!(size_of::<CgroupKey>() == 16);
     assert!(size_of::<TaskInfo>() == 12 * 4 + 2 * 8 + 2 * 16 + COMM_LEN);
     assert!(size_of::<Ancestor>() == 16 + COMM_LEN);
+    assert!(size_of::<Namespaces>() == 20);
     assert!(size_of::<SignalTail>() == 24);
     assert!(size_of::<Origin>() == 8 + 4 * 8);
     assert!(size_of::<SignalEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 24);

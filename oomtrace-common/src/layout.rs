@@ -58,12 +58,24 @@ layout! {
     task_cgroups,
     task_thread_pid,
     task_exit_code,
+    /// None of a task that has given its namespaces up (kernel/exit.c, `exit_task_namespaces`)
+    task_nsproxy,
     /// With CONFIG_AUDIT only
     task_loginuid,
     /// With CONFIG_AUDIT only
     task_sessionid,
     /// `cred`
     cred_uid,
+    cred_user_ns,
+    /// `user_namespace`
+    user_ns_level,
+    user_ns_owner,
+    /// `user_namespace.ns.inum`
+    user_ns_inum,
+    /// `nsproxy`
+    nsproxy_mnt_ns,
+    /// `mnt_namespace.ns.inum`
+    mnt_ns_inum,
     /// `struct pid`
     pid_level,
     pid_numbers,

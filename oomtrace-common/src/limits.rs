@@ -28,7 +28,8 @@ pub const TTY_NAME_LEN: usize = 64;
 /// Memory cgroups that are recorded, from the victim's own up to the root.
 pub const MAX_MEMCG_LEVELS: usize = 16;
 
-/// Bytes of the variable part of an event.
+/// Bytes of the variable part of an event, from which on no further section is begun but the last one of a signal: whoever makes
+/// long names must not push out which namespaces the processes are in.
 pub const MAX_TAIL: usize = 12 * 1024;
 
 /// Sockets whose clients are recorded.

@@ -60,6 +60,17 @@ impl<T> Record<T> {
         Some(unsafe { self.event.cast::<u8>().add(size_of::<T>()).add(len as usize) })
     }
 
+    /// Where a small last section goes, which has room also when the event is full: what is copied in one go is at most half of the
+    /// room behind the limit, names and command lines among it.
+    #[inline(always)]
+    pub fn end_of_all(&self) -> Option<*mut u8> {
+        let len = self.len();
+        if len > (MAX_TAIL + SECTION / 2) as u64 {
+            return None;
+        }
+        Some(unsafe { self.event.cast::<u8>().add(size_of::<T>()).add(len as usize) })
+    }
+
     /// Counts `size` bytes that were written at [`Self::end`].
     #[inline(always)]
     pub fn grow(&self, size: u64) {
@@ -113,8 +124,9 @@ impl<T> Record<T> {
         let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
         unsafe { self.event.cast::<Header>().write(Header { kind, version: WIRE_VERSION, flags, boot_ns }) };
         let mut len = self.len();
-        if len > MAX_TAIL as u64 {
-            len = MAX_TAIL as u64;
+        // No section that was begun is cut: without its end the event could not be read.
+        if len > (MAX_TAIL + SECTION) as u64 {
+            len = (MAX_TAIL + SECTION) as u64;
         }
         let event = unsafe { core::slice::from_raw_parts(self.event.cast::<u8>(), size_of::<T>() + len as usize) };
         if EVENTS.output::<[u8]>(event, 0).is_err() {

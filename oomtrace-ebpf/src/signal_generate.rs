@@ -131,7 +131,8 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
     push_sections::<W>(ctx, &record, victim, current);
     origin::push(&record, info, victim);
     event.tail.origin = record.section();
-    event.tail.reserved = 0;
+    task::push_namespaces::<W, _>(&record, victim, current);
+    event.tail.namespaces = record.section();
     if is_kernels_kill(&record) && mark_victim::lacks_task() {
         // A full map only loses the counters of one victim; mark_victim then says FLAG_NO_TASK.
         let _: Result<(), i32> = LAST_KILLED.insert(bpf_get_current_pid_tgid(), victim, 0);

@@ -3,7 +3,7 @@
 use oomtrace_common::{
     event::{
         Ancestor, DISPOSITION_BLOCKED, DISPOSITION_DEFAULT, DISPOSITION_HANDLED, DISPOSITION_IGNORED,
-        DISPOSITION_UNKNOWN, TaskInfo,
+        DISPOSITION_UNKNOWN, Namespaces, TaskInfo,
     },
     layout::ABSENT,
     limits::{COMM_LEN, MAX_ANCESTORS},
@@ -131,6 +131,47 @@ pub fn push_ancestors<W: Way, T>(record: &Record<T>, task: u64) {
         current = leader;
     }
     record.truncate();
+}
+
+/// Appends the [`Namespaces`] of `victim`, of `sender` and of the sender's parents; nothing where this kernel's layout is not known.
+#[inline(always)]
+pub fn push_namespaces<W: Way, T>(record: &Record<T>, victim: u64, sender: u64) {
+    if layout!(mnt_ns_inum) == ABSENT || layout!(user_ns_inum) == ABSENT {
+        return;
+    }
+    namespaces_of::<W, T>(record, victim);
+    namespaces_of::<W, T>(record, sender);
+    let mut current: u64 = field!(W: sender, task_group_leader);
+    for _ in 0..MAX_ANCESTORS {
+        let parent: u64 = field!(W: current, task_real_parent);
+        let leader: u64 = field!(W: parent, task_group_leader);
+        let tgid: u32 = field!(W: leader, task_tgid);
+        if tgid == 0 {
+            return;
+        }
+        namespaces_of::<W, T>(record, leader);
+        current = leader;
+    }
+}
+
+/// Appends the [`Namespaces`] of one task.
+#[inline(always)]
+fn namespaces_of<W: Way, T>(record: &Record<T>, task: u64) {
+    let Some(end) = record.end_of_all() else { return };
+    let nsproxy: u64 = field!(W: task, task_nsproxy);
+    let mount: u64 = field!(W: nsproxy, nsproxy_mnt_ns);
+    let cred: u64 = field!(W: task, task_cred);
+    let user: u64 = field!(W: cred, cred_user_ns);
+    let namespaces = Namespaces {
+        tgid: field!(W: task, task_tgid),
+        mount: field!(W: mount, mnt_ns_inum),
+        user: field!(W: user, user_ns_inum),
+        user_level: field!(W: user, user_ns_level),
+        user_owner: field!(W: user, user_ns_owner),
+    };
+    // Behind names of any length.
+    unsafe { end.cast::<Namespaces>().write_unaligned(namespaces) };
+    record.grow(size_of::<Namespaces>() as u64);
 }
 
 /// Appends the name of the controlling terminal.

@@ -8,7 +8,9 @@ use crate::incident::text;
 pub fn own_limit(incident: &Incident) -> Advice {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
     let all = std::iter::successors(incident.container.as_ref(), |container| container.outer.as_deref());
-    let container = owner.and_then(|owner| all.into_iter().find(|container| owner.path.starts_with(&container.cgroup)));
+    let container = owner.and_then(|owner| all.into_iter().find(|container| container.owns(&owner.path)));
+    // What is only called like a container must not have anything done to the one that it is called like.
+    let container = container.filter(|container| container.confirmed);
     let limit = owner.and_then(|owner| owner.limit_bytes);
     let what = container.map_or_else(|| "the container's memory limit".to_owned(), setting);
     let restart = container.and_then(|container| container.restart_policy.as_deref());
@@ -70,12 +72,20 @@ fn update(container: &Container, limit: u64) -> Option<String> {
     let name = container.name.as_deref().filter(|name| is_plain(name));
     let id = || Some(text::short_id(&container.id)).filter(|id| is_plain(id));
     let target = name.or_else(id)?;
-    match container.runtime.as_deref()? {
-        engine @ ("docker" | "podman" | "nerdctl") => {
+    match (container.runtime.as_deref()?, container.user) {
+        // Root's own engine may have another container of that name, and whoever made this one chose it.
+        ("podman", Some(uid)) => Some(format!(
+            "sudo -u '#{uid}' XDG_RUNTIME_DIR=/run/user/{uid} podman update --memory {mib}m --memory-swap {mib}m {target}"
+        )),
+        ("docker", Some(uid)) => Some(format!(
+            "docker --host unix:///run/user/{uid}/docker.sock update --memory {mib}m --memory-swap {mib}m {target}"
+        )),
+        (_, Some(_)) => None,
+        (engine @ ("docker" | "podman" | "nerdctl"), None) => {
             Some(format!("{engine} update --memory {mib}m --memory-swap {mib}m {target}"))
         }
-        runtime @ ("runc" | "crun") => Some(format!("{runtime} update --memory {} {target}", mib << 20)),
-        "lxc" => Some(format!("lxc-cgroup -n {target} memory.max {mib}M")),
+        (runtime @ ("runc" | "crun"), None) => Some(format!("{runtime} update --memory {} {target}", mib << 20)),
+        ("lxc", None) => Some(format!("lxc-cgroup -n {target} memory.max {mib}M")),
         _ => None,
     }
 }
@@ -101,6 +111,14 @@ mod tests {
             ("containerd", "web", None),
         ] {
             assert_eq!(update(&container(runtime, name), 512 << 20).as_deref(), command, "{runtime} {name}");
+        }
+        // A user's container may be called like one of root's.
+        for (runtime, start) in
+            [("docker", Some("docker --host unix:///run/user/7/")), ("podman", Some("sudo -u '#7' ")), ("runc", None)]
+        {
+            let command = update(&Container { user: Some(7), ..container(runtime, "web") }, 512 << 20);
+            assert_eq!(command.is_some(), start.is_some(), "{runtime}");
+            assert!(start.is_none_or(|start| command.unwrap().starts_with(start)), "{runtime}");
         }
         // Docker's own least.
         assert!(update(&container("docker", "web"), 1 << 20).unwrap().contains("6m"));

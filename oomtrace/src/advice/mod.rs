@@ -29,7 +29,10 @@ pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
         Cause::SameContainerKill => vec![same_container(incident)],
         Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
         Cause::PidNamespaceExit => vec![advice(
-            "find out why the container's first process ended",
+            match &incident.init_end {
+                Some(end) if !end.of_container => "find out why the first process of its pid namespace ended",
+                _ => "find out why the container's first process ended",
+            },
             "when it ends, the kernel kills everything else in its pid namespace",
         )],
         Cause::ParentExit => {
@@ -75,7 +78,7 @@ fn stop_time_out(incident: &Incident) -> Advice {
     let stop = stop_request(incident);
     let name = stop.map_or("the stop signal", |stop| stop.name.as_str());
     match stop.and_then(|stop| stop.disposition) {
-        Some(Disposition::Default) if incident.victim.container_init => advice(
+        Some(Disposition::Default) if incident.victim.is_pid_1() => advice(
             &format!("handle {name} in pid 1: exec form in the Dockerfile and a handler, or docker run --init"),
             "the kernel drops a signal for which the first process of a pid namespace has no handler",
         ),

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::metadata::{Metadata, PodNames};
+use super::statement::{Statement, paths_of_oci};
 use super::{is_file_name, read_bounded};
 use crate::incident::model::Limits;
 
@@ -67,8 +68,9 @@ impl Bundles {
                 below: below.map(|dir| dir.display().to_string()).collect(),
             });
         };
-        let mut metadata = read(&dir.join("config.json"))?;
+        let mut metadata = read(&dir.join("config.json"), None)?;
         metadata.init_pid = fs::read_to_string(dir.join("init.pid")).ok().and_then(|text| text.trim().parse().ok());
+        metadata.stated = std::mem::take(&mut metadata.stated).with_init(metadata.init_pid, None);
         Ok(Found { metadata, namespace })
     }
 
@@ -91,15 +93,15 @@ pub struct Found {
     pub namespace: Option<String>,
 }
 
-/// What the OCI configuration at `path` says of its container.
+/// What the OCI configuration at `path` says of its container, which is `user`'s own, or the machine's.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn read(path: &Path) -> Result<Metadata, BundleError> {
+pub fn read(path: &Path, user: Option<u32>) -> Result<Metadata, BundleError> {
     let unreadable = |why: String| BundleError::Unreadable { path: path.to_owned(), why };
     let text = read_bounded(path, MAX_CONFIG).map_err(|error| unreadable(error.to_string()))?;
     let config: Config = serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
-    Ok(config.describe())
+    Ok(config.describe(user))
 }
 
 /// What is of interest in an OCI runtime configuration (opencontainers/runtime-spec, config.md).
@@ -113,6 +115,8 @@ struct Config {
 #[derive(Deserialize)]
 struct Linux {
     resources: Option<Resources>,
+    #[serde(rename = "cgroupsPath")]
+    cgroups_path: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -130,7 +134,12 @@ struct Memory {
 }
 
 impl Config {
-    fn describe(&self) -> Metadata {
+    fn paths(&self, user: Option<u32>) -> Vec<String> {
+        let path = self.linux.as_ref().and_then(|linux| linux.cgroups_path.as_deref());
+        path.map(|path| paths_of_oci(path, user)).unwrap_or_default()
+    }
+
+    fn describe(&self, user: Option<u32>) -> Metadata {
         // containerd's CRI plugin (pkg/cri/annotations, 1.3 to 2.1), then CRI-O's (pkg/annotations, 1.20 to 1.33), then
         // nerdctl's (pkg/labels, from 1.0 on copied to annotations).
         let first = |names: &[&str]| {
@@ -145,6 +154,7 @@ impl Config {
                 uid: first(&["io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid"]),
             },
             limits: self.limits(),
+            stated: Statement { paths: self.paths(user), init: None },
             ..Metadata::default()
         }
         .bounded()

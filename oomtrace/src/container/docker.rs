@@ -1,6 +1,7 @@
 //! The Docker Engine API on its Unix socket: one question at a time, bounded in time and size.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::net::UnixStream;
 
 use super::metadata::Metadata;
 use super::placement::Runtime;
+use super::statement::{Statement, paths_of_docker};
 use super::{AbortOnDrop, events, is_plain};
 use crate::incident::model::Limits;
 
@@ -23,6 +25,8 @@ pub const DEFAULT_SOCKET: &str = "/run/docker.sock";
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// An answer about 1,000 containers with many labels stays below this.
 const MAX_BODY: usize = 8 << 20;
+/// What a user's own daemon says is about one container, and nobody but the user vouches for it.
+const MAX_USERS_BODY: usize = 256 << 10;
 
 /// What Docker gives a container to stop in when nothing else is said (container/container.go, 20.10).
 const STOP_TIMEOUT_S: u64 = 10;
@@ -64,12 +68,23 @@ impl DockerError {
 #[derive(Clone, Debug)]
 pub struct Docker {
     socket: PathBuf,
+    /// Who must own the socket; none: whoever it is, it was named on the command line or is root's by its place.
+    owner: Option<u32>,
+    /// Bytes of an answer.
+    max_body: usize,
 }
 
 impl Docker {
     #[must_use]
     pub fn new(socket: PathBuf) -> Self {
-        Self { socket }
+        Self { socket, owner: None, max_body: MAX_BODY }
+    }
+
+    /// A user's own (rootless mode, docs.docker.com/engine/security/rootless).
+    #[must_use]
+    pub fn of_user(uid: u32) -> Self {
+        let socket = format!("/run/user/{uid}/docker.sock").into();
+        Self { socket, owner: Some(uid), max_body: MAX_USERS_BODY }
     }
 
     /// The socket's path.
@@ -95,6 +110,7 @@ impl Docker {
             labels: Some(config.labels.unwrap_or_default()),
             init_pid,
             limits: Some(host.limits()),
+            stated: Statement { paths: paths_of_docker(id, &host.cgroup_parent), init: None }.with_init(init_pid, None),
             restart_policy: host.restart_policy.and_then(|policy| policy.describe()),
             stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
             // A negative one waits for ever.
@@ -159,7 +175,12 @@ impl Docker {
             });
             let labels = Some(listed.labels.unwrap_or_default());
             let runtime = Some(Runtime::Docker);
-            (listed.id, Metadata { runtime, name, image: listed.image, labels, ..Metadata::default() }.bounded())
+            // The list does not say whether the container was given another parent than the default one.
+            let stated = Statement { paths: paths_of_docker(&listed.id, ""), init: None };
+            (
+                listed.id,
+                Metadata { runtime, name, image: listed.image, labels, stated, ..Metadata::default() }.bounded(),
+            )
         };
         Ok(found.into_iter().map(metadata).collect())
     }
@@ -216,6 +237,10 @@ impl Docker {
 
     /// Sends a request; the answer, and the connection that it comes on.
     async fn request(&self, path: &str) -> Result<(AbortOnDrop, Response<Incoming>), DockerError> {
+        if let Some(uid) = self.owner.filter(|uid| !is_socket_of(&self.socket, *uid)) {
+            let why = format!("it is no socket of user {uid}");
+            return Err(DockerError::Connect { socket: self.socket.clone(), why });
+        }
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|e| DockerError::Connect { socket: self.socket.clone(), why: e.to_string() })?;
@@ -246,7 +271,7 @@ impl Docker {
         if !status.is_success() {
             return Err(self.answer(format!("HTTP status {status}")));
         }
-        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+        let body = Limited::new(response.into_body(), self.max_body).collect().await;
         let body = body.map_err(|e| self.answer(e.to_string()))?;
         drop(connection);
         Ok(Some(body.to_bytes()))
@@ -260,6 +285,13 @@ impl Docker {
     fn unknown(&self, id: &str) -> DockerError {
         DockerError::Unknown { socket: self.socket.clone(), id: id.to_owned() }
     }
+}
+
+/// The socket, and the directory that it lies in, are the user's.
+fn is_socket_of(socket: &Path, uid: u32) -> bool {
+    let is_users = |path: &Path| path.symlink_metadata().ok().filter(|found| found.uid() == uid);
+    let is_socket = is_users(socket).is_some_and(|found| found.file_type().is_socket());
+    is_socket && socket.parent().and_then(is_users).is_some_and(|found| found.is_dir())
 }
 
 #[derive(Deserialize)]
@@ -278,6 +310,7 @@ struct HostConfig {
     memory: i64,
     memory_swap: i64,
     memory_reservation: i64,
+    cgroup_parent: String,
     restart_policy: Option<RestartPolicy>,
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::is_file_name;
 use super::metadata::Metadata;
 use super::placement::Runtime;
+use super::statement::Statement;
 use crate::incident::model::Limits;
 
 /// Where containers are unless told otherwise (`lxc.lxcpath`).
@@ -13,7 +14,8 @@ const FOLDER: &str = "/var/lib/lxc";
 /// No configuration is larger.
 const MAX_CONFIG: u64 = 1 << 20;
 
-/// What LXC says of the container `name`; its name and no more when it has no configuration here.
+/// What LXC says of the container `name`; its name and no more when it has no configuration here. Where its cgroup is, is what LXC does
+/// unless it is told otherwise: at its hierarchy's root, where only root makes any (`lxc.cgroup.pattern`).
 #[must_use]
 pub fn find(name: &str) -> Metadata {
     let known = Metadata { runtime: Some(Runtime::Lxc), name: Some(name.to_owned()), ..Metadata::default() }.bounded();
@@ -23,7 +25,9 @@ pub fn find(name: &str) -> Metadata {
     let path = Path::new(FOLDER).join(name).join("config");
     match fs::metadata(&path) {
         Ok(file) if file.len() <= MAX_CONFIG => {
-            Metadata { limits: limits(&fs::read_to_string(path).unwrap_or_default()), ..known }
+            let paths = ["/lxc.payload.", "/lxc.payload/", "/lxc/"].map(|start| format!("{start}{name}")).into();
+            let limits = limits(&fs::read_to_string(path).unwrap_or_default());
+            Metadata { limits, stated: Statement { paths, init: None }, ..known }
         }
         _ => known,
     }

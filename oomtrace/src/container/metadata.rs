@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::placement::Runtime;
+use super::statement::Statement;
 use crate::incident::model::{Container, Limits, Pod};
 
 /// Bytes of names and labels that are kept of one container. Anybody may start a container with labels of megabytes.
@@ -31,6 +32,9 @@ pub struct Metadata {
     /// How long it has after that, in seconds.
     #[serde(default)]
     pub stop_timeout_s: Option<u64>,
+    /// Where its cgroup is.
+    #[serde(default)]
+    pub stated: Statement,
     /// Labels were left out because there were too many.
     pub cut: bool,
 }
@@ -69,6 +73,7 @@ impl Metadata {
                 self.cut = true;
             }
         }
+        self.stated = self.stated.bounded();
         let mut size = 0;
         if let Some(labels) = &mut self.labels {
             let before = labels.len();
@@ -103,6 +108,7 @@ impl Metadata {
             restart_policy: self.restart_policy.or(other.restart_policy),
             stop_signal: self.stop_signal.or(other.stop_signal),
             stop_timeout_s: self.stop_timeout_s.or(other.stop_timeout_s),
+            stated: if self.stated == Statement::default() { other.stated } else { self.stated },
             cut: self.cut || other.cut,
         }
     }

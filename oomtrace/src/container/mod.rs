@@ -13,6 +13,7 @@ pub mod oci_state;
 pub mod placement;
 pub mod sockets;
 pub mod sources;
+pub mod statement;
 pub mod storage;
 pub mod tracker;
 

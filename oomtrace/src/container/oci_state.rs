@@ -8,6 +8,7 @@
 //!
 //! For a user's own runtime the same below `/run/user/UID`.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 use super::metadata::Metadata;
 use super::placement::Runtime;
+use super::statement::{Statement, paths_of_oci};
 use super::{bundle, is_file_name, read_bounded};
 
 /// A state has some 10 KiB.
@@ -53,14 +55,15 @@ impl States {
             return None;
         }
         let folder = self.folder(runtime.name(), user).join(id);
-        let state = match runtime {
+        let State { bundle, init_pid, start, paths } = match runtime {
             Runtime::Runc => read::<RuncState>(&folder.join("state.json"))?.describe(),
-            Runtime::Crun => read::<CrunState>(&folder.join("status"))?.describe(),
+            Runtime::Crun => read::<CrunState>(&folder.join("status"))?.describe(user),
             _ => return None,
         };
-        let (bundle, init_pid) = state;
-        let said = bundle.and_then(|bundle| bundle::read(&bundle.join("config.json")).ok()).unwrap_or_default();
-        Some(Metadata { runtime: Some(runtime), name: Some(id.to_owned()), init_pid, ..Metadata::default() }.or(said))
+        let said = bundle.and_then(|bundle| bundle::read(&bundle.join("config.json"), user).ok()).unwrap_or_default();
+        let stated = Statement { paths, init: None }.with_init(init_pid, start).bounded();
+        let name = Some(id.to_owned());
+        Some(Metadata { runtime: Some(runtime), name, init_pid, stated, ..Metadata::default() }.or(said))
     }
 
     fn folder(&self, name: &str, user: Option<u32>) -> PathBuf {
@@ -81,9 +84,23 @@ fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&read_bounded(path, MAX_STATE).ok()?).ok()
 }
 
+/// What either's state says.
+struct State {
+    bundle: Option<PathBuf>,
+    init_pid: Option<u32>,
+    /// Of the first process, in ticks.
+    start: Option<u64>,
+    /// Of the container's cgroups, from their hierarchies' roots.
+    paths: Vec<String>,
+}
+
 #[derive(Deserialize)]
 struct RuncState {
     init_process_pid: Option<u32>,
+    init_process_start: Option<u64>,
+    /// By controller; by none on v2. With the mount point in front.
+    #[serde(default)]
+    cgroup_paths: HashMap<String, String>,
     config: Option<RuncConfig>,
 }
 
@@ -94,22 +111,35 @@ struct RuncConfig {
 }
 
 impl RuncState {
-    fn describe(self) -> (Option<PathBuf>, Option<u32>) {
+    fn describe(self) -> State {
         let labels = self.config.and_then(|config| config.labels).unwrap_or_default();
         let bundle = labels.iter().find_map(|label| label.strip_prefix("bundle=")).map(PathBuf::from);
-        (bundle, self.init_process_pid)
+        let below = |controller: &str, mount: &str| self.cgroup_paths.get(controller)?.strip_prefix(mount);
+        let path = below("memory", "/sys/fs/cgroup/memory").or_else(|| below("", "/sys/fs/cgroup"));
+        State {
+            bundle,
+            init_pid: self.init_process_pid,
+            start: self.init_process_start,
+            paths: path.map(str::to_owned).into_iter().collect(),
+        }
     }
 }
 
 #[derive(Deserialize)]
 struct CrunState {
     pid: Option<u32>,
+    #[serde(rename = "process-start-time")]
+    start: Option<u64>,
+    /// As an OCI `cgroupsPath`, or from the mount point.
+    #[serde(rename = "cgroup-path")]
+    cgroup_path: Option<String>,
     bundle: Option<PathBuf>,
 }
 
 impl CrunState {
-    fn describe(self) -> (Option<PathBuf>, Option<u32>) {
-        (self.bundle, self.pid)
+    fn describe(self, user: Option<u32>) -> State {
+        let paths = self.cgroup_path.map(|path| paths_of_oci(&path, user)).unwrap_or_default();
+        State { bundle: self.bundle, init_pid: self.pid, start: self.start, paths }
     }
 }
 

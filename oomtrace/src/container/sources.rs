@@ -13,7 +13,8 @@ use super::placement::{ContainerPlace, Runtime};
 use super::{lxc, storage};
 use crate::node::users;
 
-/// Every runtime's daemon or files.
+/// Every runtime's daemon or files: the machine's, and below a user's slice that user's alone, whose word counts for the user's own
+/// cgroups and for no others.
 #[derive(Clone, Debug)]
 pub struct Sources {
     pub docker: Docker,
@@ -40,6 +41,15 @@ impl std::fmt::Display for Unknown {
 }
 
 impl Sources {
+    /// The Docker that may have made the container: the machine's, or the user's own.
+    #[must_use]
+    pub fn docker_of(&self, place: &ContainerPlace) -> Docker {
+        match place.user() {
+            Some(uid) => Docker::of_user(uid),
+            None => self.docker.clone(),
+        }
+    }
+
     /// Asks all but Docker, whose answers are bounded by its own client; none for a container of Docker's.
     pub async fn ask(&self, place: &ContainerPlace) -> Option<Result<Metadata, Unknown>> {
         let files = {
@@ -83,6 +93,12 @@ impl Files {
 fn read(bundles: &Bundles, states: &States, place: &ContainerPlace) -> Files {
     let said = |said| Files { said: Some(said), namespace: None };
     let user = place.user();
+    if let Some(uid) = user
+        .filter(|_| !matches!(place.runtime, Some(Runtime::Docker | Runtime::Podman | Runtime::Runc | Runtime::Crun)))
+    {
+        let runtime = place.runtime.map_or("the runtime", Runtime::name);
+        return said(Err(Unknown::Other(format!("the container's name ({runtime} of user {uid} is not asked)"))));
+    }
     match place.runtime {
         Some(Runtime::Docker) => Files::DOCKER,
         Some(runtime @ (Runtime::Runc | Runtime::Crun)) => {
@@ -93,7 +109,9 @@ fn read(bundles: &Bundles, states: &States, place: &ContainerPlace) -> Files {
         Some(Runtime::Lxc) => said(Ok(lxc::find(&place.id))),
         Some(Runtime::Podman) => {
             let home = user.and_then(users::home).map(PathBuf::from);
-            let stored = storage::find(home.as_deref(), &place.id);
+            // A user without a home has no storage, and root's is not the user's.
+            let is_somewhere = user.is_none() || home.is_some();
+            let stored = is_somewhere.then(|| storage::find(home.as_deref(), user, &place.id)).flatten();
             said(stored.map(|known| with(known, Runtime::Podman)).ok_or_else(|| {
                 let id = &place.id;
                 Unknown::Other(format!("the container's name and image (containers/storage has no container {id})"))
@@ -103,7 +121,7 @@ fn read(bundles: &Bundles, states: &States, place: &ContainerPlace) -> Files {
             Ok(found) => {
                 let mut metadata = with(found.metadata, runtime);
                 if runtime == Runtime::Crio {
-                    metadata = metadata.or(storage::find(None, &place.id).unwrap_or_default());
+                    metadata = metadata.or(storage::find(None, None, &place.id).unwrap_or_default());
                 }
                 Files { said: Some(Ok(metadata)), namespace: found.namespace }
             }

@@ -19,7 +19,7 @@ const FOLDERS: [&str; 3] = ["overlay-containers", "vfs-containers", "btrfs-conta
 
 /// What containers/storage says of the container `id`, made by root or by the user whose home folder is given.
 #[must_use]
-pub fn find(home: Option<&Path>, id: &str) -> Option<Metadata> {
+pub fn find(home: Option<&Path>, user: Option<u32>, id: &str) -> Option<Metadata> {
     if !is_file_name(id) {
         return None;
     }
@@ -27,7 +27,7 @@ pub fn find(home: Option<&Path>, id: &str) -> Option<Metadata> {
     FOLDERS.iter().find_map(|folder| {
         let folder = graph.join(folder);
         let stored = parse(&read_bounded(&folder.join("containers.json"), MAX_FILE).ok()?, id)?;
-        let said = bundle::read(&folder.join(id).join("userdata/config.json")).unwrap_or_default();
+        let said = bundle::read(&folder.join(id).join("userdata/config.json"), user).unwrap_or_default();
         Some(stored.or(said))
     })
 }

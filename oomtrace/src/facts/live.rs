@@ -12,7 +12,7 @@ use crate::node::clock::WallClock;
 use crate::node::memory::{MemoryFiles, Scene, Snapshot};
 use crate::node::processes::{Details, Processes};
 use crate::node::users::Users;
-use crate::node::{heap, oomd};
+use crate::node::{heap, namespaces, oomd};
 use crate::probe::event::{BootNs, ProcessKey};
 use crate::probe::kallsyms::{Symbols, SymbolsError};
 
@@ -24,6 +24,9 @@ pub struct Live {
     memory: MemoryFiles,
     clock: WallClock,
     tracker: Rc<RefCell<Tracker>>,
+    /// Without the host's pids `/proc` shows other processes by these numbers.
+    sees_pids: bool,
+    unknown: Details,
 }
 
 /// Reading 100,000 symbols takes some 50 ms: a thread does it while the hooks are being attached.
@@ -50,13 +53,15 @@ impl Live {
             memory: MemoryFiles::find(page_size),
             clock: WallClock { offset_ns: 0 },
             tracker,
+            sees_pids: namespaces::sees_hosts_pids(),
+            unknown: Details::default(),
         }
     }
 }
 
 impl Facts for Live {
     fn process(&mut self, key: ProcessKey) -> &Details {
-        self.processes.look_up(key)
+        if self.sees_pids { self.processes.look_up(key) } else { &self.unknown }
     }
 
     fn user(&mut self, uid: u32) -> Option<String> {
@@ -76,7 +81,12 @@ impl Facts for Live {
     }
 
     fn memory(&mut self, _victim: ProcessKey, scene: Scene<'_>) -> Snapshot {
-        self.memory.read(scene)
+        let mut snapshot = self.memory.read(scene);
+        if !self.sees_pids {
+            snapshot.largest.clear();
+            snapshot.incomplete = true;
+        }
+        snapshot
     }
 
     fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {

@@ -72,6 +72,8 @@ fn connecting(connect: &Connect, context: &mut Context<'_>) -> Known {
 
 fn standing(client: &Client, standing: &Standing, context: &mut Context<'_>) -> Known {
     let details = context.facts.process(client.key).clone();
+    let placement = standing.cgroup.as_deref().map(Placement::parse).unwrap_or_default();
+    let user = standing.uid.and_then(|uid| context.facts.user(uid));
     let process = Process {
         pid: standing.pid,
         comm: standing.comm.clone(),
@@ -79,11 +81,10 @@ fn standing(client: &Client, standing: &Standing, context: &mut Context<'_>) -> 
         cmdline: details.cmdline,
         cmdline_truncated: details.cmdline_truncated,
         uid: standing.uid,
-        user: standing.uid.and_then(|uid| context.facts.user(uid)),
+        user: user.filter(|_| placement.container.is_none()),
         started: context.clock.rfc3339(standing.start),
         cgroup: standing.cgroup.clone(),
         ..Process::default()
     };
-    let placement = standing.cgroup.as_deref().map(Placement::parse).unwrap_or_default();
     Known { process, placement, ancestors: Vec::new(), login: None }
 }

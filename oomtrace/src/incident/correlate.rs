@@ -30,7 +30,7 @@ use crate::probe::event::{
     BootNs, CgroupKey, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, Outcome, ProcessKey, Signal, Task,
 };
 use earlier::EarlierSignals;
-pub use episode::{Earlier, Ending, Episode, Kill};
+pub use episode::{Earlier, Ending, Episode, InitExit, Kill};
 use open::{Open, OpenSet};
 use recent::Recent;
 use rules::{
@@ -292,7 +292,7 @@ impl Correlator {
             let Episode { chosen, init_exit, .. } = &mut open.episode;
             // A victim that still lives is swept because of its init, not the other way round.
             if chosen.ending.is_some() && chosen.victim().is_some_and(lived_with) && init_exit.is_none() {
-                *init_exit = Some(ending);
+                *init_exit = Some(InitExit { init: init.key, level: init.ns_level, ending });
             }
         }
     }

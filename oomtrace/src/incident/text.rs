@@ -111,7 +111,11 @@ pub fn owner(level: LimitLevel) -> &'static str {
 pub fn container_name(incident: &Incident) -> Option<String> {
     let container = incident.container.as_ref()?;
     let name = container.name.as_deref().filter(|name| !name.is_empty());
-    Some(name.map_or_else(|| short_id(&container.id).to_owned(), str::to_owned))
+    let id = || match container.confirmed {
+        true => short_id(&container.id).to_owned(),
+        false => format!("{} (unconfirmed)", short_id(&container.id)),
+    };
+    Some(name.map_or_else(id, str::to_owned))
 }
 
 /// The first twelve digits of a container's id, as Docker shows it; a name stays whole.

@@ -155,6 +155,12 @@ fn tick_ns() -> u64 {
     1_000_000_000 / ticks.filter(|t| *t > 0).unwrap_or(100)
 }
 
+/// A start on `CLOCK_BOOTTIME` as `/proc/PID/stat` has it, in ticks.
+#[must_use]
+pub fn ticks(start: BootNs) -> u64 {
+    start.checked_div(tick_ns()).unwrap_or_default()
+}
+
 /// The process that `stat` is of started at `start`: field 22 counts in ticks, and rounds down (proc(5)).
 fn same_process(stat: &str, tick_ns: u64, start: BootNs) -> bool {
     start_ticks(stat) == start.checked_div(tick_ns)

@@ -136,6 +136,19 @@ pub enum Disposition {
     Blocked,
 }
 
+/// The namespaces that a process is in, at the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namespaces {
+    /// Inode number of its mount namespace; none when it has given it up, as one that is exiting.
+    pub mount: Option<u32>,
+    /// Inode number of its user namespace.
+    pub user: u32,
+    /// Depth of that, 0 = the initial one.
+    pub user_level: u32,
+    /// Who made it, a uid of the initial one.
+    pub user_owner: u32,
+}
+
 /// A process as seen through one of its threads, at the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
@@ -162,17 +175,19 @@ pub struct Task {
     pub mm: u64,
     pub cgroup: CgroupKey,
     pub memory_cgroup: CgroupKey,
-    /// Path on the default hierarchy, `/` the root; none when it could not be read.
+    /// Path on the default hierarchy, `/` the root; none when it could not be read, or not to its top.
     pub cgroup_path: Option<String>,
     /// Path on the memory hierarchy.
     pub memory_path: Option<String>,
     pub comm: String,
     /// Path of the executable in its own mount namespace.
     pub exe: Option<String>,
+    /// Of a signal's victim and sender only; none in events of version 6 and before, and where the kernel's layout is not known.
+    pub namespaces: Option<Namespaces>,
 }
 
 impl Task {
-    /// It is the first process of a pid namespace other than the machine's: a container's init.
+    /// It is the first process of a pid namespace other than the machine's: a container's init, or that of a namespace within one.
     #[must_use]
     pub fn is_namespace_init(&self) -> bool {
         self.ns_level > 0 && self.ns_pid == 1
@@ -185,6 +200,8 @@ pub struct Ancestor {
     pub key: ProcessKey,
     pub uid: u32,
     pub comm: String,
+    /// As [`Task::namespaces`]; none of a connecting process's ancestors.
+    pub namespaces: Option<Namespaces>,
 }
 
 /// A signal that the kernel generated for a process.

@@ -51,9 +51,16 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("task_cgroups", "task_struct", &["cgroups"]),
     ("task_thread_pid", "task_struct", &["thread_pid"]),
     ("task_exit_code", "task_struct", &["exit_code"]),
+    ("task_nsproxy", "task_struct", &["nsproxy"]),
     ("task_loginuid", "task_struct", &["loginuid"]),
     ("task_sessionid", "task_struct", &["sessionid"]),
     ("cred_uid", "cred", &["uid"]),
+    ("cred_user_ns", "cred", &["user_ns"]),
+    ("user_ns_level", "user_namespace", &["level"]),
+    ("user_ns_owner", "user_namespace", &["owner"]),
+    ("user_ns_inum", "user_namespace", &["ns.inum"]),
+    ("nsproxy_mnt_ns", "nsproxy", &["mnt_ns"]),
+    ("mnt_ns_inum", "mnt_namespace", &["ns.inum"]),
     ("pid_level", "pid", &["level"]),
     ("pid_numbers", "pid", &["numbers"]),
     ("upid_nr", "upid", &["nr"]),
@@ -115,6 +122,7 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
 
 /// Types looked up by name besides the structs in [`MEMBERS`].
 const OTHER_TYPES: &[&str] = &[
+    "ns_common",
     "cgroup_subsys_id",
     "pid_type",
     "sigaction",
@@ -139,6 +147,18 @@ const COSTS: &[(&[&str], &str)] = &[
     (&["task_start_boottime"], "process start times, so a reused pid cannot be told apart"),
     (&["task_real_parent"], "the sender's ancestors"),
     (&["task_cred", "cred_uid"], "users"),
+    (
+        &[
+            "task_nsproxy",
+            "nsproxy_mnt_ns",
+            "mnt_ns_inum",
+            "cred_user_ns",
+            "user_ns_level",
+            "user_ns_owner",
+            "user_ns_inum",
+        ],
+        "which namespaces a process runs in, so a program is known by its path alone",
+    ),
     (
         &["task_thread_pid", "pid_level", "pid_numbers", "upid_size", "upid_nr"],
         "pids inside containers, and which process is a container's init",

@@ -78,6 +78,9 @@ pub struct Start {
     pub process_exit: bool,
     /// The kernel side read victims' arguments.
     pub reads_victims: bool,
+    /// The host's mount namespace.
+    #[serde(default)]
+    pub host_mount: Option<u32>,
     /// Sockets whose clients are recorded; empty when connections are not seen.
     #[serde(default)]
     pub sockets: Vec<Socket>,

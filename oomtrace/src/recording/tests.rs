@@ -26,6 +26,7 @@ impl Write for Memory {
 
 fn start() -> Start {
     Start {
+        host_mount: None,
         wire_version: WIRE_VERSION,
         page_size: 4096,
         ready: Ready {

@@ -35,7 +35,7 @@ pub fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
         });
     }
     for preceding in &incident.preceding {
-        facts.kernel(came_before(preceding, incident.victim.container_init));
+        facts.kernel(came_before(preceding, incident.victim.is_pid_1()));
     }
     if let Some(trigger) = &incident.trigger {
         let who = if trigger.pid == incident.victim.process.pid { "the victim itself" } else { "another process" };

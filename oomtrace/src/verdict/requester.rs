@@ -9,8 +9,8 @@
 //! | the only client there was, waiting for its answer | likely |
 //! | one of several, the one that connected last | possible, the others in the evidence |
 
-use super::judge::is_by_runtime;
-use super::senders::{Class, file_name, invocation, is_daemon, program_class};
+use super::judge::{class_in, is_by_runtime};
+use super::senders::{Class, file_name, invocation, is_daemon, is_hosts_root, is_shim};
 use crate::container::placement::{ContainerPlace, Runtime};
 use crate::incident::model::{Asker, Confidence, Container, Evidence, Incident, Process, Requester, Source};
 use crate::incident::text;
@@ -78,24 +78,28 @@ enum Request {
 #[must_use]
 pub fn is_by_exec(incident: &Incident, container: Option<&Container>) -> bool {
     let (Some(sender), Some(container)) = (&incident.sender.process, container) else { return false };
-    let is_inside = incident.sender.container.as_ref().is_some_and(|its| its.id == container.id);
+    let is_inside = incident.sender.container.as_ref().is_some_and(|its| its.is_same(container));
     let chain: Vec<&Process> = std::iter::once(sender).chain(&incident.sender.ancestors).collect();
-    let runtime = chain.iter().position(|process| is_shim(process));
+    let runtime = chain.iter().position(|process| is_parent(incident, process));
     let first = runtime.and_then(|at| chain.get(at.checked_sub(1)?));
     let init = container.init_pid.or(Some(incident.victim.process.pid).filter(|_| incident.victim.container_init));
     is_inside && first.zip(init).is_some_and(|(first, init)| first.pid != init)
 }
 
-/// The parent of a container's first processes. Its name is the kernel's word, where its executable is gone with it.
-fn is_shim(process: &Process) -> bool {
-    process.comm.starts_with("containerd-shim") || process.comm == "conmon"
+/// The parent of a container's first processes. Where its executable is gone with it, its name counts if it is the host's root who
+/// has it: anybody may call itself so.
+fn is_parent(incident: &Incident, process: &Process) -> bool {
+    match &process.exe {
+        Some(_) => is_shim(process) && class_in(incident, process) == Some(Class::Runtime),
+        None => is_hosts_root(process) && (process.comm.starts_with("containerd-shim") || process.comm == "conmon"),
+    }
 }
 
 /// Where no daemon is between the sender and the shell, whoever ran the runtime asked.
 fn by_ancestry(incident: &Incident) -> Option<Found> {
     let sender = incident.sender.process.as_ref()?;
     let chain: Vec<&Process> = std::iter::once(sender).chain(&incident.sender.ancestors).collect();
-    let runtimes = chain.iter().take_while(|process| program_class(process) == Some(Class::Runtime)).count();
+    let runtimes = chain.iter().take_while(|process| class_in(incident, process) == Some(Class::Runtime)).count();
     let (own, above) = chain.split_at_checked(runtimes)?;
     // Without its executable a parent may be anything, a shim that has ended among it.
     if own.iter().any(|process| is_daemon(process)) || above.first().is_none_or(|parent| parent.exe.is_none()) {
@@ -122,7 +126,7 @@ fn by_ancestry(incident: &Incident) -> Option<Found> {
 
 fn by_connection(incident: &Incident, container: Option<&Container>, request: Request) -> Option<Found> {
     // The first stop signal is when it was asked for.
-    let stops = incident.preceding.iter().filter(|p| program_class(&p.sender) == Some(Class::Runtime));
+    let stops = incident.preceding.iter().filter(|p| class_in(incident, &p.sender) == Some(Class::Runtime));
     let asked_before = stops.map(|stop| stop.before_ms).max().unwrap_or_default();
     let mut named = Vec::new();
     let (mut recent, mut standing) = (Vec::new(), Vec::new());

@@ -34,7 +34,9 @@ impl Aftermath {
     /// Follows the end of the incident's container, when it ends with the victim and Docker knows it.
     pub fn follow(&mut self, incident: &Incident) {
         let container = incident.container.as_ref().filter(|_| incident.victim.container_init);
-        let is_dockers = container.is_some_and(|c| c.runtime.as_deref() == Some(Runtime::Docker.name()));
+        // Not of a user's own Docker, nor of one that may be another container.
+        let is_dockers = container
+            .is_some_and(|c| c.confirmed && c.user.is_none() && c.runtime.as_deref() == Some(Runtime::Docker.name()));
         if !is_dockers || self.followed.len() >= MAX_FOLLOWED {
             return;
         }

@@ -24,6 +24,7 @@ use crate::incident::model::{Lost, Ready, Record, SCHEMA};
 use crate::node::clock::boot_now;
 use crate::node::heap;
 use crate::node::identity::Identity;
+use crate::node::namespaces;
 use crate::probe::event::Event;
 use crate::probe::hook::Hook;
 use crate::probe::load::{LoadError, LostCounter, Probe};
@@ -191,11 +192,12 @@ fn start(probe: &Probe, sockets: &[Socket]) -> Start {
             node: identity.node,
             boot_id: identity.boot_id,
             attached: probe.attached.iter().map(|hook| hook.name().to_owned()).collect(),
-            missing: probe.missing.clone(),
+            missing: probe.missing.iter().cloned().chain(namespaces::missing()).collect(),
         },
         signal_generate: probe.has(Hook::SignalGenerate),
         mark_victim: probe.has(Hook::MarkVictim),
         process_exit,
+        host_mount: namespaces::host_mount(),
         reads_victims: at_exit || probe.has(Hook::SignalDeliver),
         sockets: if probe.has(Hook::UnixConnect) { sockets.to_vec() } else { Vec::new() },
     }

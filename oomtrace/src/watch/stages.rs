@@ -27,6 +27,8 @@ pub struct Stages {
     facts: Box<dyn Facts>,
     held: Vec<Event>,
     sees_exits: bool,
+    /// The host's mount namespace, once it is known.
+    host_mount: Option<u32>,
     /// The kernel side reads a victim's arguments in its own context: nothing need be read here while it dies.
     reads_victims: bool,
     /// Read when the OOM killer marked a victim; taken when its incident is put together.
@@ -49,6 +51,7 @@ impl Stages {
             facts,
             held: Vec::new(),
             sees_exits: start.process_exit,
+            host_mount: start.host_mount,
             reads_victims: start.reads_victims,
             snapshots: HashMap::new(),
             choice: None,
@@ -112,6 +115,9 @@ impl Stages {
     }
 
     fn signal(&mut self, signal: &mut Signal) {
+        // Where it could not be asked, whoever comes from the machine's first process brings it along.
+        let first = signal.ancestors.iter().rev().find(|ancestor| ancestor.key.pid == 1);
+        self.host_mount = self.host_mount.or_else(|| first?.namespaces?.mount);
         if !signal.preceding && !self.reads_victims {
             self.facts.process(signal.victim.key);
         }
@@ -153,7 +159,8 @@ impl Stages {
         let clock = self.facts.clock(episode.at());
         let asking = Connections { clients: &self.clients, sockets: &self.sockets, seen: !self.sockets.is_empty() };
         let facts = self.facts.as_mut();
-        let mut context = Context { identity: &self.identity, clock, facts, sees_exits: self.sees_exits, asking };
+        let (sees_exits, host_mount) = (self.sees_exits, self.host_mount);
+        let mut context = Context { identity: &self.identity, clock, facts, sees_exits, host_mount, asking };
         assemble(episode, snapshot, &mut context)
     }
 }

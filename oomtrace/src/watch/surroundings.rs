@@ -11,7 +11,7 @@ use crate::container::placement::{Placement, user_of};
 use crate::container::sockets;
 use crate::container::tracker::{Change, Tracker, Walked, walk};
 use crate::incident::clients::{Socket, Standing};
-use crate::node::{cgroups, processes, unix_sockets};
+use crate::node::{cgroups, namespaces, processes, unix_sockets};
 use crate::probe::event::{CgroupChange, ProcessKey};
 use crate::probe::sockets::Sockets;
 
@@ -163,6 +163,10 @@ async fn finished<T: Default>(of: &mut Option<oneshot::Receiver<T>>) -> T {
 
 /// Who is connected to one of `sockets`.
 fn standing(sockets: &[Socket], users: &[u32]) -> Vec<Standing> {
+    // Their pids would be others' in the kernel side's events.
+    if !namespaces::sees_hosts_pids() {
+        return Vec::new();
+    }
     let paths: Vec<(u32, String)> = (0..)
         .zip(sockets)
         .flat_map(|(number, socket)| sockets::bound_paths(socket, users).into_iter().map(move |path| (number, path)))

@@ -2,7 +2,7 @@
 
 use super::super::model::Role;
 use super::super::path::Path;
-use crate::probe::event::{BootNs, Cmdline, MarkVictim, OomChoice, Signal, Task};
+use crate::probe::event::{BootNs, Cmdline, MarkVictim, OomChoice, ProcessKey, Signal, Task};
 
 /// One process of an episode.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +41,15 @@ pub struct Ending {
     pub status: u32,
 }
 
+/// The end of the init of a pid namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitExit {
+    pub init: ProcessKey,
+    /// Depth of its pid namespace.
+    pub level: u32,
+    pub ending: Ending,
+}
+
 /// A signal that a process got, and from whom.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Earlier {
@@ -61,8 +70,8 @@ pub struct Episode {
     pub init_killed_by: Option<Box<Earlier>>,
     /// The sweep of a pid namespace on its own: how its init ended.
     pub init_ending: Option<Ending>,
-    /// How the init of the victim's container ended, right after the victim.
-    pub init_exit: Option<Ending>,
+    /// The init of the victim's pid namespace ended right after the victim.
+    pub init_exit: Option<InitExit>,
 }
 
 impl Episode {

@@ -24,6 +24,7 @@ pub fn task(pid: u32) -> Task {
         memory_path: Some("/".to_owned()),
         comm: format!("p{pid}"),
         exe: Some(format!("/usr/bin/p{pid}")),
+        namespaces: None,
     }
 }
 

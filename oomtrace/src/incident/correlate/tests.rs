@@ -605,7 +605,7 @@ fn exits(task: Task, status: u32) -> Event {
 fn an_init_that_ends_right_after_its_child_goes_with_it() {
     let hooks = Hooks { process_exit: true, ..BOTH };
     let kill = || sig(Signal { victim: Task { group_exit: Some(9), ..member(20, 5) }, ..signal(10, 20) });
-    let status = |episodes: &[Episode]| episodes[0].init_exit.map(|ending| ending.status);
+    let status = |episodes: &[Episode]| episodes[0].init_exit.map(|exit| exit.ending.status);
     // sh passes its child's 137 on.
     let got = episodes(hooks, vec![kill(), exits(member(20, 5), 9), exits(member(19, 1), 137 << 8)]);
     assert_eq!((got.len(), status(&got)), (1, Some(137 << 8)));

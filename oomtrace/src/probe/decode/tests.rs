@@ -56,10 +56,13 @@ fn signal_bytes() -> Vec<u8> {
         bytes.u32(value);
     }
     bytes.task(20, 2, 4).task(10, 0, 4);
-    bytes.lens(&[32, 16, 9, 4, 0, 0, 10, 0, 12, 5]);
+    bytes.lens(&[32, 16, 9, 4, 0, 0, 10, 0, 12, 5, 0, 60]);
     bytes.u32(1).u32(0).u64(99).raw(b"systemd\0........");
     bytes.u64(0xffff_ffff_8100_0000).u64(0xffff_ffff_8100_0100);
     bytes.raw(b"leaf\0top\0").raw(b"a\0b\0").raw(b"sh\0bin\0us\0").raw(b"kill\0-9\0\x32\x30\0\0").raw(b"pts1\0");
+    for (pid, mount) in [(20, 7), (10, 0), (1, 5)] {
+        bytes.u32(pid).u32(mount).u32(8).u32(1).u32(1000);
+    }
     bytes.0
 }
 
@@ -112,6 +115,34 @@ fn what_the_siginfo_claims_and_the_limits_allow_is_there_since_it_is_recorded() 
     assert_eq!(signal.cpu, Some(Cpu { limit_s: Some(60), rttime_limit_us: None, used_ns: 7 }));
     // There is no siginfo to claim anything.
     assert_eq!(since(wire::INFO_KERNEL).claimed, None);
+}
+
+#[test]
+fn namespaces_are_those_of_the_process_that_has_the_pid() {
+    let of = |pid: u32, mount| {
+        let mut bytes = signal_bytes();
+        let at = bytes.len() - 20;
+        bytes[at..at + 4].copy_from_slice(&pid.to_ne_bytes());
+        let signal = signal(&bytes);
+        assert_eq!(
+            signal.victim.namespaces,
+            Some(Namespaces { mount: Some(7), user: 8, user_level: 1, user_owner: 1000 })
+        );
+        assert_eq!(signal.sender.namespaces.unwrap().mount, None);
+        assert_eq!(signal.ancestors[0].namespaces.and_then(|namespaces| namespaces.mount), mount);
+    };
+    of(1, Some(5));
+    // Another process was there in between.
+    of(2, None);
+}
+
+/// Eighteen names are recorded, and a user may make more: what is left of the path could be made to look like another's.
+#[test]
+fn a_path_without_its_top_is_no_path() {
+    let mut bytes = signal_bytes();
+    let level = 16 + 24 + 48 + 16 + 12;
+    bytes[level..level + 4].copy_from_slice(&3_u32.to_ne_bytes());
+    assert_eq!(signal(&bytes).victim.cgroup_path, None);
 }
 
 #[test]

@@ -99,10 +99,15 @@ fn from_6_16_on_a_process_has_its_memory_when_it_exits() {
     }
 }
 
+/// The files of these kernels were made before namespaces were asked for: they have the way to them, but not what is at its end.
 #[test]
-fn nothing_is_missing_on_any_of_them() {
+fn nothing_but_namespaces_is_missing_on_any_of_them() {
     for kernel in &KERNELS {
-        assert_eq!(resolve(kernel).missing(), Vec::<String>::new(), "{}", kernel.name);
+        let layout = resolve(kernel);
+        let missing = layout.missing();
+        assert!(missing.iter().all(|cost| cost.starts_with("which namespaces")), "{}: {missing:?}", kernel.name);
+        assert_ne!(layout.offsets.task_nsproxy, ABSENT, "{}", kernel.name);
+        assert_ne!(layout.offsets.cred_user_ns, ABSENT, "{}", kernel.name);
     }
 }
 

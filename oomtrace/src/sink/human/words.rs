@@ -20,7 +20,7 @@ pub fn killed(incident: &Incident) -> String {
     let victim = &incident.victim.process;
     let role = match (incident.victim.container_init, incident.container.is_some(), victim.pid_in_namespace) {
         (true, true, _) => ", pid 1 of the container".to_owned(),
-        (true, false, _) => ", pid 1 of its pid namespace".to_owned(),
+        (true, false, _) | (false, _, Some(1)) if victim.pid != 1 => ", pid 1 of its pid namespace".to_owned(),
         (false, true, Some(pid)) if pid != victim.pid && incident.init_end.is_some() => {
             format!(", pid {pid} in the container")
         }
@@ -185,7 +185,7 @@ pub fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String 
             format!(
                 "stop time-out: {} and {}",
                 when.unwrap_or_else(|| "a stop signal came".to_owned()),
-                stop.map_or(STILL_RUNNING, |stop| reply(stop, incident.victim.container_init))
+                stop.map_or(STILL_RUNNING, |stop| reply(stop, incident.victim.is_pid_1()))
             )
         }
         Cause::ServiceManagerKill => "systemd killed it".to_owned(),

@@ -10,6 +10,7 @@ fn process(pid: u32, exe: &str, arguments: &[&str]) -> Process {
         comm: file_name(exe).to_owned(),
         exe: Some(exe.to_owned()),
         cmdline: Some(arguments.iter().map(|argument| (*argument).to_owned()).collect()),
+        uid: Some(0),
         ..Process::default()
     }
 }
@@ -193,7 +194,7 @@ fn what_docker_exec_brought_in_was_asked_for_by_its_client() {
     if let Some(container) = &mut incident.container {
         container.init_pid = Some(40);
     }
-    let shim = |pid| Process { pid, comm: "containerd-shim".to_owned(), ..Process::default() };
+    let shim = |pid| Process { pid, comm: "containerd-shim".to_owned(), uid: Some(0), ..Process::default() };
     incident.sender.ancestors = vec![shim(5)];
     assert_eq!(found(&incident), Some((1, LIKELY)));
     settle(&mut incident);
