@@ -1,9 +1,10 @@
 //! What a verdict rests on, a fact a line, each with its source.
 
-use super::senders::{elevation, manager};
+use super::judge::class_in;
+use super::senders::{elevation, manager, program_class};
 use crate::incident::model::{
-    Cause, Confidence, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, SignalPath,
-    Source,
+    Cause, Confidence, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, Process,
+    SignalPath, Source,
 };
 use crate::incident::text;
 
@@ -140,6 +141,9 @@ impl Facts {
         {
             self.kernel(format!("the sender's executable is {exe}"));
         }
+        if let Some(what) = looks_like(incident, sender) {
+            self.kernel(what);
+        }
         if Some(sender.pid) == incident.victim.process.ppid {
             self.kernel(format!("{} is the victim's parent", text::process(sender)));
         }
@@ -150,6 +154,20 @@ impl Facts {
             self.add(Source::Procfs, format!("the sender runs {elevation}"));
         }
     }
+}
+
+/// The sender has the path of a program that it is not believed to be, and why.
+fn looks_like(incident: &Incident, sender: &Process) -> Option<String> {
+    let exe =
+        sender.exe.as_deref().filter(|_| program_class(sender).is_some() && class_in(incident, sender).is_none())?;
+    let home = sender.home?;
+    let place = match (home.user_level, home.on_host, sender.uid) {
+        (1.., _, _) => "in a user namespace of its own".to_owned(),
+        (0, Some(false), _) => "in a mount namespace of its own".to_owned(),
+        (0, _, Some(uid)) if uid != 0 => format!("as uid {uid}"),
+        _ => return None,
+    };
+    Some(format!("the sender's executable is {exe}, but {place}: that proves nothing"))
 }
 
 fn sent(incident: &Incident) -> String {

@@ -47,7 +47,9 @@ impl Cgroup {
 
     /// Below this one, on the same hierarchy.
     pub fn child(&self, name: &str) -> Self {
-        if self.path.join("cgroup.subtree_control").exists() {
+        // On a node with v1 hierarchies the v2 one has no controllers.
+        let controllers = fs::read_to_string(self.path.join("cgroup.controllers")).unwrap_or_default();
+        if controllers.split_whitespace().any(|controller| controller == "memory") {
             self.write("cgroup.subtree_control", "+memory");
         }
         let path = self.path.join(name);
