@@ -130,6 +130,10 @@ impl Directory {
     /// A container's cgroup is there: has its metadata fetched, in the background. Must run inside a `LocalSet`.
     pub fn appeared(&self, place: ContainerPlace) {
         let is_dockers = matches!(place.runtime, Some(Runtime::Docker) | None) && place.user().is_none();
+        // A user's own daemon is asked at a kill alone: it may be slow for as long as it has cgroups to be asked about.
+        if place.user().is_some() && matches!(place.runtime, Some(Runtime::Docker)) {
+            return;
+        }
         let mut state = self.state.borrow_mut();
         if is_dockers {
             // A Docker that starts containers is back.
@@ -311,7 +315,7 @@ impl Directory {
             return Err(why.clone());
         }
         let docker = &self.sources.docker_of(place);
-        if self.known(place).is_none() {
+        if user.is_none() && self.known(place).is_none() {
             // The names first: while a container starts, the rest takes as long as that does.
             match docker.glance(&place.id).await {
                 Ok(metadata) => _ = self.remember(place.key(), metadata),
