@@ -155,6 +155,8 @@ impl Config {
             },
             limits: self.limits(),
             stated: Statement { paths: self.paths(user), init: None },
+            // What podman and CRI-O write (pkg/annotations, 1.20 to 1.33), and containerd's own label.
+            stop_signal: first(&["org.opencontainers.image.stopSignal", "io.containerd.image.config.stop-signal"]),
             ..Metadata::default()
         }
         .bounded()
@@ -199,7 +201,7 @@ mod tests {
         fs::write(dir.path().join("containerd/io.containerd.runtime.v2.task/k8s.io/abc/init.pid"), "4711").unwrap();
         let crio = r#"{"annotations":{"io.kubernetes.container.name":"app","io.kubernetes.pod.name":"web-5d4",
             "io.kubernetes.cri-o.ImageName":"docker.io/library/nginx:1.27","io.kubernetes.pod.namespace":"shop",
-            "io.kubernetes.pod.uid":"2f1c8b1a-0c1d-4b5e-9a77-0123456789ab"}}"#;
+            "io.kubernetes.pod.uid":"2f1c8b1a-0c1d-4b5e-9a77-0123456789ab","org.opencontainers.image.stopSignal":"3"}}"#;
         write(dir.path(), "storage/def/userdata", crio);
         let mut expected = Metadata {
             name: Some("app".to_owned()),
@@ -212,7 +214,9 @@ mod tests {
             ..Metadata::default()
         };
         let find = |id: &str| bundles(dir.path()).find(id).unwrap();
+        expected.stop_signal = Some("3".to_owned());
         assert_eq!(find("def"), Found { metadata: expected.clone(), namespace: None });
+        expected.stop_signal = None;
         expected.init_pid = Some(4711);
         expected.limits = Some(Limits { memory_bytes: Some(32 << 20), ..Limits::default() });
         assert_eq!(find("abc"), Found { metadata: expected, namespace: Some("k8s.io".to_owned()) });

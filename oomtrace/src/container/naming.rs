@@ -7,7 +7,7 @@ use super::placement::ContainerPlace;
 use crate::incident::model::{Container, Evidence, Incident, LimitLevel, Source};
 use crate::node::processes;
 use crate::probe::event::BootNs;
-use crate::verdict::judge::{is_by_runtime, same_container};
+use crate::verdict::judge::{is_by_runtime, same_container, stop_requests};
 use crate::verdict::requester;
 
 /// A runtime does what it is asked for within this time, in milliseconds.
@@ -130,7 +130,7 @@ fn said(incident: &Incident, place: &ContainerPlace, directory: &Directory) -> V
         return Vec::new();
     }
     let Ok(kill) = incident.time.parse::<jiff::Timestamp>() else { return Vec::new() };
-    let asked_before = incident.preceding.iter().map(|stop| stop.before_ms).max().unwrap_or_default();
+    let asked_before = stop_requests(incident).next().map(|stop| stop.before_ms).unwrap_or_default();
     let before_ns =
         i64::try_from(asked_before.saturating_add(ASKED_BEFORE_MS)).unwrap_or(i64::MAX).saturating_mul(1_000_000);
     // 64 bits of nanoseconds last until 2262.

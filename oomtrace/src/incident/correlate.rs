@@ -138,11 +138,14 @@ impl Correlator {
     fn signal(&mut self, signal: Signal, done: &mut Vec<Episode>) {
         let key = signal.victim.key;
         if signal.number != SIGKILL {
+            let path = path::classify(&signal);
             if !signal.preceding && signal.outcome == Outcome::Delivered {
-                let path = path::classify(&signal);
                 done.push(Episode::of(Kill::by(signal.clone(), path)));
             }
-            self.earlier.insert(signal);
+            // A timer's signal is nobody's request, over whomever it came. A terminal's comes from a kernel thread.
+            if path::is_by_process(path.path, signal.info) || signal.sender.kernel_thread {
+                self.earlier.insert(signal);
+            }
             return;
         }
         if !is_kill(&signal) || self.killed.get(&key).is_some() {

@@ -235,9 +235,14 @@ const LATE_MS: u64 = 10_000;
 /// The last stop signal that the runtime sent to the victim before the kill, recently enough to be about the same stop.
 #[must_use]
 pub fn stop_request(incident: &Incident) -> Option<&Preceding> {
-    let is_runtime = |p: &Preceding| class_in(incident, &p.sender) == Some(Class::Runtime);
+    stop_requests(incident).next_back()
+}
+
+/// All of them, the first one first.
+pub fn stop_requests(incident: &Incident) -> impl DoubleEndedIterator<Item = &Preceding> {
+    let is_runtime = move |p: &Preceding| class_in(incident, &p.sender) == Some(Class::Runtime);
     let killer = incident.sender.process.as_ref();
-    incident.preceding.iter().rev().find(|p| {
+    incident.preceding.iter().filter(move |p| {
         p.before_ms <= LONGEST_STOP_MS
             && is_stop_signal(incident, p.signal)
             && is_runtime(p)

@@ -212,6 +212,24 @@ fn a_second_sigkill_is_no_second_incident_but_a_reused_pid_is_a_new_process() {
 }
 
 #[test]
+fn a_stop_signal_that_no_process_sent_is_nobodys() {
+    let before = |info, symbols: &str| {
+        let symbols = symbols.split_whitespace().map(str::to_owned).collect();
+        let stop = Signal { number: 15, preceding: true, info, symbols, ..signal(5, 20) };
+        episodes(BOTH, vec![sig(stop), sig(signal(6, 20))])[0].preceding.len()
+    };
+    let call = "kill_something_info __x64_sys_kill";
+    assert_eq!(before(Info::Real(0), call), 1);
+    assert_eq!(before(Info::Real(0), ""), 1);
+    // A timer that the victim set for itself, over somebody's system call.
+    let timer =
+        format!("posixtimer_send_sigqueue posix_timer_fn hrtimer_interrupt asm_sysvec_apic_timer_interrupt {call}");
+    assert_eq!(before(Info::Real(-2), &timer), 0);
+    assert_eq!(before(Info::Real(-2), ""), 0);
+    assert_eq!(before(Info::Kernel, "send_sig_all sysrq_handle_term"), 0);
+}
+
+#[test]
 fn a_choice_of_a_process_that_was_dying_already_says_nothing_of_a_later_kill() {
     let choice = OomChoice {
         at: 0,
