@@ -148,7 +148,9 @@ impl Facts {
             self.kernel(format!("{} is the victim's parent", text::process(sender)));
         }
         if let Some((name, limit)) = manager(incident) {
-            self.kernel(format!("the sender looks like {name}, which ends its processes by {limit}"));
+            self.kernel(format!(
+                "the sender is {name}, by its executable and arguments, which ends its processes by {limit}"
+            ));
         }
         if let Some(elevation) = elevation(&incident.sender) {
             self.add(Source::Procfs, format!("the sender runs {elevation}"));

@@ -1,11 +1,11 @@
 //! Signals and stacks that look like another path than they took.
 
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::libc;
-use oomtrace::incident::model::{Attribution, Cause, Confidence, Incident, SenderKind, SignalPath};
+use oomtrace::incident::model::{Attribution, Cause, Confidence, Incident, Record, SenderKind, SignalPath};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
@@ -64,14 +64,13 @@ fn timer_over_a_call() {
     {
         let _busy = Part::Calls(call).start();
         // Until one was over it: the processor may be in between two calls, or with somebody else.
-        let hit = (0..50).any(|_| {
+        wait_until(&format!("a timer comes over {function}"), || {
             let mut victim = Part::Timer(libc::CLOCK_MONOTONIC, 5_000_000).start();
             victim.wait();
             let incident = tracer.incident(victim.pid());
             is_the_kernels(&incident, Cause::Timer, SignalPath::PosixTimer);
             incident.signal.kernel_stack.iter().any(|symbol| symbol.ends_with(function))
         });
-        assert!(hit, "no timer came over {function}");
     }
 }
 
@@ -105,14 +104,19 @@ fn timer_over_the_oom_killer() {
     let mut command = Command::new("taskset");
     command.args(["-c", "0", "sh", "-c", &script]).stdout(std::process::Stdio::null()).process_group(0);
     let _hogs = Group(Owned::spawn(&mut command));
+    let is_hog = |incident: &Incident| incident.oom.is_some() && incident.victim.process.comm == "tail";
+    tracer.wait("the OOM killer is at work", |record| match record {
+        Record::Incident(incident) if is_hog(incident) => Some(()),
+        _ => None,
+    });
     let mut victims: Vec<Owned> =
         (1..=TIMERS).map(|n| Part::Timer(libc::CLOCK_MONOTONIC, n * 20_000_000 + n * n * 1_000).start()).collect();
-    victims.iter_mut().for_each(|victim| _ = victim.wait());
+    for victim in &mut victims {
+        assert_eq!(victim.wait().signal(), Some(libc::SIGKILL));
+    }
     for victim in &victims {
         is_the_kernels(&tracer.incident(victim.pid()), Cause::Timer, SignalPath::PosixTimer);
     }
-    let is_hog = |incident: &Incident| incident.oom.is_some() && incident.victim.process.comm == "tail";
-    assert!(crate::support::tracer::incidents(&tracer.seen).any(is_hog), "the OOM killer was not at work");
 }
 
 /// A process group that goes with it.
@@ -304,7 +308,7 @@ fn told_timeout() {
     let own = folder.path().join("timeout");
     std::fs::copy("/usr/bin/timeout", &own).unwrap();
     let evidence = evidence_of(&mut tracer, own.to_str().unwrap(), &["-s", "KILL", "0.1"], &sleeper);
-    assert!(!evidence.contains("time limit") && !evidence.contains("looks like"), "{evidence}");
+    assert!(!evidence.contains("time limit") && !evidence.contains("the sender is timeout"), "{evidence}");
 }
 
 /// What is said of the kill of the command that this timeout runs.
@@ -312,9 +316,7 @@ fn evidence_of(tracer: &mut Tracer, program: &str, options: &[&str], command: &[
     // A process group of its own: timeout kills all of its own group.
     let parent = Owned::spawn(Command::new(program).args(options).args(command).process_group(0));
     let incident = tracer.wait("the kill of a command", |record| match record {
-        oomtrace::incident::model::Record::Incident(incident) if incident.victim.process.ppid == Some(parent.pid()) => {
-            Some(incident.clone())
-        }
+        Record::Incident(incident) if incident.victim.process.ppid == Some(parent.pid()) => Some(incident.clone()),
         _ => None,
     });
     assert_eq!(incident.sender.process.as_ref().map(|sender| sender.pid), Some(parent.pid()));
