@@ -28,6 +28,8 @@ pub const KIND_CGROUP: u16 = 6;
 pub const KIND_CONNECT: u16 = 7;
 /// A process that had connected to one ended ([`DisconnectEvent`]).
 pub const KIND_DISCONNECT: u16 = 8;
+/// A process ended by a SIGKILL that was not seen ([`UnseenEvent`]).
+pub const KIND_UNSEEN: u16 = 9;
 
 /// Something did not fit and was cut: a path, the command line, the ancestors.
 pub const FLAG_TRUNCATED: u32 = 1;
@@ -327,6 +329,44 @@ pub struct ExitEvent {
     pub reserved: u16,
 }
 
+/// There was a SIGKILL for it, and no room for its event.
+pub const UNSEEN_LOST: u32 = 1;
+/// Another process traced it, which can end it without a signal (ptrace(2)).
+pub const UNSEEN_TRACED: u32 = 1 << 1;
+/// It was in seccomp's strict mode, or dead by seccomp (`SECCOMP_MODE_STRICT`, `SECCOMP_MODE_DEAD`).
+pub const UNSEEN_SECCOMP: u32 = 1 << 2;
+
+/// Sizes of the sections in an [`UnseenEvent`]'s tail, in their order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnseenTail {
+    /// Its path on the default hierarchy, as in [`SignalTail`].
+    pub cgroup: u16,
+    /// On the memory hierarchy; empty when that is the default one.
+    pub memory_cgroup: u16,
+    /// Its executable; empty, as the next, on kernels where its memory is gone by then (to 6.15).
+    pub exe: u16,
+    /// Its arguments, each NUL-terminated.
+    pub cmdline: u16,
+}
+
+/// The last thread of a process is ending by SIGKILL, and no SIGKILL for it is recorded. In place of an [`ExitEvent`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnseenEvent {
+    pub header: Header,
+    /// The process, seen through its last thread.
+    pub task: TaskInfo,
+    /// Its tracer, with [`UNSEEN_TRACED`]; else zeroes.
+    pub tracer: Ancestor,
+    /// As in [`ExitEvent`].
+    pub status: u32,
+    /// `UNSEEN_` bits.
+    pub facts: u32,
+    /// The tail's sections.
+    pub tail: UnseenTail,
+}
+
 /// A thread takes its process's SIGKILL (`signal:signal_deliver`), its memory still its own; the first of its threads
 /// that does. Its tail is the process's arguments.
 #[repr(C)]
@@ -470,6 +510,8 @@ const _: () = {
     assert!(size_of::<SignalEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 24);
     assert!(size_of::<MemcgLevel>() == 64);
     assert!(size_of::<ExitEvent>() == 16 + size_of::<TaskInfo>() + 8);
+    assert!(size_of::<UnseenTail>() == 8);
+    assert!(size_of::<UnseenEvent>() == 16 + size_of::<TaskInfo>() + size_of::<Ancestor>() + 8 + 8);
     assert!(size_of::<OomEvent>() == 16 + 8 + 3 * 8 + 16 + size_of::<MemcgLevel>());
     assert!(size_of::<DeliverEvent>() == 16 + 8 + 8);
     assert!(size_of::<CgroupEvent>() == 16 + 16 + 8);

@@ -60,6 +60,11 @@ layout! {
     task_exit_code,
     /// None of a task that has given its namespaces up (kernel/exit.c, `exit_task_namespaces`)
     task_nsproxy,
+    task_ptrace,
+    /// The tracer, while there is one
+    task_parent,
+    /// `seccomp.mode`; with CONFIG_SECCOMP only
+    task_seccomp_mode,
     /// With CONFIG_AUDIT only
     task_loginuid,
     /// With CONFIG_AUDIT only
@@ -84,6 +89,8 @@ layout! {
     upid_nr,
     /// `signal_struct`
     signal_flags,
+    /// `shared_pending.signal`
+    signal_shared_pending,
     signal_group_exit_code,
     /// `signal.live.counter`: threads that have not ended
     signal_live,

@@ -13,14 +13,18 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext, RawTracePointContext},
 };
 use oomtrace_common::{
+    counts::CONNECTIONS,
     event::{ConnectEvent, KIND_CONNECT, SocketPath},
     layout::ABSENT,
 };
 
 use crate::{
+    count,
     globals::{CLIENTS, CONNECT_SCRATCH, Client, SOCKETS, layout},
     kernel::{Probed, cgroup, field, mm, path, task},
-    record::{Record, count_lost},
+    limit,
+    record::Record,
+    room,
 };
 
 /// `AF_UNIX` (include/linux/socket.h).
@@ -83,6 +87,9 @@ fn capture(listening: u64) {
     {
         return;
     }
+    if !limit::allows_connection(current) {
+        return count::limited(CONNECTIONS);
+    }
     // A full map only means that one that connects often is told more often, or its end not at all.
     let _: Result<(), i32> = CLIENTS.insert(tgid, Client { start, told: now }, 0);
     send(current, socket);
@@ -90,7 +97,7 @@ fn capture(listening: u64) {
 
 #[inline(always)]
 fn send(current: u64, socket: u32) {
-    let Some(scratch) = CONNECT_SCRATCH.get_ptr_mut(0) else { return count_lost() };
+    let Some(scratch) = CONNECT_SCRATCH.get_ptr_mut(0) else { return count::lost(CONNECTIONS) };
     let record = Record::<ConnectEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
     event.socket = socket;
@@ -106,5 +113,5 @@ fn send(current: u64, socket: u32) {
     task::push_tty::<Probed, _>(&record, current);
     event.tail.tty = record.section();
     event.tail.reserved = [0; 2];
-    record.send(KIND_CONNECT);
+    record.send(KIND_CONNECT, CONNECTIONS, room::is_free(room::OTHERS));
 }

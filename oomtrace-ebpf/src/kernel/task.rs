@@ -10,7 +10,7 @@ use oomtrace_common::{
     settings::signal_bit,
 };
 
-use super::{Way, cgroup, field};
+use super::{Probed, Way, cgroup, field};
 use crate::{globals::layout, record::Record};
 
 /// Fills in `out` for the process that `task` is a thread of.
@@ -172,6 +172,19 @@ fn namespaces_of<W: Way, T>(record: &Record<T>, task: u64) {
     // Behind names of any length.
     unsafe { end.cast::<Namespaces>().write_unaligned(namespaces) };
     record.grow(size_of::<Namespaces>() as u64);
+}
+
+/// Fills in `out` for the process of `task`.
+#[inline(always)]
+pub fn fill_ancestor(out: *mut Ancestor, task: u64) {
+    let leader: u64 = field!(task, task_group_leader);
+    let cred: u64 = field!(leader, task_cred);
+    unsafe {
+        (*out).tgid = field!(leader, task_tgid);
+        (*out).uid = field!(cred, cred_uid);
+        (*out).start_boot_ns = field!(leader, task_start_boottime);
+        comm::<Probed>(&raw mut (*out).comm, leader);
+    }
 }
 
 /// Appends the name of the controlling terminal.

@@ -111,7 +111,8 @@ pub struct Watch {
     /// Show this signal too, besides SIGKILL (TERM, SIGINT, 15, RTMIN+3); may be repeated
     #[arg(long, value_name = "SIGNAL", value_parser = signal)]
     pub signal: Vec<u32>,
-    /// Size of the buffer between kernel and oomtrace (for example 512K, 8M, 64M), rounded up to a power of two
+    /// Size of the buffer between kernel and oomtrace (for example 512K, 16M, 64M), rounded up to a power of two. Kills have all of it,
+    /// the last quarter in equal shares for each container; everything else has an eighth
     #[arg(long, value_name = "SIZE", default_value_t = RingSize(DEFAULT_RING_BYTES), value_parser = ring_size)]
     pub ring_size: RingSize,
     /// Do without this hook, or without kprobe, fentry or tp_btf, as if the kernel refused it: shows what its absence costs
@@ -391,8 +392,8 @@ mod tests {
 
     #[test]
     fn the_default_is_shown_as_it_is_written() {
-        assert_eq!(RingSize(DEFAULT_RING_BYTES).to_string(), "8M");
-        assert_eq!(ring_size("8M"), Ok(RingSize(DEFAULT_RING_BYTES)));
+        assert_eq!(RingSize(DEFAULT_RING_BYTES).to_string(), "16M");
+        assert_eq!(ring_size("16M"), Ok(RingSize(DEFAULT_RING_BYTES)));
     }
 
     #[test]

@@ -74,15 +74,12 @@ fn greet(probe: &Probe) {
 }
 
 fn say_tally(options: &Watch, tally: Tally) {
-    let lost = match tally.lost {
-        0 => "no event was lost".to_owned(),
-        lost => format!("{lost} events were lost"),
-    };
+    let lost = tally.lost.words().unwrap_or_else(|| "no event was lost".to_owned());
     if !options.show.json && io::stderr().is_terminal() {
         // The terminal shows ^C where the cursor is.
         _ = writeln!(io::stderr());
     }
-    if !options.show.json || tally.lost > 0 {
+    if !options.show.json || tally.lost.words().is_some() {
         _ = writeln!(io::stderr(), "oomtrace: {} incidents; {lost}", tally.incidents);
     }
 }

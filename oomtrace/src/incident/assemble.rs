@@ -16,7 +16,7 @@ use crate::node::identity::Identity;
 use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
 use crate::node::signals::{self, SIGKILL};
-use crate::probe::event::{Ancestor, BootNs, Cmdline, Info, MarkVictim, Namespaces, Signal, Task};
+use crate::probe::event::{Ancestor, BootNs, Cmdline, Info, MarkVictim, Namespaces, Signal, Task, Unseen};
 use crate::verdict::judge::{is_by_runtime, same_container};
 
 /// What the node adds to an episode.
@@ -53,9 +53,9 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     let mut gaps = Gaps::default();
     let (at, is_oom) = (episode.at(), episode.is_oom());
     let Episode { chosen, collateral, preceding, init_killed_by, init_ending, init_exit } = episode;
-    let Kill { signal, path, mark, choice, cmdline, ending } = chosen;
-
-    let victim_task = signal.as_ref().map(|s| &s.victim).or_else(|| mark.as_ref().and_then(|m| m.victim.as_ref()));
+    let victim_task = chosen.victim().cloned();
+    let victim_task = victim_task.as_ref();
+    let Kill { signal, path, mark, choice, cmdline, ending, unseen } = chosen;
     let victim_place = victim_task.map(|task| locate(task, context)).unwrap_or_default();
     let mut victim = victim_task
         .map_or_else(|| unknown_victim(mark.as_ref()), |task| describe_victim(task, &victim_place.1, context));
@@ -107,6 +107,12 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
             gaps.detail.push("parts that did not fit into the event (paths or ancestors)".to_owned());
         }
         Some(_) => {}
+        None if unseen.as_ref().is_some_and(|unseen| unseen.lost) => {
+            gaps.attribution.push("the SIGKILL, and who sent it: its event was lost".to_owned());
+        }
+        None if unseen.is_some() => {
+            gaps.attribution.push("what ended it: no signal was generated for it while oomtrace watched".to_owned());
+        }
         None => gaps.attribution.push("the SIGKILL itself (signal_generate is not attached)".to_owned()),
     }
     if path.is_some_and(|p| p.path == SignalPath::RlimitCpu && p.seen_on_stack && p.confidence != Confidence::Certain) {
@@ -128,7 +134,11 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         InitEnd { init, killed, status: init_ending.map(|ending| ending.status), of_container }
     });
 
-    let noted = oomd_says(signal.as_ref(), context).into_iter().chain(notifier(signal.as_ref(), path)).collect();
+    let noted = oomd_says(signal.as_ref(), context)
+        .into_iter()
+        .chain(notifier(signal.as_ref(), path))
+        .chain(unseen.iter().flat_map(|unseen| known_of(unseen)))
+        .collect();
 
     let victim_start = victim_task.map(|task| task.key.start).unwrap_or_default();
     let places = Places { victim: victim_place.1.container, sender: sender_place, victim_start };
@@ -431,6 +441,30 @@ fn notifier(signal: Option<&Signal>, path: Option<Path>) -> Option<Evidence> {
     let fact =
         format!("{comm}[{}] sent a message to a queue, of which the victim had asked to be notified so", key.pid);
     Some(Evidence { fact, source: Source::Kernel })
+}
+
+/// What is known of an end that no signal explains.
+fn known_of(unseen: &Unseen) -> Vec<Evidence> {
+    let mut facts = Vec::new();
+    if unseen.lost {
+        facts.push("a SIGKILL was generated for it, and there was no room to record by whom".to_owned());
+    }
+    if unseen.seccomp {
+        facts.push(
+            "it was in seccomp's strict mode, in which the kernel ends whoever makes another system call".to_owned(),
+        );
+    }
+    if let Some(tracer) = &unseen.tracer {
+        let (comm, pid) = (&tracer.comm, tracer.key.pid);
+        facts.push(format!("{comm}[{pid}] traced it, and a tracer can end a process without a signal (PTRACE_CONT)"));
+    }
+    if facts.is_empty() {
+        facts.push(
+            "nothing traced it, and it was not in seccomp's strict mode: an error in the kernel can end a process so"
+                .to_owned(),
+        );
+    }
+    facts.into_iter().map(|fact| Evidence { fact, source: Source::Kernel }).collect()
 }
 
 /// systemd-oomd writes on a cgroup that it killed there: that speaks for it as the sender.

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::probe::event::Disposition;
 pub use asking::{Asker, Asking, Requester};
+pub use lost::{Limited, Lost};
 pub use memory::*;
 
 mod asking;
+mod lost;
 mod memory;
 
 /// Version of the contract; a field that changes its meaning or goes away makes a new one.
@@ -30,7 +32,7 @@ pub enum Record {
     Signal(Incident),
     /// A runtime says something else of an incident that was put out before.
     Contradiction(Contradiction),
-    /// Events that did not fit into the ring buffer and were not seen.
+    /// Events that were not recorded, by kind.
     Lost(Lost),
 }
 
@@ -63,13 +65,6 @@ pub struct Contradiction {
     /// What it says, and what the kernel did.
     pub fact: String,
     pub source: Source,
-}
-
-/// Events lost since the last such line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Lost {
-    /// How many.
-    pub events: u64,
 }
 
 /// One kill episode: one verdict, one victim, any collateral.
@@ -505,6 +500,8 @@ pub enum SignalPath {
     Sysrq,
     BpfSendSignal,
     ForceSignal,
+    /// It ended by SIGKILL, and no signal that was seen explains it.
+    Unseen,
     OtherKernel,
 }
 

@@ -90,6 +90,7 @@ pub fn path_name(path: SignalPath) -> &'static str {
         SignalPath::Sysrq => "sysrq",
         SignalPath::BpfSendSignal => "bpf_send_signal",
         SignalPath::ForceSignal => "force_signal",
+        SignalPath::Unseen => "unseen",
         SignalPath::OtherKernel => "other_kernel",
     }
 }
@@ -186,6 +187,9 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
         Cause::Timer => format!("{victim} was killed by a timer that it had set for itself (timer_create)."),
         Cause::Ptrace => format!("{victim} was killed through ptrace by its tracer."),
         Cause::BpfProgram => format!("{victim} was killed by a BPF program (bpf_send_signal)."),
+        Cause::OtherKernel if incident.signal.path == Some(SignalPath::Unseen) => {
+            format!("{victim} was ended by SIGKILL, and no signal that was seen explains it.")
+        }
         Cause::OtherKernel => match kernel_part(incident) {
             Some(part) => format!("{victim} was killed by the kernel: {part}."),
             None => {

@@ -8,7 +8,7 @@ use oomtrace_common::event::{
 
 use super::event::{
     Ancestor, CgroupChange, Claimed, Cmdline, Connect, Constraint, Cpu, Deliver, Disconnect, Disposition, Event, Exit,
-    Info, MarkVictim, MemcgLevel, Namespaces, OomChoice, Outcome, ProcessKey, Signal, Task,
+    Info, MarkVictim, MemcgLevel, Namespaces, OomChoice, Outcome, ProcessKey, Signal, Task, Unseen,
 };
 
 /// Why bytes are not an event.
@@ -48,6 +48,7 @@ pub fn decode(mut bytes: &[u8], page_size: u64) -> Result<Event, DecodeError> {
         wire::KIND_MARK_VICTIM => Ok(Event::MarkVictim(Box::new(mark_victim(at, header, page_size)?))),
         wire::KIND_OOM => Ok(Event::Oom(Box::new(oom(at, header, page_size)?))),
         wire::KIND_EXIT => Ok(Event::Exit(Box::new(exit(at, header)?))),
+        wire::KIND_UNSEEN => Ok(Event::Unseen(Box::new(unseen(at, header)?))),
         wire::KIND_DELIVER => Ok(Event::Deliver(deliver(at, header)?)),
         wire::KIND_CGROUP => Ok(Event::Cgroup(cgroup_change(at, header)?)),
         wire::KIND_CONNECT => Ok(Event::Connect(Box::new(connect(at, header)?))),
@@ -274,6 +275,27 @@ fn exit(at: &mut &[u8], header: wire::Header) -> Result<Exit, DecodeError> {
     let len = at.try_get_u16_ne()?;
     let _reserved = at.try_get_u16_ne()?;
     Ok(Exit { at: header.boot_ns, task, status, cmdline: cmdline(section(at, len)?, header.flags) })
+}
+
+fn unseen(at: &mut &[u8], header: wire::Header) -> Result<Unseen, DecodeError> {
+    let mut task = task(at)?;
+    let tracer = ancestor(at)?;
+    let status = at.try_get_u32_ne()?;
+    let facts = at.try_get_u32_ne()?;
+    let mut lens = [0_u16; 4];
+    for len in &mut lens {
+        *len = at.try_get_u16_ne()?;
+    }
+    let [cgroup, memory, exe, arguments] = lens;
+    set_paths(&mut task, section(at, cgroup)?, section(at, memory)?);
+    task.exe = path(section(at, exe)?);
+    let cmdline = cmdline(section(at, arguments)?, header.flags);
+    Ok(Unseen {
+        exit: Exit { at: header.boot_ns, task, status, cmdline },
+        lost: facts & wire::UNSEEN_LOST != 0,
+        tracer: (facts & wire::UNSEEN_TRACED != 0).then_some(tracer),
+        seccomp: facts & wire::UNSEEN_SECCOMP != 0,
+    })
 }
 
 fn deliver(at: &mut &[u8], header: wire::Header) -> Result<Deliver, DecodeError> {

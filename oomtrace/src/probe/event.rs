@@ -18,6 +18,8 @@ pub enum Event {
     Oom(Box<OomChoice>),
     /// A process ended.
     Exit(Box<Exit>),
+    /// A process ended by a SIGKILL that was not seen.
+    Unseen(Box<Unseen>),
     /// A victim's arguments, read when it took its SIGKILL.
     Deliver(Deliver),
     /// A cgroup came, was renamed, or went.
@@ -37,6 +39,7 @@ impl Event {
             Self::MarkVictim(m) => m.at,
             Self::Oom(o) => o.at,
             Self::Exit(e) => e.at,
+            Self::Unseen(u) => u.exit.at,
             Self::Deliver(d) => d.at,
             Self::Cgroup(c) => c.at,
             Self::Connect(c) => c.at,
@@ -253,6 +256,18 @@ pub struct Exit {
     pub status: u32,
     /// None on kernels where the memory is gone by then.
     pub cmdline: Option<Cmdline>,
+}
+
+/// The end of a process by a SIGKILL that is not recorded, and what is known of it instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unseen {
+    pub exit: Exit,
+    /// There was a SIGKILL, and no room for its event.
+    pub lost: bool,
+    /// Who traced it.
+    pub tracer: Option<Ancestor>,
+    /// It was in seccomp's strict mode.
+    pub seccomp: bool,
 }
 
 /// A victim takes its SIGKILL.

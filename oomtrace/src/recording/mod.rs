@@ -21,7 +21,7 @@ use crate::container::naming::Names;
 use crate::container::placement::ContainerPlace;
 use crate::incident::clients::{Socket, Standing};
 use crate::incident::correlate::Hooks;
-use crate::incident::model::{Ready, Record};
+use crate::incident::model::{Lost, Ready, Record};
 use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
 use crate::probe::event::BootNs;
@@ -45,7 +45,7 @@ enum Kind {
     Event = 2,
     /// An episode was complete because time had come this far (nanoseconds on `CLOCK_BOOTTIME`).
     Advance = 3,
-    /// So many events did not fit into the ring buffer.
+    /// What was not recorded, as the record that says so; until wire version 6 a number of events.
     Lost = 4,
     /// The node's answer to a question.
     Answer = 5,
@@ -81,6 +81,9 @@ pub struct Start {
     /// The host's mount namespace.
     #[serde(default)]
     pub host_mount: Option<u32>,
+    /// When all hooks were attached, on `CLOCK_BOOTTIME`.
+    #[serde(default)]
+    pub since: BootNs,
     /// Sockets whose clients are recorded; empty when connections are not seen.
     #[serde(default)]
     pub sockets: Vec<Socket>,
@@ -99,7 +102,7 @@ impl Start {
 pub enum Step {
     Event(Vec<u8>),
     Advance(BootNs),
-    Lost(u64),
+    Lost(Lost),
     Said(Box<Record>),
     Standing(Vec<Standing>),
 }

@@ -8,6 +8,7 @@ use oomtrace_common::event::{OLDEST_WIRE_VERSION, WIRE_VERSION};
 
 use super::answers::Answers;
 use super::{Kind, MAGIC, MAX_FRAME, Start, Step, VERSION};
+use crate::incident::model::Lost;
 
 /// A recording, read whole.
 #[derive(Debug)]
@@ -102,7 +103,7 @@ fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
             (_, None) => return Err(damaged("no start".to_owned())),
             (Kind::Event, _) => steps.push(Step::Event(payload.to_vec())),
             (Kind::Advance, _) => steps.push(Step::Advance(number()?)),
-            (Kind::Lost, _) => steps.push(Step::Lost(number()?)),
+            (Kind::Lost, _) => steps.push(Step::Lost(lost(payload).map_err(damaged)?)),
             (Kind::Standing, _) => steps.push(Step::Standing(json(payload).map_err(damaged)?)),
             (Kind::Said, _) => steps.push(Step::Said(json(payload).map_err(damaged)?)),
             (Kind::Answer, _) => answers.add(json(payload).map_err(damaged)?),
@@ -121,6 +122,14 @@ fn read_start(payload: &[u8], at: usize) -> Result<Start, ParseError> {
         return Err(ParseError::Damaged(at, "a page of no bytes".to_owned()));
     }
     Ok(start)
+}
+
+/// A number of events in eight bytes, as it was before kinds were counted; JSON, which is longer, since.
+fn lost(payload: &[u8]) -> Result<Lost, String> {
+    match payload.try_into() {
+        Ok(number) => Ok(Lost { events: u64::from_le_bytes(number), ..Lost::default() }),
+        Err(_) => json(payload),
+    }
 }
 
 fn json<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<T, String> {

@@ -6,7 +6,7 @@ use std::io;
 use super::{Contents, Step};
 use crate::container::naming::Names;
 use crate::incident::correlate::{Correlator, Episode};
-use crate::incident::model::{Lost, Record};
+use crate::incident::model::Record;
 use crate::sink::Sink;
 use crate::verdict::conclude;
 use crate::watch::Tally;
@@ -20,7 +20,7 @@ use crate::watch::stages::Stages;
 pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::Result<Tally> {
     let Contents { start, steps, mut answers, torn: _ } = contents;
     let names = std::mem::take(&mut answers.names);
-    let mut correlator = Correlator::new(start.hooks());
+    let mut correlator = Correlator::new(start.hooks()).watching_since(start.since);
     let stages = Stages::new(&start, Box::new(answers));
     let mut player = Player { stages, names, filter, sink, put: HashSet::new(), tally: Tally::default() };
     player.sink.put(&Record::Ready(start.ready))?;
@@ -35,9 +35,9 @@ pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::R
             Step::Advance(now) => player.conclude(correlator.advance(now))?,
             Step::Standing(standing) => player.stages.standing(&standing),
             Step::Said(record) => player.said(&record)?,
-            Step::Lost(events) => {
-                player.tally.lost += events;
-                player.sink.put(&Record::Lost(Lost { events }))?;
+            Step::Lost(lost) => {
+                player.tally.lost = player.tally.lost.plus(&lost);
+                player.sink.put(&Record::Lost(lost))?;
             }
         }
     }

@@ -8,6 +8,7 @@ use oomtrace_common::event::WIRE_VERSION;
 
 use super::*;
 use crate::facts::Facts as _;
+use crate::incident::model::Limited;
 use crate::probe::event::ProcessKey;
 
 /// A file in memory.
@@ -23,6 +24,24 @@ impl Write for Memory {
         Ok(())
     }
 }
+
+const LOST: Lost = {
+    let zero = Limited { stop_signals: 0, signals: 0, connections: 0, cgroups: 0 };
+    Lost {
+        events: 3,
+        kills: 2,
+        oom_marks: 1,
+        oom_choices: 0,
+        exits: 0,
+        arguments: 0,
+        stop_signals: 0,
+        signals: 0,
+        connections: 0,
+        disconnections: 0,
+        cgroups: 0,
+        limited: zero,
+    }
+};
 
 fn start() -> Start {
     Start {
@@ -41,6 +60,7 @@ fn start() -> Start {
         mark_victim: true,
         process_exit: true,
         reads_victims: true,
+        since: 5,
         sockets: Vec::new(),
     }
 }
@@ -54,7 +74,7 @@ fn recording() -> (Vec<u8>, usize) {
     recorder.advance(7);
     recorder.answer(&Answer::User { uid: 5, name: Some("eve".to_owned()) });
     let before = file.0.borrow().len();
-    recorder.lost(3);
+    recorder.lost(&LOST);
     recorder.flush().unwrap();
     let bytes = file.0.borrow().clone();
     (bytes, before)
@@ -64,10 +84,21 @@ fn recording() -> (Vec<u8>, usize) {
 fn what_was_written_is_read() {
     let mut contents = Contents::parse(&recording().0).unwrap();
     assert_eq!(contents.start, start());
-    assert_eq!(contents.steps, [Step::Event(b"bytes of an event".to_vec()), Step::Advance(7), Step::Lost(3)]);
+    assert_eq!(contents.steps, [Step::Event(b"bytes of an event".to_vec()), Step::Advance(7), Step::Lost(LOST)]);
     assert_eq!((contents.answers.user(5).as_deref(), contents.answers.user(6)), (Some("eve"), None));
     assert_eq!(*contents.answers.process(ProcessKey { pid: 1, start: 1 }), Details::default());
     assert_eq!(contents.torn, 0);
+}
+
+#[test]
+fn losses_from_before_kinds_were_counted_are_read() {
+    let file = Memory::default();
+    let recorder = Recorder::to(Box::new(file.clone()));
+    recorder.start(&start());
+    recorder.frame(Kind::Lost, &7_u64.to_le_bytes());
+    recorder.flush().unwrap();
+    let contents = Contents::parse(&file.0.borrow()).unwrap();
+    assert_eq!(contents.steps, [Step::Lost(Lost { events: 7, ..Lost::default() })]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::{Answer, Kind, MAGIC, Start, VERSION};
 use crate::container::naming::Names;
 use crate::incident::clients::Standing;
-use crate::incident::model::Record;
+use crate::incident::model::{Lost, Record};
 use crate::probe::event::BootNs;
 
 /// A recording that is being written. Clones write to the same file. An error is kept until [`Recorder::flush`], so that
@@ -54,8 +54,8 @@ impl Recorder {
         self.frame(Kind::Advance, &now.to_le_bytes());
     }
 
-    pub fn lost(&self, events: u64) {
-        self.frame(Kind::Lost, &events.to_le_bytes());
+    pub fn lost(&self, lost: &Lost) {
+        self.json(Kind::Lost, lost);
     }
 
     pub fn said(&self, record: &Record) {
@@ -93,7 +93,7 @@ impl Recorder {
         }
     }
 
-    fn frame(&self, kind: Kind, payload: &[u8]) {
+    pub(super) fn frame(&self, kind: Kind, payload: &[u8]) {
         let kind = [kind as u8];
         let mut crc = crc32fast::Hasher::new();
         crc.update(&kind);

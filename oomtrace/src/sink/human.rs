@@ -15,7 +15,7 @@ use anstyle::{AnsiColor, Style};
 use super::Sink;
 use super::escape::escape;
 use super::wrap::wrap;
-use crate::incident::model::{Attribution, Contradiction, Incident, OomOrigin, OomScope, Process, Record, Role};
+use crate::incident::model::{Attribution, Contradiction, Incident, Lost, OomOrigin, OomScope, Process, Record, Role};
 use crate::incident::text::{bytes, host_available, other_large_processes, owner, process, short_id};
 use crate::verdict::senders::elevation;
 use words::{about, asked, described, killed, local_time, login, parents, place_name, user, why};
@@ -65,6 +65,7 @@ impl<W: Write> Sink for Human<W> {
         let block = match record {
             Record::Incident(incident) | Record::Signal(incident) => block(incident, (self.look)()),
             Record::Contradiction(said) => contradiction(said, (self.look)()),
+            Record::Lost(lost) if lost.kills > 0 => lost_kills(lost, (self.look)()),
             Record::Ready(_) | Record::Lost(_) => return Ok(()),
         };
         if !std::mem::take(&mut self.first) {
@@ -97,6 +98,14 @@ fn contradiction(said: &Contradiction, look: Look) -> String {
     let name = said.container.name.clone().unwrap_or_else(|| short_id(&said.container.id).to_owned());
     block.title(&said.time, "BUT", SIGNAL, &name, &about(&said.container));
     block.line("says", &said.fact);
+    block.text
+}
+
+/// Kills that are not reported must not be missed by whoever reads the others: a line of its own.
+fn lost_kills(lost: &Lost, look: Look) -> String {
+    let mut block = Block { text: String::new(), look };
+    let words = block.paint(KILL, &lost.words().unwrap_or_default());
+    block.text = words + "\n";
     block.text
 }
 

@@ -17,8 +17,9 @@ const LARGEST: usize = 3;
 #[must_use]
 pub fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
     let mut facts = Facts(Vec::new());
-    facts.kernel(sent(incident));
-    if let Some(path) = incident.signal.path {
+    let path = incident.signal.path.filter(|path| *path != SignalPath::Unseen);
+    facts.kernel(if path == incident.signal.path { sent(incident) } else { ended(incident) });
+    if let Some(path) = path {
         let seen = !incident.signal.kernel_stack.is_empty();
         facts.kernel(match (seen, path) {
             (true, SignalPath::OtherKernel) => {
@@ -170,6 +171,10 @@ fn looks_like(incident: &Incident, sender: &Process) -> Option<String> {
         _ => return None,
     };
     Some(format!("the sender's executable is {exe}, but {place}: that proves nothing"))
+}
+
+fn ended(incident: &Incident) -> String {
+    format!("{} ended, and its wait status is that of a SIGKILL", text::process(&incident.victim.process))
 }
 
 fn sent(incident: &Incident) -> String {

@@ -5,12 +5,13 @@
 
 mod aftermath;
 pub mod filter;
+mod losses;
 mod naming;
 pub mod stages;
 mod surroundings;
 
 use std::future::Future;
-use std::io;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use oomtrace_common::event::WIRE_VERSION;
@@ -25,14 +26,16 @@ use crate::node::clock::boot_now;
 use crate::node::heap;
 use crate::node::identity::Identity;
 use crate::node::namespaces;
+use crate::probe::counter::CounterError;
 use crate::probe::event::Event;
 use crate::probe::hook::Hook;
-use crate::probe::load::{LoadError, LostCounter, Probe};
+use crate::probe::load::{LoadError, Probe};
 use crate::probe::ring::Ring;
 use crate::recording::{Recorder, Recording, Start};
 use crate::sink::Sink;
 use aftermath::Aftermath;
 use filter::Filter;
+use losses::Losses;
 use naming::Naming;
 use stages::Stages;
 use surroundings::{Found, Surroundings};
@@ -44,6 +47,8 @@ pub enum WatchError {
     Load(#[from] LoadError),
     #[error("cannot read the ring buffer: {0}")]
     Ring(io::Error),
+    #[error(transparent)]
+    Counter(#[from] CounterError),
     #[error("cannot read the clock: {0}")]
     Clock(#[from] nix::Error),
     #[error("cannot write: {0}")]
@@ -68,8 +73,8 @@ const REST: Duration = Duration::from_secs(1);
 pub struct Tally {
     /// Incidents put out.
     pub incidents: u64,
-    /// Events that did not fit into the ring buffer.
-    pub lost: u64,
+    /// What was not recorded.
+    pub lost: Lost,
 }
 
 /// Watches until `stop` completes, then puts out what was seen until then. Must run inside a `LocalSet`.
@@ -86,8 +91,9 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<Tally, WatchError> {
     let Around { directory, sockets } = around;
-    let start = start(&probe, &sockets);
-    let Probe { ebpf, events, lost, sockets: watched, .. } = probe;
+    let start = start(&probe, &sockets)?;
+    let Probe { ebpf, events, counter, sockets: watched, .. } = probe;
+    let mut losses = Losses::new(counter);
     // Holds the programs for as long as this runs.
     let _ebpf = ebpf;
     let mut ring = Ring::new(events).map_err(WatchError::Ring)?;
@@ -101,7 +107,7 @@ pub async fn run(
         None => Box::new(live),
     };
     let mut stages = Stages::new(&start, facts);
-    let mut correlator = Correlator::new(start.hooks());
+    let mut correlator = Correlator::new(start.hooks()).watching_since(start.since);
     let mut out = Out { sink, filter, tally: Tally::default(), recorder: recorder.clone(), told: 0, rest_at: None };
     let mut search = surroundings.start();
     out.sink.put(&Record::Ready(start.ready))?;
@@ -141,8 +147,8 @@ pub async fn run(
             },
             read = ring.read(|record| hold(&mut stages, &mut surroundings, record)), if naming.has_room() => {
                 read.map_err(WatchError::Ring)?;
-                if out.lost(&lost)? {
-                    // What came and went may be among it.
+                let lost = losses.look(Instant::now())?;
+                if out.lost(lost)? {
                     surroundings.walk(&mut search);
                 }
                 correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
@@ -159,6 +165,12 @@ pub async fn run(
                 }
                 naming.start(done, &mut stages, &out.filter);
             }
+            () = sleep(losses.due().map(|at| at.saturating_duration_since(Instant::now()))), if losses.due().is_some() => {
+                let lost = losses.look(Instant::now())?;
+                if out.lost(lost)? {
+                    surroundings.walk(&mut search);
+                }
+            }
             () = sleep(out.rest_at.map(|at| at.saturating_duration_since(Instant::now()))), if out.rest_at.is_some() => {
                 heap::give_back();
                 (out.told, out.rest_at) = (0, None);
@@ -173,17 +185,18 @@ pub async fn run(
         let incident = naming.next().await;
         out.put(incident, &mut aftermath)?;
     }
-    out.lost(&lost)?;
+    let lost = losses.rest()?;
+    out.lost(lost)?;
     out.flush()?;
     Ok(out.tally)
 }
 
 /// What is true for the whole run.
-fn start(probe: &Probe, sockets: &[Socket]) -> Start {
+fn start(probe: &Probe, sockets: &[Socket]) -> nix::Result<Start> {
     let identity = Identity::read();
     let process_exit = probe.has(Hook::SchedProcessExit);
     let at_exit = process_exit && probe.unneeded.contains(&Hook::SignalDeliver);
-    Start {
+    Ok(Start {
         wire_version: WIRE_VERSION,
         page_size: probe.events.page_size() as u64,
         ready: Ready {
@@ -199,8 +212,9 @@ fn start(probe: &Probe, sockets: &[Socket]) -> Start {
         process_exit,
         host_mount: namespaces::host_mount(),
         reads_victims: at_exit || probe.has(Hook::SignalDeliver),
+        since: boot_now()?,
         sockets: if probe.has(Hook::UnixConnect) { sockets.to_vec() } else { Vec::new() },
-    }
+    })
 }
 
 /// Takes the events that were held through the correlator, and starts naming what is complete by them.
@@ -253,23 +267,22 @@ impl Out<'_> {
         self.sink.put(&record)
     }
 
-    /// Says how many events were lost since the last time, and whether there were any. An event that does not fit means that the ring was full, so
-    /// there is always a read after it to notice.
-    fn lost(&mut self, counter: &LostCounter) -> Result<bool, WatchError> {
-        let lost = counter.read()?;
-        let events = lost.saturating_sub(self.tally.lost);
-        if events > 0 {
-            self.tally.lost = lost;
-            eprintln!(
-                "oomtrace: {events} events did not fit into the ring buffer and were not seen ({lost} in all): \
-                 run with a larger --ring-size"
-            );
-            if let Some(recorder) = &self.recorder {
-                recorder.lost(events);
-            }
-            self.sink.put(&Record::Lost(Lost { events }))?;
+    /// Says what was not recorded, if anything; whether cgroups may have come and gone unseen. What does not fit means that the ring was
+    /// full, so there is always a read after it to notice.
+    fn lost(&mut self, lost: Option<Lost>) -> io::Result<bool> {
+        let Some(lost) = lost else { return Ok(false) };
+        self.tally.lost = self.tally.lost.plus(&lost);
+        if let Some(words) = lost.words() {
+            let advice =
+                if lost.events > 0 { ". Give oomtrace more processor time, or a larger --ring-size" } else { "" };
+            // Nobody may be reading, and that is no reason to stop.
+            _ = writeln!(io::stderr(), "oomtrace: {words}{advice}");
         }
-        Ok(events > 0)
+        if let Some(recorder) = &self.recorder {
+            recorder.lost(&lost);
+        }
+        self.sink.put(&Record::Lost(lost))?;
+        Ok(lost.cgroups > 0 || lost.limited.cgroups > 0)
     }
 
     /// Nothing waits in memory while oomtrace does.

@@ -88,6 +88,8 @@ impl Stages {
             Event::Oom(choice) => self.choice = Some((**choice).clone()),
             Event::MarkVictim(mark) => self.mark(mark),
             Event::Exit(_) | Event::Deliver(_) | Event::Cgroup(_) => {}
+            // Who traced it lives on.
+            Event::Unseen(unseen) => self.look_up(unseen.tracer.as_slice()),
             Event::Connect(connect) => self.look_up(&connect.ancestors),
             Event::Disconnect(_) => {}
         }

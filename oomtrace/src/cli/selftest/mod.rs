@@ -73,7 +73,7 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
     }
     _ = stop.send(());
     let tally = watching.await.context("the watch failed")??;
-    checks.lost(tally.lost)?;
+    checks.lost(tally.lost.events)?;
     Ok(checks.end()?)
 }
 

@@ -52,6 +52,10 @@ impl OpenSet {
         let Some(open) = self.episodes.get_mut(&number) else { return };
         self.victims.insert(victim, (number, Some(open.episode.collateral.len())));
         open.until = open.until.max(until);
+        // The latest may still turn out to be an episode of its own.
+        if let Some((_, previous)) = open.episode.collateral.last_mut() {
+            previous.slim();
+        }
         open.episode.collateral.push((role, kill));
     }
 
@@ -133,6 +137,19 @@ impl OpenSet {
             self.victims.retain(|_, (number, _)| due.binary_search(number).is_err());
         }
         self.earliest = self.episodes.values().map(Open::due).min();
+        done
+    }
+
+    /// Takes out the oldest episodes, so that no more than `limit` stay.
+    pub fn take_beyond(&mut self, limit: usize) -> Vec<Episode> {
+        let mut done = Vec::new();
+        while self.episodes.len() > limit {
+            let Some((_, open)) = self.episodes.pop_first() else { break };
+            for victim in open.episode.kills().filter_map(Kill::victim) {
+                self.victims.remove(&victim.key);
+            }
+            done.push(open.episode);
+        }
         done
     }
 

@@ -56,6 +56,10 @@ fn at_time(event: Event, at: BootNs) -> Event {
             Event::Exit(e)
         }
         Event::Deliver(d) => Event::Deliver(Deliver { at, ..d }),
+        Event::Unseen(mut u) => {
+            u.exit.at = at;
+            Event::Unseen(u)
+        }
         other @ (Event::Cgroup(_) | Event::Connect(_) | Event::Disconnect(_)) => other,
     }
 }

@@ -1,7 +1,7 @@
 //! Events as the kernel side writes them, whole and damaged.
 
 use super::*;
-use oomtrace_common::event::{KIND_CGROUP, KIND_CONNECT, KIND_DISCONNECT, KIND_MARK_VICTIM, KIND_SIGNAL};
+use oomtrace_common::event::{KIND_CGROUP, KIND_CONNECT, KIND_DISCONNECT, KIND_MARK_VICTIM, KIND_SIGNAL, KIND_UNSEEN};
 
 const PAGE: u64 = 4096;
 
@@ -288,5 +288,26 @@ fn no_damage_makes_it_panic() {
 fn a_prefix_has_no_more_names_than_the_path() {
     for (path, level, expected) in [("/a/b/c", 2, "/a/b"), ("/a", 5, "/a"), ("/a/b", 0, "/"), ("/", 1, "/")] {
         assert_eq!(prefix(path, level), expected);
+    }
+}
+
+#[test]
+fn an_end_that_no_signal_explains() {
+    let mut bytes = Bytes::header(KIND_UNSEEN, 0);
+    bytes.task(20, 2, 4).u32(7).u32(0).u64(99).raw(b"strace\0.........");
+    bytes.u32(9).u32(wire::UNSEEN_TRACED | wire::UNSEEN_LOST);
+    for len in [4_u16, 4, 5, 8] {
+        bytes.raw(&len.to_ne_bytes());
+    }
+    bytes.raw(b"b\0a\0d\0c\0f\0e\0\0e f\0-x\0\0");
+    let Ok(Event::Unseen(unseen)) = decode(&bytes.0, PAGE) else { panic!("{:?}", decode(&bytes.0, PAGE)) };
+    assert_eq!((unseen.exit.at, unseen.exit.status, unseen.exit.task.key.pid), (77, 9, 20));
+    assert_eq!((unseen.lost, unseen.seccomp), (true, false));
+    assert_eq!(unseen.tracer.map(|tracer| (tracer.key.pid, tracer.comm)), Some((7, "strace".to_owned())));
+    assert_eq!(unseen.exit.task.cgroup_path.as_deref(), Some("/a/b"));
+    assert_eq!(unseen.exit.task.memory_path.as_deref(), Some("/c/d"));
+    assert_eq!(unseen.exit.cmdline.unwrap().arguments, ["e f", "-x"]);
+    for len in 0..bytes.0.len() {
+        assert!(decode(&bytes.0[..len], PAGE).is_err(), "{len} bytes");
     }
 }

@@ -218,6 +218,9 @@ pub fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String 
             (None, Some(SignalPath::OtherKernel) | None) => {
                 "the kernel killed it; which part of it could not be seen".to_owned()
             }
+            (None, Some(SignalPath::Unseen)) => {
+                "it ended by SIGKILL, and no signal that was seen explains it".to_owned()
+            }
             (None, Some(path)) => format!("the kernel killed it, by {}", path_name(path)),
         },
     };
