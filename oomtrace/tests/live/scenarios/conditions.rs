@@ -53,12 +53,12 @@ fn lost() {
     let ended = tracer.end();
     let pids: Vec<u32> = victims.iter().map(Owned::pid).collect();
     let seen = incidents(&ended.records).filter(|i| pids.contains(&i.victim.process.pid)).count();
-    let lost: u64 = ended.records.iter().map(|r| if let Record::Lost(lost) = r { lost.events } else { 0 }).sum();
+    let lost: u64 = ended.records.iter().map(|r| if let Record::Lost(lost) = r { lost.kills } else { 0 }).sum();
     assert!(lost > 0 && seen > 0, "{seen} seen, {lost} lost");
     // Other processes of the machine may have been killed meanwhile, and lost as well.
     assert!(seen as u64 + lost >= KILLS as u64, "{seen} seen and {lost} lost of {KILLS}");
     assert!(ended.stderr.contains("did not fit into the ring buffer"), "{}", ended.stderr);
-    assert!(ended.stderr.contains(&format!("{lost} events were lost")), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("KILLS WERE LOST: {lost}")), "{}", ended.stderr);
 }
 
 fn interrupted() {

@@ -28,6 +28,24 @@ impl Cgroup {
         cgroup
     }
 
+    /// On the hierarchy that has the processors' controller.
+    pub fn with_cpu_controller() -> Self {
+        Self::create(&cpu_mount().unwrap())
+    }
+
+    /// On the hierarchy that has the processors' controller, with the share that Kubernetes gives for a request of so many thousandths
+    /// of one.
+    pub fn with_cpu_request(millis: u64) -> Self {
+        let cgroup = Self::with_cpu_controller();
+        let shares = (millis * 1024 / 1000).max(2);
+        if cgroup.has("cpu.shares") {
+            cgroup.write("cpu.shares", &shares.to_string());
+        } else {
+            cgroup.write("cpu.weight", &(1 + (shares - 2) * 9999 / 262_142).to_string());
+        }
+        cgroup
+    }
+
     /// Below this one, which has the memory controller, with a limit.
     pub fn child_with_memory_limit(&self, name: &str, bytes: u64) -> Self {
         let cgroup = self.child(name);
@@ -112,6 +130,12 @@ impl Drop for Cgroup {
             _ = fs::remove_dir(hierarchy.mount.join(self.name.trim_start_matches('/')));
         }
     }
+}
+
+/// Where the hierarchy with the processors' controller is mounted.
+pub fn cpu_mount() -> Option<PathBuf> {
+    let all = cgroups::hierarchies().ok()?;
+    all.into_iter().find(|h| h.controllers.iter().any(|controller| controller == "cpu")).map(|h| h.mount)
 }
 
 /// Where cgroup v2 is mounted.

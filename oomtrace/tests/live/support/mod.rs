@@ -3,6 +3,7 @@
 pub mod cgroup;
 pub mod containerd;
 pub mod docker;
+pub mod flood;
 pub mod helper;
 pub mod image;
 pub mod needs;

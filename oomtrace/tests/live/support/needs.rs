@@ -29,6 +29,8 @@ pub enum Need {
     TwoNodes,
     /// earlyoom, which looks at the whole machine.
     Earlyoom,
+    /// A hierarchy with the processors' controller, below whose root cgroups with shares of their own can be made.
+    CpuCgroup,
     /// A v2 hierarchy with cgroup.kill (5.14).
     CgroupKill,
     /// The private Docker daemon.
@@ -93,6 +95,11 @@ impl Need {
                 .then(|| "this machine has one memory node".to_owned()),
             Self::Earlyoom => {
                 (!Path::new("/usr/bin/earlyoom").exists()).then(|| "no /usr/bin/earlyoom (earlyoom)".to_owned())
+            }
+            Self::CpuCgroup => {
+                let file = super::cgroup::cpu_mount().map(|_| super::cgroup::Cgroup::with_cpu_controller());
+                let is_there = file.is_some_and(|cgroup| cgroup.has("cpu.shares") || cgroup.has("cpu.weight"));
+                (!is_there).then(|| "no cgroup hierarchy divides the processors".to_owned())
             }
             Self::CgroupKill => match super::cgroup::v2_mount() {
                 None => Some("no cgroup v2 hierarchy is mounted".to_owned()),
