@@ -16,6 +16,7 @@ use oomtrace::sink::escape::escape;
 
 use super::exit::{Failure, Status};
 use super::options::Doctor;
+use super::output::Stdout;
 
 mod runtimes;
 
@@ -35,7 +36,7 @@ enum Mark {
 }
 
 pub fn run(options: &Doctor) -> Result<Status, Failure> {
-    let mut report = Report { out: io::stdout(), color: options.color.on_stdout() };
+    let mut report = Report { out: Stdout::new(), color: options.color.on_stdout() };
     report.section("Kernel")?;
     kernel(&mut report)?;
     report.section("Privileges")?;
@@ -208,7 +209,7 @@ fn cgroups(report: &mut Report) -> anyhow::Result<()> {
 }
 
 struct Report {
-    out: io::Stdout,
+    out: Stdout,
     color: bool,
 }
 

@@ -81,6 +81,18 @@ impl Names {
         Self { container: named.container, sender: named.sender.container, requester, said, refuted, missing }
     }
 
+    /// No runtime was waited for, because oomtrace was stopped.
+    #[must_use]
+    pub fn unasked(incident: &Incident) -> Self {
+        Self {
+            container: incident.container.clone(),
+            sender: incident.sender.container.clone(),
+            requester: None,
+            said: Vec::new(),
+            missing: vec!["what its runtime knows (oomtrace was stopped before it had answered)".to_owned()],
+        }
+    }
+
     /// Adds them to the incident that they were asked for.
     pub fn apply(self, incident: &mut Incident) {
         incident.container = self.container;

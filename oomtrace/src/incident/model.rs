@@ -12,10 +12,12 @@ pub use crate::probe::event::Disposition;
 pub use asking::{Asker, Asking, Requester};
 pub use lost::{Limited, Lost};
 pub use memory::*;
+pub use unwritten::{OutputName, Unwritten};
 
 mod asking;
 mod lost;
 mod memory;
+mod unwritten;
 
 /// Version of the contract; a field that changes its meaning or goes away makes a new one.
 pub const SCHEMA: u32 = 1;
@@ -32,7 +34,7 @@ pub enum Record {
     Signal(Incident),
     /// A runtime says something else of an incident that was put out before.
     Contradiction(Contradiction),
-    /// Events that were not recorded, by kind.
+    /// Events that were not recorded, by kind, or records that an output could not take.
     Lost(Lost),
 }
 
@@ -519,7 +521,7 @@ pub struct Preceding {
 }
 
 /// How much of what happened could be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Attribution {
     Full,

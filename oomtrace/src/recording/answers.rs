@@ -18,14 +18,30 @@ const WRITTEN: usize = 8192;
 pub struct Recording<F> {
     node: F,
     recorder: Recorder,
+    written: Written,
+}
+
+/// What need not be written again.
+#[derive(Default)]
+struct Written {
     processes: HashSet<ProcessKey>,
     users: HashSet<u32>,
     stacks: HashSet<Vec<u64>>,
+    /// The recording's gaps until then.
+    gaps: u64,
 }
 
 impl<F: Facts> Recording<F> {
     pub fn of(node: F, recorder: Recorder) -> Self {
-        Self { node, recorder, processes: HashSet::new(), users: HashSet::new(), stacks: HashSet::new() }
+        Self { node, recorder, written: Written::default() }
+    }
+
+    /// What may be in a gap of the recording does not count as written.
+    fn forget_gaps(&mut self) {
+        let gaps = self.recorder.gaps();
+        if self.written.gaps != gaps {
+            self.written = Written { gaps, ..Written::default() };
+        }
     }
 }
 
@@ -39,17 +55,19 @@ fn is_new<T: std::hash::Hash + Eq>(written: &mut HashSet<T>, key: T) -> bool {
 
 impl<F: Facts> Facts for Recording<F> {
     fn process(&mut self, key: ProcessKey) -> &Details {
+        self.forget_gaps();
         let details = self.node.process(key);
         // A process that is gone has no details, and none are given for one that was not recorded.
-        if *details != Details::default() && is_new(&mut self.processes, key) {
+        if *details != Details::default() && is_new(&mut self.written.processes, key) {
             self.recorder.answer(&Answer::Process { pid: key.pid, start: key.start, details: details.clone() });
         }
         details
     }
 
     fn user(&mut self, uid: u32) -> Option<String> {
+        self.forget_gaps();
         let name = self.node.user(uid);
-        if is_new(&mut self.users, uid) {
+        if is_new(&mut self.written.users, uid) {
             self.recorder.answer(&Answer::User { uid, name: name.clone() });
         }
         name
@@ -64,8 +82,9 @@ impl<F: Facts> Facts for Recording<F> {
     }
 
     fn symbols(&mut self, stack: &[u64]) -> Vec<String> {
+        self.forget_gaps();
         let names = self.node.symbols(stack);
-        if is_new(&mut self.stacks, stack.to_vec()) {
+        if is_new(&mut self.written.stacks, stack.to_vec()) {
             self.recorder.answer(&Answer::Symbols { stack: stack.to_vec(), names: names.clone() });
         }
         names

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The first frame is the [`Start`]. A file is only ever appended to: what a crash left half-written at its end is dropped,
-//! and said.
+//! and said; where the disk did not take what came, there is a frame that says how much it was.
 
 mod answers;
 mod reader;
@@ -53,11 +53,13 @@ enum Kind {
     Said = 6,
     /// Who was connected to runtimes before.
     Standing = 7,
+    /// Here something was left out, because the disk did not take it.
+    Gap = 8,
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Start, Self::Event, Self::Advance, Self::Lost, Self::Answer, Self::Said, Self::Standing];
+    const ALL: [Self; 8] =
+        [Self::Start, Self::Event, Self::Advance, Self::Lost, Self::Answer, Self::Said, Self::Standing, Self::Gap];
 
     fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == number)
@@ -105,6 +107,16 @@ pub enum Step {
     Lost(Lost),
     Said(Box<Record>),
     Standing(Vec<Standing>),
+    Gap(Gap),
+}
+
+/// What a recording lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// SIGKILLs.
+    pub kills: u64,
+    /// Other events, and answers.
+    pub others: u64,
 }
 
 /// The node's answer to one question of [`crate::facts::Facts`], or a runtime's.

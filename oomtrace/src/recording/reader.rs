@@ -106,6 +106,7 @@ fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
             (Kind::Lost, _) => steps.push(Step::Lost(lost(payload).map_err(damaged)?)),
             (Kind::Standing, _) => steps.push(Step::Standing(json(payload).map_err(damaged)?)),
             (Kind::Said, _) => steps.push(Step::Said(json(payload).map_err(damaged)?)),
+            (Kind::Gap, _) => steps.push(Step::Gap(json(payload).map_err(damaged)?)),
             (Kind::Answer, _) => answers.add(json(payload).map_err(damaged)?),
         }
     }

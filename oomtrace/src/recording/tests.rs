@@ -1,8 +1,8 @@
 //! Files as they are written, and as they are found.
 
-use std::cell::RefCell;
 use std::io::{self, Write};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use oomtrace_common::event::WIRE_VERSION;
 
@@ -13,11 +13,11 @@ use crate::probe::event::ProcessKey;
 
 /// A file in memory.
 #[derive(Clone, Default)]
-struct Memory(Rc<RefCell<Vec<u8>>>);
+struct Memory(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Memory {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
+        self.0.lock().unwrap().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -40,8 +40,21 @@ const LOST: Lost = {
         disconnections: 0,
         cgroups: 0,
         limited: zero,
+        unwritten: None,
     }
 };
+
+impl Memory {
+    /// What `record` records.
+    fn of(record: impl FnOnce(&Recorder)) -> Vec<u8> {
+        let file = Self::default();
+        let recorder = Recorder::to(file.clone(), Arc::default(), |_| {}).unwrap();
+        record(&recorder);
+        assert!(recorder.close(Instant::now() + Duration::from_secs(20)).is_zero());
+        let bytes = file.0.lock().unwrap().clone();
+        bytes
+    }
+}
 
 fn start() -> Start {
     Start {
@@ -65,19 +78,20 @@ fn start() -> Start {
     }
 }
 
-/// A recording with a frame of each kind; and where its last one starts.
+/// A recording, and where its last frame starts.
 fn recording() -> (Vec<u8>, usize) {
-    let file = Memory::default();
-    let recorder = Recorder::to(Box::new(file.clone()));
-    recorder.start(&start());
-    recorder.event(b"bytes of an event");
-    recorder.advance(7);
-    recorder.answer(&Answer::User { uid: 5, name: Some("eve".to_owned()) });
-    let before = file.0.borrow().len();
-    recorder.lost(&LOST);
-    recorder.flush().unwrap();
-    let bytes = file.0.borrow().clone();
-    (bytes, before)
+    let record = |recorder: &Recorder| {
+        recorder.start(&start());
+        recorder.event(b"bytes of an event");
+        recorder.advance(7);
+        recorder.answer(&Answer::User { uid: 5, name: Some("eve".to_owned()) });
+    };
+    let without_last = Memory::of(record).len();
+    let bytes = Memory::of(|recorder| {
+        record(recorder);
+        recorder.lost(&LOST);
+    });
+    (bytes, without_last)
 }
 
 #[test]
@@ -92,12 +106,11 @@ fn what_was_written_is_read() {
 
 #[test]
 fn losses_from_before_kinds_were_counted_are_read() {
-    let file = Memory::default();
-    let recorder = Recorder::to(Box::new(file.clone()));
-    recorder.start(&start());
-    recorder.frame(Kind::Lost, &7_u64.to_le_bytes());
-    recorder.flush().unwrap();
-    let contents = Contents::parse(&file.0.borrow()).unwrap();
+    let bytes = Memory::of(|recorder| {
+        recorder.start(&start());
+        recorder.frame(Kind::Lost, &7_u64.to_le_bytes(), Count::one(false));
+    });
+    let contents = Contents::parse(&bytes).unwrap();
     assert_eq!(contents.steps, [Step::Lost(Lost { events: 7, ..Lost::default() })]);
 }
 
@@ -142,8 +155,6 @@ fn foreign_newer_and_other_wire_versions_are_told_apart() {
     let mut newer = recording().0;
     newer[8] = 99;
     assert!(matches!(Contents::parse(&newer), Err(ParseError::Newer(99))));
-    let file = Memory::default();
-    Recorder::to(Box::new(file.clone())).start(&Start { wire_version: 1, ..start() });
-    let bytes = file.0.borrow().clone();
+    let bytes = Memory::of(|recorder| recorder.start(&Start { wire_version: 1, ..start() }));
     assert!(matches!(Contents::parse(&bytes), Err(ParseError::Wire(1, _))));
 }

@@ -14,8 +14,12 @@ use anstyle::{AnsiColor, Style};
 
 use super::Sink;
 use super::escape::escape;
+use super::outputs::counted;
+use super::queue::Count;
 use super::wrap::wrap;
-use crate::incident::model::{Attribution, Contradiction, Incident, Lost, OomOrigin, OomScope, Process, Record, Role};
+use crate::incident::model::{
+    Attribution, Contradiction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Role, Unwritten,
+};
 use crate::incident::text::{bytes, host_available, other_large_processes, owner, process, short_id};
 use crate::verdict::senders::elevation;
 use words::{about, asked, described, killed, local_time, login, parents, place_name, user, why};
@@ -49,13 +53,13 @@ pub struct Look {
 /// Writes blocks to `W`.
 pub struct Human<W: Write> {
     out: W,
-    look: Box<dyn Fn() -> Look>,
+    look: Box<dyn Fn() -> Look + Send>,
     first: bool,
 }
 
 impl<W: Write> Human<W> {
     /// `look` is asked for each block: a terminal's width changes.
-    pub fn new(out: W, look: impl Fn() -> Look + 'static) -> Self {
+    pub fn new(out: W, look: impl Fn() -> Look + Send + 'static) -> Self {
         Self { out, look: Box::new(look), first: true }
     }
 }
@@ -65,7 +69,9 @@ impl<W: Write> Sink for Human<W> {
         let block = match record {
             Record::Incident(incident) | Record::Signal(incident) => block(incident, (self.look)()),
             Record::Contradiction(said) => contradiction(said, (self.look)()),
+            Record::Lost(Lost { unwritten: Some(unwritten), .. }) => left_out(unwritten, (self.look)()),
             Record::Lost(lost) if lost.kills > 0 => lost_kills(lost, (self.look)()),
+            // Standard error has it.
             Record::Ready(_) | Record::Lost(_) => return Ok(()),
         };
         if !std::mem::take(&mut self.first) {
@@ -106,6 +112,22 @@ fn lost_kills(lost: &Lost, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
     let words = block.paint(KILL, &lost.words().unwrap_or_default());
     block.text = words + "\n";
+    block.text
+}
+
+/// What an output could not take.
+fn left_out(unwritten: &Unwritten, look: Look) -> String {
+    let Unwritten { output, kills, others } = *unwritten;
+    let mut block = Block { text: String::new(), look };
+    block.title(&format!("{:.9}", jiff::Timestamp::now()), "LOST", KILL, output.as_str(), "");
+    let text = match output {
+        OutputName::Stderr => "nothing can be written there at the moment".to_owned(),
+        OutputName::Recording => format!("{kills} kills and {others} other events and answers are not in it"),
+        OutputName::Stdout | OutputName::Selftest => {
+            format!("{} not written: too little was read, or the disk was full", counted(Count { kills, others }))
+        }
+    };
+    block.line("left out", &text);
     block.text
 }
 

@@ -73,7 +73,7 @@ mod tests {
             concat!(
                 r#"{"type":"lost","events":3,"kills":2,"oom_marks":0,"oom_choices":0,"exits":1,"arguments":0,"#,
                 r#""stop_signals":0,"signals":0,"connections":0,"disconnections":0,"cgroups":0,"#,
-                r#""limited":{"stop_signals":0,"signals":0,"connections":0,"cgroups":0}}"#,
+                r#""limited":{"stop_signals":0,"signals":0,"connections":0,"cgroups":0},"unwritten":null}"#,
                 "\n"
             )
         );

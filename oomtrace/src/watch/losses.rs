@@ -102,6 +102,7 @@ fn lost(counts: &Counts) -> Lost {
             connections: limit_of(CONNECTIONS),
             cgroups: limit_of(CGROUPS),
         },
+        unwritten: None,
     }
 }
 

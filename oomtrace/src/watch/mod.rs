@@ -32,7 +32,8 @@ use crate::probe::hook::Hook;
 use crate::probe::load::{LoadError, Probe};
 use crate::probe::ring::Ring;
 use crate::recording::{Recorder, Recording, Start};
-use crate::sink::Sink;
+use crate::sink::notices;
+use crate::sink::outputs::{Failures, Outputs};
 use aftermath::Aftermath;
 use filter::Filter;
 use losses::Losses;
@@ -53,8 +54,6 @@ pub enum WatchError {
     Clock(#[from] nix::Error),
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write the recording: {0}")]
-    Record(io::Error),
 }
 
 /// Whom to ask about containers, and where others ask for their end.
@@ -77,18 +76,19 @@ pub struct Tally {
     pub lost: Lost,
 }
 
-/// Watches until `stop` completes, then puts out what was seen until then. Must run inside a `LocalSet`.
+/// Watches until `stop` completes, which says by when runtimes may still answer; then puts out what was seen until then. Must run
+/// inside a `LocalSet`.
 ///
 /// # Errors
-/// When the ring buffer, the clock or the output fails; a reader that is gone is [`WatchError::Output`] with
-/// `BrokenPipe`.
+/// When the ring buffer, the clock or an output fails; a reader that is gone is [`WatchError::Output`] with `BrokenPipe`.
 pub async fn run(
     probe: Probe,
     around: Around,
     filter: Filter,
     recorder: Option<Recorder>,
-    sink: &mut dyn Sink,
-    stop: impl Future<Output = ()>,
+    outputs: &Outputs,
+    failures: &mut Failures,
+    stop: impl Future<Output = Instant>,
 ) -> Result<Tally, WatchError> {
     let Around { directory, sockets } = around;
     let start = start(&probe, &sockets)?;
@@ -108,9 +108,9 @@ pub async fn run(
     };
     let mut stages = Stages::new(&start, facts);
     let mut correlator = Correlator::new(start.hooks()).watching_since(start.since);
-    let mut out = Out { sink, filter, tally: Tally::default(), recorder: recorder.clone(), told: 0, rest_at: None };
+    let mut out = Out { outputs, filter, tally: Tally::default(), recorder: recorder.clone(), told: 0, rest_at: None };
     let mut search = surroundings.start();
-    out.sink.put(&Record::Ready(start.ready))?;
+    outputs.put(Record::Ready(start.ready));
     let hold = |stages: &mut Stages, surroundings: &mut Surroundings, record: &[u8]| {
         match stages.decode(record) {
             // What containers there are is recorded as answers: names are asked for but once.
@@ -125,16 +125,17 @@ pub async fn run(
     let mut aftermath = Aftermath::new(directory.clone());
     let mut naming = Naming::new(directory, recorder.clone());
     let mut stop = std::pin::pin!(stop);
-    loop {
-        out.flush()?;
+    let answers_until = loop {
+        out.flush();
         let deadline = match correlator.deadline() {
             Some(at) => Some(Duration::from_nanos(at.saturating_sub(boot_now()?))),
             None => None,
         };
         tokio::select! {
             biased;
-            () = &mut stop => break,
-            incident = naming.next(), if !naming.is_idle() => out.put(incident, &mut aftermath)?,
+            until = &mut stop => break until,
+            error = failures.next() => return Err(error.into()),
+            incident = naming.next(), if !naming.is_idle() => out.put(incident, &mut aftermath),
             found = search.next() => match found {
                 Found::Containers(walked) => surroundings.walked(walked),
                 Found::Standing(standing) => {
@@ -148,12 +149,12 @@ pub async fn run(
             read = ring.read(|record| hold(&mut stages, &mut surroundings, record)), if naming.has_room() => {
                 read.map_err(WatchError::Ring)?;
                 let lost = losses.look(Instant::now())?;
-                if out.lost(lost)? {
+                if out.lost(lost) {
                     surroundings.walk(&mut search);
                 }
                 correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
             }
-            said = aftermath.next(), if !aftermath.is_idle() => out.said(said)?,
+            said = aftermath.next(), if !aftermath.is_idle() => out.said(said),
             () = sleep(deadline), if deadline.is_some() => {
                 // The clock decides only about what was in the ring by then.
                 let now = boot_now()?;
@@ -167,7 +168,7 @@ pub async fn run(
             }
             () = sleep(losses.due().map(|at| at.saturating_duration_since(Instant::now()))), if losses.due().is_some() => {
                 let lost = losses.look(Instant::now())?;
-                if out.lost(lost)? {
+                if out.lost(lost) {
                     surroundings.walk(&mut search);
                 }
             }
@@ -176,18 +177,20 @@ pub async fn run(
                 (out.told, out.rest_at) = (0, None);
             }
         }
-    }
+    };
     ring.drain(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)?;
     correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
     let rest = correlator.finish();
     naming.start(rest, &mut stages, &out.filter);
     while !naming.is_idle() {
-        let incident = naming.next().await;
-        out.put(incident, &mut aftermath)?;
+        match tokio::time::timeout_at(answers_until.into(), naming.next()).await {
+            Ok(incident) => out.put(incident, &mut aftermath),
+            Err(_) => naming.rest().into_iter().for_each(|incident| out.put(Some(incident), &mut aftermath)),
+        }
     }
     let lost = losses.rest()?;
-    out.lost(lost)?;
-    out.flush()?;
+    out.lost(lost);
+    out.flush();
     Ok(out.tally)
 }
 
@@ -233,7 +236,7 @@ async fn sleep(duration: Option<Duration>) {
 
 /// The end of the pipeline.
 struct Out<'a> {
-    sink: &'a mut dyn Sink,
+    outputs: &'a Outputs,
     filter: Filter,
     tally: Tally,
     recorder: Option<Recorder>,
@@ -245,8 +248,8 @@ struct Out<'a> {
 
 impl Out<'_> {
     /// Puts one record out, when it is wanted, and has what comes of it followed.
-    fn put(&mut self, record: Option<Record>, aftermath: &mut Aftermath) -> io::Result<()> {
-        let Some(record) = record.filter(|record| self.filter.wants(record)) else { return Ok(()) };
+    fn put(&mut self, record: Option<Record>, aftermath: &mut Aftermath) {
+        let Some(record) = record.filter(|record| self.filter.wants(record)) else { return };
         if let Record::Incident(incident) = &record {
             self.tally.incidents += 1;
             self.told += 1 + incident.collateral.len();
@@ -255,38 +258,39 @@ impl Out<'_> {
             }
             aftermath.follow(incident);
         }
-        self.sink.put(&record)
+        self.outputs.put(record);
     }
 
     /// Passes on what a runtime says.
-    fn said(&mut self, record: Option<Record>) -> io::Result<()> {
-        let Some(record) = record else { return Ok(()) };
+    fn said(&mut self, record: Option<Record>) {
+        let Some(record) = record else { return };
         if let Some(recorder) = &self.recorder {
             recorder.said(&record);
         }
-        self.sink.put(&record)
+        self.outputs.put(record);
     }
 
     /// Says what was not recorded, if anything; whether cgroups may have come and gone unseen. What does not fit means that the ring was
     /// full, so there is always a read after it to notice.
-    fn lost(&mut self, lost: Option<Lost>) -> io::Result<bool> {
-        let Some(lost) = lost else { return Ok(false) };
+    fn lost(&mut self, lost: Option<Lost>) -> bool {
+        let Some(lost) = lost else { return false };
         self.tally.lost = self.tally.lost.plus(&lost);
         if let Some(words) = lost.words() {
             let advice =
                 if lost.events > 0 { ". Give oomtrace more processor time, or a larger --ring-size" } else { "" };
-            // Nobody may be reading, and that is no reason to stop.
-            _ = writeln!(io::stderr(), "oomtrace: {words}{advice}");
+            notices::say(&format!("{words}{advice}"));
         }
         if let Some(recorder) = &self.recorder {
             recorder.lost(&lost);
         }
-        self.sink.put(&Record::Lost(lost))?;
-        Ok(lost.cgroups > 0 || lost.limited.cgroups > 0)
+        self.outputs.put(Record::Lost(lost));
+        lost.cgroups > 0 || lost.limited.cgroups > 0
     }
 
     /// Nothing waits in memory while oomtrace does.
-    fn flush(&self) -> Result<(), WatchError> {
-        self.recorder.as_ref().map_or(Ok(()), Recorder::flush).map_err(WatchError::Record)
+    fn flush(&self) {
+        if let Some(recorder) = &self.recorder {
+            recorder.flush();
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Asks runtimes for names, off the path of events, and keeps incidents in the order of their kills meanwhile.
 
 use std::collections::VecDeque;
-use std::io::{self, Write as _};
+use std::rc::Rc;
 
 use tokio::task::JoinHandle;
 
@@ -11,8 +11,9 @@ use crate::container::directory::Directory;
 use crate::container::naming::Names;
 use crate::incident::assemble::Draft;
 use crate::incident::correlate::Episode;
-use crate::incident::model::Record;
+use crate::incident::model::{Incident, Record};
 use crate::recording::Recorder;
+use crate::sink::notices;
 use crate::verdict::conclude;
 
 /// Incidents waiting for a runtime's answer; with more of them reading pauses, and the ring buffer holds what comes.
@@ -28,7 +29,7 @@ pub struct Naming {
 
 enum Waiting {
     Named(Box<Record>),
-    Asking(JoinHandle<Record>),
+    Asking(JoinHandle<Names>, Rc<Incident>),
 }
 
 impl Naming {
@@ -37,8 +38,7 @@ impl Naming {
         let all = directory.clone();
         let preload = tokio::task::spawn_local(async move {
             if let Err(error) = all.preload().await {
-                // Nobody may be reading, and that is no reason to stop.
-                _ = writeln!(io::stderr(), "oomtrace: {error}; its containers go by their ids until it answers");
+                notices::say(&format!("{error}; its containers go by their ids until it answers"));
             }
         });
         Self { directory, recorder, waiting: VecDeque::new(), preload }
@@ -55,37 +55,59 @@ impl Naming {
     /// Starts naming each episode that the filter may want.
     pub fn start(&mut self, episodes: Vec<Episode>, stages: &mut Stages, filter: &Filter) {
         for episode in episodes.into_iter().filter(|episode| filter.may_want(episode)) {
-            let Draft { mut incident, places } = stages.draft(episode);
+            let Draft { incident, places } = stages.draft(episode);
             self.waiting.push_back(if Names::are_wanted(&incident) {
-                let (directory, recorder) = (self.directory.clone(), self.recorder.clone());
-                Waiting::Asking(tokio::task::spawn_local(async move {
-                    let names = Names::ask(&incident, &places, &directory).await;
-                    if let Some(recorder) = recorder {
-                        recorder.names(&incident.id, &names);
-                    }
-                    names.apply(&mut incident);
-                    conclude(incident)
-                }))
+                let incident = Rc::new(incident);
+                let (asked, directory) = (Rc::clone(&incident), self.directory.clone());
+                let asking = async move { Names::ask(&asked, &places, &directory).await };
+                Waiting::Asking(tokio::task::spawn_local(asking), incident)
             } else {
                 Waiting::Named(Box::new(conclude(incident)))
             });
         }
     }
 
-    /// The oldest incident, once it is named; none when its task failed. Cancel-safe.
+    /// The oldest incident, once it is named; none when none waits. Cancel-safe.
     pub async fn next(&mut self) -> Option<Record> {
-        let record = match self.waiting.front_mut()? {
+        let names = match self.waiting.front_mut()? {
             Waiting::Named(_) => None,
-            Waiting::Asking(task) => Some(task.await),
+            Waiting::Asking(task, _) => Some(task.await),
         };
-        match (self.waiting.pop_front()?, record) {
-            (Waiting::Named(record), _) => Some(*record),
-            (Waiting::Asking(_), Some(Ok(record))) => Some(record),
-            (Waiting::Asking(_), _) => {
-                log::error!("an incident was lost: the task that named it failed");
-                None
+        match (self.waiting.pop_front()?, names) {
+            (Waiting::Asking(_, incident), Some(Ok(names))) => Some(self.named(incident, names)),
+            (waiting, Some(Err(error))) => {
+                log::error!("a runtime was not asked for a name: {error}");
+                Some(self.as_it_is(waiting))
+            }
+            (waiting, _) => Some(self.as_it_is(waiting)),
+        }
+    }
+
+    /// All that still wait, without what has not been answered by now: there is no time left.
+    pub fn rest(&mut self) -> Vec<Record> {
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.into_iter().map(|waiting| self.as_it_is(waiting)).collect()
+    }
+
+    fn as_it_is(&self, waiting: Waiting) -> Record {
+        match waiting {
+            Waiting::Named(record) => *record,
+            Waiting::Asking(task, incident) => {
+                task.abort();
+                let names = Names::unasked(&incident);
+                self.named(incident, names)
             }
         }
+    }
+
+    fn named(&self, incident: Rc<Incident>, names: Names) -> Record {
+        if let Some(recorder) = &self.recorder {
+            recorder.names(&incident.id, &names);
+        }
+        // The task that asked has ended, or is about to.
+        let mut incident = Rc::unwrap_or_clone(incident);
+        names.apply(&mut incident);
+        conclude(incident)
     }
 }
 

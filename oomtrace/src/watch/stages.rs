@@ -150,6 +150,12 @@ impl Stages {
         self.snapshots.insert(victim.key, self.facts.memory(victim.key, scene));
     }
 
+    /// Drops what was kept for what comes: events are missing from here on.
+    pub fn forget(&mut self) {
+        self.snapshots.clear();
+        (self.choice, self.group, self.clients) = (None, None, Clients::default());
+    }
+
     /// The events decoded since the last call.
     pub fn take_held(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.held)

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Unwritten;
+
 /// Events that were not recorded since the last such line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lost {
@@ -41,6 +43,9 @@ pub struct Lost {
     /// Not for want of room.
     #[serde(default)]
     pub limited: Limited,
+    /// What was recorded, and could not be written; null when it is events that were not recorded.
+    #[serde(default)]
+    pub unwritten: Option<Unwritten>,
 }
 
 /// Events that were more than one process, container or user may have recorded in a second. No kill is ever among them.
@@ -95,6 +100,8 @@ impl Lost {
                 connections: self.limited.connections.saturating_add(more.limited.connections),
                 cgroups: self.limited.cgroups.saturating_add(more.limited.cgroups),
             },
+            // Its own record says it.
+            unwritten: None,
         }
     }
 
