@@ -8,7 +8,7 @@ use oomtrace_common::{
         Ancestor, DisconnectEvent, ExitEvent, KIND_DISCONNECT, KIND_EXIT, KIND_UNSEEN, SIGNAL_GROUP_EXIT, UNSEEN_LOST,
         UNSEEN_SECCOMP, UNSEEN_TRACED, UnseenEvent,
     },
-    settings::KILL,
+    settings::{KILL, signal_bit},
 };
 
 use crate::{
@@ -40,7 +40,9 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
     let leader_code: u32 = field!(leader, task_exit_code);
     let status = if flags & SIGNAL_GROUP_EXIT != 0 { group_exit_code } else { leader_code };
     let (ns_pid, ns_level) = task::pid_in_namespace::<Probed>(leader);
-    if status & 0x7f == SIGKILL || (ns_level > 0 && ns_pid == 1) {
+    // Those that are reported: SIGKILL, and what was asked for.
+    let report: u64 = settings!(report);
+    if signal_bit(status & 0x7f) & report != 0 || (ns_level > 0 && ns_pid == 1) {
         capture(current, status);
     }
     0

@@ -41,8 +41,8 @@ Examples:
   oomtrace explain 137                       what an exit code says, and what it does not
 
 Exit status:
-  0  stopped by Ctrl-C, SIGTERM or a closed pipe; or the verb did its work
-  1  something failed while it ran, or a check of the selftest did
+  0  stopped by Ctrl-C, SIGTERM, SIGHUP or a closed pipe; or the verb did its work
+  1  something failed while it ran, not all of it could be written, or a check of the selftest failed
   2  the command line is wrong
   3  a privilege is missing: run it as root
   4  this kernel, or what confines this process, does not allow tracing
@@ -167,7 +167,7 @@ impl Select {
 /// What to record.
 #[derive(Debug, Args)]
 pub struct Record {
-    /// The recording; a file that is not there yet
+    /// The recording; a file that is not there yet, made for its owner alone (mode 0600)
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use super::asking::{self, Connections};
 use super::correlate::{Earlier, Ending, Episode, Kill};
+use super::effect::effect;
 use super::model::{
     Asking, Attribution, Collateral, Confidence, Container, Evidence, Exit, Home, Incident, InitEnd, InitKilled, Login,
     Preceding, Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source, Victim,
@@ -403,6 +404,7 @@ fn describe_signal(signal: Option<&Signal>, path: Option<Path>) -> SignalModel {
             Info::None | Info::Kernel => None,
         }),
         group: signal.is_none_or(|s| s.group),
+        effect: signal.and_then(effect),
         path: path.map(|path| path.path),
         path_confidence: path.map(|path| path.confidence),
         kernel_stack: signal.map(|s| s.symbols.clone()).unwrap_or_default(),

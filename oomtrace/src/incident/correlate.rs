@@ -25,11 +25,12 @@ mod open;
 mod recent;
 mod rules;
 
-use super::model::{Role, SignalPath};
+use super::effect::effect;
+use super::model::{Effect, Role, SignalPath};
 use super::path::{self, Path, Reach};
 use crate::node::signals::SIGKILL;
 use crate::probe::event::{
-    BootNs, CgroupKey, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, Outcome, ProcessKey, Signal, Task, Unseen,
+    BootNs, CgroupKey, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, ProcessKey, Signal, Task, Unseen,
 };
 use earlier::EarlierSignals;
 pub use episode::{Earlier, Ending, Episode, InitExit, Kill};
@@ -158,8 +159,8 @@ impl Correlator {
         let key = signal.victim.key;
         if signal.number != SIGKILL {
             let path = path::classify(&signal);
-            if !signal.preceding && signal.outcome == Outcome::Delivered {
-                done.push(Episode::of(Kill::by(signal.clone(), path)));
+            if !signal.preceding {
+                self.asked_for(signal.clone(), done);
             }
             // A timer's signal is nobody's request, over whomever it came. A terminal's comes from a kernel thread.
             if path::is_by_process(path.path, signal.info) || signal.sender.kernel_thread {
@@ -175,6 +176,19 @@ impl Correlator {
         let earlier = signal.victim.is_namespace_init().then(|| Box::new(Earlier { signal: signal.clone(), path }));
         self.killed.insert(key, earlier);
         self.kill(signal, path, done);
+    }
+
+    /// A signal other than SIGKILL that is wanted for itself. One that ends its process waits for that end.
+    fn asked_for(&mut self, signal: Signal, done: &mut Vec<Episode>) {
+        let path = path::classify(&signal);
+        let (at, victim, sender, tid) = (signal.at, signal.victim.key, signal.sender.key, signal.sender.tid);
+        let ends = self.hooks.process_exit && effect(&signal) == Some(Effect::Ends);
+        let episode = Episode::of(Kill::by(signal, path));
+        if ends {
+            self.open.push(victim, Open { episode, tid, sender, until: at, exit_by: at.saturating_add(EXIT_NS) });
+        } else {
+            done.push(episode);
+        }
     }
 
     /// A signal that ends its victim: part of an open episode, or a new one.

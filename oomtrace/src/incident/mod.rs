@@ -5,6 +5,7 @@ pub mod asking;
 pub mod assemble;
 pub mod clients;
 pub mod correlate;
+pub mod effect;
 pub mod gfp;
 pub mod model;
 pub mod oom;

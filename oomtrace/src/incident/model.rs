@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::probe::event::Disposition;
 pub use asking::{Asker, Asking, Requester};
+pub use effect::Effect;
 pub use lost::{Limited, Lost};
 pub use memory::*;
 pub use unwritten::{OutputName, Unwritten};
 
 mod asking;
+mod effect;
 mod lost;
 mod memory;
 mod unwritten;
@@ -466,6 +468,9 @@ pub struct Signal {
     pub code: Option<i32>,
     /// It went to the whole process, not to one thread.
     pub group: bool,
+    /// What it did; null for a SIGKILL, which the verdict is about, and when it is not known.
+    #[serde(default)]
+    pub effect: Option<Effect>,
     pub path: Option<SignalPath>,
     /// Functions, innermost first.
     pub kernel_stack: Vec<String>,

@@ -22,7 +22,7 @@ use crate::incident::model::{
 };
 use crate::incident::text::{bytes, host_available, other_large_processes, owner, process, short_id};
 use crate::verdict::senders::elevation;
-use words::{about, asked, described, killed, local_time, login, parents, place_name, user, why};
+use words::{about, asked, described, effect_words, killed, local_time, login, parents, place_name, user, why};
 
 mod words;
 
@@ -87,7 +87,11 @@ impl<W: Write> Sink for Human<W> {
 pub fn block(incident: &Incident, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
     block.head(incident);
-    block.line("killed", &killed(incident));
+    let is_kill = incident.verdict.is_some();
+    block.line(if is_kill { "killed" } else { "to" }, &killed(incident));
+    if let Some(effect) = incident.signal.effect {
+        block.line("did", effect_words(effect, incident));
+    }
     block.collateral(incident);
     if incident.oom.is_some() {
         block.oom(incident);

@@ -178,7 +178,13 @@ pub async fn run(
             }
         }
     };
-    ring.drain(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)?;
+    // Whoever makes events faster than they are read must not hold up the end.
+    while ring.drain_some(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)? {
+        if Instant::now() >= answers_until {
+            notices::say("events came faster than they could be read: those that were left when it stopped are not told of");
+            break;
+        }
+    }
     correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
     let rest = correlator.finish();
     naming.start(rest, &mut stages, &out.filter);

@@ -284,8 +284,23 @@ fn another_signal_that_was_asked_for_is_given_at_once_and_still_precedes() {
     let asked = Signal { number: 15, victim: task(20), ..signal(5, 20) };
     let mut correlator = Correlator::new(BOTH);
     assert_eq!(shape(&correlator.take(sig(asked.clone()))), [(20, false, vec![])]);
-    assert_eq!(correlator.take(sig(Signal { outcome: Outcome::Ignored, ..asked })), []);
+    let ignored = Signal { outcome: Outcome::Ignored, ..asked };
+    assert_eq!(shape(&correlator.take(sig(ignored))), [(20, false, vec![])]);
     assert_eq!(correlator.take(sig(signal(5, 20)))[0].preceding.len(), 2);
+}
+
+#[test]
+fn another_signal_that_ends_its_process_waits_for_that_and_no_kill_joins_it() {
+    let ends = Task { group_exit: Some(15), ..task(20) };
+    let asked = Signal { number: 15, victim: ends, ..signal(5, 20) };
+    let mut correlator = Correlator::new(Hooks { process_exit: true, ..BOTH });
+    assert_eq!(correlator.take(sig(asked.clone())), []);
+    assert_eq!(correlator.take(sig(Signal { at: asked.at + 1, ..signal(5, 21) })), []);
+    let exit = Exit { at: asked.at + 2, task: task(20), status: 15, cmdline: None };
+    let got = correlator.take(Event::Exit(Box::new(exit)));
+    assert_eq!(shape(&got), [(20, false, vec![])]);
+    assert_eq!(got[0].chosen.ending.map(|ending| ending.status), Some(15));
+    assert_eq!(shape(&correlator.finish()), [(21, false, vec![])]);
 }
 
 #[test]

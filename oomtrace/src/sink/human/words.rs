@@ -1,7 +1,7 @@
 //! The parts of a block, in words.
 
 use crate::incident::model::{
-    Cause, Confidence, Container, Disposition, Exit, Incident, Login, OomOrigin, Preceding, Process, Requester,
+    Cause, Confidence, Container, Disposition, Effect, Exit, Incident, Login, OomOrigin, Preceding, Process, Requester,
     SignalPath,
 };
 use crate::incident::text::{
@@ -143,6 +143,24 @@ pub fn belongs_to(container: &Container) -> Vec<String> {
         parts.push(format!("in {}", outer.name.as_deref().unwrap_or_else(|| short_id(&outer.id))));
     }
     parts
+}
+
+/// What a signal other than SIGKILL did.
+pub fn effect_words(effect: Effect, incident: &Incident) -> &'static str {
+    match effect {
+        Effect::Ends if incident.victim.exit.is_none() => {
+            "it ends the process, which has no handler for it and had not ended yet"
+        }
+        Effect::Ends => "it ended the process, which has no handler for it",
+        Effect::Stops => "it stopped the process",
+        Effect::Continues => "the process goes on, where it was stopped",
+        Effect::Handled => "the process has a handler for it, and lives on unless that ends it",
+        Effect::Ignored if incident.victim.container_init => "nothing: pid 1 ignores it, or has no handler for it",
+        Effect::Ignored => "nothing: the process ignores it",
+        Effect::Blocked => "it waits until the process unblocks it, or takes it by sigwait or signalfd",
+        Effect::AlreadyPending => "nothing: the same signal was waiting already",
+        Effect::AlreadyEnding => "nothing: the process was ending already",
+    }
 }
 
 const STILL_RUNNING: &str = "it was still running";

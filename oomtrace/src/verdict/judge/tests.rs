@@ -58,6 +58,7 @@ pub fn kill(exe: &str) -> Incident {
             code: Some(0),
             group: true,
             path: Some(SignalPath::Kill),
+            effect: None,
             path_confidence: Some(Confidence::Certain),
             kernel_stack: vec!["kill_something_info".to_owned()],
         },

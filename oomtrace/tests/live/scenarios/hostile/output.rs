@@ -11,14 +11,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Incident, OutputName, Record};
+use oomtrace::incident::model::{Effect, Incident, OutputName, Record};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::helper::Role;
 use crate::support::needs::Need::{MemoryCgroup, SteadyCpus, Tracing};
 use crate::support::process::{Owned, run, wait_until};
-use crate::support::tracer::{command, incidents};
+use crate::support::tracer::{Tracer, command, incidents};
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "hostile::output::a_disk_that_is_full_for_a_moment", needs: &[Tracing], run: full_for_a_moment },
@@ -32,6 +32,7 @@ pub const ALL: &[Scenario] = &[
         needs: &[Tracing, SteadyCpus],
         run: full_recording,
     },
+    Scenario { name: "hostile::output::what_a_signal_did", needs: &[Tracing], run: effects },
     Scenario { name: "hostile::output::verbs_on_a_full_disk_and_a_closed_pipe", needs: &[Tracing], run: verbs },
 ];
 
@@ -314,6 +315,43 @@ fn full_recording() {
     let of_victim = |incident: &&Incident| incident.victim.process.pid == victim.pid();
     let incident = incidents(&replayed).find(of_victim).expect("what came after the gap");
     assert!(incident.missing.iter().any(|what| what.contains("gap of the recording")), "{:?}", incident.missing);
+}
+
+/// A process that handles a signal, or ignores it, was not killed.
+fn effects() {
+    let mut tracer = Tracer::start(&["--signal", "TERM"]);
+    for (trap, effect) in [("trap : TERM;", Effect::Handled), ("trap '' TERM;", Effect::Ignored), ("", Effect::Ends)] {
+        let script = format!("{trap} echo ready; while :; do read never; done");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = Watching(shell.spawn().unwrap());
+        let mut line = String::new();
+        BufReader::new(shell.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        shell.signal(Signal::SIGTERM);
+        let pid = shell.0.id();
+        let signal = tracer.wait("the signal", |record| match record {
+            Record::Signal(signal) if signal.victim.process.pid == pid => Some(signal.clone()),
+            _ => None,
+        });
+        assert_eq!(signal.signal.effect, Some(effect), "{trap}");
+        let ended = signal.victim.exit.and_then(|exit| exit.signal);
+        assert_eq!(ended, (effect == Effect::Ends).then_some(Signal::SIGTERM as u32), "{trap}");
+    }
+    // So does the text.
+    let mut watch = command();
+    watch.args(["--signal", "TERM"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut oomtrace = Watching::start(&mut watch);
+    let mut line = String::new();
+    BufReader::new(oomtrace.0.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let victim = Owned::sleeper();
+    victim.kill(Signal::SIGTERM);
+    let name = format!("to        sleep[{}]", victim.pid());
+    let mut lines = BufReader::new(oomtrace.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains(&name)));
+    let did = lines.next().unwrap();
+    assert!(did.contains("did       it ended the process"), "{did}");
+    oomtrace.signal(Signal::SIGINT);
+    assert_eq!(oomtrace.ended().code(), Some(0));
 }
 
 /// What prints and ends is quiet when nobody reads, and fails when it cannot be written.
