@@ -454,19 +454,44 @@ pub struct ConnectTail {
     pub cmdline: u16,
     /// Its controlling terminal, NUL-terminated.
     pub tty: u16,
+    /// The [`Listener`]; bytes. 0 to version 6, and on kernels whose layout is not known.
+    pub listener: u16,
     /// Zero.
-    pub reserved: [u16; 2],
+    pub reserved: u16,
 }
 
-/// A process connects to a Unix socket that is watched. One that connects again and again is told once a second.
+/// Who listens on a socket, as the kernel noted it when they began to (`init_peercred`, net/unix/af_unix.c, 5.4 to 7.3): in a mount
+/// namespace of one's own, a socket may be bound to any path.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listener {
+    /// Thread group id in the initial pid namespace.
+    pub tgid: u32,
+    /// `cred.uid` in the initial user namespace.
+    pub uid: u32,
+    /// Depth of the pid namespace that it was in; 0 = the initial one.
+    pub pid_level: u32,
+    /// `user_namespace.level`; 0 = the initial one.
+    pub user_level: u32,
+    /// Inode number of the mount namespace that the socket was bound in; 0 = not known.
+    pub mount: u32,
+}
+
+/// The process's end will not be recorded: too many are followed.
+pub const CONNECT_UNFOLLOWED: u32 = 1;
+/// The process wrote over a connection that it had: its own from before, or one that another process made.
+pub const CONNECT_WROTE: u32 = 1 << 1;
+
+/// A process connects to a Unix socket that is watched, or writes over a connection to one after a long silence. One that connects
+/// again and again is recorded some fifty times a second.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConnectEvent {
     pub header: Header,
     /// Which socket: the number that user space gave it.
     pub socket: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// `CONNECT_` bits; zero to version 6.
+    pub facts: u32,
     /// `current`, who connects.
     pub task: TaskInfo,
     /// The tail's sections.
@@ -488,6 +513,16 @@ pub struct DisconnectEvent {
 
 /// A socket's path as a key: NUL-padded `sockaddr_un.sun_path` (include/uapi/linux/un.h).
 pub type SocketPath = [u8; 108];
+
+/// A socket that is watched.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// The number that user space knows it by.
+    pub number: u32,
+    /// The user who must listen on it, a uid of the initial user namespace; root may as well.
+    pub owner: u32,
+}
 
 /// `enum oom_constraint` (include/linux/oom.h, 5.4 to 7.3).
 pub const CONSTRAINT_NONE: u32 = 0;
@@ -516,6 +551,7 @@ const _: () = {
     assert!(size_of::<DeliverEvent>() == 16 + 8 + 8);
     assert!(size_of::<CgroupEvent>() == 16 + 16 + 8);
     assert!(size_of::<ConnectTail>() == 16);
+    assert!(size_of::<Listener>() == 20);
     assert!(size_of::<ConnectEvent>() == 16 + 8 + size_of::<TaskInfo>() + 16);
     assert!(size_of::<DisconnectEvent>() == 16 + 8 + 8);
     assert!(size_of::<MarkVictimEvent>() == 16 + 2 * size_of::<TaskInfo>() + 6 * 8 + 8 + 8);

@@ -133,6 +133,8 @@ layout! {
     mount_mnt,
     mount_mnt_parent,
     mount_mnt_mountpoint,
+    /// `mnt_ns`: none of a mount that was detached since
+    mount_mnt_ns,
     /// `css_set.subsys[memory_cgrp_id]`
     css_set_memory,
     css_set_dfl_cgrp,
@@ -176,7 +178,14 @@ layout! {
     /// `sock.__sk_common`
     sock_family,
     sock_state,
+    /// Who listens, or who connected
+    sock_peer_pid,
+    sock_peer_cred,
     unix_sock_addr,
+    /// `path.mnt`: where the socket was bound
+    unix_sock_mnt,
+    /// `peer`: the other end of a connection
+    unix_sock_peer,
     /// `unix_address.name[0].sun_path`
     unix_address_path,
 }

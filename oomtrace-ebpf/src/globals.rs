@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use oomtrace_common::{
     counts::Counts,
-    event::SocketPath,
+    event::{SocketPath, Watched},
     layout::Layout,
     limits::{MAX_CLIENTS, MAX_DYING, MAX_RATES, MAX_SHARES, MAX_SOCKETS},
     settings::Settings,
@@ -96,13 +96,14 @@ pub static CGROUP_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(
 #[map]
 pub static CONNECT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Paths of the sockets whose clients are recorded, and the number that user space knows each by.
+/// Sockets whose clients are recorded, by the paths that they are bound to.
 #[map]
-pub static SOCKETS: HashMap<SocketPath, u32> = HashMap::with_max_entries(MAX_SOCKETS, 0);
+pub static SOCKETS: HashMap<SocketPath, Watched> = HashMap::with_max_entries(MAX_SOCKETS, 0);
 
-/// Processes that connected to one of [`SOCKETS`].
+/// Processes that connected to one of [`SOCKETS`], until they end, or user space has forgotten them: it keeps each container to its
+/// share. No new one may push out another, whose end would not be recorded then.
 #[map]
-pub static CLIENTS: LruHashMap<u32, Client> = LruHashMap::with_max_entries(MAX_CLIENTS, 0);
+pub static CLIENTS: HashMap<u32, Client> = HashMap::with_max_entries(MAX_CLIENTS, 0);
 
 /// A process that connected.
 #[repr(C)]
@@ -111,7 +112,7 @@ pub struct Client {
     /// Start of its leader on `CLOCK_BOOTTIME`, in nanoseconds: pids are used again. 0 = not known, of one that user space
     /// found.
     pub start: u64,
-    /// When its last connection was told, likewise.
+    /// When it was last recorded, likewise.
     pub told: u64,
 }
 

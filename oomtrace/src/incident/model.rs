@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::probe::event::Disposition;
-pub use asking::{Asker, Asking, Requester};
+pub use asking::{Asker, Asking, Contact, Requester};
 pub use effect::Effect;
 pub use lost::{Limited, Lost};
 pub use memory::*;

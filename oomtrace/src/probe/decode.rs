@@ -8,7 +8,7 @@ use oomtrace_common::event::{
 
 use super::event::{
     Ancestor, CgroupChange, Claimed, Cmdline, Connect, Constraint, Cpu, Deliver, Disconnect, Disposition, Event, Exit,
-    Info, MarkVictim, MemcgLevel, Namespaces, OomChoice, Outcome, ProcessKey, Signal, Task, Unseen,
+    Info, Listener, MarkVictim, MemcgLevel, Namespaces, OomChoice, Outcome, ProcessKey, Signal, Task, Unseen,
 };
 
 /// Why bytes are not an event.
@@ -144,25 +144,37 @@ fn cgroup_change(at: &mut &[u8], header: wire::Header) -> Result<CgroupChange, D
 
 fn connect(at: &mut &[u8], header: wire::Header) -> Result<Connect, DecodeError> {
     let socket = at.try_get_u32_ne()?;
-    let _reserved = at.try_get_u32_ne()?;
+    let facts = at.try_get_u32_ne()?;
     let mut task = task(at)?;
     let mut lens = [0_u16; 8];
     for len in &mut lens {
         *len = at.try_get_u16_ne()?;
     }
-    let [ancestors, cgroup, memory_cgroup, exe, cmdline, tty, ..] = lens;
+    let [ancestors, cgroup, memory_cgroup, exe, cmdline, tty, listening, _reserved] = lens;
+    let mut listening = section(at, listening)?;
     let mut ancestors = section(at, ancestors)?;
     set_paths(&mut task, section(at, cgroup)?, section(at, memory_cgroup)?);
     task.exe = path(section(at, exe)?);
     Ok(Connect {
         at: header.boot_ns,
         socket,
+        wrote: facts & wire::CONNECT_WROTE != 0,
+        followed: facts & wire::CONNECT_UNFOLLOWED == 0,
+        listener: many(&mut listening, listener)?.pop(),
         task,
         ancestors: many(&mut ancestors, ancestor)?,
         cmdline: arguments(section(at, cmdline)?),
         cmdline_truncated: header.flags & FLAG_CMDLINE_TRUNCATED != 0,
         tty: strings(section(at, tty)?).next(),
     })
+}
+
+fn listener(at: &mut &[u8]) -> Result<Listener, DecodeError> {
+    let pid = at.try_get_u32_ne()?;
+    let uid = at.try_get_u32_ne()?;
+    let (_pid_level, _user_level) = (at.try_get_u32_ne()?, at.try_get_u32_ne()?);
+    let mount = at.try_get_u32_ne()?;
+    Ok(Listener { pid, uid, mount: (mount != 0).then_some(mount) })
 }
 
 fn disconnect(at: &mut &[u8], header: wire::Header) -> Result<Disconnect, DecodeError> {

@@ -63,12 +63,29 @@ pub struct Connect {
     pub at: BootNs,
     /// Which socket, as user space numbered it.
     pub socket: u32,
+    /// It wrote over a connection that was there already: its own, or one that was handed to it.
+    pub wrote: bool,
+    /// Its end will be seen.
+    pub followed: bool,
+    /// Who listens; none in recordings of before, and where this kernel's layout is not known.
+    pub listener: Option<Listener>,
     pub task: Task,
     /// Its parents, nearest first.
     pub ancestors: Vec<Ancestor>,
     pub cmdline: Option<Vec<String>>,
     pub cmdline_truncated: bool,
     pub tty: Option<String>,
+}
+
+/// Who listens on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Listener {
+    /// In the initial pid namespace.
+    pub pid: u32,
+    /// In the initial user namespace.
+    pub uid: u32,
+    /// Inode number of the mount namespace that the socket was bound in.
+    pub mount: Option<u32>,
 }
 
 /// The end of a process that had connected.

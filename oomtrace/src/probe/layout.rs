@@ -93,6 +93,7 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("mount_mnt", "mount", &["mnt"]),
     ("mount_mnt_parent", "mount", &["mnt_parent"]),
     ("mount_mnt_mountpoint", "mount", &["mnt_mountpoint"]),
+    ("mount_mnt_ns", "mount", &["mnt_ns"]),
     ("css_set_dfl_cgrp", "css_set", &["dfl_cgrp"]),
     ("css_cgroup", "cgroup_subsys_state", &["cgroup"]),
     ("css_parent", "cgroup_subsys_state", &["parent"]),
@@ -121,7 +122,11 @@ const MEMBERS: &[(&str, &str, &[&str])] = &[
     ("siginfo_code", "kernel_siginfo", &["si_code"]),
     ("sock_family", "sock", &["__sk_common.skc_family"]),
     ("sock_state", "sock", &["__sk_common.skc_state"]),
+    ("sock_peer_pid", "sock", &["sk_peer_pid"]),
+    ("sock_peer_cred", "sock", &["sk_peer_cred"]),
     ("unix_sock_addr", "unix_sock", &["addr"]),
+    ("unix_sock_mnt", "unix_sock", &["path.mnt"]),
+    ("unix_sock_peer", "unix_sock", &["peer"]),
 ];
 
 /// Types looked up by name besides the structs in [`MEMBERS`].
@@ -229,6 +234,19 @@ const COSTS: &[(&[&str], &str)] = &[
     (
         &["sock_family", "sock_state", "unix_sock_addr", "unix_address_path"],
         "who connects to a runtime, and so who asked it to kill",
+    ),
+    (
+        &[
+            "sock_peer_pid",
+            "sock_peer_cred",
+            "cred_user_ns",
+            "user_ns_level",
+            "mnt_ns_inum",
+            "mount_mnt_ns",
+            "unix_sock_mnt",
+            "unix_sock_peer",
+        ],
+        "whether a socket is a runtime's own, so that nobody is said to have asked with more than \"possible\"",
     ),
 ];
 

@@ -50,6 +50,9 @@ pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::R
             Step::Said(record) => player.said(&record)?,
             Step::Lost(lost) => {
                 player.tally.lost = player.tally.lost.plus(&lost);
+                if lost.may_hide_clients() {
+                    player.stages.clients_missed();
+                }
                 player.sink.put(&Record::Lost(lost))?;
             }
             Step::Gap(gap) => player.gap(gap, hooks)?,

@@ -115,7 +115,12 @@ pub async fn run(
         match stages.decode(record) {
             // What containers there are is recorded as answers: names are asked for but once.
             Some(Event::Cgroup(change)) => return surroundings.cgroup(&change),
-            Some(event) => stages.hold(event),
+            // No part of the recording either: what is judged is the same.
+            Some(Event::Connect(connect)) if !surroundings.is_runtimes(&connect) => return,
+            Some(event) => {
+                stages.hold(event);
+                surroundings.forget(stages.take_forgotten());
+            }
             None => {}
         }
         if let Some(recorder) = &recorder {
@@ -153,6 +158,10 @@ pub async fn run(
                     surroundings.walk(&mut search);
                 }
                 correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
+                if lost.is_some_and(|lost| lost.may_hide_clients()) {
+                    // A recording has the loss behind these events.
+                    stages.clients_missed();
+                }
             }
             said = aftermath.next(), if !aftermath.is_idle() => out.said(said),
             () = sleep(deadline), if deadline.is_some() => {
@@ -170,6 +179,9 @@ pub async fn run(
                 let lost = losses.look(Instant::now())?;
                 if out.lost(lost) {
                     surroundings.walk(&mut search);
+                }
+                if lost.is_some_and(|lost| lost.may_hide_clients()) {
+                    stages.clients_missed();
                 }
             }
             () = sleep(out.rest_at.map(|at| at.saturating_duration_since(Instant::now()))), if out.rest_at.is_some() => {

@@ -17,6 +17,8 @@ use crate::recording::Start;
 
 /// Snapshots of memory that wait for their incident.
 const SNAPSHOTS: usize = 256;
+/// The wire version since which it is known who listens on a socket.
+const LISTENERS_SINCE: u16 = 7;
 /// Further members of a cgroup that is killed as one are marked within this time.
 const GROUP_NS: BootNs = 1_000_000_000;
 
@@ -40,6 +42,10 @@ pub struct Stages {
     /// Who is connected to runtimes.
     clients: Clients,
     sockets: Vec<Socket>,
+    /// The kernel side says who listens on a socket.
+    listeners: bool,
+    /// When the latest event was.
+    latest: BootNs,
 }
 
 impl Stages {
@@ -58,6 +64,8 @@ impl Stages {
             group: None,
             clients: Clients::default(),
             sockets: start.sockets.clone(),
+            listeners: start.wire_version >= LISTENERS_SINCE,
+            latest: 0,
         }
     }
 
@@ -83,6 +91,7 @@ impl Stages {
     /// Keeps an event for [`Self::take_held`]. Asks the node now: a killed process soon has nothing to show, and a client that
     /// has its answer neither.
     pub fn hold(&mut self, mut event: Event) {
+        self.latest = self.latest.max(event.at());
         match &mut event {
             Event::Signal(signal) => self.signal(signal),
             Event::Oom(choice) => self.choice = Some((**choice).clone()),
@@ -114,6 +123,16 @@ impl Stages {
             self.facts.process(ProcessKey { pid: client.pid, start: client.start });
         }
         self.clients.standing(standing);
+    }
+
+    /// Clients, or their ends, were missed since the events before the last ones.
+    pub fn clients_missed(&mut self) {
+        self.clients.missed(self.latest);
+    }
+
+    /// Pids of clients that the kernel side need follow no more, since the last call.
+    pub fn take_forgotten(&mut self) -> Vec<u32> {
+        self.clients.take_forgotten()
     }
 
     fn signal(&mut self, signal: &mut Signal) {
@@ -165,7 +184,12 @@ impl Stages {
     pub fn draft(&mut self, episode: Episode) -> Draft {
         let snapshot = episode.chosen.victim().and_then(|victim| self.snapshots.remove(&victim.key));
         let clock = self.facts.clock(episode.at());
-        let asking = Connections { clients: &self.clients, sockets: &self.sockets, seen: !self.sockets.is_empty() };
+        let asking = Connections {
+            clients: &self.clients,
+            sockets: &self.sockets,
+            seen: !self.sockets.is_empty(),
+            verified: self.listeners,
+        };
         let facts = self.facts.as_mut();
         let (sees_exits, host_mount) = (self.sees_exits, self.host_mount);
         let mut context = Context { identity: &self.identity, clock, facts, sees_exits, host_mount, asking };

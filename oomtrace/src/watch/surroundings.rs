@@ -1,19 +1,26 @@
 //! What is around the kills: which containers there are, and who is connected to runtimes. Fed by events, and by two
 //! threads: one walks the cgroups, the other looks who was connected before.
 
+mod listeners;
+
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use crate::container::directory::Directory;
 use crate::container::placement::{Placement, user_of};
-use crate::container::sockets;
+use crate::container::sockets::{self, Bound};
 use crate::container::tracker::{Change, Tracker, Walked, walk};
 use crate::incident::clients::{Socket, Standing};
 use crate::node::{cgroups, namespaces, processes, unix_sockets};
-use crate::probe::event::{CgroupChange, ProcessKey};
+use crate::probe::event::{CgroupChange, Connect, ProcessKey};
 use crate::probe::sockets::Sockets;
+use listeners::Listeners;
+
+/// The kernel side's map of clients is looked through no more often.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// See the module's documentation.
 pub struct Surroundings {
@@ -22,6 +29,9 @@ pub struct Surroundings {
     sockets: Vec<Socket>,
     watched: Sockets,
     users: Vec<u32>,
+    listeners: Listeners,
+    /// When those that are gone were last forgotten.
+    swept: Option<Instant>,
 }
 
 /// What the threads are at.
@@ -59,7 +69,15 @@ impl Surroundings {
     /// Has the clients of `sockets` told from now on.
     pub fn new(directory: Directory, sockets: Vec<Socket>, watched: Sockets) -> Self {
         let tracker = Rc::new(RefCell::new(Tracker::new(directory.sources().states.clone())));
-        let mut new = Self { directory, tracker, sockets, watched, users: Vec::new() };
+        let mut new = Self {
+            directory,
+            tracker,
+            sockets,
+            watched,
+            users: Vec::new(),
+            listeners: Listeners::default(),
+            swept: None,
+        };
         new.watch(sockets::users());
         new
     }
@@ -115,6 +133,23 @@ impl Surroundings {
         self.tell(changes);
     }
 
+    /// Whether a client came to a runtime's own socket, and not to one that somebody else has bound to its path.
+    pub fn is_runtimes(&mut self, connect: &Connect) -> bool {
+        if !connect.followed && self.swept.is_none_or(|at| at.elapsed() > SWEEP_EVERY) {
+            // The kernel side's map is full: ends of processes were missed.
+            self.swept = Some(Instant::now());
+            self.watched.forget_gone();
+        }
+        connect.listener.is_none_or(|listener| self.listeners.is_runtimes(listener))
+    }
+
+    /// The kernel side follows these no more.
+    pub fn forget(&mut self, pids: Vec<u32>) {
+        for pid in pids {
+            self.watched.forget(pid);
+        }
+    }
+
     fn tell(&self, changes: Vec<Change>) {
         for change in changes {
             match change {
@@ -127,8 +162,8 @@ impl Surroundings {
     /// Watches the sockets, those of `users` among them.
     fn watch(&mut self, users: Vec<u32>) {
         for (number, socket) in (0..).zip(&self.sockets) {
-            for path in sockets::bound_paths(socket, &users) {
-                if let Err(why) = self.watched.watch(&path, number) {
+            for Bound { path, owner } in sockets::bound_paths(socket, &users) {
+                if let Err(why) = self.watched.watch(&path, number, owner) {
                     log::warn!("{why}: who asks there for a kill is not seen");
                 }
             }
@@ -167,17 +202,17 @@ fn standing(sockets: &[Socket], users: &[u32]) -> Vec<Standing> {
     if !namespaces::sees_hosts_pids() {
         return Vec::new();
     }
-    let paths: Vec<(u32, String)> = (0..)
+    let paths: Vec<(u32, Bound)> = (0..)
         .zip(sockets)
-        .flat_map(|(number, socket)| sockets::bound_paths(socket, users).into_iter().map(move |path| (number, path)))
+        .flat_map(|(number, socket)| sockets::bound_paths(socket, users).into_iter().map(move |bound| (number, bound)))
         .collect();
-    let names: Vec<String> = paths.iter().map(|(_, path)| path.clone()).collect();
+    let names: Vec<String> = paths.iter().map(|(_, bound)| bound.path.clone()).collect();
     let connected = unix_sockets::connected(&names).unwrap_or_else(|error| {
         log::warn!("who is connected to runtimes already is not known: {error}");
         Vec::new()
     });
     let describe = |connected: unix_sockets::Connected| {
-        let (socket, _) = paths.get(connected.socket)?;
+        let (socket, bound) = paths.get(connected.socket)?;
         let outline = processes::outline(connected.pid)?;
         let cgroup = Placement::telling(&outline.cgroups).map(|(path, _)| path.clone());
         Some(Standing {
@@ -187,6 +222,7 @@ fn standing(sockets: &[Socket], users: &[u32]) -> Vec<Standing> {
             comm: outline.comm,
             uid: outline.uid,
             cgroup,
+            owner: Some(bound.owner),
         })
     };
     connected.into_iter().filter_map(describe).collect()

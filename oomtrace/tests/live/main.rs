@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use support::needs::Need;
-use support::{helper, truth, victim};
+use support::{client, helper, truth, victim};
 
 /// A scenario: its name, what it needs, and what it does.
 pub struct Scenario {
@@ -30,6 +30,7 @@ pub struct Scenario {
 fn main() -> ExitCode {
     helper::play();
     victim::play();
+    client::play();
     let arguments = Arguments::from_args();
     // A shell starts its background jobs with SIGINT ignored, and children inherit that.
     // SAFETY: the default disposition runs no code of ours.

@@ -79,6 +79,13 @@ impl Lost {
         ]
     }
 
+    /// Who asked a runtime may be among it. So may anything of a line from before kinds were counted.
+    #[must_use]
+    pub fn may_hide_clients(&self) -> bool {
+        let by_kind: u64 = self.of_kills().iter().chain(&self.others()).map(|(count, _)| count).sum();
+        self.connections > 0 || self.disconnections > 0 || self.limited.connections > 0 || self.events > by_kind
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(&self, more: &Self) -> Self {

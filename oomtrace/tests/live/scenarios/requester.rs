@@ -38,8 +38,8 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "requester::ctr_on_containerds_socket", needs: CTR_NEEDS, run: ctr },
 ];
 
-/// Clients that name nothing are told apart by being alone: only one such scenario runs at a time.
-fn alone() -> MutexGuard<'static, ()> {
+/// Clients that name nothing are told apart by being alone, and others are surer for it: only one such scenario runs at a time.
+pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -59,6 +59,7 @@ fn facts(incident: &Incident) -> String {
 }
 
 fn docker_stop() {
+    let _alone = alone();
     let mut tracer = Tracer::start(&[]);
     let container = Container::run(&[], "exec sleep 1000");
     let init = container.init();
@@ -84,6 +85,7 @@ fn without_kprobes() {
 }
 
 fn docker_kill_seen_by(mut tracer: Tracer) {
+    let _alone = alone();
     let container = Container::run(&[], "exec sleep 1000");
     let init = container.init();
     let mut client = Owned::spawn(docker().args(["kill", &container.id[..12]]).stdout(Stdio::null()));
@@ -102,7 +104,7 @@ fn request(path: &str) -> Command {
 }
 
 /// The same with everything in a file, so that the command line names nothing; and the file.
-fn nameless_request(path: &str) -> (Command, TempDir) {
+pub fn nameless_request(path: &str) -> (Command, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("curlrc");
     let socket = socket().unwrap();
@@ -117,6 +119,7 @@ fn nameless_request(path: &str) -> (Command, TempDir) {
 }
 
 fn curl() {
+    let _alone = alone();
     let mut tracer = Tracer::start(&[]);
     let container = Container::run(&[], "exec sleep 1000");
     let init = container.init();
@@ -183,6 +186,7 @@ fn standing() {
 
 /// As a CI runner has it, at a path of its own choice.
 fn mounted() {
+    let _alone = alone();
     let mut tracer = Tracer::start(&[]);
     let victim = Container::run(&[], "exec sleep 1000");
     let init = victim.init();
