@@ -6,6 +6,7 @@ use std::io;
 use oomtrace::incident::model::Record;
 use oomtrace::probe::decode::decode;
 use oomtrace::recording::{Contents, replay};
+use oomtrace::redact::Privacy;
 use oomtrace::sink::Sink;
 use oomtrace::watch::filter::Filter;
 
@@ -22,6 +23,23 @@ impl Sink for Nowhere {
 /// An event's bytes, as the ring buffer could hold them.
 pub fn event(data: &[u8]) {
     _ = decode(data, 4096);
+}
+
+/// A command line, an argument a line, and an event's bytes: what is masked is no longer an argument, and still an event.
+pub fn redact(data: &[u8]) {
+    let arguments: Vec<String> =
+        data.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    let count = arguments.len();
+    for cut in [false, true] {
+        let (masked, _) = Privacy::Masked.cmdline(arguments.clone(), cut);
+        assert_eq!(masked.len(), count);
+        let (program, _) = Privacy::WithoutArguments.cmdline(arguments.clone(), cut);
+        assert!(program.len() <= 1);
+    }
+    for privacy in [Privacy::Masked, Privacy::WithoutArguments] {
+        let event = privacy.event(data);
+        assert_eq!(decode(data, 4096).is_ok(), decode(&event, 4096).is_ok());
+    }
 }
 
 /// A recording's bytes. What can be read is judged.

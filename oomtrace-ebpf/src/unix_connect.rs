@@ -147,6 +147,18 @@ fn listener(socket: u64, facts: u32) -> Listener {
     }
 }
 
+/// It is `owner` who listens, or root, and not in a container that has pids of its own. True where this kernel's layout is not known:
+/// user space then knows that it is not.
+#[inline(always)]
+fn is_owners(listener: &Listener, owner: u32) -> bool {
+    if !knows_listeners() {
+        return true;
+    }
+    let is_root = listener.uid == 0 && listener.user_level == 0;
+    let is_owner = owner != 0 && listener.uid == owner;
+    listener.pid_level == 0 && (is_root || is_owner)
+}
+
 #[inline(always)]
 fn knows_listeners() -> bool {
     layout!(sock_peer_pid) != ABSENT

@@ -2,6 +2,7 @@
 
 use super::is_plain;
 use crate::incident::model::{Advice, Container, Incident};
+use crate::incident::quote::quote;
 use crate::incident::text;
 
 /// The limit of the victim's container, or of one that this runs in.
@@ -24,7 +25,7 @@ pub fn own_limit(incident: &Incident) -> Advice {
 
 pub fn pod_limit(incident: &Incident) -> Advice {
     let name = incident.container.as_ref().and_then(pod_name);
-    let name = name.map(|name| format!(" {name}")).unwrap_or_default();
+    let name = name.map(|name| format!(" {}", quote(&name))).unwrap_or_default();
     Advice {
         action: format!(
             "raise the memory limits of the containers of pod{name} (their sum is the pod's), or lower what they use together"
@@ -39,9 +40,10 @@ fn setting(container: &Container) -> String {
     let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key));
     if let Some(pod) = pod_name(container) {
         let name = container.name.as_deref().unwrap_or("?");
-        return format!("resources.limits.memory of container {name} in pod {pod}");
+        return format!("resources.limits.memory of container {} in pod {}", quote(name), quote(&pod));
     }
     if let (Some(project), Some(service)) = (label("com.docker.compose.project"), label("com.docker.compose.service")) {
+        let (service, project) = (quote(service), quote(project));
         return format!("mem_limit (deploy.resources.limits.memory) of service {service} in compose project {project}");
     }
     match container.runtime.as_deref() {

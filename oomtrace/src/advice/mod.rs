@@ -3,6 +3,7 @@
 mod container;
 
 use crate::incident::model::{Advice, Cause, Disposition, Incident, OomOrigin};
+use crate::incident::quote::quote;
 use crate::verdict::judge::stop_request;
 use crate::verdict::requester::is_by_exec;
 use crate::verdict::senders::manager;
@@ -127,7 +128,7 @@ fn unit_limit(incident: &Incident) -> Vec<Advice> {
 
 fn parent_limit(incident: &Incident) -> Vec<Advice> {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    let place = owner.map_or_else(String::new, |owner| format!(" {}", owner.path));
+    let place = owner.map_or_else(String::new, |owner| format!(" {}", quote(&owner.path)));
     let victims_own = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
     let why = if victims_own.is_some() && victims_own == owner.map(|owner| &owner.path) {
         "the victim's cgroup used all that its own limit allows"

@@ -19,6 +19,7 @@ use super::options::Doctor;
 use super::output::Stdout;
 
 mod runtimes;
+mod sandbox;
 
 /// The inode of the initial pid namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
@@ -41,6 +42,8 @@ pub fn run(options: &Doctor) -> Result<Status, Failure> {
     kernel(&mut report)?;
     report.section("Privileges")?;
     privileges(&mut report)?;
+    report.section("While watching")?;
+    sandbox::report(&mut report, &options.runtimes)?;
     report.section("Hooks")?;
     let status = hooks(&mut report)?;
     report.section("Cgroups")?;

@@ -18,8 +18,10 @@ use oomtrace::container::sources::Sources;
 use oomtrace::explain::explain;
 use oomtrace::incident::model::Cause;
 use oomtrace::node::signals;
+use oomtrace::own;
 use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
+use oomtrace::redact::Privacy;
 use oomtrace::watch::Around;
 use oomtrace::watch::filter::{Filter, cgroup_path};
 
@@ -121,8 +123,30 @@ pub struct Watch {
     /// How long a container that is gone keeps its name (30s, 10m, 2h): a kill may be told of after its end
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, hide_short_help = true)]
     pub keep_names: Duration,
+    /// Whether oomtrace gives up what watching does not need (capabilities, most system calls): off to debug it, strict to end at a
+    /// system call that is not expected
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Sandboxing::On, hide_short_help = true)]
+    pub sandbox: Sandboxing,
     #[command(flatten)]
     pub runtimes: Runtimes,
+}
+
+/// Whether oomtrace confines itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sandboxing {
+    On,
+    Off,
+    Strict,
+}
+
+impl From<Sandboxing> for own::Mode {
+    fn from(how: Sandboxing) -> Self {
+        match how {
+            Sandboxing::On => Self::On,
+            Sandboxing::Off => Self::Off,
+            Sandboxing::Strict => Self::Strict,
+        }
+    }
 }
 
 /// In which form.
@@ -134,6 +158,22 @@ pub struct Show {
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
+    /// Show passwords, tokens and keys in command lines and labels, which are masked otherwise, also in a recording
+    #[arg(long)]
+    pub no_redact: bool,
+    /// Leave arguments of processes out, also of a recording: programs alone are shown
+    #[arg(long, conflicts_with = "no_redact")]
+    pub no_cmdline: bool,
+}
+
+impl Show {
+    pub fn privacy(&self) -> Privacy {
+        match (self.no_redact, self.no_cmdline) {
+            (_, true) => Privacy::WithoutArguments,
+            (true, false) => Privacy::Shown,
+            (false, false) => Privacy::Masked,
+        }
+    }
 }
 
 /// Which incidents.
@@ -224,9 +264,15 @@ impl Runtimes {
     }
 
     /// `keep_names`: how long a container that is gone is remembered.
-    pub fn around(&self, keep_names: Duration) -> Around {
+    pub fn around(&self, keep_names: Duration, privacy: Privacy, sandbox: own::Mode) -> Around {
         let sockets = sockets::watched(&self.docker_socket, &self.containerd_socket());
-        Around { directory: Directory::new(self.sources(), keep_names), sockets }
+        let sockets_asked = self.sockets();
+        Around { directory: Directory::new(self.sources(), keep_names), sockets, privacy, sandbox, sockets_asked }
+    }
+
+    /// Sockets of runtimes that are asked.
+    pub fn sockets(&self) -> Vec<PathBuf> {
+        vec![self.docker_socket.clone(), self.containerd_socket()]
     }
 
     fn containerd_socket(&self) -> PathBuf {

@@ -38,6 +38,8 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
     }
     let all = tokio::task::LocalSet::new()
         .block_on(&runtime, async { list(&Directory::new(options.runtimes.sources(), KEEP), &hierarchies).await });
+    let privacy = options.show.privacy();
+    let all: Vec<Listed> = all.into_iter().map(|listed| listed.private(privacy)).collect();
     runtime.shutdown_background();
     say_missing(&all);
     let mut out = Stdout::new();

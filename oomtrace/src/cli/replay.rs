@@ -8,7 +8,7 @@ use super::options::Replay;
 use super::output::{self, Stdout};
 
 pub fn run(options: &Replay) -> Result<Status, Failure> {
-    let contents = read(&options.file)?;
+    let contents = read(&options.file)?.private(options.show.privacy());
     if contents.torn > 0 {
         let file = options.file.display();
         notices::say(&format!("{file} was cut off: its last {} bytes are left out", contents.torn));

@@ -74,7 +74,7 @@ async fn watch(
         Probe::load(&Options { signals, ring_bytes: options.ring_size.0, without: options.without.clone() })?;
     endurance::outlast();
     let logs = forward_kernel_log(&mut probe);
-    let around = options.runtimes.around(options.keep_names);
+    let around = options.runtimes.around(options.keep_names, options.show.privacy(), options.sandbox.into());
     // After loading: what cannot watch leaves no file behind.
     let recorder = recording.map(|path| create(path, Arc::clone(&ending.outputs))).transpose()?;
     if let Some(recorder) = &recorder {

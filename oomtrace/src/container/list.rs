@@ -9,6 +9,7 @@ use super::tracker::{Tracker, walk};
 use crate::incident::model::Container;
 use crate::node::cgroups::{self, Hierarchy};
 use crate::node::usage::{Usage, UsageFiles};
+use crate::redact::Privacy;
 
 /// A container.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -18,6 +19,16 @@ pub struct Listed {
     pub memory: Option<Usage>,
     /// What its runtime did not say, in words.
     pub missing: Vec<String>,
+}
+
+impl Listed {
+    /// What of it may be shown.
+    #[must_use]
+    pub fn private(mut self, privacy: Privacy) -> Self {
+        privacy.container(&mut self.container);
+        self.missing.iter_mut().for_each(|why| *why = privacy.text(why));
+        self
+    }
 }
 
 /// Questions to runtimes at a time.

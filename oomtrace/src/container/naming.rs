@@ -7,6 +7,7 @@ use super::placement::ContainerPlace;
 use crate::incident::model::{Container, Evidence, Incident, LimitLevel, Source};
 use crate::node::processes;
 use crate::probe::event::BootNs;
+use crate::redact::Privacy;
 use crate::verdict::judge::{is_by_runtime, same_container, stop_requests};
 use crate::verdict::requester;
 
@@ -89,8 +90,22 @@ impl Names {
             sender: incident.sender.container.clone(),
             requester: None,
             said: Vec::new(),
+            refuted: Vec::new(),
             missing: vec!["what its runtime knows (oomtrace was stopped before it had answered)".to_owned()],
         }
+    }
+
+    /// What of them may be shown.
+    #[must_use]
+    pub fn private(mut self, privacy: Privacy) -> Self {
+        let containers = [&mut self.container, &mut self.sender, &mut self.requester];
+        containers.into_iter().flatten().for_each(|container| privacy.container(container));
+        self.said
+            .iter_mut()
+            .chain(&mut self.refuted)
+            .chain(&mut self.missing)
+            .for_each(|text| *text = privacy.text(text));
+        self
     }
 
     /// Adds them to the incident that they were asked for.

@@ -1,7 +1,7 @@
 //! The node itself.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::thread::JoinHandle;
 
@@ -15,6 +15,7 @@ use crate::node::users::Users;
 use crate::node::{heap, namespaces, oomd};
 use crate::probe::event::{BootNs, ProcessKey};
 use crate::probe::kallsyms::{Symbols, SymbolsError};
+use crate::redact::Privacy;
 
 /// Reads from the running system.
 pub struct Live {
@@ -37,9 +38,9 @@ enum Lazy {
 }
 
 impl Live {
-    /// `page_size` in bytes; `tracker` is fed by whoever reads the events.
+    /// `page_size` in bytes; `tracker` is fed by whoever reads the events; of command lines, what `privacy` lets through is given.
     #[must_use]
-    pub fn new(page_size: u64, tracker: Rc<RefCell<Tracker>>) -> Self {
+    pub fn new(page_size: u64, tracker: Rc<RefCell<Tracker>>, privacy: Privacy) -> Self {
         let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
             let symbols = Symbols::read(Path::new("/proc/kallsyms"));
             // The last of what start-up needed.
@@ -49,7 +50,7 @@ impl Live {
         Self {
             symbols: reading.map_or(Lazy::Unknown, Lazy::Reading),
             users: Users::default(),
-            processes: Processes::default(),
+            processes: Processes::new(PathBuf::from("/proc"), privacy),
             memory: MemoryFiles::find(page_size),
             clock: WallClock { offset_ns: 0 },
             tracker,

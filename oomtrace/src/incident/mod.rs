@@ -10,4 +10,5 @@ pub mod gfp;
 pub mod model;
 pub mod oom;
 pub mod path;
+pub mod quote;
 pub mod text;

@@ -55,6 +55,20 @@ pub struct Ready {
     pub attached: Vec<String>,
     /// What cannot be seen on this node, in words.
     pub missing: Vec<String>,
+    /// What oomtrace is confined by while it watches. Null: not known.
+    #[serde(default)]
+    pub sandbox: Option<Sandbox>,
+}
+
+/// What oomtrace itself may still do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sandbox {
+    /// Capabilities that are held.
+    pub capabilities: Vec<String>,
+    /// A program that is run gains no privileges.
+    pub no_new_privs: bool,
+    /// System calls are filtered.
+    pub seccomp: bool,
 }
 
 /// What a runtime says of a container's end that is not what the kernel did. It comes after its incident, because a runtime

@@ -3,6 +3,7 @@
 use crate::node::signals;
 
 use super::model::{Cause, Confidence, Incident, LimitLevel, LimitOwner, Process, SignalPath};
+use super::quote::quote;
 
 /// `nginx[22490]`.
 #[must_use]
@@ -14,7 +15,7 @@ pub fn process(process: &Process) -> String {
         None if process.comm.is_empty() => "unknown",
         None => &process.comm,
     };
-    format!("{name}[{}]", process.pid)
+    format!("{}[{}]", quote(name), process.pid)
 }
 
 /// Bytes as people read them: `512 MiB`, `1.5 GiB`, `12 KiB`.
@@ -60,8 +61,10 @@ pub fn host_available(incident: &Incident) -> Option<u64> {
 pub fn other_large_processes(incident: &Incident, count: usize) -> Option<String> {
     let largest = incident.memory.as_ref().map(|memory| memory.largest.as_slice()).unwrap_or_default();
     let others = largest.iter().filter(|user| user.pid != incident.victim.process.pid);
-    let named: Vec<String> =
-        others.take(count).map(|user| format!("{}[{}] {}", user.comm, user.pid, bytes(user.resident_bytes))).collect();
+    let named: Vec<String> = others
+        .take(count)
+        .map(|user| format!("{}[{}] {}", quote(&user.comm), user.pid, bytes(user.resident_bytes)))
+        .collect();
     (!named.is_empty()).then(|| named.join(", "))
 }
 
@@ -142,8 +145,8 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
             let amount =
                 limit_owner.and_then(|o| o.limit_bytes).map(|l| format!(" of {}", bytes(l))).unwrap_or_default();
             let place = match (cause, limit_owner) {
-                (Cause::OomSliceLimit, Some(owner)) => format!(" of cgroup {}", owner.path),
-                (Cause::OomUnitLimit, Some(owner)) => format!(" ({})", owner.path),
+                (Cause::OomSliceLimit, Some(owner)) => format!(" of cgroup {}", quote(&owner.path)),
+                (Cause::OomUnitLimit, Some(owner)) => format!(" ({})", quote(&owner.path)),
                 _ => String::new(),
             };
             match cause {
@@ -271,8 +274,8 @@ fn limit_of(owner: Option<&LimitOwner>) -> String {
 fn victim(incident: &Incident) -> String {
     let process = process(&incident.victim.process);
     match (container_name(incident), &incident.unit) {
-        (Some(name), _) => format!("{process} in container {name}"),
-        (None, Some(unit)) => format!("{process} in {unit}"),
+        (Some(name), _) => format!("{process} in container {}", quote(&name)),
+        (None, Some(unit)) => format!("{process} in {}", quote(unit)),
         (None, None) => process,
     }
 }

@@ -9,6 +9,7 @@ use oomtrace_common::event::PF_EXITING;
 use serde::{Deserialize, Serialize};
 
 use crate::probe::event::{BootNs, ProcessKey};
+use crate::redact::Privacy;
 
 /// Processes remembered: those looked up last. A sender's parents are looked up again with each of its kills, also when they
 /// have ended meanwhile.
@@ -24,10 +25,21 @@ pub struct Details {
     pub cmdline_truncated: bool,
 }
 
+impl Details {
+    /// What of it may be shown.
+    #[must_use]
+    pub fn private(self, privacy: Privacy) -> Self {
+        let Some(cmdline) = self.cmdline else { return self };
+        let (cmdline, cmdline_truncated) = privacy.cmdline(cmdline, self.cmdline_truncated);
+        Self { cmdline: Some(cmdline), cmdline_truncated, ..self }
+    }
+}
+
 /// Looks processes up in `/proc` and remembers them.
 #[derive(Debug)]
 pub struct Processes {
     proc: PathBuf,
+    privacy: Privacy,
     /// Nanoseconds of one tick in `/proc/<pid>/stat`.
     tick_ns: u64,
     /// What is known, and when it was last asked for.
@@ -38,15 +50,15 @@ pub struct Processes {
 
 impl Default for Processes {
     fn default() -> Self {
-        Self::new(PathBuf::from("/proc"))
+        Self::new(PathBuf::from("/proc"), Privacy::Shown)
     }
 }
 
 impl Processes {
-    /// Looks up in the proc file system at `proc`.
+    /// Looks up in the proc file system at `proc`; of command lines, what `privacy` lets through is given.
     #[must_use]
-    pub fn new(proc: PathBuf) -> Self {
-        Self { proc, tick_ns: tick_ns(), known: HashMap::new(), asked: 0, unknown: Details::default() }
+    pub fn new(proc: PathBuf, privacy: Privacy) -> Self {
+        Self { proc, privacy, tick_ns: tick_ns(), known: HashMap::new(), asked: 0, unknown: Details::default() }
     }
 
     /// What is known of the process; looks it up the first time. Empty when it is gone, a zombie, or its pid is another's by
@@ -56,7 +68,7 @@ impl Processes {
         if !self.known.contains_key(&key) {
             let Some(details) = read(&self.proc, self.tick_ns, key) else { return &self.unknown };
             self.make_room();
-            self.known.insert(key, (details, 0));
+            self.known.insert(key, (details.private(self.privacy), 0));
         }
         match self.known.get_mut(&key) {
             Some((details, asked)) => {
@@ -220,7 +232,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_again_and_again_is_not_forgotten() {
         let dir = tempfile::tempdir().unwrap();
-        let mut processes = Processes::new(dir.path().to_owned());
+        let mut processes = Processes::new(dir.path().to_owned(), Privacy::Masked);
         let write = |pid: u32| {
             let process = dir.path().join(pid.to_string());
             fs::create_dir_all(&process).unwrap();

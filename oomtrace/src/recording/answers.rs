@@ -10,6 +10,7 @@ use crate::node::clock::WallClock;
 use crate::node::memory::{Scene, Snapshot};
 use crate::node::processes::Details;
 use crate::probe::event::{BootNs, ProcessKey};
+use crate::redact::Privacy;
 
 /// Answers remembered as written; with more, some are written again, which costs space alone.
 const WRITTEN: usize = 8192;
@@ -129,6 +130,14 @@ pub struct Answers {
 }
 
 impl Answers {
+    /// What of them may be shown.
+    pub(super) fn private(&mut self, privacy: Privacy) {
+        for details in self.processes.values_mut() {
+            *details = std::mem::take(details).private(privacy);
+        }
+        self.names = self.names.drain().map(|(incident, names)| (incident, names.private(privacy))).collect();
+    }
+
     pub(super) fn add(&mut self, answer: Answer) {
         match answer {
             Answer::Process { pid, start, details } => {

@@ -25,6 +25,7 @@ use crate::incident::model::{Lost, Ready, Record};
 use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
 use crate::probe::event::BootNs;
+use crate::redact::Privacy;
 
 pub use answers::Recording;
 pub use reader::{Contents, ParseError, ReadError, read};
@@ -89,6 +90,13 @@ pub struct Start {
     /// Sockets whose clients are recorded; empty when connections are not seen.
     #[serde(default)]
     pub sockets: Vec<Socket>,
+    /// What of command lines and labels it holds; those of an earlier oomtrace hold all.
+    #[serde(default = "all")]
+    pub privacy: Privacy,
+}
+
+const fn all() -> Privacy {
+    Privacy::Shown
 }
 
 impl Start {

@@ -8,7 +8,8 @@ use oomtrace_common::event::{OLDEST_WIRE_VERSION, WIRE_VERSION};
 
 use super::answers::Answers;
 use super::{Kind, MAGIC, MAX_FRAME, Start, Step, VERSION};
-use crate::incident::model::Lost;
+use crate::incident::model::{Lost, Record};
+use crate::redact::Privacy;
 
 /// A recording, read whole.
 #[derive(Debug)]
@@ -73,6 +74,30 @@ impl Contents {
     /// When they are not a whole recording of a version that this oomtrace knows.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         parse(bytes)
+    }
+
+    /// What of it may be shown. What was left out when it was recorded stays left out.
+    #[must_use]
+    pub fn private(mut self, privacy: Privacy) -> Self {
+        if privacy <= self.start.privacy {
+            return self;
+        }
+        for step in &mut self.steps {
+            match step {
+                Step::Event(event) => *event = privacy.event(event).into_owned(),
+                Step::Said(record) => {
+                    if let Record::Contradiction(said) = record.as_mut() {
+                        privacy.container(&mut said.container);
+                        said.fact = privacy.text(&said.fact);
+                    }
+                }
+                Step::Advance(_) | Step::Lost(_) | Step::Standing(_) | Step::Gap(_) => {}
+            }
+        }
+        self.answers.private(privacy);
+        self.start.ready.missing.extend(privacy.missing().map(str::to_owned));
+        self.start.privacy = privacy;
+        self
     }
 }
 

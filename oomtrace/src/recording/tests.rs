@@ -10,6 +10,7 @@ use super::*;
 use crate::facts::Facts as _;
 use crate::incident::model::Limited;
 use crate::probe::event::ProcessKey;
+use crate::sink::queue::Count;
 
 /// A file in memory.
 #[derive(Clone, Default)]
@@ -68,6 +69,7 @@ fn start() -> Start {
             boot_id: None,
             attached: Vec::new(),
             missing: Vec::new(),
+            sandbox: None,
         },
         signal_generate: true,
         mark_victim: true,
@@ -75,6 +77,7 @@ fn start() -> Start {
         reads_victims: true,
         since: 5,
         sockets: Vec::new(),
+        privacy: Privacy::Shown,
     }
 }
 

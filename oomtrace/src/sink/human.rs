@@ -20,9 +20,10 @@ use super::wrap::wrap;
 use crate::incident::model::{
     Attribution, Contradiction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Role, Unwritten,
 };
-use crate::incident::text::{bytes, host_available, other_large_processes, owner, process, short_id};
+use crate::incident::quote::quote;
+use crate::incident::text::{bytes, host_available, other_large_processes, owner, process};
 use crate::verdict::senders::elevation;
-use words::{about, asked, described, effect_words, killed, local_time, login, parents, place_name, user, why};
+use words::{about, asked, described, effect_words, killed, local_time, login, name, parents, place_name, user, why};
 
 mod words;
 
@@ -105,8 +106,7 @@ pub fn block(incident: &Incident, look: Look) -> String {
 /// What a runtime says against it, with a line feed at the end of each line.
 fn contradiction(said: &Contradiction, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
-    let name = said.container.name.clone().unwrap_or_else(|| short_id(&said.container.id).to_owned());
-    block.title(&said.time, "BUT", SIGNAL, &name, &about(&said.container));
+    block.title(&said.time, "BUT", SIGNAL, &name(&said.container), &about(&said.container));
     block.line("says", &said.fact);
     block.text
 }
@@ -197,7 +197,7 @@ impl Block {
                 let size = limit.limit_bytes.map_or_else(|| "unknown".to_owned(), bytes);
                 let usage = limit.usage_bytes.map(|usage| format!(": {} in use", bytes(usage))).unwrap_or_default();
                 let is_own = incident.container.as_ref().is_some_and(|c| c.cgroup == limit.path);
-                let place = if is_own { String::new() } else { format!(" {}", limit.path) };
+                let place = if is_own { String::new() } else { format!(" {}", quote(&limit.path)) };
                 format!("{size}, {}{place}{usage}", owner(limit.level))
             }
             (None, Some(OomScope::Memcg)) => "a memory cgroup's, which one could not be seen".to_owned(),
@@ -256,10 +256,9 @@ impl Block {
         match &incident.sender.container {
             Some(_) if same => who.push("in the same container".to_owned()),
             Some(container) => {
-                let name = container.name.as_deref().unwrap_or_else(|| short_id(&container.id));
-                who.push(format!("in container {name}"));
+                who.push(format!("in container {}", name(container)));
             }
-            None => who.extend(incident.sender.unit.as_ref().map(|unit| format!("in {unit}"))),
+            None => who.extend(incident.sender.unit.as_ref().map(|unit| format!("in {}", quote(unit)))),
         }
         who.join(", ")
     }

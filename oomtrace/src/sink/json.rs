@@ -89,6 +89,7 @@ mod tests {
             boot_id: None,
             attached: vec![],
             missing: vec![],
+            sandbox: None,
         };
         let mut out = Vec::new();
         Json::new(&mut out).put(&Record::Ready(ready)).unwrap();

@@ -6,6 +6,7 @@ use crate::incident::model::{
     Cause, Confidence, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, Process,
     SignalPath, Source,
 };
+use crate::incident::quote::quote;
 use crate::incident::text;
 
 /// The kernel rounds a limit down to whole pages, of 64 KiB at most.
@@ -102,7 +103,7 @@ impl Facts {
         if let Some(owner) = &oom.limit_owner {
             let usage = owner.usage_bytes.map_or_else(|| "unknown".to_owned(), text::bytes);
             let limit = owner.limit_bytes.map_or_else(|| "none".to_owned(), text::bytes);
-            self.add(Source::Cgroup, format!("{}: {usage} in use, limit {limit}", owner.path));
+            self.add(Source::Cgroup, format!("{}: {usage} in use, limit {limit}", quote(&owner.path)));
         }
     }
 

@@ -11,7 +11,8 @@ pub mod stages;
 mod surroundings;
 
 use std::future::Future;
-use std::io::{self, Write as _};
+use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use oomtrace_common::event::WIRE_VERSION;
@@ -26,12 +27,14 @@ use crate::node::clock::boot_now;
 use crate::node::heap;
 use crate::node::identity::Identity;
 use crate::node::namespaces;
+use crate::own;
 use crate::probe::counter::CounterError;
 use crate::probe::event::Event;
 use crate::probe::hook::Hook;
 use crate::probe::load::{LoadError, Probe};
 use crate::probe::ring::Ring;
 use crate::recording::{Recorder, Recording, Start};
+use crate::redact::Privacy;
 use crate::sink::notices;
 use crate::sink::outputs::{Failures, Outputs};
 use aftermath::Aftermath;
@@ -60,6 +63,12 @@ pub enum WatchError {
 pub struct Around {
     pub directory: Directory,
     pub sockets: Vec<Socket>,
+    /// What of command lines and labels leaves the node.
+    pub privacy: Privacy,
+    /// What oomtrace gives up once it watches.
+    pub sandbox: own::Mode,
+    /// Sockets of runtimes that are asked for names.
+    pub sockets_asked: Vec<PathBuf>,
 }
 
 /// So many processes, told one after the other or as one incident, took megabytes, which are given back.
@@ -90,15 +99,18 @@ pub async fn run(
     failures: &mut Failures,
     stop: impl Future<Output = Instant>,
 ) -> Result<Tally, WatchError> {
-    let Around { directory, sockets } = around;
-    let start = start(&probe, &sockets)?;
+    let Around { directory, sockets, privacy, sandbox, sockets_asked } = around;
+    let mut start = start(&probe, &sockets, privacy)?;
     let Probe { ebpf, events, counter, sockets: watched, .. } = probe;
-    let mut losses = Losses::new(counter);
     // Holds the programs for as long as this runs.
     let _ebpf = ebpf;
     let mut ring = Ring::new(events).map_err(WatchError::Ring)?;
     let mut surroundings = Surroundings::new(directory.clone(), sockets, watched);
-    let live = Live::new(start.page_size, surroundings.tracker());
+    let live = Live::new(start.page_size, surroundings.tracker(), privacy);
+    let mut search = surroundings.start();
+    // Kernel symbols, and who was connected before, are read by threads that were made with all privileges, and soon end.
+    let asked: Vec<_> = sockets_asked.iter().map(PathBuf::as_path).collect();
+    start.ready.sandbox = Some(own::confine(sandbox, &asked, || counter.read().is_ok()));
     let facts: Box<dyn Facts> = match &recorder {
         Some(recorder) => {
             recorder.start(&start);
@@ -107,11 +119,14 @@ pub async fn run(
         None => Box::new(live),
     };
     let mut stages = Stages::new(&start, facts);
+    let mut losses = Losses::new(counter);
     let mut correlator = Correlator::new(start.hooks()).watching_since(start.since);
     let mut out = Out { outputs, filter, tally: Tally::default(), recorder: recorder.clone(), told: 0, rest_at: None };
-    let mut search = surroundings.start();
     outputs.put(Record::Ready(start.ready));
     let hold = |stages: &mut Stages, surroundings: &mut Surroundings, record: &[u8]| {
+        // Nothing behind this sees what is not to be shown.
+        let record = privacy.event(record);
+        let record = record.as_ref();
         match stages.decode(record) {
             // What containers there are is recorded as answers: names are asked for but once.
             Some(Event::Cgroup(change)) => return surroundings.cgroup(&change),
@@ -127,8 +142,8 @@ pub async fn run(
             recorder.event(record);
         }
     };
-    let mut aftermath = Aftermath::new(directory.clone());
-    let mut naming = Naming::new(directory, recorder.clone());
+    let mut aftermath = Aftermath::new(directory.clone(), privacy);
+    let mut naming = Naming::new(directory, recorder.clone(), privacy);
     let mut stop = std::pin::pin!(stop);
     let answers_until = loop {
         out.flush();
@@ -193,7 +208,9 @@ pub async fn run(
     // Whoever makes events faster than they are read must not hold up the end.
     while ring.drain_some(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)? {
         if Instant::now() >= answers_until {
-            notices::say("events came faster than they could be read: those that were left when it stopped are not told of");
+            notices::say(
+                "events came faster than they could be read: those that were left when it stopped are not told of",
+            );
             break;
         }
     }
@@ -213,7 +230,7 @@ pub async fn run(
 }
 
 /// What is true for the whole run.
-fn start(probe: &Probe, sockets: &[Socket]) -> nix::Result<Start> {
+fn start(probe: &Probe, sockets: &[Socket], privacy: Privacy) -> nix::Result<Start> {
     let identity = Identity::read();
     let process_exit = probe.has(Hook::SchedProcessExit);
     let at_exit = process_exit && probe.unneeded.contains(&Hook::SignalDeliver);
@@ -226,7 +243,14 @@ fn start(probe: &Probe, sockets: &[Socket]) -> nix::Result<Start> {
             node: identity.node,
             boot_id: identity.boot_id,
             attached: probe.attached.iter().map(|hook| hook.name().to_owned()).collect(),
-            missing: probe.missing.iter().cloned().chain(namespaces::missing()).collect(),
+            missing: probe
+                .missing
+                .iter()
+                .cloned()
+                .chain(namespaces::missing())
+                .chain(privacy.missing().map(str::to_owned))
+                .collect(),
+            sandbox: None,
         },
         signal_generate: probe.has(Hook::SignalGenerate),
         mark_victim: probe.has(Hook::MarkVictim),
@@ -235,6 +259,7 @@ fn start(probe: &Probe, sockets: &[Socket]) -> nix::Result<Start> {
         reads_victims: at_exit || probe.has(Hook::SignalDeliver),
         since: boot_now()?,
         sockets: if probe.has(Hook::UnixConnect) { sockets.to_vec() } else { Vec::new() },
+        privacy,
     })
 }
 

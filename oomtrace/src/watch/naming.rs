@@ -13,6 +13,7 @@ use crate::incident::assemble::Draft;
 use crate::incident::correlate::Episode;
 use crate::incident::model::{Incident, Record};
 use crate::recording::Recorder;
+use crate::redact::Privacy;
 use crate::sink::notices;
 use crate::verdict::conclude;
 
@@ -23,6 +24,7 @@ const MAX_WAITING: usize = 16_384;
 pub struct Naming {
     directory: Directory,
     recorder: Option<Recorder>,
+    privacy: Privacy,
     waiting: VecDeque<Waiting>,
     preload: JoinHandle<()>,
 }
@@ -34,14 +36,14 @@ enum Waiting {
 
 impl Naming {
     /// Fetches what the runtimes know already, in the background.
-    pub fn new(directory: Directory, recorder: Option<Recorder>) -> Self {
+    pub fn new(directory: Directory, recorder: Option<Recorder>, privacy: Privacy) -> Self {
         let all = directory.clone();
         let preload = tokio::task::spawn_local(async move {
             if let Err(error) = all.preload().await {
                 notices::say(&format!("{error}; its containers go by their ids until it answers"));
             }
         });
-        Self { directory, recorder, waiting: VecDeque::new(), preload }
+        Self { directory, recorder, privacy, waiting: VecDeque::new(), preload }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -56,10 +58,11 @@ impl Naming {
     pub fn start(&mut self, episodes: Vec<Episode>, stages: &mut Stages, filter: &Filter) {
         for episode in episodes.into_iter().filter(|episode| filter.may_want(episode)) {
             let Draft { incident, places } = stages.draft(episode);
+            let privacy = self.privacy;
             self.waiting.push_back(if Names::are_wanted(&incident) {
                 let incident = Rc::new(incident);
                 let (asked, directory) = (Rc::clone(&incident), self.directory.clone());
-                let asking = async move { Names::ask(&asked, &places, &directory).await };
+                let asking = async move { Names::ask(&asked, &places, &directory).await.private(privacy) };
                 Waiting::Asking(tokio::task::spawn_local(asking), incident)
             } else {
                 Waiting::Named(Box::new(conclude(incident)))

@@ -12,8 +12,10 @@ use anyhow::{Context as _, bail};
 use oomtrace::container::directory::KEEP;
 use oomtrace::incident::model::{Incident, OutputName, Record};
 use oomtrace::node::cgroups;
+use oomtrace::own;
 use oomtrace::probe::hook::Hook;
 use oomtrace::probe::load::{Options, Probe};
+use oomtrace::redact::Privacy;
 use oomtrace::sink::outputs::Outputs;
 use oomtrace::sink::{Sink, notices};
 use oomtrace::watch::{self, filter::Filter};
@@ -53,7 +55,8 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
     let by_record = probe.has(Hook::OomKillProcess);
     let (records, mut seen) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel::<()>();
-    let around = options.around(KEEP);
+    // This process runs programs to be killed.
+    let around = options.around(KEEP, Privacy::default(), own::Mode::Off);
     let watching = tokio::task::spawn_local(async move {
         let (mut outputs, mut failures) = Outputs::new();
         outputs.add(OutputName::Selftest, |_| Box::new(Channel(records)))?;

@@ -3,6 +3,7 @@
 
 use super::fixture::{mark, signal, task};
 use super::*;
+use crate::probe::event::Outcome;
 use crate::probe::event::{CgroupKey, Cmdline, Deliver, Exit, MemcgLevel, Task};
 
 const BOTH: Hooks = Hooks { signal_generate: true, mark_victim: true, process_exit: false };

@@ -31,7 +31,7 @@ fn victims(episodes: &[Episode]) -> Vec<u32> {
 
 #[test]
 fn an_end_without_a_signal_is_an_episode_with_all_that_is_known() {
-    let tracer = Ancestor { key: ProcessKey { pid: 7, start: 1 }, uid: 0, comm: "strace".to_owned() };
+    let tracer = Ancestor { key: ProcessKey { pid: 7, start: 1 }, uid: 0, comm: "strace".to_owned(), namespaces: None };
     let stop = Signal { number: 15, preceding: true, at: SECOND, ..signal(5, 20) };
     let traced = Unseen { tracer: Some(tracer), ..end(20, 20_000, 10 * SECOND) };
     let got = episodes(Correlator::new(HOOKS), vec![Event::Signal(Box::new(stop)), unseen(traced.clone())]);

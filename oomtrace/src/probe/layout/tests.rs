@@ -137,6 +137,7 @@ fn each_field_is_resolved_once_and_its_loss_has_a_price() {
         let resolved = MEMBERS.iter().filter(|m| m.0 == field).count();
         assert_eq!(resolved, usize::from(!elsewhere), "{field}");
         let priced = COSTS.iter().filter(|(fields, _)| fields.contains(&field)).count();
-        assert_eq!(priced, 1, "{field}");
+        // Some are needed for two things.
+        assert!(priced >= 1, "{field}");
     }
 }

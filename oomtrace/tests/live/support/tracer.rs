@@ -12,6 +12,7 @@ use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use oomtrace::incident::model::{Incident, Ready, Record};
+use oomtrace::probe::requirements::Capability;
 use tempfile::TempDir;
 
 use super::needs;
@@ -62,6 +63,13 @@ impl Tracer {
         Self::start_as(arguments, |_| {})
     }
 
+    /// The same with these capabilities alone.
+    pub fn start_with(arguments: &[&str], capabilities: &'static [Capability]) -> Self {
+        Self::start_as(arguments, |command| {
+            with_privileges(command, capabilities);
+        })
+    }
+
     /// The same, of a process that `prepare` makes another one.
     pub fn start_as(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -71,6 +79,12 @@ impl Tracer {
             .arg(folder.path().join(RECORDING))
             .arg("--json")
             .args(arguments)
+            // A system call that the filter does not know ends it, and the scenario fails.
+            .args(
+                ["--sandbox=strict"]
+                    .iter()
+                    .filter(|_| !arguments.iter().any(|argument| argument.starts_with("--sandbox"))),
+            )
             .args(needs::without().iter().flat_map(|absent| ["--without", absent.as_str()]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -122,6 +136,16 @@ impl Tracer {
             names.into_iter().any(|name| READERS.contains(&name.trim_end()))
         };
         wait_until("oomtrace has looked around", || !is_reading());
+    }
+
+    /// What it has put out so far, as it came.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// The recording that it writes.
+    pub fn recording(&self) -> PathBuf {
+        self.folder.path().join(RECORDING)
     }
 
     pub fn pid(&self) -> u32 {
@@ -259,15 +283,21 @@ impl Drop for Tracer {
 /// The options that say which incidents are wanted.
 fn selection(arguments: &[&str]) -> Vec<String> {
     let pairs = arguments.windows(2).filter(|pair| matches!(pair[0], "--container" | "--pid" | "--cgroup" | "--cause"));
-    pairs.flatten().map(|argument| (*argument).to_owned()).collect()
+    let privacy = arguments.iter().filter(|argument| matches!(**argument, "--no-redact" | "--no-cmdline"));
+    pairs.flatten().chain(privacy).map(|argument| (*argument).to_owned()).collect()
 }
 
 /// Has `command` run with no capability at all.
 fn without_privileges(command: &mut Command) -> &mut Command {
+    with_privileges(command, &[])
+}
+
+/// Has `command` run with no capability but these.
+fn with_privileges<'a>(command: &'a mut Command, kept: &'static [Capability]) -> &'a mut Command {
     // SAFETY: prctl is async-signal-safe, and takes integers only.
     unsafe {
-        command.pre_exec(|| {
-            for capability in 0..64 {
+        command.pre_exec(move || {
+            for capability in (0..64_u64).filter(|number| kept.iter().all(|kept| *kept as u64 != *number)) {
                 // Those that this kernel does not have are refused.
                 libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
             }
