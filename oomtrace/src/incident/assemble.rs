@@ -66,6 +66,10 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     }
     set_arguments(&mut victim.process, cmdline.as_ref());
     victim.exit = ending.map(|ending| describe_exit(ending, at));
+    if unseen.is_some() {
+        // From which moment on is not known.
+        victim.exit = victim.exit.map(|exit| Exit { after_us: None, ..exit });
+    }
     // Whether it is the container's own init is settled once its runtime has said which process that is.
     let with_init = init_exit.filter(|exit| is_own_level(exit.level, &victim_place.1));
     victim.container_exit = with_init.map(|exit| describe_exit(exit.ending, at));
