@@ -31,7 +31,7 @@ pub enum Part {
     AsksAsAShim,
     /// Connects and ends; a child of it asks over that connection when it may go on.
     HandsOver,
-    /// Connects without end, as fast as it goes.
+    /// Connects some thousand times a second, for a while: so that the daemon still answers others.
     Floods,
     /// Binds the socket itself, and then floods it.
     Pretends,
@@ -162,11 +162,17 @@ fn hand_over(mut connection: UnixStream) -> ! {
 }
 
 fn flood(path: &Path) -> ! {
-    loop {
-        for _ in 0..1000 {
+    /// Some ten seconds; whoever starts it need not be able to end it.
+    const ROUNDS: usize = 500;
+    for _ in 0..ROUNDS {
+        for _ in 0..20 {
             drop(UnixStream::connect(path));
         }
         leave_sign("connected");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    loop {
+        std::thread::park();
     }
 }
 
