@@ -16,6 +16,7 @@ use super::metadata::{Metadata, PodNames};
 use super::statement::{Statement, paths_of_oci};
 use super::{is_file_name, read_bounded};
 use crate::incident::model::Limits;
+use crate::node::files;
 
 /// containerd's state folder unless told otherwise (its `state` setting).
 pub const CONTAINERD_STATE: &str = "/run/containerd";
@@ -69,7 +70,7 @@ impl Bundles {
             });
         };
         let mut metadata = read(&dir.join("config.json"), None)?;
-        metadata.init_pid = fs::read_to_string(dir.join("init.pid")).ok().and_then(|text| text.trim().parse().ok());
+        metadata.init_pid = files::read_text(&dir.join("init.pid"), 32).ok().and_then(|text| text.trim().parse().ok());
         metadata.stated = std::mem::take(&mut metadata.stated).with_init(metadata.init_pid, None);
         Ok(Found { metadata, namespace })
     }

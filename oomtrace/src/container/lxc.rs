@@ -8,6 +8,7 @@ use super::metadata::Metadata;
 use super::placement::Runtime;
 use super::statement::Statement;
 use crate::incident::model::Limits;
+use crate::node::files;
 
 /// Where containers are unless told otherwise (`lxc.lxcpath`).
 const FOLDER: &str = "/var/lib/lxc";
@@ -26,7 +27,7 @@ pub fn find(name: &str) -> Metadata {
     match fs::metadata(&path) {
         Ok(file) if file.len() <= MAX_CONFIG => {
             let paths = ["/lxc.payload.", "/lxc.payload/", "/lxc/"].map(|start| format!("{start}{name}")).into();
-            let limits = limits(&fs::read_to_string(path).unwrap_or_default());
+            let limits = limits(&files::read_text(&path, MAX_CONFIG).unwrap_or_default());
             Metadata { limits, stated: Statement { paths, init: None }, ..known }
         }
         _ => known,

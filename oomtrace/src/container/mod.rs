@@ -17,9 +17,10 @@ pub mod statement;
 pub mod storage;
 pub mod tracker;
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
+
+use crate::node::files;
 
 /// May stand in a path or in a request. An id comes from a cgroup's name, which any process with the right to make cgroups
 /// chooses.
@@ -34,9 +35,7 @@ fn is_file_name(id: &str) -> bool {
 
 /// The file's first bytes, `max` at most.
 fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(max).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    files::read(path, max)
 }
 
 /// A task that ends with whoever waits for it.

@@ -110,16 +110,16 @@ pub fn owner(level: LimitLevel) -> &'static str {
     }
 }
 
-/// A container as a person names it: its name, else the id's first twelve digits.
+/// A container as a person names it, quoted: its name, else the id's first twelve digits.
 #[must_use]
 pub fn container_name(incident: &Incident) -> Option<String> {
     let container = incident.container.as_ref()?;
     let name = container.name.as_deref().filter(|name| !name.is_empty());
     let id = || match container.confirmed {
-        true => short_id(&container.id).to_owned(),
-        false => format!("{} (unconfirmed)", short_id(&container.id)),
+        true => quote(short_id(&container.id)).into_owned(),
+        false => format!("{} (unconfirmed)", quote(short_id(&container.id))),
     };
-    Some(name.map_or_else(id, str::to_owned))
+    Some(name.map_or_else(id, |name| quote(name).into_owned()))
 }
 
 /// The first twelve digits of a container's id, as Docker shows it; a name stays whole.
@@ -274,7 +274,7 @@ fn limit_of(owner: Option<&LimitOwner>) -> String {
 fn victim(incident: &Incident) -> String {
     let process = process(&incident.victim.process);
     match (container_name(incident), &incident.unit) {
-        (Some(name), _) => format!("{process} in container {}", quote(&name)),
+        (Some(name), _) => format!("{process} in container {name}"),
         (None, Some(unit)) => format!("{process} in {}", quote(unit)),
         (None, None) => process,
     }

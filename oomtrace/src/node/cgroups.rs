@@ -3,6 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::files;
+
+/// Bytes of the list of mounts: a node with thousands of containers has some megabytes.
+const MAX_MOUNTINFO: u64 = 32 << 20;
+
 /// A mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hierarchy {
@@ -37,7 +42,7 @@ pub enum Mode {
 /// # Errors
 /// When `/proc/self/mountinfo` cannot be read.
 pub fn hierarchies() -> std::io::Result<Vec<Hierarchy>> {
-    let mut all = parse(&fs::read_to_string("/proc/self/mountinfo")?);
+    let mut all = parse(&files::read_text(Path::new("/proc/self/mountinfo"), MAX_MOUNTINFO)?);
     for hierarchy in all.iter_mut().filter(|h| h.version == Version::V2) {
         let controllers = fs::read_to_string(hierarchy.mount.join("cgroup.controllers")).unwrap_or_default();
         hierarchy.controllers = controllers.split_whitespace().map(str::to_owned).collect();

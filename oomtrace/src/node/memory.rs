@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::cgroups;
+use super::{cgroups, files};
 use crate::incident::model::{HostMemory, MemoryUser};
+
+/// Bytes of a cgroup's list of processes: a hundred thousand of them.
+const MAX_PROCS: u64 = 1 << 20;
 
 /// Processes looked at for the largest. More of them would take longer than a verdict may.
 const MAX_PROCESSES: usize = 4096;
@@ -107,7 +110,7 @@ impl MemoryFiles {
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         sizes.truncate(TOP);
         let named = sizes.into_iter().filter(|(bytes, _)| *bytes > 0).filter_map(|(resident_bytes, pid)| {
-            let comm = fs::read(self.proc.join(pid.to_string()).join("comm")).ok()?;
+            let comm = files::read(&self.proc.join(pid.to_string()).join("comm"), 64).ok()?;
             Some(MemoryUser { pid, comm: String::from_utf8_lossy(&comm).trim_end().to_owned(), resident_bytes })
         });
         named.collect()
@@ -129,7 +132,7 @@ fn walk(dir: PathBuf, pids: &mut Vec<u32>) -> bool {
         if cgroups > MAX_CGROUPS || pids.len() > MAX_PROCESSES {
             return true;
         }
-        let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+        let text = files::read_text(&dir.join("cgroup.procs"), MAX_PROCS).unwrap_or_default();
         // 0 is a process in a pid namespace that cannot be seen from here.
         pids.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()).filter(|pid| *pid != 0));
         waiting.extend(below(&dir));

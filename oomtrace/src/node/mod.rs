@@ -3,6 +3,7 @@
 pub mod cgroups;
 pub mod clock;
 pub mod endurance;
+pub mod files;
 pub mod heap;
 pub mod identity;
 pub mod memory;

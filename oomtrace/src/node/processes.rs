@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use oomtrace_common::event::PF_EXITING;
 use serde::{Deserialize, Serialize};
 
+use super::files;
 use crate::probe::event::{BootNs, ProcessKey};
 use crate::redact::Privacy;
 
@@ -16,6 +17,11 @@ use crate::redact::Privacy;
 const CAPACITY: usize = 2048;
 /// Bytes of a command line that are kept, as in the kernel side.
 const MAX_CMDLINE: usize = oomtrace_common::limits::MAX_CMDLINE;
+
+/// Bytes of `/proc/PID/stat`, which has some fifty numbers and a name of at most 64 bytes.
+const MAX_STAT: u64 = 4 << 10;
+/// Bytes of `/proc/PID/cgroup`: a path has at most 4096, and there are some twelve hierarchies.
+const MAX_CGROUP: u64 = 64 << 10;
 
 /// What `/proc` says of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,10 +99,11 @@ impl Processes {
 
 fn read(proc: &Path, tick_ns: u64, key: ProcessKey) -> Option<Details> {
     let dir = proc.join(key.pid.to_string());
-    let cmdline = fs::read(dir.join("cmdline")).ok()?;
+    // One byte more tells that there is more. A process can make it gigabytes long (prctl(2), PR_SET_MM_MAP).
+    let cmdline = files::read(&dir.join("cmdline"), MAX_CMDLINE as u64 + 1).ok()?;
     let exe = fs::read_link(dir.join("exe")).ok();
     // Last, so that a pid that changed hands meanwhile is noticed.
-    if !same_process(&fs::read_to_string(dir.join("stat")).ok()?, tick_ns, key.start) {
+    if !same_process(&files::read_text(&dir.join("stat"), MAX_STAT).ok()?, tick_ns, key.start) {
         return None;
     }
     let cmdline_truncated = cmdline.len() > MAX_CMDLINE;
@@ -131,9 +138,9 @@ pub struct Outline {
 pub fn outline(pid: u32) -> Option<Outline> {
     use std::os::unix::fs::MetadataExt as _;
     let dir = Path::new("/proc").join(pid.to_string());
-    let stat = fs::read_to_string(dir.join("stat")).ok()?;
+    let stat = files::read_text(&dir.join("stat"), MAX_STAT).ok()?;
     let comm = stat.split_once('(')?.1.rsplit_once(')')?.0.to_owned();
-    let cgroups = fs::read_to_string(dir.join("cgroup")).ok()?;
+    let cgroups = files::read_text(&dir.join("cgroup"), MAX_CGROUP).ok()?;
     let paths = cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).map(str::to_owned);
     Some(Outline {
         comm,
@@ -147,7 +154,7 @@ pub fn outline(pid: u32) -> Option<Outline> {
 /// thread has ended the other threads count.
 #[must_use]
 pub fn is_alive(key: ProcessKey) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", key.pid)).unwrap_or_default();
+    let stat = files::read_text(Path::new(&format!("/proc/{}/stat", key.pid)), MAX_STAT).unwrap_or_default();
     same_process(&stat, tick_ns(), key.start) && !has_ended(&stat)
 }
 

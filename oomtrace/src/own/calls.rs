@@ -46,6 +46,10 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_fstatfs,
     libc::SYS_openat2,
     libc::SYS_readlinkat,
+    // what systemd-oomd has noted on a cgroup
+    libc::SYS_getxattr,
+    libc::SYS_lgetxattr,
+    libc::SYS_fgetxattr,
     libc::SYS_getdents64,
     libc::SYS_faccessat,
     libc::SYS_faccessat2,

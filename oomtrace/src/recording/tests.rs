@@ -52,8 +52,7 @@ impl Memory {
         let recorder = Recorder::to(file.clone(), Arc::default(), |_| {}).unwrap();
         record(&recorder);
         assert!(recorder.close(Instant::now() + Duration::from_secs(20)).is_zero());
-        let bytes = file.0.lock().unwrap().clone();
-        bytes
+        file.0.lock().unwrap().clone()
     }
 }
 

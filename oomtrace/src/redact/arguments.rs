@@ -151,7 +151,7 @@ impl Reader {
                 continue;
             }
             let is = |option: &&str| option.as_bytes() == argument;
-            if program.separate.iter().any(|option| is(&option)) {
+            if program.separate.iter().any(&is) {
                 self.next = Some(Next::Value(Class::Secret));
             }
             let rest = |option: &str| argument.strip_prefix(option.as_bytes()).filter(|rest| !rest.is_empty());
@@ -162,7 +162,7 @@ impl Reader {
             }
             for (option, byte) in program.paired.iter().filter(|(option, _)| !option.is_empty()) {
                 let is_long = option.starts_with("--") || option.len() > 2;
-                if is(&option) || (!is_long && is_cluster(argument, option)) {
+                if is(option) || (!is_long && is_cluster(argument, option)) {
                     self.next = Some(Next::Behind(*byte));
                 } else if let Some(value) = rest(option) {
                     let starts_value = !is_long || value.starts_with(b"=");

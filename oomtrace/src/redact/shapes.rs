@@ -227,7 +227,7 @@ fn without_scheme(text: &[u8], sign: usize, spans: &mut Spans) {
     let before = text.get(..sign).unwrap_or_default();
     let is_end =
         |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'"' | b'\'' | b'=' | b',' | b';' | b'@');
-    let start = before.iter().rposition(|byte| is_end(byte)).map_or(0, |end| end + 1);
+    let start = before.iter().rposition(is_end).map_or(0, |end| end + 1);
     let colon = before.get(start..).and_then(|user| user.iter().position(|byte| *byte == b':'));
     if let Some(colon) = colon {
         spans.add(start + colon + 1, sign);

@@ -50,6 +50,12 @@ impl<T: Send + 'static> Outlet<T> {
         self.queue.push(item, bytes, rank, count)
     }
 
+    /// More than half of the queue is taken.
+    #[must_use]
+    pub fn is_half_full(&self) -> bool {
+        self.queue.is_half_full()
+    }
+
     /// Has what is in the queue written until then, and no longer; gives what never was, dropped entries included.
     #[must_use]
     pub fn close(&self, until: Instant) -> Count {

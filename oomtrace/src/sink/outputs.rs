@@ -126,6 +126,12 @@ impl Outputs {
         }
     }
 
+    /// One of them is behind: more than half of its queue is taken.
+    #[must_use]
+    pub fn are_behind(&self) -> bool {
+        self.outputs.iter().any(|output| output.outlet.is_half_full())
+    }
+
     /// Has everything written until then, and no longer; gives what never was, but for outputs whose readers have left.
     #[must_use]
     pub fn close(&self, until: Instant) -> Vec<(OutputName, Count)> {

@@ -172,6 +172,13 @@ impl<T> Queue<T> {
         }
     }
 
+    /// More than half of its room is taken.
+    #[must_use]
+    pub fn is_half_full(&self) -> bool {
+        let state = self.lock();
+        state.entries.len() > self.limits.entries / 2 || state.bytes > self.limits.bytes / 2
+    }
+
     /// The thread that writes has ended: what it had in hand, and what is left, is lost.
     pub fn end(&self) {
         let mut state = self.lock();

@@ -76,6 +76,11 @@ const LARGE: usize = 256;
 /// How long after: a storm needs its memory again and again.
 const REST: Duration = Duration::from_secs(1);
 
+/// An output that is behind is waited for no longer than this at a time, while the ring buffer takes what comes.
+const BEHIND: Duration = Duration::from_secs(1);
+/// How often it is looked whether it has caught up.
+const BEHIND_LOOK: Duration = Duration::from_millis(2);
+
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -121,7 +126,15 @@ pub async fn run(
     let mut stages = Stages::new(&start, facts);
     let mut losses = Losses::new(counter);
     let mut correlator = Correlator::new(start.hooks()).watching_since(start.since);
-    let mut out = Out { outputs, filter, tally: Tally::default(), recorder: recorder.clone(), told: 0, rest_at: None };
+    let mut out = Out {
+        outputs,
+        filter,
+        tally: Tally::default(),
+        recorder: recorder.clone(),
+        told: 0,
+        rest_at: None,
+        behind_since: None,
+    };
     outputs.put(Record::Ready(start.ready));
     let hold = |stages: &mut Stages, surroundings: &mut Surroundings, record: &[u8]| {
         // Nothing behind this sees what is not to be shown.
@@ -151,6 +164,8 @@ pub async fn run(
             Some(at) => Some(Duration::from_nanos(at.saturating_sub(boot_now()?))),
             None => None,
         };
+        // A storm waits in the ring buffer for an output that is slow, but not for long: it may have stopped.
+        let waits = out.waits_for_outputs();
         tokio::select! {
             biased;
             until = &mut stop => break until,
@@ -166,7 +181,7 @@ pub async fn run(
                     stages.standing(&standing);
                 }
             },
-            read = ring.read(|record| hold(&mut stages, &mut surroundings, record)), if naming.has_room() => {
+            read = ring.read(|record| hold(&mut stages, &mut surroundings, record)), if naming.has_room() && !waits => {
                 read.map_err(WatchError::Ring)?;
                 let lost = losses.look(Instant::now())?;
                 if out.lost(lost) {
@@ -178,8 +193,9 @@ pub async fn run(
                     stages.clients_missed();
                 }
             }
+            () = sleep(Some(BEHIND_LOOK)), if waits => {}
             said = aftermath.next(), if !aftermath.is_idle() => out.said(said),
-            () = sleep(deadline), if deadline.is_some() => {
+            () = sleep(deadline), if deadline.is_some() && !waits => {
                 // The clock decides only about what was in the ring by then.
                 let now = boot_now()?;
                 ring.drain(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)?;
@@ -287,9 +303,20 @@ struct Out<'a> {
     told: usize,
     /// When memory is given back.
     rest_at: Option<Instant>,
+    /// Since when an output has been behind.
+    behind_since: Option<Instant>,
 }
 
 impl Out<'_> {
+    /// An output is behind, and has not been for long.
+    fn waits_for_outputs(&mut self) -> bool {
+        if !self.outputs.are_behind() {
+            self.behind_since = None;
+            return false;
+        }
+        self.behind_since.get_or_insert_with(Instant::now).elapsed() < BEHIND
+    }
+
     /// Puts one record out, when it is wanted, and has what comes of it followed.
     fn put(&mut self, record: Option<Record>, aftermath: &mut Aftermath) {
         let Some(record) = record.filter(|record| self.filter.wants(record)) else { return };

@@ -144,8 +144,8 @@ fn shorten_ids(text: &str) -> String {
 
 /// The container's or unit's name, else the victim's.
 pub fn place_name(incident: &Incident) -> String {
-    let place = container_name(incident).or_else(|| incident.unit.clone());
-    quote(&place.unwrap_or_else(|| incident.victim.process.comm.clone())).into_owned()
+    let unit = || quote(incident.unit.as_deref().unwrap_or(&incident.victim.process.comm)).into_owned();
+    container_name(incident).unwrap_or_else(unit)
 }
 
 /// `docker 6c266caa8d7c · nginx:1.27 · compose shop/web`

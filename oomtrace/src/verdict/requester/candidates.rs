@@ -56,8 +56,9 @@ pub fn by_connection(incident: &Incident, container: Option<&Container>, request
         let is_kubelet = of_pod && is_kubelet(client);
         (
             Reverse(*near),
-            Reverse(says_so),
+            // Whoever asks waits for the answer, whatever one that has ended said of itself.
             Reverse(*waits),
+            Reverse(says_so),
             Reverse(is_kubelet),
             contact.map_or(u64::MAX, |c| c.before_ms),
         )

@@ -217,7 +217,9 @@ fn cgroup_of_5000() {
     expected.sort_unstable();
     assert_eq!(reported, expected);
     drop(shell);
-    assert!(!tracer.end().records.iter().any(|record| matches!(record, Record::Lost(_))));
+    // Other scenarios' floods may be limited meanwhile.
+    let is_loss = |record: &Record| matches!(record, Record::Lost(lost) if lost.events > 0);
+    assert!(!tracer.end().records.iter().any(is_loss));
 }
 
 fn pid_namespace() {

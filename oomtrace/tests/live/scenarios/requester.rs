@@ -226,7 +226,9 @@ fn compose() {
     let mut client = Owned::spawn(&mut compose(&["down"]));
     let incident = tracer.incident(init);
     truth::is(&incident, Cause::RuntimeStopTimeout, Confidence::Likely);
-    assert_asked(&incident, client.pid(), Confidence::Likely);
+    // The one that started the project may have ended so shortly before that it may have asked as well.
+    assert_eq!(requester(&incident).process.pid, client.pid(), "{}", facts(&incident));
+    assert!(requester(&incident).confidence != Confidence::Certain);
     let labels = incident.container.unwrap().labels.unwrap();
     assert_eq!(labels["com.docker.compose.service"], "web");
     client.wait();

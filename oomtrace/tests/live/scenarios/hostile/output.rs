@@ -286,8 +286,8 @@ fn full_recording() {
     wait_until("it is ready", || !records(&out).is_empty());
     assert_eq!(fs::metadata(&recording).unwrap().permissions().mode() & 0o777, 0o600);
     disk.fill();
-    let mut killer = Role::Killer.start(None);
-    assert!(killer.wait().success());
+    let fill = || assert!(Role::Killer.start(None).wait().success());
+    fill();
     wait_said(&stderr, "cannot write to the recording");
     let is_counted = |records: &[Record]| {
         records.iter().any(|record| match record {
@@ -297,7 +297,10 @@ fn full_recording() {
             _ => false,
         })
     };
-    wait_said(&stderr, "the recording takes too little");
+    wait_until("more than waits for the disk is dropped", || {
+        fill();
+        fs::read_to_string(&stderr).unwrap().contains("the recording takes too little")
+    });
     // Its last ones are put out, though not recorded.
     run(Command::new("mount").args(["-o", "remount,size=256m"]).arg(disk.0.path()));
     disk.free();

@@ -133,9 +133,12 @@ fn second() {
     asker.go();
     let incident = tracer.incident(init);
     truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
-    assert_eq!(requester(&incident).process.pid, asker.process.pid(), "{}", facts(&incident));
+    // A process is recorded once a second: which of the two came last is not known, so neither is more than possible.
     assert_eq!(requester(&incident).confidence, Confidence::Possible);
-    assert!(facts(&incident).contains(&format!("[{}]", other.process.pid())), "{}", facts(&incident));
+    let all = format!("{} [{}]", facts(&incident), requester(&incident).process.pid);
+    for pid in [asker.process.pid(), other.process.pid()] {
+        assert!(all.contains(&format!("[{pid}]")), "{pid} is not among those who may have asked: {all}");
+    }
     assert!(asker.process.wait().success());
 }
 
