@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::{Deserializer as _, SeqAccess, Visitor};
 
 use super::metadata::Metadata;
 use super::{bundle, is_file_name, read_bounded};
@@ -34,6 +35,7 @@ pub fn find(home: Option<&Path>, user: Option<u32>, id: &str) -> Option<Metadata
 
 #[derive(Deserialize)]
 struct Entry {
+    #[serde(default)]
     id: String,
     #[serde(default)]
     names: Vec<String>,
@@ -49,9 +51,30 @@ struct Details {
     name: Option<String>,
 }
 
+/// Takes the entry of this id out of a list, and holds one at a time: a user's file may be a list of millions.
+struct Only<'a>(&'a str);
+
+impl<'de> Visitor<'de> for Only<'_> {
+    type Value = Option<Entry>;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a list of containers")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(entry) = list.next_element::<Entry>()? {
+            if found.is_none() && entry.id == self.0 {
+                found = Some(entry);
+            }
+        }
+        Ok(found)
+    }
+}
+
 fn parse(bytes: &[u8], id: &str) -> Option<Metadata> {
-    let entries: Vec<Entry> = serde_json::from_slice(bytes).ok()?;
-    let entry = entries.into_iter().find(|entry| entry.id == id)?;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let entry = reader.deserialize_seq(Only(id)).ok()??;
     let details: Details = serde_json::from_str(&entry.metadata).unwrap_or_default();
     let name = details.name.or_else(|| entry.names.into_iter().next());
     Some(Metadata { name, image: details.image_name.filter(|i| !i.is_empty()), ..Metadata::default() }.bounded())
@@ -74,5 +97,7 @@ mod tests {
         assert_eq!(parse(file, "cc").unwrap().name.as_deref(), Some("plain"));
         assert_eq!(parse(file, "dd"), None);
         assert_eq!(parse(b"{", "bb"), None);
+        let empty = format!("[{}{{\"id\":\"bb\"}}]", "{},".repeat(10_000));
+        assert!(parse(empty.as_bytes(), "bb").is_some());
     }
 }

@@ -172,7 +172,7 @@ pub async fn run(
             error = failures.next() => return Err(error.into()),
             incident = naming.next(), if !naming.is_idle() => out.put(incident, &mut aftermath),
             found = search.next() => match found {
-                Found::Containers(walked) => surroundings.walked(walked),
+                Found::Containers(walked) => surroundings.walked(walked, &mut search),
                 Found::Standing(standing) => {
                     let standing = surroundings.follow(standing);
                     if let Some(recorder) = &recorder {

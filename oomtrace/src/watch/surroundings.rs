@@ -38,6 +38,8 @@ pub struct Surroundings {
 #[derive(Default)]
 pub struct Search {
     walking: Option<oneshot::Receiver<Vec<Walked>>>,
+    /// Another walk is wanted once this one is done: events were lost meanwhile.
+    again: bool,
     looking: Option<oneshot::Receiver<Vec<Standing>>>,
 }
 
@@ -91,13 +93,18 @@ impl Surroundings {
     pub fn start(&self) -> Search {
         let sockets = self.sockets.clone();
         let users = self.users.clone();
-        let mut search = Search { looking: thread("connections", move || standing(&sockets, &users)), walking: None };
+        let mut search =
+            Search { looking: thread("connections", move || standing(&sockets, &users)), walking: None, again: false };
         self.walk(&mut search);
         search
     }
 
-    /// Walks all cgroups: at the start, and when events were lost.
+    /// Walks all cgroups: at the start, and when events were lost. One walk at a time, however often that is.
     pub fn walk(&self, search: &mut Search) {
+        if search.walking.is_some() {
+            search.again = true;
+            return;
+        }
         let states = self.directory.sources().states.clone();
         self.tracker.borrow_mut().begin_walk();
         search.walking = thread("cgroups", move || {
@@ -106,10 +113,13 @@ impl Surroundings {
         });
     }
 
-    /// Takes which containers a walk found.
-    pub fn walked(&self, walked: Vec<Walked>) {
+    /// Takes which containers a walk found, and walks again where that is wanted.
+    pub fn walked(&self, walked: Vec<Walked>, search: &mut Search) {
         let changes = self.tracker.borrow_mut().end_walk(walked);
         self.tell(changes);
+        if std::mem::take(&mut search.again) {
+            self.walk(search);
+        }
     }
 
     /// Takes who was connected before; gives those that still live, whose ends are told from now on.

@@ -7,8 +7,8 @@ use super::{Found, Request};
 use crate::container::placement::{Runtime, user_of};
 use crate::incident::model::{Asker, Confidence, Contact, Container, Evidence, Incident, Requester, Source};
 use crate::incident::text;
-use crate::verdict::judge::class_in;
-use crate::verdict::senders::{Class, file_name, is_daemon};
+use crate::verdict::judge::stop_requests;
+use crate::verdict::senders::{file_name, is_daemon};
 
 /// A client that came this long before the request, in milliseconds, may have come to ask for it.
 const NEAR_MS: u64 = 2000;
@@ -41,8 +41,7 @@ struct Candidate<'a> {
 
 pub fn by_connection(incident: &Incident, container: Option<&Container>, request: Request) -> Option<Found> {
     // The first stop signal is when it was asked for.
-    let stops = incident.preceding.iter().filter(|p| class_in(incident, &p.sender) == Some(Class::Runtime));
-    let stopped = stops.map(|stop| stop.before_ms).max();
+    let stopped = stop_requests(incident).next().map(|stop| stop.before_ms);
     let asked = Asked { before_ms: stopped.unwrap_or_default(), was_stopped: stopped.is_some() };
     let reaching = incident.asking.clients.iter().filter(|client| reaches(client, container) && !is_runtimes(client));
     let all = reaching.filter_map(|client| candidate(client, asks_for(&client.process, container, request), asked));
