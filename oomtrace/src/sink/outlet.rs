@@ -50,10 +50,10 @@ impl<T: Send + 'static> Outlet<T> {
         self.queue.push(item, bytes, rank, count)
     }
 
-    /// More than half of the queue is taken.
+    /// See [`Queue::behind`].
     #[must_use]
-    pub fn is_half_full(&self) -> bool {
-        self.queue.is_half_full()
+    pub fn behind(&self) -> Option<u64> {
+        self.queue.behind()
     }
 
     /// Has what is in the queue written until then, and no longer; gives what never was, dropped entries included.

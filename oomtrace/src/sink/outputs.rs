@@ -126,10 +126,10 @@ impl Outputs {
         }
     }
 
-    /// One of them is behind: more than half of its queue is taken.
+    /// Where one of them is behind, with more than half of its queue taken: how many records those have taken so far.
     #[must_use]
-    pub fn are_behind(&self) -> bool {
-        self.outputs.iter().any(|output| output.outlet.is_half_full())
+    pub fn behind(&self) -> Option<u64> {
+        self.outputs.iter().filter_map(|output| output.outlet.behind()).reduce(u64::saturating_add)
     }
 
     /// Has everything written until then, and no longer; gives what never was, but for outputs whose readers have left.

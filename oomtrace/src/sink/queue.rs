@@ -89,6 +89,8 @@ struct State<T> {
     closed: bool,
     /// The thread that writes has ended.
     ended: bool,
+    /// Entries that were handed to it.
+    taken: u64,
     /// Dropped, or left over when the thread ended.
     lost: Count,
 }
@@ -124,6 +126,7 @@ impl<T> Queue<T> {
             in_hand: None,
             closed: false,
             ended: false,
+            taken: 0,
             lost: Count::default(),
         };
         Self { state: Mutex::new(state), filled: Condvar::new(), drained: Condvar::new(), limits }
@@ -162,6 +165,7 @@ impl<T> Queue<T> {
         loop {
             if let Some((entry, weight)) = state.entries.pop_front() {
                 state.in_hand = Some(weight);
+                state.taken += 1;
                 return Some(entry);
             }
             self.drained.notify_all();
@@ -172,11 +176,12 @@ impl<T> Queue<T> {
         }
     }
 
-    /// More than half of its room is taken.
+    /// Where more than half of its room is taken: how many entries were handed to the writer so far.
     #[must_use]
-    pub fn is_half_full(&self) -> bool {
+    pub fn behind(&self) -> Option<u64> {
         let state = self.lock();
-        state.entries.len() > self.limits.entries / 2 || state.bytes > self.limits.bytes / 2
+        let is_half_full = state.entries.len() > self.limits.entries / 2 || state.bytes > self.limits.bytes / 2;
+        is_half_full.then_some(state.taken)
     }
 
     /// The thread that writes has ended: what it had in hand, and what is left, is lost.

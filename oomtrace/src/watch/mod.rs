@@ -76,8 +76,10 @@ const LARGE: usize = 256;
 /// How long after: a storm needs its memory again and again.
 const REST: Duration = Duration::from_secs(1);
 
-/// An output that is behind is waited for no longer than this at a time, while the ring buffer takes what comes.
+/// An output that is behind is waited for, while the ring buffer takes what comes, as long as it takes so many records in this time: one
+/// that has stopped, or nearly, must not hold up the others.
 const BEHIND: Duration = Duration::from_secs(1);
+const BEHIND_TAKES: u64 = 500;
 /// How often it is looked whether it has caught up.
 const BEHIND_LOOK: Duration = Duration::from_millis(2);
 
@@ -133,7 +135,7 @@ pub async fn run(
         recorder: recorder.clone(),
         told: 0,
         rest_at: None,
-        behind_since: None,
+        behind: None,
     };
     outputs.put(Record::Ready(start.ready));
     let hold = |stages: &mut Stages, surroundings: &mut Surroundings, record: &[u8]| {
@@ -303,18 +305,26 @@ struct Out<'a> {
     told: usize,
     /// When memory is given back.
     rest_at: Option<Instant>,
-    /// Since when an output has been behind.
-    behind_since: Option<Instant>,
+    /// Since when an output has been behind, and how many records it had taken then.
+    behind: Option<(Instant, u64)>,
 }
 
 impl Out<'_> {
-    /// An output is behind, and has not been for long.
+    /// An output is behind, and will catch up.
     fn waits_for_outputs(&mut self) -> bool {
-        if !self.outputs.are_behind() {
-            self.behind_since = None;
+        let Some(taken) = self.outputs.behind() else {
+            self.behind = None;
             return false;
+        };
+        let (since, before) = *self.behind.get_or_insert_with(|| (Instant::now(), taken));
+        if since.elapsed() < BEHIND {
+            return true;
         }
-        self.behind_since.get_or_insert_with(Instant::now).elapsed() < BEHIND
+        let catches_up = taken.saturating_sub(before) >= BEHIND_TAKES;
+        if catches_up {
+            self.behind = Some((Instant::now(), taken));
+        }
+        catches_up
     }
 
     /// Puts one record out, when it is wanted, and has what comes of it followed.
