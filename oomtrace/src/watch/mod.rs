@@ -172,7 +172,7 @@ pub async fn run(
             biased;
             until = &mut stop => break until,
             error = failures.next() => return Err(error.into()),
-            incident = naming.next(), if !naming.is_idle() => out.put(incident, &mut aftermath),
+            incident = naming.next(), if !naming.is_idle() && !waits => out.put(incident, &mut aftermath),
             found = search.next() => match found {
                 Found::Containers(walked) => surroundings.walked(walked, &mut search),
                 Found::Standing(standing) => {
@@ -236,6 +236,9 @@ pub async fn run(
     let rest = correlator.finish();
     naming.start(rest, &mut stages, &out.filter);
     while !naming.is_idle() {
+        while out.waits_for_outputs() && Instant::now() < answers_until {
+            tokio::time::sleep(BEHIND_LOOK).await;
+        }
         match tokio::time::timeout_at(answers_until.into(), naming.next()).await {
             Ok(incident) => out.put(incident, &mut aftermath),
             Err(_) => naming.rest().into_iter().for_each(|incident| out.put(Some(incident), &mut aftermath)),
