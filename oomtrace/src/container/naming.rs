@@ -82,16 +82,16 @@ impl Names {
         Self { container: named.container, sender: named.sender.container, requester, said, refuted, missing }
     }
 
-    /// No runtime was waited for, because oomtrace was stopped.
+    /// No runtime was waited for; `why` says what is missing for it.
     #[must_use]
-    pub fn unasked(incident: &Incident) -> Self {
+    pub fn unasked(incident: &Incident, why: &str) -> Self {
         Self {
             container: incident.container.clone(),
             sender: incident.sender.container.clone(),
             requester: None,
             said: Vec::new(),
             refuted: Vec::new(),
-            missing: vec!["what its runtime knows (oomtrace was stopped before it had answered)".to_owned()],
+            missing: vec![why.to_owned()],
         }
     }
 

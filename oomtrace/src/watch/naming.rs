@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
@@ -16,6 +17,12 @@ use crate::recording::Recorder;
 use crate::redact::Privacy;
 use crate::sink::notices;
 use crate::verdict::conclude;
+
+/// All that is asked about one incident takes no longer: it is reported within seconds of its kill, whatever a runtime does.
+const NAMED_WITHIN: Duration = Duration::from_millis(2500);
+const TOO_LATE: &str = "what its runtime knows (it had not answered in time)";
+/// Of those that are still asked for at the end.
+const STOPPED: &str = "what its runtime knows (oomtrace was stopped before it had answered)";
 
 /// Incidents waiting for a runtime's answer; with more of them reading pauses, and the ring buffer holds what comes.
 const MAX_WAITING: usize = 16_384;
@@ -62,7 +69,10 @@ impl Naming {
             self.waiting.push_back(if Names::are_wanted(&incident) {
                 let incident = Rc::new(incident);
                 let (asked, directory) = (Rc::clone(&incident), self.directory.clone());
-                let asking = async move { Names::ask(&asked, &places, &directory).await.private(privacy) };
+                let asking = async move {
+                    let named = tokio::time::timeout(NAMED_WITHIN, Names::ask(&asked, &places, &directory)).await;
+                    named.unwrap_or_else(|_| Names::unasked(&asked, TOO_LATE)).private(privacy)
+                };
                 Waiting::Asking(tokio::task::spawn_local(asking), incident)
             } else {
                 Waiting::Named(Box::new(conclude(incident)))
@@ -97,7 +107,7 @@ impl Naming {
             Waiting::Named(record) => *record,
             Waiting::Asking(task, incident) => {
                 task.abort();
-                let names = Names::unasked(&incident);
+                let names = Names::unasked(&incident, STOPPED);
                 self.named(incident, names)
             }
         }
