@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::libc;
-use nix::unistd::{ForkResult, fork, getppid};
+use nix::unistd::{ForkResult, fork, getpid, getppid};
 
 use super::docker::socket;
 use super::process::{Owned, wait_until};
@@ -144,13 +144,13 @@ pub fn play() {
 }
 
 fn hand_over(mut connection: UnixStream) -> ! {
+    let parent = getpid();
     // SAFETY: this process has one thread.
     match unsafe { fork() }.unwrap() {
         ForkResult::Parent { .. } => std::process::exit(0),
         ForkResult::Child => {
             // SAFETY: it takes integers only. Nobody else ends it.
             unsafe { libc::alarm(120) };
-            let parent = getppid();
             while getppid() == parent {
                 std::thread::sleep(Duration::from_millis(1));
             }
