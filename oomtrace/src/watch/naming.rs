@@ -19,7 +19,7 @@ use crate::sink::notices;
 use crate::verdict::conclude;
 
 /// All that is asked about one incident takes no longer: it is reported within seconds of its kill, whatever a runtime does.
-const NAMED_WITHIN: Duration = Duration::from_millis(2500);
+const NAMED_WITHIN: Duration = Duration::from_secs(4);
 const TOO_LATE: &str = "what its runtime knows (it had not answered in time)";
 /// Of those that are still asked for at the end.
 const STOPPED: &str = "what its runtime knows (oomtrace was stopped before it had answered)";

@@ -115,9 +115,9 @@ fn containerd() {
     assert_stream(&ended.records, &[(&first, None), (&second, None)]);
 }
 
-/// No event was lost, each kill is told once, and every incident of the containers has their names.
+/// No kill was lost, each kill is told once, and every incident of the containers has their names.
 fn assert_stream(records: &[Record], names: &[(&str, Option<&str>)]) {
-    assert!(!records.iter().any(|record| matches!(record, Record::Lost(lost) if lost.events > 0)));
+    assert!(!records.iter().any(|record| matches!(record, Record::Lost(lost) if lost.kills > 0)));
     let mut killed: Vec<(u32, &Option<String>)> =
         incidents(records).map(|i| (i.victim.process.pid, &i.victim.process.started)).collect();
     let all = killed.len();

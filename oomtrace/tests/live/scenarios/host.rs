@@ -218,7 +218,7 @@ fn cgroup_of_5000() {
     assert_eq!(reported, expected);
     drop(shell);
     // Other scenarios' floods may be limited meanwhile.
-    let is_loss = |record: &Record| matches!(record, Record::Lost(lost) if lost.events > 0);
+    let is_loss = |record: &Record| matches!(record, Record::Lost(lost) if lost.kills > 0);
     assert!(!tracer.end().records.iter().any(is_loss));
 }
 

@@ -35,7 +35,7 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 fn lost(records: &[Record]) -> u64 {
-    records.iter().map(|record| if let Record::Lost(lost) = record { lost.events } else { 0 }).sum()
+    records.iter().map(|record| if let Record::Lost(lost) = record { lost.kills } else { 0 }).sum()
 }
 
 /// Every victim of the storm has its incident, nothing is lost, and the tracer keeps nothing of it.
