@@ -170,8 +170,8 @@ impl Recorder {
         }
         let Chunk { bytes, count } = std::mem::take(pending);
         let len = bytes.len();
-        let rank = if count.kills > 0 { Rank::First } else { Rank::Other };
-        match self.0.outlet.push(bytes, len, rank, count) {
+        // Of one rank: events without the answers that belong to them would be judged wrongly.
+        match self.0.outlet.push(bytes, len, Rank::First, count) {
             Pushed::Taken => return,
             Pushed::DroppedFirst => {
                 notices::say(

@@ -73,6 +73,8 @@ pub struct Around {
 
 /// So many processes, told one after the other or as one incident, took megabytes, which are given back.
 const LARGE: usize = 256;
+/// For how long events that are there already are read at the end, at least.
+const DRAIN: Duration = Duration::from_millis(150);
 /// How long after: a storm needs its memory again and again.
 const REST: Duration = Duration::from_secs(1);
 
@@ -223,9 +225,10 @@ pub async fn run(
             }
         }
     };
-    // Whoever makes events faster than they are read must not hold up the end.
+    // Whoever makes events faster than they are read must not hold up the end; a machine that is slow to get here has some time, too.
+    let drain_until = answers_until.max(Instant::now() + DRAIN);
     while ring.drain_some(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)? {
-        if Instant::now() >= answers_until {
+        if Instant::now() >= drain_until {
             notices::say(
                 "events came faster than they could be read: those that were left when it stopped are not told of",
             );
