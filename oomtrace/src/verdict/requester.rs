@@ -88,13 +88,20 @@ enum Request {
 /// container's init, but of the runtime.
 #[must_use]
 pub fn is_by_exec(incident: &Incident, container: Option<&Container>) -> bool {
-    let (Some(sender), Some(container)) = (&incident.sender.process, container) else { return false };
-    let is_inside = incident.sender.container.as_ref().is_some_and(|its| its.is_same(container));
+    brought_in(incident, container).is_some()
+}
+
+/// The sender, or that ancestor of it, by which it came into its container.
+fn brought_in<'a>(incident: &'a Incident, container: Option<&Container>) -> Option<&'a Process> {
+    let (sender, container) = (incident.sender.process.as_ref()?, container?);
+    if !incident.sender.container.as_ref()?.is_same(container) {
+        return None;
+    }
     let chain: Vec<&Process> = std::iter::once(sender).chain(&incident.sender.ancestors).collect();
-    let runtime = chain.iter().position(|process| is_parent(incident, process));
-    let first = runtime.and_then(|at| chain.get(at.checked_sub(1)?));
-    let init = container.init_pid.or(Some(incident.victim.process.pid).filter(|_| incident.victim.container_init));
-    is_inside && first.zip(init).is_some_and(|(first, init)| first.pid != init)
+    let runtime = chain.iter().position(|process| is_parent(incident, process))?;
+    let first = chain.get(runtime.checked_sub(1)?)?;
+    let init = container.init_pid.or(Some(incident.victim.process.pid).filter(|_| incident.victim.container_init))?;
+    (first.pid != init).then_some(*first)
 }
 
 /// The parent of a container's first processes. Where its executable is gone with it, its name counts if it is the host's root who

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 
 use super::asks::{Asks, asks_for};
-use super::{Found, Request};
+use super::{Found, Request, brought_in};
 use crate::container::placement::{Runtime, user_of};
-use crate::incident::model::{Asker, Confidence, Contact, Container, Evidence, Incident, Requester, Source};
+use crate::incident::model::{Asker, Confidence, Contact, Container, Evidence, Incident, Process, Requester, Source};
 use crate::incident::text;
 use crate::verdict::judge::stop_requests;
 use crate::verdict::senders::{file_name, is_daemon};
@@ -22,9 +22,32 @@ const OTHERS: usize = 5;
 /// When the runtime was asked, in milliseconds before the kill.
 #[derive(Clone, Copy)]
 struct Asked {
-    /// The first stop signal, or the kill itself.
+    /// What came of it first: `what`.
     before_ms: u64,
+    what: &'static str,
     was_stopped: bool,
+}
+
+impl Asked {
+    fn of(incident: &Incident, container: Option<&Container>, request: Request) -> Self {
+        // The first stop signal is when it was asked for.
+        let stopped = stop_requests(incident).next().map(|stop| stop.before_ms);
+        let brought_in = brought_in(incident, container).and_then(|first| started_before_ms(incident, first));
+        match (request, stopped, brought_in) {
+            (Request::End, Some(before_ms), _) => Self { before_ms, what: "the stop signal", was_stopped: true },
+            (Request::Exec, _, Some(before_ms)) => {
+                Self { before_ms, what: "the command was started in the container", was_stopped: false }
+            }
+            _ => Self { before_ms: 0, what: "the kill", was_stopped: false },
+        }
+    }
+}
+
+/// How long before the kill the process was started, in milliseconds.
+fn started_before_ms(incident: &Incident, process: &Process) -> Option<u64> {
+    let kill: jiff::Timestamp = incident.time.parse().ok()?;
+    let started: jiff::Timestamp = process.started.as_deref()?.parse().ok()?;
+    u64::try_from(kill.duration_since(started).as_millis()).ok()
 }
 
 /// A client that may have asked.
@@ -40,9 +63,7 @@ struct Candidate<'a> {
 }
 
 pub fn by_connection(incident: &Incident, container: Option<&Container>, request: Request) -> Option<Found> {
-    // The first stop signal is when it was asked for.
-    let stopped = stop_requests(incident).next().map(|stop| stop.before_ms);
-    let asked = Asked { before_ms: stopped.unwrap_or_default(), was_stopped: stopped.is_some() };
+    let asked = Asked::of(incident, container, request);
     let reaching = incident.asking.clients.iter().filter(|client| reaches(client, container) && !is_runtimes(client));
     let all = reaching.filter_map(|client| candidate(client, asks_for(&client.process, container, request), asked));
     // What asks for something else by its own word only is not named, but may have asked all the same.
@@ -75,7 +96,13 @@ pub fn by_connection(incident: &Incident, container: Option<&Container>, request
         let named: Vec<String> = others.iter().take(OTHERS).map(|other| text::process(&other.client.process)).collect();
         let more = others.len().saturating_sub(OTHERS);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let fact = format!("connected as well, so any of them may have asked: {}{more}", named.join(", "));
+        let so = if is_likely {
+            // Else it would not be likely.
+            "connected as well, but long before, or for something else by their own command lines"
+        } else {
+            "connected as well, so any of them may have asked"
+        };
+        let fact = format!("{so}: {}{more}", named.join(", "));
         evidence.push(Evidence { fact, source: Source::Kernel });
     }
     let client = first.client;
@@ -110,7 +137,7 @@ fn is_alone(first: &Candidate<'_>, others: &[&Candidate<'_>], of_pod: bool) -> b
 
 /// The client was there when it was asked for; else none.
 fn candidate(client: &Asker, asks: Asks, asked: Asked) -> Option<Candidate<'_>> {
-    let Asked { before_ms, was_stopped } = asked;
+    let Asked { before_ms, was_stopped, .. } = asked;
     // Of many contacts the earlier ones are not remembered: it may have come at any time.
     let unknown = client.more && client.contacts.last().is_some_and(|oldest| oldest.before_ms < before_ms);
     let by_then = client.contacts.iter().find(|contact| contact.before_ms >= before_ms).copied();
@@ -145,8 +172,7 @@ fn came(candidate: &Candidate<'_>, asked: Asked) -> Evidence {
     let (when, source) = match contact {
         Some(Contact { before_ms, wrote }) => {
             let (what, before) = match before_ms.checked_sub(asked.before_ms) {
-                Some(before) if asked.was_stopped => ("the stop signal", before),
-                Some(before) => ("the kill", before),
+                Some(before) => (asked.what, before),
                 // After the stop signal.
                 None => ("the kill", *before_ms),
             };

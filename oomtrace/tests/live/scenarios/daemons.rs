@@ -8,13 +8,13 @@ use xtask::dockerd::Dockerd;
 use crate::Scenario;
 use crate::support::containerd::Containerd;
 use crate::support::docker::{IMAGE, docker_at, make_image};
-use crate::support::needs::Need::{self, Busybox, Containerd as ContainerdNeeded, Docker, SteadyCpus, Tracing};
+use crate::support::needs::Need::{self, Alone, Busybox, Containerd as ContainerdNeeded, Docker, SteadyCpus, Tracing};
 use crate::support::process::{Owned, run};
 use crate::support::tracer::{Tracer, command, incidents};
 use crate::support::truth;
 
-const DOCKER_NEEDS: &[Need] = &[Tracing, Busybox, Docker, SteadyCpus];
-const CONTAINERD_NEEDS: &[Need] = &[Tracing, Busybox, ContainerdNeeded, SteadyCpus];
+const DOCKER_NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, SteadyCpus];
+const CONTAINERD_NEEDS: &[Need] = &[Alone, Tracing, Busybox, ContainerdNeeded, SteadyCpus];
 
 /// Kills in a container, one after the other, without end.
 const LOAD: &str = "while :; do sleep 1000 & kill -9 $!; wait; sleep 0.02; done";

@@ -9,8 +9,10 @@ use oomtrace::probe::load::{Options, Probe};
 
 use super::docker;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
+    /// No other scenario at the same time: it floods the machine, or another one's kills and clients would be in its way.
+    Alone,
     /// Root, a kernel that loads the programs, and pids that are the kernel's.
     Tracing,
     /// A memory controller on a hierarchy where cgroups can be made.
@@ -69,6 +71,8 @@ impl Need {
     /// Why it is not there; none when it is.
     pub fn unmet(self) -> Option<String> {
         match self {
+            // It waits for it.
+            Self::Alone => None,
             Self::Tracing => {
                 static WHY: OnceLock<Option<String>> = OnceLock::new();
                 WHY.get_or_init(why_not_tracing).clone()
@@ -152,7 +156,7 @@ fn mixed() -> Option<String> {
 
 /// Why a program is not there.
 fn program(name: &str, package: &str) -> Option<String> {
-    let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/run/bin"];
+    let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
     let is_there = folders.iter().any(|folder| Path::new(folder).join(name).exists());
     (!is_there).then(|| format!("no {name} ({package})"))
 }

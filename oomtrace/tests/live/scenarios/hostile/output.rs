@@ -16,20 +16,24 @@ use oomtrace::incident::model::{Effect, Incident, OutputName, Record};
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::helper::Role;
-use crate::support::needs::Need::{MemoryCgroup, SteadyCpus, Tracing};
+use crate::support::needs::Need::{Alone, MemoryCgroup, SteadyCpus, Tracing};
 use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::{Tracer, command, incidents};
 
 pub const ALL: &[Scenario] = &[
-    Scenario { name: "hostile::output::a_disk_that_is_full_for_a_moment", needs: &[Tracing], run: full_for_a_moment },
+    Scenario {
+        name: "hostile::output::a_disk_that_is_full_for_a_moment",
+        needs: &[Alone, Tracing],
+        run: full_for_a_moment,
+    },
     Scenario { name: "hostile::output::standard_error_that_is_full", needs: &[Tracing], run: full_stderr },
-    Scenario { name: "hostile::output::a_reader_that_stalls", needs: &[Tracing], run: stalled_reader },
+    Scenario { name: "hostile::output::a_reader_that_stalls", needs: &[Alone, Tracing], run: stalled_reader },
     Scenario { name: "hostile::output::a_terminal_that_is_stopped", needs: &[Tracing], run: stopped_terminal },
     Scenario { name: "hostile::output::descriptors_that_are_closed", needs: &[Tracing], run: closed_descriptors },
     Scenario { name: "hostile::output::a_runtime_that_hangs", needs: &[Tracing, MemoryCgroup], run: hanging_runtime },
     Scenario {
         name: "hostile::output::a_recording_whose_disk_is_full",
-        needs: &[Tracing, SteadyCpus],
+        needs: &[Alone, Tracing, SteadyCpus],
         run: full_recording,
     },
     Scenario { name: "hostile::output::what_a_signal_did", needs: &[Tracing], run: effects },
@@ -124,7 +128,7 @@ fn wait_said(stderr: &Path, what: &str) {
 fn full_for_a_moment() {
     let folder = tempfile::tempdir().unwrap();
     let stderr = folder.path().join("stderr");
-    let disk = Disk::new("64k");
+    let disk = Disk::new("1m");
     let file = disk.path("kills");
     let out = File::options().create(true).append(true).open(&file).unwrap();
     let mut oomtrace = Watching::start(command().arg("--json").stdout(out).stderr(File::create(&stderr).unwrap()));

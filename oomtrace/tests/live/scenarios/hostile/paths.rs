@@ -10,7 +10,7 @@ use oomtrace::incident::model::{Attribution, Cause, Confidence, Incident, Record
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, docker};
-use crate::support::needs::Need::{Busybox, Docker, MemoryCgroup, RealTime, Tracing};
+use crate::support::needs::Need::{Alone, Busybox, Docker, MemoryCgroup, RealTime, Tracing};
 use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::{Tracer, incidents};
 use crate::support::truth;
@@ -19,13 +19,13 @@ use crate::support::victim::{Call, Part, queue};
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "hostile::paths::a_timer_over_somebody_elses_system_call",
-        needs: &[Tracing],
+        needs: &[Alone, Tracing],
         run: timer_over_a_call,
     },
-    Scenario { name: "hostile::paths::a_timer_of_every_clock", needs: &[Tracing], run: every_clock },
+    Scenario { name: "hostile::paths::a_timer_of_every_clock", needs: &[Alone, Tracing], run: every_clock },
     Scenario {
         name: "hostile::paths::a_timer_while_the_oom_killer_is_at_work",
-        needs: &[Tracing, MemoryCgroup],
+        needs: &[Alone, Tracing, MemoryCgroup],
         run: timer_over_the_oom_killer,
     },
     Scenario { name: "hostile::paths::a_message_queues_notification", needs: &[Tracing], run: message_queue },
@@ -33,7 +33,11 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "hostile::paths::a_childs_exit_signal", needs: &[Tracing], run: exit_signal },
     Scenario { name: "hostile::paths::rlimit_rttime", needs: &[Tracing, RealTime], run: rttime },
     Scenario { name: "hostile::paths::a_forged_siginfo", needs: &[Tracing], run: forged },
-    Scenario { name: "hostile::paths::without_names_of_kernel_functions", needs: &[Tracing], run: without_names },
+    Scenario {
+        name: "hostile::paths::without_names_of_kernel_functions",
+        needs: &[Alone, Tracing],
+        run: without_names,
+    },
     Scenario {
         name: "hostile::paths::a_signal_that_is_no_stop_signal",
         needs: &[Tracing, Busybox, Docker],

@@ -7,16 +7,16 @@ use std::process::{Command, Stdio};
 use oomtrace::incident::model::{Cause, Confidence, Incident, Requester};
 
 use crate::Scenario;
-use crate::scenarios::requester::{alone, nameless_request};
+use crate::scenarios::requester::nameless_request;
 use crate::support::client::{Client, Part};
 use crate::support::docker::{Container, docker, socket};
-use crate::support::needs::Need::{self, Busybox, Connections, Curl, Docker, Tracing};
+use crate::support::needs::Need::{self, Alone, Busybox, Connections, Curl, Docker, Tracing};
 use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::Tracer;
 use crate::support::truth;
 
-const NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections];
-const CURL_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Connections, Curl];
+const NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, Connections];
+const CURL_NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, Connections, Curl];
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "hostile::requests::a_container_binds_the_runtimes_path", needs: NEEDS, run: pretender },
@@ -64,7 +64,6 @@ fn container(part: Part, options: &[&str]) -> Container {
 
 /// The flood is on its own socket, which is nothing to Docker: nobody else is less sure for it.
 fn pretend(options: &[&str]) {
-    let _alone = alone();
     let mut tracer = Tracer::start(&[]);
     let victim = Container::run(&[], "exec sleep 1000");
     let init = victim.init();
@@ -88,7 +87,6 @@ fn pretender_with_pids() {
 
 /// A CI runner gone mad.
 fn flood() {
-    let _alone = alone();
     let mut tracer = Tracer::start(&[]);
     let victim = Container::run(&[], "exec sleep 1000");
     let init = victim.init();
@@ -104,7 +102,6 @@ fn flood() {
 
 /// It waits with the container's name on its command line, as an `up` in somebody's terminal, while another one asks.
 fn idle() {
-    let _alone = alone();
     let mut tracer = Tracer::start(&[]);
     let victim = Container::run(&[], "exec sleep 1000");
     let init = victim.init();
@@ -124,7 +121,6 @@ fn idle() {
 
 /// Its first connection is older than somebody else's, and it asks over a second one.
 fn second() {
-    let _alone = alone();
     let mut tracer = Tracer::start(&[]);
     let victim = Container::run(&[], "exec sleep 1000");
     let init = victim.init();
@@ -144,7 +140,6 @@ fn second() {
 
 /// By its name it would be a part of the runtime.
 fn shim() {
-    let _alone = alone();
     let mut tracer = Tracer::start(&[]);
     let victim = Container::run(&[], "exec sleep 1000");
     let init = victim.init();
@@ -159,7 +154,6 @@ fn shim() {
 
 /// By its executable's name it would be, but a user runs it who may use Docker's socket.
 fn shim_program() {
-    let _alone = alone();
     let mut tracer = Tracer::start(&[]);
     let victim = Container::run(&[], "exec sleep 1000");
     let init = victim.init();
@@ -181,7 +175,6 @@ fn shim_program() {
 
 /// It stopped the container, which was started again, and is gone, whatever came to the socket since.
 fn done() {
-    let _alone = alone();
     let mut tracer = Tracer::start(&[]);
     let victim = Container::run(&[], "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done");
     victim.init();
@@ -203,7 +196,6 @@ fn done() {
 
 /// Who connected is gone; its child asks. Who has a connection from before is none the more suspect.
 fn handed_over() {
-    let _alone = alone();
     let container = Container::run(&[], "exec sleep 1000");
     let init = container.init();
     let bystander = Client::start(Part::Holds, &["agent"], "");

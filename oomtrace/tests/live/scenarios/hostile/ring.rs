@@ -10,23 +10,27 @@ use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::flood;
 use crate::support::helper::{Role, STORM};
-use crate::support::needs::Need::{CgroupKill, Connections, CpuCgroup, SteadyCpus, Tracing};
+use crate::support::needs::Need::{Alone, CgroupKill, Connections, CpuCgroup, SteadyCpus, Tracing};
 use crate::support::process::{Owned, wait_until};
 use crate::support::tracer::{Ended, Tracer, incidents};
 
 pub const ALL: &[Scenario] = &[
-    Scenario { name: "hostile::ring::ignored_stop_signals", needs: &[Tracing, CpuCgroup], run: stops },
-    Scenario { name: "hostile::ring::connections", needs: &[Tracing, Connections, CpuCgroup], run: connections },
-    Scenario { name: "hostile::ring::kills_of_a_zombie", needs: &[Tracing, CpuCgroup], run: zombie },
+    Scenario { name: "hostile::ring::ignored_stop_signals", needs: &[Alone, Tracing, CpuCgroup], run: stops },
+    Scenario { name: "hostile::ring::connections", needs: &[Alone, Tracing, Connections, CpuCgroup], run: connections },
+    Scenario { name: "hostile::ring::kills_of_a_zombie", needs: &[Alone, Tracing, CpuCgroup], run: zombie },
     Scenario {
         name: "hostile::ring::a_container_that_kills_its_own_without_end",
-        needs: &[Tracing, CgroupKill],
+        needs: &[Alone, Tracing, CgroupKill],
         run: fair,
     },
-    Scenario { name: "hostile::ring::a_storm_of_kills_beside_floods", needs: &[Tracing, SteadyCpus], run: storm },
+    Scenario {
+        name: "hostile::ring::a_storm_of_kills_beside_floods",
+        needs: &[Alone, Tracing, SteadyCpus],
+        run: storm,
+    },
     Scenario {
         name: "hostile::ring::a_cgroup_killed_beside_floods",
-        needs: &[Tracing, SteadyCpus, CgroupKill],
+        needs: &[Alone, Tracing, SteadyCpus, CgroupKill],
         run: cgroup_kill,
     },
     Scenario { name: "hostile::ring::a_tracer_ends_a_process_without_a_signal", needs: &[Tracing], run: injected },
