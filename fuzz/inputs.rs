@@ -9,6 +9,7 @@ use oomtrace::incident::model::Record;
 use oomtrace::node::{mounts, processes, users};
 use oomtrace::probe::decode::decode;
 use oomtrace::recording::{Contents, replay};
+use oomtrace::redact::Privacy;
 use oomtrace::sink::Sink;
 use oomtrace::watch::filter::Filter;
 
@@ -25,6 +26,23 @@ impl Sink for Nowhere {
 /// An event's bytes, as the ring buffer could hold them.
 pub fn event(data: &[u8]) {
     _ = decode(data, 4096);
+}
+
+/// A command line, an argument a line, and an event's bytes: what is masked is no longer an argument, and still an event.
+pub fn redact(data: &[u8]) {
+    let arguments: Vec<String> =
+        data.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    let count = arguments.len();
+    for cut in [false, true] {
+        let (masked, _) = Privacy::Masked.cmdline(arguments.clone(), cut);
+        assert_eq!(masked.len(), count);
+        let (program, _) = Privacy::WithoutArguments.cmdline(arguments.clone(), cut);
+        assert!(program.len() <= 1);
+    }
+    for privacy in [Privacy::Masked, Privacy::WithoutArguments] {
+        let event = privacy.event(data);
+        assert_eq!(decode(data, 4096).is_ok(), decode(&event, 4096).is_ok());
+    }
 }
 
 /// A recording's bytes. What can be read is judged.
@@ -53,13 +71,13 @@ pub fn reader(data: &[u8]) {
     let Some((which, data)) = data.split_first() else { return };
     let text = || files::text(data.to_vec());
     match which % 14 {
-        0 => _ = bundle::parse(data),
+        0 => _ = bundle::parse(data, Some(1000)),
         1 => _ = oci_state::parse_runc(data),
-        2 => _ = oci_state::parse_crun(data),
+        2 => _ = oci_state::parse_crun(data, None),
         3 => _ = storage::parse(data, "0"),
         4 => _ = lxc::limits(&text()),
         5 => _ = listed::parse(data),
-        6 => _ = docker::parse(data),
+        6 => _ = docker::parse("0", data),
         7 => _ = events::parse(data),
         8 => _ = containerd::parse(data),
         9 => _ = files::lines_of(data, u64::MAX, |line| _ = mounts::parse(line)),

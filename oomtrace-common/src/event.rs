@@ -28,6 +28,8 @@ pub const KIND_CGROUP: u16 = 6;
 pub const KIND_CONNECT: u16 = 7;
 /// A process that had connected to one ended ([`DisconnectEvent`]).
 pub const KIND_DISCONNECT: u16 = 8;
+/// A process ended by a SIGKILL that was not seen ([`UnseenEvent`]).
+pub const KIND_UNSEEN: u16 = 9;
 
 /// Something did not fit and was cut: a path, the command line, the ancestors.
 pub const FLAG_TRUNCATED: u32 = 1;
@@ -153,6 +155,22 @@ pub struct Ancestor {
     pub comm: [u8; COMM_LEN],
 }
 
+/// The namespaces that say what the path of a process's executable, and the number of its user, are worth.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Namespaces {
+    /// Thread group id of the process, in the initial pid namespace.
+    pub tgid: u32,
+    /// Inode number of its mount namespace; 0 = none any more: it is exiting.
+    pub mount: u32,
+    /// Inode number of its user namespace.
+    pub user: u32,
+    /// `user_namespace.level`: 0 = the initial one.
+    pub user_level: u32,
+    /// `user_namespace.owner`, a uid of the initial user namespace: who made it.
+    pub user_owner: u32,
+}
+
 /// Sizes of the sections in a [`SignalEvent`]'s tail, in their order; each section starts where the last one ended.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -179,8 +197,9 @@ pub struct SignalTail {
     pub sender_tty: u16,
     /// An [`Origin`]; empty to version 6.
     pub origin: u16,
-    /// Zero.
-    pub reserved: u16,
+    /// [`Namespaces`] of the victim, of the sender, and of the sender's ancestors, nearest first; bytes. 0 to version 6, and on
+    /// kernels whose layout is not known.
+    pub namespaces: u16,
 }
 
 /// What tells apart the ways in which a signal can have been made, besides the stack.
@@ -310,6 +329,44 @@ pub struct ExitEvent {
     pub reserved: u16,
 }
 
+/// There was a SIGKILL for it, and no room for its event.
+pub const UNSEEN_LOST: u32 = 1;
+/// Another process traced it, which can end it without a signal (ptrace(2)).
+pub const UNSEEN_TRACED: u32 = 1 << 1;
+/// It was in seccomp's strict mode, or dead by seccomp (`SECCOMP_MODE_STRICT`, `SECCOMP_MODE_DEAD`).
+pub const UNSEEN_SECCOMP: u32 = 1 << 2;
+
+/// Sizes of the sections in an [`UnseenEvent`]'s tail, in their order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnseenTail {
+    /// Its path on the default hierarchy, as in [`SignalTail`].
+    pub cgroup: u16,
+    /// On the memory hierarchy; empty when that is the default one.
+    pub memory_cgroup: u16,
+    /// Its executable; empty, as the next, on kernels where its memory is gone by then (to 6.15).
+    pub exe: u16,
+    /// Its arguments, each NUL-terminated.
+    pub cmdline: u16,
+}
+
+/// The last thread of a process is ending by SIGKILL, and no SIGKILL for it is recorded. In place of an [`ExitEvent`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnseenEvent {
+    pub header: Header,
+    /// The process, seen through its last thread.
+    pub task: TaskInfo,
+    /// Its tracer, with [`UNSEEN_TRACED`]; else zeroes.
+    pub tracer: Ancestor,
+    /// As in [`ExitEvent`].
+    pub status: u32,
+    /// `UNSEEN_` bits.
+    pub facts: u32,
+    /// The tail's sections.
+    pub tail: UnseenTail,
+}
+
 /// A thread takes its process's SIGKILL (`signal:signal_deliver`), its memory still its own; the first of its threads
 /// that does. Its tail is the process's arguments.
 #[repr(C)]
@@ -397,19 +454,44 @@ pub struct ConnectTail {
     pub cmdline: u16,
     /// Its controlling terminal, NUL-terminated.
     pub tty: u16,
+    /// The [`Listener`]; bytes. 0 to version 6, and on kernels whose layout is not known.
+    pub listener: u16,
     /// Zero.
-    pub reserved: [u16; 2],
+    pub reserved: u16,
 }
 
-/// A process connects to a Unix socket that is watched. One that connects again and again is told once a second.
+/// Who listens on a socket, as the kernel noted it when they began to (`init_peercred`, net/unix/af_unix.c, 5.4 to 7.3): in a mount
+/// namespace of one's own, a socket may be bound to any path.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listener {
+    /// Thread group id in the initial pid namespace.
+    pub tgid: u32,
+    /// `cred.uid` in the initial user namespace.
+    pub uid: u32,
+    /// Depth of the pid namespace that it was in; 0 = the initial one.
+    pub pid_level: u32,
+    /// `user_namespace.level`; 0 = the initial one.
+    pub user_level: u32,
+    /// Inode number of the mount namespace that the socket was bound in; 0 = not known.
+    pub mount: u32,
+}
+
+/// The process's end will not be recorded: too many are followed.
+pub const CONNECT_UNFOLLOWED: u32 = 1;
+/// The process wrote over a connection that it had: its own from before, or one that another process made.
+pub const CONNECT_WROTE: u32 = 1 << 1;
+
+/// A process connects to a Unix socket that is watched, or writes over a connection to one after a long silence. One that connects
+/// again and again is recorded some fifty times a second.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConnectEvent {
     pub header: Header,
     /// Which socket: the number that user space gave it.
     pub socket: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// `CONNECT_` bits; zero to version 6.
+    pub facts: u32,
     /// `current`, who connects.
     pub task: TaskInfo,
     /// The tail's sections.
@@ -432,6 +514,16 @@ pub struct DisconnectEvent {
 /// A socket's path as a key: NUL-padded `sockaddr_un.sun_path` (include/uapi/linux/un.h).
 pub type SocketPath = [u8; 108];
 
+/// A socket that is watched.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// The number that user space knows it by.
+    pub number: u32,
+    /// The user who must listen on it, a uid of the initial user namespace; root may as well.
+    pub owner: u32,
+}
+
 /// `enum oom_constraint` (include/linux/oom.h, 5.4 to 7.3).
 pub const CONSTRAINT_NONE: u32 = 0;
 /// The allocation may use certain nodes only (cpuset).
@@ -447,15 +539,19 @@ const _: () = {
     assert!(size_of::<CgroupKey>() == 16);
     assert!(size_of::<TaskInfo>() == 12 * 4 + 2 * 8 + 2 * 16 + COMM_LEN);
     assert!(size_of::<Ancestor>() == 16 + COMM_LEN);
+    assert!(size_of::<Namespaces>() == 20);
     assert!(size_of::<SignalTail>() == 24);
     assert!(size_of::<Origin>() == 8 + 4 * 8);
     assert!(size_of::<SignalEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 24);
     assert!(size_of::<MemcgLevel>() == 64);
     assert!(size_of::<ExitEvent>() == 16 + size_of::<TaskInfo>() + 8);
+    assert!(size_of::<UnseenTail>() == 8);
+    assert!(size_of::<UnseenEvent>() == 16 + size_of::<TaskInfo>() + size_of::<Ancestor>() + 8 + 8);
     assert!(size_of::<OomEvent>() == 16 + 8 + 3 * 8 + 16 + size_of::<MemcgLevel>());
     assert!(size_of::<DeliverEvent>() == 16 + 8 + 8);
     assert!(size_of::<CgroupEvent>() == 16 + 16 + 8);
     assert!(size_of::<ConnectTail>() == 16);
+    assert!(size_of::<Listener>() == 20);
     assert!(size_of::<ConnectEvent>() == 16 + 8 + size_of::<TaskInfo>() + 16);
     assert!(size_of::<DisconnectEvent>() == 16 + 8 + 8);
     assert!(size_of::<MarkVictimEvent>() == 16 + 2 * size_of::<TaskInfo>() + 6 * 8 + 8 + 8);

@@ -58,12 +58,29 @@ layout! {
     task_cgroups,
     task_thread_pid,
     task_exit_code,
+    /// None of a task that has given its namespaces up (kernel/exit.c, `exit_task_namespaces`)
+    task_nsproxy,
+    task_ptrace,
+    /// The tracer, while there is one
+    task_parent,
+    /// `seccomp.mode`; with CONFIG_SECCOMP only
+    task_seccomp_mode,
     /// With CONFIG_AUDIT only
     task_loginuid,
     /// With CONFIG_AUDIT only
     task_sessionid,
     /// `cred`
     cred_uid,
+    cred_user_ns,
+    /// `user_namespace`
+    user_ns_level,
+    user_ns_owner,
+    /// `user_namespace.ns.inum`
+    user_ns_inum,
+    /// `nsproxy`
+    nsproxy_mnt_ns,
+    /// `mnt_namespace.ns.inum`
+    mnt_ns_inum,
     /// `struct pid`
     pid_level,
     pid_numbers,
@@ -72,6 +89,8 @@ layout! {
     upid_nr,
     /// `signal_struct`
     signal_flags,
+    /// `shared_pending.signal`
+    signal_shared_pending,
     signal_group_exit_code,
     /// `signal.live.counter`: threads that have not ended
     signal_live,
@@ -114,6 +133,8 @@ layout! {
     mount_mnt,
     mount_mnt_parent,
     mount_mnt_mountpoint,
+    /// `mnt_ns`: none of a mount that was detached since
+    mount_mnt_ns,
     /// `css_set.subsys[memory_cgrp_id]`
     css_set_memory,
     css_set_dfl_cgrp,
@@ -157,7 +178,14 @@ layout! {
     /// `sock.__sk_common`
     sock_family,
     sock_state,
+    /// Who listens, or who connected
+    sock_peer_pid,
+    sock_peer_cred,
     unix_sock_addr,
+    /// `path.mnt`: where the socket was bound
+    unix_sock_mnt,
+    /// `peer`: the other end of a connection
+    unix_sock_peer,
     /// `unix_address.name[0].sun_path`
     unix_address_path,
 }

@@ -28,11 +28,36 @@ pub const TTY_NAME_LEN: usize = 64;
 /// Memory cgroups that are recorded, from the victim's own up to the root.
 pub const MAX_MEMCG_LEVELS: usize = 16;
 
-/// Bytes of the variable part of an event.
+/// Bytes of the variable part of an event, from which on no further section is begun but the last one of a signal: whoever makes
+/// long names must not push out which namespaces the processes are in.
 pub const MAX_TAIL: usize = 12 * 1024;
 
 /// Sockets whose clients are recorded.
 pub const MAX_SOCKETS: u32 = 256;
+
+/// Processes that are remembered from their SIGKILL to their end.
+pub const MAX_DYING: u32 = 16_384;
+
+/// Processes, and cgroups, whose events are counted to limit them.
+pub const MAX_RATES: u32 = 4096;
+
+/// Cgroups whose share of a ring that is nearly full is remembered.
+pub const MAX_SHARES: u32 = 4096;
+
+/// The unit in which events are limited, as a power of two of nanoseconds: some 1.07 s.
+pub const RATE_WINDOW_SHIFT: u32 = 30;
+
+/// Signals besides SIGKILL that are recorded in that time, of one sender.
+pub const MAX_SIGNALS_OF_PROCESS: u32 = 256;
+
+/// The same of all the senders in one container.
+pub const MAX_SIGNALS_OF_CGROUP: u32 = 512;
+
+/// Connections of one container.
+pub const MAX_CONNECTIONS_OF_CGROUP: u32 = 256;
+
+/// Changes of cgroups below one container or user.
+pub const MAX_CGROUP_CHANGES: u32 = 2048;
 
 /// Processes whose connections are remembered in the kernel.
 pub const MAX_CLIENTS: u32 = 4096;

@@ -39,6 +39,6 @@ pub struct Settings {
     pub exit_has_memory: u32,
     /// `cgroup_root.hierarchy_id` of the hierarchy that has the memory controller; 0 on v2.
     pub memory_hierarchy: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Bytes that the ring buffer holds.
+    pub ring_bytes: u32,
 }

@@ -2,12 +2,18 @@
 //! Argument: the cgroup (include/trace/events/cgroup.h, 4.13 to 7.3). `mkdir` fires before any process can be in it.
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
-use oomtrace_common::event::{CGROUP_MADE, CGROUP_RELEASED, CGROUP_REMOVED, CGROUP_RENAMED, CgroupEvent, KIND_CGROUP};
+use oomtrace_common::{
+    counts::CGROUPS,
+    event::{CGROUP_MADE, CGROUP_RELEASED, CGROUP_REMOVED, CGROUP_RENAMED, CgroupEvent, KIND_CGROUP},
+};
 
 use crate::{
+    count,
     globals::{CGROUP_SCRATCH, settings},
     kernel::{Probed, cgroup},
-    record::{Record, count_lost},
+    limit,
+    record::Record,
+    room,
 };
 
 #[raw_tracepoint(tracepoint = "cgroup_mkdir")]
@@ -42,7 +48,10 @@ fn capture(cgroup: u64, what: u32) {
     if key.hierarchy != 0 && key.hierarchy != memory {
         return;
     }
-    let Some(scratch) = CGROUP_SCRATCH.get_ptr_mut(0) else { return count_lost() };
+    if !limit::allows_cgroup(cgroup) {
+        return count::limited(CGROUPS);
+    }
+    let Some(scratch) = CGROUP_SCRATCH.get_ptr_mut(0) else { return count::lost(CGROUPS) };
     let record = Record::<CgroupEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
     event.cgroup = key;
@@ -52,5 +61,5 @@ fn capture(cgroup: u64, what: u32) {
     }
     event.path = record.section();
     event.reserved = 0;
-    record.send(KIND_CGROUP);
+    record.send(KIND_CGROUP, CGROUPS, room::is_free(room::OTHERS));
 }

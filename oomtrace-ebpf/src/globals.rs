@@ -5,13 +5,14 @@ use aya_ebpf::{
     maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use oomtrace_common::{
-    event::SocketPath,
+    counts::Counts,
+    event::{SocketPath, Watched},
     layout::Layout,
-    limits::{MAX_CLIENTS, MAX_SOCKETS},
+    limits::{MAX_CLIENTS, MAX_DYING, MAX_RATES, MAX_SHARES, MAX_SOCKETS},
     settings::Settings,
 };
 
-use crate::record::Scratch;
+use crate::{limit::Rate, record::Scratch, room::Share};
 
 /// Kernel structure offsets, set by user space before load.
 #[unsafe(no_mangle)]
@@ -26,16 +27,43 @@ static SETTINGS: Settings = Settings {
     mark_victim_has_task: 0,
     exit_has_memory: 0,
     memory_hierarchy: 0,
-    reserved: 0,
+    ring_bytes: 0,
 };
 
-/// Events on their way to user space; its size is set by user space.
+/// Events on their way to user space, in the order in which they happened; its size is set by user space. How much of it each kind
+/// may fill is in `room`.
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
-/// Events that did not fit into [`EVENTS`], per CPU.
+/// What was not recorded.
 #[map]
-pub static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+pub static COUNTS: PerCpuArray<Counts> = PerCpuArray::with_max_entries(1, 0);
+
+/// What processes have had recorded besides kills: see `limit`.
+#[map]
+pub static PROCESS_RATES: LruHashMap<u64, Rate> = LruHashMap::with_max_entries(MAX_RATES, 0);
+
+/// What cgroups have. Apart from the processes' map: those are made at will, and would push a cgroup's number out.
+#[map]
+pub static CGROUP_RATES: LruHashMap<u64, Rate> = LruHashMap::with_max_entries(MAX_RATES, 0);
+
+/// What cgroups have taken of the ring's last quarter: see `room`.
+#[map]
+pub static SHARES: LruHashMap<u64, Share> = LruHashMap::with_max_entries(MAX_SHARES, 0);
+
+/// Processes that a SIGKILL is ending, from the signal to their end.
+#[map]
+pub static DYING: LruHashMap<u32, Dying> = LruHashMap::with_max_entries(MAX_DYING, 0);
+
+/// A process that a SIGKILL is ending.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Dying {
+    /// Start of its leader on `CLOCK_BOOTTIME`, in nanoseconds.
+    pub start: u64,
+    /// 1 = the signal's event is recorded; 0 = there was no room for it.
+    pub recorded: u64,
+}
 
 /// Where `signal_generate` puts an event together: events are larger than a BPF stack. One a program and CPU is enough:
 /// the hook runs with interrupts off (siglock).
@@ -68,13 +96,14 @@ pub static CGROUP_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(
 #[map]
 pub static CONNECT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Paths of the sockets whose clients are recorded, and the number that user space knows each by.
+/// Sockets whose clients are recorded, by the paths that they are bound to.
 #[map]
-pub static SOCKETS: HashMap<SocketPath, u32> = HashMap::with_max_entries(MAX_SOCKETS, 0);
+pub static SOCKETS: HashMap<SocketPath, Watched> = HashMap::with_max_entries(MAX_SOCKETS, 0);
 
-/// Processes that connected to one of [`SOCKETS`].
+/// Processes that connected to one of [`SOCKETS`], until they end, or user space has forgotten them: it keeps each container to its
+/// share. No new one may push out another, whose end would not be recorded then.
 #[map]
-pub static CLIENTS: LruHashMap<u32, Client> = LruHashMap::with_max_entries(MAX_CLIENTS, 0);
+pub static CLIENTS: HashMap<u32, Client> = HashMap::with_max_entries(MAX_CLIENTS, 0);
 
 /// A process that connected.
 #[repr(C)]
@@ -83,7 +112,7 @@ pub struct Client {
     /// Start of its leader on `CLOCK_BOOTTIME`, in nanoseconds: pids are used again. 0 = not known, of one that user space
     /// found.
     pub start: u64,
-    /// When its last connection was told, likewise.
+    /// When it was last recorded, likewise.
     pub told: u64,
 }
 

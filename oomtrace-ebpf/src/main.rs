@@ -7,11 +7,14 @@
 #![no_main]
 
 mod cgroup_change;
+mod count;
 mod globals;
 mod kernel;
+mod limit;
 mod mark_victim;
 mod oom_kill_process;
 mod record;
+mod room;
 mod sched_process_exit;
 mod signal_deliver;
 mod signal_generate;

@@ -7,19 +7,24 @@ use aya_ebpf::{
     programs::RawTracePointContext,
 };
 use aya_log_ebpf::debug;
-use oomtrace_common::event::{FLAG_NO_TASK, KIND_MARK_VICTIM, MarkVictimEvent, MarkVictimTail};
+use oomtrace_common::{
+    counts::OOM_MARKS,
+    event::{FLAG_NO_TASK, KIND_MARK_VICTIM, MarkVictimEvent, MarkVictimTail},
+};
 
 use crate::{
+    count,
     globals::{LAST_KILLED, MARK_SCRATCH, settings},
     kernel::{Probed, cgroup, field, memcg, mm, task},
-    record::{Record, count_lost},
+    record::Record,
+    room,
 };
 
 #[raw_tracepoint(tracepoint = "mark_victim")]
 pub fn mark_victim(ctx: RawTracePointContext) -> i32 {
     let (victim, tid) = victim_of(&ctx);
     let Some(scratch) = MARK_SCRATCH.get_ptr_mut(0) else {
-        count_lost();
+        count::lost(OOM_MARKS);
         return 0;
     };
     let record = Record::<MarkVictimEvent>::start(scratch);
@@ -40,7 +45,7 @@ pub fn mark_victim(ctx: RawTracePointContext) -> i32 {
     if victim == 0 {
         record.flag(FLAG_NO_TASK);
     }
-    record.send(KIND_MARK_VICTIM);
+    record.send(KIND_MARK_VICTIM, OOM_MARKS, room::is_free_for(victim, record.bytes(), room::REST));
     0
 }
 

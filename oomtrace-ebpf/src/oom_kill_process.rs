@@ -8,14 +8,17 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext},
 };
 use oomtrace_common::{
+    counts::OOM_CHOICES,
     event::{KIND_OOM, MemcgLevel, OomEvent},
     layout::ABSENT,
 };
 
 use crate::{
+    count,
     globals::{OOM_SCRATCH, layout},
     kernel::{Probed, cgroup, field, memcg},
-    record::{Record, count_lost},
+    record::Record,
+    room,
 };
 
 #[kprobe]
@@ -33,7 +36,7 @@ pub fn oom_kill_process_fentry(ctx: FEntryContext) -> i32 {
 /// Records the `oom_control` at `oc`.
 #[inline(always)]
 fn capture(oc: u64) {
-    let Some(scratch) = OOM_SCRATCH.get_ptr_mut(0) else { return count_lost() };
+    let Some(scratch) = OOM_SCRATCH.get_ptr_mut(0) else { return count::lost(OOM_CHOICES) };
     let record = Record::<OomEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
     let chosen: u64 = field!(oc, oc_chosen);
@@ -56,5 +59,5 @@ fn capture(oc: u64) {
         event.owner = MemcgLevel::default();
     }
     event.owner_path = record.section();
-    record.send(KIND_OOM);
+    record.send(KIND_OOM, OOM_CHOICES, room::is_free_for(chosen, record.bytes(), room::REST));
 }

@@ -10,7 +10,7 @@ use oomtrace_common::{
     limits::{MAX_CMDLINE, MAX_NAME, MAX_TAIL},
 };
 
-use crate::globals::{EVENTS, LOST};
+use crate::{count, globals::EVENTS};
 
 /// Bytes for the fixed part: the larger of the two events, rounded up.
 const FIXED: usize = 512;
@@ -55,6 +55,17 @@ impl<T> Record<T> {
         let len = self.len();
         if len > MAX_TAIL as u64 {
             self.truncate();
+            return None;
+        }
+        Some(unsafe { self.event.cast::<u8>().add(size_of::<T>()).add(len as usize) })
+    }
+
+    /// Where a small last section goes, which has room also when the event is full: what is copied in one go is at most half of the
+    /// room behind the limit, names and command lines among it.
+    #[inline(always)]
+    pub fn end_of_all(&self) -> Option<*mut u8> {
+        let len = self.len();
+        if len > (MAX_TAIL + SECTION / 2) as u64 {
             return None;
         }
         Some(unsafe { self.event.cast::<u8>().add(size_of::<T>()).add(len as usize) })
@@ -106,32 +117,34 @@ impl<T> Record<T> {
         true
     }
 
-    /// Writes the header that every event starts with, and sends the event, or counts it as lost.
+    /// Bytes that the event takes in the ring.
     #[inline(always)]
-    pub fn send(&self, kind: u16) {
+    pub fn bytes(&self) -> u64 {
+        size_of::<T>() as u64 + self.len()
+    }
+
+    /// Writes the header that every event starts with, and sends the event where `has_room` says so; else counts it as lost, as one of
+    /// `counted`. Whether it was sent.
+    #[inline(always)]
+    pub fn send(&self, kind: u16, counted: usize, has_room: bool) -> bool {
         let flags = self.flags() as u32;
         let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
         unsafe { self.event.cast::<Header>().write(Header { kind, version: WIRE_VERSION, flags, boot_ns }) };
         let mut len = self.len();
-        if len > MAX_TAIL as u64 {
-            len = MAX_TAIL as u64;
+        // No section that was begun is cut: without its end the event could not be read.
+        if len > (MAX_TAIL + SECTION) as u64 {
+            len = (MAX_TAIL + SECTION) as u64;
         }
         let event = unsafe { core::slice::from_raw_parts(self.event.cast::<u8>(), size_of::<T>() + len as usize) };
-        if EVENTS.output::<[u8]>(event, 0).is_err() {
-            count_lost();
+        let sent = has_room && EVENTS.output::<[u8]>(event, 0).is_ok();
+        if !sent {
+            count::lost(counted);
         }
+        sent
     }
 
     #[inline(always)]
     fn len(&self) -> u64 {
         unsafe { (&raw const (*self.scratch).len).read_volatile() }
-    }
-}
-
-/// Counts one event that did not fit.
-#[inline(always)]
-pub fn count_lost() {
-    if let Some(lost) = LOST.get_ptr_mut(0) {
-        unsafe { *lost += 1 };
     }
 }

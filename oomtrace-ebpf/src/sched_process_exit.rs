@@ -2,15 +2,28 @@
 //! `signal.live == 0` (decremented before, kernel/exit.c, 5.4 to 7.3). Argument: the task, which is `current`.
 
 use aya_ebpf::{helpers::generated::bpf_get_current_task, macros::raw_tracepoint, programs::RawTracePointContext};
-use oomtrace_common::event::{DisconnectEvent, ExitEvent, KIND_DISCONNECT, KIND_EXIT, SIGNAL_GROUP_EXIT};
+use oomtrace_common::{
+    counts::{DISCONNECTIONS, EXITS},
+    event::{
+        Ancestor, DisconnectEvent, ExitEvent, KIND_DISCONNECT, KIND_EXIT, KIND_UNSEEN, SIGNAL_GROUP_EXIT, UNSEEN_LOST,
+        UNSEEN_SECCOMP, UNSEEN_TRACED, UnseenEvent,
+    },
+    settings::{KILL, signal_bit},
+};
 
 use crate::{
-    globals::{CLIENTS, EXIT_SCRATCH, settings},
-    kernel::{Probed, field, mm, task},
-    record::{Record, count_lost},
+    count,
+    globals::{CLIENTS, DYING, EXIT_SCRATCH, settings},
+    kernel::{Probed, cgroup, field, mm, path, task},
+    record::Record,
+    room,
 };
 
 const SIGKILL: u32 = 9;
+/// include/uapi/linux/seccomp.h; a process that breaks the strict mode's rules is ended without a signal.
+const SECCOMP_MODE_STRICT: u32 = 1;
+/// include/linux/seccomp.h: it broke a rule, and runs no more (5.16).
+const SECCOMP_MODE_DEAD: u32 = 3;
 
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
@@ -27,7 +40,9 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
     let leader_code: u32 = field!(leader, task_exit_code);
     let status = if flags & SIGNAL_GROUP_EXIT != 0 { group_exit_code } else { leader_code };
     let (ns_pid, ns_level) = task::pid_in_namespace::<Probed>(leader);
-    if status & 0x7f == SIGKILL || (ns_level > 0 && ns_pid == 1) {
+    // Those that are reported: SIGKILL, and what was asked for.
+    let report: u64 = settings!(report);
+    if signal_bit(status & 0x7f) & report != 0 || (ns_level > 0 && ns_pid == 1) {
         capture(current, status);
     }
     0
@@ -36,7 +51,13 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
 /// A function of its own: within the program it would have every thread's end pay for the registers that it saves.
 #[inline(never)]
 fn capture(current: u64, status: u32) {
-    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count_lost() };
+    if status & 0x7f == SIGKILL {
+        let facts = unseen(current);
+        if facts != SEEN {
+            return capture_unseen(current, status, facts);
+        }
+    }
+    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count::lost(EXITS) };
     let record = Record::<ExitEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
     task::fill::<Probed>(&mut event.task, current);
@@ -47,7 +68,72 @@ fn capture(current: u64, status: u32) {
     }
     event.cmdline = record.section();
     event.reserved = 0;
-    record.send(KIND_EXIT);
+    record.send(KIND_EXIT, EXITS, room::is_free_for(current, record.bytes(), room::REST));
+}
+
+/// No facts: the SIGKILL that ends the process is recorded, or is one from before.
+const SEEN: u32 = u32::MAX;
+
+/// What is known of a process that a SIGKILL ends which is not recorded, as `UNSEEN_` bits; [`SEEN`] when it is.
+#[inline(always)]
+fn unseen(current: u64) -> u32 {
+    let tgid: u32 = field!(current, task_tgid);
+    let leader: u64 = field!(current, task_group_leader);
+    let start: u64 = field!(leader, task_start_boottime);
+    let mut facts = 0;
+    if let Some(dying) = unsafe { DYING.get(&tgid) }.copied()
+        && dying.start == start
+    {
+        // The map forgets by itself what is not removed.
+        let _: Result<(), i32> = DYING.remove(&tgid);
+        if dying.recorded != 0 {
+            return SEEN;
+        }
+        facts = UNSEEN_LOST;
+    }
+    // A SIGKILL for the process as a whole is never taken out: its threads are ended without it (kernel/signal.c, `get_signal`,
+    // 5.4 to 7.3). This one is from before oomtrace was loaded, or from so long ago that the map has forgotten it.
+    let signal: u64 = field!(current, task_signal);
+    let pending: u64 = field!(signal, signal_shared_pending);
+    if facts == 0 && pending & KILL != 0 {
+        return SEEN;
+    }
+    let ptrace: u32 = field!(current, task_ptrace);
+    if ptrace != 0 {
+        facts |= UNSEEN_TRACED;
+    }
+    let seccomp: u32 = field!(current, task_seccomp_mode);
+    if seccomp == SECCOMP_MODE_STRICT || seccomp == SECCOMP_MODE_DEAD {
+        facts |= UNSEEN_SECCOMP;
+    }
+    facts
+}
+
+/// Records the end of a process whose SIGKILL is not recorded. A function of its own, as it runs rarely.
+#[inline(never)]
+fn capture_unseen(current: u64, status: u32, facts: u32) {
+    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count::lost(EXITS) };
+    let record = Record::<UnseenEvent>::start(scratch);
+    let event = unsafe { &mut *record.event };
+    task::fill::<Probed>(&mut event.task, current);
+    event.status = status;
+    event.facts = facts;
+    event.tracer = Ancestor::default();
+    if facts & UNSEEN_TRACED != 0 {
+        // While a process is traced, its tracer is its parent (kernel/ptrace.c, `__ptrace_link`, 5.4 to 7.3).
+        task::fill_ancestor(&raw mut event.tracer, field!(current, task_parent));
+    }
+    (event.tail.cgroup, event.tail.memory_cgroup) = cgroup::push_paths::<Probed, _>(&record, current);
+    let has_memory: u32 = settings!(exit_has_memory);
+    if has_memory != 0 {
+        path::push_exe(&record, event.task.mm);
+        event.tail.exe = record.section();
+        mm::push_cmdline(&record, event.task.mm);
+        event.tail.cmdline = record.section();
+    } else {
+        (event.tail.exe, event.tail.cmdline) = (0, 0);
+    }
+    record.send(KIND_UNSEEN, EXITS, room::is_free_for(current, record.bytes(), room::REST));
 }
 
 /// Tells the end of a process that had connected to a watched socket. A function of its own, too.
@@ -62,11 +148,11 @@ fn disconnect(leader: u64) {
     }
     // The map forgets by itself what is not removed.
     let _: Result<(), i32> = CLIENTS.remove(&tgid);
-    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count_lost() };
+    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count::lost(DISCONNECTIONS) };
     let record = Record::<DisconnectEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
     event.tgid = tgid;
     event.reserved = 0;
     event.start_boot_ns = start;
-    record.send(KIND_DISCONNECT);
+    record.send(KIND_DISCONNECT, DISCONNECTIONS, room::is_free(room::ENDS));
 }

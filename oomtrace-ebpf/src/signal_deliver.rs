@@ -7,12 +7,17 @@ use aya_ebpf::{
     macros::raw_tracepoint,
     programs::RawTracePointContext,
 };
-use oomtrace_common::event::{DeliverEvent, KIND_DELIVER};
+use oomtrace_common::{
+    counts::ARGUMENTS,
+    event::{DeliverEvent, KIND_DELIVER},
+};
 
 use crate::{
+    count,
     globals::{DELIVER_SCRATCH, DELIVERED},
     kernel::{field, mm},
-    record::{Record, count_lost},
+    record::Record,
+    room,
 };
 
 const SIGKILL: i32 = 9;
@@ -33,7 +38,7 @@ pub fn signal_deliver(ctx: RawTracePointContext) -> i32 {
     // A full map only means that another thread tells it once more.
     let _: Result<(), i32> = DELIVERED.insert(tgid, start, 0);
     let Some(scratch) = DELIVER_SCRATCH.get_ptr_mut(0) else {
-        count_lost();
+        count::lost(ARGUMENTS);
         return 0;
     };
     let record = Record::<DeliverEvent>::start(scratch);
@@ -43,6 +48,6 @@ pub fn signal_deliver(ctx: RawTracePointContext) -> i32 {
     mm::push_cmdline(&record, field!(current, task_mm));
     event.cmdline = record.section();
     event.reserved = 0;
-    record.send(KIND_DELIVER);
+    record.send(KIND_DELIVER, ARGUMENTS, room::is_free(room::COMPANIONS));
     0
 }

@@ -13,21 +13,30 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::debug;
 use oomtrace_common::{
+    counts::{KILLS, SIGNALS, STOP_SIGNALS},
     event::{
-        DISPOSITION_UNKNOWN, FLAG_PRECEDING, INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SIGNAL, PF_KTHREAD, SignalEvent,
+        DISPOSITION_UNKNOWN, FLAG_PRECEDING, INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SIGNAL, PF_KTHREAD,
+        RESULT_DELIVERED, SIGNAL_GROUP_EXIT, SignalEvent,
     },
     limits::MAX_STACK_FRAMES,
     settings::{USUAL, signal_bit},
 };
 
 use crate::{
-    globals::{LAST_KILLED, SIGNAL_SCRATCH, settings},
+    count,
+    globals::{DYING, Dying, LAST_KILLED, SIGNAL_SCRATCH, settings},
     kernel::{Probed, Typed, Way, cgroup, field, mm, origin, path, task},
-    mark_victim,
-    record::{Record, count_lost},
+    limit, mark_victim,
+    record::Record,
+    room,
 };
 
 const SIGKILL: u32 = 9;
+/// `SEND_SIG_PRIV` (include/linux/sched/signal.h): no pointer to a `siginfo`.
+const KERNELS: u64 = 1;
+/// `si_code`s of signals that are generated in the context of whoever is running: SI_ASYNCIO, SI_MESGQ and SI_TIMER, and
+/// SI_SIGIO (include/uapi/asm-generic/siginfo.h).
+const MADE_FOR_VICTIM: core::ops::RangeInclusive<i32> = -5..=-2;
 
 /// For those signals that are always recorded.
 #[raw_tracepoint(tracepoint = "signal_generate")]
@@ -102,7 +111,17 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
     if victim_flags & PF_KTHREAD != 0 {
         return;
     }
-    let Some(scratch) = SIGNAL_SCRATCH.get_ptr_mut(0) else { return count_lost() };
+    let counted = match signal {
+        SIGKILL => KILLS,
+        _ if report => SIGNALS,
+        _ => STOP_SIGNALS,
+    };
+    if signal == SIGKILL && !ends_victim::<W>(ctx, victim) {
+        count::no_kill();
+        // The OOM killer marks it all the same.
+        return note_killed(info, victim);
+    }
+    let Some(scratch) = SIGNAL_SCRATCH.get_ptr_mut(0) else { return count::lost(counted) };
     let record = Record::<SignalEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
     task::fill::<W>(&mut event.victim, victim);
@@ -118,7 +137,7 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
     event.signal = signal;
     (event.info, event.si_code) = match info {
         0 => (INFO_NONE, 0),
-        1 => (INFO_KERNEL, 0),
+        KERNELS => (INFO_KERNEL, 0),
         _ => (INFO_REAL, field!(info, siginfo_code)),
     };
     event.group = ctx.arg::<i32>(3) as u32;
@@ -127,27 +146,66 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
     // SIGKILL cannot be handled.
     event.disposition = if signal == SIGKILL { DISPOSITION_UNKNOWN } else { task::disposition::<W>(victim, signal) };
     let current = current();
+    if signal != SIGKILL {
+        let for_victim = event.info == INFO_KERNEL || MADE_FOR_VICTIM.contains(&event.si_code);
+        if !limit::allows_signal(if for_victim { victim } else { current }) {
+            return count::limited(counted);
+        }
+    }
     task::fill::<W>(&mut event.sender, current);
     push_sections::<W>(ctx, &record, victim, current);
     origin::push(&record, info, victim);
     event.tail.origin = record.section();
-    event.tail.reserved = 0;
-    if is_kernels_kill(&record) && mark_victim::lacks_task() {
+    task::push_namespaces::<W, _>(&record, victim, current);
+    event.tail.namespaces = record.section();
+    debug!(ctx, "signal {} from {} to {}", event.signal, event.sender.tgid, event.victim.tgid);
+    if !is_kill(&record) {
+        record.send(KIND_SIGNAL, counted, room::is_free(room::OTHERS));
+        return;
+    }
+    note_killed(info, victim);
+    let recorded = record.send(KIND_SIGNAL, KILLS, room::is_free_for(victim, record.bytes(), room::KILLS));
+    let dying = Dying { start: event.victim.start_boot_ns, recorded: u64::from(recorded) };
+    // A full map forgets those that have been dying for longest.
+    let _: Result<(), i32> = DYING.insert(event.victim.tgid, dying, 0);
+}
+
+/// This SIGKILL is what ends its victim: the kernel did not ignore it, and the process was not dying of something else, as a zombie
+/// is, nor of an earlier one. Anybody can send his own processes as many of the others as he likes.
+///
+/// `complete_signal` (kernel/signal.c) has set SIGNAL_GROUP_EXIT and `group_exit_code = 9` by the time of the tracepoint, unless the
+/// process was exiting already; before 6.0 such a signal still counts as delivered.
+#[inline(always)]
+fn ends_victim<W: Way>(ctx: &RawTracePointContext, victim: u64) -> bool {
+    if ctx.arg::<i32>(4) as u32 != RESULT_DELIVERED {
+        return false;
+    }
+    let signal: u64 = field!(W: victim, task_signal);
+    let flags: u32 = field!(W: signal, signal_flags);
+    let status: u32 = field!(W: signal, signal_group_exit_code);
+    if flags & SIGNAL_GROUP_EXIT == 0 || status & 0x7f != SIGKILL {
+        return false;
+    }
+    let tgid: u32 = field!(W: victim, task_tgid);
+    let leader: u64 = field!(W: victim, task_group_leader);
+    let start: u64 = field!(W: leader, task_start_boottime);
+    unsafe { DYING.get(&tgid) }.is_none_or(|dying| dying.start != start)
+}
+
+/// Notes the victim of a SIGKILL that the kernel made, where `mark_victim` does not say which it is.
+#[inline(always)]
+fn note_killed(info: u64, victim: u64) {
+    if info == KERNELS && mark_victim::lacks_task() {
         // A full map only loses the counters of one victim; mark_victim then says FLAG_NO_TASK.
         let _: Result<(), i32> = LAST_KILLED.insert(bpf_get_current_pid_tgid(), victim, 0);
     }
-    debug!(ctx, "signal {} from {} to {}", event.signal, event.sender.tgid, event.victim.tgid);
-    record.send(KIND_SIGNAL);
 }
 
-/// The kernel made it, and it is a SIGKILL. Read back from the event: in a register either would be followed through all that
-/// lies in between, once for each of its values.
+/// It is a SIGKILL. Read back from the event: in a register it would be followed through all that lies in between, once for each of
+/// its values.
 #[inline(always)]
-fn is_kernels_kill(record: &Record<SignalEvent>) -> bool {
-    unsafe {
-        (&raw const (*record.event).signal).read_volatile() == SIGKILL
-            && (&raw const (*record.event).info).read_volatile() == INFO_KERNEL
-    }
+fn is_kill(record: &Record<SignalEvent>) -> bool {
+    unsafe { (&raw const (*record.event).signal).read_volatile() == SIGKILL }
 }
 
 /// Appends the tail's sections in the order of `SignalTail`.

@@ -1,11 +1,16 @@
 //! A process connects to a Unix socket that is watched: a container runtime's. Which socket it is, is read off the one
 //! that listens, by the path that it was bound to: a client may reach it by any path, as through a mount in a container.
 //!
+//! A path proves nothing by itself: in a mount namespace of one's own, anybody binds a socket to `/run/docker.sock`. The kernel has
+//! noted who listens, and that must be the socket's owner, in the machine's own pid namespace. All else is passed over here, and
+//! costs nobody anything.
+//!
 //! Three ways in, in the context of whoever connects:
 //! - `security_unix_stream_connect(sock, other, newsk)`, by a kprobe or by fentry: `unix_stream_connect` calls it with the
 //!   listening socket (net/unix/af_unix.c, 5.4 to 7.3; needs CONFIG_SECURITY_NETWORK);
 //! - the tracepoint `sock:sk_data_ready` (6.3), which tells the listening socket of a new connection, and any socket of
-//!   data. It costs every packet that is received a little, so it comes last.
+//!   data: whoever writes over a connection that it did not make itself, or that it has been silent on for long, is seen there, too. It
+//!   costs every packet that is received a little, so it comes last.
 
 use aya_ebpf::{
     helpers::generated::{bpf_get_current_task, bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str},
@@ -13,32 +18,40 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext, RawTracePointContext},
 };
 use oomtrace_common::{
-    event::{ConnectEvent, KIND_CONNECT, SocketPath},
+    counts::CONNECTIONS,
+    event::{CONNECT_UNFOLLOWED, CONNECT_WROTE, ConnectEvent, KIND_CONNECT, Listener, SocketPath},
     layout::ABSENT,
 };
 
 use crate::{
+    count,
     globals::{CLIENTS, CONNECT_SCRATCH, Client, SOCKETS, layout},
     kernel::{Probed, cgroup, field, mm, path, task},
-    record::{Record, count_lost},
+    limit,
+    record::Record,
+    room,
 };
 
 /// `AF_UNIX` (include/linux/socket.h).
 const AF_UNIX: u16 = 1;
 /// `TCP_LISTEN` (include/net/tcp_states.h), which Unix sockets use too.
 const LISTEN: u8 = 10;
-/// A client that connects more often is told once in this time, in nanoseconds.
-const TOLD_ONCE_IN: u64 = 1_000_000_000;
+/// `TCP_ESTABLISHED`, likewise.
+const ESTABLISHED: u8 = 1;
+/// A client that connects more often is recorded once in this time, in nanoseconds: when it did is known to within it.
+const CONNECTS_ONCE_IN: u64 = 20_000_000;
+/// One that writes is recorded when it has not been for so long: daemons that write all the time are to wake nobody.
+const SILENCE: u64 = 600_000_000_000;
 
 #[kprobe]
 pub fn security_unix_stream_connect(ctx: ProbeContext) -> u32 {
-    capture(ctx.arg(1).unwrap_or(0));
+    capture(ctx.arg(1).unwrap_or(0), 0);
     0
 }
 
 #[fentry(function = "security_unix_stream_connect")]
 pub fn security_unix_stream_connect_fentry(ctx: FEntryContext) -> i32 {
-    capture(ctx.arg(1));
+    capture(ctx.arg(1), 0);
     0
 }
 
@@ -46,22 +59,35 @@ pub fn security_unix_stream_connect_fentry(ctx: FEntryContext) -> i32 {
 pub fn sk_data_ready(ctx: RawTracePointContext) -> i32 {
     let socket: u64 = ctx.arg(0);
     // These lines decide what every packet on the machine costs.
-    let state: u8 = field!(socket, sock_state);
-    if state != LISTEN {
+    let (family, state) = family_and_state(socket);
+    if family != AF_UNIX {
         return 0;
     }
-    let family: u16 = field!(socket, sock_family);
-    if family == AF_UNIX {
-        capture(socket);
+    match state {
+        LISTEN => capture(socket, 0),
+        ESTABLISHED => capture(socket, CONNECT_WROTE),
+        _ => {}
     }
     0
 }
 
-/// Records `current` as a client of the listening socket, if that is one of those watched. A function of its own: within the
-/// program it would have every packet pay for the registers that it saves.
+/// Both by one read where they lie together (`struct sock_common`, include/net/sock.h, 5.4 to 7.3).
+#[inline(always)]
+fn family_and_state(socket: u64) -> (u16, u8) {
+    if layout!(sock_state) == layout!(sock_family).wrapping_add(2) {
+        let both: u32 = field!(socket, sock_family);
+        (both as u16, (both >> 16) as u8)
+    } else {
+        (field!(socket, sock_family), field!(socket, sock_state))
+    }
+}
+
+/// Records `current` as a client of a runtime, if `socket` is the runtime's: the one that listens, or with [`CONNECT_WROTE`] the
+/// runtime's end of a connection. A function of its own: within the program it would have every packet pay for the registers that it
+/// saves.
 #[inline(never)]
-fn capture(listening: u64) {
-    let address: u64 = field!(listening, unix_sock_addr);
+fn capture(socket: u64, facts: u32) {
+    let address: u64 = field!(socket, unix_sock_addr);
     if address == 0 || layout!(unix_address_path) == ABSENT {
         return;
     }
@@ -71,31 +97,93 @@ fn capture(listening: u64) {
     if unsafe { bpf_probe_read_kernel_str(path.as_mut_ptr().cast(), size, from as *const _) } <= 1 {
         return;
     }
-    let Some(socket) = (unsafe { SOCKETS.get(&path) }).copied() else { return };
+    let Some(watched) = (unsafe { SOCKETS.get(&path) }).copied() else { return };
     let current = unsafe { bpf_get_current_task() };
     let tgid: u32 = field!(current, task_tgid);
     let leader: u64 = field!(current, task_group_leader);
     let start: u64 = field!(leader, task_start_boottime);
     let now = unsafe { bpf_ktime_get_boot_ns() };
+    let once_in = if facts & CONNECT_WROTE != 0 { SILENCE } else { CONNECTS_ONCE_IN };
     if let Some(known) = unsafe { CLIENTS.get(&tgid) }
         && known.start == start
-        && now.wrapping_sub(known.told) < TOLD_ONCE_IN
+        && now.wrapping_sub(known.told) < once_in
     {
         return;
     }
-    // A full map only means that one that connects often is told more often, or its end not at all.
-    let _: Result<(), i32> = CLIENTS.insert(tgid, Client { start, told: now }, 0);
-    send(current, socket);
+    let listener = listener(socket, facts);
+    if !is_owners(&listener, watched.owner) {
+        return;
+    }
+    if !limit::allows_connection(current) {
+        return count::limited(CONNECTIONS);
+    }
+    // In a full map it is not followed to its end, which the event says.
+    let followed = CLIENTS.insert(tgid, Client { start, told: now }, 0).is_ok();
+    let facts = if followed { facts } else { facts | CONNECT_UNFOLLOWED };
+    send(current, watched.number, facts, &listener);
+}
+
+/// Who listens there. The end that accepts a connection has noted who connected, and the other end who listens
+/// (`unix_stream_connect`: `init_peercred`, `copy_peercred`).
+#[inline(always)]
+fn listener(socket: u64, facts: u32) -> Listener {
+    let noted = if facts & CONNECT_WROTE != 0 { field!(socket, unix_sock_peer) } else { socket };
+    let pid: u64 = field!(noted, sock_peer_pid);
+    let cred: u64 = field!(noted, sock_peer_cred);
+    let user_ns: u64 = field!(cred, cred_user_ns);
+    // container_of(vfsmount, struct mount, mnt)
+    let vfsmount: u64 = field!(socket, unix_sock_mnt);
+    let mount = vfsmount.wrapping_sub(u64::from(layout!(mount_mnt)));
+    let mount_ns: u64 = field!(mount, mount_mnt_ns);
+    // numbers[0] is the initial namespace's.
+    let first = pid + u64::from(layout!(pid_numbers));
+    Listener {
+        tgid: if pid == 0 || layout!(pid_numbers) == ABSENT { 0 } else { field!(first, upid_nr) },
+        // Without credentials there is no user, least of all root.
+        uid: if cred == 0 { u32::MAX } else { field!(cred, cred_uid) },
+        pid_level: field!(pid, pid_level),
+        user_level: field!(user_ns, user_ns_level),
+        mount: field!(mount_ns, mnt_ns_inum),
+    }
+}
+
+/// It is `owner` who listens, or root, and not in a container that has pids of its own. True where this kernel's layout is not known:
+/// user space then knows that it is not.
+#[inline(always)]
+fn is_owners(listener: &Listener, owner: u32) -> bool {
+    if !knows_listeners() {
+        return true;
+    }
+    let is_root = listener.uid == 0 && listener.user_level == 0;
+    let is_owner = owner != 0 && listener.uid == owner;
+    listener.pid_level == 0 && (is_root || is_owner)
 }
 
 #[inline(always)]
-fn send(current: u64, socket: u32) {
-    let Some(scratch) = CONNECT_SCRATCH.get_ptr_mut(0) else { return count_lost() };
+fn knows_listeners() -> bool {
+    layout!(sock_peer_pid) != ABSENT
+        && layout!(sock_peer_cred) != ABSENT
+        && layout!(unix_sock_peer) != ABSENT
+        && layout!(cred_user_ns) != ABSENT
+        && layout!(user_ns_level) != ABSENT
+}
+
+#[inline(always)]
+fn send(current: u64, socket: u32, facts: u32, listener: &Listener) {
+    let Some(scratch) = CONNECT_SCRATCH.get_ptr_mut(0) else { return count::lost(CONNECTIONS) };
     let record = Record::<ConnectEvent>::start(scratch);
     let event = unsafe { &mut *record.event };
     event.socket = socket;
-    event.reserved = 0;
+    event.facts = facts;
     task::fill::<Probed>(&mut event.task, current);
+    // First, so that no name is long enough to push it out.
+    if knows_listeners()
+        && let Some(end) = record.end()
+    {
+        unsafe { end.cast::<Listener>().write_unaligned(*listener) };
+        record.grow(size_of::<Listener>() as u64);
+    }
+    event.tail.listener = record.section();
     task::push_ancestors::<Probed, _>(&record, current);
     event.tail.ancestors = record.section();
     (event.tail.cgroup, event.tail.memory_cgroup) = cgroup::push_paths::<Probed, _>(&record, current);
@@ -105,6 +193,6 @@ fn send(current: u64, socket: u32) {
     event.tail.cmdline = record.section();
     task::push_tty::<Probed, _>(&record, current);
     event.tail.tty = record.section();
-    event.tail.reserved = [0; 2];
-    record.send(KIND_CONNECT);
+    event.tail.reserved = 0;
+    record.send(KIND_CONNECT, CONNECTIONS, room::is_free(room::OTHERS));
 }

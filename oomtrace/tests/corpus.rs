@@ -1,6 +1,6 @@
 //! Inputs that the fuzzer found worth keeping, and changed ones made of them: nothing panics on any.
 //!
-//! `cargo +nightly fuzz run event` (or `file`, `reader`, `steps`) looks for more, in `fuzz/corpus`.
+//! `cargo +nightly fuzz run event` (or `file`, `reader`, `steps`, `redact`) looks for more, in `fuzz/corpus`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -78,6 +78,11 @@ fn run(target: &str, input: fn(&[u8])) -> usize {
 #[test]
 fn events() {
     assert!(run("event", inputs::event) > 50);
+}
+
+#[test]
+fn command_lines() {
+    assert!(run("redact", inputs::redact) > 20);
 }
 
 #[test]

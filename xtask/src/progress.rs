@@ -49,13 +49,15 @@ pub fn run(command: &mut Command, what: &str, limit: Duration) -> Result<()> {
     }
 }
 
-fn end(child: &mut Child) {
+/// Ends a child that leads a process group, with all that it started.
+pub fn end(child: &mut Child) {
     if let Ok(group) = i32::try_from(child.id()) {
-        // It may have ended meanwhile.
+        // All of it may have ended already.
         _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
-    // Its status is of no interest any more.
-    _ = child.wait();
+    if let Err(error) = child.wait() {
+        say(&format!("cannot wait for process {}: {error}", child.id()));
+    }
 }
 
 #[cfg(test)]

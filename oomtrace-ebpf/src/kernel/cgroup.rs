@@ -2,7 +2,7 @@
 
 use oomtrace_common::{event::CgroupKey, limits::MAX_CGROUP_DEPTH};
 
-use super::{Way, field};
+use super::{Probed, Way, field};
 use crate::{globals::settings, record::Record};
 
 /// The task's cgroup on the default hierarchy, from its `css_set`.
@@ -30,6 +30,53 @@ pub fn key<W: Way>(cgroup: u64) -> CgroupKey {
 pub fn hierarchy<W: Way>(cgroup: u64) -> u32 {
     let root: u64 = field!(W: cgroup, cgroup_root);
     field!(W: root, cgroup_root_hierarchy_id)
+}
+
+/// The cgroups that a process's events are counted by: those above it that it cannot leave.
+pub struct Lineage {
+    /// At the level of a container or a pod: the fourth at most (`/kubepods.slice/kubepods-X.slice/kubepods-X-podU.slice/C.scope`).
+    pub near: u64,
+    /// At the level of a slice, a unit or a user: the second at most (`/user.slice/user-U.slice`, `/docker/C`).
+    pub far: u64,
+}
+
+const NEAR: u32 = 4;
+const FAR: u32 = 2;
+
+/// The lineage of a task.
+#[inline(always)]
+pub fn lineage_of(task: u64) -> Lineage {
+    let css_set: u64 = field!(task, task_cgroups);
+    let default = default_of::<Probed>(css_set);
+    let level: u32 = field!(default, cgroup_level);
+    // Where containers are on v1 alone, all are in the default hierarchy's root.
+    lineage(if level > 0 { default } else { memory_of::<Probed>(css_set) })
+}
+
+/// The lineage of a process in `cgroup`. Those that are too deep to follow are counted as one.
+#[inline(always)]
+pub fn lineage(cgroup: u64) -> Lineage {
+    let mut level: u32 = field!(cgroup, cgroup_level);
+    let mut kn: u64 = field!(cgroup, cgroup_kn);
+    if level > MAX_CGROUP_DEPTH as u32 {
+        return Lineage { near: 0, far: 0 };
+    }
+    for _ in 0..MAX_CGROUP_DEPTH as u32 - NEAR {
+        if level <= NEAR {
+            break;
+        }
+        kn = field!(kn, kn_parent);
+        level -= 1;
+    }
+    let near: u64 = field!(kn, kn_id);
+    for _ in 0..NEAR - FAR {
+        if level <= FAR {
+            break;
+        }
+        kn = field!(kn, kn_parent);
+        level -= 1;
+    }
+    Lineage { near, far: field!(kn, kn_id) }
 }
 
 /// Appends the names on a cgroup's path, leaf first, without the root's empty one.

@@ -3,14 +3,14 @@
 use oomtrace_common::{
     event::{
         Ancestor, DISPOSITION_BLOCKED, DISPOSITION_DEFAULT, DISPOSITION_HANDLED, DISPOSITION_IGNORED,
-        DISPOSITION_UNKNOWN, TaskInfo,
+        DISPOSITION_UNKNOWN, Namespaces, TaskInfo,
     },
     layout::ABSENT,
     limits::{COMM_LEN, MAX_ANCESTORS},
     settings::signal_bit,
 };
 
-use super::{Way, cgroup, field};
+use super::{Probed, Way, cgroup, field};
 use crate::{globals::layout, record::Record};
 
 /// Fills in `out` for the process that `task` is a thread of.
@@ -131,6 +131,60 @@ pub fn push_ancestors<W: Way, T>(record: &Record<T>, task: u64) {
         current = leader;
     }
     record.truncate();
+}
+
+/// Appends the [`Namespaces`] of `victim`, of `sender` and of the sender's parents; nothing where this kernel's layout is not known.
+#[inline(always)]
+pub fn push_namespaces<W: Way, T>(record: &Record<T>, victim: u64, sender: u64) {
+    if layout!(mnt_ns_inum) == ABSENT || layout!(user_ns_inum) == ABSENT {
+        return;
+    }
+    namespaces_of::<W, T>(record, victim);
+    namespaces_of::<W, T>(record, sender);
+    let mut current: u64 = field!(W: sender, task_group_leader);
+    for _ in 0..MAX_ANCESTORS {
+        let parent: u64 = field!(W: current, task_real_parent);
+        let leader: u64 = field!(W: parent, task_group_leader);
+        let tgid: u32 = field!(W: leader, task_tgid);
+        if tgid == 0 {
+            return;
+        }
+        namespaces_of::<W, T>(record, leader);
+        current = leader;
+    }
+}
+
+/// Appends the [`Namespaces`] of one task.
+#[inline(always)]
+fn namespaces_of<W: Way, T>(record: &Record<T>, task: u64) {
+    let Some(end) = record.end_of_all() else { return };
+    let nsproxy: u64 = field!(W: task, task_nsproxy);
+    let mount: u64 = field!(W: nsproxy, nsproxy_mnt_ns);
+    let cred: u64 = field!(W: task, task_cred);
+    let user: u64 = field!(W: cred, cred_user_ns);
+    let namespaces = Namespaces {
+        tgid: field!(W: task, task_tgid),
+        mount: field!(W: mount, mnt_ns_inum),
+        user: field!(W: user, user_ns_inum),
+        user_level: field!(W: user, user_ns_level),
+        user_owner: field!(W: user, user_ns_owner),
+    };
+    // Behind names of any length.
+    unsafe { end.cast::<Namespaces>().write_unaligned(namespaces) };
+    record.grow(size_of::<Namespaces>() as u64);
+}
+
+/// Fills in `out` for the process of `task`.
+#[inline(always)]
+pub fn fill_ancestor(out: *mut Ancestor, task: u64) {
+    let leader: u64 = field!(task, task_group_leader);
+    let cred: u64 = field!(leader, task_cred);
+    unsafe {
+        (*out).tgid = field!(leader, task_tgid);
+        (*out).uid = field!(cred, cred_uid);
+        (*out).start_boot_ns = field!(leader, task_start_boottime);
+        comm::<Probed>(&raw mut (*out).comm, leader);
+    }
 }
 
 /// Appends the name of the controlling terminal.

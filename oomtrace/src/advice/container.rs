@@ -2,13 +2,16 @@
 
 use super::is_plain;
 use crate::incident::model::{Advice, Container, Incident};
+use crate::incident::quote::quote;
 use crate::incident::text;
 
 /// The limit of the victim's container, or of one that this runs in.
 pub fn own_limit(incident: &Incident) -> Advice {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
     let all = std::iter::successors(incident.container.as_ref(), |container| container.outer.as_deref());
-    let container = owner.and_then(|owner| all.into_iter().find(|container| owner.path.starts_with(&container.cgroup)));
+    let container = owner.and_then(|owner| all.into_iter().find(|container| container.owns(&owner.path)));
+    // What is only called like a container must not have anything done to the one that it is called like.
+    let container = container.filter(|container| container.confirmed);
     let limit = owner.and_then(|owner| owner.limit_bytes);
     let what = container.map_or_else(|| "the container's memory limit".to_owned(), setting);
     let restart = container.and_then(|container| container.restart_policy.as_deref());
@@ -22,7 +25,7 @@ pub fn own_limit(incident: &Incident) -> Advice {
 
 pub fn pod_limit(incident: &Incident) -> Advice {
     let name = incident.container.as_ref().and_then(pod_name);
-    let name = name.map(|name| format!(" {name}")).unwrap_or_default();
+    let name = name.map(|name| format!(" {}", quote(&name))).unwrap_or_default();
     Advice {
         action: format!(
             "raise the memory limits of the containers of pod{name} (their sum is the pod's), or lower what they use together"
@@ -37,9 +40,10 @@ fn setting(container: &Container) -> String {
     let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key));
     if let Some(pod) = pod_name(container) {
         let name = container.name.as_deref().unwrap_or("?");
-        return format!("resources.limits.memory of container {name} in pod {pod}");
+        return format!("resources.limits.memory of container {} in pod {}", quote(name), quote(&pod));
     }
     if let (Some(project), Some(service)) = (label("com.docker.compose.project"), label("com.docker.compose.service")) {
+        let (service, project) = (quote(service), quote(project));
         return format!("mem_limit (deploy.resources.limits.memory) of service {service} in compose project {project}");
     }
     match container.runtime.as_deref() {
@@ -70,12 +74,20 @@ fn update(container: &Container, limit: u64) -> Option<String> {
     let name = container.name.as_deref().filter(|name| is_plain(name));
     let id = || Some(text::short_id(&container.id)).filter(|id| is_plain(id));
     let target = name.or_else(id)?;
-    match container.runtime.as_deref()? {
-        engine @ ("docker" | "podman" | "nerdctl") => {
+    match (container.runtime.as_deref()?, container.user) {
+        // Root's own engine may have another container of that name, and whoever made this one chose it.
+        ("podman", Some(uid)) => Some(format!(
+            "sudo -u '#{uid}' XDG_RUNTIME_DIR=/run/user/{uid} podman update --memory {mib}m --memory-swap {mib}m {target}"
+        )),
+        ("docker", Some(uid)) => Some(format!(
+            "docker --host unix:///run/user/{uid}/docker.sock update --memory {mib}m --memory-swap {mib}m {target}"
+        )),
+        (_, Some(_)) => None,
+        (engine @ ("docker" | "podman" | "nerdctl"), None) => {
             Some(format!("{engine} update --memory {mib}m --memory-swap {mib}m {target}"))
         }
-        runtime @ ("runc" | "crun") => Some(format!("{runtime} update --memory {} {target}", mib << 20)),
-        "lxc" => Some(format!("lxc-cgroup -n {target} memory.max {mib}M")),
+        (runtime @ ("runc" | "crun"), None) => Some(format!("{runtime} update --memory {} {target}", mib << 20)),
+        ("lxc", None) => Some(format!("lxc-cgroup -n {target} memory.max {mib}M")),
         _ => None,
     }
 }
@@ -101,6 +113,14 @@ mod tests {
             ("containerd", "web", None),
         ] {
             assert_eq!(update(&container(runtime, name), 512 << 20).as_deref(), command, "{runtime} {name}");
+        }
+        // A user's container may be called like one of root's.
+        for (runtime, start) in
+            [("docker", Some("docker --host unix:///run/user/7/")), ("podman", Some("sudo -u '#7' ")), ("runc", None)]
+        {
+            let command = update(&Container { user: Some(7), ..container(runtime, "web") }, 512 << 20);
+            assert_eq!(command.is_some(), start.is_some(), "{runtime}");
+            assert!(start.is_none_or(|start| command.unwrap().starts_with(start)), "{runtime}");
         }
         // Docker's own least.
         assert!(update(&container("docker", "web"), 1 << 20).unwrap().contains("6m"));

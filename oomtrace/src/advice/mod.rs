@@ -3,6 +3,7 @@
 mod container;
 
 use crate::incident::model::{Advice, Cause, Disposition, Incident, OomOrigin};
+use crate::incident::quote::quote;
 use crate::verdict::judge::stop_request;
 use crate::verdict::requester::is_by_exec;
 use crate::verdict::senders::manager;
@@ -29,7 +30,10 @@ pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
         Cause::SameContainerKill => vec![same_container(incident)],
         Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
         Cause::PidNamespaceExit => vec![advice(
-            "find out why the container's first process ended",
+            match &incident.init_end {
+                Some(end) if !end.of_container => "find out why the first process of its pid namespace ended",
+                _ => "find out why the container's first process ended",
+            },
             "when it ends, the kernel kills everything else in its pid namespace",
         )],
         Cause::ParentExit => {
@@ -75,7 +79,7 @@ fn stop_time_out(incident: &Incident) -> Advice {
     let stop = stop_request(incident);
     let name = stop.map_or("the stop signal", |stop| stop.name.as_str());
     match stop.and_then(|stop| stop.disposition) {
-        Some(Disposition::Default) if incident.victim.container_init => advice(
+        Some(Disposition::Default) if incident.victim.is_pid_1() => advice(
             &format!("handle {name} in pid 1: exec form in the Dockerfile and a handler, or docker run --init"),
             "the kernel drops a signal for which the first process of a pid namespace has no handler",
         ),
@@ -124,7 +128,7 @@ fn unit_limit(incident: &Incident) -> Vec<Advice> {
 
 fn parent_limit(incident: &Incident) -> Vec<Advice> {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    let place = owner.map_or_else(String::new, |owner| format!(" {}", owner.path));
+    let place = owner.map_or_else(String::new, |owner| format!(" {}", quote(&owner.path)));
     let victims_own = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
     let why = if victims_own.is_some() && victims_own == owner.map(|owner| &owner.path) {
         "the victim's cgroup used all that its own limit allows"

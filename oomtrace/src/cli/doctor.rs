@@ -16,8 +16,10 @@ use oomtrace::sink::escape::escape;
 
 use super::exit::{Failure, Status};
 use super::options::Doctor;
+use super::output::Stdout;
 
 mod runtimes;
+mod sandbox;
 
 /// The inode of the initial pid namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
@@ -35,11 +37,13 @@ enum Mark {
 }
 
 pub fn run(options: &Doctor) -> Result<Status, Failure> {
-    let mut report = Report { out: io::stdout(), color: options.color.on_stdout() };
+    let mut report = Report { out: Stdout::new(), color: options.color.on_stdout() };
     report.section("Kernel")?;
     kernel(&mut report)?;
     report.section("Privileges")?;
     privileges(&mut report)?;
+    report.section("While watching")?;
+    sandbox::report(&mut report, &options.runtimes)?;
     report.section("Hooks")?;
     let status = hooks(&mut report)?;
     report.section("Cgroups")?;
@@ -208,7 +212,7 @@ fn cgroups(report: &mut Report) -> anyhow::Result<()> {
 }
 
 struct Report {
-    out: io::Stdout,
+    out: Stdout,
     color: bool,
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use oomtrace::probe::load::LoadError;
 use oomtrace::probe::requirements::RequirementError;
-use oomtrace::sink::escape::escape;
+use oomtrace::sink::notices;
 use oomtrace::watch::WatchError;
 
 /// What `oomtrace --help` documents.
@@ -77,5 +77,5 @@ pub fn say(failure: &Failure) {
             text = format!("{text}: {cause}");
         }
     }
-    eprintln!("oomtrace: {}", escape(&text));
+    notices::say(&text);
 }

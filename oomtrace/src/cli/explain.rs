@@ -5,6 +5,7 @@ use std::io::Write as _;
 use oomtrace::sink::wrap::wrap;
 
 use super::exit::{Failure, Status};
+use super::output::Stdout;
 
 /// Columns where there is no terminal to ask, or a wider one: longer lines are hard to read.
 const WIDTH: usize = 100;
@@ -12,9 +13,10 @@ const WIDTH: usize = 100;
 /// Prints an explanation.
 pub fn run(text: &str) -> Result<Status, Failure> {
     let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0).min(WIDTH));
-    let mut out = std::io::stdout().lock();
+    let mut out = Stdout::new();
     for line in text.split('\n').flat_map(|line| wrap(line, Some(width))) {
         writeln!(out, "{line}")?;
     }
+    out.flush()?;
     Ok(Status::Done)
 }

@@ -10,14 +10,21 @@ mod ps;
 mod replay;
 mod schema;
 mod selftest;
+mod stop;
 mod watch;
 
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::{Parser as _, error::ErrorKind};
+use oomtrace::sink::notices;
 
 use exit::Status;
 use options::{Cli, Verb};
+
+/// For how long standard error is waited for at the end.
+const LAST: Duration = Duration::from_millis(200);
 
 /// Parses the arguments, runs the verb, and says on one line what went wrong.
 pub fn main() -> ExitCode {
@@ -27,6 +34,9 @@ pub fn main() -> ExitCode {
     };
     // OOMTRACE_LOG=debug shows oomtrace's own log, and that of its kernel side; aya's is for its developers.
     env_logger::Builder::new()
+        // Lines on standard error: where something else waits for nobody, the log does not either.
+        .target(env_logger::Target::Pipe(Box::new(notices::Lines)))
+        .write_style(if color_on_stderr() { env_logger::WriteStyle::Always } else { env_logger::WriteStyle::Never })
         .filter_module("aya", log::LevelFilter::Warn)
         .filter_module("aya_obj", log::LevelFilter::Warn)
         .parse_env(env_logger::Env::default().filter_or("OOMTRACE_LOG", "warn"))
@@ -43,24 +53,35 @@ pub fn main() -> ExitCode {
         Some(Verb::Schema { of }) => schema::run(of),
         Some(Verb::Completions { shell }) => completions::run(shell),
     };
-    match result {
-        Ok(status) => status.into(),
-        Err(failure) if failure.is_closed_pipe() => Status::Done.into(),
+    let status = match result {
+        Ok(status) => status,
+        Err(failure) if failure.is_closed_pipe() => Status::Done,
         Err(failure) => {
             exit::say(&failure);
-            failure.status().into()
+            failure.status()
         }
-    }
+    };
+    notices::close(Instant::now() + LAST);
+    status.into()
+}
+
+/// As env_logger has it: a terminal that knows colours, and nobody who asked for none (no-color.org).
+fn color_on_stderr() -> bool {
+    let is_set = |key| std::env::var_os(key).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    std::io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
 /// Help and version are answers, not errors; a usage error has clap's own text.
 fn usage(error: &clap::Error) -> ExitCode {
-    match error.print() {
-        Err(print) if print.kind() != std::io::ErrorKind::BrokenPipe => return Status::Failed.into(),
-        _ => {}
-    }
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Status::Done.into(),
+    let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    match error.print().and_then(|()| std::io::stdout().flush()) {
+        Err(print) if is_answer && print.kind() != std::io::ErrorKind::BrokenPipe => {
+            notices::say(&format!("cannot write to standard output: {print}"));
+            Status::Failed.into()
+        }
+        _ if is_answer => Status::Done.into(),
+        // Nobody may be reading, and that is no reason for another status.
         _ => Status::Usage.into(),
     }
 }

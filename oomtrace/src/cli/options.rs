@@ -19,8 +19,10 @@ use oomtrace::container::sources::Sources;
 use oomtrace::explain::explain;
 use oomtrace::incident::model::Cause;
 use oomtrace::node::signals;
+use oomtrace::own;
 use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
+use oomtrace::redact::Privacy;
 use oomtrace::watch::Around;
 use oomtrace::watch::filter::{Filter, cgroup_path};
 
@@ -42,8 +44,8 @@ Examples:
   oomtrace explain 137                       what an exit code says, and what it does not
 
 Exit status:
-  0  stopped by Ctrl-C, SIGTERM or a closed pipe; or the verb did its work
-  1  something failed while it ran, or a check of the selftest did
+  0  stopped by Ctrl-C, SIGTERM, SIGHUP or a closed pipe; or the verb did its work
+  1  something failed while it ran, not all of it could be written, or a check of the selftest failed
   2  the command line is wrong
   3  a privilege is missing: run it as root
   4  this kernel, or what confines this process, does not allow tracing
@@ -112,7 +114,8 @@ pub struct Watch {
     /// Show this signal too, besides SIGKILL (TERM, SIGINT, 15, RTMIN+3); may be repeated
     #[arg(long, value_name = "SIGNAL", value_parser = signal)]
     pub signal: Vec<u32>,
-    /// Size of the buffer between kernel and oomtrace (for example 512K, 8M, 64M), rounded up to a power of two
+    /// Size of the buffer between kernel and oomtrace (for example 512K, 16M, 64M), rounded up to a power of two. Kills have all of it,
+    /// the last quarter in equal shares for each container; everything else has an eighth
     #[arg(long, value_name = "SIZE", default_value_t = RingSize(DEFAULT_RING_BYTES), value_parser = ring_size)]
     pub ring_size: RingSize,
     /// Do without this hook, or without kprobe, fentry or tp_btf, as if the kernel refused it: shows what its absence costs
@@ -121,8 +124,30 @@ pub struct Watch {
     /// How long a container that is gone keeps its name (30s, 10m, 2h): a kill may be told of after its end
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, hide_short_help = true)]
     pub keep_names: Duration,
+    /// Whether oomtrace gives up what watching does not need (capabilities, most system calls): off to debug it, strict to end at a
+    /// system call that is not expected
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Sandboxing::On, hide_short_help = true)]
+    pub sandbox: Sandboxing,
     #[command(flatten)]
     pub runtimes: Runtimes,
+}
+
+/// Whether oomtrace confines itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sandboxing {
+    On,
+    Off,
+    Strict,
+}
+
+impl From<Sandboxing> for own::Mode {
+    fn from(how: Sandboxing) -> Self {
+        match how {
+            Sandboxing::On => Self::On,
+            Sandboxing::Off => Self::Off,
+            Sandboxing::Strict => Self::Strict,
+        }
+    }
 }
 
 /// In which form.
@@ -134,6 +159,22 @@ pub struct Show {
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
+    /// Show passwords, tokens and keys in command lines and labels, which are masked otherwise, also in a recording
+    #[arg(long)]
+    pub no_redact: bool,
+    /// Leave arguments of processes out, also of a recording: programs alone are shown
+    #[arg(long, conflicts_with = "no_redact")]
+    pub no_cmdline: bool,
+}
+
+impl Show {
+    pub fn privacy(&self) -> Privacy {
+        match (self.no_redact, self.no_cmdline) {
+            (_, true) => Privacy::WithoutArguments,
+            (true, false) => Privacy::Shown,
+            (false, false) => Privacy::Masked,
+        }
+    }
 }
 
 /// Which incidents.
@@ -167,7 +208,7 @@ impl Select {
 /// What to record.
 #[derive(Debug, Args)]
 pub struct Record {
-    /// The recording; a file that is not there yet
+    /// The recording; a file that is not there yet, made for its owner alone (mode 0600)
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten)]
@@ -225,9 +266,15 @@ impl Runtimes {
     }
 
     /// `keep_names`: how long a container that is gone is remembered.
-    pub fn around(&self, keep_names: Duration) -> Around {
+    pub fn around(&self, keep_names: Duration, privacy: Privacy, sandbox: own::Mode) -> Around {
         let sockets = sockets::watched(&self.docker_socket, &self.containerd_socket());
-        Around { directory: Directory::new(self.sources(), keep_names), sockets }
+        let sockets_asked = self.sockets();
+        Around { directory: Directory::new(self.sources(), keep_names), sockets, privacy, sandbox, sockets_asked }
+    }
+
+    /// Sockets of runtimes that are asked.
+    pub fn sockets(&self) -> Vec<PathBuf> {
+        vec![self.docker_socket.clone(), self.containerd_socket()]
     }
 
     fn containerd_socket(&self) -> PathBuf {
@@ -393,8 +440,8 @@ mod tests {
 
     #[test]
     fn the_default_is_shown_as_it_is_written() {
-        assert_eq!(RingSize(DEFAULT_RING_BYTES).to_string(), "8M");
-        assert_eq!(ring_size("8M"), Ok(RingSize(DEFAULT_RING_BYTES)));
+        assert_eq!(RingSize(DEFAULT_RING_BYTES).to_string(), "16M");
+        assert_eq!(ring_size("16M"), Ok(RingSize(DEFAULT_RING_BYTES)));
     }
 
     #[test]

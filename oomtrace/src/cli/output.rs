@@ -1,6 +1,8 @@
-//! Standard output as a sink, in the form that was asked for.
+//! Standard output, in the form that was asked for.
 
-use std::io::{self, IsTerminal as _};
+use std::fmt::Arguments;
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write};
 
 use oomtrace::sink::Sink;
 use oomtrace::sink::human::{Human, Look};
@@ -8,12 +10,49 @@ use oomtrace::sink::json::Json;
 
 use super::options::Show;
 
-pub fn sink(options: &Show) -> Box<dyn Sink> {
+/// Writes records to `out`, which is standard output or stands for it.
+pub fn sink(options: &Show, out: impl Write + Send + 'static) -> Box<dyn Sink + Send> {
     if options.json {
-        return Box::new(Json::new(io::stdout()));
+        return Box::new(Json::new(out));
     }
     let color = options.color.on_stdout();
     let is_terminal = io::stdout().is_terminal();
     let width = move || if is_terminal { terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)) } else { None };
-    Box::new(Human::new(io::stdout(), move || Look { color, width: width() }))
+    Box::new(Human::new(out, move || Look { color, width: width() }))
+}
+
+/// Standard output, for a verb that does its work and ends. An error says where it was.
+pub struct Stdout(io::Stdout);
+
+impl Stdout {
+    pub fn new() -> Self {
+        Self(io::stdout())
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(said)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(said)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes).map_err(said)
+    }
+
+    fn write_fmt(&mut self, text: Arguments<'_>) -> io::Result<()> {
+        self.0.write_fmt(text).map_err(said)
+    }
+}
+
+fn said(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write to standard output: {error}"))
+}
+
+/// Standard output's descriptor, past the standard library's lock and buffer: a thread that waits in a write must not have either.
+pub fn descriptor() -> io::Result<File> {
+    oomtrace::sink::steady::duplicate(io::stdout())
 }

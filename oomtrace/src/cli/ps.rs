@@ -1,7 +1,7 @@
 //! `oomtrace ps`: the containers that are known, so that a person can check what will be named.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
@@ -12,11 +12,12 @@ use oomtrace::incident::text::{bytes, short_id};
 use oomtrace::node::cgroups;
 use oomtrace::node::usage::Usage;
 use oomtrace::sink::escape::escape;
-use oomtrace::sink::json;
+use oomtrace::sink::{json, notices};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::exit::{Failure, Status};
 use super::options::Ps;
+use super::output::Stdout;
 
 /// From this share of the limit on, a container is close to it.
 const CLOSE_PERCENT: u64 = 90;
@@ -37,9 +38,11 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
     }
     let all = tokio::task::LocalSet::new()
         .block_on(&runtime, async { list(&Directory::new(options.runtimes.sources(), KEEP), &hierarchies).await });
+    let privacy = options.show.privacy();
+    let all: Vec<Listed> = all.into_iter().map(|listed| listed.private(privacy)).collect();
     runtime.shutdown_background();
     say_missing(&all);
-    let mut out = io::stdout().lock();
+    let mut out = Stdout::new();
     if options.show.json {
         for listed in &all {
             let mut line = Vec::new();
@@ -63,8 +66,7 @@ fn say_missing(all: &[Listed]) {
     }
     for (why, containers) in reasons.iter().take(MAX_REASONS) {
         let of = if *containers > 1 { format!("of {containers} containers") } else { "of one container".to_owned() };
-        // Nobody may be reading, and that is no reason to stop.
-        _ = writeln!(io::stderr(), "oomtrace: not known {of}: {}", escape(why));
+        notices::say(&format!("not known {of}: {why}"));
     }
 }
 

@@ -1,21 +1,19 @@
 //! `oomtrace replay`: a recording, judged again.
 
-use std::io::{self, Write as _};
-
 use oomtrace::recording::{self, read};
+use oomtrace::sink::notices;
 
 use super::exit::{Failure, Status};
 use super::options::Replay;
-use super::output;
+use super::output::{self, Stdout};
 
 pub fn run(options: &Replay) -> Result<Status, Failure> {
-    let contents = read(&options.file)?;
+    let contents = read(&options.file)?.private(options.show.privacy());
     if contents.torn > 0 {
         let file = options.file.display();
-        // Nobody may be reading stderr, and that is no reason to stop.
-        _ = writeln!(io::stderr(), "oomtrace: {file} was cut off: its last {} bytes are left out", contents.torn);
+        notices::say(&format!("{file} was cut off: its last {} bytes are left out", contents.torn));
     }
-    let mut sink = output::sink(&options.show);
+    let mut sink = output::sink(&options.show, Stdout::new());
     recording::replay(contents, &options.select.filter(), sink.as_mut())?;
     Ok(Status::Done)
 }

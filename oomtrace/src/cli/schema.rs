@@ -7,14 +7,16 @@ use oomtrace::incident::model::Record;
 
 use super::exit::{Failure, Status};
 use super::options::Schema;
+use super::output::Stdout;
 
 pub fn run(of: Schema) -> Result<Status, Failure> {
     let schema = match of {
         Schema::Stream => schemars::schema_for!(Record),
         Schema::Ps => schemars::schema_for!(Listed),
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = Stdout::new();
     serde_json::to_writer_pretty(&mut out, &schema).map_err(std::io::Error::from)?;
     writeln!(out)?;
+    out.flush()?;
     Ok(Status::Done)
 }

@@ -1,102 +1,164 @@
 //! `oomtrace` without a verb: watch the node.
 
-use std::future::Future;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use aya_log::EbpfLogger;
 use oomtrace::container::readers;
+use oomtrace::incident::model::OutputName;
 use oomtrace::node::endurance;
 use oomtrace::node::signals::SIGKILL;
 use oomtrace::probe::load::{Options, Probe};
 use oomtrace::recording::Recorder;
+use oomtrace::sink::notices;
+use oomtrace::sink::outputs::{Failures, Outputs, counted, say_trouble, unwritten};
+use oomtrace::sink::queue::Count;
+use oomtrace::sink::steady::Steady;
 use oomtrace::watch::{self, Tally};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Failure, Status};
 use super::options::Watch;
 use super::output;
+use super::stop::Stop;
 
 /// Watches; with `recording`, everything that it takes to judge again is written to that file.
 pub fn run(options: &Watch, recording: Option<&Path>) -> Result<Status, Failure> {
+    let stop = Stop::catch().context("cannot wait for signals")?;
+    let (outputs, mut failures) = outputs(options)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(readers::MAX_THREADS)
         .build()
         .context("cannot start")?;
-    let tally = tokio::task::LocalSet::new().block_on(&runtime, watch(options, recording))?;
-    // Threads that still read kernel symbols must not hold up the end.
+    let ending = Arc::new(Ending { outputs: Arc::clone(&outputs), recorder: OnceLock::new() });
+    let watching = watch(options, recording, &stop, &ending, &mut failures);
+    let result = tokio::task::LocalSet::new().block_on(&runtime, watching);
+    // Threads that still read, whatever it is, must not hold up the end.
     runtime.shutdown_background();
+    let is_whole = ending.finish(stop.write_until());
+    let tally = result?;
     say_tally(options, tally);
-    Ok(Status::Done)
+    Ok(if is_whole { Status::Done } else { Status::Failed })
 }
 
-async fn watch(options: &Watch, recording: Option<&Path>) -> Result<Tally, Failure> {
-    // Before loading: a signal that comes meanwhile must end it in order, too.
-    let stop = stopped()?;
+/// Standard output, and standard error from now on, each on a thread of its own.
+fn outputs(options: &Watch) -> Result<(Arc<Outputs>, Failures), Failure> {
+    let (mut outputs, failures) = Outputs::new();
+    let out = output::descriptor().context("cannot write to standard output")?;
+    let show = &options.show;
+    let stdout = |closing| output::sink(show, Steady::new(out, closing, say_trouble(OutputName::Stdout)));
+    outputs.add(OutputName::Stdout, stdout).context("cannot start")?;
+    let outputs = Arc::new(outputs);
+    let said = Arc::clone(&outputs);
+    // What cannot be said on the one is said on the other.
+    notices::start(move |_| said.put(unwritten(OutputName::Stderr, Count::one(false)))).context("cannot start")?;
+    Ok((outputs, failures))
+}
+
+async fn watch(
+    options: &Watch,
+    recording: Option<&Path>,
+    stop: &Stop,
+    ending: &Arc<Ending>,
+    failures: &mut Failures,
+) -> Result<Tally, Failure> {
     let signals = options.signal.iter().copied().filter(|signal| *signal != SIGKILL).collect();
     let mut probe =
         Probe::load(&Options { signals, ring_bytes: options.ring_size.0, without: options.without.clone() })?;
     endurance::outlast();
     let logs = forward_kernel_log(&mut probe);
-    let around = options.runtimes.around(options.keep_names);
+    let around = options.runtimes.around(options.keep_names, options.show.privacy(), options.sandbox.into());
     // After loading: what cannot watch leaves no file behind.
-    let recorder = recording.map(create).transpose()?;
+    let recorder = recording.map(|path| create(path, Arc::clone(&ending.outputs))).transpose()?;
+    if let Some(recorder) = &recorder {
+        _ = ending.recorder.set(recorder.clone());
+    }
+    let last = Arc::clone(ending);
+    stop.set_last_words(Box::new(move |until| {
+        notices::say("it does not end in time: what it was at is left out");
+        last.finish(until);
+        Status::Failed
+    }));
     if !options.show.json {
         greet(&probe);
     }
-    let mut sink = output::sink(&options.show);
     let filter = options.select.filter();
-    let result = watch::run(probe, around, filter, recorder, sink.as_mut(), stop).await;
+    let result = watch::run(probe, around, filter, recorder, &ending.outputs, failures, stopped(stop)).await;
     if let Some(logs) = logs {
         logs.abort();
     }
     Ok(result?)
 }
 
-fn create(path: &Path) -> Result<Recorder, Failure> {
-    Ok(Recorder::create(path).with_context(|| format!("cannot create the recording {}", path.display()))?)
+fn create(path: &Path, outputs: Arc<Outputs>) -> Result<Recorder, Failure> {
+    let lost = move |count: Count| {
+        notices::say(&format!(
+            "{} kills and {} other events and answers are not in the recording; it goes on",
+            count.kills, count.others
+        ));
+        outputs.put(unwritten(OutputName::Recording, count));
+    };
+    Ok(Recorder::create(path, lost).with_context(|| format!("cannot create the recording {}", path.display()))?)
+}
+
+/// What must be written before the end.
+struct Ending {
+    outputs: Arc<Outputs>,
+    recorder: OnceLock<Recorder>,
+}
+
+impl Ending {
+    /// Has everything written until then, and says what never was; whether there is none of it.
+    fn finish(&self, until: Instant) -> bool {
+        let mut lost = self.outputs.close(until);
+        if let Some(recorder) = self.recorder.get() {
+            lost.push((OutputName::Recording, recorder.close(until)));
+        }
+        lost.retain(|(_, count)| !count.is_zero());
+        for (name, count) in &lost {
+            match name {
+                OutputName::Recording => notices::say(&format!(
+                    "{} kills and {} other events and answers are not in the recording",
+                    count.kills, count.others
+                )),
+                _ => notices::say(&format!("{} never written to {name}", counted(*count))),
+            }
+        }
+        lost.is_empty()
+    }
 }
 
 /// Says on stderr that it is running, and what it cannot see.
 fn greet(probe: &Probe) {
-    let mut err = io::stderr().lock();
-    // Nobody may be reading stderr, and that is no reason to stop.
-    _ = writeln!(err, "oomtrace: watching every OOM kill and SIGKILL on this node; Ctrl-C stops");
+    notices::say("watching every OOM kill and SIGKILL on this node; Ctrl-C stops");
     for missing in &probe.missing {
-        _ = writeln!(err, "oomtrace: not seen here: {missing}");
+        notices::say(&format!("not seen here: {missing}"));
     }
 }
 
 fn say_tally(options: &Watch, tally: Tally) {
-    let lost = match tally.lost {
-        0 => "no event was lost".to_owned(),
-        lost => format!("{lost} events were lost"),
-    };
+    let lost = tally.lost.words().unwrap_or_else(|| "no event was lost".to_owned());
     if !options.show.json && io::stderr().is_terminal() {
         // The terminal shows ^C where the cursor is.
-        _ = writeln!(io::stderr());
+        notices::new_line();
     }
-    if !options.show.json || tally.lost > 0 {
-        _ = writeln!(io::stderr(), "oomtrace: {} incidents; {lost}", tally.incidents);
+    if !options.show.json || tally.lost.words().is_some() {
+        notices::say(&format!("{} incidents; {lost}", tally.incidents));
     }
 }
 
-/// Completes on SIGINT, on SIGTERM, and when whoever reads standard output has gone.
-fn stopped() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let closed = closed_output();
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            () = closed => {}
-        }
-    })
+/// Completes when it is to end: by a signal, or because whoever reads standard output has left. Says by when runtimes may still
+/// answer.
+async fn stopped(stop: &Stop) -> Instant {
+    tokio::select! {
+        until = stop.asked() => until,
+        () = closed_output() => Instant::now(),
+    }
 }
 
 /// Completes when standard output is a pipe without a reader. Without this, oomtrace would stay until the next kill.

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::is_file_name;
 use super::labels::Labels;
 use super::metadata::{Metadata, PodNames};
+use super::statement::{Statement, paths_of_oci};
 use crate::incident::model::Limits;
 use crate::node::territory::Territory;
 
@@ -70,9 +71,10 @@ impl Bundles {
                 below: below.map(|dir| dir.display().to_string()).collect(),
             });
         };
-        let mut metadata = read(&bundle, &dir)?;
+        let mut metadata = read(&bundle, &dir, None)?;
         let init_pid = bundle.read("init.pid", MAX_PID).ok();
         metadata.init_pid = init_pid.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
+        metadata.stated = std::mem::take(&mut metadata.stated).with_init(metadata.init_pid, None);
         Ok(Found { metadata, namespace })
     }
 
@@ -94,23 +96,24 @@ pub struct Found {
     pub namespace: Option<String>,
 }
 
-/// What the OCI configuration in a bundle says of its container; `path` is the bundle's, for a person.
+/// What the OCI configuration in a bundle says of its container, which is `user`'s own, or the machine's; `path` is the bundle's,
+/// for a person.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn read(bundle: &Territory, path: &Path) -> Result<Metadata, BundleError> {
+pub fn read(bundle: &Territory, path: &Path, user: Option<u32>) -> Result<Metadata, BundleError> {
     let unreadable = |why: String| BundleError::Unreadable { path: path.join(CONFIG), why };
     let text = bundle.read(CONFIG, MAX_CONFIG).map_err(|error| unreadable(error.to_string()))?;
-    parse(&text).map_err(unreadable)
+    parse(&text, user).map_err(unreadable)
 }
 
 /// What an OCI configuration says of its container.
 ///
 /// # Errors
 /// In words, when it is none.
-pub fn parse(config: &[u8]) -> Result<Metadata, String> {
+pub fn parse(config: &[u8], user: Option<u32>) -> Result<Metadata, String> {
     let config: Config = serde_json::from_slice(config).map_err(|error| error.to_string())?;
-    Ok(config.describe())
+    Ok(config.describe(user))
 }
 
 /// What is of interest in an OCI runtime configuration (opencontainers/runtime-spec, config.md).
@@ -124,6 +127,8 @@ struct Config {
 #[derive(Deserialize)]
 struct Linux {
     resources: Option<Resources>,
+    #[serde(rename = "cgroupsPath")]
+    cgroups_path: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -141,7 +146,12 @@ struct Memory {
 }
 
 impl Config {
-    fn describe(&self) -> Metadata {
+    fn paths(&self, user: Option<u32>) -> Vec<String> {
+        let path = self.linux.as_ref().and_then(|linux| linux.cgroups_path.as_deref());
+        path.map(|path| paths_of_oci(path, user)).unwrap_or_default()
+    }
+
+    fn describe(&self, user: Option<u32>) -> Metadata {
         // containerd's CRI plugin (pkg/cri/annotations, 1.3 to 2.1), then CRI-O's (pkg/annotations, 1.20 to 1.33), then
         // nerdctl's (pkg/labels, from 1.0 on copied to annotations).
         let first = |names: &[&str]| {
@@ -156,6 +166,9 @@ impl Config {
                 uid: first(&["io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid"]),
             },
             limits: self.limits(),
+            stated: Statement { paths: self.paths(user), init: None },
+            // What podman and CRI-O write (pkg/annotations, 1.20 to 1.33), and containerd's own label.
+            stop_signal: first(&["org.opencontainers.image.stopSignal", "io.containerd.image.config.stop-signal"]),
             ..Metadata::default()
         }
         .bounded()
@@ -201,7 +214,7 @@ mod tests {
         fs::write(dir.path().join("containerd/io.containerd.runtime.v2.task/k8s.io/abc/init.pid"), "4711").unwrap();
         let crio = r#"{"annotations":{"io.kubernetes.container.name":"app","io.kubernetes.pod.name":"web-5d4",
             "io.kubernetes.cri-o.ImageName":"docker.io/library/nginx:1.27","io.kubernetes.pod.namespace":"shop",
-            "io.kubernetes.pod.uid":"2f1c8b1a-0c1d-4b5e-9a77-0123456789ab"}}"#;
+            "io.kubernetes.pod.uid":"2f1c8b1a-0c1d-4b5e-9a77-0123456789ab","org.opencontainers.image.stopSignal":"3"}}"#;
         write(dir.path(), "storage/def/userdata", crio);
         let mut expected = Metadata {
             name: Some("app".to_owned()),
@@ -214,7 +227,9 @@ mod tests {
             ..Metadata::default()
         };
         let find = |id: &str| bundles(dir.path()).find(id).unwrap();
+        expected.stop_signal = Some("3".to_owned());
         assert_eq!(find("def"), Found { metadata: expected.clone(), namespace: None });
+        expected.stop_signal = None;
         expected.init_pid = Some(4711);
         expected.limits = Some(Limits { memory_bytes: Some(32 << 20), ..Limits::default() });
         assert_eq!(find("abc"), Found { metadata: expected, namespace: Some("k8s.io".to_owned()) });

@@ -3,16 +3,20 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::docker::{Docker, DockerError};
 use super::events::Events;
 use super::metadata::Metadata;
-use super::placement::{ContainerPlace, Runtime};
+use super::placement::{ContainerPlace, On, Runtime};
 use super::sources::{Sources, Unknown};
+use super::statement::{Init, Says};
 use crate::incident::model::Container;
-use crate::node::processes;
+use crate::incident::text;
+use crate::node::cgroups::{self, Version};
 
 /// Containers kept; a container's metadata is some hundred bytes, and up to some KiB with many labels.
 const CAPACITY: usize = 1 << 15;
@@ -24,6 +28,8 @@ const MAX_BYTES: usize = 12 << 20;
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Questions at a time.
 const MAX_ASKING: usize = 4;
+/// Daemons that are remembered as such.
+const MAX_DOWN: usize = 64;
 /// How long a daemon that did not answer is not asked again.
 const BACK_OFF: Duration = Duration::from_secs(10);
 /// How long a container that is gone is remembered unless told otherwise.
@@ -46,9 +52,9 @@ struct State {
     /// Waiting to be asked for.
     queue: VecDeque<ContainerPlace>,
     asking: usize,
-    /// Docker is not to be asked before this time, and why.
-    down: Option<(Instant, DockerError)>,
-    /// When a container that appeared was last reason to ask it again.
+    /// Daemons of Docker's that are not to be asked before this time, and why: the machine's, and users' own.
+    down: HashMap<Option<u32>, (Instant, DockerError)>,
+    /// When a container that appeared was last reason to ask the machine's again.
     asked_again: Option<Instant>,
     /// Bytes of all metadata.
     bytes: usize,
@@ -61,6 +67,8 @@ struct Entry {
     /// It was asked for by itself, not just found in a list, which says less.
     asked: bool,
     gone: bool,
+    /// Where it is, when that is neither below a user's slice nor within another container.
+    cgroup: Option<String>,
 }
 
 impl State {
@@ -120,7 +128,7 @@ impl Directory {
     /// Docker's client; none while the daemon does not answer.
     #[must_use]
     pub fn docker(&self) -> Option<Docker> {
-        self.state.borrow().down.is_none().then(|| self.sources.docker.clone())
+        (!self.state.borrow().down.contains_key(&None)).then(|| self.sources.docker.clone())
     }
 
     /// Fetches the names of all containers that Docker runs, so that their first kill needs no question.
@@ -139,7 +147,7 @@ impl Directory {
                 Ok(())
             }
             Err(error) => {
-                self.failed(&error);
+                self.failed(None, &error);
                 if docker.socket().exists() { Err(error) } else { Ok(()) }
             }
         }
@@ -147,13 +155,18 @@ impl Directory {
 
     /// A container's cgroup is there: has its metadata fetched, in the background. Must run inside a `LocalSet`.
     pub fn appeared(&self, place: ContainerPlace) {
-        let is_dockers = matches!(place.runtime, Some(Runtime::Docker) | None);
+        let is_dockers = matches!(place.runtime, Some(Runtime::Docker) | None) && place.user().is_none();
+        // A user's own daemon is asked at a kill alone: it may be slow for as long as it has cgroups to be asked about.
+        if place.user().is_some() && matches!(place.runtime, Some(Runtime::Docker)) {
+            return;
+        }
         let mut state = self.state.borrow_mut();
         if is_dockers {
             // A Docker that starts containers is back. Others can make cgroups that look so, any number of them.
             let now = Instant::now();
             if state.asked_again.is_none_or(|at| now.duration_since(at) >= ASK_AGAIN) {
-                (state.asked_again, state.down) = (Some(now), None);
+                state.asked_again = Some(now);
+                state.down.remove(&None);
                 self.listen();
             }
         }
@@ -163,6 +176,9 @@ impl Directory {
             return;
         }
         (entry.asked, entry.gone) = (true, false);
+        if place.user().is_none() && place.outer.is_none() && entry.cgroup.is_none() {
+            entry.cgroup = Some(place.cgroup.clone());
+        }
         if state.queue.len() >= MAX_QUEUED {
             return log::debug!("too many containers at once: {} is asked for when it is killed", place.id);
         }
@@ -216,66 +232,97 @@ impl Directory {
         self.state.borrow_mut().asking -= 1;
     }
 
-    /// A container as its runtime knows it now; and why not more is known.
-    pub async fn describe(&self, place: &ContainerPlace) -> (Container, Option<String>) {
+    /// A container as its runtime knows it now, and why not more is known; none when it is no container, but a cgroup with the name
+    /// of one.
+    pub async fn describe(&self, place: &ContainerPlace) -> Option<(Container, Option<String>)> {
         let mut container = place.container();
-        // A list says less than each by itself.
-        let fetched = self.fetch(place).await;
-        match fetched.or_else(|why| self.known(place).ok_or(why)) {
-            Ok(metadata) => {
-                metadata.describe(&mut container);
-                container.init_pid = metadata.init_pid.filter(|pid| is_process_of(*pid, &place.cgroup));
-                (container, None)
+        let said = self.confirm(&mut container, place, None).await;
+        match said {
+            Said::Confirmed(why) => Some((container, why)),
+            Said::Unconfirmed(why) => Some((container, Some(why))),
+            Said::Refuted(_) => None,
+        }
+    }
+
+    /// Adds to a place's container what its runtime knows, and to those that it runs in. A cgroup that only has the name of a
+    /// container is left out.
+    pub async fn complete(&self, place: &ContainerPlace, victim: Option<Victim>) -> Completed {
+        let mut chain = Vec::new();
+        let mut completed = Completed::default();
+        for place in std::iter::successors(Some(place), |place| place.outer.as_deref()) {
+            let mut container = Container { outer: None, ..place.container() };
+            let is_outer = !chain.is_empty();
+            let of_outer = |why: String| if is_outer { format!("of the outer container: {why}") } else { why };
+            match self.confirm(&mut container, place, victim.filter(|_| !is_outer)).await {
+                Said::Confirmed(why) => completed.missing.extend(why.map(of_outer)),
+                Said::Unconfirmed(why) => completed.missing.push(of_outer(why)),
+                Said::Refuted(fact) => {
+                    completed.refuted.push(fact);
+                    continue;
+                }
             }
-            Err(why) => (container, Some(why.to_string())),
+            chain.push(container);
         }
+        let nest = |outer: Option<Container>, inner: Container| Some(Container { outer: outer.map(Box::new), ..inner });
+        completed.container = chain.into_iter().rev().fold(None, nest);
+        completed
     }
 
-    /// Adds to `container` what its runtime knows, and to those that it runs in.
-    ///
-    /// # Errors
-    /// Why there is nothing to add, in words for the incident's `missing`.
-    pub async fn complete(&self, container: &mut Container, place: &ContainerPlace) -> Result<(), String> {
-        let mut missing = self.complete_one(container, place).await.err();
-        let (mut outer, mut place) = (container.outer.as_deref_mut(), place.outer.as_deref());
-        while let (Some(container), Some(here)) = (outer, place) {
-            if let Err(why) = self.complete_one(container, here).await {
-                missing.get_or_insert_with(|| format!("of the outer container: {why}"));
+    /// Asks whether the cgroup is the container's that its name says it is, and adds what is known of that.
+    async fn confirm(&self, container: &mut Container, place: &ContainerPlace, victim: Option<Victim>) -> Said {
+        // What is remembered may be of an earlier start, or of a list, which says less.
+        let known = match self.known(place).filter(|known| known.stated.of(place) == Says::Yes) {
+            Some(known) => Ok(known),
+            None => self.look_up(place).await,
+        };
+        let is_confirmed = match known.as_ref().map_or(Says::Nothing, |known| known.stated.of(place)) {
+            Says::Yes => true,
+            Says::No => return Said::Refuted(refutation(place)),
+            Says::Nothing if self.is_elsewhere(place) => return Said::Refuted(refutation(place)),
+            // Its runtime knows it, and nobody but root makes cgroups there.
+            Says::Nothing => known.is_ok() && place.outer.is_none() && is_made_by_root(place),
+        };
+        match known {
+            Ok(metadata) if is_confirmed => {
+                metadata.describe(container);
+                container.confirmed = true;
+                container.init_pid = self.init_of(place, &metadata, victim).await;
+                Said::Confirmed(metadata.cut.then(|| "some of the container's labels (they are too large)".to_owned()))
             }
-            (outer, place) = (container.outer.as_deref_mut(), here.outer.as_deref());
+            Ok(_) => Said::Unconfirmed(unconfirmed(place, "its runtime does not say which cgroup that container has")),
+            Err(why) => Said::Unconfirmed(unconfirmed(place, &why.to_string())),
         }
-        missing.map_or(Ok(()), Err)
     }
 
-    async fn complete_one(&self, container: &mut Container, place: &ContainerPlace) -> Result<(), String> {
-        let metadata = self.look_up(place).await.map_err(|why| why.to_string())?;
-        metadata.describe(container);
-        if container.init_pid.is_none() {
-            container.init_pid = self.init_pid(place, &metadata).await;
-        }
-        if metadata.cut {
-            return Err("some of the container's labels (they are too large)".to_owned());
-        }
-        Ok(())
+    /// A container of that id is known, of the machine's runtimes, in a cgroup that only root makes, and the place is not that one:
+    /// it is below a user's slice, or within another container.
+    fn is_elsewhere(&self, place: &ContainerPlace) -> bool {
+        let (of_user, nested) = (place.user().is_some(), place.outer.is_some());
+        let state = self.state.borrow();
+        let Some(entry) = state.known.get(&place.id).filter(|_| of_user || nested) else { return false };
+        entry.cgroup.as_ref().is_some_and(|at| *at != place.cgroup) || (of_user && entry.metadata.is_some())
     }
 
-    /// The container's first process. It changes with each start, so what is remembered must still be true.
-    async fn init_pid(&self, place: &ContainerPlace, remembered: &Metadata) -> Option<u32> {
-        let is_its = |pid: &u32| is_process_of(*pid, &place.cgroup);
-        if let Some(pid) = remembered.init_pid.filter(is_its) {
-            return Some(pid);
+    /// The container's first process: the one that its runtime says, or the victim when nothing speaks against it. It changes with
+    /// each start, so what is remembered must still be true.
+    async fn init_of(&self, place: &ContainerPlace, metadata: &Metadata, victim: Option<Victim>) -> Option<u32> {
+        let remembered = metadata.stated.init_in(place);
+        let is_victim =
+            |init: &&Init| victim.is_some_and(|victim| (victim.pid, victim.start) == (init.pid, init.start));
+        if let Some(init) = remembered.filter(|init| is_victim(init) || init.is_there()) {
+            return Some(init.pid);
         }
-        let found = self.fetch(place).await.ok()?;
-        found.init_pid.filter(is_its)
+        // Asking takes as long as the runtime is busy with the very end of the container.
+        if let Some(victim) = victim.filter(|victim| victim.looks_like_init && remembered.is_none()) {
+            return Some(victim.pid);
+        }
+        let asked = self.fetch(place).await.ok()?;
+        asked.stated.init_in(place).filter(|init| init.is_there()).map(|init| init.pid)
     }
 
+    /// Asks the runtime; what is remembered counts where it no longer knows.
     async fn look_up(&self, place: &ContainerPlace) -> Result<Rc<Metadata>, Unknown> {
-        if let Some(known) = self.known(place) {
-            return Ok(known);
-        }
-        let fetched = self.fetch(place).await;
-        // It may have been fetched meanwhile, before its runtime forgot it.
-        fetched.or_else(|why| self.known(place).ok_or(why))
+        self.fetch(place).await.or_else(|why| self.known(place).ok_or(why))
     }
 
     fn known(&self, place: &ContainerPlace) -> Option<Rc<Metadata>> {
@@ -291,18 +338,19 @@ impl Directory {
     }
 
     async fn fetch_from_docker(&self, place: &ContainerPlace) -> Result<Rc<Metadata>, DockerError> {
-        if let Some((until, why)) = &self.state.borrow().down
+        let user = place.user();
+        if let Some((until, why)) = self.state.borrow().down.get(&user)
             && Instant::now() < *until
         {
             return Err(why.clone());
         }
-        let docker = &self.sources.docker;
-        if self.known(place).is_none() {
+        let docker = &self.sources.docker_of(place);
+        if user.is_none() && self.known(place).is_none() {
             // The names first: while a container starts, the rest takes as long as that does.
             match docker.glance(&place.id).await {
                 Ok(metadata) => _ = self.remember(place.key(), metadata),
                 Err(error) if error.is_down() => {
-                    self.failed(&error);
+                    self.failed(user, &error);
                     return Err(error);
                 }
                 Err(error) => log::debug!("{error}"),
@@ -310,13 +358,13 @@ impl Directory {
         }
         match docker.inspect(&place.id).await {
             Ok(metadata) => {
-                self.state.borrow_mut().down = None;
+                self.state.borrow_mut().down.remove(&user);
                 Ok(self.remember(place.key(), metadata))
             }
             Err(error) => {
                 // One that is starting this container, for longer than is waited, still knows its name.
                 if !error.is_down() || docker.glance(&place.id).await.is_err() {
-                    self.failed(&error);
+                    self.failed(user, &error);
                 }
                 Err(error)
             }
@@ -329,19 +377,77 @@ impl Directory {
         metadata
     }
 
-    fn failed(&self, error: &DockerError) {
+    fn failed(&self, user: Option<u32>, error: &DockerError) {
         if error.is_down() {
             log::debug!("{error}; not asked for {} s", BACK_OFF.as_secs());
-            self.state.borrow_mut().down = Some((Instant::now() + BACK_OFF, error.clone()));
+            let mut state = self.state.borrow_mut();
+            let now = Instant::now();
+            if state.down.len() >= MAX_DOWN {
+                state.down.retain(|user, (until, _)| user.is_none() || *until > now);
+            }
+            if state.down.len() < MAX_DOWN || user.is_none() {
+                state.down.insert(user, (now + BACK_OFF, error.clone()));
+            }
         }
     }
 }
 
-/// The process is in a cgroup of the container's, or below one. By its name: in a cgroup namespace of its own, as in a
-/// container, a reader sees paths from elsewhere (cgroup_namespaces(7)).
-fn is_process_of(pid: u32, path: &str) -> bool {
-    let Some(name) = path.rsplit('/').next().filter(|name| !name.is_empty()) else { return false };
-    processes::cgroups(pid).iter().any(|at| at.split('/').any(|part| part == name))
+/// The process that was killed, to be compared with a container's first one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Victim {
+    pub pid: u32,
+    /// In ticks.
+    pub start: u64,
+    /// It was the first of a pid namespace that is no deeper than a container's own.
+    pub looks_like_init: bool,
+}
+
+/// What came of asking about a place.
+#[derive(Debug)]
+enum Said {
+    /// It is the container's; and what is not known of it.
+    Confirmed(Option<String>),
+    /// Nobody can be asked, for this reason.
+    Unconfirmed(String),
+    /// It only has the name of a container's, as this fact says.
+    Refuted(String),
+}
+
+/// A place's container, with those that it runs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completed {
+    /// None when no cgroup of the place is a container's.
+    pub container: Option<Container>,
+    /// What is not known, in words for the incident's `missing`.
+    pub missing: Vec<String>,
+    /// Cgroups that only have the name of a container's, as facts.
+    pub refuted: Vec<String>,
+}
+
+fn refutation(place: &ContainerPlace) -> String {
+    let id = text::short_id(&place.id);
+    format!(
+        "cgroup {} only has the name of container {id}, which has another cgroup: it is not that container",
+        place.cgroup
+    )
+}
+
+fn unconfirmed(place: &ContainerPlace, why: &str) -> String {
+    let id = text::short_id(&place.id);
+    format!("whether cgroup {} is container {id}'s, as its name says: {why}", place.cgroup)
+}
+
+/// Everything on the way to the cgroup belongs to root: nobody else made it. False as well when it is gone.
+fn is_made_by_root(place: &ContainerPlace) -> bool {
+    let all = cgroups::hierarchies().unwrap_or_default();
+    let hierarchy = match place.on {
+        On::Default => all.iter().find(|hierarchy| hierarchy.version == Version::V2),
+        On::Memory => cgroups::memory(&all),
+    };
+    let Some(hierarchy) = hierarchy else { return false };
+    let own = hierarchy.mount.join(place.cgroup.trim_start_matches('/'));
+    let is_roots = |dir: &Path| dir.symlink_metadata().is_ok_and(|found| found.is_dir() && found.uid() == 0);
+    own.ancestors().take_while(|dir| *dir != hierarchy.mount).all(is_roots)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The Docker Engine API on its Unix socket: one question at a time, bounded in time and size.
 
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use super::labels::Labels;
 use super::listed::{Listed, MAX_LISTED};
 use super::metadata::Metadata;
 use super::placement::Runtime;
+use super::statement::{Statement, paths_of_docker};
 use super::{AbortOnDrop, events, is_plain};
 use crate::incident::model::Limits;
 
@@ -26,6 +28,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_LIST: usize = 8 << 20;
 /// An answer about one of them has some 10 KiB.
 const MAX_BODY: usize = 1 << 20;
+/// What a user's own daemon says is about one container, and nobody but the user vouches for it.
+const MAX_USERS_BODY: usize = 256 << 10;
 /// Bytes of an answer that are held before they are read, its head among them.
 const MAX_BUFFER: usize = 64 << 10;
 /// Docker sends some ten.
@@ -74,12 +78,23 @@ impl DockerError {
 #[derive(Clone, Debug)]
 pub struct Docker {
     socket: PathBuf,
+    /// Who must own the socket; none: whoever it is, it was named on the command line or is root's by its place.
+    owner: Option<u32>,
+    /// Bytes of an answer.
+    max_body: usize,
 }
 
 impl Docker {
     #[must_use]
     pub fn new(socket: PathBuf) -> Self {
-        Self { socket }
+        Self { socket, owner: None, max_body: MAX_BODY }
+    }
+
+    /// A user's own (rootless mode, docs.docker.com/engine/security/rootless).
+    #[must_use]
+    pub fn of_user(uid: u32) -> Self {
+        let socket = format!("/run/user/{uid}/docker.sock").into();
+        Self { socket, owner: Some(uid), max_body: MAX_USERS_BODY }
     }
 
     /// The socket's path.
@@ -93,7 +108,7 @@ impl Docker {
     /// # Errors
     /// When Docker does not answer in time or does not know it.
     pub async fn inspect(&self, id: &str) -> Result<Metadata, DockerError> {
-        parse(&self.get_container(id).await?).map_err(|why| self.answer(why))
+        parse(id, &self.get_container(id).await?).map_err(|why| self.answer(why))
     }
 
     /// How the container `id` is now.
@@ -114,7 +129,7 @@ impl Docker {
         if !is_plain(id) {
             return Err(self.unknown(id));
         }
-        self.get(&format!("/containers/{id}/json"), MAX_BODY).await?.ok_or_else(|| self.unknown(id))
+        self.get(&format!("/containers/{id}/json"), self.max_body).await?.ok_or_else(|| self.unknown(id))
     }
 
     /// All running containers, by id. Docker says nothing of their limits here.
@@ -211,6 +226,10 @@ impl Docker {
 
     /// Sends a request; the answer, and the connection that it comes on.
     async fn request(&self, path: &str) -> Result<(AbortOnDrop, Response<Incoming>), DockerError> {
+        if let Some(uid) = self.owner.filter(|uid| !is_socket_of(&self.socket, *uid)) {
+            let why = format!("it is no socket of user {uid}");
+            return Err(DockerError::Connect { socket: self.socket.clone(), why });
+        }
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|e| DockerError::Connect { socket: self.socket.clone(), why: e.to_string() })?;
@@ -260,11 +279,18 @@ impl Docker {
     }
 }
 
-/// What the answer to [`Docker::inspect`] says of a container.
+/// The socket, and the directory that it lies in, are the user's.
+fn is_socket_of(socket: &Path, uid: u32) -> bool {
+    let is_users = |path: &Path| path.symlink_metadata().ok().filter(|found| found.uid() == uid);
+    let is_socket = is_users(socket).is_some_and(|found| found.file_type().is_socket());
+    is_socket && socket.parent().and_then(is_users).is_some_and(|found| found.is_dir())
+}
+
+/// What the answer to [`Docker::inspect`] says of the container `id`.
 ///
 /// # Errors
 /// In words, when it describes none.
-pub fn parse(body: &[u8]) -> Result<Metadata, String> {
+pub fn parse(id: &str, body: &[u8]) -> Result<Metadata, String> {
     let found: Inspected = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let name = found.name.map(|name| name.trim_start_matches('/').to_owned()).filter(|name| !name.is_empty());
     let config = found.config.unwrap_or_default();
@@ -276,6 +302,7 @@ pub fn parse(body: &[u8]) -> Result<Metadata, String> {
         image: config.image,
         init_pid,
         limits: Some(host.limits()),
+        stated: Statement { paths: paths_of_docker(id, &host.cgroup_parent), init: None }.with_init(init_pid, None),
         restart_policy: host.restart_policy.and_then(|policy| policy.describe()),
         stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
         // A negative one waits for ever.
@@ -302,6 +329,7 @@ struct HostConfig {
     memory: i64,
     memory_swap: i64,
     memory_reservation: i64,
+    cgroup_parent: String,
     restart_policy: Option<RestartPolicy>,
 }
 

@@ -9,6 +9,7 @@ use super::tracker::{Tracker, walk};
 use crate::incident::model::Container;
 use crate::node::cgroups::{self, Hierarchy};
 use crate::node::usage::{Usage, UsageFiles};
+use crate::redact::Privacy;
 
 /// A container.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -18,6 +19,16 @@ pub struct Listed {
     pub memory: Option<Usage>,
     /// What its runtime did not say, in words.
     pub missing: Vec<String>,
+}
+
+impl Listed {
+    /// What of it may be shown.
+    #[must_use]
+    pub fn private(mut self, privacy: Privacy) -> Self {
+        privacy.container(&mut self.container);
+        self.missing.iter_mut().for_each(|why| *why = privacy.text(why));
+        self
+    }
 }
 
 /// Questions to runtimes at a time.
@@ -37,16 +48,16 @@ pub async fn list(directory: &Directory, hierarchies: &[Hierarchy]) -> Vec<Liste
         }
         let (directory, files) = (directory.clone(), files.clone());
         asking.spawn_local(async move {
-            let (container, why) = directory.describe(&place).await;
+            let described = directory.describe(&place).await;
             let memory = files.as_ref().and_then(|files| files.read(&place.cgroup));
-            (number, Listed { container, memory, missing: why.into_iter().collect() })
+            described.map(|(container, why)| (number, Listed { container, memory, missing: why.into_iter().collect() }))
         });
     }
     while let Some(listed) = asking.join_next().await {
         all.push(listed);
     }
     // None of these tasks is ever cancelled, and one that panicked has nothing to list.
-    let mut all: Vec<(usize, Listed)> = all.into_iter().flatten().collect();
+    let mut all: Vec<(usize, Listed)> = all.into_iter().flatten().flatten().collect();
     all.sort_unstable_by_key(|(number, _)| *number);
     all.into_iter().map(|(_, listed)| listed).collect()
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::labels::Labels;
 use super::metadata::Metadata;
 use super::placement::Runtime;
+use super::statement::{Statement, paths_of_docker};
 
 /// Containers that are kept.
 pub const MAX_LISTED: usize = 4096;
@@ -41,7 +42,10 @@ impl Entry {
             let name = name.strip_prefix('/')?.to_owned();
             (!name.is_empty() && !name.contains('/')).then_some(name)
         });
-        let metadata = Metadata { runtime: Some(Runtime::Docker), name, image: self.image, ..Metadata::default() };
+        // The list does not say whether the container was given another parent than the default one.
+        let stated = Statement { paths: paths_of_docker(&self.id, ""), init: None };
+        let metadata =
+            Metadata { runtime: Some(Runtime::Docker), name, image: self.image, stated, ..Metadata::default() };
         (self.id, metadata.bounded().with_labels(self.labels))
     }
 }

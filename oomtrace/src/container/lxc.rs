@@ -5,6 +5,7 @@ use std::path::Path;
 use super::is_file_name;
 use super::metadata::Metadata;
 use super::placement::Runtime;
+use super::statement::Statement;
 use crate::files;
 use crate::incident::model::Limits;
 use crate::node::territory::Territory;
@@ -14,7 +15,8 @@ const FOLDER: &str = "/var/lib/lxc";
 /// No configuration is larger.
 const MAX_CONFIG: u64 = 1 << 20;
 
-/// What LXC says of the container `name`; its name and no more when it has no configuration here.
+/// What LXC says of the container `name`; its name and no more when it has no configuration here. Where its cgroup is, is what LXC does
+/// unless it is told otherwise: at its hierarchy's root, where only root makes any (`lxc.cgroup.pattern`).
 #[must_use]
 pub fn find(name: &str) -> Metadata {
     let known = Metadata { runtime: Some(Runtime::Lxc), name: Some(name.to_owned()), ..Metadata::default() }.bounded();
@@ -23,7 +25,10 @@ pub fn find(name: &str) -> Metadata {
     }
     let folder = Territory::of_system(Path::new(FOLDER));
     match folder.and_then(|folder| folder.read(Path::new(name).join("config"), MAX_CONFIG)) {
-        Ok(config) => Metadata { limits: limits(&files::text(config)), ..known },
+        Ok(config) => {
+            let paths = ["/lxc.payload.", "/lxc.payload/", "/lxc/"].map(|start| format!("{start}{name}")).into();
+            Metadata { limits: limits(&files::text(config)), stated: Statement { paths, init: None }, ..known }
+        }
         Err(_) => known,
     }
 }

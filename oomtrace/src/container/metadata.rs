@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::labels::Labels;
 use super::placement::Runtime;
+use super::statement::Statement;
 use crate::incident::model::{Container, Limits, Pod};
 
 /// Bytes of one name or image that are kept; Docker's own names and references stay far below.
@@ -30,6 +31,9 @@ pub struct Metadata {
     /// How long it has after that, in seconds.
     #[serde(default)]
     pub stop_timeout_s: Option<u64>,
+    /// Where its cgroup is.
+    #[serde(default)]
+    pub stated: Statement,
     /// Labels were left out because there were too many.
     pub cut: bool,
 }
@@ -68,6 +72,7 @@ impl Metadata {
                 self.cut = true;
             }
         }
+        self.stated = self.stated.bounded();
         self
     }
 
@@ -92,6 +97,7 @@ impl Metadata {
         ];
         let labels = self.labels.iter().flatten().map(|(key, value)| key.len() + value.len() + OVERHEAD);
         labels.sum::<usize>()
+            + self.stated.paths.iter().map(|path| path.len() + OVERHEAD).sum::<usize>()
             + texts.into_iter().flatten().map(String::len).sum::<usize>()
             + size_of::<Self>()
             + OVERHEAD
@@ -115,6 +121,7 @@ impl Metadata {
             restart_policy: self.restart_policy.or(other.restart_policy),
             stop_signal: self.stop_signal.or(other.stop_signal),
             stop_timeout_s: self.stop_timeout_s.or(other.stop_timeout_s),
+            stated: if self.stated == Statement::default() { other.stated } else { self.stated },
             cut: self.cut || other.cut,
         }
     }

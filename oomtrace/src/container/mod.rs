@@ -16,6 +16,7 @@ pub mod placement;
 pub mod readers;
 pub mod sockets;
 pub mod sources;
+pub mod statement;
 pub mod storage;
 pub mod tracker;
 

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::directory::Directory;
+use super::directory::{Completed, Directory, Victim};
 use super::placement::ContainerPlace;
-use crate::incident::model::{Container, Evidence, Incident, Source};
-use crate::verdict::judge::{is_by_runtime, same_container};
+use crate::incident::model::{Container, Evidence, Incident, LimitLevel, Source};
+use crate::node::processes;
+use crate::probe::event::BootNs;
+use crate::redact::Privacy;
+use crate::verdict::judge::{is_by_runtime, same_container, stop_requests};
 use crate::verdict::requester;
 
 /// A runtime does what it is asked for within this time, in milliseconds.
@@ -16,6 +19,8 @@ const ASKED_BEFORE_MS: u64 = 2000;
 pub struct Places {
     pub victim: Option<ContainerPlace>,
     pub sender: Option<ContainerPlace>,
+    /// When the victim started, on `CLOCK_BOOTTIME`.
+    pub victim_start: BootNs,
 }
 
 /// The containers of an incident, as their runtimes know them.
@@ -28,6 +33,9 @@ pub struct Names {
     /// What a runtime said of the kill.
     #[serde(default)]
     said: Vec<String>,
+    /// Cgroups that only have the name of a container's.
+    #[serde(default)]
+    refuted: Vec<String>,
     /// What the runtimes did not say, in words.
     missing: Vec<String>,
 }
@@ -39,44 +47,65 @@ impl Names {
         incident.container.is_some() || incident.sender.container.is_some()
     }
 
-    /// Nothing but what the paths say, and why.
-    #[must_use]
-    pub fn none(incident: &Incident, why: &str) -> Self {
-        let (container, sender) = (incident.container.clone(), incident.sender.container.clone());
-        Self { container, sender, requester: None, said: Vec::new(), missing: vec![why.to_owned()] }
-    }
-
     /// Asks the runtimes.
     pub async fn ask(incident: &Incident, places: &Places, directory: &Directory) -> Self {
-        let (mut container, mut sender) = (incident.container.clone(), incident.sender.container.clone());
-        let mut missing = Vec::new();
-        if let (Some(container), Some(place)) = (&mut container, &places.victim)
-            && let Err(why) = directory.complete(container, place).await
-        {
-            missing.push(why);
-        }
-        let same = container.as_ref().map(|c| &c.id) == sender.as_ref().map(|c| &c.id);
-        if same {
-            sender.clone_from(&container);
-        } else if let (Some(sender), Some(place)) = (&mut sender, &places.sender)
-            && let Err(why) = directory.complete(sender, place).await
-        {
-            missing.push(format!("of the sender: {why}"));
-        }
-        // Who asked is told by what the container is called.
-        let found = requester::find(incident, container.as_ref()).and_then(|found| found.place);
-        let requester = match found {
-            Some(place) => {
-                let mut container = place.container();
-                if let Err(why) = directory.complete(&mut container, &place).await {
-                    missing.push(format!("of the requester: {why}"));
-                }
-                Some(container)
-            }
-            None => None,
+        let victim = &incident.victim;
+        let killed = Victim {
+            pid: victim.process.pid,
+            start: processes::ticks(places.victim_start),
+            looks_like_init: victim.container_init,
         };
-        let said = places.victim.as_ref().map(|place| said(incident, place, directory)).unwrap_or_default();
-        Self { container, sender, requester, said, missing }
+        let victims = complete(directory, places.victim.as_ref(), Some(killed)).await;
+        let same = places.victim == places.sender;
+        let senders = if same { None } else { Some(complete(directory, places.sender.as_ref(), None).await) };
+        let sender = senders.as_ref().map_or_else(|| victims.container.clone(), |its| its.container.clone());
+        let mut missing = victims.missing;
+        let mut refuted = victims.refuted;
+        if let Some(Completed { missing: of_sender, refuted: facts, .. }) = senders {
+            missing.extend(of_sender.into_iter().map(|why| format!("of the sender: {why}")));
+            refuted.extend(facts);
+        }
+        let mut named = incident.clone();
+        named.container = victims.container;
+        named.sender.container = sender;
+        // Who asked is told by what the container is called.
+        let found = requester::find(&named, named.container.as_ref()).and_then(|found| found.place);
+        let mut requester = None;
+        if let Some(place) = found {
+            let asked = directory.complete(&place, None).await;
+            missing.extend(asked.missing.into_iter().map(|why| format!("of the requester: {why}")));
+            requester = asked.container;
+        }
+        let is_confirmed = named.container.as_ref().is_some_and(|container| container.confirmed);
+        let place = places.victim.as_ref().filter(|place| is_confirmed && place.user().is_none());
+        let said = place.map(|place| said(&named, place, directory)).unwrap_or_default();
+        Self { container: named.container, sender: named.sender.container, requester, said, refuted, missing }
+    }
+
+    /// No runtime was waited for; `why` says what is missing for it.
+    #[must_use]
+    pub fn unasked(incident: &Incident, why: &str) -> Self {
+        Self {
+            container: incident.container.clone(),
+            sender: incident.sender.container.clone(),
+            requester: None,
+            said: Vec::new(),
+            refuted: Vec::new(),
+            missing: vec![why.to_owned()],
+        }
+    }
+
+    /// What of them may be shown.
+    #[must_use]
+    pub fn private(mut self, privacy: Privacy) -> Self {
+        let containers = [&mut self.container, &mut self.sender, &mut self.requester];
+        containers.into_iter().flatten().for_each(|container| privacy.container(container));
+        self.said
+            .iter_mut()
+            .chain(&mut self.refuted)
+            .chain(&mut self.missing)
+            .for_each(|text| *text = privacy.text(text));
+        self
     }
 
     /// Adds them to the incident that they were asked for.
@@ -85,8 +114,39 @@ impl Names {
         incident.sender.container = self.sender;
         incident.missing.extend(self.missing);
         let evidence = |fact| Evidence { fact, source: Source::Runtime };
-        incident.noted.extend(self.said.into_iter().map(evidence));
+        incident.noted.extend(self.said.into_iter().chain(self.refuted).map(evidence));
         incident.asking.container = self.requester;
+        settle_init(incident);
+        settle_level(incident);
+    }
+}
+
+async fn complete(directory: &Directory, place: Option<&ContainerPlace>, victim: Option<Victim>) -> Completed {
+    match place {
+        Some(place) => directory.complete(place, victim).await,
+        None => Completed::default(),
+    }
+}
+
+/// Which process is the container's first one is its runtime's to say.
+fn settle_init(incident: &mut Incident) {
+    let Some(init) = incident.container.as_ref().and_then(|container| container.init_pid) else { return };
+    let victim = &mut incident.victim;
+    victim.container_init = victim.process.pid == init;
+    if victim.container_init || victim.exited_init.is_some_and(|exited| exited != init) {
+        victim.container_exit = None;
+    }
+    if let Some(end) = &mut incident.init_end {
+        end.of_container = end.init.pid == init;
+    }
+}
+
+/// A cgroup that turned out not to be a container's has a limit of its own, as any other has.
+fn settle_level(incident: &mut Incident) {
+    let owner = incident.oom.as_mut().and_then(|oom| oom.limit_owner.as_mut());
+    let Some(owner) = owner.filter(|owner| owner.level == LimitLevel::Container) else { return };
+    if !incident.container.iter().flat_map(Container::chain).any(|container| container.owns(&owner.path)) {
+        owner.level = LimitLevel::Slice;
     }
 }
 
@@ -97,7 +157,7 @@ fn said(incident: &Incident, place: &ContainerPlace, directory: &Directory) -> V
         return Vec::new();
     }
     let Ok(kill) = incident.time.parse::<jiff::Timestamp>() else { return Vec::new() };
-    let asked_before = incident.preceding.iter().map(|stop| stop.before_ms).max().unwrap_or_default();
+    let asked_before = stop_requests(incident).next().map(|stop| stop.before_ms).unwrap_or_default();
     let before_ns =
         i64::try_from(asked_before.saturating_add(ASKED_BEFORE_MS)).unwrap_or(i64::MAX).saturating_mul(1_000_000);
     // 64 bits of nanoseconds last until 2262.

@@ -9,6 +9,7 @@
 //! For a user's own runtime the same below `/run/user/UID`.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Formatter;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::metadata::Metadata;
 use super::placement::Runtime;
+use super::statement::{Statement, paths_of_oci};
 use super::{bundle, is_file_name};
 use crate::node::territory::Territory;
 
@@ -57,18 +59,20 @@ impl States {
         }
         let folder = self.folder(runtime.name(), user)?;
         let read = |name: &str| folder.read(Path::new(id).join(name), MAX_STATE).ok();
-        let state = match runtime {
+        let State { bundle, init_pid, start, paths } = match runtime {
             Runtime::Runc => parse_runc(&read("state.json")?)?,
-            Runtime::Crun => parse_crun(&read("status")?)?,
+            Runtime::Crun => parse_crun(&read("status")?, user)?,
             _ => return None,
         };
         // The bundle is wherever whoever made the container has it: a link there may lead anywhere.
-        let said = state.bundle.and_then(|path| {
+        let said = bundle.and_then(|path| {
             let bundle = Territory::of_user(&path, user.unwrap_or(0)).ok()?;
-            bundle::read(&bundle, &path).ok()
+            bundle::read(&bundle, &path, user).ok()
         });
-        let (said, init_pid) = (said.unwrap_or_default(), state.init_pid);
-        Some(Metadata { runtime: Some(runtime), name: Some(id.to_owned()), init_pid, ..Metadata::default() }.or(said))
+        let stated = Statement { paths, init: None }.with_init(init_pid, start).bounded();
+        let name = Some(id.to_owned());
+        let known = Metadata { runtime: Some(runtime), name, init_pid, stated, ..Metadata::default() };
+        Some(known.or(said.unwrap_or_default()))
     }
 
     /// Where the runtime keeps its states; none when it is not there, or not root's or the user's.
@@ -91,6 +95,10 @@ impl States {
 pub struct State {
     pub bundle: Option<PathBuf>,
     pub init_pid: Option<u32>,
+    /// When the first process started, in ticks.
+    pub start: Option<u64>,
+    /// Of the container's cgroups, from their hierarchies' roots.
+    pub paths: Vec<String>,
 }
 
 /// What runc's `state.json` says.
@@ -99,6 +107,10 @@ pub fn parse_runc(state: &[u8]) -> Option<State> {
     #[derive(Deserialize)]
     struct Runc {
         init_process_pid: Option<u32>,
+        init_process_start: Option<u64>,
+        /// By controller; by none on v2. With the mount point in front.
+        #[serde(default)]
+        cgroup_paths: HashMap<String, String>,
         config: Option<Config>,
     }
     #[derive(Deserialize)]
@@ -107,19 +119,28 @@ pub fn parse_runc(state: &[u8]) -> Option<State> {
     }
     let state: Runc = serde_json::from_slice(state).ok()?;
     let bundle = state.config.and_then(|config| config.labels?.0);
-    Some(State { bundle, init_pid: state.init_process_pid })
+    let below = |controller: &str, mount: &str| state.cgroup_paths.get(controller)?.strip_prefix(mount);
+    let path = below("memory", "/sys/fs/cgroup/memory").or_else(|| below("", "/sys/fs/cgroup"));
+    let paths = path.map(str::to_owned).into_iter().collect();
+    Some(State { bundle, init_pid: state.init_process_pid, start: state.init_process_start, paths })
 }
 
-/// What crun's `status` says.
+/// What crun's `status` says; `user`: whose it is, none for the machine's.
 #[must_use]
-pub fn parse_crun(status: &[u8]) -> Option<State> {
+pub fn parse_crun(status: &[u8], user: Option<u32>) -> Option<State> {
     #[derive(Deserialize)]
     struct Crun {
         pid: Option<u32>,
+        #[serde(rename = "process-start-time")]
+        start: Option<u64>,
+        /// As an OCI `cgroupsPath`, or from the mount point.
+        #[serde(rename = "cgroup-path")]
+        cgroup_path: Option<String>,
         bundle: Option<PathBuf>,
     }
-    let Crun { pid, bundle } = serde_json::from_slice(status).ok()?;
-    Some(State { bundle, init_pid: pid })
+    let Crun { pid, start, cgroup_path, bundle } = serde_json::from_slice(status).ok()?;
+    let paths = cgroup_path.map(|path| paths_of_oci(&path, user)).unwrap_or_default();
+    Some(State { bundle, init_pid: pid, start, paths })
 }
 
 /// `bundle=/path` of runc's labels, which hold the annotations too. The others are not kept: there may be any number.

@@ -51,7 +51,18 @@ impl Runtime {
     }
 }
 
-/// A container, as a path names it.
+/// The hierarchy that a path is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum On {
+    /// v2.
+    #[default]
+    Default,
+    /// That of the memory controller, which may be the same.
+    Memory,
+}
+
+/// A container, as a path names it: to be asked about, and nothing to believe by itself ([`super::statement`]).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerPlace {
     /// The runtime's id: 64 hexadecimal digits, or a name (LXC, `ctr`).
@@ -60,20 +71,42 @@ pub struct ContainerPlace {
     pub runtime: Option<Runtime>,
     /// Path of the container's own cgroup.
     pub cgroup: String,
+    #[serde(default)]
+    pub on: On,
     pub pod: Option<PodPlace>,
     /// The container that it runs in.
     pub outer: Option<Box<ContainerPlace>>,
 }
 
 impl ContainerPlace {
-    /// What its metadata is kept under. Ids of 64 digits are unique; a name is so within its runtime.
+    /// What its metadata is kept under. Ids of 64 digits are unique among the containers of one user; a name is so within one place
+    /// of one runtime.
     #[must_use]
     pub fn key(&self) -> String {
+        let of_user = self.user().map(|uid| format!("{uid}:")).unwrap_or_default();
         if is_id(&self.id) {
-            self.id.clone()
+            format!("{of_user}{}", self.id)
         } else {
-            format!("{}/{}", self.runtime.map_or("", Runtime::name), self.id)
+            format!("{of_user}{}{}", self.runtime.map_or("", Runtime::name), self.cgroup)
         }
+    }
+
+    /// The outermost of its chain is within `outer`.
+    #[must_use]
+    pub fn within(self, outer: Option<Self>) -> Self {
+        let outer = match self.outer {
+            Some(own) => Some(own.within(outer)),
+            None => outer,
+        };
+        Self { outer: outer.map(Box::new), ..self }
+    }
+
+    /// With the hierarchy that its path is on, and so those around it.
+    #[must_use]
+    pub fn on(mut self, on: On) -> Self {
+        self.on = on;
+        self.outer = self.outer.map(|outer| Box::new(outer.on(on)));
+        self
     }
 
     /// As far as the path tells, for its runtime to tell the rest.
@@ -89,6 +122,8 @@ impl ContainerPlace {
                 qos: Some(pod.qos),
             }),
             cgroup: self.cgroup.clone(),
+            confirmed: false,
+            user: self.user(),
             outer: self.outer.as_ref().map(|outer| Box::new(outer.container())),
             ..Container::default()
         }
@@ -101,8 +136,8 @@ impl ContainerPlace {
     }
 }
 
-/// The user in whose `user-UID.slice` the cgroup at `path` is. Only the slice that systemd made counts, at its place at the top:
-/// further below, a user gives names as they like.
+/// The user whose own the cgroup at `path` is: below `user-UID.slice` at its one place, which only root makes. Further below, a user
+/// gives names as they like.
 #[must_use]
 pub fn user_of(path: &str) -> Option<u32> {
     let name = path.strip_prefix("/user.slice/")?.split('/').next()?;
@@ -146,7 +181,7 @@ impl Placement {
                 let outer = placement.container.take().map(Box::new);
                 // A pod of the outer container's node is not the inner one's.
                 let pod = pod.take();
-                placement.container = Some(ContainerPlace { id, runtime, cgroup: here(), pod, outer });
+                placement.container = Some(ContainerPlace { id, runtime, cgroup: here(), on: On::Default, pod, outer });
                 // What lies above a container is where its runtime put it, not a unit of its own.
                 placement.unit = None;
             } else if is_unit(name) {

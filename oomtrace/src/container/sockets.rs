@@ -26,10 +26,18 @@ pub fn watched(docker: &Path, containerd: &Path) -> Vec<Socket> {
     all.map(|(path, runtime)| Socket { path, runtime }).collect()
 }
 
+/// A path that a daemon may have bound a socket to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    pub path: String,
+    /// The user whose daemon that is; root may as well.
+    pub owner: u32,
+}
+
 /// The paths that a daemon may have bound the socket to: `/var/run` is `/run` on every system of today, and a daemon's
 /// configuration has either.
 #[must_use]
-pub fn bound_paths(socket: &Socket, users: &[u32]) -> Vec<String> {
+pub fn bound_paths(socket: &Socket, users: &[u32]) -> Vec<Bound> {
     let other = match (socket.path.strip_prefix("/var/run/"), socket.path.strip_prefix("/run/")) {
         (Some(rest), _) => Some(format!("/run/{rest}")),
         (None, Some(rest)) => Some(format!("/var/run/{rest}")),
@@ -37,9 +45,20 @@ pub fn bound_paths(socket: &Socket, users: &[u32]) -> Vec<String> {
     };
     let paths = std::iter::once(socket.path.clone()).chain(other);
     if socket.path.contains('*') {
-        return paths.flat_map(|path| users.iter().map(move |uid| path.replace('*', &uid.to_string()))).collect();
+        let of = |path: &str, uid: &u32| Bound { path: path.replace('*', &uid.to_string()), owner: *uid };
+        return paths.flat_map(|path| users.iter().map(move |uid| of(&path, uid))).collect();
     }
-    paths.collect()
+    let owner = owner_of(&socket.path);
+    paths.map(|path| Bound { path, owner }).collect()
+}
+
+/// Whose daemon listens at `path`, as `--docker-socket` may name a user's own.
+fn owner_of(path: &str) -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    let rest = path.strip_prefix("/var").unwrap_or(path).strip_prefix("/run/user/");
+    let user = rest.and_then(|rest| rest.split('/').next()?.parse().ok());
+    // Without a file there is no daemon yet, or it is root's.
+    user.or_else(|| std::fs::symlink_metadata(path).ok().map(|file| file.uid())).unwrap_or_default()
 }
 
 /// Users that have a folder for their sockets: who is logged in, or lingers.
@@ -57,7 +76,9 @@ mod tests {
 
     #[test]
     fn a_socket_may_be_bound_by_either_name() {
-        let paths = |path: &str| bound_paths(&Socket { path: path.to_owned(), runtime: Runtime::Docker }, &[0, 1000]);
+        let bound = |path: &str| bound_paths(&Socket { path: path.to_owned(), runtime: Runtime::Docker }, &[0, 1000]);
+        let paths = |path: &str| bound(path).into_iter().map(|bound| bound.path).collect::<Vec<_>>();
+        let owners = |path: &str| bound(path).into_iter().map(|bound| bound.owner).collect::<Vec<_>>();
         assert_eq!(paths("/var/run/docker.sock"), ["/var/run/docker.sock", "/run/docker.sock"]);
         assert_eq!(paths("/run/a.sock"), ["/run/a.sock", "/var/run/a.sock"]);
         assert_eq!(paths("/tmp/a.sock"), ["/tmp/a.sock"]);
@@ -65,5 +86,8 @@ mod tests {
             paths("/run/user/*/p.sock"),
             ["/run/user/0/p.sock", "/run/user/1000/p.sock", "/var/run/user/0/p.sock", "/var/run/user/1000/p.sock"]
         );
+        assert_eq!(owners("/run/user/*/p.sock"), [0, 1000, 0, 1000]);
+        assert_eq!(owners("/run/user/1000/docker.sock"), [1000, 1000]);
+        assert_eq!(owners("/nonexistent/docker.sock"), [0]);
     }
 }

@@ -10,7 +10,8 @@ use super::readers::Readers;
 use super::{lxc, storage};
 use crate::node::users;
 
-/// Every runtime's daemon or files.
+/// Every runtime's daemon or files: the machine's, and below a user's slice that user's alone, whose word counts for the user's own
+/// cgroups and for no others.
 #[derive(Clone, Debug)]
 pub struct Sources {
     pub docker: Docker,
@@ -38,6 +39,15 @@ impl std::fmt::Display for Unknown {
 }
 
 impl Sources {
+    /// The Docker that may have made the container: the machine's, or the user's own.
+    #[must_use]
+    pub fn docker_of(&self, place: &ContainerPlace) -> Docker {
+        match place.user() {
+            Some(uid) => Docker::of_user(uid),
+            None => self.docker.clone(),
+        }
+    }
+
     /// Asks all but Docker, whose answers are bounded by its own client; none for a container of Docker's.
     pub async fn ask(&self, place: &ContainerPlace) -> Option<Result<Metadata, Unknown>> {
         let files = {
@@ -83,6 +93,12 @@ impl Files {
 fn read(bundles: &Bundles, states: &States, place: &ContainerPlace) -> Files {
     let said = |said| Files { said: Some(said), namespace: None };
     let user = place.user();
+    if let Some(uid) = user
+        .filter(|_| !matches!(place.runtime, Some(Runtime::Docker | Runtime::Podman | Runtime::Runc | Runtime::Crun)))
+    {
+        let runtime = place.runtime.map_or("the runtime", Runtime::name);
+        return said(Err(Unknown::Other(format!("the container's name ({runtime} of user {uid} is not asked)"))));
+    }
     match place.runtime {
         Some(Runtime::Docker) => Files::DOCKER,
         Some(runtime @ (Runtime::Runc | Runtime::Crun)) => {
@@ -93,7 +109,7 @@ fn read(bundles: &Bundles, states: &States, place: &ContainerPlace) -> Files {
         Some(Runtime::Lxc) => said(Ok(lxc::find(&place.id))),
         Some(Runtime::Podman) => {
             let home = user.and_then(|uid| Some((users::home(uid)?, uid)));
-            // A user without a home has no containers there, and root's are not that user's.
+            // A user without a home has no storage, and root's is not the user's.
             let stored = match (user, &home) {
                 (Some(_), None) => None,
                 (_, home) => storage::find(home.as_ref().map(|(home, uid)| (home.as_path(), *uid)), &place.id),

@@ -36,7 +36,7 @@ pub fn find(user: Option<(&Path, u32)>, id: &str) -> Option<Metadata> {
         let folder = graph.join(folder);
         let stored = parse(&open(&folder).ok()?.read("containers.json", MAX_FILE).ok()?, id)?;
         let bundle = folder.join(id).join("userdata");
-        let said = open(&bundle).ok().and_then(|opened| bundle::read(&opened, &bundle).ok());
+        let said = open(&bundle).ok().and_then(|opened| bundle::read(&opened, &bundle, user.map(|(_, uid)| uid)).ok());
         Some(stored.or(said.unwrap_or_default()))
     })
 }
@@ -44,7 +44,7 @@ pub fn find(user: Option<(&Path, u32)>, id: &str) -> Option<Metadata> {
 /// One of any number of containers, of which one is looked for: nothing of the others is kept.
 #[derive(Deserialize)]
 struct Entry<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     id: Cow<'a, str>,
     #[serde(borrow, default)]
     names: First<'a>,
@@ -142,5 +142,7 @@ mod tests {
         assert_eq!(parse(file, "cc").unwrap().name.as_deref(), Some("plain"));
         assert_eq!(parse(file, "dd"), None);
         assert_eq!(parse(b"{", "bb"), None);
+        let empty = format!("[{}{{\"id\":\"bb\"}}]", "{},".repeat(10_000));
+        assert!(parse(empty.as_bytes(), "bb").is_some());
     }
 }

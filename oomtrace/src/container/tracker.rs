@@ -13,7 +13,7 @@ use std::time::Instant;
 use oomtrace_common::event::CgroupKey;
 
 use super::oci_state::States;
-use super::placement::{ContainerPlace, Placement, Runtime, user_of};
+use super::placement::{ContainerPlace, On, Placement, Runtime, user_of};
 use crate::node::cgroups::{Hierarchy, Version};
 use crate::probe::event::CgroupChange;
 use crate::said::Warnings;
@@ -93,7 +93,7 @@ impl Tracker {
         if let Some(place) = self.forget(key) {
             changes.push(Change::Gone(place));
         }
-        let place = change.path.as_ref().and_then(|path| self.place_of(path));
+        let place = change.path.as_ref().and_then(|path| self.place_of(path, on(hierarchy)));
         if let Some(place) = place.filter(|place| self.keep(key, place.clone())) {
             changes.push(Change::Appeared(place));
         }
@@ -140,16 +140,18 @@ impl Tracker {
             return None;
         }
         let ends = path.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| at).skip(1);
-        let prefixes = std::iter::once(path.len()).chain(ends.collect::<Vec<_>>().into_iter().rev());
-        prefixes.filter_map(|end| path.get(..end)).find_map(|prefix| self.unnamed.get(prefix)).cloned()
+        let prefixes = ends.collect::<Vec<_>>().into_iter().chain([path.len()]).filter_map(|end| path.get(..end));
+        let found = prefixes.filter_map(|prefix| self.unnamed.get(prefix));
+        found.fold(None, |outer, place| Some(ContainerPlace { outer: outer.map(Box::new), ..place.clone() }))
     }
 
     /// Every container, each once, by its cgroup on the memory hierarchy where it has one.
     #[must_use]
     pub fn all(&self) -> Vec<ContainerPlace> {
-        let mut by_key: HashMap<String, (u32, &ContainerPlace)> = HashMap::new();
+        // Somebody's cgroup that has the name of another's container is one of its own, whatever becomes of its claim.
+        let mut by_key: HashMap<(String, &str), (u32, &ContainerPlace)> = HashMap::new();
         for ((hierarchy, _), place) in &self.containers {
-            let known = by_key.entry(place.key()).or_insert((*hierarchy, place));
+            let known = by_key.entry((place.key(), &place.cgroup)).or_insert((*hierarchy, place));
             if *hierarchy > known.0 {
                 *known = (*hierarchy, place);
             }
@@ -194,7 +196,7 @@ impl Tracker {
     }
 
     /// As [`place_of`]. Looking in a user's files takes time, of which each second has only so much.
-    fn place_of(&mut self, path: &str) -> Option<ContainerPlace> {
+    fn place_of(&mut self, path: &str, on: On) -> Option<ContainerPlace> {
         if user_of(path).is_some() && Placement::parse(path).container.is_none() {
             let now = Instant::now();
             let (since, done) =
@@ -207,7 +209,7 @@ impl Tracker {
                 return None;
             }
         }
-        place_of(path, &self.states)
+        place_of(path, on, &self.states)
     }
 }
 
@@ -229,16 +231,21 @@ fn others(path: &str) -> Option<String> {
 }
 
 /// The container whose own cgroup is at `path`.
-fn place_of(path: &str, states: &States) -> Option<ContainerPlace> {
+fn place_of(path: &str, on: On, states: &States) -> Option<ContainerPlace> {
     match Placement::parse(path).container {
-        Some(container) if container.cgroup == path => Some(container),
+        Some(container) if container.cgroup == path => Some(container.on(on)),
         // A cgroup within a container, which is the container's own affair: what a runtime in it keeps is not seen here.
         Some(_) => None,
         None => {
             let (runtime, id) = states.runtime_of(path.rsplit('/').next()?, user_of(path))?;
-            Some(ContainerPlace { id, runtime: Some(runtime), cgroup: path.to_owned(), pod: None, outer: None })
+            Some(ContainerPlace { id, runtime: Some(runtime), cgroup: path.to_owned(), on, pod: None, outer: None })
         }
     }
+}
+
+/// The hierarchy of a number, among the two that are looked at.
+fn on(hierarchy: u32) -> On {
+    if hierarchy == 0 { On::Default } else { On::Memory }
 }
 
 /// Finds every container's cgroup. Takes some 5 µs a cgroup; what cannot be read is left out.
@@ -254,7 +261,7 @@ pub fn walk(hierarchies: &[Hierarchy], memory_id: u32, states: &States) -> Vec<W
         let mut left = MAX_WALKED;
         below(&hierarchy.mount, "", 0, &mut left, &mut |path, inode| {
             if found.len() < 2 * CAPACITY {
-                found.extend(place_of(path, states).map(|place| Walked { key: (id, inode), place }));
+                found.extend(place_of(path, on(id), states).map(|place| Walked { key: (id, inode), place }));
             }
         });
     }
@@ -371,6 +378,7 @@ mod tests {
             id: "web".to_owned(),
             runtime: Some(Runtime::Runc),
             cgroup: cgroup.to_owned(),
+            on: On::Memory,
             pod: None,
             outer: None,
         };

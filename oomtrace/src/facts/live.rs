@@ -1,7 +1,7 @@
 //! The node itself.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::thread::JoinHandle;
 
@@ -12,9 +12,10 @@ use crate::node::clock::WallClock;
 use crate::node::memory::{MemoryFiles, Scene, Snapshot};
 use crate::node::processes::{Details, Processes};
 use crate::node::users::Users;
-use crate::node::{heap, oomd};
+use crate::node::{heap, namespaces, oomd};
 use crate::probe::event::{BootNs, ProcessKey};
 use crate::probe::kallsyms::{Symbols, SymbolsError};
+use crate::redact::Privacy;
 
 /// Reads from the running system.
 pub struct Live {
@@ -24,6 +25,9 @@ pub struct Live {
     memory: MemoryFiles,
     clock: WallClock,
     tracker: Rc<RefCell<Tracker>>,
+    /// Without the host's pids `/proc` shows other processes by these numbers.
+    sees_pids: bool,
+    unknown: Details,
 }
 
 /// Reading 100,000 symbols takes some 50 ms: a thread does it while the hooks are being attached.
@@ -34,9 +38,9 @@ enum Lazy {
 }
 
 impl Live {
-    /// `page_size` in bytes; `tracker` is fed by whoever reads the events.
+    /// `page_size` in bytes; `tracker` is fed by whoever reads the events; of command lines, what `privacy` lets through is given.
     #[must_use]
-    pub fn new(page_size: u64, tracker: Rc<RefCell<Tracker>>) -> Self {
+    pub fn new(page_size: u64, tracker: Rc<RefCell<Tracker>>, privacy: Privacy) -> Self {
         let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
             let symbols = Symbols::read(Path::new("/proc/kallsyms"));
             // The last of what start-up needed.
@@ -46,17 +50,19 @@ impl Live {
         Self {
             symbols: reading.map_or(Lazy::Unknown, Lazy::Reading),
             users: Users::default(),
-            processes: Processes::default(),
+            processes: Processes::new(PathBuf::from("/proc"), privacy),
             memory: MemoryFiles::find(page_size),
             clock: WallClock { offset_ns: 0 },
             tracker,
+            sees_pids: namespaces::sees_hosts_pids(),
+            unknown: Details::default(),
         }
     }
 }
 
 impl Facts for Live {
     fn process(&mut self, key: ProcessKey, comm: Option<&str>) -> &Details {
-        self.processes.look_up(key, comm)
+        if self.sees_pids { self.processes.look_up(key, comm) } else { &self.unknown }
     }
 
     fn user(&mut self, uid: u32) -> Option<String> {
@@ -76,7 +82,12 @@ impl Facts for Live {
     }
 
     fn memory(&mut self, _victim: ProcessKey, scene: Scene<'_>) -> Snapshot {
-        self.memory.read(scene)
+        let mut snapshot = self.memory.read(scene);
+        if !self.sees_pids {
+            snapshot.largest.clear();
+            snapshot.incomplete = true;
+        }
+        snapshot
     }
 
     fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {

@@ -2,7 +2,7 @@
 
 use super::assemble::{Context, describe, describe_ancestors, describe_login, locate};
 use super::clients::{Client, Clients, Seen, Socket, Standing};
-use super::model::{Asker, Asking, Login, Process};
+use super::model::{Asker, Asking, Contact, Login, Process};
 use crate::container::placement::Placement;
 use crate::probe::event::{BootNs, Connect};
 
@@ -13,11 +13,14 @@ pub struct Connections<'a> {
     pub sockets: &'a [Socket],
     /// They are seen on this node.
     pub seen: bool,
+    /// Who listens was looked at; not in recordings of before.
+    pub verified: bool,
 }
 
 /// Everybody who may have asked for a kill at `at`.
 pub fn describe_all(at: BootNs, context: &mut Context<'_>) -> Asking {
-    let Connections { clients, sockets, seen } = context.asking;
+    let Connections { clients, sockets, seen, .. } = context.asking;
+    let gaps = clients.gaps(at).map(|(from, to)| (before_ms(at, from), before_ms(at, to))).collect();
     let clients = clients
         .by(at)
         .into_iter()
@@ -26,7 +29,7 @@ pub fn describe_all(at: BootNs, context: &mut Context<'_>) -> Asking {
             Some(asker(client, socket, at, context))
         })
         .collect();
-    Asking { clients, seen, container: None }
+    Asking { clients, seen, gaps, container: None }
 }
 
 /// Who a client is, whatever it was seen by.
@@ -38,7 +41,10 @@ struct Known {
 }
 
 fn asker(client: &Client, socket: &Socket, at: BootNs, context: &mut Context<'_>) -> Asker {
-    let before_ms = |then: BootNs| at.saturating_sub(then) / 1_000_000;
+    let owner = match &client.seen {
+        Seen::Connecting(connect) => connect.listener.map(|listener| listener.uid),
+        Seen::Standing(standing) => standing.owner,
+    };
     let Known { process, placement, ancestors, login } = match &client.seen {
         Seen::Connecting(connect) => connecting(connect, context),
         Seen::Standing(standing) => self::standing(client, standing, context),
@@ -51,9 +57,24 @@ fn asker(client: &Client, socket: &Socket, at: BootNs, context: &mut Context<'_>
         login,
         socket: socket.path.clone(),
         runtime: socket.runtime,
-        connected_before_ms: client.since.map(before_ms),
-        ended_before_ms: client.ended.filter(|ended| *ended <= at).map(before_ms),
+        owner,
+        verified: owner.is_some() || !context.asking.verified,
+        contacts: contacts(client, at),
+        more: client.more,
+        stood: client.stood,
+        ended_before_ms: client.ended.filter(|ended| *ended <= at).map(|ended| before_ms(at, ended)),
+        followed: client.followed,
     }
+}
+
+/// Those until `at`, the latest first.
+fn contacts(client: &Client, at: BootNs) -> Vec<Contact> {
+    let until_then = client.contacts.iter().rev().filter(|contact| contact.at <= at);
+    until_then.map(|contact| Contact { before_ms: before_ms(at, contact.at), wrote: contact.wrote }).collect()
+}
+
+fn before_ms(at: BootNs, then: BootNs) -> u64 {
+    at.saturating_sub(then) / 1_000_000
 }
 
 fn connecting(connect: &Connect, context: &mut Context<'_>) -> Known {
@@ -72,6 +93,8 @@ fn connecting(connect: &Connect, context: &mut Context<'_>) -> Known {
 
 fn standing(client: &Client, standing: &Standing, context: &mut Context<'_>) -> Known {
     let details = context.facts.process(client.key, Some(&standing.comm)).clone();
+    let placement = standing.cgroup.as_deref().map(Placement::parse).unwrap_or_default();
+    let user = standing.uid.and_then(|uid| context.facts.user(uid));
     let process = Process {
         pid: standing.pid,
         comm: standing.comm.clone(),
@@ -79,11 +102,10 @@ fn standing(client: &Client, standing: &Standing, context: &mut Context<'_>) -> 
         cmdline: details.cmdline,
         cmdline_truncated: details.cmdline_truncated,
         uid: standing.uid,
-        user: standing.uid.and_then(|uid| context.facts.user(uid)),
+        user: user.filter(|_| placement.container.is_none()),
         started: context.clock.rfc3339(standing.start),
         cgroup: standing.cgroup.clone(),
         ..Process::default()
     };
-    let placement = standing.cgroup.as_deref().map(Placement::parse).unwrap_or_default();
     Known { process, placement, ancestors: Vec::new(), login: None }
 }

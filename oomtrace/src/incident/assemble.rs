@@ -2,21 +2,22 @@
 
 use super::asking::{self, Connections};
 use super::correlate::{Earlier, Ending, Episode, Kill};
+use super::effect::effect;
 use super::model::{
-    Asking, Attribution, Collateral, Confidence, Container, Evidence, Exit, Incident, InitEnd, InitKilled, Login,
+    Asking, Attribution, Collateral, Confidence, Container, Evidence, Exit, Home, Incident, InitEnd, InitKilled, Login,
     Preceding, Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source, Victim,
 };
 use super::path::{Path, is_at_fork, is_by_process};
 use super::{oom, text};
 use crate::container::naming::Places;
-use crate::container::placement::{ContainerPlace, Placement};
+use crate::container::placement::{ContainerPlace, On, Placement};
 use crate::facts::Facts;
 use crate::node::clock::WallClock;
 use crate::node::identity::Identity;
 use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
 use crate::node::signals::{self, SIGKILL};
-use crate::probe::event::{Ancestor, BootNs, Cmdline, Info, MarkVictim, Signal, Task};
+use crate::probe::event::{Ancestor, BootNs, Cmdline, Info, MarkVictim, Namespaces, Signal, Task, Unseen};
 use crate::verdict::judge::{is_by_runtime, same_container};
 
 /// What the node adds to an episode.
@@ -27,6 +28,8 @@ pub struct Context<'a> {
     pub facts: &'a mut dyn Facts,
     /// The ends of processes are seen.
     pub sees_exits: bool,
+    /// The host's mount namespace, when it is known.
+    pub host_mount: Option<u32>,
     pub asking: Connections<'a>,
 }
 
@@ -51,18 +54,26 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     let mut gaps = Gaps::default();
     let (at, is_oom) = (episode.at(), episode.is_oom());
     let Episode { chosen, collateral, preceding, init_killed_by, init_ending, init_exit } = episode;
-    let Kill { signal, path, mark, choice, cmdline, ending } = chosen;
-
-    let victim_task = signal.as_ref().map(|s| &s.victim).or_else(|| mark.as_ref().and_then(|m| m.victim.as_ref()));
+    let victim_task = chosen.victim().cloned();
+    let victim_task = victim_task.as_ref();
+    let Kill { signal, path, mark, choice, cmdline, ending, unseen } = chosen;
     let victim_place = victim_task.map(|task| locate(task, context)).unwrap_or_default();
-    let mut victim = victim_task.map_or_else(|| unknown_victim(mark.as_ref()), |task| describe_victim(task, context));
+    let mut victim = victim_task
+        .map_or_else(|| unknown_victim(mark.as_ref()), |task| describe_victim(task, &victim_place.1, context));
     // The kernel side reads the command line of whoever is running: on an OOM that is often the victim itself.
     if let Some(signal) = signal.as_ref().filter(|s| s.sender.key == s.victim.key) {
         set_cmdline(&mut victim.process, signal);
     }
     set_arguments(&mut victim.process, cmdline.as_ref());
     victim.exit = ending.map(|ending| describe_exit(ending, at));
-    victim.container_exit = init_exit.map(|ending| describe_exit(ending, at));
+    if unseen.is_some() {
+        // From which moment on is not known.
+        victim.exit = victim.exit.map(|exit| Exit { after_us: None, ..exit });
+    }
+    // Whether it is the container's own init is settled once its runtime has said which process that is.
+    let with_init = init_exit.filter(|exit| is_own_level(exit.level, &victim_place.1));
+    victim.container_exit = with_init.map(|exit| describe_exit(exit.ending, at));
+    victim.exited_init = with_init.map(|exit| exit.init.pid);
     if victim.exit.is_none() && signal.as_ref().is_some_and(|s| s.number == SIGKILL) && context.sees_exits {
         gaps.detail.push("the victim's end (it had not ended when this was reported)".to_owned());
     }
@@ -101,6 +112,12 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
             gaps.detail.push("parts that did not fit into the event (paths or ancestors)".to_owned());
         }
         Some(_) => {}
+        None if unseen.as_ref().is_some_and(|unseen| unseen.lost) => {
+            gaps.attribution.push("the SIGKILL, and who sent it: its event was lost".to_owned());
+        }
+        None if unseen.is_some() => {
+            gaps.attribution.push("what ended it: no signal was generated for it while oomtrace watched".to_owned());
+        }
         None => gaps.attribution.push("the SIGKILL itself (signal_generate is not attached)".to_owned()),
     }
     if path.is_some_and(|p| p.path == SignalPath::RlimitCpu && p.seen_on_stack && p.confidence != Confidence::Certain) {
@@ -118,12 +135,18 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     let init_end = signal.as_ref().filter(|_| swept).map(|signal| {
         let init = describe(&signal.sender, context);
         let killed = init_killed_by.map(|earlier| describe_init_kill(&earlier, at, context));
-        InitEnd { init, killed, status: init_ending.map(|ending| ending.status) }
+        let of_container = is_own_level(signal.sender.ns_level, &victim_place.1);
+        InitEnd { init, killed, status: init_ending.map(|ending| ending.status), of_container }
     });
 
-    let noted = oomd_says(signal.as_ref(), context).into_iter().chain(notifier(signal.as_ref(), path)).collect();
+    let noted = oomd_says(signal.as_ref(), context)
+        .into_iter()
+        .chain(notifier(signal.as_ref(), path))
+        .chain(unseen.iter().flat_map(|unseen| known_of(unseen)))
+        .collect();
 
-    let places = Places { victim: victim_place.1.container, sender: sender_place };
+    let victim_start = victim_task.map(|task| task.key.start).unwrap_or_default();
+    let places = Places { victim: victim_place.1.container, sender: sender_place, victim_start };
     let mut incident = Incident {
         schema: SCHEMA,
         id: context.identity.incident_id(context.clock.offset_ns + i128::from(at), victim.process.pid),
@@ -157,19 +180,41 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     Draft { incident, places }
 }
 
-/// The path that tells most about where a task lives, and what it tells.
+/// The path that tells most about where a task lives, and what it tells. Where the memory controller has a hierarchy of its own, that
+/// counts first for a container: users get subtrees of their own on v2 alone.
 fn place(task: &Task) -> (Option<String>, Placement) {
-    let telling = Placement::telling([&task.cgroup_path, &task.memory_path].into_iter().flatten());
-    telling.map_or_else(Default::default, |(path, placement)| (Some(path.clone()), placement))
+    let of = |path: &Option<String>, on: On| {
+        let (path, mut placement) = (path.clone()?, Placement::parse(path.as_deref()?));
+        placement.container = placement.container.map(|container| container.on(on));
+        Some((path, placement))
+    };
+    if task.memory_cgroup.hierarchy != task.cgroup.hierarchy
+        && let Some((path, placement)) = of(&task.memory_path, On::Memory).filter(|(_, p)| p.container.is_some())
+    {
+        return (Some(path), placement);
+    }
+    let paths = [&task.cgroup_path, &task.memory_path];
+    let Some((path, _)) = Placement::telling(paths.into_iter().flatten()) else { return Default::default() };
+    let on = if task.cgroup_path.as_ref() == Some(path) { On::Default } else { On::Memory };
+    of(&Some(path.clone()), on).map_or_else(Default::default, |(path, placement)| (Some(path), placement))
 }
 
-/// The same, with what the node knows of cgroups that no path tells: those of runtimes that let anybody choose the name.
+/// The same, with what the node knows of cgroups that no path tells: those of runtimes that let anybody choose the name. Those that the
+/// path tells may be within one of them.
 pub(super) fn locate(task: &Task, context: &mut Context<'_>) -> (Option<String>, Placement) {
     let (path, mut placement) = place(task);
-    if placement.container.is_none() {
-        let paths = [&task.memory_path, &task.cgroup_path].into_iter().flatten();
-        placement.container = paths.filter(|path| *path != "/").find_map(|path| context.facts.container_at(path));
-    }
+    let outermost = placement.containers().last().map(|container| container.cgroup.clone());
+    let around = match &outermost {
+        Some(cgroup) => context.facts.container_at(cgroup),
+        None => {
+            let paths = [&task.memory_path, &task.cgroup_path].into_iter().flatten();
+            paths.filter(|path| *path != "/").find_map(|path| context.facts.container_at(path))
+        }
+    };
+    placement.container = match placement.container {
+        Some(container) => Some(container.within(around)),
+        None => around,
+    };
     (path, placement)
 }
 
@@ -190,6 +235,9 @@ fn describe_killed(task: &Task, cmdline: Option<&Cmdline>, context: &mut Context
 }
 
 fn describe_with(task: &Task, details: Details, context: &mut Context<'_>) -> Process {
+    let (cgroup, placement) = locate(task, context);
+    let home = task.namespaces.map(|namespaces| home(namespaces, context));
+    let user = context.facts.user(task.uid).filter(|_| is_hosts_user(home, cgroup.as_deref(), &placement));
     Process {
         pid: task.key.pid,
         tid: Some(task.tid),
@@ -199,11 +247,26 @@ fn describe_with(task: &Task, details: Details, context: &mut Context<'_>) -> Pr
         cmdline: details.cmdline,
         cmdline_truncated: details.cmdline_truncated,
         uid: Some(task.uid),
-        user: context.facts.user(task.uid),
+        user,
         started: context.clock.rfc3339(task.key.start),
-        cgroup: place(task).0,
+        cgroup,
         pid_in_namespace: Some(task.ns_pid).filter(|pid| *pid != 0),
+        home,
     }
+}
+
+fn home(namespaces: Namespaces, context: &Context<'_>) -> Home {
+    let Namespaces { mount, user_level, user_owner, .. } = namespaces;
+    let on_host = mount.zip(context.host_mount).map(|(mount, host)| mount == host);
+    Home { mount, on_host, user_level, user_owner }
+}
+
+/// The process's users are the host's: it is in no container, and in no namespaces of its own but those that systemd gives a service
+/// of the machine's.
+fn is_hosts_user(home: Option<Home>, cgroup: Option<&str>, placement: &Placement) -> bool {
+    let is_service = || cgroup.is_some_and(|path| path.starts_with("/system.slice/")) && placement.unit.is_some();
+    let in_place = home.is_none_or(|home| home.user_level == 0 && (home.on_host != Some(false) || is_service()));
+    in_place && placement.container.is_none()
 }
 
 /// The command line that the kernel side read from the sender's memory at the signal.
@@ -232,20 +295,27 @@ fn describe_exit(ending: Ending, killed_at: BootNs) -> Exit {
     }
 }
 
-fn describe_victim(task: &Task, context: &mut Context<'_>) -> Victim {
+fn describe_victim(task: &Task, placement: &Placement, context: &mut Context<'_>) -> Victim {
     Victim {
         process: describe(task, context),
-        container_init: task.is_namespace_init(),
+        container_init: task.is_namespace_init() && is_own_level(task.ns_level, placement),
         exit: None,
         container_exit: None,
+        exited_init: None,
     }
+}
+
+/// A pid namespace so deep is one that a container's runtime made for it: one for each container around, if that has its own. Deeper
+/// ones are made by what runs within the container.
+fn is_own_level(level: u32, placement: &Placement) -> bool {
+    level as usize <= placement.containers().count().max(1)
 }
 
 /// Only a thread id is known: the old mark_victim without its SIGKILL.
 fn unknown_victim(mark: Option<&MarkVictim>) -> Victim {
     let tid = mark.map(|m| m.victim_tid);
     let process = Process { pid: tid.unwrap_or_default(), tid, ..Process::default() };
-    Victim { process, container_init: false, exit: None, container_exit: None }
+    Victim { process, container_init: false, exit: None, container_exit: None, exited_init: None }
 }
 
 fn describe_container(place: Option<&ContainerPlace>, victim: Option<&Victim>) -> Option<Container> {
@@ -296,9 +366,11 @@ fn describe_sender(
 
 /// The person behind a process, as far as the kernel knows one.
 pub(super) fn describe_login(task: &Task, tty: Option<&String>, context: &mut Context<'_>) -> Option<Login> {
+    // Somebody who logged in inside a container is none of the host's users.
+    let in_container = locate(task, context).1.container.is_some();
     let login = Login {
         uid: task.login_uid,
-        user: task.login_uid.and_then(|uid| context.facts.user(uid)),
+        user: task.login_uid.and_then(|uid| context.facts.user(uid)).filter(|_| !in_container),
         session: task.session,
         tty: tty.cloned(),
     };
@@ -308,6 +380,8 @@ pub(super) fn describe_login(task: &Task, tty: Option<&String>, context: &mut Co
 pub(super) fn describe_ancestors(ancestors: &[Ancestor], context: &mut Context<'_>) -> Vec<Process> {
     let describe = |ancestor: &Ancestor| {
         let details = context.facts.process(ancestor.key, Some(&ancestor.comm)).clone();
+        let home = ancestor.namespaces.map(|namespaces| home(namespaces, context));
+        let is_hosts = is_hosts_user(home, None, &Placement::default());
         Process {
             pid: ancestor.key.pid,
             comm: ancestor.comm.clone(),
@@ -315,8 +389,9 @@ pub(super) fn describe_ancestors(ancestors: &[Ancestor], context: &mut Context<'
             cmdline: details.cmdline,
             cmdline_truncated: details.cmdline_truncated,
             uid: Some(ancestor.uid),
-            user: context.facts.user(ancestor.uid),
+            user: context.facts.user(ancestor.uid).filter(|_| is_hosts),
             started: context.clock.rfc3339(ancestor.key.start),
+            home,
             ..Process::default()
         }
     };
@@ -333,6 +408,7 @@ fn describe_signal(signal: Option<&Signal>, path: Option<Path>) -> SignalModel {
             Info::None | Info::Kernel => None,
         }),
         group: signal.is_none_or(|s| s.group),
+        effect: signal.and_then(effect),
         path: path.map(|path| path.path),
         path_confidence: path.map(|path| path.confidence),
         kernel_stack: signal.map(|s| s.symbols.clone()).unwrap_or_default(),
@@ -371,6 +447,30 @@ fn notifier(signal: Option<&Signal>, path: Option<Path>) -> Option<Evidence> {
     let fact =
         format!("{comm}[{}] sent a message to a queue, of which the victim had asked to be notified so", key.pid);
     Some(Evidence { fact, source: Source::Kernel })
+}
+
+/// What is known of an end that no signal explains.
+fn known_of(unseen: &Unseen) -> Vec<Evidence> {
+    let mut facts = Vec::new();
+    if unseen.lost {
+        facts.push("a SIGKILL was generated for it, and there was no room to record by whom".to_owned());
+    }
+    if unseen.seccomp {
+        facts.push(
+            "it was in seccomp's strict mode, in which the kernel ends whoever makes another system call".to_owned(),
+        );
+    }
+    if let Some(tracer) = &unseen.tracer {
+        let (comm, pid) = (&tracer.comm, tracer.key.pid);
+        facts.push(format!("{comm}[{pid}] traced it, and a tracer can end a process without a signal (PTRACE_CONT)"));
+    }
+    if facts.is_empty() {
+        facts.push(
+            "nothing traced it, and it was not in seccomp's strict mode: an error in the kernel can end a process so"
+                .to_owned(),
+        );
+    }
+    facts.into_iter().map(|fact| Evidence { fact, source: Source::Kernel }).collect()
 }
 
 /// systemd-oomd writes on a cgroup that it killed there: that speaks for it as the sender.

@@ -15,6 +15,8 @@
 //!   kernel may write to a slow console in between, or the caller stand still.
 //! - Only the SIGKILL that ends a process is a kill: not one that the kernel ignored, nor one for a process that is
 //!   dying already.
+//! - A process that ended by SIGKILL, for which the kernel side saw none, is an episode, too: a tracer can end it without a signal
+//!   (PTRACE_CONT), and the kernel itself (seccomp's strict mode, an error of its own). So is one whose SIGKILL was lost.
 //! - Everything is keyed by thread group and its start time, never by thread.
 
 mod earlier;
@@ -23,14 +25,15 @@ mod open;
 mod recent;
 mod rules;
 
-use super::model::{Role, SignalPath};
+use super::effect::effect;
+use super::model::{Effect, Role, SignalPath};
 use super::path::{self, Path, Reach};
 use crate::node::signals::SIGKILL;
 use crate::probe::event::{
-    BootNs, CgroupKey, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, Outcome, ProcessKey, Signal, Task,
+    BootNs, CgroupKey, Cmdline, Event, Exit, Info, MarkVictim, OomChoice, ProcessKey, Signal, Task, Unseen,
 };
 use earlier::EarlierSignals;
-pub use episode::{Earlier, Ending, Episode, Kill};
+pub use episode::{Earlier, Ending, Episode, InitExit, Kill};
 use open::{Open, OpenSet};
 use recent::Recent;
 use rules::{
@@ -58,6 +61,12 @@ const EXIT_NS: BootNs = 2_000_000_000;
 /// ends with its child within milliseconds.
 const INIT_NS: BootNs = 12_000_000;
 
+/// How long after the start the end of a process that was there before may be that of a kill from before.
+const STARTING_NS: BootNs = 5_000_000_000;
+
+/// Episodes that are open at once. Whoever can kill more processes of his own, and keep them from ending, has the oldest of them
+/// reported sooner.
+const OPEN: usize = 4096;
 /// Killed processes remembered, so that a second SIGKILL for one of them is no second incident.
 const KILLED: usize = 4096;
 /// Inits of pid namespaces whose end is remembered.
@@ -83,6 +92,8 @@ pub struct Correlator {
     ended: Recent<Ending>,
     /// The OOM killer's latest choice. It makes one at a time (`oom_lock`).
     choice: Option<OomChoice>,
+    /// When all hooks were attached.
+    since: BootNs,
 }
 
 impl Correlator {
@@ -95,7 +106,14 @@ impl Correlator {
             killed: Recent::new(KILLED),
             ended: Recent::new(INITS),
             choice: None,
+            since: 0,
         }
+    }
+
+    /// All hooks are attached since then: kills from before were not seen.
+    #[must_use]
+    pub fn watching_since(self, since: BootNs) -> Self {
+        Self { since, ..self }
     }
 
     /// Takes one event; gives the episodes that are complete by it.
@@ -109,11 +127,13 @@ impl Correlator {
             // The SIGKILL comes next, in the same context; without one, the chosen process was dying already.
             Event::Oom(choice) => self.choice = Some(*choice),
             Event::Exit(exit) => self.exit(*exit),
+            Event::Unseen(unseen) => self.unseen(*unseen),
             Event::Deliver(deliver) => self.cmdline(deliver.key, deliver.cmdline),
             // No part of a kill.
             Event::Cgroup(_) | Event::Connect(_) | Event::Disconnect(_) => {}
         }
         let mut due = self.advance(at);
+        due.extend(self.open.take_beyond(OPEN).into_iter().map(settle));
         // What was due came first.
         due.append(&mut done);
         due
@@ -138,11 +158,14 @@ impl Correlator {
     fn signal(&mut self, signal: Signal, done: &mut Vec<Episode>) {
         let key = signal.victim.key;
         if signal.number != SIGKILL {
-            if !signal.preceding && signal.outcome == Outcome::Delivered {
-                let path = path::classify(&signal);
-                done.push(Episode::of(Kill::by(signal.clone(), path)));
+            let path = path::classify(&signal);
+            if !signal.preceding {
+                self.asked_for(signal.clone(), done);
             }
-            self.earlier.insert(signal);
+            // A timer's signal is nobody's request, over whomever it came. A terminal's comes from a kernel thread.
+            if path::is_by_process(path.path, signal.info) || signal.sender.kernel_thread {
+                self.earlier.insert(signal);
+            }
             return;
         }
         if !is_kill(&signal) || self.killed.get(&key).is_some() {
@@ -153,6 +176,19 @@ impl Correlator {
         let earlier = signal.victim.is_namespace_init().then(|| Box::new(Earlier { signal: signal.clone(), path }));
         self.killed.insert(key, earlier);
         self.kill(signal, path, done);
+    }
+
+    /// A signal other than SIGKILL that is wanted for itself. One that ends its process waits for that end.
+    fn asked_for(&mut self, signal: Signal, done: &mut Vec<Episode>) {
+        let path = path::classify(&signal);
+        let (at, victim, sender, tid) = (signal.at, signal.victim.key, signal.sender.key, signal.sender.tid);
+        let ends = self.hooks.process_exit && effect(&signal) == Some(Effect::Ends);
+        let episode = Episode::of(Kill::by(signal, path));
+        if ends {
+            self.open.push(victim, Open { episode, tid, sender, until: at, exit_by: at.saturating_add(EXIT_NS) });
+        } else {
+            done.push(episode);
+        }
     }
 
     /// A signal that ends its victim: part of an open episode, or a new one.
@@ -280,6 +316,27 @@ impl Correlator {
         self.open.chosen_ended(task.key, if wait > 0 { at.saturating_add(wait) } else { 0 });
     }
 
+    /// A process ended by SIGKILL, and its SIGKILL is not recorded: that end is an episode, unless something that is known explains it.
+    fn unseen(&mut self, unseen: Unseen) {
+        let Unseen { exit, lost, .. } = &unseen;
+        let key = exit.task.key;
+        let by_kernel_thread = exit.task.kernel_thread;
+        // Killed before all was attached, it may end a little later.
+        let may_be_from_before = !lost && key.start < self.since && exit.at < self.since.saturating_add(STARTING_NS);
+        let is_explained = self.killed.get(&key).is_some() || self.open.kill_of(key).is_some();
+        if !self.hooks.signal_generate || by_kernel_thread || may_be_from_before || is_explained {
+            return self.exit(unseen.exit);
+        }
+        let exit = exit.clone();
+        let mut episode =
+            Episode::of(Kill { path: Some(Path::UNSEEN), unseen: Some(Box::new(unseen)), ..Kill::default() });
+        episode.preceding = self.earlier.take(key, exit.at);
+        self.killed.insert(key, None);
+        let (at, tid) = (exit.at, exit.task.tid);
+        self.open.push(key, Open { episode, tid, sender: key, until: at, exit_by: 0 });
+        self.exit(exit);
+    }
+
     /// A container's init ended by itself: it goes with a process of it that was killed right before.
     fn init_ended(&mut self, init: &Task, ending: Ending) {
         let lived_with = |victim: &Task| {
@@ -292,7 +349,7 @@ impl Correlator {
             let Episode { chosen, init_exit, .. } = &mut open.episode;
             // A victim that still lives is swept because of its init, not the other way round.
             if chosen.ending.is_some() && chosen.victim().is_some_and(lived_with) && init_exit.is_none() {
-                *init_exit = Some(ending);
+                *init_exit = Some(InitExit { init: init.key, level: init.ns_level, ending });
             }
         }
     }
@@ -325,3 +382,5 @@ fn is_of_many(signal: &Signal, path: Path) -> bool {
 pub mod fixture;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unseen_tests;

@@ -9,11 +9,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::probe::event::Disposition;
-pub use asking::{Asker, Asking, Requester};
+pub use asking::{Asker, Asking, Contact, Requester};
+pub use effect::Effect;
+pub use lost::{Limited, Lost};
 pub use memory::*;
+pub use unwritten::{OutputName, Unwritten};
 
 mod asking;
+mod effect;
+mod lost;
 mod memory;
+mod unwritten;
 
 /// Version of the contract; a field that changes its meaning or goes away makes a new one.
 pub const SCHEMA: u32 = 1;
@@ -30,7 +36,7 @@ pub enum Record {
     Signal(Incident),
     /// A runtime says something else of an incident that was put out before.
     Contradiction(Contradiction),
-    /// Events that did not fit into the ring buffer and were not seen.
+    /// Events that were not recorded, by kind, or records that an output could not take.
     Lost(Lost),
 }
 
@@ -49,6 +55,20 @@ pub struct Ready {
     pub attached: Vec<String>,
     /// What cannot be seen on this node, in words.
     pub missing: Vec<String>,
+    /// What oomtrace is confined by while it watches. Null: not known.
+    #[serde(default)]
+    pub sandbox: Option<Sandbox>,
+}
+
+/// What oomtrace itself may still do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sandbox {
+    /// Capabilities that are held.
+    pub capabilities: Vec<String>,
+    /// A program that is run gains no privileges.
+    pub no_new_privs: bool,
+    /// System calls are filtered.
+    pub seccomp: bool,
 }
 
 /// What a runtime says of a container's end that is not what the kernel did. It comes after its incident, because a runtime
@@ -63,13 +83,6 @@ pub struct Contradiction {
     /// What it says, and what the kernel did.
     pub fact: String,
     pub source: Source,
-}
-
-/// Events lost since the last such line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Lost {
-    /// How many.
-    pub events: u64,
 }
 
 /// One kill episode: one verdict, one victim, any collateral.
@@ -127,6 +140,8 @@ pub struct InitEnd {
     pub killed: Option<InitKilled>,
     /// How it ended, as wait(2) gives it.
     pub status: Option<u32>,
+    /// It was the first process of the container, and not that of a namespace that was made within it.
+    pub of_container: bool,
 }
 
 /// The SIGKILL that ended an init.
@@ -241,7 +256,9 @@ pub struct Process {
     pub exe: Option<String>,
     pub cmdline: Option<Vec<String>>,
     pub cmdline_truncated: bool,
+    /// In the host's user namespace.
     pub uid: Option<u32>,
+    /// The host's name of that. Null for a process in a container, or in namespaces of its own: its users are not the host's.
     pub user: Option<String>,
     /// When the process started.
     pub started: Option<String>,
@@ -250,6 +267,23 @@ pub struct Process {
     pub cgroup: Option<String>,
     /// Its pid in its innermost pid namespace.
     pub pid_in_namespace: Option<u32>,
+    /// For the judge only: where it runs, as the kernel has it. None in recordings of before, and where this kernel's layout is not
+    /// known.
+    #[serde(skip)]
+    pub home: Option<Home>,
+}
+
+/// The namespaces that say what a path and a uid are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// Its mount namespace; none when it has given it up.
+    pub mount: Option<u32>,
+    /// It is the host's: that of the machine's first process. None when either is not known.
+    pub on_host: Option<bool>,
+    /// Depth of its user namespace, 0 = the initial one.
+    pub user_level: u32,
+    /// Who made that.
+    pub user_owner: u32,
 }
 
 /// The process that was killed.
@@ -257,12 +291,24 @@ pub struct Process {
 pub struct Victim {
     #[serde(flatten)]
     pub process: Process,
-    /// It was the first process of its container, which ends with it.
+    /// It was the first process of its container, which ends with it: the one that its runtime started, or where that is not known
+    /// the first of the container's own pid namespace. Not the first of a namespace that was made within the container.
     pub container_init: bool,
     pub exit: Option<Exit>,
     /// It was not the first process of its container, and that one ended right after it, as a shell does that passes its
     /// child's status on.
     pub container_exit: Option<Exit>,
+    /// For the judge only: the process whose end that is.
+    #[serde(skip)]
+    pub exited_init: Option<u32>,
+}
+
+impl Victim {
+    /// It was the first process of a pid namespace, whoever made that: the kernel drops a signal that it has no handler for.
+    #[must_use]
+    pub fn is_pid_1(&self) -> bool {
+        self.process.pid_in_namespace == Some(1) && self.process.pid != 1
+    }
 }
 
 /// How a process ended.
@@ -313,6 +359,13 @@ pub struct Container {
     pub labels: Option<BTreeMap<String, String>>,
     /// Path of the container's own cgroup.
     pub cgroup: String,
+    /// Its runtime says that the container has this cgroup. False: only the cgroup's name says so, which whoever made the cgroup
+    /// chose.
+    #[serde(default = "confirmed")]
+    pub confirmed: bool,
+    /// The user whose own runtime it is of, by a uid of the host; null: the machine's.
+    #[serde(default)]
+    pub user: Option<u32>,
     /// As its runtime has them; the kernel's are in [`Incident::memory`].
     #[serde(default)]
     pub limits: Option<Limits>,
@@ -328,6 +381,35 @@ pub struct Container {
     /// The container that this one runs in: Docker in Docker, kind.
     #[serde(default)]
     pub outer: Option<Box<Container>>,
+}
+
+/// Digits of the ids that most runtimes make; other ids are names, which are unique within one runtime's one namespace alone.
+const ID_LEN: usize = 64;
+
+/// Of what was written before it was asked.
+const fn confirmed() -> bool {
+    true
+}
+
+impl Container {
+    /// Both are the same container: by its whole identity, never by its name or id alone, which somebody else's may have, too.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        // On a node with several hierarchies one container may have several paths; which of them it has, its runtime has confirmed.
+        let same_place = self.cgroup == other.cgroup || (self.confirmed && other.confirmed && self.id.len() == ID_LEN);
+        same_place && (&self.id, &self.runtime, self.user) == (&other.id, &other.runtime, other.user)
+    }
+
+    /// A limit on the cgroup at `path` is the container's own: below its cgroup only crun's `container` is.
+    #[must_use]
+    pub fn owns(&self, path: &str) -> bool {
+        path.strip_prefix(self.cgroup.as_str()).is_some_and(|rest| rest.is_empty() || rest == "/container")
+    }
+
+    /// It, and those that it runs in, the innermost first.
+    pub fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |container| container.outer.as_deref())
+    }
 }
 
 /// What a container's runtime was told of its memory. Null: nothing.
@@ -400,6 +482,9 @@ pub struct Signal {
     pub code: Option<i32>,
     /// It went to the whole process, not to one thread.
     pub group: bool,
+    /// What it did; null for a SIGKILL, which the verdict is about, and when it is not known.
+    #[serde(default)]
+    pub effect: Option<Effect>,
     pub path: Option<SignalPath>,
     /// Functions, innermost first.
     pub kernel_stack: Vec<String>,
@@ -436,6 +521,8 @@ pub enum SignalPath {
     Sysrq,
     BpfSendSignal,
     ForceSignal,
+    /// It ended by SIGKILL, and no signal that was seen explains it.
+    Unseen,
     OtherKernel,
 }
 
@@ -453,7 +540,7 @@ pub struct Preceding {
 }
 
 /// How much of what happened could be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Attribution {
     Full,

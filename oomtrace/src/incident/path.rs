@@ -21,6 +21,9 @@ pub struct Path {
 }
 
 impl Path {
+    /// That of an end which no signal explains.
+    pub const UNSEEN: Self = Self::unseen(SignalPath::Unseen, Confidence::Possible);
+
     const fn seen(path: SignalPath, confidence: Confidence) -> Self {
         Self { path, confidence, seen_on_stack: true }
     }
@@ -112,9 +115,8 @@ pub fn is_by_process(path: SignalPath, info: Info) -> bool {
         // PTRACE_KILL is the tracer's; PTRACE_O_EXITKILL is the kernel's, when the tracer ends.
         Ptrace => info != Info::Kernel,
         OomKill | OomGroup | OomSharedMm | PidNamespaceExit | ParentDeath | PidfdAutokill | RlimitCpu
-        | RlimitRttime | PosixTimer | MessageQueue | AsyncIo | Sysrq | BpfSendSignal | ForceSignal | OtherKernel => {
-            false
-        }
+        | RlimitRttime | PosixTimer | MessageQueue | AsyncIo | Sysrq | BpfSendSignal | ForceSignal | Unseen
+        | OtherKernel => false,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::node::signals;
 
 use super::model::{Cause, Confidence, Incident, LimitLevel, LimitOwner, Process, SignalPath};
+use super::quote::quote;
 
 /// `nginx[22490]`.
 #[must_use]
@@ -14,7 +15,7 @@ pub fn process(process: &Process) -> String {
         None if process.comm.is_empty() => "unknown",
         None => &process.comm,
     };
-    format!("{name}[{}]", process.pid)
+    format!("{}[{}]", quote(name), process.pid)
 }
 
 /// Bytes as people read them: `512 MiB`, `1.5 GiB`, `12 KiB`.
@@ -60,8 +61,10 @@ pub fn host_available(incident: &Incident) -> Option<u64> {
 pub fn other_large_processes(incident: &Incident, count: usize) -> Option<String> {
     let largest = incident.memory.as_ref().map(|memory| memory.largest.as_slice()).unwrap_or_default();
     let others = largest.iter().filter(|user| user.pid != incident.victim.process.pid);
-    let named: Vec<String> =
-        others.take(count).map(|user| format!("{}[{}] {}", user.comm, user.pid, bytes(user.resident_bytes))).collect();
+    let named: Vec<String> = others
+        .take(count)
+        .map(|user| format!("{}[{}] {}", quote(&user.comm), user.pid, bytes(user.resident_bytes)))
+        .collect();
     (!named.is_empty()).then(|| named.join(", "))
 }
 
@@ -90,6 +93,7 @@ pub fn path_name(path: SignalPath) -> &'static str {
         SignalPath::Sysrq => "sysrq",
         SignalPath::BpfSendSignal => "bpf_send_signal",
         SignalPath::ForceSignal => "force_signal",
+        SignalPath::Unseen => "unseen",
         SignalPath::OtherKernel => "other_kernel",
     }
 }
@@ -106,12 +110,16 @@ pub fn owner(level: LimitLevel) -> &'static str {
     }
 }
 
-/// A container as a person names it: its name, else the id's first twelve digits.
+/// A container as a person names it, quoted: its name, else the id's first twelve digits.
 #[must_use]
 pub fn container_name(incident: &Incident) -> Option<String> {
     let container = incident.container.as_ref()?;
     let name = container.name.as_deref().filter(|name| !name.is_empty());
-    Some(name.map_or_else(|| short_id(&container.id).to_owned(), str::to_owned))
+    let id = || match container.confirmed {
+        true => quote(short_id(&container.id)).into_owned(),
+        false => format!("{} (unconfirmed)", quote(short_id(&container.id))),
+    };
+    Some(name.map_or_else(id, |name| quote(name).into_owned()))
 }
 
 /// The first twelve digits of a container's id, as Docker shows it; a name stays whole.
@@ -137,8 +145,8 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
             let amount =
                 limit_owner.and_then(|o| o.limit_bytes).map(|l| format!(" of {}", bytes(l))).unwrap_or_default();
             let place = match (cause, limit_owner) {
-                (Cause::OomSliceLimit, Some(owner)) => format!(" of cgroup {}", owner.path),
-                (Cause::OomUnitLimit, Some(owner)) => format!(" ({})", owner.path),
+                (Cause::OomSliceLimit, Some(owner)) => format!(" of cgroup {}", quote(&owner.path)),
+                (Cause::OomUnitLimit, Some(owner)) => format!(" ({})", quote(&owner.path)),
                 _ => String::new(),
             };
             match cause {
@@ -182,6 +190,9 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
         Cause::Timer => format!("{victim} was killed by a timer that it had set for itself (timer_create)."),
         Cause::Ptrace => format!("{victim} was killed through ptrace by its tracer."),
         Cause::BpfProgram => format!("{victim} was killed by a BPF program (bpf_send_signal)."),
+        Cause::OtherKernel if incident.signal.path == Some(SignalPath::Unseen) => {
+            format!("{victim} was ended by SIGKILL, and no signal that was seen explains it.")
+        }
         Cause::OtherKernel => match kernel_part(incident) {
             Some(part) => format!("{victim} was killed by the kernel: {part}."),
             None => {
@@ -264,7 +275,7 @@ fn victim(incident: &Incident) -> String {
     let process = process(&incident.victim.process);
     match (container_name(incident), &incident.unit) {
         (Some(name), _) => format!("{process} in container {name}"),
-        (None, Some(unit)) => format!("{process} in {unit}"),
+        (None, Some(unit)) => format!("{process} in {}", quote(unit)),
         (None, None) => process,
     }
 }

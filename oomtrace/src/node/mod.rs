@@ -1,4 +1,4 @@
-//! The node that oomtrace runs on: its name and boot, its clocks, its users, its processes, its signals.
+//! The node that oomtrace runs on: its name and boot, its clocks, its users, its namespaces, its processes, its signals.
 
 pub mod cgroups;
 pub mod clock;
@@ -7,6 +7,7 @@ pub mod heap;
 pub mod identity;
 pub mod memory;
 pub mod mounts;
+pub mod namespaces;
 pub mod oomd;
 pub mod processes;
 pub mod signals;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::{self, SMALL};
 use crate::probe::event::{BootNs, ProcessKey};
+use crate::redact::Privacy;
 use reader::Reader;
 
 /// Processes remembered: those looked up last. A sender's parents are looked up again with each of its kills, also when they
@@ -54,10 +55,21 @@ impl Details {
     }
 }
 
+impl Details {
+    /// What of it may be shown.
+    #[must_use]
+    pub fn private(self, privacy: Privacy) -> Self {
+        let Some(cmdline) = self.cmdline else { return self };
+        let (cmdline, cmdline_truncated) = privacy.cmdline(cmdline, self.cmdline_truncated);
+        Self { cmdline: Some(cmdline), cmdline_truncated, ..self }
+    }
+}
+
 /// Looks processes up in `/proc` and remembers them.
 #[derive(Debug)]
 pub struct Processes {
     reader: Reader,
+    privacy: Privacy,
     /// What is known, and when it was last asked for.
     known: HashMap<ProcessKey, (Details, u64)>,
     asked: u64,
@@ -67,16 +79,16 @@ pub struct Processes {
 
 impl Default for Processes {
     fn default() -> Self {
-        Self::new(PathBuf::from("/proc"))
+        Self::new(PathBuf::from("/proc"), Privacy::Shown)
     }
 }
 
 impl Processes {
-    /// Looks up in the proc file system at `proc`.
+    /// Looks up in the proc file system at `proc`; of command lines, what `privacy` lets through is given.
     #[must_use]
-    pub fn new(proc: PathBuf) -> Self {
+    pub fn new(proc: PathBuf, privacy: Privacy) -> Self {
         let reader = Reader::new(proc, tick_ns());
-        Self { reader, known: HashMap::new(), asked: 0, bytes: 0, unknown: Details::default() }
+        Self { reader, privacy, known: HashMap::new(), asked: 0, bytes: 0, unknown: Details::default() }
     }
 
     /// What is known of the process when it ran the program that has the name `comm`, if that is given; looks it up the first
@@ -87,6 +99,7 @@ impl Processes {
         if !self.known.get(&key).is_some_and(|(details, _)| details.are_of(comm)) {
             let read = self.reader.read(key).filter(|details| details.are_of(comm));
             let Some(details) = read else { return &self.unknown };
+            let details = details.private(self.privacy);
             self.remember(key, details);
         }
         match self.known.get_mut(&key) {
@@ -243,6 +256,12 @@ fn tick_ns() -> u64 {
     1_000_000_000 / ticks.filter(|t| *t > 0).unwrap_or(100)
 }
 
+/// A start on `CLOCK_BOOTTIME` as `/proc/PID/stat` has it, in ticks.
+#[must_use]
+pub fn ticks(start: BootNs) -> u64 {
+    start.checked_div(tick_ns()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,7 +311,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_again_and_again_is_not_forgotten() {
         let dir = tempfile::tempdir().unwrap();
-        let mut processes = Processes::new(dir.path().to_owned());
+        let mut processes = Processes::new(dir.path().to_owned(), Privacy::Masked);
         let write = |pid: u32| {
             let process = dir.path().join(pid.to_string());
             fs::create_dir_all(&process).unwrap();
@@ -327,7 +346,7 @@ mod tests {
             fs::write(dir.path().join("7/cmdline"), format!("{comm}\0")).unwrap();
             fs::write(dir.path().join("7/stat"), stat(comm, 0)).unwrap();
         };
-        let mut processes = Processes::new(dir.path().to_owned());
+        let mut processes = Processes::new(dir.path().to_owned(), Privacy::Masked);
         let key = ProcessKey { pid: 7, start: 0 };
         let mut cmdline =
             |comm: &str| processes.look_up(key, Some(comm)).cmdline.clone().map(|arguments| arguments.concat());

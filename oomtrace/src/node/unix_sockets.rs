@@ -1,10 +1,14 @@
 //! Who is connected to a Unix socket already: `NETLINK_SOCK_DIAG` tells which socket is whose peer (net/unix/diag.c, 3.3 to
 //! 7.3), `/proc/<pid>/fd` who holds it. Sockets are shown by network namespace, so every one that a process is in is asked.
+//!
+//! In a mount namespace of one's own anybody binds a socket to any path, so that a socket is the one asked for only when it is
+//! bound to the very file that is there.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nix::sched::{CloneFlags, setns};
@@ -12,6 +16,9 @@ use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProto
 
 /// Network namespaces that are asked.
 const MAX_NAMESPACES: usize = 4096;
+/// Connections, and descriptors of one process, that are looked at: whoever has a socket may have any number of them.
+const MAX_CONNECTIONS: usize = 16_384;
+const MAX_DESCRIPTORS: usize = 65_536;
 /// Bytes of an answer; the kernel makes them of a page or four (net/netlink/af_netlink.c, `netlink_dump`).
 const BUFFER: usize = 32 << 10;
 
@@ -20,8 +27,9 @@ const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST_DUMP: u16 = 0x0001 | 0x0300;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-const UDIAG_SHOW_NAME_PEER: u32 = 0x1 | 0x4;
+const UDIAG_SHOW_NAME_FILE_PEER: u32 = 0x1 | 0x2 | 0x4;
 const UNIX_DIAG_NAME: u16 = 0;
+const UNIX_DIAG_VFS: u16 = 1;
 const UNIX_DIAG_PEER: u16 = 2;
 /// `TCP_ESTABLISHED` as a bit.
 const ESTABLISHED: u32 = 1 << 1;
@@ -36,6 +44,24 @@ pub struct Connected {
     pub socket: usize,
 }
 
+/// A socket that is asked for.
+struct Wanted<'a> {
+    path: &'a str,
+    /// Inode and device of its file, as the kernel has them.
+    file: (u32, u32),
+}
+
+impl<'a> Wanted<'a> {
+    /// None when there is no such file: nobody is connected to it then.
+    fn new(path: &'a str) -> Option<Self> {
+        let file = fs::metadata(path).ok()?;
+        // 32 bits of each are shown; the kernel's own form of a device has 20 for the minor number (include/linux/kdev_t.h, 2.6 to 7.3).
+        let (major, minor) = (nix::sys::stat::major(file.dev()), nix::sys::stat::minor(file.dev()));
+        let low = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
+        Some(Self { path, file: (low(file.ino()), low(major << 20 | minor)) })
+    }
+}
+
 /// Every process that is connected to one of the sockets bound to `paths`. It visits the network namespaces of all processes,
 /// and reads all their descriptors: the thread that calls this must be one that ends with it.
 ///
@@ -43,10 +69,11 @@ pub struct Connected {
 /// When this network namespace cannot be asked. What cannot be read elsewhere is left out.
 pub fn connected(paths: &[String]) -> io::Result<Vec<Connected>> {
     let mut peers = HashMap::new();
-    ask(paths, &mut peers)?;
+    let wanted: Vec<Option<Wanted<'_>>> = paths.iter().map(|path| Wanted::new(path)).collect();
+    ask(&wanted, &mut peers)?;
     for namespace in namespaces() {
         if setns(namespace, CloneFlags::CLONE_NEWNET).is_ok()
-            && let Err(error) = ask(paths, &mut peers)
+            && let Err(error) = ask(&wanted, &mut peers)
         {
             log::debug!("sockets of a network namespace: {error}");
         }
@@ -56,7 +83,8 @@ pub fn connected(paths: &[String]) -> io::Result<Vec<Connected>> {
     }
     let mut found: HashSet<Connected> = HashSet::new();
     for pid in pids() {
-        for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        for entry in descriptors.take(MAX_DESCRIPTORS) {
             let inode = fs::read_link(entry.path()).ok().as_deref().and_then(socket_inode);
             found.extend(inode.and_then(|inode| peers.get(&inode)).map(|socket| Connected { pid, socket: *socket }));
         }
@@ -91,8 +119,8 @@ fn namespaces() -> Vec<File> {
     found
 }
 
-/// Inodes of the sockets that are connected to one of `paths`, in this thread's network namespace.
-fn ask(paths: &[String], peers: &mut HashMap<u32, usize>) -> io::Result<()> {
+/// Inodes of the sockets that are connected to one of those `wanted`, in this thread's network namespace.
+fn ask(wanted: &[Option<Wanted<'_>>], peers: &mut HashMap<u32, usize>) -> io::Result<()> {
     let netlink = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkSockDiag)?;
     let mut request = Vec::with_capacity(HEADER + 24);
     request.extend(40_u32.to_ne_bytes());
@@ -103,7 +131,7 @@ fn ask(paths: &[String], peers: &mut HashMap<u32, usize>) -> io::Result<()> {
     request.extend([1, 0, 0, 0]);
     request.extend(ESTABLISHED.to_ne_bytes());
     request.extend(0_u32.to_ne_bytes());
-    request.extend(UDIAG_SHOW_NAME_PEER.to_ne_bytes());
+    request.extend(UDIAG_SHOW_NAME_FILE_PEER.to_ne_bytes());
     request.extend([0; 8]);
     sendto(netlink.as_raw_fd(), &request, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
     let mut buffer = vec![0; BUFFER];
@@ -117,7 +145,8 @@ fn ask(paths: &[String], peers: &mut HashMap<u32, usize>) -> io::Result<()> {
             match kind {
                 NLMSG_DONE => return Ok(()),
                 NLMSG_ERROR => return Err(io::Error::other("the kernel does not show Unix sockets (unix_diag)")),
-                _ => peers.extend(peer_of(message, paths)),
+                _ if peers.len() < MAX_CONNECTIONS => peers.extend(peer_of(message, wanted)),
+                _ => return Ok(()),
             }
             answer = rest;
         }
@@ -132,25 +161,27 @@ fn message(answer: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((kind, message, answer.get(len.next_multiple_of(4)..).unwrap_or_default()))
 }
 
-/// The inode of the peer of a socket that is bound to one of `paths`, as those are that a daemon has accepted.
-fn peer_of(message: &[u8], paths: &[String]) -> Option<(u32, usize)> {
+/// The inode of the peer of a socket that is one of those `wanted`, as those are that a daemon has accepted.
+fn peer_of(message: &[u8], wanted: &[Option<Wanted<'_>>]) -> Option<(u32, usize)> {
     let mut attributes = message.get(MESSAGE..)?;
-    let (mut socket, mut peer) = (None, None);
+    let (mut name, mut file, mut peer) = (None, None, None);
     while let Some(head) = attributes.first_chunk::<4>() {
         let [a, b, c, d] = *head;
         let len = usize::from(u16::from_ne_bytes([a, b]));
         let value = attributes.get(4..len)?;
+        let number = |at: usize| Some(u32::from_ne_bytes(*value.get(at..)?.first_chunk()?));
         match u16::from_ne_bytes([c, d]) {
-            UNIX_DIAG_NAME => {
-                let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
-                socket = paths.iter().position(|path| path.as_bytes() == name);
-            }
-            UNIX_DIAG_PEER => peer = value.first_chunk().map(|inode| u32::from_ne_bytes(*inode)),
+            UNIX_DIAG_NAME => name = value.split(|byte| *byte == 0).next(),
+            UNIX_DIAG_VFS => file = number(0).zip(number(4)),
+            UNIX_DIAG_PEER => peer = number(0),
             _ => {}
         }
         attributes = attributes.get(len.next_multiple_of(4)..).unwrap_or_default();
     }
-    Some((peer?, socket?))
+    let (name, file) = (name?, file?);
+    let is_it = |wanted: &Wanted<'_>| wanted.path.as_bytes() == name && wanted.file == file;
+    let socket = wanted.iter().position(|wanted| wanted.as_ref().is_some_and(is_it))?;
+    Some((peer?, socket))
 }
 
 #[cfg(test)]
@@ -170,14 +201,18 @@ mod tests {
         let client = UnixStream::connect(&path).unwrap();
         let server = listener.accept().unwrap();
         assert_eq!(of(paths.clone()), [Connected { pid: std::process::id(), socket: 1 }]);
-        drop((client, server));
+        // Another one of that name.
+        std::fs::remove_file(&path).unwrap();
+        let other = UnixListener::bind(&path).unwrap();
+        assert_eq!(of(paths.clone()), []);
+        drop((client, server, other));
         assert_eq!(of(paths), []);
     }
 
     #[test]
     fn damaged_answers_are_no_peers() {
         for bytes in [&[][..], &[0; 3], &[0; 16], &[0xff; 64], &[0; 64]] {
-            assert_eq!(peer_of(bytes, &["/x".to_owned()]), None);
+            assert_eq!(peer_of(bytes, &[Some(Wanted { path: "/x", file: (0, 0) })]), None);
             assert!(message(bytes).is_none_or(|(_, content, rest)| content.len() + rest.len() <= bytes.len()));
         }
     }

@@ -8,7 +8,7 @@ use oomtrace_common::event::{
 
 use super::event::{
     Ancestor, CgroupChange, Claimed, Cmdline, Connect, Constraint, Cpu, Deliver, Disconnect, Disposition, Event, Exit,
-    Info, MarkVictim, MemcgLevel, OomChoice, Outcome, ProcessKey, Signal, Task,
+    Info, Listener, MarkVictim, MemcgLevel, Namespaces, OomChoice, Outcome, ProcessKey, Signal, Task, Unseen,
 };
 
 /// Why bytes are not an event.
@@ -48,6 +48,7 @@ pub fn decode(mut bytes: &[u8], page_size: u64) -> Result<Event, DecodeError> {
         wire::KIND_MARK_VICTIM => Ok(Event::MarkVictim(Box::new(mark_victim(at, header, page_size)?))),
         wire::KIND_OOM => Ok(Event::Oom(Box::new(oom(at, header, page_size)?))),
         wire::KIND_EXIT => Ok(Event::Exit(Box::new(exit(at, header)?))),
+        wire::KIND_UNSEEN => Ok(Event::Unseen(Box::new(unseen(at, header)?))),
         wire::KIND_DELIVER => Ok(Event::Deliver(deliver(at, header)?)),
         wire::KIND_CGROUP => Ok(Event::Cgroup(cgroup_change(at, header)?)),
         wire::KIND_CONNECT => Ok(Event::Connect(Box::new(connect(at, header)?))),
@@ -69,8 +70,9 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
     for len in &mut lens {
         *len = at.try_get_u16_ne()?;
     }
-    let [ancestors, stack, v_cgroup, v_memory, s_cgroup, s_memory, v_exe, s_exe, cmdline, tty, origin, ..] = lens;
-    let mut ancestors = section(at, ancestors)?;
+    let [ancestors, stack, v_cgroup, v_memory, s_cgroup, s_memory, v_exe, s_exe, cmdline, tty, origin, namespaces] =
+        lens;
+    let mut ancestors = many(&mut section(at, ancestors)?, ancestor)?;
     let mut stack = section(at, stack)?;
     set_paths(&mut victim, section(at, v_cgroup)?, section(at, v_memory)?);
     set_paths(&mut sender, section(at, s_cgroup)?, section(at, s_memory)?);
@@ -82,6 +84,7 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
         [] => (None, None),
         mut section => self::origin(&mut section).map(|(claimed, cpu)| (Some(claimed), Some(cpu)))?,
     };
+    set_namespaces(&mut victim, &mut sender, &mut ancestors, section(at, namespaces)?)?;
     Ok(Signal {
         at: header.boot_ns,
         number,
@@ -109,7 +112,7 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
         },
         victim,
         sender,
-        ancestors: many(&mut ancestors, ancestor)?,
+        ancestors,
         cmdline: arguments(cmdline),
         cmdline_truncated: header.flags & FLAG_CMDLINE_TRUNCATED != 0,
         tty: strings(tty).next(),
@@ -141,25 +144,37 @@ fn cgroup_change(at: &mut &[u8], header: wire::Header) -> Result<CgroupChange, D
 
 fn connect(at: &mut &[u8], header: wire::Header) -> Result<Connect, DecodeError> {
     let socket = at.try_get_u32_ne()?;
-    let _reserved = at.try_get_u32_ne()?;
+    let facts = at.try_get_u32_ne()?;
     let mut task = task(at)?;
     let mut lens = [0_u16; 8];
     for len in &mut lens {
         *len = at.try_get_u16_ne()?;
     }
-    let [ancestors, cgroup, memory_cgroup, exe, cmdline, tty, ..] = lens;
+    let [ancestors, cgroup, memory_cgroup, exe, cmdline, tty, listening, _reserved] = lens;
+    let mut listening = section(at, listening)?;
     let mut ancestors = section(at, ancestors)?;
     set_paths(&mut task, section(at, cgroup)?, section(at, memory_cgroup)?);
     task.exe = path(section(at, exe)?);
     Ok(Connect {
         at: header.boot_ns,
         socket,
+        wrote: facts & wire::CONNECT_WROTE != 0,
+        followed: facts & wire::CONNECT_UNFOLLOWED == 0,
+        listener: many(&mut listening, listener)?.pop(),
         task,
         ancestors: many(&mut ancestors, ancestor)?,
         cmdline: arguments(section(at, cmdline)?),
         cmdline_truncated: header.flags & FLAG_CMDLINE_TRUNCATED != 0,
         tty: strings(section(at, tty)?).next(),
     })
+}
+
+fn listener(at: &mut &[u8]) -> Result<Listener, DecodeError> {
+    let pid = at.try_get_u32_ne()?;
+    let uid = at.try_get_u32_ne()?;
+    let (_pid_level, _user_level) = (at.try_get_u32_ne()?, at.try_get_u32_ne()?);
+    let mount = at.try_get_u32_ne()?;
+    Ok(Listener { pid, uid, mount: (mount != 0).then_some(mount) })
 }
 
 fn disconnect(at: &mut &[u8], header: wire::Header) -> Result<Disconnect, DecodeError> {
@@ -173,7 +188,36 @@ fn ancestor(at: &mut &[u8]) -> Result<Ancestor, DecodeError> {
     let pid = at.try_get_u32_ne()?;
     let uid = at.try_get_u32_ne()?;
     let start = at.try_get_u64_ne()?;
-    Ok(Ancestor { key: ProcessKey { pid, start }, uid, comm: comm(at)? })
+    Ok(Ancestor { key: ProcessKey { pid, start }, uid, comm: comm(at)?, namespaces: None })
+}
+
+/// Hands everybody their namespaces, the victim first and then the sender. The ancestors' were read after the ancestors were, and
+/// one may have got another parent in between: they are told by their pids.
+fn set_namespaces(
+    victim: &mut Task,
+    sender: &mut Task,
+    ancestors: &mut [Ancestor],
+    mut section: &[u8],
+) -> Result<(), DecodeError> {
+    let mut all = many(&mut section, namespaces)?.into_iter();
+    let mut of = |task: &Task| all.next().filter(|(pid, _)| *pid == task.key.pid).map(|(_, namespaces)| namespaces);
+    victim.namespaces = of(victim);
+    sender.namespaces = of(sender);
+    for (pid, namespaces) in all {
+        if let Some(ancestor) = ancestors.iter_mut().find(|ancestor| ancestor.key.pid == pid) {
+            ancestor.namespaces = Some(namespaces);
+        }
+    }
+    Ok(())
+}
+
+fn namespaces(at: &mut &[u8]) -> Result<(u32, Namespaces), DecodeError> {
+    let pid = at.try_get_u32_ne()?;
+    let mount = Some(at.try_get_u32_ne()?).filter(|mount| *mount != 0);
+    let user = at.try_get_u32_ne()?;
+    let user_level = at.try_get_u32_ne()?;
+    let user_owner = at.try_get_u32_ne()?;
+    Ok((pid, Namespaces { mount, user, user_level, user_owner }))
 }
 
 fn mark_victim(at: &mut &[u8], header: wire::Header, page_size: u64) -> Result<MarkVictim, DecodeError> {
@@ -243,6 +287,27 @@ fn exit(at: &mut &[u8], header: wire::Header) -> Result<Exit, DecodeError> {
     let len = at.try_get_u16_ne()?;
     let _reserved = at.try_get_u16_ne()?;
     Ok(Exit { at: header.boot_ns, task, status, cmdline: cmdline(section(at, len)?, header.flags) })
+}
+
+fn unseen(at: &mut &[u8], header: wire::Header) -> Result<Unseen, DecodeError> {
+    let mut task = task(at)?;
+    let tracer = ancestor(at)?;
+    let status = at.try_get_u32_ne()?;
+    let facts = at.try_get_u32_ne()?;
+    let mut lens = [0_u16; 4];
+    for len in &mut lens {
+        *len = at.try_get_u16_ne()?;
+    }
+    let [cgroup, memory, exe, arguments] = lens;
+    set_paths(&mut task, section(at, cgroup)?, section(at, memory)?);
+    task.exe = path(section(at, exe)?);
+    let cmdline = cmdline(section(at, arguments)?, header.flags);
+    Ok(Unseen {
+        exit: Exit { at: header.boot_ns, task, status, cmdline },
+        lost: facts & wire::UNSEEN_LOST != 0,
+        tracer: (facts & wire::UNSEEN_TRACED != 0).then_some(tracer),
+        seccomp: facts & wire::UNSEEN_SECCOMP != 0,
+    })
 }
 
 fn deliver(at: &mut &[u8], header: wire::Header) -> Result<Deliver, DecodeError> {
@@ -318,6 +383,7 @@ fn task(at: &mut &[u8]) -> Result<Task, DecodeError> {
         memory_path: None,
         comm: comm(at)?,
         exe: None,
+        namespaces: None,
     })
 }
 
@@ -341,8 +407,11 @@ pub fn prefix(path: &str, level: u32) -> String {
     if joined.is_empty() { "/".to_owned() } else { joined }
 }
 
+/// None as well when names are missing at its top: whoever may make cgroups may make them so deep that those that are left look
+/// like another's path.
 fn cgroup_path(names: &[u8], key: CgroupKey) -> Option<String> {
     match path(names) {
+        Some(_) if strings(names).count() < key.level as usize => None,
         Some(path) => Some(path),
         // The root of a hierarchy has a path without names; id 0 is a cgroup that could not be read.
         None => (key.id != 0 && key.level == 0).then(|| "/".to_owned()),

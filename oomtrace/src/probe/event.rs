@@ -18,6 +18,8 @@ pub enum Event {
     Oom(Box<OomChoice>),
     /// A process ended.
     Exit(Box<Exit>),
+    /// A process ended by a SIGKILL that was not seen.
+    Unseen(Box<Unseen>),
     /// A victim's arguments, read when it took its SIGKILL.
     Deliver(Deliver),
     /// A cgroup came, was renamed, or went.
@@ -37,6 +39,7 @@ impl Event {
             Self::MarkVictim(m) => m.at,
             Self::Oom(o) => o.at,
             Self::Exit(e) => e.at,
+            Self::Unseen(u) => u.exit.at,
             Self::Deliver(d) => d.at,
             Self::Cgroup(c) => c.at,
             Self::Connect(c) => c.at,
@@ -60,12 +63,29 @@ pub struct Connect {
     pub at: BootNs,
     /// Which socket, as user space numbered it.
     pub socket: u32,
+    /// It wrote over a connection that was there already: its own, or one that was handed to it.
+    pub wrote: bool,
+    /// Its end will be seen.
+    pub followed: bool,
+    /// Who listens; none in recordings of before, and where this kernel's layout is not known.
+    pub listener: Option<Listener>,
     pub task: Task,
     /// Its parents, nearest first.
     pub ancestors: Vec<Ancestor>,
     pub cmdline: Option<Vec<String>>,
     pub cmdline_truncated: bool,
     pub tty: Option<String>,
+}
+
+/// Who listens on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Listener {
+    /// In the initial pid namespace.
+    pub pid: u32,
+    /// In the initial user namespace.
+    pub uid: u32,
+    /// Inode number of the mount namespace that the socket was bound in.
+    pub mount: Option<u32>,
 }
 
 /// The end of a process that had connected.
@@ -136,6 +156,19 @@ pub enum Disposition {
     Blocked,
 }
 
+/// The namespaces that a process is in, at the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namespaces {
+    /// Inode number of its mount namespace; none when it has given it up, as one that is exiting.
+    pub mount: Option<u32>,
+    /// Inode number of its user namespace.
+    pub user: u32,
+    /// Depth of that, 0 = the initial one.
+    pub user_level: u32,
+    /// Who made it, a uid of the initial one.
+    pub user_owner: u32,
+}
+
 /// A process as seen through one of its threads, at the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
@@ -162,17 +195,19 @@ pub struct Task {
     pub mm: u64,
     pub cgroup: CgroupKey,
     pub memory_cgroup: CgroupKey,
-    /// Path on the default hierarchy, `/` the root; none when it could not be read.
+    /// Path on the default hierarchy, `/` the root; none when it could not be read, or not to its top.
     pub cgroup_path: Option<String>,
     /// Path on the memory hierarchy.
     pub memory_path: Option<String>,
     pub comm: String,
     /// Path of the executable in its own mount namespace.
     pub exe: Option<String>,
+    /// Of a signal's victim and sender only; none in events of version 6 and before, and where the kernel's layout is not known.
+    pub namespaces: Option<Namespaces>,
 }
 
 impl Task {
-    /// It is the first process of a pid namespace other than the machine's: a container's init.
+    /// It is the first process of a pid namespace other than the machine's: a container's init, or that of a namespace within one.
     #[must_use]
     pub fn is_namespace_init(&self) -> bool {
         self.ns_level > 0 && self.ns_pid == 1
@@ -191,6 +226,8 @@ pub struct Ancestor {
     pub key: ProcessKey,
     pub uid: u32,
     pub comm: String,
+    /// As [`Task::namespaces`]; none of a connecting process's ancestors.
+    pub namespaces: Option<Namespaces>,
 }
 
 /// A signal that the kernel generated for a process.
@@ -242,6 +279,18 @@ pub struct Exit {
     pub status: u32,
     /// None on kernels where the memory is gone by then.
     pub cmdline: Option<Cmdline>,
+}
+
+/// The end of a process by a SIGKILL that is not recorded, and what is known of it instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unseen {
+    pub exit: Exit,
+    /// There was a SIGKILL, and no room for its event.
+    pub lost: bool,
+    /// Who traced it.
+    pub tracer: Option<Ancestor>,
+    /// It was in seccomp's strict mode.
+    pub seccomp: bool,
 }
 
 /// A victim takes its SIGKILL.

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
-use aya::maps::{Map, MapData, PerCpuArray};
+use aya::maps::Map;
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use oomtrace_common::counts::COUNTS_MAP;
 use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
 use oomtrace_common::settings::{KILL, SETTINGS_GLOBAL, STOP, STOP_INIT, Settings, signal_bit};
 
 use super::attach::{Attacher, chain};
 use super::attach_types::AttachTypes;
 use super::btf::{Btf, BtfError};
+use super::counter::Counter;
 use super::hook::{Absent, Hook};
 use super::kallsyms;
 use super::layout::{KernelLayout, MarkVictimArg};
@@ -21,9 +23,10 @@ use crate::node::cgroups;
 /// The kernel side, built by the build script; empty when there was no BPF toolchain.
 static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/oomtrace-ebpf"));
 
-/// The ring buffer's size when the user names none. A SIGKILL and its victim's end take about 1.1 KiB, so this holds some
-/// 7,000 of them: a cgroup of 5,000 killed at once while nobody reads.
-pub const DEFAULT_RING_BYTES: u32 = 8 << 20;
+/// The ring buffer's size when the user names none. A SIGKILL and its victim's end take about 1.4 KiB, so three quarters of this, which
+/// anybody's kills may fill, hold some 8,000 of them: a cgroup of 5,000 killed at once while nobody reads, and a flood of
+/// everything else in its eighth.
+pub const DEFAULT_RING_BYTES: u32 = 16 << 20;
 
 /// Why the kernel side is not running.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +76,7 @@ pub struct Probe {
     /// Owns the programs and their links.
     pub ebpf: Ebpf,
     pub events: Records,
-    pub lost: LostCounter,
+    pub counter: Counter,
     pub sockets: Sockets,
     /// Hooks that are attached.
     pub attached: Vec<Hook>,
@@ -132,31 +135,16 @@ impl Probe {
             return Err(LoadError::NoHook(why.collect()));
         }
         let events = records(take(&mut ebpf, "EVENTS")?, options.ring_bytes)?;
-        let lost = PerCpuArray::try_from(take(&mut ebpf, "LOST")?).map_err(|e| LoadError::Load(e.to_string()))?;
+        let counter = Counter::new(take(&mut ebpf, COUNTS_MAP)?).map_err(|e| LoadError::Load(e.to_string()))?;
         let sockets = Sockets::new(take(&mut ebpf, "SOCKETS")?, take(&mut ebpf, "CLIENTS")?)
             .map_err(|e| LoadError::Load(e.to_string()))?;
-        let lost = LostCounter(lost);
-        Ok(Self { ebpf, events, lost, sockets, attached, unneeded, refused, untyped, missing })
+        Ok(Self { ebpf, events, counter, sockets, attached, unneeded, refused, untyped, missing })
     }
 
     /// The hook's program is running.
     #[must_use]
     pub fn has(&self, hook: Hook) -> bool {
         self.attached.contains(&hook)
-    }
-}
-
-/// The kernel's count of events that did not fit into the ring buffer.
-pub struct LostCounter(PerCpuArray<MapData, u64>);
-
-impl LostCounter {
-    /// Events lost since load.
-    ///
-    /// # Errors
-    /// When the kernel refuses to read its own counter.
-    pub fn read(&self) -> Result<u64, LoadError> {
-        let per_cpu = self.0.get(&0, 0).map_err(|e| LoadError::Load(format!("map LOST: {e}")))?;
-        Ok(per_cpu.iter().sum())
     }
 }
 
@@ -211,7 +199,7 @@ fn settings(layout: &KernelLayout, options: &Options) -> Settings {
         mark_victim_has_task: u32::from(layout.mark_victim == Some(MarkVictimArg::Task)),
         exit_has_memory: u32::from(layout.process_exit == Some(true)),
         memory_hierarchy: cgroups::memory_hierarchy_id(),
-        reserved: 0,
+        ring_bytes: options.ring_bytes,
     }
 }
 
@@ -222,9 +210,9 @@ fn layout_bytes(layout: &Layout) -> Vec<u8> {
 
 fn settings_bytes(settings: &Settings) -> Vec<u8> {
     let Settings { report, preceding, preceding_init, .. } = settings;
-    let Settings { mark_victim_has_task, exit_has_memory, memory_hierarchy, reserved, .. } = settings;
+    let Settings { mark_victim_has_task, exit_has_memory, memory_hierarchy, ring_bytes, .. } = settings;
     let mut bytes: Vec<u8> = [report, preceding, preceding_init].iter().flat_map(|v| v.to_ne_bytes()).collect();
-    let words = [mark_victim_has_task, exit_has_memory, memory_hierarchy, reserved];
+    let words = [mark_victim_has_task, exit_has_memory, memory_hierarchy, ring_bytes];
     bytes.extend(words.iter().flat_map(|v| v.to_ne_bytes()));
     bytes
 }

@@ -3,6 +3,7 @@
 mod attach;
 mod attach_types;
 pub mod btf;
+pub mod counter;
 pub mod decode;
 pub mod event;
 pub mod hook;

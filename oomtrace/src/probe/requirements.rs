@@ -15,6 +15,7 @@ pub const LOCKDOWN_PATH: &str = "/sys/kernel/security/lockdown";
 /// A capability that oomtrace uses (include/uapi/linux/capability.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
+    DacOverride = 1,
     DacReadSearch = 2,
     IpcLock = 14,
     SysPtrace = 19,
@@ -25,10 +26,23 @@ pub enum Capability {
 }
 
 impl Capability {
+    /// All of them.
+    const ALL: [Self; 8] = [
+        Self::DacOverride,
+        Self::DacReadSearch,
+        Self::IpcLock,
+        Self::SysPtrace,
+        Self::SysAdmin,
+        Self::Syslog,
+        Self::Perfmon,
+        Self::Bpf,
+    ];
+
     /// Name as in capabilities(7).
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::DacOverride => "CAP_DAC_OVERRIDE",
             Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
             Self::IpcLock => "CAP_IPC_LOCK",
             Self::SysPtrace => "CAP_SYS_PTRACE",
@@ -50,6 +64,16 @@ impl Capabilities {
     pub fn parse(status: &str) -> Option<Self> {
         let value = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
         u64::from_str_radix(value.trim(), 16).ok().map(Self)
+    }
+
+    /// The names of all of them; of one that oomtrace does not know, its number.
+    #[must_use]
+    pub fn names(self) -> Vec<String> {
+        let name = |bit: u64| {
+            let known = Capability::ALL.into_iter().find(|capability| *capability as u64 == bit);
+            known.map_or_else(|| format!("capability {bit}"), |capability| capability.name().to_owned())
+        };
+        (0..64).filter(|bit| self.0 >> bit & 1 == 1).map(name).collect()
     }
 
     /// It has `capability`.
@@ -126,7 +150,7 @@ fn names(capabilities: &[Capability]) -> String {
 /// # Errors
 /// When `/proc` is not there.
 pub fn capabilities() -> Result<Capabilities, RequirementError> {
-    let path = Path::new("/proc/self/status");
+    let path = Path::new("/proc/thread-self/status");
     let read = |source| RequirementError::Read { path: path.to_owned(), source };
     let status = files::read_text(path, SMALL).map_err(read)?;
     Capabilities::parse(&status)

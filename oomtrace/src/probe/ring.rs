@@ -41,6 +41,19 @@ impl Ring {
         Ok(())
     }
 
+    /// Gives up to 256 of the records that are in the ring now to `each`, without waiting; whether there may be more.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn drain_some(&mut self, mut each: impl FnMut(&[u8])) -> io::Result<bool> {
+        for _ in 0..BATCH {
+            if !self.0.get_mut().take(&mut each)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Gives what is in the ring now to `each`, without waiting.
     ///
     /// # Errors

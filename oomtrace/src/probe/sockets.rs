@@ -1,8 +1,10 @@
 //! The kernel side's maps of sockets that are watched, and of their clients.
 
+use std::path::Path;
+
 use aya::Pod;
 use aya::maps::{HashMap, Map, MapData, MapError};
-use oomtrace_common::event::SocketPath;
+use oomtrace_common::event::{SocketPath, Watched};
 
 use super::attach::chain;
 
@@ -11,9 +13,17 @@ const BPF_NOEXIST: u64 = 1;
 
 /// The sockets whose clients the kernel side records.
 pub struct Sockets {
-    paths: HashMap<MapData, SocketPath, u32>,
+    paths: HashMap<MapData, SocketPath, Socket>,
     clients: HashMap<MapData, u32, Client>,
 }
+
+/// A socket that is watched, as in the kernel side's map of them.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Socket(Watched);
+
+// SAFETY: it is two numbers, without padding.
+unsafe impl Pod for Socket {}
 
 /// A process that connected, as in the kernel side's map of them.
 #[repr(C)]
@@ -32,18 +42,19 @@ impl Sockets {
         Ok(Self { paths: HashMap::try_from(paths)?, clients: HashMap::try_from(clients)? })
     }
 
-    /// Has the clients of the socket that is bound to `path` told, under `number`.
+    /// Has the clients of the socket recorded that is bound to `path`, and on which root or `owner` listens; under `number`.
     ///
     /// # Errors
     /// In words, when the path is too long for a socket, or too many are watched.
-    pub fn watch(&mut self, path: &str, number: u32) -> Result<(), String> {
+    pub fn watch(&mut self, path: &str, number: u32, owner: u32) -> Result<(), String> {
         let mut key: SocketPath = [0; 108];
         match key.get_mut(..path.len()) {
             // The last byte stays NUL.
             Some(start) if path.len() < size_of::<SocketPath>() => start.copy_from_slice(path.as_bytes()),
             _ => return Err(format!("{path} is longer than a socket's path can be")),
         }
-        self.paths.insert(key, number, 0).map_err(|error| format!("{path} cannot be watched: {}", chain(&error)))
+        let socket = Socket(Watched { number, owner });
+        self.paths.insert(key, socket, 0).map_err(|error| format!("{path} cannot be watched: {}", chain(&error)))
     }
 
     /// Has the end of a process told that was connected before.
@@ -52,6 +63,20 @@ impl Sockets {
         let unknown = Client { start: 0, told: 0 };
         if let Err(error) = self.clients.insert(pid, unknown, BPF_NOEXIST) {
             log::debug!("the end of process {pid} will not be told: {}", chain(&error));
+        }
+    }
+
+    /// Follows the process no more to its end. Where it writes to a runtime again, it is recorded again.
+    pub fn forget(&mut self, pid: u32) {
+        // It may have ended meanwhile.
+        _ = self.clients.remove(&pid);
+    }
+
+    /// Forgets those that are gone, whose ends were missed.
+    pub fn forget_gone(&mut self) {
+        let pids: Vec<u32> = self.clients.keys().flatten().collect();
+        for pid in pids.into_iter().filter(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            self.forget(pid);
         }
     }
 }

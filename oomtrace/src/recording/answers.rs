@@ -10,6 +10,7 @@ use crate::node::clock::WallClock;
 use crate::node::memory::{Scene, Snapshot};
 use crate::node::processes::Details;
 use crate::probe::event::{BootNs, ProcessKey};
+use crate::redact::Privacy;
 
 /// Answers remembered as written; with more, some are written again, which costs space alone.
 const WRITTEN: usize = 8192;
@@ -18,14 +19,30 @@ const WRITTEN: usize = 8192;
 pub struct Recording<F> {
     node: F,
     recorder: Recorder,
+    written: Written,
+}
+
+/// What need not be written again.
+#[derive(Default)]
+struct Written {
     processes: HashSet<(ProcessKey, Option<String>)>,
     users: HashSet<u32>,
     stacks: HashSet<Vec<u64>>,
+    /// The recording's gaps until then.
+    gaps: u64,
 }
 
 impl<F: Facts> Recording<F> {
     pub fn of(node: F, recorder: Recorder) -> Self {
-        Self { node, recorder, processes: HashSet::new(), users: HashSet::new(), stacks: HashSet::new() }
+        Self { node, recorder, written: Written::default() }
+    }
+
+    /// What may be in a gap of the recording does not count as written.
+    fn forget_gaps(&mut self) {
+        let gaps = self.recorder.gaps();
+        if self.written.gaps != gaps {
+            self.written = Written { gaps, ..Written::default() };
+        }
     }
 }
 
@@ -39,17 +56,19 @@ fn is_new<T: std::hash::Hash + Eq>(written: &mut HashSet<T>, key: T) -> bool {
 
 impl<F: Facts> Facts for Recording<F> {
     fn process(&mut self, key: ProcessKey, comm: Option<&str>) -> &Details {
+        self.forget_gaps();
         let details = self.node.process(key, comm);
         // A process that is gone has no details, and none are given for one that was not recorded.
-        if *details != Details::default() && is_new(&mut self.processes, (key, details.comm.clone())) {
+        if *details != Details::default() && is_new(&mut self.written.processes, (key, details.comm.clone())) {
             self.recorder.answer(&Answer::Process { pid: key.pid, start: key.start, details: details.clone() });
         }
         details
     }
 
     fn user(&mut self, uid: u32) -> Option<String> {
+        self.forget_gaps();
         let name = self.node.user(uid);
-        if is_new(&mut self.users, uid) {
+        if is_new(&mut self.written.users, uid) {
             self.recorder.answer(&Answer::User { uid, name: name.clone() });
         }
         name
@@ -64,8 +83,9 @@ impl<F: Facts> Facts for Recording<F> {
     }
 
     fn symbols(&mut self, stack: &[u64]) -> Vec<String> {
+        self.forget_gaps();
         let names = self.node.symbols(stack);
-        if is_new(&mut self.stacks, stack.to_vec()) {
+        if is_new(&mut self.written.stacks, stack.to_vec()) {
             self.recorder.answer(&Answer::Symbols { stack: stack.to_vec(), names: names.clone() });
         }
         names
@@ -111,6 +131,14 @@ pub struct Answers {
 }
 
 impl Answers {
+    /// What of them may be shown.
+    pub(super) fn private(&mut self, privacy: Privacy) {
+        for details in self.processes.values_mut().flatten() {
+            *details = std::mem::take(details).private(privacy);
+        }
+        self.names = self.names.drain().map(|(incident, names)| (incident, names.private(privacy))).collect();
+    }
+
     pub(super) fn add(&mut self, answer: Answer) {
         match answer {
             Answer::Process { pid, start, details } => {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The first frame is the [`Start`]. A file is only ever appended to: what a crash left half-written at its end is dropped,
-//! and said.
+//! and said; where the disk did not take what came, there is a frame that says how much it was.
 
 mod answers;
 mod reader;
@@ -21,10 +21,11 @@ use crate::container::naming::Names;
 use crate::container::placement::ContainerPlace;
 use crate::incident::clients::{Socket, Standing};
 use crate::incident::correlate::Hooks;
-use crate::incident::model::{Ready, Record};
+use crate::incident::model::{Lost, Ready, Record};
 use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
 use crate::probe::event::BootNs;
+use crate::redact::Privacy;
 
 pub use answers::Recording;
 pub use reader::{Contents, ParseError, ReadError, read};
@@ -45,7 +46,7 @@ enum Kind {
     Event = 2,
     /// An episode was complete because time had come this far (nanoseconds on `CLOCK_BOOTTIME`).
     Advance = 3,
-    /// So many events did not fit into the ring buffer.
+    /// What was not recorded, as the record that says so; until wire version 6 a number of events.
     Lost = 4,
     /// The node's answer to a question.
     Answer = 5,
@@ -53,11 +54,13 @@ enum Kind {
     Said = 6,
     /// Who was connected to runtimes before.
     Standing = 7,
+    /// Here something was left out, because the disk did not take it.
+    Gap = 8,
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Start, Self::Event, Self::Advance, Self::Lost, Self::Answer, Self::Said, Self::Standing];
+    const ALL: [Self; 8] =
+        [Self::Start, Self::Event, Self::Advance, Self::Lost, Self::Answer, Self::Said, Self::Standing, Self::Gap];
 
     fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == number)
@@ -78,9 +81,22 @@ pub struct Start {
     pub process_exit: bool,
     /// The kernel side read victims' arguments.
     pub reads_victims: bool,
+    /// The host's mount namespace.
+    #[serde(default)]
+    pub host_mount: Option<u32>,
+    /// When all hooks were attached, on `CLOCK_BOOTTIME`.
+    #[serde(default)]
+    pub since: BootNs,
     /// Sockets whose clients are recorded; empty when connections are not seen.
     #[serde(default)]
     pub sockets: Vec<Socket>,
+    /// What of command lines and labels it holds; those of an earlier oomtrace hold all.
+    #[serde(default = "all")]
+    pub privacy: Privacy,
+}
+
+const fn all() -> Privacy {
+    Privacy::Shown
 }
 
 impl Start {
@@ -96,9 +112,19 @@ impl Start {
 pub enum Step {
     Event(Vec<u8>),
     Advance(BootNs),
-    Lost(u64),
+    Lost(Lost),
     Said(Box<Record>),
     Standing(Vec<Standing>),
+    Gap(Gap),
+}
+
+/// What a recording lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// SIGKILLs.
+    pub kills: u64,
+    /// Other events, and answers.
+    pub others: u64,
 }
 
 /// The node's answer to one question of [`crate::facts::Facts`], or a runtime's.

@@ -12,6 +12,8 @@ use crate::files;
 
 /// Bytes of a recording, which is read whole: some hundred thousand kills.
 const MAX_FILE: u64 = 1 << 30;
+use crate::incident::model::{Lost, Record};
+use crate::redact::Privacy;
 
 /// A recording, read whole.
 #[derive(Debug)]
@@ -79,6 +81,30 @@ impl Contents {
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         parse(bytes)
     }
+
+    /// What of it may be shown. What was left out when it was recorded stays left out.
+    #[must_use]
+    pub fn private(mut self, privacy: Privacy) -> Self {
+        if privacy <= self.start.privacy {
+            return self;
+        }
+        for step in &mut self.steps {
+            match step {
+                Step::Event(event) => *event = privacy.event(event).into_owned(),
+                Step::Said(record) => {
+                    if let Record::Contradiction(said) = record.as_mut() {
+                        privacy.container(&mut said.container);
+                        said.fact = privacy.text(&said.fact);
+                    }
+                }
+                Step::Advance(_) | Step::Lost(_) | Step::Standing(_) | Step::Gap(_) => {}
+            }
+        }
+        self.answers.private(privacy);
+        self.start.ready.missing.extend(privacy.missing().map(str::to_owned));
+        self.start.privacy = privacy;
+        self
+    }
 }
 
 fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
@@ -108,9 +134,10 @@ fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
             (_, None) => return Err(damaged("no start".to_owned())),
             (Kind::Event, _) => steps.push(Step::Event(payload.to_vec())),
             (Kind::Advance, _) => steps.push(Step::Advance(number()?)),
-            (Kind::Lost, _) => steps.push(Step::Lost(number()?)),
+            (Kind::Lost, _) => steps.push(Step::Lost(lost(payload).map_err(damaged)?)),
             (Kind::Standing, _) => steps.push(Step::Standing(json(payload).map_err(damaged)?)),
             (Kind::Said, _) => steps.push(Step::Said(json(payload).map_err(damaged)?)),
+            (Kind::Gap, _) => steps.push(Step::Gap(json(payload).map_err(damaged)?)),
             (Kind::Answer, _) => answers.add(json(payload).map_err(damaged)?),
         }
     }
@@ -127,6 +154,14 @@ fn read_start(payload: &[u8], at: usize) -> Result<Start, ParseError> {
         return Err(ParseError::Damaged(at, "a page of no bytes".to_owned()));
     }
     Ok(start)
+}
+
+/// A number of events in eight bytes, as it was before kinds were counted; JSON, which is longer, since.
+fn lost(payload: &[u8]) -> Result<Lost, String> {
+    match payload.try_into() {
+        Ok(number) => Ok(Lost { events: u64::from_le_bytes(number), ..Lost::default() }),
+        Err(_) => json(payload),
+    }
 }
 
 fn json<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<T, String> {

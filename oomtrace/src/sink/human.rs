@@ -14,11 +14,16 @@ use anstyle::{AnsiColor, Style};
 
 use super::Sink;
 use super::escape::escape;
+use super::outputs::counted;
+use super::queue::Count;
 use super::wrap::wrap;
-use crate::incident::model::{Attribution, Contradiction, Incident, OomOrigin, OomScope, Process, Record, Role};
-use crate::incident::text::{bytes, host_available, other_large_processes, owner, process, short_id};
+use crate::incident::model::{
+    Attribution, Contradiction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Role, Unwritten,
+};
+use crate::incident::quote::quote;
+use crate::incident::text::{bytes, host_available, other_large_processes, owner, process};
 use crate::verdict::senders::elevation;
-use words::{about, asked, described, killed, local_time, login, parents, place_name, user, why};
+use words::{about, asked, described, effect_words, killed, local_time, login, name, parents, place_name, user, why};
 
 mod words;
 
@@ -49,13 +54,13 @@ pub struct Look {
 /// Writes blocks to `W`.
 pub struct Human<W: Write> {
     out: W,
-    look: Box<dyn Fn() -> Look>,
+    look: Box<dyn Fn() -> Look + Send>,
     first: bool,
 }
 
 impl<W: Write> Human<W> {
     /// `look` is asked for each block: a terminal's width changes.
-    pub fn new(out: W, look: impl Fn() -> Look + 'static) -> Self {
+    pub fn new(out: W, look: impl Fn() -> Look + Send + 'static) -> Self {
         Self { out, look: Box::new(look), first: true }
     }
 }
@@ -65,6 +70,9 @@ impl<W: Write> Sink for Human<W> {
         let block = match record {
             Record::Incident(incident) | Record::Signal(incident) => block(incident, (self.look)()),
             Record::Contradiction(said) => contradiction(said, (self.look)()),
+            Record::Lost(Lost { unwritten: Some(unwritten), .. }) => left_out(unwritten, (self.look)()),
+            Record::Lost(lost) if lost.kills > 0 => lost_kills(lost, (self.look)()),
+            // Standard error has it.
             Record::Ready(_) | Record::Lost(_) => return Ok(()),
         };
         if !std::mem::take(&mut self.first) {
@@ -80,7 +88,11 @@ impl<W: Write> Sink for Human<W> {
 pub fn block(incident: &Incident, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
     block.head(incident);
-    block.line("killed", &killed(incident));
+    let is_kill = incident.verdict.is_some();
+    block.line(if is_kill { "killed" } else { "to" }, &killed(incident));
+    if let Some(effect) = incident.signal.effect {
+        block.line("did", effect_words(effect, incident));
+    }
     block.collateral(incident);
     if incident.oom.is_some() {
         block.oom(incident);
@@ -94,9 +106,32 @@ pub fn block(incident: &Incident, look: Look) -> String {
 /// What a runtime says against it, with a line feed at the end of each line.
 fn contradiction(said: &Contradiction, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
-    let name = said.container.name.clone().unwrap_or_else(|| short_id(&said.container.id).to_owned());
-    block.title(&said.time, "BUT", SIGNAL, &name, &about(&said.container));
+    block.title(&said.time, "BUT", SIGNAL, &name(&said.container), &about(&said.container));
     block.line("says", &said.fact);
+    block.text
+}
+
+/// Kills that are not reported must not be missed by whoever reads the others: a line of its own.
+fn lost_kills(lost: &Lost, look: Look) -> String {
+    let mut block = Block { text: String::new(), look };
+    let words = block.paint(KILL, &lost.words().unwrap_or_default());
+    block.text = words + "\n";
+    block.text
+}
+
+/// What an output could not take.
+fn left_out(unwritten: &Unwritten, look: Look) -> String {
+    let Unwritten { output, kills, others } = *unwritten;
+    let mut block = Block { text: String::new(), look };
+    block.title(&format!("{:.9}", jiff::Timestamp::now()), "LOST", KILL, output.as_str(), "");
+    let text = match output {
+        OutputName::Stderr => "nothing can be written there at the moment".to_owned(),
+        OutputName::Recording => format!("{kills} kills and {others} other events and answers are not in it"),
+        OutputName::Stdout | OutputName::Selftest => {
+            format!("{} not written: too little was read, or the disk was full", counted(Count { kills, others }))
+        }
+    };
+    block.line("left out", &text);
     block.text
 }
 
@@ -162,7 +197,7 @@ impl Block {
                 let size = limit.limit_bytes.map_or_else(|| "unknown".to_owned(), bytes);
                 let usage = limit.usage_bytes.map(|usage| format!(": {} in use", bytes(usage))).unwrap_or_default();
                 let is_own = incident.container.as_ref().is_some_and(|c| c.cgroup == limit.path);
-                let place = if is_own { String::new() } else { format!(" {}", limit.path) };
+                let place = if is_own { String::new() } else { format!(" {}", quote(&limit.path)) };
                 format!("{size}, {}{place}{usage}", owner(limit.level))
             }
             (None, Some(OomScope::Memcg)) => "a memory cgroup's, which one could not be seen".to_owned(),
@@ -221,10 +256,9 @@ impl Block {
         match &incident.sender.container {
             Some(_) if same => who.push("in the same container".to_owned()),
             Some(container) => {
-                let name = container.name.as_deref().unwrap_or_else(|| short_id(&container.id));
-                who.push(format!("in container {name}"));
+                who.push(format!("in container {}", name(container)));
             }
-            None => who.extend(incident.sender.unit.as_ref().map(|unit| format!("in {unit}"))),
+            None => who.extend(incident.sender.unit.as_ref().map(|unit| format!("in {}", quote(unit)))),
         }
         who.join(", ")
     }

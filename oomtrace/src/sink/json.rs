@@ -67,8 +67,16 @@ mod tests {
     #[test]
     fn a_record_is_one_line_that_says_its_type() {
         let mut out = Vec::new();
-        Json::new(&mut out).put(&Record::Lost(Lost { events: 3 })).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "{\"type\":\"lost\",\"events\":3}\n");
+        Json::new(&mut out).put(&Record::Lost(Lost { events: 3, kills: 2, exits: 1, ..Lost::default() })).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            concat!(
+                r#"{"type":"lost","events":3,"kills":2,"oom_marks":0,"oom_choices":0,"exits":1,"arguments":0,"#,
+                r#""stop_signals":0,"signals":0,"connections":0,"disconnections":0,"cgroups":0,"#,
+                r#""limited":{"stop_signals":0,"signals":0,"connections":0,"cgroups":0},"unwritten":null}"#,
+                "\n"
+            )
+        );
     }
 
     #[test]
@@ -81,6 +89,7 @@ mod tests {
             boot_id: None,
             attached: vec![],
             missing: vec![],
+            sandbox: None,
         };
         let mut out = Vec::new();
         Json::new(&mut out).put(&Record::Ready(ready)).unwrap();

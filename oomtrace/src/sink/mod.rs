@@ -3,6 +3,12 @@
 pub mod escape;
 pub mod human;
 pub mod json;
+pub mod notices;
+pub mod outlet;
+pub mod outputs;
+pub mod queue;
+pub mod steady;
+mod weight;
 pub mod wrap;
 
 use std::io;

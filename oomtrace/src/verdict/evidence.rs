@@ -1,10 +1,12 @@
 //! What a verdict rests on, a fact a line, each with its source.
 
-use super::senders::{elevation, manager};
+use super::judge::class_in;
+use super::senders::{elevation, manager, program_class};
 use crate::incident::model::{
-    Cause, Confidence, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, SignalPath,
-    Source,
+    Cause, Confidence, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, Process,
+    SignalPath, Source,
 };
+use crate::incident::quote::quote;
 use crate::incident::text;
 
 /// The kernel rounds a limit down to whole pages, of 64 KiB at most.
@@ -16,8 +18,9 @@ const LARGEST: usize = 3;
 #[must_use]
 pub fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
     let mut facts = Facts(Vec::new());
-    facts.kernel(sent(incident));
-    if let Some(path) = incident.signal.path {
+    let path = incident.signal.path.filter(|path| *path != SignalPath::Unseen);
+    facts.kernel(if path == incident.signal.path { sent(incident) } else { ended(incident) });
+    if let Some(path) = path {
         let seen = !incident.signal.kernel_stack.is_empty();
         facts.kernel(match (seen, path) {
             (true, SignalPath::OtherKernel) => {
@@ -35,7 +38,7 @@ pub fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
         });
     }
     for preceding in &incident.preceding {
-        facts.kernel(came_before(preceding, incident.victim.container_init));
+        facts.kernel(came_before(preceding, incident.victim.is_pid_1()));
     }
     if let Some(trigger) = &incident.trigger {
         let who = if trigger.pid == incident.victim.process.pid { "the victim itself" } else { "another process" };
@@ -100,7 +103,7 @@ impl Facts {
         if let Some(owner) = &oom.limit_owner {
             let usage = owner.usage_bytes.map_or_else(|| "unknown".to_owned(), text::bytes);
             let limit = owner.limit_bytes.map_or_else(|| "none".to_owned(), text::bytes);
-            self.add(Source::Cgroup, format!("{}: {usage} in use, limit {limit}", owner.path));
+            self.add(Source::Cgroup, format!("{}: {usage} in use, limit {limit}", quote(&owner.path)));
         }
     }
 
@@ -140,16 +143,39 @@ impl Facts {
         {
             self.kernel(format!("the sender's executable is {exe}"));
         }
+        if let Some(what) = looks_like(incident, sender) {
+            self.kernel(what);
+        }
         if Some(sender.pid) == incident.victim.process.ppid {
             self.kernel(format!("{} is the victim's parent", text::process(sender)));
         }
         if let Some((name, limit)) = manager(incident) {
-            self.kernel(format!("the sender looks like {name}, which ends its processes by {limit}"));
+            self.kernel(format!(
+                "the sender is {name}, by its executable and arguments, which ends its processes by {limit}"
+            ));
         }
         if let Some(elevation) = elevation(&incident.sender) {
             self.add(Source::Procfs, format!("the sender runs {elevation}"));
         }
     }
+}
+
+/// The sender has the path of a program that it is not believed to be, and why.
+fn looks_like(incident: &Incident, sender: &Process) -> Option<String> {
+    let exe =
+        sender.exe.as_deref().filter(|_| program_class(sender).is_some() && class_in(incident, sender).is_none())?;
+    let home = sender.home?;
+    let place = match (home.user_level, home.on_host, sender.uid) {
+        (1.., _, _) => "in a user namespace of its own".to_owned(),
+        (0, Some(false), _) => "in a mount namespace of its own".to_owned(),
+        (0, _, Some(uid)) if uid != 0 => format!("as uid {uid}"),
+        _ => return None,
+    };
+    Some(format!("the sender's executable is {exe}, but {place}: that proves nothing"))
+}
+
+fn ended(incident: &Incident) -> String {
+    format!("{} ended, and its wait status is that of a SIGKILL", text::process(&incident.victim.process))
 }
 
 fn sent(incident: &Incident) -> String {

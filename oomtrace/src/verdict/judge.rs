@@ -17,14 +17,17 @@
 //! | `kubelet_*` | never: they need the Kubernetes API |
 //!
 //! How sure it is: `certain` when the kernel says so itself, by the OOM killer's own record, by the functions on its stack, or
-//! by who made the system call. Who a program is rests on its executable's path: `likely`. A limit read off the counters is
+//! by who made the system call. Who a program is rests on its executable's path and on where it runs: `likely`. That a cgroup is a
+//! container's is what its runtime says; its name alone is `likely` at best. A limit read off the counters is
 //! `likely` when one level alone was full, else `possible`. Nothing is surer than the signal's path: without a stack that is
 //! `possible`, unless the siginfo proves who the sender is.
 
 use super::evidence::evidence;
 use super::senders::{Class, classify, is_lxc, program_class};
+use crate::container::placement::user_of;
 use crate::incident::model::{
-    Cause, Confidence, Incident, LimitLevel, Oom, OomScope, Preceding, Process, SenderKind, SignalPath, Verdict,
+    Cause, Confidence, Container, Incident, LimitLevel, Oom, OomScope, Preceding, Process, SenderKind, SignalPath,
+    Verdict,
 };
 use crate::incident::oom::SLACK_BYTES;
 use crate::incident::text;
@@ -79,7 +82,9 @@ fn by_sender(incident: &Incident, sender: &Process, program: Confidence) -> (Cau
         _ => {}
     }
     if same_container(incident) {
-        return (Cause::SameContainerKill, Confidence::Certain);
+        // That the cgroup which both are in is a container's may be its name's word alone.
+        let confirmed = incident.container.as_ref().is_some_and(|container| container.confirmed);
+        return (Cause::SameContainerKill, if confirmed { Confidence::Certain } else { Confidence::Likely });
     }
     if incident.signal.path == Some(SignalPath::CgroupKill) {
         return (Cause::CgroupKill, Confidence::Certain);
@@ -95,6 +100,7 @@ fn by_oom(incident: &Incident, oom: &Oom) -> (Cause, Confidence) {
     let by_record = oom.chosen_points.is_some();
     match (oom.scope, &oom.limit_owner) {
         (Some(OomScope::Memcg), Some(owner)) => {
+            let by_name = owner.level == LimitLevel::Container && is_unconfirmed(incident, &owner.path);
             let cause = match owner.level {
                 LimitLevel::Container => Cause::OomContainerLimit,
                 LimitLevel::Pod => Cause::OomPodLimit,
@@ -103,7 +109,7 @@ fn by_oom(incident: &Incident, oom: &Oom) -> (Cause, Confidence) {
                 LimitLevel::Slice | LimitLevel::Root => Cause::OomSliceLimit,
             };
             let confidence = if by_record {
-                Confidence::Certain
+                if by_name { Confidence::Likely } else { Confidence::Certain }
             } else if seen_on_stack && full_levels(incident) == 1 {
                 Confidence::Likely
             } else {
@@ -120,6 +126,12 @@ fn by_oom(incident: &Incident, oom: &Oom) -> (Cause, Confidence) {
             (Cause::OomHost, if seen_on_stack { Confidence::Likely } else { Confidence::Possible })
         }
     }
+}
+
+/// Only its name says that the cgroup at `path` is a container's.
+fn is_unconfirmed(incident: &Incident, path: &str) -> bool {
+    let owner = incident.container.iter().flat_map(Container::chain).find(|container| container.owns(path));
+    owner.is_some_and(|container| !container.confirmed)
 }
 
 /// Memory cgroups above the victim that were at their limit; with more than one, it may have been any of them.
@@ -164,15 +176,38 @@ pub fn is_by_runtime(incident: &Incident) -> bool {
 
 /// What the sender is for.
 fn sender_class(incident: &Incident) -> Option<Class> {
-    classify(incident.sender.process.as_ref()?).or_else(|| runtime_around(incident))
+    class_in(incident, incident.sender.process.as_ref()?)
 }
 
-/// A runtime that runs in a container itself is one for the containers within that: Docker in Docker, kind.
-fn runtime_around(incident: &Incident) -> Option<Class> {
+/// What a process is for, of those that sent the victim a signal.
+#[must_use]
+pub fn class_in(incident: &Incident, process: &Process) -> Option<Class> {
+    classify(process, owner(incident)).or_else(|| runtime_around(incident, process))
+}
+
+/// The user whose own the victim is: whoever it is, its runtimes and its service manager are such for what is its own.
+fn owner(incident: &Incident) -> Option<u32> {
+    incident.victim.process.cgroup.as_deref().and_then(user_of)
+}
+
+/// A runtime that runs in a container itself is one for the containers within that: Docker in Docker, kind. It is root there, and
+/// in the namespaces of its container's first process, as far as those are known, but in none of the victim's own.
+fn runtime_around(incident: &Incident, process: &Process) -> Option<Class> {
     let sender = incident.sender.container.as_ref()?;
-    let outer = std::iter::successors(incident.container.as_ref()?.outer.as_deref(), |c| c.outer.as_deref());
-    let is_around = outer.into_iter().any(|outer| outer.id == sender.id);
-    incident.sender.process.as_ref().and_then(program_class).filter(|class| is_around && *class == Class::Runtime)
+    let outer = incident.container.as_ref()?.chain().skip(1).find(|outer| outer.is_same(sender))?;
+    let class = program_class(process).filter(|class| *class == Class::Runtime)?;
+    let init = incident.sender.ancestors.iter().find(|ancestor| Some(ancestor.pid) == outer.init_pid);
+    let is_it = process.home.is_none_or(|home| {
+        let is_root = home.user_level > 0 || process.uid == Some(0);
+        let as_init = init.and_then(|init| init.home);
+        let is_inits = as_init.is_none_or(|init| (init.mount, init.user_level) == (home.mount, home.user_level));
+        is_root && is_inits && victims_mount(incident).is_none_or(|mount| home.mount != Some(mount))
+    });
+    is_it.then_some(class)
+}
+
+fn victims_mount(incident: &Incident) -> Option<u32> {
+    incident.victim.process.home.and_then(|home| home.mount)
 }
 
 /// The victim lives in a container: by its cgroup, or by a pid namespace of its own.
@@ -185,7 +220,7 @@ fn is_contained(incident: &Incident) -> bool {
 #[must_use]
 pub fn same_container(incident: &Incident) -> bool {
     match (&incident.container, &incident.sender.container) {
-        (Some(victim), Some(sender)) => victim.id == sender.id,
+        (Some(victim), Some(sender)) => victim.is_same(sender),
         _ => false,
     }
 }
@@ -200,12 +235,14 @@ const LATE_MS: u64 = 10_000;
 /// The last stop signal that the runtime sent to the victim before the kill, recently enough to be about the same stop.
 #[must_use]
 pub fn stop_request(incident: &Incident) -> Option<&Preceding> {
-    let around = runtime_around(incident).is_some();
-    let is_runtime = |p: &Preceding| {
-        classify(&p.sender).or_else(|| program_class(&p.sender).filter(|_| around)) == Some(Class::Runtime)
-    };
+    stop_requests(incident).next_back()
+}
+
+/// All of them, the first one first.
+pub fn stop_requests(incident: &Incident) -> impl DoubleEndedIterator<Item = &Preceding> {
+    let is_runtime = move |p: &Preceding| class_in(incident, &p.sender) == Some(Class::Runtime);
     let killer = incident.sender.process.as_ref();
-    incident.preceding.iter().rev().find(|p| {
+    incident.preceding.iter().filter(move |p| {
         p.before_ms <= LONGEST_STOP_MS
             && is_stop_signal(incident, p.signal)
             && is_runtime(p)

@@ -1,6 +1,8 @@
 //! What kind of program a sender is, in one table for those on the node, and one for those that manage processes, anywhere.
-//! Known by the executable and by where it runs, never by the name alone: a process called `runc` inside a container is not
-//! the node's runtime.
+//!
+//! A path is worth what its mount namespace is: in one of one's own anything is `/usr/sbin/runc`, and whoever has a user namespace
+//! makes such a one without any privilege. So a runtime, a service manager or an OOM daemon is known by its executable *and* by
+//! where it runs ([`classify`]); what a process calls itself, its comm and its arguments, never counts by itself.
 
 use std::borrow::Cow;
 
@@ -77,14 +79,77 @@ const ELEVATORS: &[&str] = &["sudo", "su", "doas", "pkexec", "runuser"];
 /// Interpreters whose script is the program.
 const INTERPRETERS: &[&str] = &["python*", "ruby*", "node", "perl"];
 
-/// A process's class; none for any other program, and for one that runs inside a container.
+/// Units of systemd's that have a mount namespace of their own, made for them by systemd, and often a user of their own: which
+/// program may be what in which. Only root puts processes into them.
+const SERVICES: &[(&str, Class)] = &[
+    ("docker.service", Class::Runtime),
+    ("containerd.service", Class::Runtime),
+    ("crio.service", Class::Runtime),
+    ("podman.service", Class::Runtime),
+    ("k3s.service", Class::Runtime),
+    ("k3s-agent.service", Class::Runtime),
+    ("rke2-server.service", Class::Runtime),
+    ("rke2-agent.service", Class::Runtime),
+    ("snap.docker.dockerd.service", Class::Runtime),
+    ("snap.microk8s.daemon-containerd.service", Class::Runtime),
+    ("systemd-oomd.service", Class::OomDaemon),
+    ("earlyoom.service", Class::OomDaemon),
+    ("oomd.service", Class::OomDaemon),
+    ("nohang.service", Class::OomDaemon),
+    ("nohang-desktop.service", Class::OomDaemon),
+];
+
+/// Where distributions have systemd: a user's own manager runs as that user, who may call anything else `systemd`.
+const SYSTEMD: &[&str] = &["/usr/lib/systemd/", "/lib/systemd/", "/nix/store/"];
+
+/// A process's class: by its program, and by where that runs. None for any other program, for one that runs inside a container,
+/// and for one that only looks like it.
+///
+/// It is root in the host's namespaces, or in a unit of systemd's that is its own. `owner` is the user whose own the victim is:
+/// that user's runtimes and service manager are such for what is the user's own.
 #[must_use]
-pub fn classify(process: &Process) -> Option<Class> {
+pub fn classify(process: &Process, owner: Option<u32>) -> Option<Class> {
+    let class = program_class(process)?;
     let in_container = process.cgroup.as_deref().is_some_and(|path| Placement::parse(path).container.is_some());
-    if in_container { None } else { program_class(process) }
+    let is_it =
+        !in_container && (is_hosts_root(process) || is_own_service(process, class) || is_owners(process, class, owner));
+    is_it.then_some(class)
 }
 
-/// The class of the program, wherever it runs.
+/// Root of the initial user namespace, in the host's mount namespace. Where the kernel did not say which namespaces it is in, the uid
+/// counts alone.
+#[must_use]
+pub fn is_hosts_root(process: &Process) -> bool {
+    let in_place = process.home.is_none_or(|home| home.user_level == 0 && home.on_host.unwrap_or(true));
+    in_place && process.uid == Some(0)
+}
+
+/// It is in the very cgroup of the unit that its program has, and in the initial user namespace.
+fn is_own_service(process: &Process, class: Class) -> bool {
+    let unit = process.cgroup.as_deref().and_then(|path| path.strip_prefix("/system.slice/"));
+    let is_units = unit.is_some_and(|unit| SERVICES.contains(&(unit, class)));
+    is_units && process.home.is_none_or(|home| home.user_level == 0)
+}
+
+/// It is the program of the user `owner`: run as that user, or in a user namespace that the user made, as rootless runtimes are.
+fn is_owners(process: &Process, class: Class, owner: Option<u32>) -> bool {
+    let Some(owner) = owner.filter(|owner| *owner != 0) else { return false };
+    let level = process.home.map(|home| home.user_level);
+    let is_as_owner =
+        process.uid == Some(owner) || process.home.is_some_and(|h| h.user_level > 0 && h.user_owner == owner);
+    let is_systemds = || {
+        let exe = process.exe.as_deref().unwrap_or_default();
+        let on_host = process.home.and_then(|home| home.on_host).unwrap_or(true);
+        on_host && level.unwrap_or(0) == 0 && SYSTEMD.iter().any(|folder| exe.starts_with(folder))
+    };
+    match class {
+        Class::Runtime => is_as_owner,
+        Class::ServiceManager => is_as_owner && is_systemds(),
+        Class::OomDaemon => false,
+    }
+}
+
+/// The class of the program that the executable's path names, wherever it runs: nothing to believe by itself.
 #[must_use]
 pub fn program_class(process: &Process) -> Option<Class> {
     let name = program(process)?;
@@ -108,6 +173,13 @@ pub fn is_daemon(process: &Process) -> bool {
     // `podman system service` answers podman's socket; without that podman has no daemon.
     let serves = || process.cmdline.iter().flatten().any(|argument| argument == "service");
     DAEMONS.iter().any(|daemon| matches(name, daemon)) || (name == "podman" && serves())
+}
+
+/// The program is one that containers' first processes are children of.
+#[must_use]
+pub fn is_shim(process: &Process) -> bool {
+    program(process)
+        .is_some_and(|name| ["containerd-shim*", "conmon", "conmonrs"].iter().any(|shim| matches(name, shim)))
 }
 
 /// The program that manages processes which the sender looks like, where it is the victim's parent, and the limit of it that ends them.
@@ -205,6 +277,7 @@ pub fn file_name(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::model::Home;
 
     fn process(exe: &str, cgroup: &str, cmdline: &[&str]) -> Process {
         Process {
@@ -213,6 +286,7 @@ mod tests {
             exe: Some(exe.to_owned()),
             cgroup: Some(cgroup.to_owned()),
             cmdline: Some(cmdline.iter().map(|s| (*s).to_owned()).collect()),
+            uid: Some(0),
             ..Process::default()
         }
     }
@@ -232,7 +306,7 @@ mod tests {
             ("/usr/bin/runc-wrapper", &[], None),
             ("/home/u/not-runc", &["runc"], None),
         ] {
-            assert_eq!(classify(&process(exe, "/system.slice/x.service", cmdline)), class, "{exe} {cmdline:?}");
+            assert_eq!(classify(&process(exe, "/system.slice/x.service", cmdline), None), class, "{exe} {cmdline:?}");
         }
     }
 
@@ -302,12 +376,51 @@ mod tests {
     #[test]
     fn a_program_inside_a_container_is_not_the_nodes() {
         let cgroup = format!("/docker/{}", "a".repeat(64));
-        assert_eq!(classify(&process("/usr/sbin/runc", &cgroup, &[])), None);
+        assert_eq!(classify(&process("/usr/sbin/runc", &cgroup, &[]), None), None);
     }
 
     #[test]
     fn without_an_executable_nothing_is_known() {
         let process = Process { comm: "runc".to_owned(), ..Process::default() };
-        assert_eq!(classify(&process), None);
+        assert_eq!(classify(&process, None), None);
+    }
+
+    /// Anything may lie at a path in a mount namespace of one's own, and anybody makes one in a user namespace of their own.
+    #[test]
+    fn a_path_counts_where_only_root_decides_what_lies_there() {
+        use Class::{OomDaemon, Runtime, ServiceManager};
+        let host = Home { mount: Some(1), on_host: Some(true), user_level: 0, user_owner: 0 };
+        let own_mount = Home { mount: Some(2), on_host: Some(false), ..host };
+        let own_user = Home { user_level: 1, user_owner: 1000, ..own_mount };
+        let user = "/user.slice/user-1000.slice/user@1000.service/app.slice";
+        let (runc, systemd, earlyoom) = ("/usr/sbin/runc", "/usr/lib/systemd/systemd", "/usr/bin/earlyoom");
+        for (exe, cgroup, uid, home, owner, class) in [
+            (runc, "/", 0, host, None, Some(Runtime)),
+            (runc, "/", 0, own_mount, None, None),
+            (runc, "/", 0, own_user, None, None),
+            (runc, "/", 1000, host, None, None),
+            (runc, user, 1000, own_user, None, None),
+            // The mount namespace was not known, or is gone with the process.
+            (runc, "/", 0, Home { on_host: None, ..host }, None, Some(Runtime)),
+            // Units that systemd gives a mount namespace, and a user, of their own; not what they make below, nor another's.
+            (runc, "/system.slice/snap.docker.dockerd.service", 0, own_mount, None, Some(Runtime)),
+            (runc, "/system.slice/docker.service/sub", 0, own_mount, None, None),
+            (runc, "/system.slice/earlyoom.service", 0, own_mount, None, None),
+            (earlyoom, "/system.slice/earlyoom.service", 61234, own_mount, None, Some(OomDaemon)),
+            (earlyoom, "/system.slice/earlyoom.service", 0, own_user, None, None),
+            (earlyoom, user, 1000, host, Some(1000), None),
+            // What is a user's own has that user's runtimes and service manager.
+            (runc, user, 1000, own_user, Some(1000), Some(Runtime)),
+            (runc, user, 100_000, own_user, Some(1000), Some(Runtime)),
+            (runc, user, 1001, host, Some(1000), None),
+            (systemd, user, 1000, host, Some(1000), Some(ServiceManager)),
+            (systemd, user, 1000, own_mount, Some(1000), None),
+            ("/home/u/systemd", user, 1000, host, Some(1000), None),
+            (systemd, user, 1000, host, None, None),
+            (systemd, "/init.scope", 0, host, None, Some(ServiceManager)),
+        ] {
+            let process = Process { uid: Some(uid), home: Some(home), ..process(exe, cgroup, &[]) };
+            assert_eq!(classify(&process, owner), class, "{exe} {cgroup} {uid} {home:?} {owner:?}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::container::directory::Directory;
 use crate::container::docker::{Docker, RunState};
 use crate::container::placement::Runtime;
 use crate::incident::model::{Contradiction, Incident, Record, Source};
+use crate::redact::Privacy;
 use crate::verdict::contradiction::contradiction;
 
 /// Ends that are followed at a time; those of a storm are not all.
@@ -19,12 +20,13 @@ const ASKED_AFTER_MS: [u64; 6] = [50, 100, 200, 400, 800, 1600];
 /// See the module's documentation.
 pub struct Aftermath {
     directory: Directory,
+    privacy: Privacy,
     followed: JoinSet<Option<Contradiction>>,
 }
 
 impl Aftermath {
-    pub fn new(directory: Directory) -> Self {
-        Self { directory, followed: JoinSet::new() }
+    pub fn new(directory: Directory, privacy: Privacy) -> Self {
+        Self { directory, privacy, followed: JoinSet::new() }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -34,12 +36,14 @@ impl Aftermath {
     /// Follows the end of the incident's container, when it ends with the victim and Docker knows it.
     pub fn follow(&mut self, incident: &Incident) {
         let container = incident.container.as_ref().filter(|_| incident.victim.container_init);
-        let is_dockers = container.is_some_and(|c| c.runtime.as_deref() == Some(Runtime::Docker.name()));
+        // Not of a user's own Docker, nor of one that may be another container.
+        let is_dockers = container
+            .is_some_and(|c| c.confirmed && c.user.is_none() && c.runtime.as_deref() == Some(Runtime::Docker.name()));
         if !is_dockers || self.followed.len() >= MAX_FOLLOWED {
             return;
         }
         if let Some(docker) = self.directory.docker() {
-            self.followed.spawn_local(follow(docker, incident.clone()));
+            self.followed.spawn_local(follow(docker, incident.clone(), self.privacy));
         }
     }
 
@@ -55,10 +59,10 @@ impl Aftermath {
     }
 }
 
-async fn follow(docker: Docker, incident: Incident) -> Option<Contradiction> {
+async fn follow(docker: Docker, incident: Incident, privacy: Privacy) -> Option<Contradiction> {
     let container = incident.container.clone()?;
     let said = end_of(&docker, &container.id).await?;
-    let fact = contradiction(&incident, &said)?;
+    let fact = privacy.text(&contradiction(&incident, &said)?);
     let time = format!("{:.9}", jiff::Timestamp::now());
     Some(Contradiction { incident: incident.id, time, container, fact, source: Source::Runtime })
 }

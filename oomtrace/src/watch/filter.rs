@@ -3,7 +3,7 @@
 use glob::Pattern;
 
 use crate::incident::correlate::{Episode, Kill};
-use crate::incident::model::{Cause, Incident, Record};
+use crate::incident::model::{Cause, Container, Incident, Record};
 use crate::probe::event::Task;
 
 /// Each kind that is given must match; within a kind, one of the values.
@@ -43,7 +43,11 @@ impl Filter {
         if self.containers.is_empty() {
             return true;
         }
-        let Some(container) = &incident.container else { return false };
+        // What runs in a container runs in those around it, too: none gets out of sight by a cgroup that it makes within its own.
+        incident.container.iter().flat_map(Container::chain).any(|container| self.is_wanted(container))
+    }
+
+    fn is_wanted(&self, container: &Container) -> bool {
         self.containers.iter().any(|pattern| {
             container.name.as_deref().is_some_and(|name| pattern.matches(name))
                 || pattern.matches(&container.id)

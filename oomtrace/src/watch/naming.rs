@@ -1,171 +1,219 @@
-//! Asks runtimes for names, off the path of events, and keeps incidents in the order of their kills meanwhile.
+//! Asks runtimes for names, off the path of events, and keeps incidents in the order of their kills meanwhile: but for those whose
+//! runtime takes long, which the others overtake.
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::io::{self, Write as _};
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::filter::Filter;
 use super::stages::Stages;
 use crate::container::directory::Directory;
-use crate::container::naming::{Names, Places};
+use crate::container::naming::Names;
 use crate::incident::assemble::Draft;
 use crate::incident::correlate::Episode;
 use crate::incident::model::{Incident, Record};
 use crate::recording::Recorder;
+use crate::redact::Privacy;
+use crate::sink::notices;
 use crate::verdict::conclude;
 
-/// Incidents that wait for a runtime's answer. Those beyond go out without one, and before those that wait.
-const MAX_ASKED: usize = 256;
-/// Incidents that wait to be put out; with more of them reading pauses, and the ring buffer holds what comes.
+/// All that is asked about one incident takes no longer: it is reported within seconds of its kill, whatever a runtime does.
+const NAMED_WITHIN: Duration = Duration::from_secs(4);
+/// Those behind an incident wait no longer for it.
+const OVERTAKEN_AFTER: Duration = Duration::from_millis(300);
+const TOO_LATE: &str = "what its runtime knows (it had not answered in time)";
+/// Of those that are still asked for at the end.
+const STOPPED: &str = "what its runtime knows (oomtrace was stopped before it had answered)";
+const TOO_MANY: &str = "what its runtime knows (too many incidents wait for runtimes already)";
+
+/// Incidents that wait for a runtime's answer: those beyond go without.
+const MAX_ASKED: usize = 512;
+/// Incidents that wait behind one, for as long as they do; with more of them reading pauses, and the ring buffer holds what comes.
 const MAX_WAITING: usize = 4096;
-/// How long an incident waits for its names, and with it those behind it. A runtime's own time-out is shorter, and says more.
-const DEADLINE: Duration = Duration::from_millis(2500);
-/// The same, once oomtrace is to end.
-const LAST_DEADLINE: Duration = Duration::from_millis(500);
-const LATE: &str = "names of containers: their runtimes did not answer in time";
-const TOO_MANY: &str = "names of containers: too many incidents wait for a runtime already";
 
 /// See the module's documentation.
 pub struct Naming {
     directory: Directory,
     recorder: Option<Recorder>,
+    privacy: Privacy,
+    /// In the order of their kills.
     waiting: VecDeque<Waiting>,
-    /// Those that overtake.
-    ready: VecDeque<Record>,
-    /// How many of those that wait are being asked for.
-    asked: usize,
-    ending: watch::Sender<bool>,
+    /// Those that were overtaken.
+    late: Vec<Asking>,
     preload: JoinHandle<()>,
 }
 
 enum Waiting {
     Named(Box<Record>),
-    Asking(JoinHandle<Record>),
+    Asking(Asking),
+}
+
+/// An incident whose runtimes are asked.
+struct Asking {
+    task: JoinHandle<Names>,
+    incident: Rc<Incident>,
+    since: Instant,
 }
 
 impl Naming {
     /// Fetches what the runtimes know already, in the background.
-    pub fn new(directory: Directory, recorder: Option<Recorder>) -> Self {
+    pub fn new(directory: Directory, recorder: Option<Recorder>, privacy: Privacy) -> Self {
         let all = directory.clone();
         let preload = tokio::task::spawn_local(async move {
             if let Err(error) = all.preload().await {
-                // Nobody may be reading, and that is no reason to stop.
-                _ = writeln!(io::stderr(), "oomtrace: {error}; its containers go by their ids until it answers");
+                notices::say(&format!("{error}; its containers go by their ids until it answers"));
             }
         });
-        Self {
-            directory,
-            recorder,
-            waiting: VecDeque::new(),
-            ready: VecDeque::new(),
-            asked: 0,
-            ending: watch::Sender::new(false),
-            preload,
-        }
+        Self { directory, recorder, privacy, waiting: VecDeque::new(), late: Vec::new(), preload }
     }
 
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.ready.is_empty()
+        self.waiting.is_empty() && self.late.is_empty()
     }
 
     pub fn has_room(&self) -> bool {
-        self.waiting.len() + self.ready.len() < MAX_WAITING
+        self.waiting.len() < MAX_WAITING
     }
 
     /// Starts naming each episode that the filter may want.
     pub fn start(&mut self, episodes: Vec<Episode>, stages: &mut Stages, filter: &Filter) {
         for episode in episodes.into_iter().filter(|episode| filter.may_want(episode)) {
             let Draft { incident, places } = stages.draft(episode);
-            if !Names::are_wanted(&incident) {
-                self.waiting.push_back(Waiting::Named(Box::new(conclude(incident))));
-                continue;
-            }
-            let spare = (self.asked >= MAX_ASKED).then(|| incident.clone());
-            let mut naming: Pin<Box<dyn Future<Output = Record>>> = Box::pin(name(
-                incident,
-                places,
-                self.directory.clone(),
-                self.recorder.clone(),
-                self.ending.subscribe(),
-            ));
-            // What is remembered needs no waiting.
-            match (naming.as_mut().poll(&mut Context::from_waker(Waker::noop())), spare) {
-                (Poll::Ready(record), _) => self.waiting.push_back(Waiting::Named(Box::new(record))),
-                (Poll::Pending, None) => {
-                    self.asked += 1;
-                    self.waiting.push_back(Waiting::Asking(tokio::task::spawn_local(naming)));
-                }
-                (Poll::Pending, Some(mut incident)) => {
-                    incident.missing.push(TOO_MANY.to_owned());
-                    self.ready.push_back(conclude(incident));
-                }
-            }
+            let waiting = if !Names::are_wanted(&incident) {
+                Waiting::Named(Box::new(conclude(incident)))
+            } else if self.late.len() >= MAX_ASKED {
+                let names = Names::unasked(&incident, TOO_MANY);
+                Waiting::Named(Box::new(self.named(Rc::new(incident), names)))
+            } else {
+                let incident = Rc::new(incident);
+                let (asked, directory, privacy) = (Rc::clone(&incident), self.directory.clone(), self.privacy);
+                let task = tokio::task::spawn_local(async move {
+                    let named = tokio::time::timeout(NAMED_WITHIN, Names::ask(&asked, &places, &directory)).await;
+                    named.unwrap_or_else(|_| Names::unasked(&asked, TOO_LATE)).private(privacy)
+                });
+                Waiting::Asking(Asking { task, incident, since: Instant::now() })
+            };
+            self.waiting.push_back(waiting);
         }
     }
 
-    /// What is not named by now is put out soon, without names.
-    pub fn end(&self) {
-        self.ending.send_replace(true);
-    }
-
-    /// The next incident, once it is named; none when its task failed. Cancel-safe.
+    /// The oldest incident, once it is named, or one that was overtaken; none when none waits, and when one was overtaken just now.
+    /// Cancel-safe.
     pub async fn next(&mut self) -> Option<Record> {
-        if let Some(record) = self.ready.pop_front() {
-            return Some(record);
+        if self.is_idle() {
+            return None;
         }
-        let record = match self.waiting.front_mut()? {
-            Waiting::Named(_) => None,
-            Waiting::Asking(task) => Some(task.await),
+        let until = match self.waiting.front() {
+            Some(Waiting::Asking(asking)) => Some(asking.since + OVERTAKEN_AFTER),
+            _ => None,
         };
-        match (self.waiting.pop_front()?, record) {
-            (Waiting::Named(record), _) => Some(*record),
-            (Waiting::Asking(_), Some(Ok(record))) => {
-                self.asked = self.asked.saturating_sub(1);
-                Some(record)
+        let overtaken = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until.into()).await,
+                None => std::future::pending().await,
             }
-            (Waiting::Asking(_), _) => {
-                self.asked = self.asked.saturating_sub(1);
-                log::error!("an incident was lost: the task that named it failed");
+        };
+        tokio::select! {
+            biased;
+            done = done(&mut self.waiting, &mut self.late) => match done {
+                Done::Named => match self.waiting.pop_front()? {
+                    Waiting::Named(record) => Some(*record),
+                    Waiting::Asking(asking) => Some(self.as_it_is(asking)),
+                },
+                Done::First(names) => match self.waiting.pop_front()? {
+                    Waiting::Named(record) => Some(*record),
+                    Waiting::Asking(asking) => Some(self.answered(asking, names)),
+                },
+                Done::Late(at, names) => {
+                    let asking = self.late.swap_remove(at);
+                    Some(self.answered(asking, names))
+                }
+            },
+            () = overtaken => {
+                if let Some(Waiting::Asking(asking)) = self.waiting.pop_front() {
+                    self.late.push(asking);
+                }
                 None
             }
         }
     }
-}
 
-/// Asks for an incident's names for as long as there is time, and judges it.
-async fn name(
-    mut incident: Incident,
-    places: Places,
-    directory: Directory,
-    recorder: Option<Recorder>,
-    mut ending: watch::Receiver<bool>,
-) -> Record {
-    let ended = async move {
-        // An error means that whoever would say so has gone.
-        _ = ending.wait_for(|ending| *ending).await;
-        tokio::time::sleep(LAST_DEADLINE).await;
-    };
-    let names = tokio::select! {
-        biased;
-        names = Names::ask(&incident, &places, &directory) => names,
-        () = tokio::time::sleep(DEADLINE) => Names::none(&incident, LATE),
-        () = ended => Names::none(&incident, LATE),
-    };
-    if let Some(recorder) = recorder {
-        recorder.names(&incident.id, &names);
+    /// All that still wait, without what has not been answered by now: there is no time left.
+    pub fn rest(&mut self) -> Vec<Record> {
+        let (late, waiting) = (std::mem::take(&mut self.late), std::mem::take(&mut self.waiting));
+        let all = late.into_iter().map(Waiting::Asking).chain(waiting);
+        all.map(|waiting| match waiting {
+            Waiting::Named(record) => *record,
+            Waiting::Asking(asking) => self.as_it_is(asking),
+        })
+        .collect()
     }
-    names.apply(&mut incident);
-    conclude(incident)
+
+    fn as_it_is(&self, asking: Asking) -> Record {
+        asking.task.abort();
+        let names = Names::unasked(&asking.incident, STOPPED);
+        self.named(asking.incident, names)
+    }
+
+    fn answered(&self, asking: Asking, names: Result<Names, JoinError>) -> Record {
+        match names {
+            Ok(names) => self.named(asking.incident, names),
+            Err(error) => {
+                log::error!("a runtime was not asked for a name: {error}");
+                self.as_it_is(asking)
+            }
+        }
+    }
+
+    fn named(&self, incident: Rc<Incident>, names: Names) -> Record {
+        if let Some(recorder) = &self.recorder {
+            recorder.names(&incident.id, &names);
+        }
+        // The task that asked has ended, or is about to.
+        let mut incident = Rc::unwrap_or_clone(incident);
+        names.apply(&mut incident);
+        conclude(incident)
+    }
 }
 
 impl Drop for Naming {
     fn drop(&mut self) {
         self.preload.abort();
     }
+}
+
+/// What can be put out.
+enum Done {
+    /// The first one, which was not asked for.
+    Named,
+    /// The first one, which was.
+    First(Result<Names, JoinError>),
+    /// The one at this place among those that were overtaken.
+    Late(usize, Result<Names, JoinError>),
+}
+
+async fn done(waiting: &mut VecDeque<Waiting>, late: &mut [Asking]) -> Done {
+    poll_fn(|context| {
+        match waiting.front_mut() {
+            Some(Waiting::Named(_)) => return Poll::Ready(Done::Named),
+            Some(Waiting::Asking(asking)) => {
+                if let Poll::Ready(names) = Pin::new(&mut asking.task).poll(context) {
+                    return Poll::Ready(Done::First(names));
+                }
+            }
+            None => {}
+        }
+        for (at, asking) in late.iter_mut().enumerate() {
+            if let Poll::Ready(names) = Pin::new(&mut asking.task).poll(context) {
+                return Poll::Ready(Done::Late(at, names));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }

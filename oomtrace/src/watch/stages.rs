@@ -17,6 +17,8 @@ use crate::recording::Start;
 
 /// Snapshots of memory that wait for their incident.
 const SNAPSHOTS: usize = 256;
+/// The wire version since which it is known who listens on a socket.
+const LISTENERS_SINCE: u16 = 7;
 /// Further members of a cgroup that is killed as one are marked within this time.
 const GROUP_NS: BootNs = 1_000_000_000;
 
@@ -27,6 +29,8 @@ pub struct Stages {
     facts: Box<dyn Facts>,
     held: Vec<Event>,
     sees_exits: bool,
+    /// The host's mount namespace, once it is known.
+    host_mount: Option<u32>,
     /// The kernel side reads a victim's arguments in its own context: nothing need be read here while it dies.
     reads_victims: bool,
     /// Read when the OOM killer marked a victim; taken when its incident is put together.
@@ -38,6 +42,10 @@ pub struct Stages {
     /// Who is connected to runtimes.
     clients: Clients,
     sockets: Vec<Socket>,
+    /// The kernel side says who listens on a socket.
+    listeners: bool,
+    /// When the latest event was.
+    latest: BootNs,
 }
 
 impl Stages {
@@ -49,12 +57,15 @@ impl Stages {
             facts,
             held: Vec::new(),
             sees_exits: start.process_exit,
+            host_mount: start.host_mount,
             reads_victims: start.reads_victims,
             snapshots: HashMap::new(),
             choice: None,
             group: None,
             clients: Clients::default(),
             sockets: start.sockets.clone(),
+            listeners: start.wire_version >= LISTENERS_SINCE,
+            latest: 0,
         }
     }
 
@@ -80,11 +91,14 @@ impl Stages {
     /// Keeps an event for [`Self::take_held`]. Asks the node now: a killed process soon has nothing to show, and a client that
     /// has its answer neither.
     pub fn hold(&mut self, mut event: Event) {
+        self.latest = self.latest.max(event.at());
         match &mut event {
             Event::Signal(signal) => self.signal(signal),
             Event::Oom(choice) => self.choice = Some((**choice).clone()),
             Event::MarkVictim(mark) => self.mark(mark),
             Event::Exit(_) | Event::Deliver(_) | Event::Cgroup(_) => {}
+            // Who traced it lives on.
+            Event::Unseen(unseen) => self.look_up(unseen.tracer.as_slice()),
             Event::Connect(connect) => self.look_up(&connect.ancestors),
             Event::Disconnect(_) => {}
         }
@@ -111,7 +125,20 @@ impl Stages {
         self.clients.standing(standing);
     }
 
+    /// Clients, or their ends, were missed since the events before the last ones.
+    pub fn clients_missed(&mut self) {
+        self.clients.missed(self.latest);
+    }
+
+    /// Pids of clients that the kernel side need follow no more, since the last call.
+    pub fn take_forgotten(&mut self) -> Vec<u32> {
+        self.clients.take_forgotten()
+    }
+
     fn signal(&mut self, signal: &mut Signal) {
+        // Where it could not be asked, whoever comes from the machine's first process brings it along.
+        let first = signal.ancestors.iter().rev().find(|ancestor| ancestor.key.pid == 1);
+        self.host_mount = self.host_mount.or_else(|| first?.namespaces?.mount);
         if !signal.preceding && !self.reads_victims {
             self.facts.process(signal.victim.key, signal.victim.leader_comm());
         }
@@ -142,6 +169,12 @@ impl Stages {
         self.snapshots.insert(victim.key, self.facts.memory(victim.key, scene));
     }
 
+    /// Drops what was kept for what comes: events are missing from here on.
+    pub fn forget(&mut self) {
+        self.snapshots.clear();
+        (self.choice, self.group, self.clients) = (None, None, Clients::default());
+    }
+
     /// The events decoded since the last call.
     pub fn take_held(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.held)
@@ -151,9 +184,15 @@ impl Stages {
     pub fn draft(&mut self, episode: Episode) -> Draft {
         let snapshot = episode.chosen.victim().and_then(|victim| self.snapshots.remove(&victim.key));
         let clock = self.facts.clock(episode.at());
-        let asking = Connections { clients: &self.clients, sockets: &self.sockets, seen: !self.sockets.is_empty() };
+        let asking = Connections {
+            clients: &self.clients,
+            sockets: &self.sockets,
+            seen: !self.sockets.is_empty(),
+            verified: self.listeners,
+        };
         let facts = self.facts.as_mut();
-        let mut context = Context { identity: &self.identity, clock, facts, sees_exits: self.sees_exits, asking };
+        let (sees_exits, host_mount) = (self.sees_exits, self.host_mount);
+        let mut context = Context { identity: &self.identity, clock, facts, sees_exits, host_mount, asking };
         assemble(episode, snapshot, &mut context)
     }
 }

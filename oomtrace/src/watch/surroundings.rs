@@ -1,6 +1,8 @@
 //! What is around the kills: which containers there are, and who is connected to runtimes. Fed by events, and by two
 //! threads: one walks the cgroups, the other looks who was connected before.
 
+mod listeners;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -9,19 +11,22 @@ use tokio::sync::oneshot;
 
 use crate::container::directory::Directory;
 use crate::container::placement::{Placement, user_of};
-use crate::container::sockets;
+use crate::container::sockets::{self, Bound};
 use crate::container::tracker::{Change, Tracker, Walked, walk};
 use crate::incident::clients::{Socket, Standing};
-use crate::node::{cgroups, processes, unix_sockets};
-use crate::probe::event::{CgroupChange, ProcessKey};
+use crate::node::{cgroups, namespaces, processes, unix_sockets};
+use crate::probe::event::{CgroupChange, Connect, ProcessKey};
 use crate::probe::sockets::Sockets;
 use crate::said::Warnings;
+use listeners::Listeners;
 
 static FULL: Warnings = Warnings::new();
 /// Between two walks: at least this, and so many times what the last one took, but not longer than a person waits.
 const WALK_PAUSE: Duration = Duration::from_secs(2);
 const MAX_WALK_PAUSE: Duration = Duration::from_secs(60);
 const WALK_PART: u32 = 10;
+/// The kernel side's map of clients is looked through no more often.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// See the module's documentation.
 pub struct Surroundings {
@@ -30,16 +35,20 @@ pub struct Surroundings {
     sockets: Vec<Socket>,
     watched: Sockets,
     users: Vec<u32>,
+    listeners: Listeners,
+    /// When those that are gone were last forgotten.
+    swept: Option<Instant>,
 }
 
 /// What the threads are at.
 #[derive(Default)]
 pub struct Search {
     walking: Option<oneshot::Receiver<Vec<Walked>>>,
-    /// Another walk is to follow.
+    /// Another walk is wanted: events were lost since the last one began.
     again: bool,
-    /// How long after the end of a walk the next one may begin.
+    /// When the walk that is under way began.
     began: Option<Instant>,
+    /// The next walk begins no earlier.
     pause: Option<Instant>,
     looking: Option<oneshot::Receiver<Vec<Standing>>>,
 }
@@ -78,7 +87,15 @@ impl Surroundings {
     /// Has the clients of `sockets` told from now on.
     pub fn new(directory: Directory, sockets: Vec<Socket>, watched: Sockets) -> Self {
         let tracker = Rc::new(RefCell::new(Tracker::new(directory.sources().states.clone())));
-        let mut new = Self { directory, tracker, sockets, watched, users: Vec::new() };
+        let mut new = Self {
+            directory,
+            tracker,
+            sockets,
+            watched,
+            users: Vec::new(),
+            listeners: Listeners::default(),
+            swept: None,
+        };
         new.watch(sockets::users());
         new
     }
@@ -98,8 +115,8 @@ impl Surroundings {
         search
     }
 
-    /// Walks all cgroups: at the start, and when events were lost.
-    /// One at a time: another that is asked for meanwhile follows later, once.
+    /// Walks all cgroups: at the start, and when events were lost. One walk at a time: another that is asked for meanwhile follows
+    /// later, once.
     pub fn walk(&self, search: &mut Search) {
         if search.walking.is_some() || search.pause.is_some_and(|until| Instant::now() < until) {
             search.again = true;
@@ -107,14 +124,18 @@ impl Surroundings {
         }
         (search.again, search.began) = (false, Some(Instant::now()));
         let states = self.directory.sources().states.clone();
-        self.tracker.borrow_mut().begin_walk();
-        search.walking = thread("cgroups", move || {
+        let walking = thread("cgroups", move || {
             let hierarchies = cgroups::hierarchies().unwrap_or_default();
             walk(&hierarchies, cgroups::memory_hierarchy_id(), &states)
         });
+        // What the kernel says counts from here on; nothing of it is taken before this returns.
+        if walking.is_some() {
+            self.tracker.borrow_mut().begin_walk();
+        }
+        search.walking = walking;
     }
 
-    /// Takes which containers a walk found.
+    /// Takes which containers a walk found, and walks again where that is wanted.
     pub fn walked(&self, walked: Vec<Walked>) {
         let changes = self.tracker.borrow_mut().end_walk(walked);
         self.tell(changes);
@@ -145,6 +166,23 @@ impl Surroundings {
         self.tell(changes);
     }
 
+    /// Whether a client came to a runtime's own socket, and not to one that somebody else has bound to its path.
+    pub fn is_runtimes(&mut self, connect: &Connect) -> bool {
+        if !connect.followed && self.swept.is_none_or(|at| at.elapsed() > SWEEP_EVERY) {
+            // The kernel side's map is full: ends of processes were missed.
+            self.swept = Some(Instant::now());
+            self.watched.forget_gone();
+        }
+        connect.listener.is_none_or(|listener| self.listeners.is_runtimes(listener))
+    }
+
+    /// The kernel side follows these no more.
+    pub fn forget(&mut self, pids: Vec<u32>) {
+        for pid in pids {
+            self.watched.forget(pid);
+        }
+    }
+
     fn tell(&self, changes: Vec<Change>) {
         for change in changes {
             match change {
@@ -157,8 +195,8 @@ impl Surroundings {
     /// Watches the sockets, those of `users` among them.
     fn watch(&mut self, users: Vec<u32>) {
         for (number, socket) in (0..).zip(&self.sockets) {
-            for path in sockets::bound_paths(socket, &users) {
-                if let Err(why) = self.watched.watch(&path, number) {
+            for Bound { path, owner } in sockets::bound_paths(socket, &users) {
+                if let Err(why) = self.watched.watch(&path, number, owner) {
                     FULL.warn(format_args!("{why}: who asks there for a kill is not seen"));
                 }
             }
@@ -197,17 +235,21 @@ async fn finished<T: Default>(of: &mut Option<oneshot::Receiver<T>>) -> T {
 
 /// Who is connected to one of `sockets`.
 fn standing(sockets: &[Socket], users: &[u32]) -> Vec<Standing> {
-    let paths: Vec<(u32, String)> = (0..)
+    // Their pids would be others' in the kernel side's events.
+    if !namespaces::sees_hosts_pids() {
+        return Vec::new();
+    }
+    let paths: Vec<(u32, Bound)> = (0..)
         .zip(sockets)
-        .flat_map(|(number, socket)| sockets::bound_paths(socket, users).into_iter().map(move |path| (number, path)))
+        .flat_map(|(number, socket)| sockets::bound_paths(socket, users).into_iter().map(move |bound| (number, bound)))
         .collect();
-    let names: Vec<String> = paths.iter().map(|(_, path)| path.clone()).collect();
+    let names: Vec<String> = paths.iter().map(|(_, bound)| bound.path.clone()).collect();
     let connected = unix_sockets::connected(&names).unwrap_or_else(|error| {
         log::warn!("who is connected to runtimes already is not known: {error}");
         Vec::new()
     });
     let describe = |connected: unix_sockets::Connected| {
-        let (socket, _) = paths.get(connected.socket)?;
+        let (socket, bound) = paths.get(connected.socket)?;
         let outline = processes::outline(connected.pid)?;
         let cgroup = Placement::telling(&outline.cgroups).map(|(path, _)| path.clone());
         Some(Standing {
@@ -217,6 +259,7 @@ fn standing(sockets: &[Socket], users: &[u32]) -> Vec<Standing> {
             comm: outline.comm,
             uid: outline.uid,
             cgroup,
+            owner: Some(bound.owner),
         })
     };
     connected.into_iter().filter_map(describe).collect()

@@ -14,11 +14,12 @@ mod scenarios;
 mod support;
 
 use std::process::ExitCode;
+use std::sync::{PoisonError, RwLock};
 
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use support::needs::Need;
-use support::{helper, truth, victim};
+use support::{client, helper, truth, victim};
 
 /// A scenario: its name, what it needs, and what it does.
 pub struct Scenario {
@@ -27,9 +28,23 @@ pub struct Scenario {
     pub run: fn(),
 }
 
+/// Runs a scenario beside others that allow it, or when none is running.
+fn with_others(are_allowed: bool, run: fn()) {
+    static RUNNING: RwLock<()> = RwLock::new(());
+    // One that failed has ended as well.
+    if are_allowed {
+        let _beside = RUNNING.read().unwrap_or_else(PoisonError::into_inner);
+        run();
+    } else {
+        let _alone = RUNNING.write().unwrap_or_else(PoisonError::into_inner);
+        run();
+    }
+}
+
 fn main() -> ExitCode {
     helper::play();
     victim::play();
+    client::play();
     let arguments = Arguments::from_args();
     // A shell starts its background jobs with SIGINT ignored, and children inherit that.
     // SAFETY: the default disposition runs no code of ours.
@@ -45,7 +60,7 @@ fn main() -> ExitCode {
             skipped.extend(unmet.as_ref().map(|why| format!("{name}: {why}")));
             let trial = Trial::test(name, move || {
                 truth::begin(name);
-                run();
+                with_others(!needs.contains(&Need::Alone), run);
                 Ok(())
             });
             trial.with_ignored_flag(unmet.is_some())

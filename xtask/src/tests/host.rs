@@ -40,6 +40,8 @@ pub fn run(command: &mut Command, place: &str, time: TimeLimit) -> Result<Vec<Pa
                 println!("{line}");
                 reader.read(&line);
             }
+            // Something that a test has left may hold the pipe's other end for as long as it lives.
+            Err(RecvTimeoutError::Timeout) if child.try_wait().is_ok_and(|status| status.is_some()) => break,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -275,6 +277,14 @@ test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         let [a, b] = &parts[..] else { panic!("{parts:?}") };
         assert_eq!((a.what.as_str(), &a.outcome), ("a", &Outcome::Broke(NO_RESULT.to_owned())));
         assert_eq!((b.counts.passed, &b.outcome), (3, &Outcome::Ran));
+    }
+
+    #[test]
+    fn what_a_test_leaves_behind_is_not_waited_for() {
+        let result = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
+        let (parts, took) = shell(&format!("echo ' Running tests/a.rs (x/a-0)'; echo '{result}'; sleep 20 &"), 60);
+        assert_eq!((parts.len(), parts[0].counts.passed), (1, 3));
+        assert!(took < Duration::from_secs(15), "{took:?}");
     }
 
     #[test]

@@ -12,15 +12,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
 use xtask::say;
 
 use super::monitor;
 use super::processor_time::processor_time;
-use crate::interrupt;
 use crate::time_limit::Spoken;
+use crate::{interrupt, progress};
 
 /// What a machine prints first when it has reached user space: see `initramfs.sh`.
 pub const USER_SPACE: &str = "oomtrace: user space";
@@ -132,7 +129,7 @@ impl Machine<'_> {
         monitor::watch(self.monitor.clone(), move |state| _ = send.send(News::Paused(state)));
         let mut has_ended = false;
         let ended = self.watch(&mut child, &news, &mut has_ended);
-        end(&mut child);
+        progress::end(&mut child);
         _ = fs::remove_file(&self.monitor);
         if !has_ended {
             self.take_rest(&news);
@@ -226,17 +223,6 @@ impl Machine<'_> {
     }
 }
 
-/// Ends a machine and whatever it has started.
-fn end(child: &mut Child) {
-    if let Ok(group) = i32::try_from(child.id()) {
-        // All of it may have ended already.
-        _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-    }
-    if let Err(error) = child.wait() {
-        say(&format!("cannot wait for the machine: {error}"));
-    }
-}
-
 /// Passes the console's lines on, and keeps them.
 fn pass(console: impl Read, mut log: fs::File, lines: &Sender<News>) {
     let mut console = BufReader::new(console);
@@ -264,6 +250,8 @@ fn last_words(log: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::signal::killpg;
+    use nix::unistd::Pid;
 
     const SHORT: Limits = Limits {
         user_space: Duration::from_secs(20),

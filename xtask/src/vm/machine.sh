@@ -44,11 +44,13 @@ alone() {
     esac
     hostname machine
     # In memory: programs on the disk would be read again and again while memory runs out, for minutes.
-    mkdir /run/bin
+    programs=
     for program in dockerd docker containerd containerd-shim-runc-v2 runc; do
-        cp "$(command -v $program)" /run/bin/
+        programs="$programs $(command -v $program)"
     done
-    PATH=/run/bin:$PATH
+    mount -t tmpfs tmpfs /usr/local/bin
+    cp $programs /usr/local/bin/
+    PATH=/usr/local/bin:$PATH
     dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver=vfs > $out/dockerd.log 2>&1 &
 }
 

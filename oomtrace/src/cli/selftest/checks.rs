@@ -9,6 +9,7 @@ use oomtrace::probe::load::Probe;
 use oomtrace::sink::escape::escape;
 
 use crate::cli::exit::Status;
+use crate::cli::output::Stdout;
 
 /// Counts and prints checks.
 #[derive(Default)]
@@ -22,7 +23,7 @@ impl Checks {
     pub fn hooks(&mut self, probe: &Probe) -> io::Result<()> {
         for hook in Hook::ALL.into_iter().filter(|hook| !probe.unneeded.contains(hook)) {
             if hook.may_be_refused() && !probe.has(hook) {
-                writeln!(io::stdout(), "miss  {} is not attached  ({})", hook.name(), hook.cost())?;
+                writeln!(Stdout::new(), "miss  {} is not attached  ({})", hook.name(), hook.cost())?;
                 continue;
             }
             let detail = if probe.has(hook) { "" } else { hook.cost() };
@@ -110,8 +111,7 @@ impl Checks {
 
     /// The last line, and the status.
     pub fn end(&self) -> io::Result<Status> {
-        let mut out = io::stdout().lock();
-        writeln!(out, "\nselftest: {} passed, {} failed", self.passed, self.failed)?;
+        writeln!(Stdout::new(), "\nselftest: {} passed, {} failed", self.passed, self.failed)?;
         Ok(if self.failed == 0 { Status::Done } else { Status::Failed })
     }
 
@@ -119,6 +119,6 @@ impl Checks {
         let word = if holds { "ok  " } else { "FAIL" };
         *(if holds { &mut self.passed } else { &mut self.failed }) += 1;
         let detail = if detail.is_empty() { String::new() } else { format!("  ({})", escape(detail)) };
-        writeln!(io::stdout(), "{word}  {what}{detail}")
+        writeln!(Stdout::new(), "{word}  {what}{detail}")
     }
 }

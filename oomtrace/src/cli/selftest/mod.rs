@@ -4,23 +4,26 @@ mod checks;
 mod child;
 mod scratch;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::Child;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use oomtrace::container::directory::KEEP;
-use oomtrace::incident::model::{Incident, Record};
+use oomtrace::incident::model::{Incident, OutputName, Record};
 use oomtrace::node::cgroups;
+use oomtrace::own;
 use oomtrace::probe::hook::Hook;
 use oomtrace::probe::load::{Options, Probe};
-use oomtrace::sink::Sink;
+use oomtrace::redact::Privacy;
+use oomtrace::sink::outputs::Outputs;
+use oomtrace::sink::{Sink, notices};
 use oomtrace::watch::{self, filter::Filter};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::exit::{Failure, Status};
 use super::options::Runtimes;
+use super::stop::Stop;
 use checks::Checks;
 use child::Victim;
 pub use child::{Role, run as run_child};
@@ -32,15 +35,13 @@ const LIMIT_BYTES: u64 = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn run(options: &Runtimes) -> Result<Status, Failure> {
+    let stop = Stop::catch().context("cannot wait for signals")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let result = tokio::task::LocalSet::new().block_on(&runtime, async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
             result = selftest(options) => result,
             // What it made is removed when the future above is dropped.
-            _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted; everything that the selftest made is removed").into()),
-            _ = terminate.recv() => Err(anyhow::anyhow!("terminated; everything that the selftest made is removed").into()),
+            _ = stop.asked() => Err(anyhow::anyhow!("interrupted; everything that the selftest made is removed").into()),
         }
     });
     runtime.shutdown_background();
@@ -54,14 +55,17 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
     let by_record = probe.has(Hook::OomKillProcess);
     let (records, mut seen) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel::<()>();
-    let around = options.around(KEEP);
+    // This process runs programs to be killed.
+    let around = options.around(KEEP, Privacy::default(), own::Mode::Off);
     let watching = tokio::task::spawn_local(async move {
-        let mut sink = Channel(records);
+        let (mut outputs, mut failures) = Outputs::new();
+        outputs.add(OutputName::Selftest, |_| Box::new(Channel(records)))?;
         let stopped = async {
             // A sender that is dropped means stop, too.
             _ = stopped.await;
+            Instant::now() + PATIENCE
         };
-        watch::run(probe, around, Filter::default(), None, &mut sink, stopped).await
+        watch::run(probe, around, Filter::default(), None, &outputs, &mut failures, stopped).await
     });
     match kill_by_oom(&mut seen).await {
         Ok((pid, scratch, incident)) => checks.oom(&incident, pid, &scratch, LIMIT_BYTES, by_record)?,
@@ -73,7 +77,7 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
     }
     _ = stop.send(());
     let tally = watching.await.context("the watch failed")??;
-    checks.lost(tally.lost)?;
+    checks.lost(tally.lost.events)?;
     Ok(checks.end()?)
 }
 
@@ -128,6 +132,6 @@ impl Sink for Channel {
 /// Ends a child and takes its status, so that nothing is left behind.
 fn reap(child: &mut Child) {
     if let Err(error) = child.kill().and_then(|()| child.wait()) {
-        _ = writeln!(io::stderr(), "oomtrace: child {} may be left: {error}", child.id());
+        notices::say(&format!("child {} may be left: {error}", child.id()));
     }
 }

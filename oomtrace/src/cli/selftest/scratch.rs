@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use oomtrace::node::cgroups::{Hierarchy, Version};
+use oomtrace::sink::notices;
 
 const PREFIX: &str = "oomtrace-selftest-";
 /// A killed process leaves its cgroup when its parent has taken its status, which happened before.
@@ -70,7 +71,7 @@ impl Drop for ScratchCgroup {
         while let Err(error) = fs::remove_dir(&self.path) {
             let busy = error.raw_os_error() == Some(nix::libc::EBUSY);
             if !busy || started.elapsed() > EMPTY_WITHIN {
-                eprintln!("oomtrace: cannot remove cgroup {}: {error}", self.path.display());
+                notices::say(&format!("cannot remove cgroup {}: {error}", self.path.display()));
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));

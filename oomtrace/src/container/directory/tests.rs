@@ -4,6 +4,7 @@ use super::*;
 use crate::container::bundle::Bundles;
 use crate::container::containerd::Containerd;
 use crate::container::oci_state::States;
+use crate::container::placement::Placement;
 use crate::container::readers::Readers;
 use std::path::PathBuf;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,15 +23,28 @@ fn directory(docker: Docker) -> Directory {
 
 fn place_of(id: &str) -> ContainerPlace {
     let cgroup = format!("/docker/{id}");
-    ContainerPlace { id: id.to_owned(), runtime: Some(Runtime::Docker), cgroup, pod: None, outer: None }
+    ContainerPlace {
+        id: id.to_owned(),
+        runtime: Some(Runtime::Docker),
+        cgroup,
+        on: On::Default,
+        pod: None,
+        outer: None,
+    }
 }
 
 fn place() -> ContainerPlace {
     place_of(ID)
 }
 
-fn container() -> Container {
-    Container { id: ID.to_owned(), ..Container::default() }
+/// The victim is its container's first process, so that that need not be asked for.
+const INIT: Victim = Victim { pid: 7, start: 1, looks_like_init: true };
+
+/// What is told of a place's container, and what is not known of it.
+async fn complete(directory: &Directory, place: &ContainerPlace) -> (Container, String) {
+    let Completed { container, missing, refuted } = directory.complete(place, Some(INIT)).await;
+    assert_eq!(refuted, [""; 0]);
+    (container.unwrap(), missing.concat())
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -77,9 +91,9 @@ fn with_daemon<T>(answer: Option<&'static str>, test: impl AsyncFnOnce(Directory
 fn an_absent_daemon_is_said_and_not_asked_again_at_once() {
     block_on(async {
         let directory = directory(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
-        let why = directory.complete(&mut container(), &place()).await.unwrap_err();
+        let (_, why) = complete(&directory, &place()).await;
         assert!(why.contains("cannot connect to Docker at /nonexistent/docker.sock"), "{why}");
-        assert!(directory.state.borrow().down.is_some());
+        assert!(directory.state.borrow().down.contains_key(&None));
     });
 }
 
@@ -88,7 +102,7 @@ fn a_hung_daemon_costs_one_time_out() {
     with_daemon(None, async |directory, asked| {
         tokio::time::pause();
         for _ in 0..3 {
-            let why = directory.complete(&mut container(), &place()).await.unwrap_err();
+            let (_, why) = complete(&directory, &place()).await;
             assert!(why.contains("did not answer within 2 s"), "{why}");
         }
         assert_eq!(*asked.borrow(), 1);
@@ -101,9 +115,41 @@ const ANSWER: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\
 #[test]
 fn a_first_process_that_is_not_in_the_container_is_not_believed() {
     with_daemon(Some(ANSWER), async |directory, _| {
-        let mut container = container();
-        directory.complete(&mut container, &place()).await.unwrap();
+        let Completed { container, .. } = directory.complete(&place(), None).await;
+        let container = container.unwrap();
+        assert!(container.confirmed);
         assert_eq!(container.init_pid, None);
+    });
+}
+
+/// Somebody else's cgroups, called as the container is.
+#[test]
+fn a_cgroup_that_only_has_the_name_of_a_container_is_none() {
+    with_daemon(Some(ANSWER), async |directory, _| {
+        directory.appeared(place());
+        let other = "1".repeat(64);
+        for (path, within) in [
+            (format!("/user.slice/user-1000.slice/session-1.scope/docker-{ID}.scope"), None),
+            (format!("/docker/{other}/docker/{ID}"), Some(other)),
+            (format!("/delegated/docker-{ID}.scope"), None),
+        ] {
+            let place = Placement::parse(&path).container.unwrap();
+            let Completed { container, refuted, .. } = directory.complete(&place, Some(INIT)).await;
+            assert!(refuted[0].contains("only has the name"), "{path}: {refuted:?}");
+            assert_eq!(container.map(|container| container.id), within, "{path}");
+        }
+    });
+}
+
+/// A user's cgroup is called as a container is that nobody here knows.
+#[test]
+fn without_its_runtime_a_container_is_unconfirmed() {
+    block_on(async {
+        let directory = directory(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
+        let path = format!("/user.slice/user-4000000000.slice/docker-{ID}.scope");
+        let (container, why) = complete(&directory, &Placement::parse(&path).container.unwrap()).await;
+        assert_eq!((container.confirmed, container.name, container.user), (false, None, Some(4_000_000_000)));
+        assert!(why.contains("as its name says"), "{why}");
     });
 }
 
@@ -111,9 +157,7 @@ fn a_first_process_that_is_not_in_the_container_is_not_believed() {
 fn an_answer_is_asked_for_once() {
     with_daemon(Some(ANSWER), async |directory, asked| {
         for _ in 0..2 {
-            // Its first process is the victim, so that it need not be asked for.
-            let mut container = Container { init_pid: Some(7), ..container() };
-            directory.complete(&mut container, &place()).await.unwrap();
+            let (container, _) = complete(&directory, &place()).await;
             assert_eq!(container.name.as_deref(), Some("web"));
             assert_eq!(container.image.as_deref(), Some("nginx:1.27"));
             assert_eq!(container.runtime.as_deref(), Some("docker"));
@@ -137,8 +181,7 @@ fn a_container_that_is_gone_keeps_its_name_for_a_while() {
             directory.appeared(place());
             directory.gone(&place());
             let before = *asked.borrow();
-            let mut container = Container { init_pid: Some(7), ..container() };
-            directory.complete(&mut container, &place()).await.unwrap();
+            let (container, _) = complete(&directory, &place()).await;
             assert_eq!(container.name.as_deref(), Some("web"));
             assert_eq!(*asked.borrow() - before, asked_again, "{keep:?}");
         });
@@ -151,7 +194,9 @@ fn a_crowd_of_containers_takes_no_more_room() {
     for number in 0..2 * CAPACITY {
         directory.remember(format!("{number:064x}"), Metadata::default());
     }
-    assert_eq!(directory.state.borrow().known.len(), CAPACITY);
+    let state = directory.state.borrow();
+    assert!(state.known.len() > CAPACITY / 2 && state.known.len() <= CAPACITY, "{}", state.known.len());
+    assert!(state.bytes <= MAX_BYTES, "{}", state.bytes);
 }
 
 /// Docker holds back the answer about a container while it starts it; what it lists says enough until then.
@@ -177,10 +222,9 @@ fn a_container_that_starts_slowly_is_no_reason_to_give_docker_up() {
         });
         tokio::time::pause();
         let directory = directory(Docker::new(socket));
-        let mut container = Container { init_pid: Some(7), ..container() };
-        directory.complete(&mut container, &place()).await.unwrap();
+        let (container, _) = complete(&directory, &place()).await;
         assert_eq!((container.name.as_deref(), container.image.as_deref()), (Some("web"), Some("nginx:1.27")));
-        assert!(directory.state.borrow().down.is_none());
+        assert!(directory.state.borrow().down.is_empty());
     }));
 }
 
@@ -194,7 +238,7 @@ fn answers_that_are_none_are_said() {
         ("garbage\r\n\r\n", "no usable answer"),
     ] {
         with_daemon(Some(answer), async |directory, _| {
-            let got = directory.complete(&mut container(), &place()).await.unwrap_err();
+            let (_, got) = complete(&directory, &place()).await;
             assert!(got.contains(why), "{answer:?} gave {got:?}");
         });
     }
@@ -204,8 +248,7 @@ fn answers_that_are_none_are_said() {
 fn an_id_that_is_no_id_is_never_put_into_a_request() {
     with_daemon(Some("HTTP/1.1 200 OK\r\n\r\n{}"), async |directory, asked| {
         let id = "x/../../info?a b";
-        let mut container = Container { id: id.to_owned(), ..Container::default() };
-        assert!(directory.complete(&mut container, &place_of(id)).await.is_err());
+        assert!(!complete(&directory, &place_of(id)).await.0.confirmed);
         assert_eq!(*asked.borrow(), 0);
     });
 }

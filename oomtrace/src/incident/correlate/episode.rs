@@ -2,7 +2,7 @@
 
 use super::super::model::Role;
 use super::super::path::Path;
-use crate::probe::event::{BootNs, Cmdline, MarkVictim, OomChoice, Signal, Task};
+use crate::probe::event::{BootNs, Cmdline, MarkVictim, OomChoice, ProcessKey, Signal, Task, Unseen};
 
 /// One process of an episode.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,13 +17,26 @@ pub struct Kill {
     pub choice: Option<OomChoice>,
     /// None when its end was not seen in time.
     pub ending: Option<Ending>,
+    /// The end that is all that was seen of it.
+    pub unseen: Option<Box<Unseen>>,
 }
 
 impl Kill {
     /// The process that was killed; none when only a thread id is known.
     #[must_use]
     pub fn victim(&self) -> Option<&Task> {
-        self.signal.as_ref().map(|s| &s.victim).or_else(|| self.mark.as_ref()?.victim.as_ref())
+        let by_mark = || self.mark.as_ref()?.victim.as_ref();
+        let by_end = || self.unseen.as_ref().map(|unseen| &unseen.exit.task);
+        self.signal.as_ref().map(|s| &s.victim).or_else(by_mark).or_else(by_end)
+    }
+
+    /// Forgets what only a chosen victim's kill needs: there may be thousands of others.
+    pub fn slim(&mut self) {
+        if let Some(signal) = &mut self.signal {
+            (signal.ancestors, signal.cmdline, signal.tty) = (Vec::new(), None, None);
+            (signal.stack, signal.symbols) = (Vec::new(), Vec::new());
+            (signal.sender.exe, signal.sender.cgroup_path, signal.sender.memory_path) = (None, None, None);
+        }
     }
 
     /// A kill that is known by its signal.
@@ -39,6 +52,15 @@ pub struct Ending {
     pub at: BootNs,
     /// As wait(2) gives it.
     pub status: u32,
+}
+
+/// The end of the init of a pid namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitExit {
+    pub init: ProcessKey,
+    /// Depth of its pid namespace.
+    pub level: u32,
+    pub ending: Ending,
 }
 
 /// A signal that a process got, and from whom.
@@ -61,8 +83,8 @@ pub struct Episode {
     pub init_killed_by: Option<Box<Earlier>>,
     /// The sweep of a pid namespace on its own: how its init ended.
     pub init_ending: Option<Ending>,
-    /// How the init of the victim's container ended, right after the victim.
-    pub init_exit: Option<Ending>,
+    /// The init of the victim's pid namespace ended right after the victim.
+    pub init_exit: Option<InitExit>,
 }
 
 impl Episode {
@@ -88,11 +110,12 @@ impl Episode {
         self.collateral.iter().rev().map(|(_, kill)| kill).chain(std::iter::once(&self.chosen))
     }
 
-    /// When the first signal (or mark) was made.
+    /// When the first signal (or mark) was made; the end, where that is all that was seen.
     #[must_use]
     pub fn at(&self) -> BootNs {
         let signal = self.chosen.signal.as_ref().map(|s| s.at);
-        signal.or(self.chosen.mark.as_ref().map(|m| m.at)).unwrap_or_default()
+        let end = || self.chosen.unseen.as_ref().map(|unseen| unseen.exit.at);
+        signal.or(self.chosen.mark.as_ref().map(|m| m.at)).or_else(end).unwrap_or_default()
     }
 
     /// The OOM killer made it.

@@ -1,6 +1,6 @@
 //! Events for unit tests: plain ones, to be changed by the test.
 
-use crate::probe::event::{CgroupKey, Info, MarkVictim, Outcome, ProcessKey, Signal, Task};
+use crate::probe::event::{BootNs, CgroupKey, Connect, Info, Listener, MarkVictim, Outcome, ProcessKey, Signal, Task};
 
 /// A process in the machine's own pid namespace, alive.
 pub fn task(pid: u32) -> Task {
@@ -24,6 +24,7 @@ pub fn task(pid: u32) -> Task {
         memory_path: Some("/".to_owned()),
         comm: format!("p{pid}"),
         exe: Some(format!("/usr/bin/p{pid}")),
+        namespaces: None,
     }
 }
 
@@ -67,5 +68,21 @@ pub fn mark(trigger: u32, victim: u32) -> MarkVictim {
         oom_score_adj: 0,
         sharers: 0,
         levels: Vec::new(),
+    }
+}
+
+/// `task` connects to the first socket, a runtime's own.
+pub fn connect(at: BootNs, task: Task) -> Connect {
+    Connect {
+        at,
+        socket: 0,
+        wrote: false,
+        followed: true,
+        listener: Some(Listener { pid: 1, uid: 0, mount: None }),
+        task,
+        ancestors: Vec::new(),
+        cmdline: None,
+        cmdline_truncated: false,
+        tty: None,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::super::model::Role;
 use super::episode::{Episode, Kill};
+use crate::node::signals::SIGKILL;
 use crate::probe::event::{BootNs, MarkVictim, ProcessKey};
 
 /// An episode that may grow.
@@ -20,6 +21,11 @@ pub struct Open {
 }
 
 impl Open {
+    /// It is of a kill: another signal that was asked for is an episode of its own, which nothing joins.
+    fn is_kill(&self) -> bool {
+        self.episode.first().is_none_or(|signal| signal.number == SIGKILL)
+    }
+
     fn due(&self) -> BootNs {
         self.until.max(self.exit_by)
     }
@@ -52,6 +58,10 @@ impl OpenSet {
         let Some(open) = self.episodes.get_mut(&number) else { return };
         self.victims.insert(victim, (number, Some(open.episode.collateral.len())));
         open.until = open.until.max(until);
+        // The latest may still turn out to be an episode of its own.
+        if let Some((_, previous)) = open.episode.collateral.last_mut() {
+            previous.slim();
+        }
         open.episode.collateral.push((role, kill));
     }
 
@@ -81,14 +91,19 @@ impl OpenSet {
         self.push(key, Open { episode, tid, sender, until, exit_by });
     }
 
-    /// The episode whose chosen victim is `key`.
+    /// The kill whose chosen victim is `key`.
     pub fn of_chosen(&self, key: ProcessKey) -> Option<u64> {
+        self.chosen(key).filter(|number| self.episodes.get(number).is_some_and(Open::is_kill))
+    }
+
+    /// The episode, of a kill or not, whose chosen victim is `key`.
+    fn chosen(&self, key: ProcessKey) -> Option<u64> {
         self.victims.get(&key).filter(|(_, place)| place.is_none()).map(|(number, _)| *number)
     }
 
-    /// The latest episode that `wanted` holds for.
+    /// The latest kill that `wanted` holds for.
     pub fn find(&self, wanted: impl Fn(&Open) -> bool) -> Option<u64> {
-        self.episodes.iter().rev().find(|(_, open)| wanted(open)).map(|(number, _)| *number)
+        self.episodes.iter().rev().find(|(_, open)| open.is_kill() && wanted(open)).map(|(number, _)| *number)
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Open> {
@@ -109,7 +124,7 @@ impl OpenSet {
 
     /// The victim of an episode has ended; it waits for nothing but further victims, at least until `until`.
     pub fn chosen_ended(&mut self, key: ProcessKey, until: BootNs) {
-        let Some(open) = self.of_chosen(key).and_then(|number| self.episodes.get_mut(&number)) else { return };
+        let Some(open) = self.chosen(key).and_then(|number| self.episodes.get_mut(&number)) else { return };
         open.exit_by = 0;
         open.until = open.until.max(until);
         let due = open.due();
@@ -133,6 +148,19 @@ impl OpenSet {
             self.victims.retain(|_, (number, _)| due.binary_search(number).is_err());
         }
         self.earliest = self.episodes.values().map(Open::due).min();
+        done
+    }
+
+    /// Takes out the oldest episodes, so that no more than `limit` stay.
+    pub fn take_beyond(&mut self, limit: usize) -> Vec<Episode> {
+        let mut done = Vec::new();
+        while self.episodes.len() > limit {
+            let Some((_, open)) = self.episodes.pop_first() else { break };
+            for victim in open.episode.kills().filter_map(Kill::victim) {
+                self.victims.remove(&victim.key);
+            }
+            done.push(open.episode);
+        }
         done
     }
 

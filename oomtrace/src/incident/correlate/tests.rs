@@ -3,6 +3,7 @@
 
 use super::fixture::{mark, signal, task};
 use super::*;
+use crate::probe::event::Outcome;
 use crate::probe::event::{CgroupKey, Cmdline, Deliver, Exit, MemcgLevel, Task};
 
 const BOTH: Hooks = Hooks { signal_generate: true, mark_victim: true, process_exit: false };
@@ -56,6 +57,10 @@ fn at_time(event: Event, at: BootNs) -> Event {
             Event::Exit(e)
         }
         Event::Deliver(d) => Event::Deliver(Deliver { at, ..d }),
+        Event::Unseen(mut u) => {
+            u.exit.at = at;
+            Event::Unseen(u)
+        }
         other @ (Event::Cgroup(_) | Event::Connect(_) | Event::Disconnect(_)) => other,
     }
 }
@@ -212,6 +217,24 @@ fn a_second_sigkill_is_no_second_incident_but_a_reused_pid_is_a_new_process() {
 }
 
 #[test]
+fn a_stop_signal_that_no_process_sent_is_nobodys() {
+    let before = |info, symbols: &str| {
+        let symbols = symbols.split_whitespace().map(str::to_owned).collect();
+        let stop = Signal { number: 15, preceding: true, info, symbols, ..signal(5, 20) };
+        episodes(BOTH, vec![sig(stop), sig(signal(6, 20))])[0].preceding.len()
+    };
+    let call = "kill_something_info __x64_sys_kill";
+    assert_eq!(before(Info::Real(0), call), 1);
+    assert_eq!(before(Info::Real(0), ""), 1);
+    // A timer that the victim set for itself, over somebody's system call.
+    let timer =
+        format!("posixtimer_send_sigqueue posix_timer_fn hrtimer_interrupt asm_sysvec_apic_timer_interrupt {call}");
+    assert_eq!(before(Info::Real(-2), &timer), 0);
+    assert_eq!(before(Info::Real(-2), ""), 0);
+    assert_eq!(before(Info::Kernel, "send_sig_all sysrq_handle_term"), 0);
+}
+
+#[test]
 fn a_choice_of_a_process_that_was_dying_already_says_nothing_of_a_later_kill() {
     let choice = OomChoice {
         at: 0,
@@ -262,8 +285,23 @@ fn another_signal_that_was_asked_for_is_given_at_once_and_still_precedes() {
     let asked = Signal { number: 15, victim: task(20), ..signal(5, 20) };
     let mut correlator = Correlator::new(BOTH);
     assert_eq!(shape(&correlator.take(sig(asked.clone()))), [(20, false, vec![])]);
-    assert_eq!(correlator.take(sig(Signal { outcome: Outcome::Ignored, ..asked })), []);
+    let ignored = Signal { outcome: Outcome::Ignored, ..asked };
+    assert_eq!(shape(&correlator.take(sig(ignored))), [(20, false, vec![])]);
     assert_eq!(correlator.take(sig(signal(5, 20)))[0].preceding.len(), 2);
+}
+
+#[test]
+fn another_signal_that_ends_its_process_waits_for_that_and_no_kill_joins_it() {
+    let ends = Task { group_exit: Some(15), ..task(20) };
+    let asked = Signal { number: 15, victim: ends, ..signal(5, 20) };
+    let mut correlator = Correlator::new(Hooks { process_exit: true, ..BOTH });
+    assert_eq!(correlator.take(sig(asked.clone())), []);
+    assert_eq!(correlator.take(sig(Signal { at: asked.at + 1, ..signal(5, 21) })), []);
+    let exit = Exit { at: asked.at + 2, task: task(20), status: 15, cmdline: None };
+    let got = correlator.take(Event::Exit(Box::new(exit)));
+    assert_eq!(shape(&got), [(20, false, vec![])]);
+    assert_eq!(got[0].chosen.ending.map(|ending| ending.status), Some(15));
+    assert_eq!(shape(&correlator.finish()), [(21, false, vec![])]);
 }
 
 #[test]
@@ -605,7 +643,7 @@ fn exits(task: Task, status: u32) -> Event {
 fn an_init_that_ends_right_after_its_child_goes_with_it() {
     let hooks = Hooks { process_exit: true, ..BOTH };
     let kill = || sig(Signal { victim: Task { group_exit: Some(9), ..member(20, 5) }, ..signal(10, 20) });
-    let status = |episodes: &[Episode]| episodes[0].init_exit.map(|ending| ending.status);
+    let status = |episodes: &[Episode]| episodes[0].init_exit.map(|exit| exit.ending.status);
     // sh passes its child's 137 on.
     let got = episodes(hooks, vec![kill(), exits(member(20, 5), 9), exits(member(19, 1), 137 << 8)]);
     assert_eq!((got.len(), status(&got)), (1, Some(137 << 8)));

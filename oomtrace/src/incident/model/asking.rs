@@ -29,6 +29,8 @@ pub struct Asking {
     pub clients: Vec<Asker>,
     /// Connections are seen on this node.
     pub seen: bool,
+    /// Between which times clients, or their ends, may have been missed, in milliseconds before the kill: from, and to.
+    pub gaps: Vec<(u64, u64)>,
     /// The requester's container, as its runtime knows it.
     pub container: Option<Container>,
 }
@@ -45,8 +47,27 @@ pub struct Asker {
     pub socket: String,
     /// Whose socket.
     pub runtime: Runtime,
-    /// Milliseconds before the kill; none when it was before oomtrace was there.
-    pub connected_before_ms: Option<u64>,
+    /// The user who listens on it, if that is known.
+    pub owner: Option<u32>,
+    /// It is known to be the runtime's own; taken for it in recordings of before.
+    pub verified: bool,
+    /// Each time that it was seen to turn to the runtime, the latest first.
+    pub contacts: Vec<Contact>,
+    /// There were more, before those.
+    pub more: bool,
+    /// It was connected before oomtrace was there.
+    pub stood: bool,
     /// Milliseconds before the kill; none when it had not ended.
     pub ended_before_ms: Option<u64>,
+    /// Its end would have been seen.
+    pub followed: bool,
+}
+
+/// A client turned to the runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Milliseconds before the kill.
+    pub before_ms: u64,
+    /// It wrote over a connection that was there already.
+    pub wrote: bool,
 }

@@ -1,7 +1,7 @@
 //! Events as the kernel side writes them, whole and damaged.
 
 use super::*;
-use oomtrace_common::event::{KIND_CGROUP, KIND_CONNECT, KIND_DISCONNECT, KIND_MARK_VICTIM, KIND_SIGNAL};
+use oomtrace_common::event::{KIND_CGROUP, KIND_CONNECT, KIND_DISCONNECT, KIND_MARK_VICTIM, KIND_SIGNAL, KIND_UNSEEN};
 
 const PAGE: u64 = 4096;
 
@@ -56,10 +56,13 @@ fn signal_bytes() -> Vec<u8> {
         bytes.u32(value);
     }
     bytes.task(20, 2, 4).task(10, 0, 4);
-    bytes.lens(&[32, 16, 9, 4, 0, 0, 10, 0, 12, 5]);
+    bytes.lens(&[32, 16, 9, 4, 0, 0, 10, 0, 12, 5, 0, 60]);
     bytes.u32(1).u32(0).u64(99).raw(b"systemd\0........");
     bytes.u64(0xffff_ffff_8100_0000).u64(0xffff_ffff_8100_0100);
     bytes.raw(b"leaf\0top\0").raw(b"a\0b\0").raw(b"sh\0bin\0us\0").raw(b"kill\0-9\0\x32\x30\0\0").raw(b"pts1\0");
+    for (pid, mount) in [(20, 7), (10, 0), (1, 5)] {
+        bytes.u32(pid).u32(mount).u32(8).u32(1).u32(1000);
+    }
     bytes.0
 }
 
@@ -112,6 +115,34 @@ fn what_the_siginfo_claims_and_the_limits_allow_is_there_since_it_is_recorded() 
     assert_eq!(signal.cpu, Some(Cpu { limit_s: Some(60), rttime_limit_us: None, used_ns: 7 }));
     // There is no siginfo to claim anything.
     assert_eq!(since(wire::INFO_KERNEL).claimed, None);
+}
+
+#[test]
+fn namespaces_are_those_of_the_process_that_has_the_pid() {
+    let of = |pid: u32, mount| {
+        let mut bytes = signal_bytes();
+        let at = bytes.len() - 20;
+        bytes[at..at + 4].copy_from_slice(&pid.to_ne_bytes());
+        let signal = signal(&bytes);
+        assert_eq!(
+            signal.victim.namespaces,
+            Some(Namespaces { mount: Some(7), user: 8, user_level: 1, user_owner: 1000 })
+        );
+        assert_eq!(signal.sender.namespaces.unwrap().mount, None);
+        assert_eq!(signal.ancestors[0].namespaces.and_then(|namespaces| namespaces.mount), mount);
+    };
+    of(1, Some(5));
+    // Another process was there in between.
+    of(2, None);
+}
+
+/// Eighteen names are recorded, and a user may make more: what is left of the path could be made to look like another's.
+#[test]
+fn a_path_without_its_top_is_no_path() {
+    let mut bytes = signal_bytes();
+    let level = 16 + 24 + 48 + 16 + 12;
+    bytes[level..level + 4].copy_from_slice(&3_u32.to_ne_bytes());
+    assert_eq!(signal(&bytes).victim.cgroup_path, None);
 }
 
 #[test]
@@ -175,10 +206,11 @@ fn a_mark_without_a_task_names_nobody() {
 
 fn connect_bytes() -> Vec<u8> {
     let mut bytes = Bytes::header(KIND_CONNECT, 0);
-    bytes.u32(3).u32(0).task(20, 2, 4);
-    for len in [32_u16, 9, 4, 10, 12, 5, 0, 0] {
+    bytes.u32(3).u32(wire::CONNECT_WROTE).task(20, 2, 4);
+    for len in [32_u16, 9, 4, 10, 12, 5, 20, 0] {
         bytes.raw(&len.to_ne_bytes());
     }
+    bytes.u32(9).u32(1000).u32(0).u32(1).u32(4_026_531_832);
     bytes.u32(1).u32(0).u64(99).raw(b"systemd\0........");
     bytes.raw(b"leaf\0top\0").raw(b"a\0b\0").raw(b"sh\0bin\0us\0").raw(b"docker\0stop\0").raw(b"pts1\0");
     bytes.0
@@ -205,6 +237,8 @@ fn a_connection_is_read_field_by_field() {
     assert_eq!(connect.task.exe.as_deref(), Some("/us/bin/sh"));
     assert_eq!(connect.cmdline, Some(vec!["docker".to_owned(), "stop".to_owned()]));
     assert_eq!((connect.tty.as_deref(), connect.ancestors.len()), (Some("pts1"), 1));
+    assert_eq!((connect.wrote, connect.followed), (true, true));
+    assert_eq!(connect.listener, Some(Listener { pid: 9, uid: 1000, mount: Some(4_026_531_832) }));
     let Ok(Event::Disconnect(end)) = decode(&disconnect_bytes(), PAGE) else { panic!() };
     assert_eq!(end.key, connect.task.key);
 }
@@ -257,5 +291,26 @@ fn no_damage_makes_it_panic() {
 fn a_prefix_has_no_more_names_than_the_path() {
     for (path, level, expected) in [("/a/b/c", 2, "/a/b"), ("/a", 5, "/a"), ("/a/b", 0, "/"), ("/", 1, "/")] {
         assert_eq!(prefix(path, level), expected);
+    }
+}
+
+#[test]
+fn an_end_that_no_signal_explains() {
+    let mut bytes = Bytes::header(KIND_UNSEEN, 0);
+    bytes.task(20, 2, 4).u32(7).u32(0).u64(99).raw(b"strace\0.........");
+    bytes.u32(9).u32(wire::UNSEEN_TRACED | wire::UNSEEN_LOST);
+    for len in [4_u16, 4, 5, 8] {
+        bytes.raw(&len.to_ne_bytes());
+    }
+    bytes.raw(b"b\0a\0d\0c\0f\0e\0\0e f\0-x\0\0");
+    let Ok(Event::Unseen(unseen)) = decode(&bytes.0, PAGE) else { panic!("{:?}", decode(&bytes.0, PAGE)) };
+    assert_eq!((unseen.exit.at, unseen.exit.status, unseen.exit.task.key.pid), (77, 9, 20));
+    assert_eq!((unseen.lost, unseen.seccomp), (true, false));
+    assert_eq!(unseen.tracer.map(|tracer| (tracer.key.pid, tracer.comm)), Some((7, "strace".to_owned())));
+    assert_eq!(unseen.exit.task.cgroup_path.as_deref(), Some("/a/b"));
+    assert_eq!(unseen.exit.task.memory_path.as_deref(), Some("/c/d"));
+    assert_eq!(unseen.exit.cmdline.unwrap().arguments, ["e f", "-x"]);
+    for len in 0..bytes.0.len() {
+        assert!(decode(&bytes.0[..len], PAGE).is_err(), "{len} bytes");
     }
 }

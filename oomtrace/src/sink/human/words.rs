@@ -1,9 +1,14 @@
 //! The parts of a block, in words.
 
+use std::borrow::Cow;
+
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::incident::model::{
-    Cause, Confidence, Container, Disposition, Exit, Incident, Login, OomOrigin, Preceding, Process, Requester,
+    Cause, Confidence, Container, Disposition, Effect, Exit, Incident, Login, OomOrigin, Preceding, Process, Requester,
     SignalPath,
 };
+use crate::incident::quote::quote;
 use crate::incident::text::{
     container_name, duration_ms, duration_us, ended, init_ended, kernel_part, path_name, process, short_id, unasked,
 };
@@ -14,13 +19,15 @@ use crate::verdict::senders::manager;
 
 /// Columns of a command line; the JSON has all of it.
 const CMDLINE: usize = 160;
+/// Columns of one argument, where not all fit.
+const ARGUMENT: usize = 64;
 
 /// `nginx[22490], pid 1 of the container: nginx -g daemon off;`
 pub fn killed(incident: &Incident) -> String {
     let victim = &incident.victim.process;
     let role = match (incident.victim.container_init, incident.container.is_some(), victim.pid_in_namespace) {
         (true, true, _) => ", pid 1 of the container".to_owned(),
-        (true, false, _) => ", pid 1 of its pid namespace".to_owned(),
+        (true, false, _) | (false, _, Some(1)) if victim.pid != 1 => ", pid 1 of its pid namespace".to_owned(),
         (false, true, Some(pid)) if pid != victim.pid && incident.init_end.is_some() => {
             format!(", pid {pid} in the container")
         }
@@ -83,8 +90,8 @@ pub fn login(login: &Login) -> Vec<String> {
 /// `docker[812] docker stop web, alice (uid 1000), on pts2  <  bash[700]`
 pub fn asked(requester: &Requester) -> String {
     let container = requester.container.as_ref();
-    let place = container.map(|c| format!("in container {}", c.name.as_deref().unwrap_or_else(|| short_id(&c.id))));
-    let unit = requester.unit.as_ref().map(|unit| format!("in {unit}"));
+    let place = container.map(|c| format!("in container {}", name(c)));
+    let unit = requester.unit.as_ref().map(|unit| format!("in {}", quote(unit)));
     let who: Vec<String> = user(&requester.process)
         .into_iter()
         .chain(requester.login.iter().flat_map(login))
@@ -95,10 +102,31 @@ pub fn asked(requester: &Requester) -> String {
     format!("{doubt}{}{}{}", described(&requester.process), who.concat(), parents(&requester.ancestors))
 }
 
-/// A command line that fits: ids cut to their first digits, the middle left out. What a runtime does comes at the end.
+/// A container's name, else the start of its id, as one word.
+pub fn name(container: &Container) -> Cow<'_, str> {
+    quote(container.name.as_deref().unwrap_or_else(|| short_id(&container.id)))
+}
+
+/// A command line that fits, each argument quoted: ids cut to their first digits, long arguments cut within their quotes, the
+/// middle ones left out. What a runtime does comes at the end.
 fn command(cmdline: &[String]) -> String {
-    let shortened: Vec<String> = cmdline.iter().map(|argument| shorten_ids(argument)).collect();
-    cut_middle(&shortened.join(" "), CMDLINE)
+    let whole: Vec<String> = cmdline.iter().map(|argument| quote(&shorten_ids(argument)).into_owned()).collect();
+    let width = |arguments: &[String]| arguments.iter().map(|argument| argument.width() + 1).sum::<usize>();
+    if width(&whole) <= CMDLINE + 1 {
+        return whole.join(" ");
+    }
+    let cut = |argument: &String| quote(&cut_middle(&shorten_ids(argument), ARGUMENT)).into_owned();
+    let mut shown: Vec<String> = cmdline.iter().map(cut).collect();
+    // The first one is the program.
+    let mut is_left_out = false;
+    while width(&shown) > CMDLINE && shown.len() > 2 {
+        shown.remove(shown.len() / 2);
+        is_left_out = true;
+    }
+    if is_left_out {
+        shown.insert(shown.len() / 2, "…".to_owned());
+    }
+    shown.join(" ")
 }
 
 /// Each run of 64 hexadecimal digits as its first twelve and an ellipsis.
@@ -116,33 +144,52 @@ fn shorten_ids(text: &str) -> String {
 
 /// The container's or unit's name, else the victim's.
 pub fn place_name(incident: &Incident) -> String {
-    container_name(incident).or_else(|| incident.unit.clone()).unwrap_or_else(|| incident.victim.process.comm.clone())
+    let unit = || quote(incident.unit.as_deref().unwrap_or(&incident.victim.process.comm)).into_owned();
+    container_name(incident).unwrap_or_else(unit)
 }
 
 /// `docker 6c266caa8d7c · nginx:1.27 · compose shop/web`
 pub fn about(container: &Container) -> String {
     let runtime = container.runtime.as_deref().unwrap_or("container");
-    let own = format!("{runtime} {}", short_id(&container.id));
+    let own = format!("{} {}", quote(runtime), quote(short_id(&container.id)));
     std::iter::once(own).chain(belongs_to(container)).collect::<Vec<_>>().join(" · ")
 }
 
 /// A container's image, and its pod, its compose service, and the container that it runs in.
 pub fn belongs_to(container: &Container) -> Vec<String> {
-    let mut parts: Vec<String> = container.image.iter().cloned().collect();
+    let mut parts: Vec<String> = container.image.iter().map(|image| quote(image).into_owned()).collect();
     if let Some(pod) = &container.pod {
         let name = pod.name.as_ref().or(pod.uid.as_ref());
-        parts.extend(name.map(|name| format!("pod {name}")));
+        parts.extend(name.map(|name| format!("pod {}", quote(name))));
     }
     if let Some(labels) = &container.labels
         && let Some(project) = labels.get("com.docker.compose.project")
     {
         let service = labels.get("com.docker.compose.service").map(|s| format!("/{s}")).unwrap_or_default();
-        parts.push(format!("compose {project}{service}"));
+        parts.push(format!("compose {}", quote(&format!("{project}{service}"))));
     }
     if let Some(outer) = &container.outer {
-        parts.push(format!("in {}", outer.name.as_deref().unwrap_or_else(|| short_id(&outer.id))));
+        parts.push(format!("in {}", name(outer)));
     }
     parts
+}
+
+/// What a signal other than SIGKILL did.
+pub fn effect_words(effect: Effect, incident: &Incident) -> &'static str {
+    match effect {
+        Effect::Ends if incident.victim.exit.is_none() => {
+            "it ends the process, which has no handler for it and had not ended yet"
+        }
+        Effect::Ends => "it ended the process, which has no handler for it",
+        Effect::Stops => "it stopped the process",
+        Effect::Continues => "the process goes on, where it was stopped",
+        Effect::Handled => "the process has a handler for it, and lives on unless that ends it",
+        Effect::Ignored if incident.victim.container_init => "nothing: pid 1 ignores it, or has no handler for it",
+        Effect::Ignored => "nothing: the process ignores it",
+        Effect::Blocked => "it waits until the process unblocks it, or takes it by sigwait or signalfd",
+        Effect::AlreadyPending => "nothing: the same signal was waiting already",
+        Effect::AlreadyEnding => "nothing: the process was ending already",
+    }
 }
 
 const STILL_RUNNING: &str = "it was still running";
@@ -185,7 +232,7 @@ pub fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String 
             format!(
                 "stop time-out: {} and {}",
                 when.unwrap_or_else(|| "a stop signal came".to_owned()),
-                stop.map_or(STILL_RUNNING, |stop| reply(stop, incident.victim.container_init))
+                stop.map_or(STILL_RUNNING, |stop| reply(stop, incident.victim.is_pid_1()))
             )
         }
         Cause::ServiceManagerKill => "systemd killed it".to_owned(),
@@ -217,6 +264,9 @@ pub fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String 
             (Some(part), _) => format!("the kernel killed it: {part}"),
             (None, Some(SignalPath::OtherKernel) | None) => {
                 "the kernel killed it; which part of it could not be seen".to_owned()
+            }
+            (None, Some(SignalPath::Unseen)) => {
+                "it ended by SIGKILL, and no signal that was seen explains it".to_owned()
             }
             (None, Some(path)) => format!("the kernel killed it, by {}", path_name(path)),
         },

@@ -14,12 +14,13 @@ fn process(pid: u32, exe: &str) -> Process {
         comm: exe.rsplit('/').next().unwrap().chars().take(15).collect(),
         exe: Some(exe.to_owned()),
         cgroup: Some("/system.slice/x.service".to_owned()),
+        uid: Some(0),
         ..Process::default()
     }
 }
 
 fn container(id: &str) -> Container {
-    Container { id: id.to_owned(), cgroup: format!("/docker/{id}"), ..Container::default() }
+    Container { id: id.to_owned(), cgroup: format!("/docker/{id}"), confirmed: true, ..Container::default() }
 }
 
 /// A kill(2) by a program on the host of a process that is in no container.
@@ -36,6 +37,7 @@ pub fn kill(exe: &str) -> Incident {
             container_init: false,
             exit: None,
             container_exit: None,
+            exited_init: None,
         },
         collateral: Vec::new(),
         container: None,
@@ -56,6 +58,7 @@ pub fn kill(exe: &str) -> Incident {
             code: Some(0),
             group: true,
             path: Some(SignalPath::Kill),
+            effect: None,
             path_confidence: Some(Confidence::Certain),
             kernel_stack: vec!["kill_something_info".to_owned()],
         },
@@ -291,7 +294,7 @@ fn what_the_victim_had_set_up_for_the_stop_signal_is_said_and_decides_the_advice
     use crate::advice::advise;
     use crate::incident::model::Disposition::{Blocked, Default, Handled, Ignored};
     let mut incident = in_container(kill("/usr/sbin/runc"));
-    incident.victim.container_init = true;
+    (incident.victim.container_init, incident.victim.process.pid_in_namespace) = (true, Some(1));
     for (disposition, fact, action) in [
         (Some(Default), "no handler for it, and the kernel drops it for a pid 1", "handle SIGTERM in pid 1"),
         (Some(Ignored), "the victim ignored it", "STOPSIGNAL"),

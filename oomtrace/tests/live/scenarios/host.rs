@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::helper;
-use crate::support::needs::Need::{Busybox, CgroupKill, SteadyCpus, Tracing};
+use crate::support::needs::Need::{Alone, Busybox, CgroupKill, SteadyCpus, Tracing};
 use crate::support::process::{BUSYBOX, Owned, children, comm, wait_until};
 use crate::support::tracer::{Tracer, incidents};
 use crate::support::truth;
@@ -25,7 +25,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "host::kernel_memory_is_read_by_its_types", needs: &[Tracing], run: by_types },
     Scenario {
         name: "host::a_thousand_short_lived_killers_are_all_named",
-        needs: &[Tracing, Busybox],
+        needs: &[Alone, Tracing, Busybox],
         run: a_thousand,
     },
     Scenario { name: "host::a_sigkill_that_ends_nothing_is_no_incident", needs: &[Tracing], run: zombie },
@@ -33,7 +33,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "host::cgroup_kill_is_one_incident", needs: &[Tracing, CgroupKill], run: cgroup_kill },
     Scenario {
         name: "host::a_cgroup_of_5000_is_one_readable_incident",
-        needs: &[Tracing, CgroupKill, Busybox, SteadyCpus],
+        needs: &[Alone, Tracing, CgroupKill, Busybox, SteadyCpus],
         run: cgroup_of_5000,
     },
     Scenario { name: "host::the_sweep_after_a_killed_init_is_its_collateral", needs: &[Tracing], run: pid_namespace },
@@ -217,7 +217,9 @@ fn cgroup_of_5000() {
     expected.sort_unstable();
     assert_eq!(reported, expected);
     drop(shell);
-    assert!(!tracer.end().records.iter().any(|record| matches!(record, Record::Lost(_))));
+    // Other scenarios' floods may be limited meanwhile.
+    let is_loss = |record: &Record| matches!(record, Record::Lost(lost) if lost.kills > 0);
+    assert!(!tracer.end().records.iter().any(is_loss));
 }
 
 fn pid_namespace() {

@@ -99,7 +99,9 @@ fn over_its_limit(engine: &Engine) {
     let verdict = truth::is_oom(&incident, Cause::OomContainerLimit);
     assert_named(&incident, &container);
     assert_eq!(incident.container.unwrap().limits.unwrap().memory_bytes, Some(LIMIT));
-    let command = format!("podman update --memory 36m --memory-swap 36m {}", container.name);
+    // A user's container may be called like one of root's.
+    let as_user = if engine.user { "sudo -u '#1000' XDG_RUNTIME_DIR=/run/user/1000 " } else { "" };
+    let command = format!("{as_user}podman update --memory 36m --memory-swap 36m {}", container.name);
     assert_eq!(verdict.advice[0].command, Some(command));
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aya::programs::loaded_programs;
 use nix::libc;
@@ -13,34 +12,35 @@ use oomtrace::incident::model::{Cause, Confidence, Incident, Record};
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::helper::{Role, STORM};
-use crate::support::needs::Need::{self, CgroupKill, MemoryCgroup, OwnMachine, SteadyCpus, Tracing};
+use crate::support::needs::Need::{self, Alone, CgroupKill, MemoryCgroup, OwnMachine, SteadyCpus, Tracing};
 use crate::support::process::{Owned, wait_until};
 use crate::support::tracer::{Tracer, incidents};
 use crate::support::truth;
 
-const NEEDS: &[Need] = &[Tracing, SteadyCpus];
+const NEEDS: &[Need] = &[Alone, Tracing, SteadyCpus];
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "storm::ten_thousand_kills_lose_nothing", needs: NEEDS, run: kills },
-    Scenario { name: "storm::a_fork_bomb_that_is_killed", needs: &[Tracing, SteadyCpus, CgroupKill], run: fork_bomb },
-    Scenario { name: "storm::a_hundred_cgroups_over_their_limits", needs: &[Tracing, MemoryCgroup], run: hundred },
-    Scenario { name: "storm::the_machine_runs_out_again_and_again", needs: &[Tracing, OwnMachine], run: host },
+    Scenario {
+        name: "storm::a_fork_bomb_that_is_killed",
+        needs: &[Alone, Tracing, SteadyCpus, CgroupKill],
+        run: fork_bomb,
+    },
+    Scenario {
+        name: "storm::a_hundred_cgroups_over_their_limits",
+        needs: &[Alone, Tracing, MemoryCgroup],
+        run: hundred,
+    },
+    Scenario { name: "storm::the_machine_runs_out_again_and_again", needs: &[Alone, Tracing, OwnMachine], run: host },
     Scenario { name: "storm::a_tracer_that_is_killed_leaves_nothing", needs: &[Tracing], run: killed_tracer },
 ];
 
-/// Two storms at once are more than a ring buffer holds: each has the machine to itself.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn lost(records: &[Record]) -> u64 {
-    records.iter().map(|record| if let Record::Lost(lost) = record { lost.events } else { 0 }).sum()
+    records.iter().map(|record| if let Record::Lost(lost) = record { lost.kills } else { 0 }).sum()
 }
 
 /// Every victim of the storm has its incident, nothing is lost, and the tracer keeps nothing of it.
 fn kills() {
-    let _alone = alone();
     let mut tracer = Tracer::start(&[]);
     tracer.wait_until_settled();
     let before = tracer.status_bytes("RssAnon");
@@ -75,7 +75,6 @@ impl Drop for Defused<'_> {
 
 /// Processes that are started while their cgroup is being killed are killed as well, and belong to the same incident.
 fn fork_bomb() {
-    let _alone = alone();
     const ENOUGH: usize = 500;
     let mut tracer = Tracer::start(&[]);
     let cgroup = Cgroup::v2();
@@ -100,7 +99,6 @@ fn fork_bomb() {
 
 /// A hundred cgroups, each called as Docker calls a container's, and a process in each that takes more than it may.
 fn hundred() {
-    let _alone = alone();
     const LIMIT: u64 = 8 << 20;
     let mut tracer = Tracer::start(&[]);
     let parent = Cgroup::with_memory_limit(1 << 40);

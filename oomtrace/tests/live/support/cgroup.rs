@@ -28,6 +28,24 @@ impl Cgroup {
         cgroup
     }
 
+    /// On the hierarchy that has the processors' controller.
+    pub fn with_cpu_controller() -> Self {
+        Self::create(&cpu_mount().unwrap())
+    }
+
+    /// On the hierarchy that has the processors' controller, with the share that Kubernetes gives for a request of so many thousandths
+    /// of one.
+    pub fn with_cpu_request(millis: u64) -> Self {
+        let cgroup = Self::with_cpu_controller();
+        let shares = (millis * 1024 / 1000).max(2);
+        if cgroup.has("cpu.shares") {
+            cgroup.write("cpu.shares", &shares.to_string());
+        } else {
+            cgroup.write("cpu.weight", &(1 + (shares - 2) * 9999 / 262_142).to_string());
+        }
+        cgroup
+    }
+
     /// Below this one, which has the memory controller, with a limit.
     pub fn child_with_memory_limit(&self, name: &str, bytes: u64) -> Self {
         let cgroup = self.child(name);
@@ -47,7 +65,9 @@ impl Cgroup {
 
     /// Below this one, on the same hierarchy.
     pub fn child(&self, name: &str) -> Self {
-        if self.path.join("cgroup.subtree_control").exists() {
+        // On a node with v1 hierarchies the v2 one has no controllers.
+        let controllers = fs::read_to_string(self.path.join("cgroup.controllers")).unwrap_or_default();
+        if controllers.split_whitespace().any(|controller| controller == "memory") {
             self.write("cgroup.subtree_control", "+memory");
         }
         let path = self.path.join(name);
@@ -110,6 +130,12 @@ impl Drop for Cgroup {
             _ = fs::remove_dir(hierarchy.mount.join(self.name.trim_start_matches('/')));
         }
     }
+}
+
+/// Where the hierarchy with the processors' controller is mounted.
+pub fn cpu_mount() -> Option<PathBuf> {
+    let all = cgroups::hierarchies().ok()?;
+    all.into_iter().find(|h| h.controllers.iter().any(|controller| controller == "cpu")).map(|h| h.mount)
 }
 
 /// Where cgroup v2 is mounted.

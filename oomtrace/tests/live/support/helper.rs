@@ -11,6 +11,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pause};
 
 use super::cgroup::Cgroup;
+use super::flood;
 use super::process::Owned;
 
 const ROLE: &str = "OOMTRACE_TEST_HELPER";
@@ -28,6 +29,14 @@ pub enum Role {
     LeaderlessHog,
     /// Starts and kills [`STORM`] processes, in batches, and ends.
     Killer,
+    /// Sends itself a stop signal that it ignores, without end.
+    IgnoredStops,
+    /// Kills a process that has ended already, without end.
+    KillsOfAZombie,
+    /// Has processes connect to a socket of its own, without end.
+    Connections,
+    /// Breaks the rules of seccomp's strict mode.
+    Strict,
     /// Starts processes that start processes, as fast as it goes, until there are 2,000.
     ForkBomb,
     /// Says that its arguments are [`ENDLESS`] bytes long, and has a child that kills its own child.
@@ -44,8 +53,12 @@ const BATCH: usize = 2_000;
 /// Processes that a [`Role::ForkBomb`] starts: they all wait for each other when they end.
 const BOMB: usize = 2_000;
 
-const ROLES: [(&str, Role); 7] = [
+const ROLES: [(&str, Role); 11] = [
     ("endless_arguments", Role::EndlessArguments),
+    ("ignored_stops", Role::IgnoredStops),
+    ("kills_of_a_zombie", Role::KillsOfAZombie),
+    ("connections", Role::Connections),
+    ("strict", Role::Strict),
     ("killer", Role::Killer),
     ("fork_bomb", Role::ForkBomb),
     ("bound_hog", Role::BoundHog),
@@ -89,6 +102,10 @@ pub fn play() {
             }
         }),
         Role::LeaderlessHog => leave(|| allocate()),
+        Role::IgnoredStops => flood::ignored_stops(),
+        Role::KillsOfAZombie => flood::kills_of_a_zombie(),
+        Role::Connections => flood::connections(),
+        Role::Strict => flood::strict(),
         Role::Killer => kill_in_batches(),
         Role::ForkBomb => multiply(),
         Role::EndlessArguments => endless_arguments(),

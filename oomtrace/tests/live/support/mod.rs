@@ -1,8 +1,10 @@
 //! What scenarios are made of. Everything here cleans up when it goes out of scope, also when a scenario fails.
 
 pub mod cgroup;
+pub mod client;
 pub mod containerd;
 pub mod docker;
+pub mod flood;
 pub mod helper;
 pub mod image;
 pub mod needs;

@@ -9,8 +9,10 @@ use oomtrace::probe::load::{Options, Probe};
 
 use super::docker;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
+    /// No other scenario at the same time: it floods the machine, or another one's kills and clients would be in its way.
+    Alone,
     /// Root, a kernel that loads the programs, and pids that are the kernel's.
     Tracing,
     /// A memory controller on a hierarchy where cgroups can be made.
@@ -29,6 +31,8 @@ pub enum Need {
     TwoNodes,
     /// earlyoom, which looks at the whole machine.
     Earlyoom,
+    /// A hierarchy with the processors' controller, below whose root cgroups with shares of their own can be made.
+    CpuCgroup,
     /// A v2 hierarchy with cgroup.kill (5.14).
     CgroupKill,
     /// The private Docker daemon.
@@ -67,6 +71,8 @@ impl Need {
     /// Why it is not there; none when it is.
     pub fn unmet(self) -> Option<String> {
         match self {
+            // It waits for it.
+            Self::Alone => None,
             Self::Tracing => {
                 static WHY: OnceLock<Option<String>> = OnceLock::new();
                 WHY.get_or_init(why_not_tracing).clone()
@@ -93,6 +99,11 @@ impl Need {
                 .then(|| "this machine has one memory node".to_owned()),
             Self::Earlyoom => {
                 (!Path::new("/usr/bin/earlyoom").exists()).then(|| "no /usr/bin/earlyoom (earlyoom)".to_owned())
+            }
+            Self::CpuCgroup => {
+                let file = super::cgroup::cpu_mount().map(|_| super::cgroup::Cgroup::with_cpu_controller());
+                let is_there = file.is_some_and(|cgroup| cgroup.has("cpu.shares") || cgroup.has("cpu.weight"));
+                (!is_there).then(|| "no cgroup hierarchy divides the processors".to_owned())
             }
             Self::CgroupKill => match super::cgroup::v2_mount() {
                 None => Some("no cgroup v2 hierarchy is mounted".to_owned()),
@@ -145,7 +156,7 @@ fn mixed() -> Option<String> {
 
 /// Why a program is not there.
 fn program(name: &str, package: &str) -> Option<String> {
-    let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/run/bin"];
+    let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
     let is_there = folders.iter().any(|folder| Path::new(folder).join(name).exists());
     (!is_there).then(|| format!("no {name} ({package})"))
 }

@@ -39,9 +39,9 @@ impl Owned {
         self.0.id()
     }
 
-    /// Its resident memory, in bytes.
+    /// Its own resident memory, in bytes: a ring buffer's pages are the kernel's, and count once they were touched.
     pub fn resident(&self) -> u64 {
-        field(self.pid(), "VmRSS")
+        field(self.pid(), "RssAnon")
     }
 
     pub fn kill(&self, signal: Signal) {

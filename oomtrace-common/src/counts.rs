@@ -1,0 +1,40 @@
+//! What the kernel side counts instead of recording it. No event goes without a number here, by kind, so that a kill that is lost
+//! is never one among many other things.
+
+/// Name of the map that holds [`Counts`], one a CPU.
+pub const COUNTS_MAP: &str = "COUNTS";
+
+/// SIGKILLs that end a process.
+pub const KILLS: usize = 0;
+/// The OOM killer's marks on its victims.
+pub const OOM_MARKS: usize = 1;
+/// The OOM killer's records of its choices.
+pub const OOM_CHOICES: usize = 2;
+/// Ends of processes: of those that a SIGKILL ended, and of the inits of pid namespaces.
+pub const EXITS: usize = 3;
+/// Arguments of processes that take their SIGKILL.
+pub const ARGUMENTS: usize = 4;
+/// Signals kept for the kill that may follow.
+pub const STOP_SIGNALS: usize = 5;
+/// Signals that were asked for.
+pub const SIGNALS: usize = 6;
+/// Connections to runtimes.
+pub const CONNECTIONS: usize = 7;
+/// Ends of processes that had connected.
+pub const DISCONNECTIONS: usize = 8;
+/// Cgroups that came, were renamed, or went.
+pub const CGROUPS: usize = 9;
+/// How many kinds there are.
+pub const KINDS: usize = 10;
+
+/// One CPU's numbers since load.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// For which there was no room, by kind.
+    pub lost: [u64; KINDS],
+    /// That were more than one process or cgroup may have recorded in a time, by kind.
+    pub limited: [u64; KINDS],
+    /// SIGKILLs that ended nothing: ignored, or for a process that was dying already.
+    pub no_kills: u64,
+}

@@ -1,0 +1,73 @@
+//! How often one process, and one container, may have something recorded that is no kill: what it costs to read does not grow with
+//! what anybody does.
+
+use aya_ebpf::{helpers::generated::bpf_ktime_get_boot_ns, maps::LruHashMap};
+use oomtrace_common::limits::{
+    MAX_CGROUP_CHANGES, MAX_CONNECTIONS_OF_CGROUP, MAX_SIGNALS_OF_CGROUP, MAX_SIGNALS_OF_PROCESS, RATE_WINDOW_SHIFT,
+};
+
+use crate::{
+    globals::{CGROUP_RATES, PROCESS_RATES},
+    kernel::{cgroup, cgroup::Lineage, field},
+};
+
+/// What was recorded of one kind, of one process or cgroup, in one window of time.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Rate {
+    pub window: u32,
+    pub count: u32,
+}
+
+/// What is limited by itself: a kind in the upper byte of a key. A process's id has 22 bits at most, a cgroup's far fewer than 56.
+const SIGNALS: u64 = 1 << 56;
+const CONNECTIONS: u64 = 2 << 56;
+const CGROUPS: u64 = 3 << 56;
+/// A cgroup with all that is below it.
+const FAR: u64 = 1 << 63;
+
+/// One more signal of `task`, its sender, may be recorded.
+#[inline(never)]
+pub fn allows_signal(task: u64) -> bool {
+    let tgid: u32 = field!(task, task_tgid);
+    takes(&PROCESS_RATES, SIGNALS | u64::from(tgid), MAX_SIGNALS_OF_PROCESS)
+        && takes_of(&cgroup::lineage_of(task), SIGNALS, MAX_SIGNALS_OF_CGROUP)
+}
+
+/// One more connection of `task` may be recorded. How often one process connects is `unix_connect`'s to limit.
+#[inline(never)]
+pub fn allows_connection(task: u64) -> bool {
+    takes_of(&cgroup::lineage_of(task), CONNECTIONS, MAX_CONNECTIONS_OF_CGROUP)
+}
+
+/// One more change of `cgroup` may be recorded: by where it is, because the kernel itself makes some of them.
+#[inline(never)]
+pub fn allows_cgroup(cgroup: u64) -> bool {
+    takes(&CGROUP_RATES, CGROUPS | cgroup::lineage(cgroup).far, MAX_CGROUP_CHANGES)
+}
+
+/// A user with a subtree of cgroups can make new ones at will: all of them together may have four times as much.
+#[inline(always)]
+fn takes_of(lineage: &Lineage, kind: u64, limit: u32) -> bool {
+    takes(&CGROUP_RATES, kind | lineage.near, limit) && takes(&CGROUP_RATES, FAR | kind | lineage.far, 4 * limit)
+}
+
+#[inline(always)]
+fn takes(rates: &LruHashMap<u64, Rate>, key: u64, limit: u32) -> bool {
+    let window = (unsafe { bpf_ktime_get_boot_ns() } >> RATE_WINDOW_SHIFT) as u32;
+    if let Some(rate) = rates.get_ptr_mut(&key) {
+        let rate = unsafe { &mut *rate };
+        if rate.window != window {
+            *rate = Rate { window, count: 0 };
+        }
+        if rate.count >= limit {
+            return false;
+        }
+        // CPUs that count at once may let a few more through.
+        rate.count += 1;
+        return true;
+    }
+    // A full map forgets another one's number, which then starts anew.
+    let _: Result<(), i32> = rates.insert(key, Rate { window, count: 1 }, 0);
+    true
+}
