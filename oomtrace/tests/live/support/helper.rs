@@ -1,11 +1,12 @@
 //! Processes that no program on the machine is: this test binary plays them, when it is started with a role.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::libc;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pause};
@@ -41,7 +42,12 @@ pub enum Role {
     ForkBomb,
     /// Says that its arguments are [`ENDLESS`] bytes long, and has a child that kills its own child.
     EndlessArguments,
+    /// The same, with arguments in the file that the environment names in [`FILE`].
+    ArgumentsInAFile,
 }
+
+/// Names a file.
+pub const FILE: &str = "OOMTRACE_TEST_FILE";
 
 /// Bytes of arguments of a [`Role::EndlessArguments`].
 pub const ENDLESS: usize = 512 << 20;
@@ -53,7 +59,8 @@ const BATCH: usize = 2_000;
 /// Processes that a [`Role::ForkBomb`] starts: they all wait for each other when they end.
 const BOMB: usize = 2_000;
 
-const ROLES: [(&str, Role); 11] = [
+const ROLES: [(&str, Role); 12] = [
+    ("arguments_in_a_file", Role::ArgumentsInAFile),
     ("endless_arguments", Role::EndlessArguments),
     ("ignored_stops", Role::IgnoredStops),
     ("kills_of_a_zombie", Role::KillsOfAZombie),
@@ -82,6 +89,11 @@ impl Role {
         command.args(["-c", &format!("{enter}{first}exec \"$0\""), me.to_str().unwrap()]).env(ROLE, self.name());
         Owned::spawn(&mut command)
     }
+
+    /// The same with a file to use.
+    pub fn start_with(self, file: &Path) -> Owned {
+        Owned::spawn(Command::new(std::env::current_exe().unwrap()).env(ROLE, self.name()).env(FILE, file))
+    }
 }
 
 /// Plays the role that this process was started with, and never comes back; returns at once when it has none.
@@ -108,7 +120,19 @@ pub fn play() {
         Role::Strict => flood::strict(),
         Role::Killer => kill_in_batches(),
         Role::ForkBomb => multiply(),
-        Role::EndlessArguments => endless_arguments(),
+        Role::EndlessArguments => {
+            let (size, access) = (NonZeroUsize::new(ENDLESS).unwrap(), ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
+            // SAFETY: a new mapping, wherever there is room. Nothing is written to it: it takes no memory.
+            let start = unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE) };
+            kill_with_arguments_at(start.unwrap().as_ptr() as u64, ENDLESS as u64)
+        }
+        Role::ArgumentsInAFile => {
+            let file = std::fs::File::open(std::env::var_os(FILE).unwrap()).unwrap();
+            let size = NonZeroUsize::new(4096).unwrap();
+            // SAFETY: a new mapping, wherever there is room.
+            let start = unsafe { mmap(None, size, ProtFlags::PROT_READ, MapFlags::MAP_PRIVATE, file, 0) };
+            kill_with_arguments_at(start.unwrap().as_ptr() as u64, 4096)
+        }
     }
 }
 
@@ -147,12 +171,8 @@ fn counter() -> &'static AtomicUsize {
     unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_SHARED).unwrap().cast::<AtomicUsize>().as_ref() }
 }
 
-/// Its arguments are a mapping that nothing was written to, which takes no memory.
-fn endless_arguments() -> ! {
-    let (size, access) = (NonZeroUsize::new(ENDLESS).unwrap(), ProtFlags::PROT_READ | ProtFlags::PROT_WRITE);
-    // SAFETY: a new mapping, wherever there is room.
-    let start = unsafe { mmap_anonymous(None, size, access, MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE) };
-    let start = start.unwrap().as_ptr() as u64;
+/// Says that its arguments are there, and has a child that kills its own child.
+fn kill_with_arguments_at(start: u64, bytes: u64) -> ! {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<u64> =
         stat.rsplit_once(')').unwrap().1.split_whitespace().skip(1).map(|f| f.parse().unwrap_or(0)).collect();
@@ -170,7 +190,7 @@ fn endless_arguments() -> ! {
         end_of_heap,
         field(28),
         start,
-        start + ENDLESS as u64,
+        start + bytes,
         field(50),
         field(51),
         0,

@@ -5,6 +5,7 @@ pub mod client;
 pub mod containerd;
 pub mod docker;
 pub mod flood;
+pub mod fuse;
 pub mod helper;
 pub mod image;
 pub mod needs;

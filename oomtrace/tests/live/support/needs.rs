@@ -57,6 +57,8 @@ pub enum Need {
     Oomd,
     /// A user of the tests' own, with a systemd of its own.
     User,
+    /// File systems of a process's own.
+    Fuse,
     /// curl, which can ask on a Unix socket.
     Curl,
     /// The build context of oomtrace's image.
@@ -136,6 +138,7 @@ impl Need {
             }
             Self::User => (!super::user::is_there())
                 .then(|| "there is no user of the tests' own (cargo xtask vm --systemd)".to_owned()),
+            Self::Fuse => (!Path::new("/dev/fuse").exists()).then(|| "no /dev/fuse (the kernel's FUSE)".to_owned()),
             Self::Lxc => program("lxc-start", "lxc"),
             Self::Curl => program("curl", "curl"),
             Self::Gunicorn => {
