@@ -454,10 +454,10 @@ pub struct ConnectTail {
     pub cmdline: u16,
     /// Its controlling terminal, NUL-terminated.
     pub tty: u16,
-    /// The [`Listener`]; bytes. 0 to version 6, and on kernels whose layout is not known.
+    /// The [`Listener`], which comes before all others; bytes. 0 to version 6, and on kernels whose layout is not known.
     pub listener: u16,
-    /// Zero.
-    pub reserved: u16,
+    /// The process's [`Namespaces`], which come next; likewise.
+    pub namespaces: u16,
 }
 
 /// Who listens on a socket, as the kernel noted it when they began to (`init_peercred`, net/unix/af_unix.c, 5.4 to 7.3): in a mount

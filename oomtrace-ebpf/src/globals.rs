@@ -112,7 +112,7 @@ pub struct Client {
     /// Start of its leader on `CLOCK_BOOTTIME`, in nanoseconds: pids are used again. 0 = not known, of one that user space
     /// found.
     pub start: u64,
-    /// When it was last recorded, likewise.
+    /// Until when its connections have been recorded, likewise: those that follow each other quickly, into what is to come.
     pub told: u64,
 }
 

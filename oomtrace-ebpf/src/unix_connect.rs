@@ -38,8 +38,10 @@ const AF_UNIX: u16 = 1;
 const LISTEN: u8 = 10;
 /// `TCP_ESTABLISHED`, likewise.
 const ESTABLISHED: u8 = 1;
-/// A client that connects more often is recorded once in this time, in nanoseconds: when it did is known to within it.
+/// A client that connects more often is recorded once in this time, in nanoseconds, after a few that come at once: when it connected
+/// is known to within it.
 const CONNECTS_ONCE_IN: u64 = 20_000_000;
+const AT_ONCE: u64 = 8;
 /// One that writes is recorded when it has not been for so long: daemons that write all the time are to wake nobody.
 const SILENCE: u64 = 600_000_000_000;
 
@@ -103,12 +105,17 @@ fn capture(socket: u64, facts: u32) {
     let leader: u64 = field!(current, task_group_leader);
     let start: u64 = field!(leader, task_start_boottime);
     let now = unsafe { bpf_ktime_get_boot_ns() };
-    let once_in = if facts & CONNECT_WROTE != 0 { SILENCE } else { CONNECTS_ONCE_IN };
+    let mut due = now.saturating_sub(AT_ONCE * CONNECTS_ONCE_IN);
     if let Some(known) = unsafe { CLIENTS.get(&tgid) }
         && known.start == start
-        && now.wrapping_sub(known.told) < once_in
     {
-        return;
+        let is_told = if facts & CONNECT_WROTE != 0 { now < known.told + SILENCE } else { now < known.told };
+        if is_told {
+            return;
+        }
+        if known.told > due {
+            due = known.told;
+        }
     }
     let listener = listener(socket, facts);
     if !is_owners(&listener, watched.owner) {
@@ -118,7 +125,7 @@ fn capture(socket: u64, facts: u32) {
         return count::limited(CONNECTIONS);
     }
     // In a full map it is not followed to its end, which the event says.
-    let followed = CLIENTS.insert(tgid, Client { start, told: now }, 0).is_ok();
+    let followed = CLIENTS.insert(tgid, Client { start, told: due + CONNECTS_ONCE_IN }, 0).is_ok();
     let facts = if followed { facts } else { facts | CONNECT_UNFOLLOWED };
     send(current, watched.number, facts, &listener);
 }
@@ -184,6 +191,8 @@ fn send(current: u64, socket: u32, facts: u32, listener: &Listener) {
         record.grow(size_of::<Listener>() as u64);
     }
     event.tail.listener = record.section();
+    task::push_own_namespaces::<Probed, _>(&record, current);
+    event.tail.namespaces = record.section();
     task::push_ancestors::<Probed, _>(&record, current);
     event.tail.ancestors = record.section();
     (event.tail.cgroup, event.tail.memory_cgroup) = cgroup::push_paths::<Probed, _>(&record, current);
@@ -193,6 +202,5 @@ fn send(current: u64, socket: u32, facts: u32, listener: &Listener) {
     event.tail.cmdline = record.section();
     task::push_tty::<Probed, _>(&record, current);
     event.tail.tty = record.section();
-    event.tail.reserved = 0;
     record.send(KIND_CONNECT, CONNECTIONS, room::is_free(room::OTHERS));
 }

@@ -154,7 +154,14 @@ pub fn push_namespaces<W: Way, T>(record: &Record<T>, victim: u64, sender: u64) 
     }
 }
 
-/// Appends the [`Namespaces`] of one task.
+/// Appends the [`Namespaces`] of one task; nothing where this kernel's layout is not known.
+#[inline(always)]
+pub fn push_own_namespaces<W: Way, T>(record: &Record<T>, task: u64) {
+    if layout!(mnt_ns_inum) != ABSENT && layout!(user_ns_inum) != ABSENT {
+        namespaces_of::<W, T>(record, task);
+    }
+}
+
 #[inline(always)]
 fn namespaces_of<W: Way, T>(record: &Record<T>, task: u64) {
     let Some(end) = record.end_of_all() else { return };

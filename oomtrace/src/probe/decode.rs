@@ -150,8 +150,10 @@ fn connect(at: &mut &[u8], header: wire::Header) -> Result<Connect, DecodeError>
     for len in &mut lens {
         *len = at.try_get_u16_ne()?;
     }
-    let [ancestors, cgroup, memory_cgroup, exe, cmdline, tty, listening, _reserved] = lens;
+    let [ancestors, cgroup, memory_cgroup, exe, cmdline, tty, listening, own] = lens;
     let mut listening = section(at, listening)?;
+    let mut own = section(at, own)?;
+    task.namespaces = many(&mut own, namespaces)?.pop().map(|(_, namespaces)| namespaces);
     let mut ancestors = section(at, ancestors)?;
     set_paths(&mut task, section(at, cgroup)?, section(at, memory_cgroup)?);
     task.exe = path(section(at, exe)?);

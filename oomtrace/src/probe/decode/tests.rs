@@ -207,10 +207,11 @@ fn a_mark_without_a_task_names_nobody() {
 fn connect_bytes() -> Vec<u8> {
     let mut bytes = Bytes::header(KIND_CONNECT, 0);
     bytes.u32(3).u32(wire::CONNECT_WROTE).task(20, 2, 4);
-    for len in [32_u16, 9, 4, 10, 12, 5, 20, 0] {
+    for len in [32_u16, 9, 4, 10, 12, 5, 20, 20] {
         bytes.raw(&len.to_ne_bytes());
     }
     bytes.u32(9).u32(1000).u32(0).u32(1).u32(4_026_531_832);
+    bytes.u32(20).u32(7).u32(8).u32(1).u32(1000);
     bytes.u32(1).u32(0).u64(99).raw(b"systemd\0........");
     bytes.raw(b"leaf\0top\0").raw(b"a\0b\0").raw(b"sh\0bin\0us\0").raw(b"docker\0stop\0").raw(b"pts1\0");
     bytes.0
@@ -238,6 +239,7 @@ fn a_connection_is_read_field_by_field() {
     assert_eq!(connect.cmdline, Some(vec!["docker".to_owned(), "stop".to_owned()]));
     assert_eq!((connect.tty.as_deref(), connect.ancestors.len()), (Some("pts1"), 1));
     assert_eq!((connect.wrote, connect.followed), (true, true));
+    assert_eq!(connect.task.namespaces.unwrap().mount, Some(7));
     assert_eq!(connect.listener, Some(Listener { pid: 9, uid: 1000, mount: Some(4_026_531_832) }));
     let Ok(Event::Disconnect(end)) = decode(&disconnect_bytes(), PAGE) else { panic!() };
     assert_eq!(end.key, connect.task.key);

@@ -111,13 +111,14 @@ fn ends_by_url(arguments: &[String], container: Option<&Container>) -> bool {
 }
 
 /// The client that the system has, and not one that only looks like it: its path is that of the host.
-fn is_systems_own(process: &Process) -> bool {
+pub fn is_systems_own(process: &Process) -> bool {
     const FOLDERS: [&str; 5] = ["/usr/", "/bin/", "/sbin/", "/opt/", "/snap/"];
     let exe = process.exe.as_deref().unwrap_or_default();
     let in_container = process.cgroup.as_deref().is_some_and(|path| Placement::parse(path).container.is_some());
     // A script is what its interpreter makes of it, and of its environment.
     let is_program = invocation(process).0 == file_name(exe);
-    is_program && !in_container && FOLDERS.iter().any(|folder| exe.starts_with(folder))
+    let on_host = process.home.is_none_or(|home| home.on_host != Some(false));
+    is_program && on_host && !in_container && FOLDERS.iter().any(|folder| exe.starts_with(folder))
 }
 
 /// What a client is told to do: the first argument that is neither an option nor the value of one, and behind what it is

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::asks::{Asks, asks_for};
+use super::asks::{Asks, asks_for, is_systems_own};
 use super::{Found, Request, brought_in};
 use crate::container::placement::{Runtime, user_of};
 use crate::incident::model::{Asker, Confidence, Contact, Container, Evidence, Incident, Process, Requester, Source};
@@ -58,6 +58,8 @@ struct Candidate<'a> {
     contact: Option<Contact>,
     /// It came shortly before the request; or after the first stop signal, and shortly before the kill.
     near: bool,
+    /// It came after the first stop signal, and shortly before the kill.
+    after_stop: bool,
     /// It was there until then, as whoever waits for an answer.
     waits: bool,
 }
@@ -71,7 +73,7 @@ pub fn by_connection(incident: &Incident, container: Option<&Container>, request
         all.filter(|c| c.asks != Asks::Else).partition(|c| c.asks == Asks::Other);
     let of_pod = container.is_some_and(|container| container.pod.is_some());
     candidates.sort_by_key(|candidate| {
-        let Candidate { client, asks, contact, near, waits } = candidate;
+        let Candidate { client, asks, contact, near, waits, .. } = candidate;
         let says_so = matches!(asks, Asks::This | Asks::Perhaps);
         let is_kubelet = of_pod && is_kubelet(client);
         (
@@ -84,7 +86,8 @@ pub fn by_connection(incident: &Incident, container: Option<&Container>, request
         )
     });
     let (first, others) = candidates.split_first()?;
-    let others: Vec<&Candidate<'_>> = others.iter().chain(aside.iter().filter(|candidate| candidate.near)).collect();
+    let others = others.iter().chain(aside.iter().filter(|candidate| candidate.near));
+    let others: Vec<&Candidate<'_>> = others.collect();
     let missing = missed(&incident.asking.gaps, asked).then(|| {
         "who asked the runtime: more came to its socket than could be recorded, and it may be one that was not"
             .to_owned()
@@ -124,6 +127,12 @@ fn is_alone(first: &Candidate<'_>, others: &[&Candidate<'_>], of_pod: bool) -> b
     let may_be_it = first.waits && client.followed && client.verified;
     let nobody_near = |but: &[Asks]| !others.iter().any(|other| other.near && !but.contains(&other.asks));
     let alone = match first.asks {
+        // The system's own client does what it says: it has asked for this, whoever else came. But not for the kill alone, for which
+        // somebody may have come after the stop signal.
+        Asks::This if is_systems_own(&client.process) => {
+            let may_be_it = |other: &&Candidate<'_>| other.after_stop || (other.near && other.asks == Asks::This);
+            first.near && !others.iter().any(may_be_it)
+        }
         // Others say of themselves that they ask for something else.
         Asks::This => first.near && nobody_near(&[Asks::Other]),
         Asks::Perhaps => first.near && nobody_near(&[]),
@@ -156,6 +165,7 @@ fn candidate(client: &Asker, asks: Asks, asked: Asked) -> Option<Candidate<'_>> 
         asks,
         contact,
         near: near_request || near_kill.is_some(),
+        after_stop: near_kill.is_some_and(|contact| contact.before_ms < before_ms) && asks != Asks::Other,
         waits: client.ended_before_ms.is_none_or(|ended| ended <= before_ms),
     })
 }
@@ -217,7 +227,8 @@ fn is_runtimes(client: &Asker) -> bool {
 }
 
 fn is_hosts(client: &Asker) -> bool {
-    client.place.is_none() && client.process.uid.is_none_or(|uid| uid == 0)
+    let in_place = client.process.home.is_none_or(|home| home.user_level == 0 && home.on_host != Some(false));
+    client.place.is_none() && in_place && client.process.uid.is_none_or(|uid| uid == 0)
 }
 
 fn is_kubelet(client: &Asker) -> bool {

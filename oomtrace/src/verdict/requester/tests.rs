@@ -119,11 +119,13 @@ fn a_name_counts_among_those_who_came_then_and_time_before_it() {
         (vec![up(1, 90_000)], Some((1, POSSIBLE))),
         (vec![up(1, 500)], Some((1, LIKELY))),
         (vec![up(1, 500), python(2, 5)], Some((1, POSSIBLE))),
-        (vec![stop(1, 30), python(2, 5)], Some((1, POSSIBLE))),
+        (vec![stop(1, 30), python(2, 5)], Some((1, LIKELY))),
+        (vec![in_runner(stop(1, 30)), python(2, 5)], Some((1, POSSIBLE))),
         (vec![stop(1, 30), python(2, 5_000)], Some((1, LIKELY))),
         // Having asked, it need not wait; nor has it asked when it had gone long before.
         (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }], Some((1, POSSIBLE))),
         (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }, python(2, 700)], Some((2, POSSIBLE))),
+        (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }, python(2, 30)], Some((2, POSSIBLE))),
         (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }, portainer.clone()], Some((1, POSSIBLE))),
         (vec![Asker { ended_before_ms: Some(5_000), ..python(1, 5_100) }], None),
         (vec![Asker { ended_before_ms: Some(17_000), ..stop(1, 17_100) }, python(2, 5)], Some((2, LIKELY))),
@@ -181,7 +183,7 @@ fn the_latest_contact_before_the_request_is_what_counts() {
         contacts: contacts.iter().map(|before_ms| Contact { before_ms: *before_ms, wrote: false }).collect(),
         ..client(1, 0, &["python3", "x.py"])
     };
-    let other = client(2, 300, &["docker", "stop", "web"]);
+    let other = in_runner(client(2, 300, &["docker", "stop", "web"]));
     // A connection from long before does not hide the one that it asked over.
     assert_eq!(found(&killed_by_docker(vec![at(&[5, 90_000]), other.clone()])), Some((2, POSSIBLE)));
     assert_eq!(found(&killed_by_docker(vec![at(&[90_000]), other.clone()])), Some((2, LIKELY)));
