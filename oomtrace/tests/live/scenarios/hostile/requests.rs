@@ -19,8 +19,12 @@ const NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, Connections];
 const CURL_NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, Connections, Curl];
 
 pub const ALL: &[Scenario] = &[
-    Scenario { name: "hostile::requests::a_container_binds_the_runtimes_path", needs: NEEDS, run: pretender },
-    Scenario { name: "hostile::requests::one_with_the_hosts_pids_binds_it", needs: NEEDS, run: pretender_with_pids },
+    Scenario { name: "hostile::requests::a_container_binds_the_runtimes_path", needs: CURL_NEEDS, run: pretender },
+    Scenario {
+        name: "hostile::requests::one_with_the_hosts_pids_binds_it",
+        needs: CURL_NEEDS,
+        run: pretender_with_pids,
+    },
     Scenario { name: "hostile::requests::a_flood_on_the_runtimes_own_socket", needs: NEEDS, run: flood },
     Scenario { name: "hostile::requests::an_idle_client_with_the_name", needs: CURL_NEEDS, run: idle },
     Scenario { name: "hostile::requests::a_connection_before_the_real_one", needs: NEEDS, run: second },
@@ -68,7 +72,8 @@ fn pretend(options: &[&str]) {
     let victim = Container::run(&[], "exec sleep 1000");
     let init = victim.init();
     let _pretender = container(Part::Pretends, options);
-    let mut client = Owned::spawn(docker().args(["kill", &victim.name]).stdout(Stdio::null()));
+    let (mut curl, _folder) = nameless_request(&format!("/containers/{}/kill", victim.id));
+    let mut client = Owned::spawn(&mut curl);
     let incident = tracer.incident(init);
     truth::is(&incident, Cause::RuntimeKill, Confidence::Likely);
     assert_eq!(requester(&incident).process.pid, client.pid(), "{}", facts(&incident));
