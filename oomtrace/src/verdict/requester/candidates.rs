@@ -101,7 +101,7 @@ pub fn by_connection(incident: &Incident, container: Option<&Container>, request
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let so = if is_likely {
             // Else it would not be likely.
-            "connected as well, but long before, or for something else by their own command lines"
+            "connected as well, with nothing that says that they asked for this"
         } else {
             "connected as well, so any of them may have asked"
         };
