@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
@@ -17,7 +18,7 @@ use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::helper::Role;
 use crate::support::needs::Need::{Alone, MemoryCgroup, SteadyCpus, Tracing};
-use crate::support::process::{Owned, run, wait_until};
+use crate::support::process::{Owned, patience, run, wait_until};
 use crate::support::tracer::{Tracer, command, incidents};
 
 pub const ALL: &[Scenario] = &[
@@ -52,12 +53,16 @@ impl Watching {
         kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
     }
 
+    /// How it ends, once it is told to: in two seconds whatever it waits for, and a little that the kernel takes to unload programs.
     fn ended(&mut self) -> ExitStatus {
-        let mut status = None;
+        let (told, mut status) = (Instant::now(), None);
         wait_until("oomtrace ends", || {
             status = self.0.try_wait().unwrap();
             status.is_some()
         });
+        // A fifteenth is two seconds on a machine that is not emulated.
+        let took = told.elapsed();
+        assert!(took < patience() / 15 + Duration::from_secs(1), "it took {took:?}");
         status.unwrap()
     }
 }
