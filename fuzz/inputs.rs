@@ -3,15 +3,25 @@
 
 use std::io;
 
-use oomtrace::container::{bundle, containerd, docker, events, listed, lxc, oci_state, storage};
-use oomtrace::files;
-use oomtrace::incident::model::Record;
-use oomtrace::node::{mounts, processes, users};
-use oomtrace::probe::decode::decode;
-use oomtrace::recording::{Contents, replay};
+use oomtrace::container::bundle;
+use oomtrace::container::containerd;
+use oomtrace::container::docker;
+use oomtrace::container::events;
+use oomtrace::container::listed;
+use oomtrace::container::lxc;
+use oomtrace::container::oci_state;
+use oomtrace::container::storage;
+use oomtrace::event::decode::decode;
+use oomtrace::model::Record;
+use oomtrace::node::files;
+use oomtrace::node::mounts;
+use oomtrace::node::processes;
+use oomtrace::node::users;
 use oomtrace::redact::Privacy;
+use oomtrace::run::filter::Filter;
+use oomtrace::run::recording::Contents;
+use oomtrace::run::replay::replay;
 use oomtrace::sink::Sink;
-use oomtrace::watch::filter::Filter;
 
 /// Puts each record into words, and keeps none.
 struct Nowhere;

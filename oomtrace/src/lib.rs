@@ -1,24 +1,54 @@
 //! oomtrace says who killed a container: every OOM kill and every SIGKILL on a node, from inside the kernel.
 //!
-//! The one pipeline: `probe` (kernel hooks, decoding) → `incident` (correlation, names) → `container` (the runtime's
-//! names) → `verdict` and `advice` (the judgement, pure) → `sink` (terminal, JSON). `node` is what the machine adds, asked
-//! for through `facts`; `watch` runs it all, and `recording` runs it again over what was recorded.
+//! The modules stand in the order of the pipeline, and each uses only those above it, which `tests/layers.rs` holds them to: the
+//! kernel side's events (`event`, `probe`), what the node adds (`node`), events that belong together (`correlate`), who they are
+//! about (`container`, `resolve`), what it was (`judge`), in words (`words`), put out (`sink`); `run` feeds it all, live or from a
+//! recording. `docs/architecture.md` says more.
 
 // They panic where nobody reads, or a disk is full.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod advice;
-pub mod container;
-pub mod explain;
-pub mod facts;
-pub mod files;
-pub mod incident;
-pub mod node;
-pub mod own;
-pub mod probe;
-pub mod recording;
+/// What the kernel side says, decoded.
+pub mod event;
+
+/// The JSON contract.
+pub mod model;
+
+/// What a cgroup's path says about who lives there.
+pub mod placement;
+
+/// Which parts of command lines are kept to oneself.
 pub mod redact;
-pub mod said;
+
+/// Bounded readers of `/proc`, cgroupfs, users and sockets.
+pub mod node;
+
+/// Sizes, times and names as people read them, and text that no terminal obeys.
+pub mod text;
+
+/// From the kernel to events: types, programs, hooks, the ring buffer.
+pub mod probe;
+
+/// What concerns this process itself: its memory, its privileges, its place before the OOM killer.
+pub mod own;
+
+/// Events to episodes, without a clock.
+pub mod correlate;
+
+/// From a cgroup to its container: who is there, and what its runtime knows.
+pub mod container;
+
+/// Episodes to incidents: names, and who may have asked. Decides nothing.
+pub mod resolve;
+
+/// Incidents to causes: pure, and asked once.
+pub mod judge;
+
+/// Causes to sentences and advice.
+pub mod words;
+
+/// Renders and writes, one output apart from the other.
 pub mod sink;
-pub mod verdict;
-pub mod watch;
+
+/// The pipeline and its two feeders: the live kernel, and a recording.
+pub mod run;

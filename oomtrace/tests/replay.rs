@@ -15,10 +15,11 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use oomtrace::incident::model::{Incident, Record};
-use oomtrace::recording::{read, replay};
+use oomtrace::model::{Incident, Record};
+use oomtrace::run::filter::Filter;
+use oomtrace::run::recording::read;
+use oomtrace::run::replay::replay;
 use oomtrace::sink::Sink;
-use oomtrace::watch::filter::Filter;
 
 struct Kept(Vec<Incident>);
 

@@ -12,7 +12,7 @@ use oomtrace::probe::kallsyms::Symbols;
 use oomtrace::probe::layout::{KernelLayout, MarkVictimArg};
 use oomtrace::probe::load::{LoadError, Options, Probe};
 use oomtrace::probe::requirements::{self, BTF_PATH, Capabilities, Capability, Lockdown};
-use oomtrace::sink::escape::escape;
+use oomtrace::text::escape::escape;
 
 use super::exit::{Failure, Status};
 use super::options::Doctor;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use oomtrace::probe::load::LoadError;
 use oomtrace::probe::requirements::RequirementError;
+use oomtrace::run::live::WatchError;
 use oomtrace::sink::notices;
-use oomtrace::watch::WatchError;
 
 /// What `oomtrace --help` documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

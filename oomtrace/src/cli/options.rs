@@ -16,15 +16,15 @@ use oomtrace::container::oci_state::States;
 use oomtrace::container::readers::Readers;
 use oomtrace::container::sockets;
 use oomtrace::container::sources::Sources;
-use oomtrace::explain::explain;
-use oomtrace::incident::model::Cause;
+use oomtrace::model::Cause;
 use oomtrace::node::signals;
 use oomtrace::own;
 use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
 use oomtrace::redact::Privacy;
-use oomtrace::watch::Around;
-use oomtrace::watch::filter::{Filter, cgroup_path};
+use oomtrace::run::filter::{Filter, cgroup_path};
+use oomtrace::run::live::Around;
+use oomtrace::words::explain::explain;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())

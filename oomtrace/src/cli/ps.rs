@@ -7,12 +7,13 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
 use oomtrace::container::directory::{Directory, KEEP};
 use oomtrace::container::list::{Listed, list};
-use oomtrace::incident::model::Container;
-use oomtrace::incident::text::{bytes, short_id};
+use oomtrace::model::Container;
 use oomtrace::node::cgroups;
 use oomtrace::node::usage::Usage;
-use oomtrace::sink::escape::escape;
-use oomtrace::sink::{json, notices};
+use oomtrace::sink::json;
+use oomtrace::sink::notices;
+use oomtrace::text::escape::escape;
+use oomtrace::text::{bytes, short_id};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::exit::{Failure, Status};

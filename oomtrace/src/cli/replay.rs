@@ -1,6 +1,7 @@
 //! `oomtrace replay`: a recording, judged again.
 
-use oomtrace::recording::{self, read};
+use oomtrace::run::recording::read;
+use oomtrace::run::replay;
 use oomtrace::sink::notices;
 
 use super::exit::{Failure, Status};
@@ -14,6 +15,6 @@ pub fn run(options: &Replay) -> Result<Status, Failure> {
         notices::say(&format!("{file} was cut off: its last {} bytes are left out", contents.torn));
     }
     let mut sink = output::sink(&options.show, Stdout::new());
-    recording::replay(contents, &options.select.filter(), sink.as_mut())?;
+    replay::replay(contents, &options.select.filter(), sink.as_mut())?;
     Ok(Status::Done)
 }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use oomtrace::container::list::Listed;
-use oomtrace::incident::model::Record;
+use oomtrace::model::Record;
 
 use super::exit::{Failure, Status};
 use super::options::Schema;

@@ -8,16 +8,16 @@ use std::time::Instant;
 use anyhow::Context as _;
 use aya_log::EbpfLogger;
 use oomtrace::container::readers;
-use oomtrace::incident::model::OutputName;
-use oomtrace::node::endurance;
+use oomtrace::model::OutputName;
 use oomtrace::node::signals::SIGKILL;
+use oomtrace::own::endurance;
 use oomtrace::probe::load::{Options, Probe};
-use oomtrace::recording::Recorder;
+use oomtrace::run::live::{self, Tally};
+use oomtrace::run::recording::Recorder;
 use oomtrace::sink::notices;
 use oomtrace::sink::outputs::{Failures, Outputs, counted, say_trouble, unwritten};
 use oomtrace::sink::queue::Count;
 use oomtrace::sink::steady::Steady;
-use oomtrace::watch::{self, Tally};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -88,7 +88,7 @@ async fn watch(
         greet(&probe);
     }
     let filter = options.select.filter();
-    let result = watch::run(probe, around, filter, recorder, &ending.outputs, failures, stopped(stop)).await;
+    let result = live::run(probe, around, filter, recorder, &ending.outputs, failures, stopped(stop)).await;
     if let Some(logs) = logs {
         logs.abort();
     }

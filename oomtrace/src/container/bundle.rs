@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::is_file_name;
-use super::labels::Labels;
-use super::metadata::{Metadata, PodNames};
-use super::statement::{Statement, paths_of_oci};
-use crate::incident::model::Limits;
+use crate::container::is_file_name;
+use crate::container::labels::Labels;
+use crate::container::metadata::{Metadata, PodNames};
+use crate::container::statement::{Statement, paths_of_oci};
+use crate::model::Limits;
 use crate::node::territory::Territory;
 
 /// containerd's state folder unless told otherwise (its `state` setting).

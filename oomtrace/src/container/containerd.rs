@@ -12,8 +12,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use tokio::net::UnixStream;
 
-use super::labels::Labels;
-use super::metadata::Metadata;
+use crate::container::labels::Labels;
+use crate::container::metadata::Metadata;
 
 /// Where containerd listens, in its state folder.
 pub const SOCKET: &str = "containerd.sock";
@@ -92,7 +92,7 @@ impl Containerd {
             .await
             .map_err(failed)?;
         // The connection ends with this future, also when the time-out drops it.
-        let _connection = super::AbortOnDrop::of(tokio::spawn(async move {
+        let _connection = crate::container::AbortOnDrop::of(tokio::spawn(async move {
             if let Err(error) = connection.await {
                 log::debug!("connection to containerd: {error}");
             }

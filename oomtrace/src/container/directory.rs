@@ -8,15 +8,15 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::docker::{Docker, DockerError};
-use super::events::Events;
-use super::metadata::Metadata;
-use super::placement::{ContainerPlace, On, Runtime};
-use super::sources::{Sources, Unknown};
-use super::statement::{Init, Says};
-use crate::incident::model::Container;
-use crate::incident::text;
+use crate::container::docker::{Docker, DockerError};
+use crate::container::events::Events;
+use crate::container::metadata::Metadata;
+use crate::container::sources::{Sources, Unknown};
+use crate::container::statement::{Init, Says};
+use crate::model::Container;
 use crate::node::cgroups::{self, Version};
+use crate::placement::{ContainerPlace, On, Runtime};
+use crate::text;
 
 /// Containers kept; a container's metadata is some hundred bytes, and up to some KiB with many labels.
 const CAPACITY: usize = 1 << 15;

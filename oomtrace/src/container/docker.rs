@@ -11,13 +11,15 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::UnixStream;
 
-use super::labels::Labels;
-use super::listed::{Listed, MAX_LISTED};
-use super::metadata::Metadata;
-use super::placement::Runtime;
-use super::statement::{Statement, paths_of_docker};
-use super::{AbortOnDrop, events, is_plain};
-use crate::incident::model::Limits;
+use crate::container::AbortOnDrop;
+use crate::container::events;
+use crate::container::is_plain;
+use crate::container::labels::Labels;
+use crate::container::listed::{Listed, MAX_LISTED};
+use crate::container::metadata::Metadata;
+use crate::container::statement::{Statement, paths_of_docker};
+use crate::model::Limits;
+use crate::placement::Runtime;
 
 /// Where Docker listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/docker.sock";

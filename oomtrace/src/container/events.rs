@@ -11,8 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
-use super::AbortOnDrop;
-use super::docker::Docker;
+use crate::container::AbortOnDrop;
+use crate::container::docker::Docker;
 
 /// Events that are remembered.
 const CAPACITY: usize = 1024;
@@ -117,7 +117,7 @@ fn fact(said: &Said, kill_ns: i64) -> Option<String> {
     };
     let ms = said.at_ns.abs_diff(kill_ns) / 1_000_000;
     let when = if said.at_ns <= kill_ns { "before" } else { "after" };
-    Some(format!("Docker's events: {what}, {} {when} the kill", crate::incident::text::duration_ms(ms)))
+    Some(format!("Docker's events: {what}, {} {when} the kill", crate::text::duration_ms(ms)))
 }
 
 #[derive(Deserialize)]

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::directory::Directory;
-use super::tracker::{Tracker, walk};
-use crate::incident::model::Container;
+use crate::container::directory::Directory;
+use crate::container::tracker::{Tracker, walk};
+use crate::model::Container;
 use crate::node::cgroups::{self, Hierarchy};
 use crate::node::usage::{Usage, UsageFiles};
 use crate::redact::Privacy;

@@ -6,10 +6,10 @@ use std::fmt::Formatter;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::labels::Labels;
-use super::metadata::Metadata;
-use super::placement::Runtime;
-use super::statement::{Statement, paths_of_docker};
+use crate::container::labels::Labels;
+use crate::container::metadata::Metadata;
+use crate::container::statement::{Statement, paths_of_docker};
+use crate::placement::Runtime;
 
 /// Containers that are kept.
 pub const MAX_LISTED: usize = 4096;

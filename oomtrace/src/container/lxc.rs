@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::is_file_name;
-use super::metadata::Metadata;
-use super::placement::Runtime;
-use super::statement::Statement;
-use crate::files;
-use crate::incident::model::Limits;
+use crate::container::is_file_name;
+use crate::container::metadata::Metadata;
+use crate::container::statement::Statement;
+use crate::model::Limits;
+use crate::node::files;
 use crate::node::territory::Territory;
+use crate::placement::Runtime;
 
 /// Where containers are unless told otherwise (`lxc.lxcpath`).
 const FOLDER: &str = "/var/lib/lxc";

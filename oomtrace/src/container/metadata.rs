@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::labels::Labels;
-use super::placement::Runtime;
-use super::statement::Statement;
-use crate::incident::model::{Container, Limits, Pod};
+use crate::container::labels::Labels;
+use crate::container::statement::Statement;
+use crate::model::{Container, Limits, Pod};
+use crate::placement::Runtime;
 
 /// Bytes of one name or image that are kept; Docker's own names and references stay far below.
 const MAX_NAME: usize = 1024;

@@ -1,6 +1,7 @@
 //! cgroup → container. The path gives the id and, for most naming schemes, the runtime; the runtime gives the rest.
 
 pub mod bundle;
+pub mod clients;
 pub mod containerd;
 pub mod directory;
 pub mod docker;
@@ -10,9 +11,7 @@ pub mod list;
 pub mod listed;
 pub mod lxc;
 pub mod metadata;
-pub mod naming;
 pub mod oci_state;
-pub mod placement;
 pub mod readers;
 pub mod sockets;
 pub mod sources;

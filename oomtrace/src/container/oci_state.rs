@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::metadata::Metadata;
-use super::placement::Runtime;
-use super::statement::{Statement, paths_of_oci};
-use super::{bundle, is_file_name};
+use crate::container::bundle;
+use crate::container::is_file_name;
+use crate::container::metadata::Metadata;
+use crate::container::statement::{Statement, paths_of_oci};
 use crate::node::territory::Territory;
+use crate::placement::Runtime;
 
 /// A state has some 10 KiB.
 const MAX_STATE: u64 = 1 << 20;
@@ -171,7 +172,7 @@ impl<'de> Deserialize<'de> for BundleLabel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incident::model::Limits;
+    use crate::model::Limits;
     use std::fs;
 
     fn write(path: &Path, text: &str) {

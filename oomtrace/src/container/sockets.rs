@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::placement::Runtime;
-use crate::incident::clients::Socket;
+use crate::container::clients::Socket;
 use crate::node::territory::Territory;
+use crate::placement::Runtime;
 
 /// Users whose sockets are watched.
 pub const MAX_USERS: usize = 64;

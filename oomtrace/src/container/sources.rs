@@ -1,14 +1,15 @@
 //! Whom to ask about a container: one place for all runtimes.
 
-use super::bundle::Bundles;
-use super::containerd::Containerd;
-use super::docker::{Docker, DockerError};
-use super::metadata::Metadata;
-use super::oci_state::States;
-use super::placement::{ContainerPlace, Runtime};
-use super::readers::Readers;
-use super::{lxc, storage};
+use crate::container::bundle::Bundles;
+use crate::container::containerd::Containerd;
+use crate::container::docker::{Docker, DockerError};
+use crate::container::lxc;
+use crate::container::metadata::Metadata;
+use crate::container::oci_state::States;
+use crate::container::readers::Readers;
+use crate::container::storage;
 use crate::node::users;
+use crate::placement::{ContainerPlace, Runtime};
 
 /// Every runtime's daemon or files: the machine's, and below a user's slice that user's alone, whose word counts for the user's own
 /// cgroups and for no others.

@@ -17,8 +17,8 @@ use std::io::Read as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::placement::{ContainerPlace, On};
 use crate::node::namespaces;
+use crate::placement::{ContainerPlace, On};
 
 /// A process's cgroups take a line of a hundred bytes for each of a dozen hierarchies.
 const MAX_CGROUPS: u64 = 64 << 10;
@@ -242,7 +242,7 @@ pub fn paths_of_docker(id: &str, parent: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::placement::Placement;
+    use crate::placement::Placement;
 
     const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
 

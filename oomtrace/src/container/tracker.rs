@@ -12,11 +12,11 @@ use std::time::Instant;
 
 use oomtrace_common::event::CgroupKey;
 
-use super::oci_state::States;
-use super::placement::{ContainerPlace, On, Placement, Runtime, user_of};
+use crate::container::oci_state::States;
+use crate::event::CgroupChange;
 use crate::node::cgroups::{Hierarchy, Version};
-use crate::probe::event::CgroupChange;
-use crate::said::Warnings;
+use crate::node::warnings::Warnings;
+use crate::placement::{ContainerPlace, On, Placement, Runtime, user_of};
 
 /// Cgroups of containers that are kept; on v1 a container has several.
 const CAPACITY: usize = 1 << 14;

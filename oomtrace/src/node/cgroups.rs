@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::mounts::{self, Mount};
-use crate::files::{self, SMALL};
+use crate::node::files::{self, SMALL};
+use crate::node::mounts::{self, Mount};
 
 /// The kernel has some fifteen controllers, and named hierarchies are few.
 const MAX_HIERARCHIES: usize = 64;

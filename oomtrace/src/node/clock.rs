@@ -2,7 +2,7 @@
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::probe::event::BootNs;
+use crate::event::BootNs;
 
 /// How far the wall clock is ahead of `CLOCK_BOOTTIME`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::files::{self, SMALL};
+use crate::node::files::{self, SMALL};
 
 /// Which machine, and which run of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::cgroups;
-use crate::files::{self, SMALL};
-use crate::incident::model::{HostMemory, MemoryUser};
+use crate::model::{HostMemory, MemoryUser};
+use crate::node::cgroups;
+use crate::node::files::{self, SMALL};
 
 /// Processes looked at for the largest. More of them would take longer than a verdict may.
 const MAX_PROCESSES: usize = 4096;

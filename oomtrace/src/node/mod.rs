@@ -2,8 +2,7 @@
 
 pub mod cgroups;
 pub mod clock;
-pub mod endurance;
-pub mod heap;
+pub mod files;
 pub mod identity;
 pub mod memory;
 pub mod mounts;
@@ -15,3 +14,4 @@ pub mod territory;
 pub mod unix_sockets;
 pub mod usage;
 pub mod users;
+pub mod warnings;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::files;
+use crate::node::files;
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 /// 100,000 mounts are the kernel's limit (fs.mount-max), and a line has some 150 bytes.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::libc;
 
-use super::cgroups::{self, Version};
+use crate::node::cgroups::{self, Version};
 
 /// Processes that it killed, on cgroups of users and of the system.
 const ATTRIBUTES: [&std::ffi::CStr; 2] = [c"user.oomd_kill", c"trusted.oomd_kill"];

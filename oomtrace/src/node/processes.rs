@@ -10,8 +10,8 @@ mod reader;
 use oomtrace_common::event::PF_EXITING;
 use serde::{Deserialize, Serialize};
 
-use crate::files::{self, SMALL};
-use crate::probe::event::{BootNs, ProcessKey};
+use crate::event::{BootNs, ProcessKey};
+use crate::node::files::{self, SMALL};
 use crate::redact::Privacy;
 use reader::Reader;
 
@@ -303,7 +303,7 @@ mod tests {
             std::thread::yield_now();
         }
         child.wait().unwrap();
-        let own = super::outline(std::process::id()).unwrap();
+        let own = crate::node::processes::outline(std::process::id()).unwrap();
         assert!(is_alive(ProcessKey { pid: std::process::id(), start: own.start }));
     }
 

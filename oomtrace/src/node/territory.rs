@@ -15,8 +15,8 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::libc;
 use nix::sys::stat::Mode;
 
-use super::mounts;
-use crate::files;
+use crate::node::files;
+use crate::node::mounts;
 
 /// Directory entries that are looked at, whatever they are.
 const MAX_ENTRIES: usize = 16_384;

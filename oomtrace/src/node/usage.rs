@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::cgroups::{Hierarchy, Version};
-use super::memory::parse_stat;
-use crate::files::{self, SMALL};
+use crate::node::cgroups::{Hierarchy, Version};
+use crate::node::files::{self, SMALL};
+use crate::node::memory::parse_stat;
 
 /// A cgroup's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::files;
+use crate::node::files;
 
 /// A file of 100,000 users has some 6 MiB.
 const MAX_FILE: u64 = 8 << 20;

@@ -11,13 +11,15 @@
 
 pub mod calls;
 pub mod capabilities;
+pub mod endurance;
+pub mod heap;
 
 use std::io;
 use std::path::Path;
 
 use nix::libc;
 
-use crate::incident::model::Sandbox;
+use crate::model::Sandbox;
 use calls::Refusal;
 use capabilities::Needs;
 

@@ -7,9 +7,9 @@ use aya::programs::{BtfTracePoint, FEntry, KProbe, Program, ProgramError, RawTra
 use aya::{Btf, Ebpf};
 use oomtrace_common::settings::USUAL;
 
-use super::hook::{Absent, Hook};
-use super::layout::KernelLayout;
-use super::load::Options;
+use crate::probe::hook::{Absent, Hook};
+use crate::probe::layout::KernelLayout;
+use crate::probe::load::Options;
 
 /// What perf_event_open(2) attaches kprobes through (4.17); absent without CONFIG_KPROBES.
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";

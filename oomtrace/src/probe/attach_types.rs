@@ -5,8 +5,8 @@
 
 use aya::{BtfError, Endianness};
 
-use super::btf::write::file;
-use super::btf::{Btf, Kind};
+use crate::probe::btf::write::file;
+use crate::probe::btf::{Btf, Kind};
 
 /// What programs are attached to.
 const WANTED: [(&str, Kind); 3] = [

@@ -4,7 +4,7 @@ use aya::Pod;
 use aya::maps::{Map, MapData, MapError, PerCpuArray};
 use oomtrace_common::counts::{COUNTS_MAP, Counts, KINDS};
 
-use super::attach::chain;
+use crate::probe::attach::chain;
 
 /// See the module's documentation.
 pub struct Counter(PerCpuArray<MapData, PerCpu>);

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
-use crate::files;
+use crate::node::files;
 
 /// 500,000 symbols, modules' included, have some 30 MiB.
 const MAX_BYTES: u64 = 64 << 20;

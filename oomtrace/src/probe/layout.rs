@@ -3,7 +3,7 @@
 
 use oomtrace_common::layout::{ABSENT, Layout};
 
-use super::btf::{Btf, Kind};
+use crate::probe::btf::{Btf, Kind};
 
 /// Everything that BTF decides about the running kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,17 +8,17 @@ use oomtrace_common::counts::COUNTS_MAP;
 use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
 use oomtrace_common::settings::{KILL, SETTINGS_GLOBAL, STOP, STOP_INIT, Settings, signal_bit};
 
-use super::attach::{Attacher, chain};
-use super::attach_types::AttachTypes;
-use super::btf::{Btf, BtfError};
-use super::counter::Counter;
-use super::hook::{Absent, Hook};
-use super::kallsyms;
-use super::layout::{KernelLayout, MarkVictimArg};
-use super::requirements::{self, RequirementError};
-use super::ring::Records;
-use super::sockets::Sockets;
 use crate::node::cgroups;
+use crate::probe::attach::{Attacher, chain};
+use crate::probe::attach_types::AttachTypes;
+use crate::probe::btf::{Btf, BtfError};
+use crate::probe::counter::Counter;
+use crate::probe::hook::{Absent, Hook};
+use crate::probe::kallsyms;
+use crate::probe::layout::{KernelLayout, MarkVictimArg};
+use crate::probe::requirements::{self, RequirementError};
+use crate::probe::ring::Records;
+use crate::probe::sockets::Sockets;
 
 /// The kernel side, built by the build script; empty when there was no BPF toolchain.
 static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/oomtrace-ebpf"));

@@ -4,8 +4,6 @@ mod attach;
 mod attach_types;
 pub mod btf;
 pub mod counter;
-pub mod decode;
-pub mod event;
 pub mod hook;
 pub mod kallsyms;
 pub mod layout;

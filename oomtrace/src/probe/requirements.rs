@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::files::{self, SMALL};
+use crate::node::files::{self, SMALL};
 
 /// Where the running kernel shows its type information.
 pub const BTF_PATH: &str = "/sys/kernel/btf/vmlinux";

@@ -6,7 +6,7 @@ use aya::Pod;
 use aya::maps::{HashMap, Map, MapData, MapError};
 use oomtrace_common::event::{SocketPath, Watched};
 
-use super::attach::chain;
+use crate::probe::attach::chain;
 
 /// Only where there is none (include/uapi/linux/bpf.h).
 const BPF_NOEXIST: u64 = 1;

@@ -1,11 +1,11 @@
 //! The arguments of a process: what an option's name, or the program, says of the next one.
 
-use super::assignments::{self, Context, is_secret};
-use super::names::{Class, class};
-use super::programs::{self, Program};
-use super::shapes;
-use super::span::Spans;
-use super::words;
+use crate::redact::assignments::{self, Context, is_secret};
+use crate::redact::names::{Class, class};
+use crate::redact::programs::{self, Program};
+use crate::redact::shapes;
+use crate::redact::span::Spans;
+use crate::redact::words;
 
 /// Scripts in scripts that are looked into.
 pub const DEPTH: u8 = 4;

@@ -1,8 +1,8 @@
 //! Names and values in one string: `--password=x`, `KEY=x`, `{"password":"x"}`, `?token=x`, `Authorization: Bearer x`.
 
-use super::names::{Class, class, is_header};
-use super::shapes::{end_of, is_path_like, is_random};
-use super::span::{MASK, Spans};
+use crate::redact::names::{Class, class, is_header};
+use crate::redact::shapes::{end_of, is_path_like, is_random};
+use crate::redact::span::{MASK, Spans};
 
 /// Bytes before a sign that are looked at for its name.
 const MAX_NAME: usize = 128;

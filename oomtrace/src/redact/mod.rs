@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::incident::model::Container;
+use crate::model::Container;
 use assignments::Context;
 use span::{MASK, Spans};
 

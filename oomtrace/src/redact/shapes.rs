@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use super::span::Spans;
+use crate::redact::span::Spans;
 
 /// A maker's token: how it starts, what it is made of, and how many such bytes follow at least.
 struct Token {

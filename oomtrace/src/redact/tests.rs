@@ -6,7 +6,7 @@ use oomtrace_common::event::{
 };
 
 use super::*;
-use crate::probe::decode::decode;
+use crate::event::decode::decode;
 
 fn masked(arguments: &[&str], cut: bool) -> Vec<String> {
     Privacy::Masked.cmdline(arguments.iter().map(|argument| (*argument).to_owned()).collect(), cut).0

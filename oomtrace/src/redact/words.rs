@@ -1,9 +1,9 @@
 //! A script's words: each of its commands is looked through as a process's arguments are.
 
-use super::arguments::find_in;
-use super::assignments::{Context, is_secret};
-use super::names::Class;
-use super::span::Spans;
+use crate::redact::arguments::find_in;
+use crate::redact::assignments::{Context, is_secret};
+use crate::redact::names::Class;
+use crate::redact::span::Spans;
 
 /// Words of a script that are looked at; those behind have their names and shapes found all the same.
 const MAX_WORDS: usize = 512;
@@ -72,7 +72,7 @@ fn commands(script: &[u8]) -> Vec<Command> {
                 at += 1;
             }
             _ => {
-                let end = super::assignments::word_end(script, at).max(at + 1);
+                let end = crate::redact::assignments::word_end(script, at).max(at + 1);
                 let word = unquoted(script, at, end);
                 if let Some(command) = commands.last_mut() {
                     if std::mem::take(&mut is_here) { command.here.push(word) } else { command.words.push(word) }

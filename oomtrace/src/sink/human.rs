@@ -12,17 +12,17 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::Sink;
-use super::escape::escape;
-use super::outputs::counted;
-use super::queue::Count;
-use super::wrap::wrap;
-use crate::incident::model::{
+use crate::judge::senders::elevation;
+use crate::model::{
     Attribution, Contradiction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Role, Unwritten,
 };
-use crate::incident::quote::quote;
-use crate::incident::text::{bytes, host_available, other_large_processes, owner, process};
-use crate::verdict::senders::elevation;
+use crate::sink::Sink;
+use crate::sink::outputs::counted;
+use crate::sink::queue::Count;
+use crate::sink::wrap::wrap;
+use crate::text::escape::escape;
+use crate::text::quote::quote;
+use crate::text::{bytes, host_available, other_large_processes, owner, process};
 use words::{about, asked, described, effect_words, killed, local_time, login, name, parents, place_name, user, why};
 
 mod words;

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
-use super::{Sink, escape};
-use crate::incident::model::Record;
+use crate::model::Record;
+use crate::sink::Sink;
+use crate::text::escape;
 
 /// Writes records to `W`.
 pub struct Json<W: Write> {
@@ -62,7 +63,7 @@ impl Formatter for Safe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incident::model::{Lost, Ready};
+    use crate::model::{Lost, Ready};
 
     #[test]
     fn a_record_is_one_line_that_says_its_type() {

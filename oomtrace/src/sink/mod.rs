@@ -1,6 +1,5 @@
 //! Outputs. They only render or send; nothing is decided here.
 
-pub mod escape;
 pub mod human;
 pub mod json;
 pub mod notices;
@@ -13,7 +12,7 @@ pub mod wrap;
 
 use std::io;
 
-use crate::incident::model::Record;
+use crate::model::Record;
 
 /// Takes the stream's records, one by one.
 pub trait Sink {

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::escape::escape;
-use super::outlet::Outlet;
-use super::queue::{Count, Entry, Limits, Rank};
-use super::steady::{Closing, Steady, Trouble, duplicate};
+use crate::sink::outlet::Outlet;
+use crate::sink::queue::{Count, Entry, Limits, Rank};
+use crate::sink::steady::{Closing, Steady, Trouble, duplicate};
+use crate::text::escape::escape;
 
 const LIMITS: Limits = Limits { entries: 1024, bytes: 256 << 10 };
 

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use nix::libc;
 
-use super::queue::{Count, Entry, Limits, Pushed, Queue, Rank};
-use super::steady::Closing;
+use crate::sink::queue::{Count, Entry, Limits, Pushed, Queue, Rank};
+use crate::sink::steady::Closing;
 
 /// Of the thread; only what is touched is ever resident.
 const STACK: usize = 256 << 10;

@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::Sink;
-use super::notices;
-use super::outlet::Outlet;
-use super::queue::{Count, Entry, Limits, Pushed, Rank};
-use super::steady::{Closing, Trouble};
-use super::weight::weight;
-use crate::incident::model::{Lost, OutputName, Record, Unwritten};
+use crate::model::{Lost, OutputName, Record, Unwritten};
+use crate::sink::Sink;
+use crate::sink::notices;
+use crate::sink::outlet::Outlet;
+use crate::sink::queue::{Count, Entry, Limits, Pushed, Rank};
+use crate::sink::steady::{Closing, Trouble};
+use crate::sink::weight::weight;
 
 /// Of each output: a storm's kills for as long as its reader is busy with something else.
 const LIMITS: Limits = Limits { entries: 16_384, bytes: 8 << 20 };

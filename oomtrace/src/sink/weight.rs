@@ -195,7 +195,7 @@ impl SerializeMap for Scale<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incident::model::Process;
+    use crate::model::Process;
 
     #[test]
     fn a_record_weighs_what_it_holds() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use oomtrace::container::docker::Docker;
 use oomtrace::container::oci_state::States;
-use oomtrace::container::placement::Runtime;
+use oomtrace::placement::Runtime;
 
 use super::super::options::Runtimes;
 use super::{Mark, Report};

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write as _};
 
-use oomtrace::incident::model::{Cause, Confidence, Incident, OomScope, SenderKind, SignalPath};
-use oomtrace::incident::text;
+use oomtrace::model::{Cause, Confidence, Incident, OomScope, SenderKind, SignalPath};
 use oomtrace::probe::hook::Hook;
 use oomtrace::probe::load::Probe;
-use oomtrace::sink::escape::escape;
+use oomtrace::text;
+use oomtrace::text::escape::escape;
 
 use crate::cli::exit::Status;
 use crate::cli::output::Stdout;

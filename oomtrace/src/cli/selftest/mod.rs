@@ -10,15 +10,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use oomtrace::container::directory::KEEP;
-use oomtrace::incident::model::{Incident, OutputName, Record};
+use oomtrace::model::{Incident, OutputName, Record};
 use oomtrace::node::cgroups;
 use oomtrace::own;
 use oomtrace::probe::hook::Hook;
 use oomtrace::probe::load::{Options, Probe};
 use oomtrace::redact::Privacy;
+use oomtrace::run::filter::Filter;
+use oomtrace::run::live;
+use oomtrace::sink::Sink;
+use oomtrace::sink::notices;
 use oomtrace::sink::outputs::Outputs;
-use oomtrace::sink::{Sink, notices};
-use oomtrace::watch::{self, filter::Filter};
 use tokio::sync::{mpsc, oneshot};
 
 use super::exit::{Failure, Status};
@@ -65,7 +67,7 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
             _ = stopped.await;
             Instant::now() + PATIENCE
         };
-        watch::run(probe, around, Filter::default(), None, &outputs, &mut failures, stopped).await
+        live::run(probe, around, Filter::default(), None, &outputs, &mut failures, stopped).await
     });
     match kill_by_oom(&mut seen).await {
         Ok((pid, scratch, incident)) => checks.oom(&incident, pid, &scratch, LIMIT_BYTES, by_record)?,

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::{Details, read};
-use crate::probe::event::ProcessKey;
-use crate::said::Warnings;
+use crate::event::ProcessKey;
+use crate::node::processes::{Details, read};
+use crate::node::warnings::Warnings;
 
 /// Threads at a time, those that are stuck among them.
 const MAX_THREADS: usize = 4;

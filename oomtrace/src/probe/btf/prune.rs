@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::read::{Kind, RawType};
-use super::write::file;
-use super::{Btf, TypeId};
+use crate::probe::btf::read::{Kind, RawType};
+use crate::probe::btf::write::file;
+use crate::probe::btf::{Btf, TypeId};
 
 /// BTF with the types named in `types`, in which the members named in `members` have types.
 #[must_use]

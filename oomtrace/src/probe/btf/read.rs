@@ -1,6 +1,6 @@
 //! BTF's bytes: bounds-checked integers, and the shape of each kind of type.
 
-use super::{BtfError, TypeId};
+use crate::probe::btf::{BtfError, TypeId};
 
 pub(super) const MAGIC: u16 = 0xeb9f;
 /// `struct btf_header` (include/uapi/linux/btf.h).

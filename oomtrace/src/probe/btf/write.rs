@@ -1,6 +1,6 @@
 //! A BTF file of types and strings that are put together already.
 
-use super::read::{HEADER_LEN, MAGIC};
+use crate::probe::btf::read::{HEADER_LEN, MAGIC};
 
 /// The file: a header of version 1 without flags, then both sections.
 #[must_use]

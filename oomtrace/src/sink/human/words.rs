@@ -4,18 +4,17 @@ use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::incident::model::{
+use crate::judge::requester::is_by_exec;
+use crate::judge::senders::manager;
+use crate::judge::stop_request;
+use crate::model::{
     Cause, Confidence, Container, Disposition, Effect, Exit, Incident, Login, OomOrigin, Preceding, Process, Requester,
     SignalPath,
 };
-use crate::incident::quote::quote;
-use crate::incident::text::{
-    container_name, duration_ms, duration_us, ended, init_ended, kernel_part, path_name, process, short_id, unasked,
-};
 use crate::sink::wrap::cut_middle;
-use crate::verdict::judge::stop_request;
-use crate::verdict::requester::is_by_exec;
-use crate::verdict::senders::manager;
+use crate::text::quote::quote;
+use crate::text::{container_name, duration_ms, duration_us, ended, path_name, process, short_id};
+use crate::words::summary::{init_ended, kernel_part, unasked};
 
 /// Columns of a command line; the JSON has all of it.
 const CMDLINE: usize = 160;

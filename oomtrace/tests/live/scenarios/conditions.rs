@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Attribution, Cause, Confidence, Record};
+use oomtrace::model::{Attribution, Cause, Confidence, Record};
 use oomtrace::node::cgroups;
 use oomtrace::probe::hook::Hook;
 

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Cause, Confidence, Qos};
+use oomtrace::model::{Cause, Confidence, Qos};
 
 use crate::Scenario;
 use crate::support::containerd::Containerd;

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use oomtrace::incident::model::{Cause, Confidence, Incident, Record};
+use oomtrace::model::{Cause, Confidence, Incident, Record};
 use xtask::dockerd::Dockerd;
 
 use crate::Scenario;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{
+use oomtrace::model::{
     Cause, Confidence, Disposition, Evidence, Incident, LimitLevel, Record, Role, SenderKind, SignalPath, Source,
 };
 use oomtrace::node::cgroups::{self, Version};

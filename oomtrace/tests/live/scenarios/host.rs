@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
-use oomtrace::incident::model::{Attribution, Cause, Confidence, Incident, Record, Role, SenderKind, SignalPath};
+use oomtrace::model::{Attribution, Cause, Confidence, Incident, Record, Role, SenderKind, SignalPath};
 use oomtrace::probe::btf::{Btf, Kind};
 use oomtrace::probe::load::{Options, Probe};
 use oomtrace::probe::requirements;

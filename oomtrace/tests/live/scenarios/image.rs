@@ -2,7 +2,7 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Cause, Confidence};
+use oomtrace::model::{Cause, Confidence};
 
 use crate::Scenario;
 use crate::support::docker::Container;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use oomtrace::incident::model::{Cause, Confidence, OomOrigin, OomScope};
+use oomtrace::model::{Cause, Confidence, OomOrigin, OomScope};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
@@ -144,7 +144,7 @@ fn earlyoom() {
     let script = format!("{FIRST}; head -c {} /dev/zero | tail", available * 1024 * 6 / 10);
     let shell = Owned::spawn(Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).stderr(Stdio::null()));
     let incident = tracer.wait("a kill by earlyoom", |record| match record {
-        oomtrace::incident::model::Record::Incident(i) if i.victim.process.ppid == Some(shell.pid()) => Some(i.clone()),
+        oomtrace::model::Record::Incident(i) if i.victim.process.ppid == Some(shell.pid()) => Some(i.clone()),
         _ => None,
     });
     let verdict = truth::is(&incident, Cause::UserspaceOomKiller, Confidence::Likely);

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
-use oomtrace::incident::model::{
+use oomtrace::model::{
     self, Cause, Confidence, Incident, LimitLevel, OomOrigin, OomScope, SenderKind, SignalPath, Source,
 };
 

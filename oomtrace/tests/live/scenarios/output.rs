@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Cause, Confidence, Record};
+use oomtrace::model::{Cause, Confidence, Record};
 
 use crate::Scenario;
 use crate::support::needs::Need::{MemoryCgroup, Tracing};

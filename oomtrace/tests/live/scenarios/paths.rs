@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::process::Command;
 
 use nix::libc;
-use oomtrace::incident::model::{Cause, Confidence, Incident, SenderKind, SignalPath};
+use oomtrace::model::{Cause, Confidence, Incident, SenderKind, SignalPath};
 
 use crate::Scenario;
 use crate::support::needs::Need::Tracing;

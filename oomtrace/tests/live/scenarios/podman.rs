@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use oomtrace::incident::model::{Cause, Confidence, Incident};
+use oomtrace::model::{Cause, Confidence, Incident};
 
 use crate::Scenario;
 use crate::support::docker::make_image;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use oomtrace::incident::model::{Cause, Confidence, Incident, Requester};
+use oomtrace::model::{Cause, Confidence, Incident, Requester};
 use oomtrace::probe::hook::Hook;
 use tempfile::TempDir;
 

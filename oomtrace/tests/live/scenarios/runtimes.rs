@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Cause, Confidence};
+use oomtrace::model::{Cause, Confidence};
 use tempfile::TempDir;
 
 use crate::Scenario;

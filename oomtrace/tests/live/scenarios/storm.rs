@@ -7,7 +7,7 @@ use std::process::Command;
 use aya::programs::loaded_programs;
 use nix::libc;
 use nix::sys::signal::Signal;
-use oomtrace::incident::model::{Cause, Confidence, Incident, Record};
+use oomtrace::model::{Cause, Confidence, Incident, Record};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;

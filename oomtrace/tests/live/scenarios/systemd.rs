@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Cause, Confidence, LimitLevel};
+use oomtrace::model::{Cause, Confidence, LimitLevel};
 
 use crate::Scenario;
 use crate::support::docker::Container;
@@ -79,7 +79,7 @@ fn over_its_limit() {
     let mut tracer = Tracer::start(&[]);
     let unit = Unit::run(false, &["-p", "MemoryMax=24M", "-p", "MemorySwapMax=0"], "tail /dev/zero; sleep 1000");
     let incident = tracer.wait("the unit's OOM kill", |record| match record {
-        oomtrace::incident::model::Record::Incident(i) if i.unit.as_ref() == Some(&unit.name) => Some(i.clone()),
+        oomtrace::model::Record::Incident(i) if i.unit.as_ref() == Some(&unit.name) => Some(i.clone()),
         _ => None,
     });
     let verdict = truth::is_oom(&incident, Cause::OomUnitLimit);
@@ -142,7 +142,7 @@ fn oomd() {
     );
     let unit = Unit::run(false, &options, &script);
     let incident = tracer.wait("a kill by systemd-oomd", |record| match record {
-        oomtrace::incident::model::Record::Incident(i) if i.unit.as_ref() == Some(&unit.name) => Some(i.clone()),
+        oomtrace::model::Record::Incident(i) if i.unit.as_ref() == Some(&unit.name) => Some(i.clone()),
         _ => None,
     });
     truth::is(&incident, Cause::UserspaceOomKiller, Confidence::Likely);

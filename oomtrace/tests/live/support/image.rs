@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use oomtrace::incident::model::{Incident, Record};
+use oomtrace::model::{Incident, Record};
 
 use super::docker::{docker, socket};
 use super::process::{patience, run};

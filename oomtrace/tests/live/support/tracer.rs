@@ -11,7 +11,7 @@ use std::time::Instant;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Incident, Ready, Record};
+use oomtrace::model::{Incident, Ready, Record};
 use oomtrace::probe::requirements::Capability;
 use tempfile::TempDir;
 

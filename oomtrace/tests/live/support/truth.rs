@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 
-use oomtrace::incident::model::{Cause, Confidence, Incident, Verdict};
+use oomtrace::model::{Cause, Confidence, Incident, Verdict};
 use oomtrace::probe::hook::Hook;
 
 use super::needs;

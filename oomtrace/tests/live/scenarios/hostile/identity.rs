@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Cause, Confidence, Incident, LimitLevel, Record};
+use oomtrace::model::{Cause, Confidence, Incident, LimitLevel, Record};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::incident::model::{Effect, Incident, OutputName, Record};
+use oomtrace::model::{Effect, Incident, OutputName, Record};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::libc;
-use oomtrace::incident::model::{Attribution, Cause, Confidence, Incident, Record, SenderKind, SignalPath};
+use oomtrace::model::{Attribution, Cause, Confidence, Incident, Record, SenderKind, SignalPath};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use oomtrace::incident::model::Incident;
+use oomtrace::model::Incident;
 use oomtrace::probe::requirements::Capability;
 
 use crate::Scenario;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::{Command, Stdio};
 
-use oomtrace::incident::model::{Cause, Confidence, Incident, Requester};
+use oomtrace::model::{Cause, Confidence, Incident, Requester};
 
 use crate::Scenario;
 use crate::scenarios::requester::nameless_request;

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 
 use nix::libc;
 use nix::sys::signal::Signal;
-use oomtrace::incident::model::{Attribution, Cause, Confidence, Incident, Limited, Lost, Record, SignalPath};
+use oomtrace::model::{Attribution, Cause, Confidence, Incident, Limited, Lost, Record, SignalPath};
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;

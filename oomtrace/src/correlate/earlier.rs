@@ -1,0 +1,177 @@
+//! Signals that came before a kill, as long as they may have to do with it. Whoever sends many pushes out its own only: what is kept
+//! is shared out between senders by where they live, so that a process that signals itself cannot hide a runtime's request to stop.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use crate::event::decode::prefix;
+use crate::event::{BootNs, ProcessKey, Signal};
+
+/// How long a signal is remembered. No stop takes longer, except one that somebody gave hours for by hand.
+const REMEMBERED_NS: BootNs = 3_600_000_000_000;
+/// Signals remembered in all, some KiB each.
+const ALL: usize = 512;
+/// The latest that are remembered of one process, of one sender's place and of all.
+const PER_SENDER: usize = 4;
+const PER_PROCESS: usize = 12;
+
+/// Where senders live: cgroups two levels below the root, which nobody makes without being trusted with the machine, be they
+/// services, users or pods; and whether as root.
+type Place = (bool, String);
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct EarlierSignals {
+    of: HashMap<ProcessKey, VecDeque<Kept>>,
+    places: HashMap<Place, BTreeMap<u64, ProcessKey>>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    number: u64,
+    place: Place,
+    signal: Signal,
+}
+
+impl EarlierSignals {
+    /// Remembers `signal`, without the parts that only a kill needs.
+    pub fn insert(&mut self, mut signal: Signal) {
+        (signal.stack, signal.symbols, signal.ancestors) = (Vec::new(), Vec::new(), Vec::new());
+        let (victim, at, place) = (signal.victim.key, signal.at, place(&signal));
+        let number = self.next;
+        self.next += 1;
+        self.places.entry(place.clone()).or_default().insert(number, victim);
+        let of_victim = self.of.entry(victim).or_default();
+        of_victim.push_back(Kept { number, place: place.clone(), signal });
+        let of_place = of_victim.iter().filter(|kept| kept.place == place).count();
+        let excess = if of_place > PER_SENDER {
+            of_victim.iter().find(|kept| kept.place == place)
+        } else if of_victim.len() > PER_PROCESS {
+            // The oldest of the sender with most.
+            let count = |of: &Place| of_victim.iter().filter(|kept| kept.place == *of).count();
+            of_victim.iter().rev().max_by_key(|kept| count(&kept.place))
+        } else {
+            None
+        };
+        if let Some(number) = excess.map(|kept| kept.number) {
+            self.remove(victim, number);
+        }
+        self.forget(&place, at);
+        if self.places.values().map(BTreeMap::len).sum::<usize>() > ALL
+            && let Some((&number, &victim)) =
+                self.places.values().max_by_key(|of| of.len()).and_then(BTreeMap::first_key_value)
+        {
+            self.remove(victim, number);
+        }
+    }
+
+    /// What `victim` got before `at` that may have to do with it, oldest first.
+    pub fn take(&mut self, victim: ProcessKey, at: BootNs) -> Vec<Signal> {
+        let kept = self.of.remove(&victim).unwrap_or_default();
+        for Kept { number, place, .. } in &kept {
+            self.release(place, *number);
+        }
+        let recent = |signal: &Signal| at.saturating_sub(signal.at) <= REMEMBERED_NS;
+        kept.into_iter().map(|kept| kept.signal).filter(recent).collect()
+    }
+
+    /// Forgets what is too old of what came from `place`.
+    fn forget(&mut self, place: &Place, now: BootNs) {
+        while let Some((&number, &victim)) = self.places.get(place).and_then(BTreeMap::first_key_value) {
+            let kept = self.of.get(&victim).and_then(|of| of.iter().find(|kept| kept.number == number));
+            if kept.is_some_and(|kept| now.saturating_sub(kept.signal.at) <= REMEMBERED_NS) {
+                return;
+            }
+            self.remove(victim, number);
+            self.release(place, number);
+        }
+    }
+
+    fn remove(&mut self, victim: ProcessKey, number: u64) {
+        let Some(of_victim) = self.of.get_mut(&victim) else { return };
+        let at = of_victim.iter().position(|kept| kept.number == number);
+        let removed = at.and_then(|at| of_victim.remove(at));
+        if of_victim.is_empty() {
+            self.of.remove(&victim);
+        }
+        if let Some(Kept { place, .. }) = removed {
+            self.release(&place, number);
+        }
+    }
+
+    fn release(&mut self, place: &Place, number: u64) {
+        if let Some(of_place) = self.places.get_mut(place) {
+            of_place.remove(&number);
+            if of_place.is_empty() {
+                self.places.remove(place);
+            }
+        }
+    }
+}
+
+fn place(signal: &Signal) -> Place {
+    let sender = &signal.sender;
+    let paths = [(&sender.cgroup, &sender.cgroup_path), (&sender.memory_cgroup, &sender.memory_path)];
+    let path = paths.into_iter().filter(|(cgroup, _)| cgroup.level > 0).find_map(|(_, path)| path.as_deref());
+    (sender.uid == 0, prefix(path.unwrap_or("/"), 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::fixture;
+
+    fn stop(sender: u32, place: &str, victim: u32, at: BootNs) -> Signal {
+        let mut signal = Signal { number: 15, at, ..fixture::signal(sender, victim) };
+        signal.sender.cgroup.level = 3;
+        signal.sender.cgroup_path = Some(place.to_owned());
+        signal
+    }
+
+    fn senders(signals: &[Signal]) -> Vec<u32> {
+        signals.iter().map(|signal| signal.sender.key.pid).collect()
+    }
+
+    #[test]
+    fn a_flood_pushes_out_its_own_only() {
+        let mut earlier = EarlierSignals::default();
+        let key = |victim: u32| fixture::task(victim).key;
+        earlier.insert(stop(1, "/system.slice/docker.service", 20, 1));
+        for victim in 1_000..3_000 {
+            // Cgroups of one's own lie below one's own.
+            earlier.insert(stop(2, &format!("/user.slice/user-1000.slice/x/{victim}"), victim, 2));
+        }
+        for n in 0..2_000 {
+            // A container of the victim's own pod, as root and as others.
+            let mut from_inside = stop(3, &format!("/kubepods.slice/kubepods-burstable.slice/pod/{n}"), 20, 3);
+            from_inside.sender.uid = n % 7;
+            earlier.insert(from_inside);
+        }
+        assert!(earlier.of.values().map(VecDeque::len).sum::<usize>() <= ALL);
+        let kept: usize = earlier.places.values().map(BTreeMap::len).sum();
+        assert_eq!(kept, earlier.of.values().map(VecDeque::len).sum::<usize>());
+        let of_container = earlier.take(key(20), 4);
+        assert!(of_container.len() <= PER_PROCESS);
+        assert!(senders(&of_container).contains(&1), "{:?}", senders(&of_container));
+        assert!(earlier.take(key(20), 4).is_empty());
+    }
+
+    #[test]
+    fn the_latest_of_one_sender_are_kept_oldest_first() {
+        let mut earlier = EarlierSignals::default();
+        (1..=10).for_each(|n| earlier.insert(stop(n, "/a/b", 20, u64::from(n))));
+        assert_eq!(senders(&earlier.take(fixture::task(20).key, 11)), [7, 8, 9, 10]);
+        assert!(earlier.places.is_empty() && earlier.of.is_empty());
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten() {
+        let mut earlier = EarlierSignals::default();
+        earlier.insert(stop(1, "/a/b", 20, 1));
+        earlier.insert(stop(1, "/c/d", 21, 1));
+        earlier.insert(stop(2, "/a/b", 20, REMEMBERED_NS + 2));
+        assert_eq!(earlier.of.len(), 2);
+        assert_eq!(senders(&earlier.take(fixture::task(20).key, REMEMBERED_NS + 3)), [2]);
+        assert!(earlier.take(fixture::task(21).key, 4 * 24 * REMEMBERED_NS).is_empty());
+    }
+}

@@ -1,0 +1,170 @@
+//! The episodes that may still grow, found by their victims and by their deadlines.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::correlate::episode::{Episode, Kill};
+use crate::event::{BootNs, MarkVictim, ProcessKey};
+use crate::model::Role;
+use crate::node::signals::SIGKILL;
+
+/// An episode that may grow.
+#[derive(Debug)]
+pub struct Open {
+    pub episode: Episode,
+    /// The context that makes the signals: one thread.
+    pub tid: u32,
+    pub sender: ProcessKey,
+    /// When it is complete unless something more comes.
+    pub until: BootNs,
+    /// When it no longer waits for its victim's end; 0 = it does not.
+    pub exit_by: BootNs,
+}
+
+impl Open {
+    /// It is of a kill: another signal that was asked for is an episode of its own, which nothing joins.
+    fn is_kill(&self) -> bool {
+        self.episode.first().is_none_or(|signal| signal.number == SIGKILL)
+    }
+
+    fn due(&self) -> BootNs {
+        self.until.max(self.exit_by)
+    }
+}
+
+/// Open episodes, numbered in the order of their first kills.
+#[derive(Debug, Default)]
+pub struct OpenSet {
+    episodes: BTreeMap<u64, Open>,
+    /// Where each victim is: its episode, and its place among the collateral.
+    victims: HashMap<ProcessKey, (u64, Option<usize>)>,
+    next: u64,
+    /// No episode is due before this.
+    earliest: Option<BootNs>,
+}
+
+impl OpenSet {
+    /// Adds an episode; its number.
+    pub fn push(&mut self, victim: ProcessKey, open: Open) -> u64 {
+        let number = self.next;
+        self.note(open.due());
+        self.victims.insert(victim, (number, None));
+        self.episodes.insert(number, open);
+        self.next += 1;
+        number
+    }
+
+    /// Adds a further victim to the episode `number`, which then waits until `until`.
+    pub fn add(&mut self, number: u64, victim: ProcessKey, role: Role, kill: Kill, until: BootNs) {
+        let Some(open) = self.episodes.get_mut(&number) else { return };
+        self.victims.insert(victim, (number, Some(open.episode.collateral.len())));
+        open.until = open.until.max(until);
+        // The latest may still turn out to be an episode of its own.
+        if let Some((_, previous)) = open.episode.collateral.last_mut() {
+            previous.slim();
+        }
+        open.episode.collateral.push((role, kill));
+    }
+
+    /// The victims of the episode `from` turn out to be further ones of the episode `into`.
+    pub fn absorb(&mut self, into: u64, from: u64, role: Role) {
+        let Some(absorbed) = self.episodes.remove(&from) else { return };
+        let Episode { chosen, collateral, .. } = absorbed.episode;
+        for (role, kill) in std::iter::once((role, chosen)).chain(collateral) {
+            let Some(victim) = kill.victim().map(|task| task.key) else { continue };
+            self.add(into, victim, role, kill, absorbed.until);
+        }
+    }
+
+    /// A kill that was taken for collateral turns out to be an OOM kill of its own, by its mark: it becomes an episode, which
+    /// waits until `until` and for its victim's end.
+    pub fn split(&mut self, key: ProcessKey, mark: MarkVictim, until: BootNs) {
+        let Some((number, Some(place))) = self.victims.get(&key).copied() else { return };
+        let Some(open) = self.episodes.get_mut(&number) else { return };
+        // The mark follows its SIGKILL before the context kills again.
+        if place + 1 != open.episode.collateral.len() {
+            return;
+        }
+        let Some((_, kill)) = open.episode.collateral.pop() else { return };
+        let exit_by = if kill.ending.is_some() { 0 } else { open.exit_by };
+        let (tid, sender) = (open.tid, open.sender);
+        let episode = Episode::of(Kill { mark: Some(mark), ..kill });
+        self.push(key, Open { episode, tid, sender, until, exit_by });
+    }
+
+    /// The kill whose chosen victim is `key`.
+    pub fn of_chosen(&self, key: ProcessKey) -> Option<u64> {
+        self.chosen(key).filter(|number| self.episodes.get(number).is_some_and(Open::is_kill))
+    }
+
+    /// The episode, of a kill or not, whose chosen victim is `key`.
+    fn chosen(&self, key: ProcessKey) -> Option<u64> {
+        self.victims.get(&key).filter(|(_, place)| place.is_none()).map(|(number, _)| *number)
+    }
+
+    /// The latest kill that `wanted` holds for.
+    pub fn find(&self, wanted: impl Fn(&Open) -> bool) -> Option<u64> {
+        self.episodes.iter().rev().find(|(_, open)| open.is_kill() && wanted(open)).map(|(number, _)| *number)
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Open> {
+        // Whoever changes one may make it due sooner.
+        self.earliest = self.earliest.map(|_| 0);
+        self.episodes.values_mut()
+    }
+
+    /// The kill of a victim of an open episode.
+    pub fn kill_of(&mut self, key: ProcessKey) -> Option<&mut Kill> {
+        let (number, place) = *self.victims.get(&key)?;
+        let episode = &mut self.episodes.get_mut(&number)?.episode;
+        match place {
+            None => Some(&mut episode.chosen),
+            Some(place) => episode.collateral.get_mut(place).map(|(_, kill)| kill),
+        }
+    }
+
+    /// The victim of an episode has ended; it waits for nothing but further victims, at least until `until`.
+    pub fn chosen_ended(&mut self, key: ProcessKey, until: BootNs) {
+        let Some(open) = self.chosen(key).and_then(|number| self.episodes.get_mut(&number)) else { return };
+        open.exit_by = 0;
+        open.until = open.until.max(until);
+        let due = open.due();
+        self.note(due);
+    }
+
+    /// When an episode may be due; none while none is open.
+    pub fn earliest(&self) -> Option<BootNs> {
+        self.earliest
+    }
+
+    /// Takes out the episodes that are due, in order.
+    pub fn take_due(&mut self, now: BootNs) -> Vec<Episode> {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return Vec::new();
+        }
+        let due: Vec<u64> = self.episodes.iter().filter(|(_, o)| o.due() <= now).map(|(number, _)| *number).collect();
+        let done: Vec<Episode> =
+            due.iter().filter_map(|number| self.episodes.remove(number)).map(|o| o.episode).collect();
+        if !due.is_empty() {
+            self.victims.retain(|_, (number, _)| due.binary_search(number).is_err());
+        }
+        self.earliest = self.episodes.values().map(Open::due).min();
+        done
+    }
+
+    /// Takes out the oldest episodes, so that no more than `limit` stay.
+    pub fn take_beyond(&mut self, limit: usize) -> Vec<Episode> {
+        let mut done = Vec::new();
+        while self.episodes.len() > limit {
+            let Some((_, open)) = self.episodes.pop_first() else { break };
+            for victim in open.episode.kills().filter_map(Kill::victim) {
+                self.victims.remove(&victim.key);
+            }
+            done.push(open.episode);
+        }
+        done
+    }
+
+    fn note(&mut self, due: BootNs) {
+        self.earliest = Some(self.earliest.map_or(due, |earliest| earliest.min(due)));
+    }
+}

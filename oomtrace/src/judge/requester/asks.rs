@@ -1,0 +1,155 @@
+//! What a client says that it asks for, on its command line.
+
+use crate::judge::requester::Request;
+use crate::judge::senders::{file_name, invocation};
+use crate::model::{Container, Process};
+use crate::placement::Placement;
+
+/// What a command line says about what it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// This, for this container.
+    This,
+    /// It names the container, and may ask for this among other things.
+    Perhaps,
+    /// It does not say.
+    Unknown,
+    /// Something else, or for another container: by its own word, which anybody may choose.
+    Other,
+    /// The same, by a client that does what its command line says and nothing else.
+    Else,
+}
+
+/// Command-line clients.
+const CLIENTS: &[&str] = &["docker", "docker-compose", "podman", "nerdctl", "ctr", "crictl"];
+/// What they end the containers by that they are given.
+const ENDS_NAMED: &[&str] = &["kill", "stop", "rm", "restart", "delete", "del", "remove"];
+/// What they may end containers by without naming them.
+const ENDS_SOME: &[&str] = &["down", "up", "stack", "stopp", "rmp", "pod", "kube", "play"];
+
+/// What a verb may be about, before it.
+const OBJECTS: &[&str] = &["compose", "container", "containers", "c", "task", "tasks", "t"];
+/// Options of theirs that come before the verb, and are followed by a value.
+const TAKES_VALUE: &[&str] = &[
+    "-H",
+    "--host",
+    "-c",
+    "--context",
+    "--config",
+    "-l",
+    "--log-level",
+    "-a",
+    "--address",
+    "-n",
+    "--namespace",
+    "--timeout",
+    "--connect-timeout",
+    "-r",
+    "--runtime-endpoint",
+    "-i",
+    "--image-endpoint",
+    "--url",
+    "--connection",
+    "--root",
+    "--runroot",
+    "--storage-driver",
+    "-p",
+    "--project-name",
+    "-f",
+    "--file",
+    "--profile",
+    "--env-file",
+    "--project-directory",
+];
+
+/// What `process` asks for.
+pub fn asks_for(process: &Process, container: Option<&Container>, request: Request) -> Asks {
+    let (program, arguments) = invocation(process);
+    let names = container.is_some_and(|container| arguments.iter().any(|argument| is_name_of(argument, container)));
+    if !CLIENTS.contains(&program) {
+        // A request by hand has the container in its URL, and behind it what is to be done to it.
+        let is_request = arguments.iter().any(|argument| argument.contains("/containers/"));
+        return match (names, is_request) {
+            (true, true) if request == Request::End && ends_by_url(arguments, container) => Asks::This,
+            (true, _) => Asks::Perhaps,
+            (false, true) => Asks::Other,
+            (false, false) => Asks::Unknown,
+        };
+    }
+    let other = if is_systems_own(process) { Asks::Else } else { Asks::Other };
+    let verb = verb(arguments);
+    let is = |verbs: &[&str]| verb.is_some_and(|verb| verbs.contains(&verb));
+    if request == Request::Exec {
+        return if is(&["exec"]) && names { Asks::This } else { other };
+    }
+    // A project's containers are ended by their service's name, or by none.
+    let is_compose = program == "docker-compose" || arguments.iter().any(|argument| argument == "compose");
+    let ends_some = if is_compose {
+        (is(ENDS_SOME) || is(ENDS_NAMED)) && verb.is_some_and(|verb| !has_target(arguments, verb))
+    } else {
+        is(ENDS_SOME)
+    };
+    match (names, ends_some, is(ENDS_NAMED)) {
+        (true, _, true) => Asks::This,
+        (true, true, _) if is(&["down"]) => Asks::This,
+        (true, true, _) => Asks::Perhaps,
+        (false, true, _) => Asks::Unknown,
+        _ => other,
+    }
+}
+
+/// A URL says that this container is to be ended: `…/containers/web/kill`, or with the method DELETE `…/containers/web`.
+fn ends_by_url(arguments: &[String], container: Option<&Container>) -> bool {
+    let Some(container) = container else { return false };
+    let deletes = arguments.iter().any(|argument| argument.eq_ignore_ascii_case("delete"));
+    arguments.iter().any(|argument| {
+        let Some((_, rest)) = argument.split_once("/containers/") else { return false };
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let (name, verb) = rest.split_once('/').unwrap_or((rest, ""));
+        is_name_of(name, container) && (matches!(verb, "kill" | "stop" | "restart") || (verb.is_empty() && deletes))
+    })
+}
+
+/// The client that the system has, and not one that only looks like it: its path is that of the host.
+pub fn is_systems_own(process: &Process) -> bool {
+    const FOLDERS: [&str; 5] = ["/usr/", "/bin/", "/sbin/", "/opt/", "/snap/"];
+    let exe = process.exe.as_deref().unwrap_or_default();
+    let in_container = process.cgroup.as_deref().is_some_and(|path| Placement::parse(path).container.is_some());
+    // A script is what its interpreter makes of it, and of its environment.
+    let is_program = invocation(process).0 == file_name(exe);
+    let on_host = process.home.is_none_or(|home| home.on_host != Some(false));
+    is_program && on_host && !in_container && FOLDERS.iter().any(|folder| exe.starts_with(folder))
+}
+
+/// What a client is told to do: the first argument that is neither an option nor the value of one, and behind what it is
+/// done to, as in `docker container stop`.
+fn verb(arguments: &[String]) -> Option<&str> {
+    let mut is_value = false;
+    let mut words = arguments.iter().map(String::as_str).filter(|argument| {
+        let skipped = std::mem::replace(&mut is_value, TAKES_VALUE.contains(argument));
+        !skipped && !argument.starts_with('-')
+    });
+    words.find(|word| !OBJECTS.contains(word))
+}
+
+/// Something is named behind the verb: neither an option, nor a number of seconds.
+fn has_target(arguments: &[String], verb: &str) -> bool {
+    let behind = arguments.iter().skip_while(|argument| *argument != verb).skip(1);
+    behind.into_iter().any(|argument| !argument.starts_with('-') && argument.parse::<u64>().is_err())
+}
+
+/// `web`, the beginning of an id, a part of a URL, or the compose project or service.
+fn is_name_of(argument: &str, container: &Container) -> bool {
+    let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
+    let own = [
+        container.name.as_deref(),
+        Some(container.id.as_str()),
+        label("com.docker.compose.project"),
+        label("com.docker.compose.service"),
+    ];
+    let is_own = |part: &str| !part.is_empty() && own.contains(&Some(part));
+    // Docker takes any beginning that is unique; four digits are not a word by accident.
+    let is_start = |part: &str| part.len() >= 4 && container.id.starts_with(part);
+    let value = argument.split_once('=').map_or(argument, |(_, value)| value);
+    is_own(value) || is_start(value) || argument.split(['/', '?']).any(|part| is_own(part) || is_start(part))
+}

@@ -1,0 +1,236 @@
+//! Which of a runtime's clients may have asked it, and how surely the first of them did.
+
+use std::cmp::Reverse;
+
+use crate::judge::requester::asks::{Asks, asks_for, is_systems_own};
+use crate::judge::requester::{Found, Request, brought_in};
+use crate::judge::senders::{file_name, is_daemon};
+use crate::judge::stop_requests;
+use crate::model::{Asker, Confidence, Contact, Container, Evidence, Incident, Process, Requester, Source};
+use crate::placement::{Runtime, user_of};
+use crate::text;
+
+/// A client that came this long before the request, in milliseconds, may have come to ask for it.
+const NEAR_MS: u64 = 2000;
+/// The only client there was may have come this long before.
+const ALONE_MS: u64 = 30_000;
+/// One that had ended this long before did not ask for it.
+const ENDED_MS: u64 = 2000;
+/// Others that are named in the evidence.
+const OTHERS: usize = 5;
+
+/// When the runtime was asked, in milliseconds before the kill.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// What came of it first: `what`.
+    before_ms: u64,
+    what: &'static str,
+    was_stopped: bool,
+}
+
+impl Asked {
+    fn of(incident: &Incident, container: Option<&Container>, request: Request) -> Self {
+        // The first stop signal is when it was asked for.
+        let stopped = stop_requests(incident).next().map(|stop| stop.before_ms);
+        let brought_in = brought_in(incident, container).and_then(|first| started_before_ms(incident, first));
+        match (request, stopped, brought_in) {
+            (Request::End, Some(before_ms), _) => Self { before_ms, what: "the stop signal", was_stopped: true },
+            (Request::Exec, _, Some(before_ms)) => {
+                Self { before_ms, what: "the command was started in the container", was_stopped: false }
+            }
+            _ => Self { before_ms: 0, what: "the kill", was_stopped: false },
+        }
+    }
+}
+
+/// How long before the kill the process was started, in milliseconds.
+fn started_before_ms(incident: &Incident, process: &Process) -> Option<u64> {
+    let kill: jiff::Timestamp = incident.time.parse().ok()?;
+    let started: jiff::Timestamp = process.started.as_deref()?.parse().ok()?;
+    u64::try_from(kill.duration_since(started).as_millis()).ok()
+}
+
+/// A client that may have asked.
+struct Candidate<'a> {
+    client: &'a Asker,
+    asks: Asks,
+    /// The latest time that it came to the runtime by then, if that was seen.
+    contact: Option<Contact>,
+    /// It came shortly before the request; or after the first stop signal, and shortly before the kill.
+    near: bool,
+    /// It came after the first stop signal, and shortly before the kill.
+    after_stop: bool,
+    /// It was there until then, as whoever waits for an answer.
+    waits: bool,
+}
+
+pub fn by_connection(incident: &Incident, container: Option<&Container>, request: Request) -> Option<Found> {
+    let asked = Asked::of(incident, container, request);
+    let reaching = incident.asking.clients.iter().filter(|client| reaches(client, container) && !is_runtimes(client));
+    let all = reaching.filter_map(|client| candidate(client, asks_for(&client.process, container, request), asked));
+    // What asks for something else by its own word only is not named, but may have asked all the same.
+    let (aside, mut candidates): (Vec<_>, Vec<_>) =
+        all.filter(|c| c.asks != Asks::Else).partition(|c| c.asks == Asks::Other);
+    let of_pod = container.is_some_and(|container| container.pod.is_some());
+    candidates.sort_by_key(|candidate| {
+        let Candidate { client, asks, contact, near, waits, .. } = candidate;
+        let says_so = matches!(asks, Asks::This | Asks::Perhaps);
+        let is_kubelet = of_pod && is_kubelet(client);
+        (
+            Reverse(*near),
+            // Whoever asks waits for the answer, whatever one that has ended said of itself.
+            Reverse(*waits),
+            Reverse(says_so),
+            Reverse(is_kubelet),
+            contact.map_or(u64::MAX, |c| c.before_ms),
+        )
+    });
+    let (first, others) = candidates.split_first()?;
+    let others = others.iter().chain(aside.iter().filter(|candidate| candidate.near));
+    let others: Vec<&Candidate<'_>> = others.collect();
+    let missing = missed(&incident.asking.gaps, asked).then(|| {
+        "who asked the runtime: more came to its socket than could be recorded, and it may be one that was not"
+            .to_owned()
+    });
+    let is_likely = is_alone(first, &others, of_pod) && missing.is_none();
+    let confidence = if is_likely { Confidence::Likely } else { Confidence::Possible };
+    let mut evidence = vec![came(first, asked)];
+    if !others.is_empty() {
+        let named: Vec<String> = others.iter().take(OTHERS).map(|other| text::process(&other.client.process)).collect();
+        let more = others.len().saturating_sub(OTHERS);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let so = if is_likely {
+            // Else it would not be likely.
+            "connected as well, with nothing that says that they asked for this"
+        } else {
+            "connected as well, so any of them may have asked"
+        };
+        let fact = format!("{so}: {}{more}", named.join(", "));
+        evidence.push(Evidence { fact, source: Source::Kernel });
+    }
+    let client = first.client;
+    let requester = Requester {
+        process: client.process.clone(),
+        ancestors: client.ancestors.clone(),
+        container: None,
+        unit: client.unit.clone(),
+        login: client.login.clone(),
+        via: client.socket.clone(),
+        confidence,
+    };
+    Some(Found { requester, place: client.place.clone(), evidence, missing })
+}
+
+/// Nobody else can have asked, as far as is seen.
+fn is_alone(first: &Candidate<'_>, others: &[&Candidate<'_>], of_pod: bool) -> bool {
+    let client = first.client;
+    let may_be_it = first.waits && client.followed && client.verified;
+    let nobody_near = |but: &[Asks]| !others.iter().any(|other| other.near && !but.contains(&other.asks));
+    let alone = match first.asks {
+        // The system's own client does what it says: it has asked for this, whoever else came. But not for the kill alone, for which
+        // somebody may have come after the stop signal.
+        Asks::This if is_systems_own(&client.process) => {
+            let may_be_it = |other: &&Candidate<'_>| other.after_stop || (other.near && other.asks == Asks::This);
+            first.near && !others.iter().any(may_be_it)
+        }
+        // Others say of themselves that they ask for something else.
+        Asks::This => first.near && nobody_near(&[Asks::Other]),
+        Asks::Perhaps => first.near && nobody_near(&[]),
+        _ => {
+            let came = first.contact.is_some_and(|contact| first.near || contact.before_ms <= ALONE_MS);
+            (came || (of_pod && is_kubelet(client))) && others.is_empty()
+        }
+    };
+    may_be_it && alone
+}
+
+/// The client was there when it was asked for; else none.
+fn candidate(client: &Asker, asks: Asks, asked: Asked) -> Option<Candidate<'_>> {
+    let Asked { before_ms, was_stopped, .. } = asked;
+    // Of many contacts the earlier ones are not remembered: it may have come at any time.
+    let unknown = client.more && client.contacts.last().is_some_and(|oldest| oldest.before_ms < before_ms);
+    let by_then = client.contacts.iter().find(|contact| contact.before_ms >= before_ms).copied();
+    let near_request = unknown || by_then.is_some_and(|contact| contact.before_ms.saturating_sub(before_ms) <= NEAR_MS);
+    let near_kill = client.contacts.first().filter(|contact| was_stopped && contact.before_ms <= NEAR_MS).copied();
+    if !(unknown || by_then.is_some() || near_kill.is_some() || client.stood) {
+        return None;
+    }
+    if client.ended_before_ms.is_some_and(|ended| ended > before_ms.saturating_add(ENDED_MS)) {
+        return None;
+    }
+    // Who came to ask for the stop is no less near for having come again.
+    let contact = if near_request { by_then } else { near_kill.or(by_then) };
+    Some(Candidate {
+        client,
+        asks,
+        contact,
+        near: near_request || near_kill.is_some(),
+        after_stop: near_kill.is_some_and(|contact| contact.before_ms < before_ms) && asks != Asks::Other,
+        waits: client.ended_before_ms.is_none_or(|ended| ended <= before_ms),
+    })
+}
+
+/// Clients, or ends of clients, may have been missed around the time that matters.
+fn missed(gaps: &[(u64, u64)], asked: Asked) -> bool {
+    let oldest = asked.before_ms.saturating_add(NEAR_MS);
+    // A gap that goes on to the kill ends 0 ms before it.
+    gaps.iter().any(|(_, to)| *to <= oldest)
+}
+
+fn came(candidate: &Candidate<'_>, asked: Asked) -> Evidence {
+    let Candidate { client, asks, contact, .. } = candidate;
+    let (when, source) = match contact {
+        Some(Contact { before_ms, wrote }) => {
+            let (what, before) = match before_ms.checked_sub(asked.before_ms) {
+                Some(before) => (asked.what, before),
+                // After the stop signal.
+                None => ("the kill", *before_ms),
+            };
+            let how = if *wrote { "wrote" } else { "connected" };
+            let stood = if client.stood { ", and was connected before oomtrace started" } else { "" };
+            (format!("{how} to {} {} before {what}{stood}", client.socket, text::duration_ms(before)), Source::Kernel)
+        }
+        None if client.stood => (format!("connected to {} before oomtrace started", client.socket), Source::Procfs),
+        None => (format!("connected to {} again and again", client.socket), Source::Kernel),
+    };
+    let names = match asks {
+        Asks::This | Asks::Perhaps => ", and its command line names the container",
+        _ => "",
+    };
+    Evidence { fact: format!("{} {when}{names}", text::process(&client.process)), source }
+}
+
+/// The container can be killed through the client's socket: that of the very runtime, and user, whose container it is.
+fn reaches(client: &Asker, container: Option<&Container>) -> bool {
+    let Some(container) = container else { return true };
+    // Its runtime runs in the container around it.
+    if container.outer.is_some() {
+        return false;
+    }
+    let is_dockers_own = client.socket.contains("/run/docker/containerd/");
+    match (container.runtime.as_deref(), client.runtime) {
+        // Docker's containers are containerd's too.
+        (Some("docker"), Runtime::Docker | Runtime::Containerd) | (None, _) => true,
+        (Some("nerdctl" | "containerd"), Runtime::Containerd) => !is_dockers_own,
+        // Each user has podman by themselves.
+        (Some("podman"), Runtime::Podman) => {
+            client.owner.is_none_or(|owner| owner == user_of(&container.cgroup).unwrap_or_default())
+        }
+        (Some(runtime), socket) => runtime == socket.name(),
+    }
+}
+
+/// The client is a part of the runtime, or of oomtrace: as root of the host runs it. Anybody may have a program of that name.
+fn is_runtimes(client: &Asker) -> bool {
+    let is_own = client.process.exe.as_deref().map(file_name) == Some("oomtrace");
+    (is_own || is_daemon(&client.process)) && is_hosts(client)
+}
+
+fn is_hosts(client: &Asker) -> bool {
+    let in_place = client.process.home.is_none_or(|home| home.user_level == 0 && home.on_host != Some(false));
+    client.place.is_none() && in_place && client.process.uid.is_none_or(|uid| uid == 0)
+}
+
+fn is_kubelet(client: &Asker) -> bool {
+    client.process.exe.as_deref().map(file_name) == Some("kubelet") && is_hosts(client)
+}

@@ -1,0 +1,375 @@
+//! One row a rule: who was connected, and who is said to have asked.
+
+use super::*;
+use crate::judge::senders::file_name;
+use crate::judge::tests::{in_container, kill};
+use crate::model::{Asker, Contact, Container, Preceding};
+use crate::placement::Runtime;
+
+fn process(pid: u32, exe: &str, arguments: &[&str]) -> Process {
+    Process {
+        pid,
+        comm: file_name(exe).to_owned(),
+        exe: Some(exe.to_owned()),
+        cmdline: Some(arguments.iter().map(|argument| (*argument).to_owned()).collect()),
+        uid: Some(0),
+        ..Process::default()
+    }
+}
+
+/// A client on Docker's socket that connected so long before the kill and has not ended.
+fn client(pid: u32, before_ms: u64, arguments: &[&str]) -> Asker {
+    let exe = format!("/usr/bin/{}", arguments.first().unwrap_or(&"nobody"));
+    Asker {
+        process: process(pid, &exe, arguments),
+        ancestors: Vec::new(),
+        place: None,
+        unit: None,
+        login: None,
+        socket: "/run/docker.sock".to_owned(),
+        runtime: Runtime::Docker,
+        owner: Some(0),
+        verified: true,
+        contacts: vec![Contact { before_ms, wrote: false }],
+        more: false,
+        stood: false,
+        ended_before_ms: None,
+        followed: true,
+    }
+}
+
+/// It was there before oomtrace was.
+fn stood(client: Asker) -> Asker {
+    Asker { contacts: Vec::new(), stood: true, ..client }
+}
+
+/// It runs in the container `runner`, with what it likes at `/usr/bin`.
+fn in_runner(client: Asker) -> Asker {
+    let cgroup = format!("/docker/{}", "b".repeat(64));
+    let place = crate::placement::Placement::parse(&cgroup).container;
+    let process = Process { cgroup: Some(cgroup), ..client.process.clone() };
+    Asker { process, place, ..client }
+}
+
+/// runc, under its shim, killed a container of Docker's that is called `web`.
+fn killed_by_docker(clients: Vec<Asker>) -> Incident {
+    let mut incident = in_container(kill("/usr/bin/runc"));
+    incident.sender.ancestors = vec![process(5, "/usr/bin/containerd-shim-runc-v2", &[])];
+    let labels = [("com.docker.compose.project".to_owned(), "shop".to_owned())].into();
+    incident.container = incident.container.map(|container| Container {
+        name: Some("web".to_owned()),
+        runtime: Some("docker".to_owned()),
+        labels: Some(labels),
+        ..container
+    });
+    incident.asking.clients = clients;
+    incident.asking.seen = true;
+    incident
+}
+
+fn found(incident: &Incident) -> Option<(u32, Confidence)> {
+    let found = find(incident, incident.container.as_ref())?;
+    Some((found.requester.process.pid, found.requester.confidence))
+}
+
+const LIKELY: Confidence = Confidence::Likely;
+const POSSIBLE: Confidence = Confidence::Possible;
+
+#[test]
+fn a_name_counts_among_those_who_came_then_and_time_before_it() {
+    let id = "6c266caa8d7c";
+    let stop = |pid, before| client(pid, before, &["docker", "stop", "web"]);
+    let curl =
+        client(7, 20, &["curl", "--unix-socket", "/run/docker.sock", "-X", "POST", "http://d/containers/web/kill"]);
+    let portainer = stood(client(8, 0, &["portainer"]));
+    let up = |pid, before| client(pid, before, &["docker-compose", "-p", "shop", "up"]);
+    let python = |pid, before| client(pid, before, &["python3", "stop.py"]);
+    for (clients, expected) in [
+        (vec![], None),
+        (vec![stop(1, 30)], Some((1, LIKELY))),
+        (vec![stop(1, 30), portainer.clone()], Some((1, LIKELY))),
+        (vec![stop(1, 30), stop(2, 40)], Some((1, POSSIBLE))),
+        (vec![client(1, 30, &["docker", "rm", "-f", id])], Some((1, LIKELY))),
+        (vec![client(1, 30, &["docker", "compose", "-p", "shop", "down"])], Some((1, LIKELY))),
+        (vec![client(1, 30, &["docker", "compose", "down"])], Some((1, LIKELY))),
+        (vec![client(1, 30, &["docker", "compose", "-f", "x.yaml", "stop", "-t", "1"])], Some((1, LIKELY))),
+        (vec![client(1, 30, &["docker", "compose", "-f", "x.yaml", "stop", "api"])], None),
+        (vec![client(1, 30, &["docker", "compose", "logs", "web"])], None),
+        (vec![curl.clone()], Some((7, LIKELY))),
+        // What asks for something else, or for another container, did not ask for this.
+        (vec![client(1, 30, &["docker", "stop", "api"])], None),
+        (vec![client(1, 30, &["docker", "logs", "-f", "web"])], None),
+        (vec![client(1, 30, &["docker", "run", "--name", "web", "nginx"])], None),
+        (vec![client(1, 30, &["curl", "--unix-socket", "/run/docker.sock", "http://d/containers/json"])], None),
+        (vec![client(1, 30, &["docker", "exec", "web", "kill", "-9", "7"])], None),
+        (vec![client(1, 30, &["docker", "-H", "unix:///x", "container", "stop", "-t", "1", "web"])], Some((1, LIKELY))),
+        (vec![client(1, 30, &["oomtrace"])], None),
+        (vec![client(1, 30, &["dockerd"])], None),
+        // Nothing says what these ask for.
+        (vec![python(1, 30)], Some((1, LIKELY))),
+        (vec![python(1, 30), python(2, 40)], Some((1, POSSIBLE))),
+        (vec![python(1, 30), portainer.clone()], Some((1, POSSIBLE))),
+        (vec![python(1, 20_000)], Some((1, LIKELY))),
+        // It did not come for this: it is named, as there is no other, and that is all.
+        (vec![portainer.clone()], Some((8, POSSIBLE))),
+        (vec![python(1, 90_000)], Some((1, POSSIBLE))),
+        (vec![stop(1, 600_000)], Some((1, POSSIBLE))),
+        // An idle `up` in somebody's terminal is no match for who came just before.
+        (vec![up(1, 90_000), python(2, 5)], Some((2, POSSIBLE))),
+        (vec![up(1, 90_000)], Some((1, POSSIBLE))),
+        (vec![up(1, 500)], Some((1, LIKELY))),
+        (vec![up(1, 500), python(2, 5)], Some((1, POSSIBLE))),
+        (vec![stop(1, 30), python(2, 5)], Some((1, LIKELY))),
+        (vec![in_runner(stop(1, 30)), python(2, 5)], Some((1, POSSIBLE))),
+        (vec![stop(1, 30), python(2, 5_000)], Some((1, LIKELY))),
+        // Having asked, it need not wait; nor has it asked when it had gone long before.
+        (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }], Some((1, POSSIBLE))),
+        (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }, python(2, 700)], Some((2, POSSIBLE))),
+        (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }, python(2, 30)], Some((2, POSSIBLE))),
+        (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }, portainer.clone()], Some((1, POSSIBLE))),
+        (vec![Asker { ended_before_ms: Some(5_000), ..python(1, 5_100) }], None),
+        (vec![Asker { ended_before_ms: Some(17_000), ..stop(1, 17_100) }, python(2, 5)], Some((2, LIKELY))),
+        // Its end may have been missed, or the socket be another's.
+        (vec![Asker { followed: false, ..stop(1, 30) }], Some((1, POSSIBLE))),
+        (vec![Asker { verified: false, ..stop(1, 30) }], Some((1, POSSIBLE))),
+    ] {
+        let shown: Vec<_> = clients.iter().map(|client| client.process.cmdline.clone()).collect();
+        assert_eq!(found(&killed_by_docker(clients)), expected, "{shown:?}");
+    }
+}
+
+#[test]
+fn a_command_line_does_not_put_a_client_out_of_suspicion() {
+    let portainer = stood(client(8, 0, &["portainer"]));
+    let up = client(1, 500, &["docker-compose", "-p", "shop", "up"]);
+    let liar = || in_runner(client(2, 5, &["docker", "ps"]));
+    let script = || client(2, 5, &["python3", "x.py", "http://d/containers/json"]);
+    for (clients, expected) in [
+        (vec![portainer.clone(), liar()], Some((8, POSSIBLE))),
+        (vec![client(1, 20, &["python3", "x.py"]), liar()], Some((1, POSSIBLE))),
+        (vec![client(1, 20, &["python3", "x.py"]), script()], Some((1, POSSIBLE))),
+        (vec![up.clone(), liar()], Some((1, POSSIBLE))),
+        // The system's own client does what it is told on its command line.
+        (vec![up, client(2, 5, &["docker", "ps"])], Some((1, LIKELY))),
+        // What says so itself asks for just this.
+        (vec![client(1, 30, &["docker", "stop", "web"]), liar()], Some((1, LIKELY))),
+        (vec![liar()], None),
+    ] {
+        let incident = killed_by_docker(clients);
+        assert_eq!(found(&incident), expected, "{:?}", incident.asking.clients);
+    }
+}
+
+#[test]
+fn only_the_hosts_root_is_a_part_of_the_runtime() {
+    let shim = |uid| {
+        let mut client = client(1, 30, &["containerd-shim-runc-v2"]);
+        client.process.uid = Some(uid);
+        client
+    };
+    assert_eq!(found(&killed_by_docker(vec![shim(0)])), None);
+    assert_eq!(found(&killed_by_docker(vec![shim(1000)])), Some((1, LIKELY)));
+    assert_eq!(found(&killed_by_docker(vec![in_runner(shim(0))])), Some((1, LIKELY)));
+    assert_eq!(found(&killed_by_docker(vec![in_runner(client(1, 30, &["oomtrace"]))])), Some((1, LIKELY)));
+    // Its name is what it calls itself.
+    let mut named = client(1, 30, &["python3", "x.py"]);
+    named.process.comm = "containerd-shim".to_owned();
+    assert_eq!(found(&killed_by_docker(vec![named])), Some((1, LIKELY)));
+}
+
+#[test]
+fn the_latest_contact_before_the_request_is_what_counts() {
+    let at = |contacts: &[u64]| Asker {
+        contacts: contacts.iter().map(|before_ms| Contact { before_ms: *before_ms, wrote: false }).collect(),
+        ..client(1, 0, &["python3", "x.py"])
+    };
+    let other = in_runner(client(2, 300, &["docker", "stop", "web"]));
+    // A connection from long before does not hide the one that it asked over.
+    assert_eq!(found(&killed_by_docker(vec![at(&[5, 90_000]), other.clone()])), Some((2, POSSIBLE)));
+    assert_eq!(found(&killed_by_docker(vec![at(&[90_000]), other.clone()])), Some((2, LIKELY)));
+    // So many that the one before is forgotten.
+    let mut incident = killed_by_docker(vec![Asker { more: true, ..at(&[5, 6, 7]) }, other]);
+    incident.preceding = vec![stop_signal(200)];
+    assert_eq!(found(&incident), Some((2, POSSIBLE)));
+}
+
+#[test]
+fn who_may_have_been_missed_makes_everybody_possible() {
+    let with = |gaps: &[(u64, u64)], stopped: Option<u64>| {
+        let mut incident = killed_by_docker(vec![client(1, 10_030, &["docker", "stop", "web"])]);
+        incident.preceding = stopped.map(stop_signal).into_iter().collect();
+        incident.asking.gaps = gaps.to_vec();
+        let missing = find(&incident, incident.container.as_ref()).and_then(|found| found.missing);
+        (found(&incident), missing.is_some())
+    };
+    assert_eq!(with(&[], Some(10_000)), (Some((1, LIKELY)), false));
+    assert_eq!(with(&[(20_000, 15_000)], Some(10_000)), (Some((1, LIKELY)), false));
+    assert_eq!(with(&[(20_000, 11_000)], Some(10_000)), (Some((1, POSSIBLE)), true));
+    assert_eq!(with(&[(90_000, 80_000), (5_000, 5_000)], Some(10_000)), (Some((1, POSSIBLE)), true));
+    assert_eq!(with(&[(3_600_000, 0)], Some(10_000)), (Some((1, POSSIBLE)), true));
+}
+
+#[test]
+fn a_client_counts_for_the_runtime_that_owns_the_container() {
+    let of = |runtime, socket: &str, owner| Asker {
+        runtime,
+        socket: socket.to_owned(),
+        owner: Some(owner),
+        ..client(1, 30, &["python3", "x.py"])
+    };
+    let docker = of(Runtime::Docker, "/run/docker.sock", 0);
+    let containerd = of(Runtime::Containerd, "/run/containerd/containerd.sock", 0);
+    let dockers = of(Runtime::Containerd, "/run/docker/containerd/containerd.sock", 0);
+    let podman = |owner| of(Runtime::Podman, "/run/user/*/podman/podman.sock", owner);
+    let users = "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-x.scope";
+    for (runtime, cgroup, client, counts) in [
+        ("docker", "/docker/x", &docker, true),
+        ("docker", "/docker/x", &containerd, true),
+        ("docker", "/docker/x", &dockers, true),
+        ("docker", "/docker/x", &podman(0), false),
+        ("containerd", "/default/x", &containerd, true),
+        ("containerd", "/default/x", &dockers, false),
+        ("containerd", "/default/x", &docker, false),
+        ("podman", "/machine.slice/libpod-x.scope", &podman(0), true),
+        ("podman", "/machine.slice/libpod-x.scope", &podman(1000), false),
+        ("podman", users, &podman(1000), true),
+        ("podman", users, &podman(1001), false),
+        ("podman", users, &podman(0), false),
+    ] {
+        let mut incident = killed_by_docker(vec![client.clone()]);
+        if let Some(container) = &mut incident.container {
+            container.runtime = Some(runtime.to_owned());
+            container.cgroup = cgroup.to_owned();
+        }
+        assert_eq!(found(&incident).is_some(), counts, "{runtime} {cgroup} {} {:?}", client.socket, client.owner);
+    }
+    // Its own runtime is inside the container around it.
+    let mut nested = killed_by_docker(vec![docker]);
+    if let Some(container) = &mut nested.container {
+        container.outer = Some(Box::new(container.clone()));
+    }
+    assert_eq!(found(&nested), None);
+}
+
+fn stop_signal(before_ms: u64) -> Preceding {
+    Preceding {
+        signal: 15,
+        name: "SIGTERM".to_owned(),
+        time: String::new(),
+        before_ms,
+        disposition: None,
+        sender: process(4, "/usr/bin/runc", &["runc", "kill"]),
+    }
+}
+
+#[test]
+fn who_came_after_the_stop_signal_did_not_ask_for_it() {
+    let python = |pid, before| client(pid, before, &["python3", "x.py"]);
+    let of = |clients: Vec<Asker>| {
+        let mut incident = killed_by_docker(clients);
+        incident.preceding = vec![stop_signal(10_000)];
+        incident
+    };
+    let incident = of(vec![python(1, 5_000), python(2, 10_030)]);
+    assert_eq!(found(&incident), Some((2, LIKELY)));
+    let evidence = find(&incident, incident.container.as_ref()).unwrap().evidence;
+    assert_eq!(evidence[0].fact, "python3[2] connected to /run/docker.sock 30 ms before the stop signal");
+    // But who came just before the kill may have asked for that, before the stop's own time was up.
+    let stop = client(2, 10_030, &["docker", "stop", "-t", "300", "web"]);
+    let incident = of(vec![python(1, 20), stop]);
+    assert_eq!(found(&incident), Some((2, POSSIBLE)));
+    let evidence = find(&incident, incident.container.as_ref()).unwrap().evidence;
+    assert!(evidence[1].fact.ends_with("python3[1]"), "{}", evidence[1].fact);
+}
+
+#[test]
+fn all_candidates_are_in_the_evidence() {
+    let python = |pid| client(pid, 30, &["python3", "x.py"]);
+    let incident = killed_by_docker((1..9).map(python).collect());
+    let evidence = find(&incident, incident.container.as_ref()).unwrap().evidence;
+    let fact = &evidence[1].fact;
+    assert!(fact.ends_with("python3[2], python3[3], python3[4], python3[5], python3[6] and 2 more"), "{fact}");
+}
+
+#[test]
+fn a_runtime_without_a_daemon_was_run_by_somebody() {
+    let mut incident = killed_by_docker(vec![]);
+    incident.sender.ancestors = vec![
+        process(5, "/usr/bin/podman", &["podman", "stop", "web"]),
+        process(4, "/usr/bin/bash", &["bash"]),
+        process(3, "/usr/sbin/sshd", &["sshd"]),
+    ];
+    let requester = find(&incident, incident.container.as_ref()).unwrap().requester;
+    assert_eq!((requester.process.pid, requester.confidence, requester.ancestors.len()), (5, LIKELY, 2));
+    // Its service answers a socket instead.
+    incident.sender.ancestors[0].cmdline = Some(["podman", "system", "service"].map(str::to_owned).to_vec());
+    assert_eq!(found(&incident), None);
+    // A parent that is gone may have been a shim.
+    incident.sender.ancestors = vec![Process { pid: 5, comm: "x".to_owned(), ..Process::default() }];
+    assert_eq!(found(&incident), None);
+}
+
+#[test]
+fn a_kubelet_asks_for_its_pods() {
+    let standing = |pid, name: &str| Asker {
+        runtime: Runtime::Containerd,
+        socket: "/run/containerd/containerd.sock".to_owned(),
+        ..stood(client(pid, 0, &[name]))
+    };
+    let mut incident = killed_by_docker(vec![standing(1, "agent"), standing(2, "kubelet")]);
+    if let Some(container) = &mut incident.container {
+        container.runtime = Some("containerd".to_owned());
+        container.pod = Some(crate::model::Pod::default());
+    }
+    assert_eq!(found(&incident), Some((2, POSSIBLE)));
+    incident.asking.clients.remove(0);
+    assert_eq!(found(&incident), Some((2, LIKELY)));
+    incident.asking.clients = vec![in_runner(incident.asking.clients.remove(0))];
+    assert_eq!(found(&incident), Some((2, POSSIBLE)));
+}
+
+#[test]
+fn only_a_runtimes_kill_was_asked_for_and_a_gap_is_said() {
+    let mut by_hand = in_container(kill("/usr/bin/bash"));
+    by_hand.asking.clients = vec![client(1, 30, &["docker", "stop", "web"])];
+    settle(&mut by_hand);
+    assert_eq!((by_hand.requester, by_hand.missing.len()), (None, 0));
+    let mut unseen = killed_by_docker(vec![]);
+    settle(&mut unseen);
+    assert!(unseen.missing[0].starts_with("who asked the runtime"), "{:?}", unseen.missing);
+}
+
+/// The compose of before 2021 is a script.
+#[test]
+fn a_scripts_command_line_begins_behind_the_script() {
+    let script = |arguments: &[&str]| {
+        let mut client = client(1, 30, &["python3"]);
+        let cmdline = [&["python3", "-u", "/usr/bin/docker-compose"], arguments].concat();
+        client.process = process(1, "/usr/bin/python3.11", &cmdline);
+        found(&killed_by_docker(vec![client]))
+    };
+    assert_eq!(script(&["-p", "shop", "down"]), Some((1, LIKELY)));
+    assert_eq!(script(&["logs", "web"]), None);
+}
+
+#[test]
+fn what_docker_exec_brought_in_was_asked_for_by_its_client() {
+    let mut incident = killed_by_docker(vec![
+        client(1, 30, &["docker", "exec", "web", "kill", "-9", "7"]),
+        client(2, 30, &["docker", "stop", "web"]),
+        client(3, 30, &["docker", "exec", "api", "true"]),
+    ]);
+    incident.sender.container = incident.container.clone();
+    incident.sender.process = Some(process(50, "/bin/busybox", &["kill", "-9", "7"]));
+    if let Some(container) = &mut incident.container {
+        container.init_pid = Some(40);
+    }
+    let shim = |pid| Process { pid, comm: "containerd-shim".to_owned(), uid: Some(0), ..Process::default() };
+    incident.sender.ancestors = vec![shim(5)];
+    assert_eq!(found(&incident), Some((1, LIKELY)));
+    settle(&mut incident);
+    assert!(incident.noted[0].fact.contains("brought in later (exec)"), "{:?}", incident.noted);
+    // A child of the container's own init.
+    incident.sender.ancestors = vec![process(40, "/bin/sh", &["sh"]), shim(5)];
+    assert_eq!(found(&incident), None);
+}

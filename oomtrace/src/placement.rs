@@ -1,0 +1,388 @@
+//! What a cgroup's path says about who lives there: every runtime's naming scheme, in one table.
+//!
+//! | scheme | path |
+//! |---|---|
+//! | Docker, cgroupfs | `/docker/ID`, or `/PARENT/ID` with `--cgroup-parent` |
+//! | Docker, systemd | `…/docker-ID.scope` |
+//! | containerd (`ctr`), cgroupfs | `/default/NAME` |
+//! | nerdctl, systemd | `…/nerdctl-ID.scope` |
+//! | Podman | `…/libpod-ID.scope`, `…/libpod-ID`, with `/container` below (crun) |
+//! | LXC | `/lxc/NAME`, `/lxc.payload/NAME`, `/lxc.payload.NAME` |
+//! | Kubernetes, cgroupfs | `/kubepods[/QOS]/podUID/ID`, `…/crio-ID` |
+//! | Kubernetes, systemd | `…-podUID.slice/cri-containerd-ID.scope`, `…/crio-ID.scope`, `…/docker-ID.scope` |
+//! | containerd, systemd path left to cgroupfs | `…podUID.slice:cri-containerd:ID` |
+//! | systemd | `….service`, `….scope`, `….slice` |
+//!
+//! In nested containers the innermost one counts; the others are kept beside it.
+
+use crate::model::{Container, LimitLevel, Pod, Qos};
+pub use crate::model::{ContainerPlace, On, PodPlace, Runtime};
+
+impl ContainerPlace {
+    /// What its metadata is kept under. Ids of 64 digits are unique among the containers of one user; a name is so within one place
+    /// of one runtime.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let of_user = self.user().map(|uid| format!("{uid}:")).unwrap_or_default();
+        if is_id(&self.id) {
+            format!("{of_user}{}", self.id)
+        } else {
+            format!("{of_user}{}{}", self.runtime.map_or("", Runtime::name), self.cgroup)
+        }
+    }
+
+    /// The outermost of its chain is within `outer`.
+    #[must_use]
+    pub fn within(self, outer: Option<Self>) -> Self {
+        let outer = match self.outer {
+            Some(own) => Some(own.within(outer)),
+            None => outer,
+        };
+        Self { outer: outer.map(Box::new), ..self }
+    }
+
+    /// With the hierarchy that its path is on, and so those around it.
+    #[must_use]
+    pub fn on(mut self, on: On) -> Self {
+        self.on = on;
+        self.outer = self.outer.map(|outer| Box::new(outer.on(on)));
+        self
+    }
+
+    /// As far as the path tells, for its runtime to tell the rest.
+    #[must_use]
+    pub fn container(&self) -> Container {
+        Container {
+            id: self.id.clone(),
+            runtime: self.runtime.map(|runtime| runtime.name().to_owned()),
+            pod: self.pod.as_ref().map(|pod| Pod {
+                name: None,
+                namespace: None,
+                uid: Some(pod.uid.clone()),
+                qos: Some(pod.qos),
+            }),
+            cgroup: self.cgroup.clone(),
+            confirmed: false,
+            user: self.user(),
+            outer: self.outer.as_ref().map(|outer| Box::new(outer.container())),
+            ..Container::default()
+        }
+    }
+
+    /// The user below whose slice it is, as a rootless container's.
+    #[must_use]
+    pub fn user(&self) -> Option<u32> {
+        user_of(&self.cgroup)
+    }
+}
+
+/// The user whose own the cgroup at `path` is: below `user-UID.slice` at its one place, which only root makes. Further below, a user
+/// gives names as they like.
+#[must_use]
+pub fn user_of(path: &str) -> Option<u32> {
+    let name = path.strip_prefix("/user.slice/")?.split('/').next()?;
+    let digits = name.strip_prefix("user-")?.strip_suffix(".slice")?;
+    // One number has one name.
+    digits.parse().ok().filter(|uid: &u32| uid.to_string() == digits)
+}
+
+/// All that a path says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    pub container: Option<ContainerPlace>,
+    /// The innermost systemd service or scope that is not a container itself.
+    pub unit: Option<String>,
+}
+
+impl Placement {
+    /// Reads `path`, a cgroup's path from its hierarchy's root.
+    #[must_use]
+    pub fn parse(path: &str) -> Self {
+        let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+        let mut placement = Self::default();
+        let mut pod = None;
+        for (index, name) in names.iter().enumerate() {
+            let here = || names.iter().take(index + 1).flat_map(|n| ["/", n]).collect::<String>();
+            let parent = index.checked_sub(1).and_then(|i| names.get(i)).copied();
+            if let Some((uid, qos)) = pod_of(name, parent) {
+                let folded = name.contains(':');
+                pod = Some(PodPlace { uid, qos, cgroup: (!folded).then(here) });
+            }
+            if let Some((id, runtime)) = container_of(name, parent, index, pod.is_some()) {
+                let outer = placement.container.take().map(Box::new);
+                // A pod of the outer container's node is not the inner one's.
+                let pod = pod.take();
+                placement.container = Some(ContainerPlace { id, runtime, cgroup: here(), on: On::Default, pod, outer });
+                // What lies above a container is where its runtime put it, not a unit of its own.
+                placement.unit = None;
+            } else if is_unit(name) {
+                placement.unit = Some((*name).to_owned());
+            }
+        }
+        placement
+    }
+
+    /// The path that tells most about where a process lives, and what it tells, of its paths on several hierarchies: on a
+    /// hybrid node the default one may know nothing, on a v2 node it is the only one.
+    #[must_use]
+    pub fn telling<'a>(paths: impl IntoIterator<Item = &'a String>) -> Option<(&'a String, Self)> {
+        let mut parsed: Vec<(&String, Self)> = paths.into_iter().map(|path| (path, Self::parse(path))).collect();
+        let first = |wanted: &dyn Fn(&(&String, Self)) -> bool| parsed.iter().position(wanted);
+        let at = first(&|(_, placement)| placement.container.is_some())
+            .or_else(|| first(&|(_, placement)| placement.unit.is_some()))
+            .or_else(|| first(&|(path, _)| path.as_str() != "/"))
+            .unwrap_or_default();
+        (at < parsed.len()).then(|| parsed.swap_remove(at))
+    }
+
+    /// The container, and those that it runs in, the innermost first.
+    pub fn containers(&self) -> impl Iterator<Item = &ContainerPlace> {
+        std::iter::successors(self.container.as_ref(), |container| container.outer.as_deref())
+    }
+
+    /// Whose limit it is when the cgroup at `path` has it, in the path that this placement was read from.
+    #[must_use]
+    pub fn level(&self, path: &str) -> LimitLevel {
+        if path == "/" {
+            return LimitLevel::Root;
+        }
+        for container in self.containers() {
+            // Below the container's own cgroup are those that it made itself, or crun's `container`.
+            if path == container.cgroup || path.strip_prefix(container.cgroup.as_str()) == Some("/container") {
+                return LimitLevel::Container;
+            }
+            if container.pod.as_ref().is_some_and(|pod| pod.cgroup.as_deref() == Some(path)) {
+                return LimitLevel::Pod;
+            }
+        }
+        if path.rsplit('/').next().is_some_and(is_unit) { LimitLevel::Unit } else { LimitLevel::Slice }
+    }
+}
+
+/// A pod's uid and QoS class, when `name` is a pod's cgroup: `podUID` under `kubepods`, `kubepods-QOS-podUID.slice`, or
+/// the folded `kubepods-QOS-podUID.slice:cri-containerd:ID`.
+fn pod_of(name: &str, parent: Option<&str>) -> Option<(String, Qos)> {
+    let slice = name.split_once(".slice").map(|(slice, _)| slice);
+    let (before, uid) = match slice {
+        Some(slice) => slice.rsplit_once("-pod").filter(|(before, _)| before.contains("kubepods"))?,
+        None => {
+            let parent = parent.filter(|p| matches!(*p, "kubepods" | "burstable" | "besteffort" | "guaranteed"))?;
+            (parent, name.strip_prefix("pod")?)
+        }
+    };
+    let uid = uid.replace('_', "-");
+    let plausible = uid.len() >= 32 && uid.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    let qos = match before {
+        before if before.contains("besteffort") => Qos::BestEffort,
+        before if before.contains("burstable") => Qos::Burstable,
+        _ => Qos::Guaranteed,
+    };
+    plausible.then_some((uid, qos))
+}
+
+/// A container's id and runtime, when `name` is a container's cgroup. `index` is the number of names above it.
+fn container_of(name: &str, parent: Option<&str>, index: usize, in_pod: bool) -> Option<(String, Option<Runtime>)> {
+    let scope = name.strip_suffix(".scope").unwrap_or(name);
+    for (prefix, runtime) in [
+        ("docker-", Runtime::Docker),
+        ("cri-containerd-", Runtime::Containerd),
+        ("crio-", Runtime::Crio),
+        ("libpod-", Runtime::Podman),
+        ("nerdctl-", Runtime::Nerdctl),
+    ] {
+        // crio-conmon-ID and libpod-conmon-ID hold the container's monitor: what follows the prefix is no id.
+        if let Some(id) = scope.strip_prefix(prefix).filter(|id| is_id(id)) {
+            return Some((id.to_owned(), Some(runtime)));
+        }
+    }
+    if let Some((_, id)) = name.rsplit_once(":cri-containerd:")
+        && is_id(id)
+    {
+        return Some((id.to_owned(), Some(Runtime::Containerd)));
+    }
+    if let Some(id) = name.strip_prefix("lxc.payload.").filter(|id| !id.is_empty()) {
+        return Some((id.to_owned(), Some(Runtime::Lxc)));
+    }
+    match parent {
+        Some("lxc" | "lxc.payload") => return Some((name.to_owned(), Some(Runtime::Lxc))),
+        // containerd's cgroup path is /NAMESPACE/ID; `default` is ctr's and nerdctl's namespace.
+        Some("default") if index == 1 => return Some((name.to_owned(), Some(Runtime::Containerd))),
+        _ => {}
+    }
+    if !is_id(name) {
+        return None;
+    }
+    Some((name.to_owned(), if parent == Some("docker") && !in_pod { Some(Runtime::Docker) } else { None }))
+}
+
+/// 64 hexadecimal digits, what every OCI runtime's front end makes.
+fn is_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn is_unit(name: &str) -> bool {
+    [".service", ".scope", ".socket", ".mount", ".swap"].iter().any(|suffix| name.ends_with(suffix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
+    const OTHER: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+    const UID: &str = "2f1c8b1a-0c1d-4b5e-9a77-0123456789ab";
+
+    fn parse(path: &str) -> Placement {
+        let under = UID.replace('-', "_");
+        Placement::parse(&path.replace("OTHER", OTHER).replace("ID", ID).replace("USCORE", &under).replace("UUU", UID))
+    }
+
+    #[test]
+    fn containers_of_every_scheme() {
+        use Runtime::*;
+        for (path, runtime) in [
+            ("/docker/ID", Some(Docker)),
+            ("/docker/ID/sub/group", Some(Docker)),
+            ("/ci-jobs/ID", None),
+            ("/system.slice/docker-ID.scope", Some(Docker)),
+            ("/user.slice/user-1000.slice/user@1000.service/user.slice/docker-ID.scope", Some(Docker)),
+            ("/system.slice/nerdctl-ID.scope", Some(Nerdctl)),
+            ("/machine.slice/libpod-ID.scope", Some(Podman)),
+            ("/machine.slice/libpod-ID.scope/container", Some(Podman)),
+            ("/machine.slice/machine-libpod_pod_OTHER.slice/libpod-ID.scope", Some(Podman)),
+            ("/libpod_parent/libpod-ID", Some(Podman)),
+            ("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope/container", Some(Podman)),
+            ("/kubepods/burstable/podUUU/ID", None),
+            ("/kubepods/podUUU/ID", None),
+            ("/kubepods/besteffort/podUUU/crio-ID", Some(Crio)),
+            (
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUSCORE.slice/cri-containerd-ID.scope",
+                Some(Containerd),
+            ),
+            ("/kubepods.slice/kubepods-podUSCORE.slice/crio-ID.scope/container", Some(Crio)),
+            ("/system.slice/containerd.service/kubepods-burstable-podUSCORE.slice:cri-containerd:ID", Some(Containerd)),
+            ("/docker/OTHER/docker/ID", Some(Docker)),
+            (
+                "/docker/OTHER/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-podUSCORE.slice/cri-containerd-ID.scope",
+                Some(Containerd),
+            ),
+            ("/docker/OTHER/kubelet/kubepods/burstable/podUUU/ID", None),
+        ] {
+            let place = parse(path).container.unwrap_or_else(|| panic!("no container in {path}"));
+            assert_eq!((place.id.as_str(), place.runtime), (ID, runtime), "{path}");
+        }
+    }
+
+    #[test]
+    fn only_the_slice_at_the_top_is_a_users() {
+        for (path, user) in [
+            ("/user.slice/user-1000.slice", Some(1000)),
+            ("/user.slice/user-1000.slice/user@1000.service/user-7.slice", Some(1000)),
+            ("/user.slice/user-01000.slice", None),
+            ("/user.slice/user-+1.slice", None),
+            ("/user.slice", None),
+            ("/system.slice/user-7.slice", None),
+            ("/docker/user.slice/user-7.slice", None),
+        ] {
+            assert_eq!(user_of(path), user, "{path}");
+        }
+    }
+
+    #[test]
+    fn containers_that_have_names_instead_of_ids() {
+        for (path, id, runtime) in [
+            ("/default/web", "web", Runtime::Containerd),
+            ("/lxc/web", "web", Runtime::Lxc),
+            ("/lxc.payload/web/system.slice/ssh.service", "web", Runtime::Lxc),
+            ("/lxc.payload.web", "web", Runtime::Lxc),
+        ] {
+            let place = parse(path).container.unwrap();
+            assert_eq!((place.id.as_str(), place.runtime), (id, Some(runtime)), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_inner_container_keeps_the_outer_one() {
+        let inner = parse("/kubepods/burstable/podUUU/OTHER/docker/ID");
+        let ids: Vec<&str> = inner.containers().map(|container| container.id.as_str()).collect();
+        assert_eq!(ids, [ID, OTHER]);
+        let (container, outer) = (inner.container.as_ref().unwrap(), inner.containers().nth(1).unwrap());
+        assert_eq!((container.pod.is_some(), outer.pod.is_some()), (false, true));
+        assert_eq!(inner.level(&outer.cgroup), LimitLevel::Container);
+        assert_eq!(inner.level(&format!("/kubepods/burstable/pod{UID}")), LimitLevel::Pod);
+        assert_eq!(parse("/docker/ID/system.slice/ssh.service").containers().count(), 1);
+    }
+
+    #[test]
+    fn monitors_and_look_alikes_are_no_containers() {
+        for path in [
+            "/",
+            "/system.slice/crio-conmon-ID.scope",
+            "/machine.slice/libpod-conmon-ID.scope",
+            "/lxc.monitor.web",
+            "/docker",
+            "/docker/short",
+            "/system.slice/docker.service",
+            "/system.slice/default/x.service",
+            "/user.slice/user-1000.slice/session-4.scope",
+            "/lxc.payload.",
+        ] {
+            assert_eq!(parse(path).container, None, "{path}");
+        }
+    }
+
+    #[test]
+    fn pods_have_uid_and_class() {
+        let slices =
+            "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUSCORE.slice/cri-containerd-ID.scope";
+        for (path, qos, has_cgroup) in [
+            ("/kubepods/burstable/podUUU/ID", Qos::Burstable, true),
+            ("/kubepods/besteffort/podUUU/ID", Qos::BestEffort, true),
+            ("/kubepods/podUUU/ID", Qos::Guaranteed, true),
+            (slices, Qos::Burstable, true),
+            ("/kubepods.slice/kubepods-podUSCORE.slice/crio-ID.scope", Qos::Guaranteed, true),
+            ("/x.service/kubepods-besteffort-podUSCORE.slice:cri-containerd:ID", Qos::BestEffort, false),
+        ] {
+            let pod = parse(path).container.unwrap().pod.unwrap_or_else(|| panic!("no pod in {path}"));
+            assert_eq!((pod.uid.as_str(), pod.qos, pod.cgroup.is_some()), (UID, qos, has_cgroup), "{path}");
+        }
+        for path in ["/docker/ID", "/burstable/ID", "/kubepods/podcast/ID", "/podUUU/ID"] {
+            assert_eq!(parse(path).container.unwrap().pod, None, "{path}");
+        }
+    }
+
+    #[test]
+    fn units_outside_and_inside_containers() {
+        for (path, unit) in [
+            ("/system.slice/nginx.service", Some("nginx.service")),
+            ("/system.slice/nginx.service/worker", Some("nginx.service")),
+            ("/user.slice/user-1000.slice/session-4.scope", Some("session-4.scope")),
+            ("/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", Some("foo.service")),
+            ("/system.slice/docker-ID.scope", None),
+            ("/docker/ID/system.slice/ssh.service", Some("ssh.service")),
+            ("/system.slice", None),
+        ] {
+            assert_eq!(parse(path).unit.as_deref(), unit, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_the_containers_the_pods_or_that_of_something_above() {
+        let path = format!("/kubepods/burstable/pod{UID}/{ID}");
+        let pod = Placement::parse(&path);
+        assert_eq!(pod.level(&path), LimitLevel::Container);
+        assert_eq!(pod.level(&format!("/kubepods/burstable/pod{UID}")), LimitLevel::Pod);
+        assert_eq!(pod.level("/kubepods/burstable"), LimitLevel::Slice);
+        assert_eq!(pod.level("/"), LimitLevel::Root);
+        let crun = parse("/machine.slice/libpod-ID.scope/container");
+        assert_eq!(crun.level(&format!("/machine.slice/libpod-{ID}.scope")), LimitLevel::Container);
+        assert_eq!(crun.level(&format!("/machine.slice/libpod-{ID}.scope/container")), LimitLevel::Container);
+        let unit = Placement::parse("/system.slice/a.service/sub");
+        assert_eq!(unit.level("/system.slice/a.service"), LimitLevel::Unit);
+        assert_eq!(unit.level("/system.slice"), LimitLevel::Slice);
+        assert_eq!(
+            parse("/docker/ID/made-by-itself").level(&format!("/docker/{ID}/made-by-itself")),
+            LimitLevel::Slice
+        );
+    }
+}

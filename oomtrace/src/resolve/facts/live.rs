@@ -1,0 +1,121 @@
+//! The node itself.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::thread::JoinHandle;
+
+use crate::container::tracker::Tracker;
+use crate::event::{BootNs, ProcessKey};
+use crate::node::clock::WallClock;
+use crate::node::memory::{MemoryFiles, Scene, Snapshot};
+use crate::node::namespaces;
+use crate::node::oomd;
+use crate::node::processes::{Details, Processes};
+use crate::node::users::Users;
+use crate::own::heap;
+use crate::placement::ContainerPlace;
+use crate::probe::kallsyms::{Symbols, SymbolsError};
+use crate::redact::Privacy;
+use crate::resolve::facts::Facts;
+
+/// Reads from the running system.
+pub struct Live {
+    symbols: Lazy,
+    users: Users,
+    processes: Processes,
+    memory: MemoryFiles,
+    clock: WallClock,
+    tracker: Rc<RefCell<Tracker>>,
+    /// Without the host's pids `/proc` shows other processes by these numbers.
+    sees_pids: bool,
+    unknown: Details,
+}
+
+/// Reading 100,000 symbols takes some 50 ms: a thread does it while the hooks are being attached.
+enum Lazy {
+    Reading(JoinHandle<Result<Symbols, SymbolsError>>),
+    Known(Symbols),
+    Unknown,
+}
+
+impl Live {
+    /// `page_size` in bytes; `tracker` is fed by whoever reads the events; of command lines, what `privacy` lets through is given.
+    #[must_use]
+    pub fn new(page_size: u64, tracker: Rc<RefCell<Tracker>>, privacy: Privacy) -> Self {
+        let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
+            let symbols = Symbols::read(Path::new("/proc/kallsyms"));
+            // The last of what start-up needed.
+            heap::give_back();
+            symbols
+        });
+        Self {
+            symbols: reading.map_or(Lazy::Unknown, Lazy::Reading),
+            users: Users::default(),
+            processes: Processes::new(PathBuf::from("/proc"), privacy),
+            memory: MemoryFiles::find(page_size),
+            clock: WallClock { offset_ns: 0 },
+            tracker,
+            sees_pids: namespaces::sees_hosts_pids(),
+            unknown: Details::default(),
+        }
+    }
+}
+
+impl Facts for Live {
+    fn process(&mut self, key: ProcessKey, comm: Option<&str>) -> &Details {
+        if self.sees_pids { self.processes.look_up(key, comm) } else { &self.unknown }
+    }
+
+    fn user(&mut self, uid: u32) -> Option<String> {
+        self.users.name(uid)
+    }
+
+    fn clock(&mut self, _at: BootNs) -> WallClock {
+        // It cannot fail after it worked once.
+        if let Ok(clock) = WallClock::read() {
+            self.clock = clock;
+        }
+        self.clock
+    }
+
+    fn symbols(&mut self, stack: &[u64]) -> Vec<String> {
+        self.symbols.get().map(|symbols| symbols.resolve(stack)).unwrap_or_default()
+    }
+
+    fn memory(&mut self, _victim: ProcessKey, scene: Scene<'_>) -> Snapshot {
+        let mut snapshot = self.memory.read(scene);
+        if !self.sees_pids {
+            snapshot.largest.clear();
+            snapshot.incomplete = true;
+        }
+        snapshot
+    }
+
+    fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {
+        self.tracker.borrow().container_at(path)
+    }
+
+    fn oomd_kills(&mut self, cgroup: &str) -> Option<u64> {
+        oomd::kills(cgroup)
+    }
+}
+
+impl Lazy {
+    /// The symbols; waits for them the first time.
+    fn get(&mut self) -> Option<&Symbols> {
+        if let Self::Reading(_) = self
+            && let Self::Reading(thread) = std::mem::replace(self, Self::Unknown)
+        {
+            match thread.join() {
+                Ok(Ok(symbols)) => *self = Self::Known(symbols),
+                Ok(Err(error)) => log::warn!("no names for kernel functions: {error}"),
+                Err(_) => log::error!("the thread that reads kernel symbols panicked"),
+            }
+        }
+        match self {
+            Self::Known(symbols) => Some(symbols),
+            Self::Reading(_) | Self::Unknown => None,
+        }
+    }
+}

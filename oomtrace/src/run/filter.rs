@@ -1,0 +1,154 @@
+//! Which incidents a person wants to see. Filters are on the victim, and on collateral victims too: never on the sender.
+
+use glob::Pattern;
+
+use crate::correlate::{Episode, Kill};
+use crate::event::Task;
+use crate::model::{Cause, Container, Incident, Record};
+
+/// Each kind that is given must match; within a kind, one of the values.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Container name or id (or its beginning), with `*`, `?` and `[…]`.
+    pub containers: Vec<Pattern>,
+    pub pids: Vec<u32>,
+    /// A cgroup's path; whatever lives below it counts too.
+    pub cgroups: Vec<String>,
+    pub causes: Vec<Cause>,
+}
+
+impl Filter {
+    /// What can be told before anything is named: whether the episode can be wanted at all.
+    #[must_use]
+    pub fn may_want(&self, episode: &Episode) -> bool {
+        let any_victim = |wanted: &dyn Fn(&Task) -> bool| episode.kills().filter_map(Kill::victim).any(wanted);
+        (self.pids.is_empty() || any_victim(&|task| self.pids.contains(&task.key.pid)))
+            && (self.cgroups.is_empty() || any_victim(&|task| self.is_below(task)))
+    }
+
+    /// The whole decision. Only incidents and signals are ever left out.
+    #[must_use]
+    pub fn wants(&self, record: &Record) -> bool {
+        match record {
+            Record::Incident(incident) => self.wants_container(incident) && self.wants_cause(incident),
+            // A signal that is no kill has no cause to ask for.
+            Record::Signal(incident) => self.wants_container(incident) && self.causes.is_empty(),
+            // What is said of an incident that was wanted.
+            Record::Contradiction(_) => true,
+            Record::Ready(_) | Record::Lost(_) => true,
+        }
+    }
+
+    fn wants_container(&self, incident: &Incident) -> bool {
+        if self.containers.is_empty() {
+            return true;
+        }
+        // What runs in a container runs in those around it, too: none gets out of sight by a cgroup that it makes within its own.
+        incident.container.iter().flat_map(Container::chain).any(|container| self.is_wanted(container))
+    }
+
+    fn is_wanted(&self, container: &Container) -> bool {
+        self.containers.iter().any(|pattern| {
+            container.name.as_deref().is_some_and(|name| pattern.matches(name))
+                || pattern.matches(&container.id)
+                || (pattern.as_str().len() >= 4 && container.id.starts_with(pattern.as_str()))
+        })
+    }
+
+    fn wants_cause(&self, incident: &Incident) -> bool {
+        let cause = incident.verdict.as_ref().map(|v| v.cause);
+        self.causes.is_empty() || cause.is_some_and(|cause| self.causes.contains(&cause))
+    }
+
+    fn is_below(&self, task: &Task) -> bool {
+        [&task.cgroup_path, &task.memory_path].into_iter().flatten().any(|path| {
+            self.cgroups.iter().any(|cgroup| {
+                path.strip_prefix(cgroup.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cgroup == "/")
+            })
+        })
+    }
+}
+
+/// A cgroup's path as a person writes it, to the path from its hierarchy's root: the mount point, a v1 controller's name
+/// and a slash at the end are taken off.
+///
+/// # Errors
+/// In words, when it is not an absolute path.
+pub fn cgroup_path(text: &str) -> Result<String, String> {
+    if !text.starts_with('/') {
+        return Err("a cgroup's path starts with /, for example /system.slice/nginx.service".to_owned());
+    }
+    let path = match text.strip_prefix("/sys/fs/cgroup") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+            let is_controller = |name: &str| {
+                [
+                    "memory",
+                    "unified",
+                    "systemd",
+                    "cpu",
+                    "cpu,cpuacct",
+                    "cpuacct",
+                    "cpuset",
+                    "pids",
+                    "blkio",
+                    "devices",
+                    "freezer",
+                ]
+                .contains(&name)
+            };
+            match rest.trim_start_matches('/').split_once('/') {
+                Some((first, below)) if is_controller(first) => format!("/{below}"),
+                None if is_controller(rest.trim_start_matches('/')) => "/".to_owned(),
+                _ => rest.to_owned(),
+            }
+        }
+        _ => text.to_owned(),
+    };
+    let trimmed = path.trim_end_matches('/');
+    Ok(if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::{Correlator, Hooks, fixture};
+    use crate::event::Event;
+
+    fn episode(pid: u32, path: &str) -> Episode {
+        let mut signal = fixture::signal(10, pid);
+        signal.victim.memory_path = Some(path.to_owned());
+        let mut correlator = Correlator::new(Hooks { signal_generate: true, mark_victim: true, process_exit: false });
+        correlator.take(Event::Signal(Box::new(signal))).remove(0)
+    }
+
+    #[test]
+    fn pids_and_cgroups_are_the_victims() {
+        let filter = Filter { pids: vec![7], ..Filter::default() };
+        assert!(filter.may_want(&episode(7, "/")));
+        assert!(!filter.may_want(&episode(8, "/")));
+        let filter = Filter { cgroups: vec!["/a/b".to_owned()], ..Filter::default() };
+        for (path, wanted) in [("/a/b", true), ("/a/b/c", true), ("/a/bc", false), ("/a", false), ("/", false)] {
+            assert_eq!(filter.may_want(&episode(7, path)), wanted, "{path}");
+        }
+        assert!(Filter { cgroups: vec!["/".to_owned()], ..Filter::default() }.may_want(&episode(7, "/x")));
+    }
+
+    #[test]
+    fn cgroup_paths_are_taken_as_people_write_them() {
+        for (text, path) in [
+            ("/docker/x", "/docker/x"),
+            ("/docker/x/", "/docker/x"),
+            ("/sys/fs/cgroup/memory/docker/x", "/docker/x"),
+            ("/sys/fs/cgroup/unified/a", "/a"),
+            ("/sys/fs/cgroup/system.slice/a.service", "/system.slice/a.service"),
+            ("/sys/fs/cgroup", "/"),
+            ("/sys/fs/cgroup/memory", "/"),
+            ("/sys/fs/cgroups/a", "/sys/fs/cgroups/a"),
+            ("/", "/"),
+        ] {
+            assert_eq!(cgroup_path(text).as_deref(), Ok(path), "{text}");
+        }
+        assert!(cgroup_path("docker/x").is_err());
+    }
+}

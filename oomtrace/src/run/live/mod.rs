@@ -1,0 +1,383 @@
+//! Runs the pipeline on the live kernel: ring buffer → decode → correlate → names → judge → advise → sink.
+//!
+//! One thread. The order of incidents is that of their kills; a runtime that is slow to name a container delays what
+//! comes after it by a few seconds at most, whatever it does, and never the reading of the ring buffer.
+
+mod aftermath;
+mod losses;
+mod naming;
+mod surroundings;
+
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use oomtrace_common::event::WIRE_VERSION;
+
+use crate::container::clients::Socket;
+use crate::container::directory::Directory;
+use crate::correlate::Correlator;
+use crate::event::Event;
+use crate::model::{Lost, Ready, Record, SCHEMA};
+use crate::node::clock::boot_now;
+use crate::node::identity::Identity;
+use crate::node::namespaces;
+use crate::own;
+use crate::own::heap;
+use crate::probe::counter::CounterError;
+use crate::probe::hook::Hook;
+use crate::probe::load::{LoadError, Probe};
+use crate::probe::ring::Ring;
+use crate::redact::Privacy;
+use crate::resolve::facts::Facts;
+use crate::resolve::facts::live::Live;
+use crate::run::filter::Filter;
+use crate::run::recording::Recorder;
+use crate::run::recording::Recording;
+use crate::run::recording::Start;
+use crate::run::stages::Stages;
+use crate::sink::notices;
+use crate::sink::outputs::{Failures, Outputs};
+use aftermath::Aftermath;
+use losses::Losses;
+use naming::Naming;
+use surroundings::{Found, Surroundings};
+
+/// Why watching ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("cannot read the ring buffer: {0}")]
+    Ring(io::Error),
+    #[error(transparent)]
+    Counter(#[from] CounterError),
+    #[error("cannot read the clock: {0}")]
+    Clock(#[from] nix::Error),
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Whom to ask about containers, and where others ask for their end.
+pub struct Around {
+    pub directory: Directory,
+    pub sockets: Vec<Socket>,
+    /// What of command lines and labels leaves the node.
+    pub privacy: Privacy,
+    /// What oomtrace gives up once it watches.
+    pub sandbox: own::Mode,
+    /// Sockets of runtimes that are asked for names.
+    pub sockets_asked: Vec<PathBuf>,
+}
+
+/// So many processes, told one after the other or as one incident, took megabytes, which are given back.
+const LARGE: usize = 256;
+/// For how long events that are there already are read at the end, at least.
+const DRAIN: Duration = Duration::from_millis(150);
+/// How long after: a storm needs its memory again and again.
+const REST: Duration = Duration::from_secs(1);
+
+/// An output that is behind is waited for, while the ring buffer takes what comes, as long as it takes so many records in this time: one
+/// that has stopped, or nearly, must not hold up the others.
+const BEHIND: Duration = Duration::from_secs(1);
+const BEHIND_TAKES: u64 = 500;
+/// How often it is looked whether it has caught up.
+const BEHIND_LOOK: Duration = Duration::from_millis(2);
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Incidents put out.
+    pub incidents: u64,
+    /// What was not recorded.
+    pub lost: Lost,
+}
+
+/// Watches until `stop` completes, which says by when runtimes may still answer; then puts out what was seen until then. Must run
+/// inside a `LocalSet`.
+///
+/// # Errors
+/// When the ring buffer, the clock or an output fails; a reader that is gone is [`WatchError::Output`] with `BrokenPipe`.
+pub async fn run(
+    probe: Probe,
+    around: Around,
+    filter: Filter,
+    recorder: Option<Recorder>,
+    outputs: &Outputs,
+    failures: &mut Failures,
+    stop: impl Future<Output = Instant>,
+) -> Result<Tally, WatchError> {
+    let Around { directory, sockets, privacy, sandbox, sockets_asked } = around;
+    let mut start = start(&probe, &sockets, privacy)?;
+    let Probe { ebpf, events, counter, sockets: watched, .. } = probe;
+    // Holds the programs for as long as this runs.
+    let _ebpf = ebpf;
+    let mut ring = Ring::new(events).map_err(WatchError::Ring)?;
+    let mut surroundings = Surroundings::new(directory.clone(), sockets, watched);
+    let live = Live::new(start.page_size, surroundings.tracker(), privacy);
+    let mut search = surroundings.start();
+    // Kernel symbols, and who was connected before, are read by threads that were made with all privileges, and soon end.
+    let asked: Vec<_> = sockets_asked.iter().map(PathBuf::as_path).collect();
+    start.ready.sandbox = Some(own::confine(sandbox, &asked, || counter.read().is_ok()));
+    let facts: Box<dyn Facts> = match &recorder {
+        Some(recorder) => {
+            recorder.start(&start);
+            Box::new(Recording::of(live, recorder.clone()))
+        }
+        None => Box::new(live),
+    };
+    let mut stages = Stages::new(&start, facts);
+    let mut losses = Losses::new(counter);
+    let mut correlator = Correlator::new(start.hooks()).watching_since(start.since);
+    let mut out = Out {
+        outputs,
+        filter,
+        tally: Tally::default(),
+        recorder: recorder.clone(),
+        told: 0,
+        rest_at: None,
+        behind: None,
+    };
+    outputs.put(Record::Ready(start.ready));
+    let hold = |stages: &mut Stages, surroundings: &mut Surroundings, record: &[u8]| {
+        // Nothing behind this sees what is not to be shown.
+        let record = privacy.event(record);
+        let record = record.as_ref();
+        match stages.decode(record) {
+            // What containers there are is recorded as answers: names are asked for but once.
+            Some(Event::Cgroup(change)) => return surroundings.cgroup(&change),
+            // No part of the recording either: what is judged is the same.
+            Some(Event::Connect(connect)) if !surroundings.is_runtimes(&connect) => return,
+            Some(event) => {
+                stages.hold(event);
+                surroundings.forget(stages.take_forgotten());
+            }
+            None => {}
+        }
+        if let Some(recorder) = &recorder {
+            recorder.event(record);
+        }
+    };
+    let mut aftermath = Aftermath::new(directory.clone(), privacy);
+    let mut naming = Naming::new(directory, recorder.clone(), privacy);
+    let mut stop = std::pin::pin!(stop);
+    let answers_until = loop {
+        out.flush();
+        let deadline = match correlator.deadline() {
+            Some(at) => Some(Duration::from_nanos(at.saturating_sub(boot_now()?))),
+            None => None,
+        };
+        // A storm waits in the ring buffer for an output that is slow, but not for long: it may have stopped.
+        let waits = out.waits_for_outputs();
+        tokio::select! {
+            biased;
+            until = &mut stop => break until,
+            error = failures.next() => return Err(error.into()),
+            incident = naming.next(), if !naming.is_idle() && !waits => out.put(incident, &mut aftermath),
+            found = search.next() => match found {
+                Found::Due => surroundings.walk(&mut search),
+                Found::Containers(walked) => surroundings.walked(walked),
+                Found::Standing(standing) => {
+                    let standing = surroundings.follow(standing);
+                    if let Some(recorder) = &recorder {
+                        recorder.standing(&standing);
+                    }
+                    stages.standing(&standing);
+                }
+            },
+            read = ring.read(|record| hold(&mut stages, &mut surroundings, record)), if naming.has_room() && !waits => {
+                read.map_err(WatchError::Ring)?;
+                let lost = losses.look(Instant::now())?;
+                if out.lost(lost) {
+                    surroundings.walk(&mut search);
+                }
+                correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
+                if lost.is_some_and(|lost| lost.may_hide_clients()) {
+                    // A recording has the loss behind these events.
+                    stages.clients_missed();
+                }
+            }
+            () = sleep(Some(BEHIND_LOOK)), if waits => {}
+            said = aftermath.next(), if !aftermath.is_idle() => out.said(said),
+            () = sleep(deadline), if deadline.is_some() && !waits => {
+                // The clock decides only about what was in the ring by then.
+                let now = boot_now()?;
+                ring.drain(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)?;
+                correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
+                let done = correlator.advance(now);
+                if let Some(recorder) = recorder.as_ref().filter(|_| !done.is_empty()) {
+                    recorder.advance(now);
+                }
+                naming.start(done, &mut stages, &out.filter);
+            }
+            () = sleep(losses.due().map(|at| at.saturating_duration_since(Instant::now()))), if losses.due().is_some() => {
+                let lost = losses.look(Instant::now())?;
+                if out.lost(lost) {
+                    surroundings.walk(&mut search);
+                }
+                if lost.is_some_and(|lost| lost.may_hide_clients()) {
+                    stages.clients_missed();
+                }
+            }
+            () = sleep(out.rest_at.map(|at| at.saturating_duration_since(Instant::now()))), if out.rest_at.is_some() => {
+                heap::give_back();
+                (out.told, out.rest_at) = (0, None);
+            }
+        }
+    };
+    // Whoever makes events faster than they are read must not hold up the end; a machine that is slow to get here has some time, too.
+    let drain_until = answers_until.max(Instant::now() + DRAIN);
+    while ring.drain_some(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)? {
+        if Instant::now() >= drain_until {
+            notices::say(
+                "events came faster than they could be read: those that were left when it stopped are not told of",
+            );
+            break;
+        }
+    }
+    correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
+    let rest = correlator.finish();
+    naming.start(rest, &mut stages, &out.filter);
+    while !naming.is_idle() {
+        while out.waits_for_outputs() && Instant::now() < answers_until {
+            tokio::time::sleep(BEHIND_LOOK).await;
+        }
+        match tokio::time::timeout_at(answers_until.into(), naming.next()).await {
+            Ok(incident) => out.put(incident, &mut aftermath),
+            Err(_) => naming.rest().into_iter().for_each(|incident| out.put(Some(incident), &mut aftermath)),
+        }
+    }
+    let lost = losses.rest()?;
+    out.lost(lost);
+    out.flush();
+    Ok(out.tally)
+}
+
+/// What is true for the whole run.
+fn start(probe: &Probe, sockets: &[Socket], privacy: Privacy) -> nix::Result<Start> {
+    let identity = Identity::read();
+    let process_exit = probe.has(Hook::SchedProcessExit);
+    let at_exit = process_exit && probe.unneeded.contains(&Hook::SignalDeliver);
+    Ok(Start {
+        wire_version: WIRE_VERSION,
+        page_size: probe.events.page_size() as u64,
+        ready: Ready {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: identity.node,
+            boot_id: identity.boot_id,
+            attached: probe.attached.iter().map(|hook| hook.name().to_owned()).collect(),
+            missing: probe
+                .missing
+                .iter()
+                .cloned()
+                .chain(namespaces::missing())
+                .chain(privacy.missing().map(str::to_owned))
+                .collect(),
+            sandbox: None,
+        },
+        signal_generate: probe.has(Hook::SignalGenerate),
+        mark_victim: probe.has(Hook::MarkVictim),
+        process_exit,
+        host_mount: namespaces::host_mount(),
+        reads_victims: at_exit || probe.has(Hook::SignalDeliver),
+        since: boot_now()?,
+        sockets: if probe.has(Hook::UnixConnect) { sockets.to_vec() } else { Vec::new() },
+        privacy,
+    })
+}
+
+/// Takes the events that were held through the correlator, and starts naming what is complete by them.
+fn correlate_held(stages: &mut Stages, correlator: &mut Correlator, naming: &mut Naming, filter: &Filter) {
+    for event in stages.take_held() {
+        let done = correlator.take(event);
+        naming.start(done, stages, filter);
+    }
+}
+
+async fn sleep(duration: Option<Duration>) {
+    if let Some(duration) = duration {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// The end of the pipeline.
+struct Out<'a> {
+    outputs: &'a Outputs,
+    filter: Filter,
+    tally: Tally,
+    recorder: Option<Recorder>,
+    /// Processes in incidents since memory was given back.
+    told: usize,
+    /// When memory is given back.
+    rest_at: Option<Instant>,
+    /// Since when an output has been behind, and how many records it had taken then.
+    behind: Option<(Instant, u64)>,
+}
+
+impl Out<'_> {
+    /// An output is behind, and will catch up.
+    fn waits_for_outputs(&mut self) -> bool {
+        let Some(taken) = self.outputs.behind() else {
+            self.behind = None;
+            return false;
+        };
+        let (since, before) = *self.behind.get_or_insert_with(|| (Instant::now(), taken));
+        if since.elapsed() < BEHIND {
+            return true;
+        }
+        let catches_up = taken.saturating_sub(before) >= BEHIND_TAKES;
+        if catches_up {
+            self.behind = Some((Instant::now(), taken));
+        }
+        catches_up
+    }
+
+    /// Puts one record out, when it is wanted, and has what comes of it followed.
+    fn put(&mut self, record: Option<Record>, aftermath: &mut Aftermath) {
+        let Some(record) = record.filter(|record| self.filter.wants(record)) else { return };
+        if let Record::Incident(incident) = &record {
+            self.tally.incidents += 1;
+            self.told += 1 + incident.collateral.len();
+            if self.told >= LARGE && self.rest_at.is_none() {
+                self.rest_at = Some(Instant::now() + REST);
+            }
+            aftermath.follow(incident);
+        }
+        self.outputs.put(record);
+    }
+
+    /// Passes on what a runtime says.
+    fn said(&mut self, record: Option<Record>) {
+        let Some(record) = record else { return };
+        if let Some(recorder) = &self.recorder {
+            recorder.said(&record);
+        }
+        self.outputs.put(record);
+    }
+
+    /// Says what was not recorded, if anything; whether cgroups may have come and gone unseen. What does not fit means that the ring was
+    /// full, so there is always a read after it to notice.
+    fn lost(&mut self, lost: Option<Lost>) -> bool {
+        let Some(lost) = lost else { return false };
+        self.tally.lost = self.tally.lost.plus(&lost);
+        if let Some(words) = lost.words() {
+            let advice =
+                if lost.events > 0 { ". Give oomtrace more processor time, or a larger --ring-size" } else { "" };
+            notices::say(&format!("{words}{advice}"));
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.lost(&lost);
+        }
+        self.outputs.put(Record::Lost(lost));
+        lost.cgroups > 0 || lost.limited.cgroups > 0
+    }
+
+    /// Nothing waits in memory while oomtrace does.
+    fn flush(&self) {
+        if let Some(recorder) = &self.recorder {
+            recorder.flush();
+        }
+    }
+}

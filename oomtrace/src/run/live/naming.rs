@@ -1,0 +1,219 @@
+//! Asks runtimes for names, off the path of events, and keeps incidents in the order of their kills meanwhile: but for those whose
+//! runtime takes long, which the others overtake.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::container::directory::Directory;
+use crate::correlate::Episode;
+use crate::model::{Incident, Record};
+use crate::redact::Privacy;
+use crate::resolve::assemble::Draft;
+use crate::run::filter::Filter;
+use crate::run::names::Names;
+use crate::run::recording::Recorder;
+use crate::run::stages::Stages;
+use crate::sink::notices;
+use crate::words::conclude;
+
+/// All that is asked about one incident takes no longer: it is reported within seconds of its kill, whatever a runtime does.
+const NAMED_WITHIN: Duration = Duration::from_secs(4);
+/// Those behind an incident wait no longer for it.
+const OVERTAKEN_AFTER: Duration = Duration::from_millis(300);
+const TOO_LATE: &str = "what its runtime knows (it had not answered in time)";
+/// Of those that are still asked for at the end.
+const STOPPED: &str = "what its runtime knows (oomtrace was stopped before it had answered)";
+const TOO_MANY: &str = "what its runtime knows (too many incidents wait for runtimes already)";
+
+/// Incidents that wait for a runtime's answer: those beyond go without.
+const MAX_ASKED: usize = 512;
+/// Incidents that wait behind one, for as long as they do; with more of them reading pauses, and the ring buffer holds what comes.
+const MAX_WAITING: usize = 4096;
+
+/// See the module's documentation.
+pub struct Naming {
+    directory: Directory,
+    recorder: Option<Recorder>,
+    privacy: Privacy,
+    /// In the order of their kills.
+    waiting: VecDeque<Waiting>,
+    /// Those that were overtaken.
+    late: Vec<Asking>,
+    preload: JoinHandle<()>,
+}
+
+enum Waiting {
+    Named(Box<Record>),
+    Asking(Asking),
+}
+
+/// An incident whose runtimes are asked.
+struct Asking {
+    task: JoinHandle<Names>,
+    incident: Rc<Incident>,
+    since: Instant,
+}
+
+impl Naming {
+    /// Fetches what the runtimes know already, in the background.
+    pub fn new(directory: Directory, recorder: Option<Recorder>, privacy: Privacy) -> Self {
+        let all = directory.clone();
+        let preload = tokio::task::spawn_local(async move {
+            if let Err(error) = all.preload().await {
+                notices::say(&format!("{error}; its containers go by their ids until it answers"));
+            }
+        });
+        Self { directory, recorder, privacy, waiting: VecDeque::new(), late: Vec::new(), preload }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.late.is_empty()
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.waiting.len() < MAX_WAITING
+    }
+
+    /// Starts naming each episode that the filter may want.
+    pub fn start(&mut self, episodes: Vec<Episode>, stages: &mut Stages, filter: &Filter) {
+        for episode in episodes.into_iter().filter(|episode| filter.may_want(episode)) {
+            let Draft { incident, places } = stages.draft(episode);
+            let waiting = if !Names::are_wanted(&incident) {
+                Waiting::Named(Box::new(conclude(incident)))
+            } else if self.late.len() >= MAX_ASKED {
+                let names = Names::unasked(&incident, TOO_MANY);
+                Waiting::Named(Box::new(self.named(Rc::new(incident), names)))
+            } else {
+                let incident = Rc::new(incident);
+                let (asked, directory, privacy) = (Rc::clone(&incident), self.directory.clone(), self.privacy);
+                let task = tokio::task::spawn_local(async move {
+                    let named = tokio::time::timeout(NAMED_WITHIN, Names::ask(&asked, &places, &directory)).await;
+                    named.unwrap_or_else(|_| Names::unasked(&asked, TOO_LATE)).private(privacy)
+                });
+                Waiting::Asking(Asking { task, incident, since: Instant::now() })
+            };
+            self.waiting.push_back(waiting);
+        }
+    }
+
+    /// The oldest incident, once it is named, or one that was overtaken; none when none waits, and when one was overtaken just now.
+    /// Cancel-safe.
+    pub async fn next(&mut self) -> Option<Record> {
+        if self.is_idle() {
+            return None;
+        }
+        let until = match self.waiting.front() {
+            Some(Waiting::Asking(asking)) => Some(asking.since + OVERTAKEN_AFTER),
+            _ => None,
+        };
+        let overtaken = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            done = done(&mut self.waiting, &mut self.late) => match done {
+                Done::Named => match self.waiting.pop_front()? {
+                    Waiting::Named(record) => Some(*record),
+                    Waiting::Asking(asking) => Some(self.as_it_is(asking)),
+                },
+                Done::First(names) => match self.waiting.pop_front()? {
+                    Waiting::Named(record) => Some(*record),
+                    Waiting::Asking(asking) => Some(self.answered(asking, names)),
+                },
+                Done::Late(at, names) => {
+                    let asking = self.late.swap_remove(at);
+                    Some(self.answered(asking, names))
+                }
+            },
+            () = overtaken => {
+                if let Some(Waiting::Asking(asking)) = self.waiting.pop_front() {
+                    self.late.push(asking);
+                }
+                None
+            }
+        }
+    }
+
+    /// All that still wait, without what has not been answered by now: there is no time left.
+    pub fn rest(&mut self) -> Vec<Record> {
+        let (late, waiting) = (std::mem::take(&mut self.late), std::mem::take(&mut self.waiting));
+        let all = late.into_iter().map(Waiting::Asking).chain(waiting);
+        all.map(|waiting| match waiting {
+            Waiting::Named(record) => *record,
+            Waiting::Asking(asking) => self.as_it_is(asking),
+        })
+        .collect()
+    }
+
+    fn as_it_is(&self, asking: Asking) -> Record {
+        asking.task.abort();
+        let names = Names::unasked(&asking.incident, STOPPED);
+        self.named(asking.incident, names)
+    }
+
+    fn answered(&self, asking: Asking, names: Result<Names, JoinError>) -> Record {
+        match names {
+            Ok(names) => self.named(asking.incident, names),
+            Err(error) => {
+                log::error!("a runtime was not asked for a name: {error}");
+                self.as_it_is(asking)
+            }
+        }
+    }
+
+    fn named(&self, incident: Rc<Incident>, names: Names) -> Record {
+        if let Some(recorder) = &self.recorder {
+            recorder.names(&incident.id, &names);
+        }
+        // The task that asked has ended, or is about to.
+        let mut incident = Rc::unwrap_or_clone(incident);
+        names.apply(&mut incident);
+        conclude(incident)
+    }
+}
+
+impl Drop for Naming {
+    fn drop(&mut self) {
+        self.preload.abort();
+    }
+}
+
+/// What can be put out.
+enum Done {
+    /// The first one, which was not asked for.
+    Named,
+    /// The first one, which was.
+    First(Result<Names, JoinError>),
+    /// The one at this place among those that were overtaken.
+    Late(usize, Result<Names, JoinError>),
+}
+
+async fn done(waiting: &mut VecDeque<Waiting>, late: &mut [Asking]) -> Done {
+    poll_fn(|context| {
+        match waiting.front_mut() {
+            Some(Waiting::Named(_)) => return Poll::Ready(Done::Named),
+            Some(Waiting::Asking(asking)) => {
+                if let Poll::Ready(names) = Pin::new(&mut asking.task).poll(context) {
+                    return Poll::Ready(Done::First(names));
+                }
+            }
+            None => {}
+        }
+        for (at, asking) in late.iter_mut().enumerate() {
+            if let Poll::Ready(names) = Pin::new(&mut asking.task).poll(context) {
+                return Poll::Ready(Done::Late(at, names));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,8 @@
+//! The pipeline, fed by the live kernel or by a recording.
+
+pub mod filter;
+pub mod live;
+pub mod names;
+pub mod recording;
+pub mod replay;
+pub mod stages;

@@ -1,0 +1,157 @@
+//! What runtimes say of an incident's containers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::container::directory::{Completed, Directory, Victim};
+use crate::judge::requester;
+use crate::judge::{is_by_runtime, same_container, stop_requests};
+use crate::model::{Container, Evidence, Incident, LimitLevel, Source};
+use crate::node::processes;
+use crate::placement::ContainerPlace;
+use crate::redact::Privacy;
+use crate::resolve::assemble::Places;
+
+/// A runtime does what it is asked for within this time, in milliseconds.
+const ASKED_BEFORE_MS: u64 = 2000;
+
+/// The containers of an incident, as their runtimes know them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Names {
+    container: Option<Container>,
+    sender: Option<Container>,
+    #[serde(default)]
+    requester: Option<Container>,
+    /// What a runtime said of the kill.
+    #[serde(default)]
+    said: Vec<String>,
+    /// Cgroups that only have the name of a container's.
+    #[serde(default)]
+    refuted: Vec<String>,
+    /// What the runtimes did not say, in words.
+    missing: Vec<String>,
+}
+
+impl Names {
+    /// There is a container to ask for.
+    #[must_use]
+    pub fn are_wanted(incident: &Incident) -> bool {
+        incident.container.is_some() || incident.sender.container.is_some()
+    }
+
+    /// Asks the runtimes.
+    pub async fn ask(incident: &Incident, places: &Places, directory: &Directory) -> Self {
+        let victim = &incident.victim;
+        let killed = Victim {
+            pid: victim.process.pid,
+            start: processes::ticks(places.victim_start),
+            looks_like_init: victim.container_init,
+        };
+        let victims = complete(directory, places.victim.as_ref(), Some(killed)).await;
+        let same = places.victim == places.sender;
+        let senders = if same { None } else { Some(complete(directory, places.sender.as_ref(), None).await) };
+        let sender = senders.as_ref().map_or_else(|| victims.container.clone(), |its| its.container.clone());
+        let mut missing = victims.missing;
+        let mut refuted = victims.refuted;
+        if let Some(Completed { missing: of_sender, refuted: facts, .. }) = senders {
+            missing.extend(of_sender.into_iter().map(|why| format!("of the sender: {why}")));
+            refuted.extend(facts);
+        }
+        let mut named = incident.clone();
+        named.container = victims.container;
+        named.sender.container = sender;
+        // Who asked is told by what the container is called.
+        let found = requester::find(&named, named.container.as_ref()).and_then(|found| found.place);
+        let mut requester = None;
+        if let Some(place) = found {
+            let asked = directory.complete(&place, None).await;
+            missing.extend(asked.missing.into_iter().map(|why| format!("of the requester: {why}")));
+            requester = asked.container;
+        }
+        let is_confirmed = named.container.as_ref().is_some_and(|container| container.confirmed);
+        let place = places.victim.as_ref().filter(|place| is_confirmed && place.user().is_none());
+        let said = place.map(|place| said(&named, place, directory)).unwrap_or_default();
+        Self { container: named.container, sender: named.sender.container, requester, said, refuted, missing }
+    }
+
+    /// No runtime was waited for; `why` says what is missing for it.
+    #[must_use]
+    pub fn unasked(incident: &Incident, why: &str) -> Self {
+        Self {
+            container: incident.container.clone(),
+            sender: incident.sender.container.clone(),
+            requester: None,
+            said: Vec::new(),
+            refuted: Vec::new(),
+            missing: vec![why.to_owned()],
+        }
+    }
+
+    /// What of them may be shown.
+    #[must_use]
+    pub fn private(mut self, privacy: Privacy) -> Self {
+        let containers = [&mut self.container, &mut self.sender, &mut self.requester];
+        containers.into_iter().flatten().for_each(|container| privacy.container(container));
+        self.said
+            .iter_mut()
+            .chain(&mut self.refuted)
+            .chain(&mut self.missing)
+            .for_each(|text| *text = privacy.text(text));
+        self
+    }
+
+    /// Adds them to the incident that they were asked for.
+    pub fn apply(self, incident: &mut Incident) {
+        incident.container = self.container;
+        incident.sender.container = self.sender;
+        incident.missing.extend(self.missing);
+        let evidence = |fact| Evidence { fact, source: Source::Runtime };
+        incident.noted.extend(self.said.into_iter().chain(self.refuted).map(evidence));
+        incident.asking.container = self.requester;
+        settle_init(incident);
+        settle_level(incident);
+    }
+}
+
+async fn complete(directory: &Directory, place: Option<&ContainerPlace>, victim: Option<Victim>) -> Completed {
+    match place {
+        Some(place) => directory.complete(place, victim).await,
+        None => Completed::default(),
+    }
+}
+
+/// Which process is the container's first one is its runtime's to say.
+fn settle_init(incident: &mut Incident) {
+    let Some(init) = incident.container.as_ref().and_then(|container| container.init_pid) else { return };
+    let victim = &mut incident.victim;
+    victim.container_init = victim.process.pid == init;
+    if victim.container_init || victim.exited_init.is_some_and(|exited| exited != init) {
+        victim.container_exit = None;
+    }
+    if let Some(end) = &mut incident.init_end {
+        end.of_container = end.init.pid == init;
+    }
+}
+
+/// A cgroup that turned out not to be a container's has a limit of its own, as any other has.
+fn settle_level(incident: &mut Incident) {
+    let owner = incident.oom.as_mut().and_then(|oom| oom.limit_owner.as_mut());
+    let Some(owner) = owner.filter(|owner| owner.level == LimitLevel::Container) else { return };
+    if !incident.container.iter().flat_map(Container::chain).any(|container| container.owns(&owner.path)) {
+        owner.level = LimitLevel::Slice;
+    }
+}
+
+/// What Docker said of a kill that was asked of it, from the first stop signal on; and of one by a process that it was asked to
+/// run in the container.
+fn said(incident: &Incident, place: &ContainerPlace, directory: &Directory) -> Vec<String> {
+    if !is_by_runtime(incident) && !same_container(incident) {
+        return Vec::new();
+    }
+    let Ok(kill) = incident.time.parse::<jiff::Timestamp>() else { return Vec::new() };
+    let asked_before = stop_requests(incident).next().map(|stop| stop.before_ms).unwrap_or_default();
+    let before_ns =
+        i64::try_from(asked_before.saturating_add(ASKED_BEFORE_MS)).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    // 64 bits of nanoseconds last until 2262.
+    let kill_ns = i64::try_from(kill.as_nanosecond()).unwrap_or_default();
+    directory.said(place, kill_ns.saturating_sub(before_ns), kill_ns)
+}

@@ -1,0 +1,200 @@
+//! Reads a recording, whoever wrote it: damaged, cut off, foreign or newer files give an error, never a panic.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Buf as _;
+use oomtrace_common::event::{OLDEST_WIRE_VERSION, WIRE_VERSION};
+
+use crate::node::files;
+use crate::run::recording::Kind;
+use crate::run::recording::MAGIC;
+use crate::run::recording::MAX_FRAME;
+use crate::run::recording::Start;
+use crate::run::recording::Step;
+use crate::run::recording::VERSION;
+use crate::run::recording::answers::Answers;
+
+/// Bytes of a recording, which is read whole: some hundred thousand kills.
+const MAX_FILE: u64 = 1 << 30;
+use crate::model::{Lost, Record};
+use crate::redact::Privacy;
+
+/// A recording, read whole.
+#[derive(Debug)]
+pub struct Contents {
+    pub start: Start,
+    pub steps: Vec<Step>,
+    pub answers: Answers,
+    /// Bytes at the end that were dropped: a frame that was not written to its end.
+    pub torn: usize,
+}
+
+/// Why a file cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("cannot read {}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{} is no recording of oomtrace", path.display())]
+    Foreign { path: PathBuf },
+    #[error("{} is of a newer oomtrace (recording version {version}, this one reads {VERSION})", path.display())]
+    Newer { path: PathBuf, version: u16 },
+    #[error(
+        "{} holds events of version {version}, this oomtrace reads {WIRE_VERSION}: replay it with the oomtrace {oomtrace} that recorded it",
+        path.display()
+    )]
+    Wire { path: PathBuf, version: u16, oomtrace: String },
+    #[error("{} is damaged at byte {at}: {why}", path.display())]
+    Damaged { path: PathBuf, at: usize, why: String },
+}
+
+/// Reads the recording at `path`.
+///
+/// # Errors
+/// When it cannot be read, or is not a whole recording of a version that this oomtrace knows.
+pub fn read(path: &Path) -> Result<Contents, ReadError> {
+    let path_ = || path.to_owned();
+    // It may come through a pipe.
+    let bytes = std::fs::File::open(path).and_then(|file| files::whole_of(file, MAX_FILE));
+    let bytes = bytes.map_err(|source| ReadError::Io { path: path_(), source })?;
+    Contents::parse(&bytes).map_err(|error| match error {
+        ParseError::Foreign => ReadError::Foreign { path: path_() },
+        ParseError::Newer(version) => ReadError::Newer { path: path_(), version },
+        ParseError::Wire(version, oomtrace) => ReadError::Wire { path: path_(), version, oomtrace },
+        ParseError::Damaged(at, why) => ReadError::Damaged { path: path_(), at, why },
+    })
+}
+
+/// Why bytes are no recording that can be replayed.
+#[derive(Debug)]
+pub enum ParseError {
+    /// No recording of oomtrace.
+    Foreign,
+    /// Of this newer version.
+    Newer(u16),
+    /// Its events are of this version, which the oomtrace named wrote.
+    Wire(u16, String),
+    /// From this byte on, and why.
+    Damaged(usize, String),
+}
+
+impl Contents {
+    /// Takes a recording's bytes apart.
+    ///
+    /// # Errors
+    /// When they are not a whole recording of a version that this oomtrace knows.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        parse(bytes)
+    }
+
+    /// What of it may be shown. What was left out when it was recorded stays left out.
+    #[must_use]
+    pub fn private(mut self, privacy: Privacy) -> Self {
+        if privacy <= self.start.privacy {
+            return self;
+        }
+        for step in &mut self.steps {
+            match step {
+                Step::Event(event) => *event = privacy.event(event).into_owned(),
+                Step::Said(record) => {
+                    if let Record::Contradiction(said) = record.as_mut() {
+                        privacy.container(&mut said.container);
+                        said.fact = privacy.text(&said.fact);
+                    }
+                }
+                Step::Advance(_) | Step::Lost(_) | Step::Standing(_) | Step::Gap(_) => {}
+            }
+        }
+        self.answers.private(privacy);
+        self.start.ready.missing.extend(privacy.missing().map(str::to_owned));
+        self.start.privacy = privacy;
+        self
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
+    let mut rest = bytes.strip_prefix(MAGIC).ok_or(ParseError::Foreign)?;
+    let version = rest.try_get_u16_le().map_err(|_| ParseError::Foreign)?;
+    if version > VERSION {
+        return Err(ParseError::Newer(version));
+    }
+    let mut start = None;
+    let (mut steps, mut answers) = (Vec::new(), Answers::default());
+    let mut torn = 0;
+    while !rest.is_empty() {
+        let at = bytes.len() - rest.len();
+        let damaged = |why: String| ParseError::Damaged(at, why);
+        let (kind, payload) = match frame(&mut rest) {
+            Ok(frame) => frame,
+            Err(FrameError::Torn) => {
+                torn = bytes.len() - at;
+                break;
+            }
+            Err(FrameError::Damaged(why)) => return Err(damaged(why.to_owned())),
+        };
+        let number = || Ok(u64::from_le_bytes(payload.try_into().map_err(|_| damaged("no number".to_owned()))?));
+        match (kind, &start) {
+            (Kind::Start, None) => start = Some(read_start(payload, at)?),
+            (Kind::Start, Some(_)) => return Err(damaged("a second start".to_owned())),
+            (_, None) => return Err(damaged("no start".to_owned())),
+            (Kind::Event, _) => steps.push(Step::Event(payload.to_vec())),
+            (Kind::Advance, _) => steps.push(Step::Advance(number()?)),
+            (Kind::Lost, _) => steps.push(Step::Lost(lost(payload).map_err(damaged)?)),
+            (Kind::Standing, _) => steps.push(Step::Standing(json(payload).map_err(damaged)?)),
+            (Kind::Said, _) => steps.push(Step::Said(json(payload).map_err(damaged)?)),
+            (Kind::Gap, _) => steps.push(Step::Gap(json(payload).map_err(damaged)?)),
+            (Kind::Answer, _) => answers.add(json(payload).map_err(damaged)?),
+        }
+    }
+    let start = start.ok_or_else(|| ParseError::Damaged(bytes.len(), "it ends before it starts".to_owned()))?;
+    Ok(Contents { start, steps, answers, torn })
+}
+
+fn read_start(payload: &[u8], at: usize) -> Result<Start, ParseError> {
+    let start: Start = serde_json::from_slice(payload).map_err(|error| ParseError::Damaged(at, error.to_string()))?;
+    if !(OLDEST_WIRE_VERSION..=WIRE_VERSION).contains(&start.wire_version) {
+        return Err(ParseError::Wire(start.wire_version, start.ready.version));
+    }
+    if start.page_size == 0 {
+        return Err(ParseError::Damaged(at, "a page of no bytes".to_owned()));
+    }
+    Ok(start)
+}
+
+/// A number of events in eight bytes, as it was before kinds were counted; JSON, which is longer, since.
+fn lost(payload: &[u8]) -> Result<Lost, String> {
+    match payload.try_into() {
+        Ok(number) => Ok(Lost { events: u64::from_le_bytes(number), ..Lost::default() }),
+        Err(_) => json(payload),
+    }
+}
+
+fn json<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(payload).map_err(|error| error.to_string())
+}
+
+enum FrameError {
+    /// The file ends within the frame.
+    Torn,
+    Damaged(&'static str),
+}
+
+/// Takes the next frame off `rest`.
+fn frame<'a>(rest: &mut &'a [u8]) -> Result<(Kind, &'a [u8]), FrameError> {
+    let torn = |_| FrameError::Torn;
+    let len = rest.try_get_u32_le().map_err(torn)? as usize;
+    let number = rest.try_get_u8().map_err(torn)?;
+    let crc = rest.try_get_u32_le().map_err(torn)?;
+    if len > MAX_FRAME {
+        return Err(FrameError::Damaged("a frame too large to be one"));
+    }
+    let (payload, after) = rest.split_at_checked(len).ok_or(FrameError::Torn)?;
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[number]);
+    hasher.update(payload);
+    if hasher.finalize() != crc {
+        return Err(if after.is_empty() { FrameError::Torn } else { FrameError::Damaged("its check sum is wrong") });
+    }
+    *rest = after;
+    Ok((Kind::from_number(number).ok_or(FrameError::Damaged("an unknown kind of frame"))?, payload))
+}

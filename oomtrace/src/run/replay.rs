@@ -1,0 +1,158 @@
+//! Runs the pipeline over a recording.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use crate::correlate::{Correlator, Episode, Hooks};
+use crate::event::BootNs;
+use crate::model::{Attribution, Confidence, Incident, OutputName, Record};
+use crate::run::filter::Filter;
+use crate::run::live::Tally;
+use crate::run::names::Names;
+use crate::run::recording::Contents;
+use crate::run::recording::Gap;
+use crate::run::recording::Step;
+use crate::run::stages::Stages;
+use crate::sink::Sink;
+use crate::sink::outputs::unwritten;
+use crate::sink::queue::Count;
+use crate::words::conclude;
+
+/// A kill may rest upon what came so long before it: a stop signal, a client of its runtime.
+const REMEMBERED_NS: BootNs = 600_000_000_000;
+
+/// Puts out what oomtrace says of a recording: its first record, then incidents in the order of their kills.
+///
+/// # Errors
+/// When the output fails.
+pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::Result<Tally> {
+    let Contents { start, steps, mut answers, torn: _ } = contents;
+    let names = std::mem::take(&mut answers.names);
+    let correlator = Correlator::new(start.hooks()).watching_since(start.since);
+    let stages = Stages::new(&start, Box::new(answers));
+    let (put, tally) = (HashSet::new(), Tally::default());
+    let mut player = Player { stages, correlator, names, filter, sink, put, tally, lack: Lack::Nothing };
+    let hooks = start.hooks();
+    player.sink.put(&Record::Ready(start.ready))?;
+    for step in steps {
+        match step {
+            Step::Event(bytes) => {
+                player.stages.hold_record(&bytes);
+                for event in player.stages.take_held() {
+                    player.lack.resumes(event.at());
+                    let done = player.correlator.take(event);
+                    player.conclude(done)?;
+                }
+            }
+            Step::Advance(now) => {
+                let done = player.correlator.advance(now);
+                player.conclude(done)?;
+            }
+            Step::Standing(standing) => player.stages.standing(&standing),
+            Step::Said(record) => player.said(&record)?,
+            Step::Lost(lost) => {
+                player.tally.lost = player.tally.lost.plus(&lost);
+                if lost.may_hide_clients() {
+                    player.stages.clients_missed();
+                }
+                player.sink.put(&Record::Lost(lost))?;
+            }
+            Step::Gap(gap) => player.gap(gap, hooks)?,
+        }
+    }
+    let rest = player.correlator.finish();
+    player.conclude(rest)?;
+    Ok(player.tally)
+}
+
+/// What an incident lacks because of a gap in the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lack {
+    Nothing,
+    /// What comes after its beginning.
+    End,
+    /// What came before. Events go on from then on; none when none has come yet.
+    Before(Option<BootNs>),
+}
+
+impl Lack {
+    /// An event came.
+    fn resumes(&mut self, at: BootNs) {
+        if *self == Self::Before(None) {
+            *self = Self::Before(Some(at));
+        }
+    }
+
+    /// Says so in an incident whose kill was `at`. What was left out may be what its verdict would rest upon.
+    fn apply(self, at: BootNs, incident: &mut Incident) {
+        let (what, is_near) = match self {
+            Self::Nothing => return,
+            Self::End => ("what came after it", true),
+            Self::Before(resumed) => {
+                ("what came before it", resumed.is_none_or(|from| at.saturating_sub(from) < REMEMBERED_NS))
+            }
+        };
+        incident.missing.push(format!("{what} in a gap of the recording, which its disk did not take"));
+        incident.attribution = incident.attribution.max(Attribution::Partial);
+        if let Some(verdict) = incident.verdict.as_mut().filter(|_| is_near) {
+            verdict.confidence = Confidence::Possible;
+        }
+    }
+}
+
+struct Player<'a> {
+    correlator: Correlator,
+    stages: Stages,
+    lack: Lack,
+    names: HashMap<String, Names>,
+    filter: &'a Filter,
+    sink: &'a mut dyn Sink,
+    /// Ids of the incidents that were put out.
+    put: HashSet<String>,
+    tally: Tally,
+}
+
+impl Player<'_> {
+    fn conclude(&mut self, episodes: Vec<Episode>) -> io::Result<()> {
+        for episode in episodes.into_iter().filter(|episode| self.filter.may_want(episode)) {
+            let at = episode.at();
+            let mut incident = self.stages.draft(episode).incident;
+            if let Some(names) = self.names.remove(&incident.id) {
+                names.apply(&mut incident);
+            }
+            let mut record = conclude(incident);
+            if let Record::Incident(incident) | Record::Signal(incident) = &mut record {
+                self.lack.apply(at, incident);
+            }
+            if !self.filter.wants(&record) {
+                continue;
+            }
+            if let Record::Incident(incident) = &record {
+                self.tally.incidents += 1;
+                self.put.insert(incident.id.clone());
+            }
+            self.sink.put(&record)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing is known of what came here: what was open is told as far as it goes, and what comes after begins anew.
+    fn gap(&mut self, gap: Gap, hooks: Hooks) -> io::Result<()> {
+        let open = self.correlator.finish();
+        self.lack = Lack::End;
+        self.conclude(open)?;
+        self.correlator = Correlator::new(hooks);
+        self.stages.forget();
+        self.lack = Lack::Before(None);
+        self.sink.put(&unwritten(OutputName::Recording, Count { kills: gap.kills, others: gap.others }))
+    }
+
+    /// Of an incident that the filter leaves out, nothing is said either.
+    fn said(&mut self, record: &Record) -> io::Result<()> {
+        let is_wanted = match record {
+            Record::Contradiction(said) => self.put.contains(&said.incident),
+            _ => false,
+        };
+        if is_wanted { self.sink.put(record) } else { Ok(()) }
+    }
+}

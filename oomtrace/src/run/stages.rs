@@ -1,0 +1,198 @@
+//! The synchronous stages: a record's bytes to an event with names for its stack and `/proc` read in time, and an
+//! episode to a draft of its incident.
+
+use std::collections::HashMap;
+
+use crate::container::clients::{Clients, Socket, Standing};
+use crate::correlate::Episode;
+use crate::event::decode::decode;
+use crate::event::{Ancestor, BootNs, Event, MarkVictim, OomChoice, ProcessKey, Signal};
+use crate::node::identity::Identity;
+use crate::node::memory::{Scene, Snapshot};
+use crate::resolve::asking::Connections;
+use crate::resolve::assemble::{Context, Draft, assemble};
+use crate::resolve::facts::Facts;
+use crate::resolve::oom::owner_path;
+use crate::run::recording::Start;
+
+/// Snapshots of memory that wait for their incident.
+const SNAPSHOTS: usize = 256;
+/// The wire version since which it is known who listens on a socket.
+const LISTENERS_SINCE: u16 = 7;
+/// Further members of a cgroup that is killed as one are marked within this time.
+const GROUP_NS: BootNs = 1_000_000_000;
+
+/// What the stages need of the node.
+pub struct Stages {
+    page_size: u64,
+    identity: Identity,
+    facts: Box<dyn Facts>,
+    held: Vec<Event>,
+    sees_exits: bool,
+    /// The host's mount namespace, once it is known.
+    host_mount: Option<u32>,
+    /// The kernel side reads a victim's arguments in its own context: nothing need be read here while it dies.
+    reads_victims: bool,
+    /// Read when the OOM killer marked a victim; taken when its incident is put together.
+    snapshots: HashMap<ProcessKey, Snapshot>,
+    /// The OOM killer's latest choice: its mark comes next.
+    choice: Option<OomChoice>,
+    /// The thread in whose context a cgroup is being killed as one, and when it last marked a member.
+    group: Option<(u32, BootNs)>,
+    /// Who is connected to runtimes.
+    clients: Clients,
+    sockets: Vec<Socket>,
+    /// The kernel side says who listens on a socket.
+    listeners: bool,
+    /// When the latest event was.
+    latest: BootNs,
+}
+
+impl Stages {
+    #[must_use]
+    pub fn new(start: &Start, facts: Box<dyn Facts>) -> Self {
+        Self {
+            page_size: start.page_size,
+            identity: Identity { node: start.ready.node.clone(), boot_id: start.ready.boot_id.clone() },
+            facts,
+            held: Vec::new(),
+            sees_exits: start.process_exit,
+            host_mount: start.host_mount,
+            reads_victims: start.reads_victims,
+            snapshots: HashMap::new(),
+            choice: None,
+            group: None,
+            clients: Clients::default(),
+            sockets: start.sockets.clone(),
+            listeners: start.wire_version >= LISTENERS_SINCE,
+            latest: 0,
+        }
+    }
+
+    /// Decodes one record; none when it is damaged.
+    pub fn decode(&self, record: &[u8]) -> Option<Event> {
+        match decode(record, self.page_size) {
+            Ok(event) => Some(event),
+            // The kernel side and this decoder are built together, so this is a bug worth a line.
+            Err(error) => {
+                log::error!("undecodable event of {} bytes: {error}", record.len());
+                None
+            }
+        }
+    }
+
+    /// Decodes one record and holds it.
+    pub fn hold_record(&mut self, record: &[u8]) {
+        if let Some(event) = self.decode(record) {
+            self.hold(event);
+        }
+    }
+
+    /// Keeps an event for [`Self::take_held`]. Asks the node now: a killed process soon has nothing to show, and a client that
+    /// has its answer neither.
+    pub fn hold(&mut self, mut event: Event) {
+        self.latest = self.latest.max(event.at());
+        match &mut event {
+            Event::Signal(signal) => self.signal(signal),
+            Event::Oom(choice) => self.choice = Some((**choice).clone()),
+            Event::MarkVictim(mark) => self.mark(mark),
+            Event::Exit(_) | Event::Deliver(_) | Event::Cgroup(_) => {}
+            // Who traced it lives on.
+            Event::Unseen(unseen) => self.look_up(unseen.tracer.as_slice()),
+            Event::Connect(connect) => self.look_up(&connect.ancestors),
+            Event::Disconnect(_) => {}
+        }
+        match event {
+            // What is around the kills, and no part of one.
+            Event::Cgroup(_) => {}
+            Event::Connect(connect) => self.clients.connect(*connect),
+            Event::Disconnect(disconnect) => self.clients.disconnect(disconnect),
+            of_a_kill => self.held.push(of_a_kill),
+        }
+    }
+
+    fn look_up(&mut self, ancestors: &[Ancestor]) {
+        for ancestor in ancestors {
+            self.facts.process(ancestor.key, Some(&ancestor.comm));
+        }
+    }
+
+    /// Takes those that were connected to runtimes before.
+    pub fn standing(&mut self, standing: &[Standing]) {
+        for client in standing {
+            self.facts.process(ProcessKey { pid: client.pid, start: client.start }, Some(&client.comm));
+        }
+        self.clients.standing(standing);
+    }
+
+    /// Clients, or their ends, were missed since the events before the last ones.
+    pub fn clients_missed(&mut self) {
+        self.clients.missed(self.latest);
+    }
+
+    /// Pids of clients that the kernel side need follow no more, since the last call.
+    pub fn take_forgotten(&mut self) -> Vec<u32> {
+        self.clients.take_forgotten()
+    }
+
+    fn signal(&mut self, signal: &mut Signal) {
+        // Where it could not be asked, whoever comes from the machine's first process brings it along.
+        let first = signal.ancestors.iter().rev().find(|ancestor| ancestor.key.pid == 1);
+        self.host_mount = self.host_mount.or_else(|| first?.namespaces?.mount);
+        if !signal.preceding && !self.reads_victims {
+            self.facts.process(signal.victim.key, signal.victim.leader_comm());
+        }
+        self.look_up(&signal.ancestors);
+        if !signal.stack.is_empty() {
+            signal.symbols = self.facts.symbols(&signal.stack);
+        }
+    }
+
+    /// Takes a picture of the memory around the victim, once for a cgroup that is killed as one.
+    fn mark(&mut self, mark: &MarkVictim) {
+        let Some(victim) = &mark.victim else { return };
+        let Some(cgroup) = &victim.memory_path else { return };
+        let tid = mark.trigger.tid;
+        let goes_on = |(of, at): (u32, BootNs)| of == tid && mark.at.saturating_sub(at) < GROUP_NS;
+        let is_member = mark.is_group_kill() && self.group.is_some_and(goes_on);
+        self.group = mark.is_group_kill().then_some((tid, mark.at));
+        if is_member {
+            return;
+        }
+        let choice = self.choice.take_if(|choice| choice.trigger_tid == tid && choice.chosen == victim.key);
+        let owner = owner_path(choice.as_ref(), mark);
+        // Those of processes that were only marked, and not killed, are never asked for.
+        if self.snapshots.len() >= SNAPSHOTS {
+            self.snapshots.clear();
+        }
+        let scene = Scene { cgroup, owner: owner.as_deref(), victim: victim.key.pid };
+        self.snapshots.insert(victim.key, self.facts.memory(victim.key, scene));
+    }
+
+    /// Drops what was kept for what comes: events are missing from here on.
+    pub fn forget(&mut self) {
+        self.snapshots.clear();
+        (self.choice, self.group, self.clients) = (None, None, Clients::default());
+    }
+
+    /// The events decoded since the last call.
+    pub fn take_held(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Puts an incident together from its episode.
+    pub fn draft(&mut self, episode: Episode) -> Draft {
+        let snapshot = episode.chosen.victim().and_then(|victim| self.snapshots.remove(&victim.key));
+        let clock = self.facts.clock(episode.at());
+        let asking = Connections {
+            clients: &self.clients,
+            sockets: &self.sockets,
+            seen: !self.sockets.is_empty(),
+            verified: self.listeners,
+        };
+        let facts = self.facts.as_mut();
+        let (sees_exits, host_mount) = (self.sees_exits, self.host_mount);
+        let mut context = Context { identity: &self.identity, clock, facts, sees_exits, host_mount, asking };
+        assemble(episode, snapshot, &mut context)
+    }
+}

@@ -1,0 +1,182 @@
+//! Incidents in words: the same ones in the verdict, on the terminal and in evidence.
+
+pub mod escape;
+pub mod quote;
+
+use crate::node::signals;
+
+use crate::model::{Incident, LimitLevel, Process, SignalPath};
+use crate::text::quote::quote;
+
+/// `nginx[22490]`.
+#[must_use]
+pub fn process(process: &Process) -> String {
+    // The kernel keeps 15 bytes of a name; the executable's file name may have the rest.
+    let file = process.exe.as_deref().and_then(|exe| exe.rsplit('/').next());
+    let name = match file.filter(|file| process.comm.len() == 15 && file.starts_with(&process.comm)) {
+        Some(file) => file.strip_suffix(" (deleted)").unwrap_or(file),
+        None if process.comm.is_empty() => "unknown",
+        None => &process.comm,
+    };
+    format!("{}[{}]", quote(name), process.pid)
+}
+
+/// Bytes as people read them: `512 MiB`, `1.5 GiB`, `12 KiB`.
+#[must_use]
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let Some((unit, shift)) = UNITS.into_iter().find(|(_, shift)| bytes >> shift != 0) else {
+        return format!("{bytes} B");
+    };
+    // Tenths, rounded down: a usage must not be shown above its limit.
+    let tenths = (u128::from(bytes) * 10) >> shift;
+    if tenths >= 1000 || tenths.is_multiple_of(10) {
+        format!("{} {unit}", tenths / 10)
+    } else {
+        format!("{}.{} {unit}", tenths / 10, tenths % 10)
+    }
+}
+
+/// Milliseconds as people read them: `12 ms`, `10.0 s`, `2 min 5 s`.
+#[must_use]
+pub fn duration_ms(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+    }
+}
+
+/// Microseconds as people read them: `87 µs`, `3 ms`.
+#[must_use]
+pub fn duration_us(us: u64) -> String {
+    if us < 1000 { format!("{us} µs") } else { duration_ms(us / 1000) }
+}
+
+/// What the machine had left right after an OOM kill, in bytes.
+#[must_use]
+pub fn host_available(incident: &Incident) -> Option<u64> {
+    incident.memory.as_ref()?.host?.available_bytes
+}
+
+/// The largest processes besides the victim, at most `count`: `java[7] 2.1 GiB, redis[9] 300 MiB`; none when there is none.
+#[must_use]
+pub fn other_large_processes(incident: &Incident, count: usize) -> Option<String> {
+    let largest = incident.memory.as_ref().map(|memory| memory.largest.as_slice()).unwrap_or_default();
+    let others = largest.iter().filter(|user| user.pid != incident.victim.process.pid);
+    let named: Vec<String> = others
+        .take(count)
+        .map(|user| format!("{}[{}] {}", quote(&user.comm), user.pid, bytes(user.resident_bytes)))
+        .collect();
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
+/// A path's name as in the contract.
+#[must_use]
+pub fn path_name(path: SignalPath) -> &'static str {
+    match path {
+        SignalPath::Kill => "kill",
+        SignalPath::Tkill => "tkill",
+        SignalPath::Tgkill => "tgkill",
+        SignalPath::RtSigqueueinfo => "rt_sigqueueinfo",
+        SignalPath::PidfdSendSignal => "pidfd_send_signal",
+        SignalPath::CgroupKill => "cgroup_kill",
+        SignalPath::OomKill => "oom_kill",
+        SignalPath::OomGroup => "oom_group",
+        SignalPath::OomSharedMm => "oom_shared_mm",
+        SignalPath::PidNamespaceExit => "pid_namespace_exit",
+        SignalPath::ParentDeath => "parent_death",
+        SignalPath::Ptrace => "ptrace",
+        SignalPath::PidfdAutokill => "pidfd_autokill",
+        SignalPath::RlimitCpu => "rlimit_cpu",
+        SignalPath::RlimitRttime => "rlimit_rttime",
+        SignalPath::PosixTimer => "posix_timer",
+        SignalPath::MessageQueue => "message_queue",
+        SignalPath::AsyncIo => "async_io",
+        SignalPath::Sysrq => "sysrq",
+        SignalPath::BpfSendSignal => "bpf_send_signal",
+        SignalPath::ForceSignal => "force_signal",
+        SignalPath::Unseen => "unseen",
+        SignalPath::OtherKernel => "other_kernel",
+    }
+}
+
+/// Whose a limit is, as the end of "the limit of …".
+#[must_use]
+pub fn owner(level: LimitLevel) -> &'static str {
+    match level {
+        LimitLevel::Container => "the container's own",
+        LimitLevel::Pod => "the pod's",
+        LimitLevel::Unit => "the unit's",
+        LimitLevel::Slice => "that of cgroup",
+        LimitLevel::Root => "the root cgroup's",
+    }
+}
+
+/// A container as a person names it, quoted: its name, else the id's first twelve digits.
+#[must_use]
+pub fn container_name(incident: &Incident) -> Option<String> {
+    let container = incident.container.as_ref()?;
+    let name = container.name.as_deref().filter(|name| !name.is_empty());
+    let id = || match container.confirmed {
+        true => quote(short_id(&container.id)).into_owned(),
+        false => format!("{} (unconfirmed)", quote(short_id(&container.id))),
+    };
+    Some(name.map_or_else(id, |name| quote(name).into_owned()))
+}
+
+/// The first twelve digits of a container's id, as Docker shows it; a name stays whole.
+#[must_use]
+pub fn short_id(id: &str) -> &str {
+    if id.len() == 64 { id.get(..12).unwrap_or(id) } else { id }
+}
+
+/// A wait status in words: `exited with 1`, `was ended by SIGSEGV`.
+#[must_use]
+pub fn ended(status: u32) -> String {
+    match status & 0x7f {
+        0 => format!("exited with {}", status >> 8 & 0xff),
+        signal => format!("was ended by {}", signals::name(signal)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_rounded_down_to_three_figures() {
+        for (size, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1536, "1.5 KiB"),
+            (512 << 20, "512 MiB"),
+            ((512 << 20) - 1, "511 MiB"),
+            ((1 << 30) + (1 << 29), "1.5 GiB"),
+            (u64::MAX, "16777215 TiB"),
+        ] {
+            assert_eq!(bytes(size), text, "{size}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (ms, text) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1000, "1.0 s"),
+            (10_049, "10.0 s"),
+            (59_999, "59.9 s"),
+            (125_000, "2 min 5 s"),
+        ] {
+            assert_eq!(duration_ms(ms), text);
+        }
+    }
+
+    #[test]
+    fn only_long_ids_are_shortened() {
+        assert_eq!(short_id(&"ab".repeat(32)), "abababababab");
+        assert_eq!(short_id("web"), "web");
+    }
+}

@@ -1,0 +1,174 @@
+//! Verdict to remedies. Pure, like the judge.
+
+mod container;
+
+use crate::judge::requester::is_by_exec;
+use crate::judge::senders::manager;
+use crate::judge::stop_request;
+use crate::model::{Advice, Cause, Disposition, Incident, OomOrigin};
+use crate::text::quote::quote;
+
+/// What to do about an incident whose verdict is in.
+#[must_use]
+pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
+    match cause {
+        Cause::OomContainerLimit => vec![container::own_limit(incident)],
+        Cause::OomPodLimit => vec![container::pod_limit(incident)],
+        Cause::OomUnitLimit => unit_limit(incident),
+        Cause::OomSliceLimit => parent_limit(incident),
+        Cause::OomHost if is_by_sysrq(incident) => {
+            vec![advice("ask who pressed sysrq-f, or wrote f to /proc/sysrq-trigger", "memory need not have run out")]
+        }
+        Cause::OomHost => vec![advice(
+            "give containers memory limits, or move load off this machine",
+            "no limit was hit: the machine itself ran out, and the kernel chose the process with the highest score",
+        )],
+        Cause::OomConstrained => {
+            vec![advice("widen cpuset.mems or the memory policy", "other memory nodes may have had room")]
+        }
+        Cause::RuntimeStopTimeout => vec![stop_time_out(incident)],
+        Cause::SameContainerKill => vec![same_container(incident)],
+        Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
+        Cause::PidNamespaceExit => vec![advice(
+            match &incident.init_end {
+                Some(end) if !end.of_container => "find out why the first process of its pid namespace ended",
+                _ => "find out why the container's first process ended",
+            },
+            "when it ends, the kernel kills everything else in its pid namespace",
+        )],
+        Cause::ParentExit => {
+            vec![advice("find out why the parent ended", "the victim had asked to die with it (PR_SET_PDEATHSIG)")]
+        }
+        Cause::RlimitCpu => vec![advice("raise RLIMIT_CPU (ulimit -t)", "the hard limit of CPU seconds was used up")],
+        Cause::RlimitRttime => vec![advice(
+            "raise RLIMIT_RTTIME (prlimit --rttime, LimitRTTIME=), or have the thread sleep in between",
+            "a thread with a real-time policy ran for longer than the hard limit without a blocking call",
+        )],
+        Cause::Timer => vec![advice(
+            "look for timer_create in the victim's own code",
+            "the kernel keeps no trace of who else could have set it: only a process itself can, for itself",
+        )],
+        Cause::UserspaceOomKiller => vec![advice(
+            "look at the memory of the whole machine or slice, and at the daemon's thresholds",
+            "the daemon kills before the kernel would have to",
+        )],
+        Cause::KubeletProbeFailure
+        | Cause::KubeletEviction
+        | Cause::KubeletPreemption
+        | Cause::KubeletDeletion
+        | Cause::RuntimeKill
+        | Cause::ServiceManagerKill
+        | Cause::ProcessKill
+        | Cause::CgroupKill
+        | Cause::Ptrace
+        | Cause::BpfProgram
+        | Cause::OtherKernel => Vec::new(),
+    }
+}
+
+fn advice(action: &str, why: &str) -> Advice {
+    Advice { action: action.to_owned(), why: why.to_owned(), command: None }
+}
+
+fn is_by_sysrq(incident: &Incident) -> bool {
+    incident.oom.as_ref().is_some_and(|oom| oom.origin == Some(OomOrigin::Sysrq))
+}
+
+/// What helps depends on what the victim had set up for the stop signal.
+fn stop_time_out(incident: &Incident) -> Advice {
+    let stop = stop_request(incident);
+    let name = stop.map_or("the stop signal", |stop| stop.name.as_str());
+    match stop.and_then(|stop| stop.disposition) {
+        Some(Disposition::Default) if incident.victim.is_pid_1() => advice(
+            &format!("handle {name} in pid 1: exec form in the Dockerfile and a handler, or docker run --init"),
+            "the kernel drops a signal for which the first process of a pid namespace has no handler",
+        ),
+        Some(Disposition::Ignored) => advice(
+            &format!("stop ignoring {name} in pid 1, or set STOPSIGNAL to a signal that it handles"),
+            "it was asked to stop by a signal that it ignores",
+        ),
+        Some(Disposition::Handled | Disposition::Blocked) => advice(
+            "make it end sooner when it is asked to, or give it longer (docker stop -t, stop_grace_period, \
+             terminationGracePeriodSeconds)",
+            "it takes the stop signal, and was still running when the grace period ended",
+        ),
+        Some(Disposition::Default) | None => advice(
+            "make the container's first process handle the stop signal, or give it a longer grace period",
+            "it was asked to stop and was still running when the grace period ended",
+        ),
+    }
+}
+
+fn same_container(incident: &Incident) -> Advice {
+    if is_by_exec(incident, incident.container.as_ref()) {
+        return advice(
+            "ask whoever ran the command in the container (docker exec, kubectl exec, an exec probe)",
+            "the sender was brought in from outside: it is no part of what the container runs",
+        );
+    }
+    let why = "the kill came from inside the container; neither the kernel nor the runtime was involved";
+    match manager(incident) {
+        Some((name, limit)) => advice(
+            &format!("read the log of its parent, by its looks {name}, and look at {limit}: this is no OOM kill"),
+            why,
+        ),
+        None => advice("read the sender's own log: its time-out or health check decided this", why),
+    }
+}
+
+fn unit_limit(incident: &Incident) -> Vec<Advice> {
+    let mib = limit_bytes(incident).map(|limit| limit.saturating_add(limit / 2) >> 20);
+    let unit = incident.unit.as_deref().filter(|unit| is_plain(unit));
+    vec![Advice {
+        action: "raise the unit's MemoryMax=, or find out what grew".to_owned(),
+        why: "the unit used all that its limit allows".to_owned(),
+        command: unit.zip(mib).map(|(unit, mib)| format!("systemctl set-property {unit} MemoryMax={mib}M")),
+    }]
+}
+
+fn parent_limit(incident: &Incident) -> Vec<Advice> {
+    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+    let place = owner.map_or_else(String::new, |owner| format!(" {}", quote(&owner.path)));
+    let victims_own = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
+    let why = if victims_own.is_some() && victims_own == owner.map(|owner| &owner.path) {
+        "the victim's cgroup used all that its own limit allows"
+    } else {
+        "the victim's own cgroup was below its limit; the sum in a parent was not"
+    };
+    vec![Advice {
+        action: format!("raise the limit of the cgroup{place}, or lower what lives below it"),
+        why: why.to_owned(),
+        command: None,
+    }]
+}
+
+fn limit_bytes(incident: &Incident) -> Option<u64> {
+    incident.oom.as_ref()?.limit_owner.as_ref()?.limit_bytes
+}
+
+/// Safe to paste into a shell as it is: names come from containers and units, which anybody may have made.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('-')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@' | b':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_a_shell_would_read_is_never_put_into_a_command() {
+        for (name, plain) in [
+            ("web", true),
+            ("a_b.c-1@x:y", true),
+            ("a b", false),
+            ("$(x)", false),
+            ("-rf", false),
+            ("", false),
+            ("a;b", false),
+        ] {
+            assert_eq!(is_plain(name), plain, "{name}");
+        }
+    }
+}

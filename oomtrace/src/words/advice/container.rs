@@ -1,0 +1,144 @@
+//! A container's memory limit, in the words of whoever set it: the flag, or the field of the manifest.
+
+use crate::model::{Advice, Container, Incident};
+use crate::text;
+use crate::text::quote::quote;
+use crate::words::advice::is_plain;
+
+/// The limit of the victim's container, or of one that this runs in.
+pub fn own_limit(incident: &Incident) -> Advice {
+    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+    let all = std::iter::successors(incident.container.as_ref(), |container| container.outer.as_deref());
+    let container = owner.and_then(|owner| all.into_iter().find(|container| container.owns(&owner.path)));
+    // What is only called like a container must not have anything done to the one that it is called like.
+    let container = container.filter(|container| container.confirmed);
+    let limit = owner.and_then(|owner| owner.limit_bytes);
+    let what = container.map_or_else(|| "the container's memory limit".to_owned(), setting);
+    let restart = container.and_then(|container| container.restart_policy.as_deref());
+    let again = restart.map(|policy| format!("; it is started again into the same limit (restart policy {policy})"));
+    Advice {
+        action: format!("raise {what}, or find out what grew"),
+        why: format!("the container used all that its own limit allows{}", again.unwrap_or_default()),
+        command: container.zip(limit).and_then(|(container, limit)| update(container, limit)),
+    }
+}
+
+pub fn pod_limit(incident: &Incident) -> Advice {
+    let name = incident.container.as_ref().and_then(pod_name);
+    let name = name.map(|name| format!(" {}", quote(&name))).unwrap_or_default();
+    Advice {
+        action: format!(
+            "raise the memory limits of the containers of pod{name} (their sum is the pod's), or lower what they use together"
+        ),
+        why: "the container was below its own limit; the sum over the pod was not".to_owned(),
+        command: None,
+    }
+}
+
+/// Where the limit is written down.
+fn setting(container: &Container) -> String {
+    let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key));
+    if let Some(pod) = pod_name(container) {
+        let name = container.name.as_deref().unwrap_or("?");
+        return format!("resources.limits.memory of container {} in pod {}", quote(name), quote(&pod));
+    }
+    if let (Some(project), Some(service)) = (label("com.docker.compose.project"), label("com.docker.compose.service")) {
+        let (service, project) = (quote(service), quote(project));
+        return format!("mem_limit (deploy.resources.limits.memory) of service {service} in compose project {project}");
+    }
+    match container.runtime.as_deref() {
+        Some("lxc") => {
+            "lxc.cgroup2.memory.max (lxc.cgroup.memory.limit_in_bytes) in the container's configuration".to_owned()
+        }
+        Some("runc" | "crun") => "linux.resources.memory.limit in the container's config.json".to_owned(),
+        _ => "the container's memory limit".to_owned(),
+    }
+}
+
+/// `shop/web-5d4`
+fn pod_name(container: &Container) -> Option<String> {
+    let pod = container.pod.as_ref()?;
+    let name = pod.name.as_ref().or(pod.uid.as_ref())?;
+    Some(match &pod.namespace {
+        Some(namespace) => format!("{namespace}/{name}"),
+        None => name.clone(),
+    })
+}
+
+/// Half as much again: enough to see whether the need is bounded. Swap's limit must move along, or Docker refuses.
+fn update(container: &Container, limit: u64) -> Option<String> {
+    if container.pod.is_some() {
+        return None;
+    }
+    let mib = (limit.saturating_add(limit / 2) >> 20).max(6);
+    let name = container.name.as_deref().filter(|name| is_plain(name));
+    let id = || Some(text::short_id(&container.id)).filter(|id| is_plain(id));
+    let target = name.or_else(id)?;
+    match (container.runtime.as_deref()?, container.user) {
+        // Root's own engine may have another container of that name, and whoever made this one chose it.
+        ("podman", Some(uid)) => Some(format!(
+            "sudo -u '#{uid}' XDG_RUNTIME_DIR=/run/user/{uid} podman update --memory {mib}m --memory-swap {mib}m {target}"
+        )),
+        ("docker", Some(uid)) => Some(format!(
+            "docker --host unix:///run/user/{uid}/docker.sock update --memory {mib}m --memory-swap {mib}m {target}"
+        )),
+        (_, Some(_)) => None,
+        (engine @ ("docker" | "podman" | "nerdctl"), None) => {
+            Some(format!("{engine} update --memory {mib}m --memory-swap {mib}m {target}"))
+        }
+        (runtime @ ("runc" | "crun"), None) => Some(format!("{runtime} update --memory {} {target}", mib << 20)),
+        ("lxc", None) => Some(format!("lxc-cgroup -n {target} memory.max {mib}M")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Pod;
+
+    fn container(runtime: &str, name: &str) -> Container {
+        let (name, runtime) = (Some(name.to_owned()), Some(runtime.to_owned()));
+        Container { id: "a".repeat(64), name, runtime, ..Container::default() }
+    }
+
+    #[test]
+    fn each_engine_has_its_own_command_and_a_hostile_name_is_in_none() {
+        for (runtime, name, command) in [
+            ("docker", "web", Some("docker update --memory 768m --memory-swap 768m web")),
+            ("docker", "$(reboot)", Some("docker update --memory 768m --memory-swap 768m aaaaaaaaaaaa")),
+            ("podman", "web", Some("podman update --memory 768m --memory-swap 768m web")),
+            ("runc", "web", Some("runc update --memory 805306368 web")),
+            ("lxc", "web", Some("lxc-cgroup -n web memory.max 768M")),
+            ("containerd", "web", None),
+        ] {
+            assert_eq!(update(&container(runtime, name), 512 << 20).as_deref(), command, "{runtime} {name}");
+        }
+        // A user's container may be called like one of root's.
+        for (runtime, start) in
+            [("docker", Some("docker --host unix:///run/user/7/")), ("podman", Some("sudo -u '#7' ")), ("runc", None)]
+        {
+            let command = update(&Container { user: Some(7), ..container(runtime, "web") }, 512 << 20);
+            assert_eq!(command.is_some(), start.is_some(), "{runtime}");
+            assert!(start.is_none_or(|start| command.unwrap().starts_with(start)), "{runtime}");
+        }
+        // Docker's own least.
+        assert!(update(&container("docker", "web"), 1 << 20).unwrap().contains("6m"));
+    }
+
+    #[test]
+    fn the_limit_is_named_as_whoever_set_it_wrote_it() {
+        let labels = [("com.docker.compose.project", "shop"), ("com.docker.compose.service", "web")];
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let compose = Container { labels: Some(labels), ..container("docker", "shop-web-1") };
+        assert_eq!(
+            setting(&compose),
+            "mem_limit (deploy.resources.limits.memory) of service web in compose project shop"
+        );
+        let pod = Pod { name: Some("web-5d4".to_owned()), namespace: Some("shop".to_owned()), ..Pod::default() };
+        let pod = Container { pod: Some(pod), ..container("containerd", "app") };
+        assert_eq!(setting(&pod), "resources.limits.memory of container app in pod shop/web-5d4");
+        assert_eq!(update(&pod, 1 << 30), None);
+        assert_eq!(setting(&container("docker", "web")), "the container's memory limit");
+    }
+}
