@@ -52,7 +52,7 @@ fn capture(cgroup: u64, what: u32) {
         return count::limited(CGROUPS);
     }
     let Some(scratch) = CGROUP_SCRATCH.get_ptr_mut(0) else { return count::lost(CGROUPS) };
-    let record = Record::<CgroupEvent>::start(scratch);
+    let record = Record::<CgroupEvent>::start(scratch, CGROUPS);
     let event = unsafe { &mut *record.event };
     event.cgroup = key;
     event.what = what;
@@ -61,5 +61,5 @@ fn capture(cgroup: u64, what: u32) {
     }
     event.path = record.section();
     event.reserved = 0;
-    record.send(KIND_CGROUP, CGROUPS, room::is_free(room::OTHERS));
+    record.send(KIND_CGROUP, room::is_free(room::OTHERS));
 }

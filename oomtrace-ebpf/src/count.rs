@@ -8,13 +8,21 @@ use crate::globals::COUNTS;
 #[inline(always)]
 pub fn lost(kind: usize) {
     // Each kind is counted by one program, which does not interrupt itself: a plain addition will do.
-    change(|counts| counts.lost[kind] += 1);
+    change(|counts| {
+        if let Some(lost) = counts.lost.get_mut(kind) {
+            *lost += 1;
+        }
+    });
 }
 
 /// Counts an event of `kind` that was more than one process or cgroup may have recorded.
 #[inline(always)]
 pub fn limited(kind: usize) {
-    change(|counts| counts.limited[kind] += 1);
+    change(|counts| {
+        if let Some(limited) = counts.limited.get_mut(kind) {
+            *limited += 1;
+        }
+    });
 }
 
 /// Counts a SIGKILL that ends nothing.

@@ -27,7 +27,7 @@ pub fn mark_victim(ctx: RawTracePointContext) -> i32 {
         count::lost(OOM_MARKS);
         return 0;
     };
-    let record = Record::<MarkVictimEvent>::start(scratch);
+    let record = Record::<MarkVictimEvent>::start(scratch, OOM_MARKS);
     let event = unsafe { &mut *record.event };
     let signal: u64 = field!(victim, task_signal);
     task::fill::<Probed>(&mut event.victim, victim);
@@ -45,7 +45,7 @@ pub fn mark_victim(ctx: RawTracePointContext) -> i32 {
     if victim == 0 {
         record.flag(FLAG_NO_TASK);
     }
-    record.send(KIND_MARK_VICTIM, OOM_MARKS, room::is_free_for(victim, record.bytes(), room::REST));
+    record.send(KIND_MARK_VICTIM, room::is_free_for(victim, record.bytes(), room::REST));
     0
 }
 

@@ -37,7 +37,7 @@ pub fn oom_kill_process_fentry(ctx: FEntryContext) -> i32 {
 #[inline(always)]
 fn capture(oc: u64) {
     let Some(scratch) = OOM_SCRATCH.get_ptr_mut(0) else { return count::lost(OOM_CHOICES) };
-    let record = Record::<OomEvent>::start(scratch);
+    let record = Record::<OomEvent>::start(scratch, OOM_CHOICES);
     let event = unsafe { &mut *record.event };
     let chosen: u64 = field!(oc, oc_chosen);
     let leader: u64 = field!(chosen, task_group_leader);
@@ -59,5 +59,5 @@ fn capture(oc: u64) {
         event.owner = MemcgLevel::default();
     }
     event.owner_path = record.section();
-    record.send(KIND_OOM, OOM_CHOICES, room::is_free_for(chosen, record.bytes(), room::REST));
+    record.send(KIND_OOM, room::is_free_for(chosen, record.bytes(), room::REST));
 }

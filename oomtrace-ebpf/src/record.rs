@@ -4,10 +4,10 @@
 //! values through a map, so the many ways out of a loop, or to one, look the same to it, and it need not follow each one to
 //! the end.
 
-use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 use oomtrace_common::{
-    event::{FLAG_TRUNCATED, Header, WIRE_VERSION},
-    limits::{MAX_CMDLINE, MAX_NAME, MAX_TAIL},
+    event::{FLAG_TRUNCATED, Header, Namespaces, WIRE_VERSION},
+    limits::{MAX_ANCESTORS, MAX_CMDLINE, MAX_NAME, MAX_TAIL},
 };
 
 use crate::{count, globals::EVENTS};
@@ -16,6 +16,9 @@ use crate::{count, globals::EVENTS};
 const FIXED: usize = 512;
 /// The largest section that is copied in one go, as the verifier sees it (see `kernel::mm::push_cmdline`).
 const SECTION: usize = 2 * MAX_CMDLINE;
+
+/// Bytes that are kept for a later section: the [`Namespaces`] of victim, sender and the sender's parents.
+const KEPT: usize = (MAX_ANCESTORS + 2) * size_of::<Namespaces>();
 
 /// One event under construction: the fixed part, then the tail, with room for one more section behind the limit, so
 /// that a section's copy needs one comparison only.
@@ -28,6 +31,11 @@ pub struct Scratch {
     start: u64,
     /// `FLAG_` bits.
     flags: u64,
+    /// What it counts as when it is not sent, one of `oomtrace_common::counts`.
+    counted: u64,
+    /// What was kept for a later section, and how many bytes that is.
+    kept: [u8; KEPT],
+    kept_len: u64,
 }
 
 /// An event of type `T` and its tail.
@@ -37,14 +45,16 @@ pub struct Record<T> {
 }
 
 impl<T> Record<T> {
-    /// Starts a new event in `scratch`.
+    /// Starts a new event in `scratch`, which counts as one of `counted` when it is not sent.
     #[inline(always)]
-    pub fn start(scratch: *mut Scratch) -> Self {
+    pub fn start(scratch: *mut Scratch, counted: usize) -> Self {
         let () = const { assert!(size_of::<T>() <= FIXED) };
         unsafe {
             (&raw mut (*scratch).len).write_volatile(0);
             (&raw mut (*scratch).start).write_volatile(0);
             (&raw mut (*scratch).flags).write_volatile(0);
+            (&raw mut (*scratch).kept_len).write_volatile(0);
+            (&raw mut (*scratch).counted).write_volatile(counted as u64);
         }
         Self { event: scratch.cast(), scratch }
     }
@@ -69,6 +79,34 @@ impl<T> Record<T> {
             return None;
         }
         Some(unsafe { self.event.cast::<u8>().add(size_of::<T>()).add(len as usize) })
+    }
+
+    /// Where the next thing of type `S` goes that is kept for a later section; counts it as written.
+    #[inline(always)]
+    pub fn keep<S>(&self) -> Option<*mut S> {
+        let len = unsafe { (&raw const (*self.scratch).kept_len).read_volatile() };
+        if len > (KEPT - size_of::<S>()) as u64 {
+            return None;
+        }
+        unsafe {
+            (&raw mut (*self.scratch).kept_len).write_volatile(len + size_of::<S>() as u64);
+            Some((&raw mut (*self.scratch).kept).cast::<u8>().add(len as usize).cast())
+        }
+    }
+
+    /// Appends what was kept, also when the event is full.
+    #[inline(always)]
+    pub fn push_kept(&self) {
+        let () = const { assert!(KEPT <= SECTION / 2) };
+        let Some(end) = self.end_of_all() else { return };
+        let mut len = unsafe { (&raw const (*self.scratch).kept_len).read_volatile() };
+        if len > KEPT as u64 {
+            len = KEPT as u64;
+        }
+        let kept = unsafe { (&raw const (*self.scratch).kept).cast() };
+        if unsafe { bpf_probe_read_kernel(end.cast(), len as u32, kept) } == 0 {
+            self.grow(len);
+        }
     }
 
     /// Counts `size` bytes that were written at [`Self::end`].
@@ -123,10 +161,16 @@ impl<T> Record<T> {
         size_of::<T>() as u64 + self.len()
     }
 
-    /// Writes the header that every event starts with, and sends the event where `has_room` says so; else counts it as lost, as one of
-    /// `counted`. Whether it was sent.
+    /// What the event counts as.
     #[inline(always)]
-    pub fn send(&self, kind: u16, counted: usize, has_room: bool) -> bool {
+    pub fn counted(&self) -> usize {
+        unsafe { (&raw const (*self.scratch).counted).read_volatile() as usize }
+    }
+
+    /// Writes the header that every event starts with, and sends the event where `has_room` says so; else counts it as lost. Whether it
+    /// was sent.
+    #[inline(always)]
+    pub fn send(&self, kind: u16, has_room: bool) -> bool {
         let flags = self.flags() as u32;
         let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
         unsafe { self.event.cast::<Header>().write(Header { kind, version: WIRE_VERSION, flags, boot_ns }) };
@@ -138,7 +182,7 @@ impl<T> Record<T> {
         let event = unsafe { core::slice::from_raw_parts(self.event.cast::<u8>(), size_of::<T>() + len as usize) };
         let sent = has_room && EVENTS.output::<[u8]>(event, 0).is_ok();
         if !sent {
-            count::lost(counted);
+            count::lost(self.counted());
         }
         sent
     }

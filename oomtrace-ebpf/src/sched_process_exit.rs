@@ -58,7 +58,7 @@ fn capture(current: u64, status: u32) {
         }
     }
     let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count::lost(EXITS) };
-    let record = Record::<ExitEvent>::start(scratch);
+    let record = Record::<ExitEvent>::start(scratch, EXITS);
     let event = unsafe { &mut *record.event };
     task::fill::<Probed>(&mut event.task, current);
     event.status = status;
@@ -68,7 +68,7 @@ fn capture(current: u64, status: u32) {
     }
     event.cmdline = record.section();
     event.reserved = 0;
-    record.send(KIND_EXIT, EXITS, room::is_free_for(current, record.bytes(), room::REST));
+    record.send(KIND_EXIT, room::is_free_for(current, record.bytes(), room::REST));
 }
 
 /// No facts: the SIGKILL that ends the process is recorded, or is one from before.
@@ -113,7 +113,7 @@ fn unseen(current: u64) -> u32 {
 #[inline(never)]
 fn capture_unseen(current: u64, status: u32, facts: u32) {
     let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count::lost(EXITS) };
-    let record = Record::<UnseenEvent>::start(scratch);
+    let record = Record::<UnseenEvent>::start(scratch, EXITS);
     let event = unsafe { &mut *record.event };
     task::fill::<Probed>(&mut event.task, current);
     event.status = status;
@@ -133,7 +133,7 @@ fn capture_unseen(current: u64, status: u32, facts: u32) {
     } else {
         (event.tail.exe, event.tail.cmdline) = (0, 0);
     }
-    record.send(KIND_UNSEEN, EXITS, room::is_free_for(current, record.bytes(), room::REST));
+    record.send(KIND_UNSEEN, room::is_free_for(current, record.bytes(), room::REST));
 }
 
 /// Tells the end of a process that had connected to a watched socket. A function of its own, too.
@@ -149,10 +149,10 @@ fn disconnect(leader: u64) {
     // The map forgets by itself what is not removed.
     let _: Result<(), i32> = CLIENTS.remove(&tgid);
     let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count::lost(DISCONNECTIONS) };
-    let record = Record::<DisconnectEvent>::start(scratch);
+    let record = Record::<DisconnectEvent>::start(scratch, DISCONNECTIONS);
     let event = unsafe { &mut *record.event };
     event.tgid = tgid;
     event.reserved = 0;
     event.start_boot_ns = start;
-    record.send(KIND_DISCONNECT, DISCONNECTIONS, room::is_free(room::ENDS));
+    record.send(KIND_DISCONNECT, room::is_free(room::ENDS));
 }

@@ -41,13 +41,13 @@ pub fn signal_deliver(ctx: RawTracePointContext) -> i32 {
         count::lost(ARGUMENTS);
         return 0;
     };
-    let record = Record::<DeliverEvent>::start(scratch);
+    let record = Record::<DeliverEvent>::start(scratch, ARGUMENTS);
     let event = unsafe { &mut *record.event };
     event.tgid = tgid;
     event.start_boot_ns = start;
     mm::push_cmdline(&record, field!(current, task_mm));
     event.cmdline = record.section();
     event.reserved = 0;
-    record.send(KIND_DELIVER, ARGUMENTS, room::is_free(room::COMPANIONS));
+    record.send(KIND_DELIVER, room::is_free(room::COMPANIONS));
     0
 }

@@ -122,7 +122,7 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
         return note_killed(info, victim);
     }
     let Some(scratch) = SIGNAL_SCRATCH.get_ptr_mut(0) else { return count::lost(counted) };
-    let record = Record::<SignalEvent>::start(scratch);
+    let record = Record::<SignalEvent>::start(scratch, counted);
     let event = unsafe { &mut *record.event };
     task::fill::<W>(&mut event.victim, victim);
     if !report {
@@ -149,22 +149,22 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
     if signal != SIGKILL {
         let for_victim = event.info == INFO_KERNEL || MADE_FOR_VICTIM.contains(&event.si_code);
         if !limit::allows_signal(if for_victim { victim } else { current }) {
-            return count::limited(counted);
+            return count::limited(record.counted());
         }
     }
     task::fill::<W>(&mut event.sender, current);
     push_sections::<W>(ctx, &record, victim, current);
     origin::push(&record, info, victim);
     event.tail.origin = record.section();
-    task::push_namespaces::<W, _>(&record, victim, current);
+    record.push_kept();
     event.tail.namespaces = record.section();
     debug!(ctx, "signal {} from {} to {}", event.signal, event.sender.tgid, event.victim.tgid);
     if !is_kill(&record) {
-        record.send(KIND_SIGNAL, counted, room::is_free(room::OTHERS));
+        record.send(KIND_SIGNAL, room::is_free(room::OTHERS));
         return;
     }
     note_killed(info, victim);
-    let recorded = record.send(KIND_SIGNAL, KILLS, room::is_free_for(victim, record.bytes(), room::KILLS));
+    let recorded = record.send(KIND_SIGNAL, room::is_free_for(victim, record.bytes(), room::KILLS));
     let dying = Dying { start: event.victim.start_boot_ns, recorded: u64::from(recorded) };
     // A full map forgets those that have been dying for longest.
     let _: Result<(), i32> = DYING.insert(event.victim.tgid, dying, 0);
@@ -213,7 +213,9 @@ fn is_kill(record: &Record<SignalEvent>) -> bool {
 fn push_sections<W: Way>(ctx: &RawTracePointContext, record: &Record<SignalEvent>, victim: u64, sender: u64) {
     let event = unsafe { &mut *record.event };
     // Sections that need alignment come first.
-    task::push_ancestors::<W, _>(record, sender);
+    task::keep_namespaces::<W, _>(record, victim);
+    task::keep_namespaces::<W, _>(record, sender);
+    task::push_ancestors::<W, _>(record, sender, |parent| task::keep_namespaces::<W, _>(record, parent));
     event.tail.ancestors = record.section();
     push_stack(ctx, record);
     event.tail.stack = record.section();

@@ -178,7 +178,7 @@ fn knows_listeners() -> bool {
 #[inline(always)]
 fn send(current: u64, socket: u32, facts: u32, listener: &Listener) {
     let Some(scratch) = CONNECT_SCRATCH.get_ptr_mut(0) else { return count::lost(CONNECTIONS) };
-    let record = Record::<ConnectEvent>::start(scratch);
+    let record = Record::<ConnectEvent>::start(scratch, CONNECTIONS);
     let event = unsafe { &mut *record.event };
     event.socket = socket;
     event.facts = facts;
@@ -191,9 +191,10 @@ fn send(current: u64, socket: u32, facts: u32, listener: &Listener) {
         record.grow(size_of::<Listener>() as u64);
     }
     event.tail.listener = record.section();
-    task::push_own_namespaces::<Probed, _>(&record, current);
+    task::keep_namespaces::<Probed, _>(&record, current);
+    record.push_kept();
     event.tail.namespaces = record.section();
-    task::push_ancestors::<Probed, _>(&record, current);
+    task::push_ancestors::<Probed, _>(&record, current, |_| ());
     event.tail.ancestors = record.section();
     (event.tail.cgroup, event.tail.memory_cgroup) = cgroup::push_paths::<Probed, _>(&record, current);
     path::push_exe(&record, event.task.mm);
@@ -202,5 +203,5 @@ fn send(current: u64, socket: u32, facts: u32, listener: &Listener) {
     event.tail.cmdline = record.section();
     task::push_tty::<Probed, _>(&record, current);
     event.tail.tty = record.section();
-    record.send(KIND_CONNECT, CONNECTIONS, room::is_free(room::OTHERS));
+    record.send(KIND_CONNECT, room::is_free(room::OTHERS));
 }

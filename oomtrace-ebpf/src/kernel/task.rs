@@ -106,9 +106,10 @@ pub fn disposition<W: Way>(task: u64, signal: u32) -> u32 {
     }
 }
 
-/// Appends an [`Ancestor`] for each parent of `task`, nearest first, up to the first process of the machine.
+/// Appends an [`Ancestor`] for each parent of `task`, nearest first, up to the first process of the machine; `each` is given each
+/// parent's leader.
 #[inline(always)]
-pub fn push_ancestors<W: Way, T>(record: &Record<T>, task: u64) {
+pub fn push_ancestors<W: Way, T>(record: &Record<T>, task: u64, each: impl Fn(u64)) {
     let mut current: u64 = field!(W: task, task_group_leader);
     for _ in 0..MAX_ANCESTORS {
         let parent: u64 = field!(W: current, task_real_parent);
@@ -128,57 +129,30 @@ pub fn push_ancestors<W: Way, T>(record: &Record<T>, task: u64) {
             comm::<W>(&raw mut (*ancestor).comm, leader);
         }
         record.grow(size_of::<Ancestor>() as u64);
+        each(leader);
         current = leader;
     }
     record.truncate();
 }
 
-/// Appends the [`Namespaces`] of `victim`, of `sender` and of the sender's parents; nothing where this kernel's layout is not known.
+/// Keeps the [`Namespaces`] of one task for a later section; nothing where this kernel's layout is not known.
 #[inline(always)]
-pub fn push_namespaces<W: Way, T>(record: &Record<T>, victim: u64, sender: u64) {
+pub fn keep_namespaces<W: Way, T>(record: &Record<T>, task: u64) {
     if layout!(mnt_ns_inum) == ABSENT || layout!(user_ns_inum) == ABSENT {
         return;
     }
-    namespaces_of::<W, T>(record, victim);
-    namespaces_of::<W, T>(record, sender);
-    let mut current: u64 = field!(W: sender, task_group_leader);
-    for _ in 0..MAX_ANCESTORS {
-        let parent: u64 = field!(W: current, task_real_parent);
-        let leader: u64 = field!(W: parent, task_group_leader);
-        let tgid: u32 = field!(W: leader, task_tgid);
-        if tgid == 0 {
-            return;
-        }
-        namespaces_of::<W, T>(record, leader);
-        current = leader;
-    }
-}
-
-/// Appends the [`Namespaces`] of one task; nothing where this kernel's layout is not known.
-#[inline(always)]
-pub fn push_own_namespaces<W: Way, T>(record: &Record<T>, task: u64) {
-    if layout!(mnt_ns_inum) != ABSENT && layout!(user_ns_inum) != ABSENT {
-        namespaces_of::<W, T>(record, task);
-    }
-}
-
-#[inline(always)]
-fn namespaces_of<W: Way, T>(record: &Record<T>, task: u64) {
-    let Some(end) = record.end_of_all() else { return };
+    let Some(kept) = record.keep::<Namespaces>() else { return };
     let nsproxy: u64 = field!(W: task, task_nsproxy);
     let mount: u64 = field!(W: nsproxy, nsproxy_mnt_ns);
     let cred: u64 = field!(W: task, task_cred);
     let user: u64 = field!(W: cred, cred_user_ns);
-    let namespaces = Namespaces {
-        tgid: field!(W: task, task_tgid),
-        mount: field!(W: mount, mnt_ns_inum),
-        user: field!(W: user, user_ns_inum),
-        user_level: field!(W: user, user_ns_level),
-        user_owner: field!(W: user, user_ns_owner),
-    };
-    // Behind names of any length.
-    unsafe { end.cast::<Namespaces>().write_unaligned(namespaces) };
-    record.grow(size_of::<Namespaces>() as u64);
+    unsafe {
+        (*kept).tgid = field!(W: task, task_tgid);
+        (*kept).mount = field!(W: mount, mnt_ns_inum);
+        (*kept).user = field!(W: user, user_ns_inum);
+        (*kept).user_level = field!(W: user, user_ns_level);
+        (*kept).user_owner = field!(W: user, user_ns_owner);
+    }
 }
 
 /// Fills in `out` for the process of `task`.
