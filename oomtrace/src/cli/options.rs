@@ -23,7 +23,7 @@ use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
 use oomtrace::redact::Privacy;
 use oomtrace::run::filter::{Filter, cgroup_path};
-use oomtrace::run::live::Around;
+use oomtrace::run::live::RuntimeConfig;
 use oomtrace::words::explain::explain;
 
 const STYLES: Styles = Styles::styled()
@@ -266,10 +266,16 @@ impl Runtimes {
     }
 
     /// `keep_names`: how long a container that is gone is remembered.
-    pub fn around(&self, keep_names: Duration, privacy: Privacy, sandbox: own::Mode) -> Around {
+    pub fn runtimes(&self, keep_names: Duration, privacy: Privacy, sandbox: own::Mode) -> RuntimeConfig {
         let sockets = sockets::watched(&self.docker_socket, &self.containerd_socket());
         let sockets_asked = self.sockets();
-        Around { directory: Directory::new(self.sources(), keep_names), sockets, privacy, sandbox, sockets_asked }
+        RuntimeConfig {
+            directory: Directory::new(self.sources(), keep_names),
+            sockets,
+            privacy,
+            sandbox,
+            sockets_asked,
+        }
     }
 
     /// Sockets of runtimes that are asked.

@@ -72,7 +72,7 @@ async fn watch(
         Probe::load(&Options { signals, ring_bytes: options.ring_size.0, without: options.without.clone() })?;
     endurance::outlast();
     let logs = forward_kernel_log(&mut probe);
-    let around = options.runtimes.around(options.keep_names, options.show.privacy(), options.sandbox.into());
+    let runtimes = options.runtimes.runtimes(options.keep_names, options.show.privacy(), options.sandbox.into());
     // After loading: what cannot watch leaves no file behind.
     let recorder = recording.map(|path| create(path, Arc::clone(&ending.outputs))).transpose()?;
     if let Some(recorder) = &recorder {
@@ -88,7 +88,7 @@ async fn watch(
         greet(&probe);
     }
     let filter = options.select.filter();
-    let result = live::run(probe, around, filter, recorder, &ending.outputs, failures, stopped(stop)).await;
+    let result = live::run(probe, runtimes, filter, recorder, &ending.outputs, failures, stopped(stop)).await;
     if let Some(logs) = logs {
         logs.abort();
     }

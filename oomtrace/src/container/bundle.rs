@@ -58,7 +58,7 @@ impl Bundles {
     ///
     /// # Errors
     /// When there is none (any more), or it cannot be read.
-    pub fn find(&self, id: &str) -> Result<Found, BundleError> {
+    pub fn find(&self, id: &str) -> Result<FoundBundle, BundleError> {
         let found = is_file_name(id)
             .then(|| self.places(id))
             .into_iter()
@@ -75,7 +75,7 @@ impl Bundles {
         let init_pid = bundle.read("init.pid", MAX_PID).ok();
         metadata.init_pid = init_pid.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
         metadata.stated = std::mem::take(&mut metadata.stated).with_init(metadata.init_pid, None);
-        Ok(Found { metadata, namespace })
+        Ok(FoundBundle { metadata, namespace })
     }
 
     /// Where the bundle may be, and in which of containerd's namespaces.
@@ -90,7 +90,7 @@ impl Bundles {
 
 /// What a bundle says of its container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundBundle {
     pub metadata: Metadata,
     /// containerd's, when the bundle is containerd's.
     pub namespace: Option<String>,
@@ -228,11 +228,11 @@ mod tests {
         };
         let find = |id: &str| bundles(dir.path()).find(id).unwrap();
         expected.stop_signal = Some("3".to_owned());
-        assert_eq!(find("def"), Found { metadata: expected.clone(), namespace: None });
+        assert_eq!(find("def"), FoundBundle { metadata: expected.clone(), namespace: None });
         expected.stop_signal = None;
         expected.init_pid = Some(4711);
         expected.limits = Some(Limits { memory_bytes: Some(32 << 20), ..Limits::default() });
-        assert_eq!(find("abc"), Found { metadata: expected, namespace: Some("k8s.io".to_owned()) });
+        assert_eq!(find("abc"), FoundBundle { metadata: expected, namespace: Some("k8s.io".to_owned()) });
     }
 
     #[test]

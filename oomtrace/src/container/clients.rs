@@ -71,12 +71,12 @@ pub enum Seen {
     /// By the kernel side, when it connected.
     Connecting(Box<Connect>),
     /// In `/proc`, when oomtrace started.
-    Standing(Standing),
+    ExistingClient(ExistingClient),
 }
 
 /// A connection that was there before oomtrace was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct ExistingClient {
     pub pid: u32,
     /// Start of the process as `/proc` gives it, in nanoseconds on `CLOCK_BOOTTIME`, to a tick.
     pub start: BootNs,
@@ -130,7 +130,7 @@ impl Clients {
     }
 
     /// Takes those that were connected before.
-    pub fn standing(&mut self, standing: &[Standing]) {
+    pub fn standing(&mut self, standing: &[ExistingClient]) {
         for standing in standing {
             let key = ProcessKey { pid: standing.pid, start: standing.start };
             let socket = standing.socket;
@@ -149,7 +149,7 @@ impl Clients {
                 stood: true,
                 ended: None,
                 followed: true,
-                seen: Seen::Standing(standing.clone()),
+                seen: Seen::ExistingClient(standing.clone()),
                 share,
             };
             self.known.insert((key, socket), client);
@@ -261,8 +261,8 @@ mod tests {
         fixture::connect(at, task)
     }
 
-    fn standing(pid: u32, start: BootNs) -> Standing {
-        Standing { pid, start, socket: 0, comm: "kubelet".to_owned(), uid: None, cgroup: None, owner: Some(0) }
+    fn standing(pid: u32, start: BootNs) -> ExistingClient {
+        ExistingClient { pid, start, socket: 0, comm: "kubelet".to_owned(), uid: None, cgroup: None, owner: Some(0) }
     }
 
     fn pids(clients: &Clients, at: BootNs) -> Vec<u32> {

@@ -40,12 +40,12 @@ pub const KEEP: Duration = Duration::from_secs(600);
 pub struct Directory {
     sources: Rc<Sources>,
     keep: Duration,
-    state: Rc<RefCell<State>>,
+    state: Rc<RefCell<Remembered>>,
     events: Events,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Remembered {
     known: HashMap<String, Entry>,
     /// What is gone, and since when, the oldest first.
     gone: VecDeque<(Instant, String)>,
@@ -71,7 +71,7 @@ struct Entry {
     cgroup: Option<String>,
 }
 
-impl State {
+impl Remembered {
     /// The container's entry, with room made for it.
     fn entry(&mut self, key: String) -> &mut Entry {
         if self.known.len() >= CAPACITY && !self.known.contains_key(&key) {
@@ -238,9 +238,9 @@ impl Directory {
         let mut container = place.container();
         let said = self.confirm(&mut container, place, None).await;
         match said {
-            Said::Confirmed(why) => Some((container, why)),
-            Said::Unconfirmed(why) => Some((container, Some(why))),
-            Said::Refuted(_) => None,
+            Confirmation::Confirmed(why) => Some((container, why)),
+            Confirmation::Unconfirmed(why) => Some((container, Some(why))),
+            Confirmation::Refuted(_) => None,
         }
     }
 
@@ -254,9 +254,9 @@ impl Directory {
             let is_outer = !chain.is_empty();
             let of_outer = |why: String| if is_outer { format!("of the outer container: {why}") } else { why };
             match self.confirm(&mut container, place, victim.filter(|_| !is_outer)).await {
-                Said::Confirmed(why) => completed.missing.extend(why.map(of_outer)),
-                Said::Unconfirmed(why) => completed.missing.push(of_outer(why)),
-                Said::Refuted(fact) => {
+                Confirmation::Confirmed(why) => completed.missing.extend(why.map(of_outer)),
+                Confirmation::Unconfirmed(why) => completed.missing.push(of_outer(why)),
+                Confirmation::Refuted(fact) => {
                     completed.refuted.push(fact);
                     continue;
                 }
@@ -269,7 +269,7 @@ impl Directory {
     }
 
     /// Asks whether the cgroup is the container's that its name says it is, and adds what is known of that.
-    async fn confirm(&self, container: &mut Container, place: &ContainerPlace, victim: Option<Victim>) -> Said {
+    async fn confirm(&self, container: &mut Container, place: &ContainerPlace, victim: Option<Victim>) -> Confirmation {
         // What is remembered may be of an earlier start, or of a list, which says less.
         let known = match self.known(place).filter(|known| known.stated.of(place) == Says::Yes) {
             Some(known) => Ok(known),
@@ -277,8 +277,8 @@ impl Directory {
         };
         let is_confirmed = match known.as_ref().map_or(Says::Nothing, |known| known.stated.of(place)) {
             Says::Yes => true,
-            Says::No => return Said::Refuted(refutation(place)),
-            Says::Nothing if self.is_elsewhere(place) => return Said::Refuted(refutation(place)),
+            Says::No => return Confirmation::Refuted(refutation(place)),
+            Says::Nothing if self.is_elsewhere(place) => return Confirmation::Refuted(refutation(place)),
             // Its runtime knows it, and nobody but root makes cgroups there.
             Says::Nothing => known.is_ok() && place.outer.is_none() && is_made_by_root(place),
         };
@@ -287,10 +287,15 @@ impl Directory {
                 metadata.describe(container);
                 container.confirmed = true;
                 container.init_pid = self.init_of(place, &metadata, victim).await;
-                Said::Confirmed(metadata.cut.then(|| "some of the container's labels (they are too large)".to_owned()))
+                Confirmation::Confirmed(
+                    metadata.cut.then(|| "some of the container's labels (they are too large)".to_owned()),
+                )
             }
-            Ok(_) => Said::Unconfirmed(unconfirmed(place, "its runtime does not say which cgroup that container has")),
-            Err(why) => Said::Unconfirmed(unconfirmed(place, &why.to_string())),
+            Ok(_) => Confirmation::Unconfirmed(unconfirmed(
+                place,
+                "its runtime does not say which cgroup that container has",
+            )),
+            Err(why) => Confirmation::Unconfirmed(unconfirmed(place, &why.to_string())),
         }
     }
 
@@ -404,7 +409,7 @@ pub struct Victim {
 
 /// What came of asking about a place.
 #[derive(Debug)]
-enum Said {
+enum Confirmation {
     /// It is the container's; and what is not known of it.
     Confirmed(Option<String>),
     /// Nobody can be asked, for this reason.

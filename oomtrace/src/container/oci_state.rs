@@ -60,7 +60,7 @@ impl States {
         }
         let folder = self.folder(runtime.name(), user)?;
         let read = |name: &str| folder.read(Path::new(id).join(name), MAX_STATE).ok();
-        let State { bundle, init_pid, start, paths } = match runtime {
+        let OciState { bundle, init_pid, start, paths } = match runtime {
             Runtime::Runc => parse_runc(&read("state.json")?)?,
             Runtime::Crun => parse_crun(&read("status")?, user)?,
             _ => return None,
@@ -93,7 +93,7 @@ impl States {
 
 /// What a runtime's state says of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
+pub struct OciState {
     pub bundle: Option<PathBuf>,
     pub init_pid: Option<u32>,
     /// When the first process started, in ticks.
@@ -104,7 +104,7 @@ pub struct State {
 
 /// What runc's `state.json` says.
 #[must_use]
-pub fn parse_runc(state: &[u8]) -> Option<State> {
+pub fn parse_runc(state: &[u8]) -> Option<OciState> {
     #[derive(Deserialize)]
     struct Runc {
         init_process_pid: Option<u32>,
@@ -123,12 +123,12 @@ pub fn parse_runc(state: &[u8]) -> Option<State> {
     let below = |controller: &str, mount: &str| state.cgroup_paths.get(controller)?.strip_prefix(mount);
     let path = below("memory", "/sys/fs/cgroup/memory").or_else(|| below("", "/sys/fs/cgroup"));
     let paths = path.map(str::to_owned).into_iter().collect();
-    Some(State { bundle, init_pid: state.init_process_pid, start: state.init_process_start, paths })
+    Some(OciState { bundle, init_pid: state.init_process_pid, start: state.init_process_start, paths })
 }
 
 /// What crun's `status` says; `user`: whose it is, none for the machine's.
 #[must_use]
-pub fn parse_crun(status: &[u8], user: Option<u32>) -> Option<State> {
+pub fn parse_crun(status: &[u8], user: Option<u32>) -> Option<OciState> {
     #[derive(Deserialize)]
     struct Crun {
         pid: Option<u32>,
@@ -141,7 +141,7 @@ pub fn parse_crun(status: &[u8], user: Option<u32>) -> Option<State> {
     }
     let Crun { pid, start, cgroup_path, bundle } = serde_json::from_slice(status).ok()?;
     let paths = cgroup_path.map(|path| paths_of_oci(&path, user)).unwrap_or_default();
-    Some(State { bundle, init_pid: pid, start, paths })
+    Some(OciState { bundle, init_pid: pid, start, paths })
 }
 
 /// `bundle=/path` of runc's labels, which hold the annotations too. The others are not kept: there may be any number.

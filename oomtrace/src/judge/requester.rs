@@ -24,7 +24,7 @@ use candidates::by_connection;
 
 /// Who asked.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct FoundRequester {
     pub requester: Requester,
     /// The container that it lives in.
     pub place: Option<ContainerPlace>,
@@ -44,7 +44,7 @@ pub fn settle(incident: &mut Incident) {
         return;
     }
     match find(incident, container.as_ref()) {
-        Some(Found { mut requester, evidence, missing, .. }) => {
+        Some(FoundRequester { mut requester, evidence, missing, .. }) => {
             requester.container = incident.asking.container.take();
             incident.requester = Some(requester);
             incident.noted.extend(evidence);
@@ -68,7 +68,7 @@ fn nobody(container: Option<&Container>) -> String {
 
 /// Who asked; `container` is the victim's, with its name.
 #[must_use]
-pub fn find(incident: &Incident, container: Option<&Container>) -> Option<Found> {
+pub fn find(incident: &Incident, container: Option<&Container>) -> Option<FoundRequester> {
     if is_by_runtime(incident) {
         return by_ancestry(incident).or_else(|| by_connection(incident, container, Request::End));
     }
@@ -114,7 +114,7 @@ fn is_parent(incident: &Incident, process: &Process) -> bool {
 }
 
 /// Where no daemon is between the sender and the shell, whoever ran the runtime asked.
-fn by_ancestry(incident: &Incident) -> Option<Found> {
+fn by_ancestry(incident: &Incident) -> Option<FoundRequester> {
     let sender = incident.sender.process.as_ref()?;
     let chain: Vec<&Process> = std::iter::once(sender).chain(&incident.sender.ancestors).collect();
     let runtimes = chain.iter().take_while(|process| class_in(incident, process) == Some(Class::Runtime)).count();
@@ -140,7 +140,7 @@ fn by_ancestry(incident: &Incident) -> Option<Found> {
         confidence: Confidence::Likely,
     };
     let evidence = vec![Evidence { fact, source: Source::Kernel }];
-    Some(Found { requester, place: None, evidence, missing: None })
+    Some(FoundRequester { requester, place: None, evidence, missing: None })
 }
 
 #[cfg(test)]

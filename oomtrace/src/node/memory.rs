@@ -43,7 +43,7 @@ pub struct Snapshot {
 
 /// What to look at.
 #[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
+pub struct MemoryScope<'a> {
     /// The victim's memory cgroup.
     pub cgroup: &'a str,
     /// The cgroup whose limit was hit; none: the machine's memory ran out.
@@ -71,7 +71,7 @@ impl MemoryFiles {
 
     /// Reads everything that there is.
     #[must_use]
-    pub fn read(&self, scene: Scene<'_>) -> Snapshot {
+    pub fn read(&self, scene: MemoryScope<'_>) -> Snapshot {
         let meminfo = files::read_text(&self.proc.join("meminfo"), SMALL).ok();
         let until = Instant::now() + MAX_TIME;
         let (pids, more) = self.processes(scene.owner, until);
@@ -220,7 +220,7 @@ mod tests {
         }
         let files = MemoryFiles { mount: Some(mount), proc, page_size: 4096 };
         let largest = |owner| {
-            let snapshot = files.read(Scene { cgroup: "/pod/a", owner, victim: 3 });
+            let snapshot = files.read(MemoryScope { cgroup: "/pod/a", owner, victim: 3 });
             assert!(!snapshot.incomplete);
             snapshot.largest.into_iter().map(|user| (user.comm, user.resident_bytes >> 12)).collect::<Vec<_>>()
         };

@@ -214,7 +214,7 @@ fn authority(text: &[u8], start: usize, end: usize, cut: bool, spans: &mut Spans
     }
 }
 
-/// Around the `@` at `sign`.
+/// RuntimeConfig the `@` at `sign`.
 fn without_scheme(text: &[u8], sign: usize, spans: &mut Spans) {
     let host = text.get(sign + 1..).unwrap_or_default();
     let name = host.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')).count();

@@ -1,6 +1,6 @@
 //! Who was connected to runtimes when one of them killed: from raw facts to what the judge chooses from.
 
-use crate::container::clients::{Client, Clients, Seen, Socket, Standing};
+use crate::container::clients::{Client, Clients, ExistingClient, Seen, Socket};
 use crate::event::{BootNs, Connect};
 use crate::model::{Asker, Asking, Contact, Login, Process};
 use crate::placement::Placement;
@@ -43,11 +43,11 @@ struct Known {
 fn asker(client: &Client, socket: &Socket, at: BootNs, context: &mut Context<'_>) -> Asker {
     let owner = match &client.seen {
         Seen::Connecting(connect) => connect.listener.map(|listener| listener.uid),
-        Seen::Standing(standing) => standing.owner,
+        Seen::ExistingClient(standing) => standing.owner,
     };
     let Known { process, placement, ancestors, login } = match &client.seen {
         Seen::Connecting(connect) => connecting(connect, context),
-        Seen::Standing(standing) => self::standing(client, standing, context),
+        Seen::ExistingClient(standing) => self::standing(client, standing, context),
     };
     Asker {
         process,
@@ -91,7 +91,7 @@ fn connecting(connect: &Connect, context: &mut Context<'_>) -> Known {
     }
 }
 
-fn standing(client: &Client, standing: &Standing, context: &mut Context<'_>) -> Known {
+fn standing(client: &Client, standing: &ExistingClient, context: &mut Context<'_>) -> Known {
     let details = context.facts.process(client.key, Some(&standing.comm)).clone();
     let placement = standing.cgroup.as_deref().map(Placement::parse).unwrap_or_default();
     let user = standing.uid.and_then(|uid| context.facts.user(uid));

@@ -5,7 +5,7 @@ pub mod live;
 
 use crate::event::{BootNs, ProcessKey};
 use crate::node::clock::WallClock;
-use crate::node::memory::{Scene, Snapshot};
+use crate::node::memory::{MemoryScope, Snapshot};
 use crate::node::processes::Details;
 use crate::placement::ContainerPlace;
 
@@ -25,7 +25,7 @@ pub trait Facts {
     fn symbols(&mut self, stack: &[u64]) -> Vec<String>;
 
     /// Memory around `victim`, right after it was marked.
-    fn memory(&mut self, victim: ProcessKey, scene: Scene<'_>) -> Snapshot;
+    fn memory(&mut self, victim: ProcessKey, scene: MemoryScope<'_>) -> Snapshot;
 
     /// The container that the cgroup at `path` is of, or is below, where the path alone does not tell.
     fn container_at(&mut self, path: &str) -> Option<ContainerPlace>;

@@ -5,4 +5,4 @@ pub mod live;
 pub mod names;
 pub mod recording;
 pub mod replay;
-pub mod stages;
+pub mod resolver;

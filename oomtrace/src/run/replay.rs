@@ -12,7 +12,7 @@ use crate::run::names::Names;
 use crate::run::recording::Contents;
 use crate::run::recording::Gap;
 use crate::run::recording::Step;
-use crate::run::stages::Stages;
+use crate::run::resolver::Resolver;
 use crate::sink::Sink;
 use crate::sink::outputs::unwritten;
 use crate::sink::queue::Count;
@@ -29,16 +29,16 @@ pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::R
     let Contents { start, steps, mut answers, torn: _ } = contents;
     let names = std::mem::take(&mut answers.names);
     let correlator = Correlator::new(start.hooks()).watching_since(start.since);
-    let stages = Stages::new(&start, Box::new(answers));
+    let resolver = Resolver::new(&start, Box::new(answers));
     let (put, tally) = (HashSet::new(), Tally::default());
-    let mut player = Player { stages, correlator, names, filter, sink, put, tally, lack: Lack::Nothing };
+    let mut player = Player { resolver, correlator, names, filter, sink, put, tally, lack: Lack::Nothing };
     let hooks = start.hooks();
     player.sink.put(&Record::Ready(start.ready))?;
     for step in steps {
         match step {
             Step::Event(bytes) => {
-                player.stages.hold_record(&bytes);
-                for event in player.stages.take_held() {
+                player.resolver.hold_record(&bytes);
+                for event in player.resolver.take_held() {
                     player.lack.resumes(event.at());
                     let done = player.correlator.take(event);
                     player.conclude(done)?;
@@ -48,12 +48,12 @@ pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::R
                 let done = player.correlator.advance(now);
                 player.conclude(done)?;
             }
-            Step::Standing(standing) => player.stages.standing(&standing),
+            Step::ExistingClient(standing) => player.resolver.standing(&standing),
             Step::Said(record) => player.said(&record)?,
             Step::Lost(lost) => {
                 player.tally.lost = player.tally.lost.plus(&lost);
                 if lost.may_hide_clients() {
-                    player.stages.clients_missed();
+                    player.resolver.clients_missed();
                 }
                 player.sink.put(&Record::Lost(lost))?;
             }
@@ -102,7 +102,7 @@ impl Lack {
 
 struct Player<'a> {
     correlator: Correlator,
-    stages: Stages,
+    resolver: Resolver,
     lack: Lack,
     names: HashMap<String, Names>,
     filter: &'a Filter,
@@ -116,7 +116,7 @@ impl Player<'_> {
     fn conclude(&mut self, episodes: Vec<Episode>) -> io::Result<()> {
         for episode in episodes.into_iter().filter(|episode| self.filter.may_want(episode)) {
             let at = episode.at();
-            let mut incident = self.stages.draft(episode).incident;
+            let mut incident = self.resolver.draft(episode).incident;
             if let Some(names) = self.names.remove(&incident.id) {
                 names.apply(&mut incident);
             }
@@ -142,7 +142,7 @@ impl Player<'_> {
         self.lack = Lack::End;
         self.conclude(open)?;
         self.correlator = Correlator::new(hooks);
-        self.stages.forget();
+        self.resolver.forget();
         self.lack = Lack::Before(None);
         self.sink.put(&unwritten(OutputName::Recording, Count { kills: gap.kills, others: gap.others }))
     }

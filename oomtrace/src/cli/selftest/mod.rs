@@ -58,7 +58,7 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
     let (records, mut seen) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel::<()>();
     // This process runs programs to be killed.
-    let around = options.around(KEEP, Privacy::default(), own::Mode::Off);
+    let runtimes = options.runtimes(KEEP, Privacy::default(), own::Mode::Off);
     let watching = tokio::task::spawn_local(async move {
         let (mut outputs, mut failures) = Outputs::new();
         outputs.add(OutputName::Selftest, |_| Box::new(Channel(records)))?;
@@ -67,7 +67,7 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
             _ = stopped.await;
             Instant::now() + PATIENCE
         };
-        live::run(probe, around, Filter::default(), None, &outputs, &mut failures, stopped).await
+        live::run(probe, runtimes, Filter::default(), None, &outputs, &mut failures, stopped).await
     });
     match kill_by_oom(&mut seen).await {
         Ok((pid, scratch, incident)) => checks.oom(&incident, pid, &scratch, LIMIT_BYTES, by_record)?,

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::judge::requester::asks::{Asks, asks_for, is_systems_own};
-use crate::judge::requester::{Found, Request, brought_in};
+use crate::judge::requester::{FoundRequester, Request, brought_in};
 use crate::judge::senders::{file_name, is_daemon};
 use crate::judge::stop_requests;
 use crate::model::{Asker, Confidence, Contact, Container, Evidence, Incident, Process, Requester, Source};
@@ -64,7 +64,7 @@ struct Candidate<'a> {
     waits: bool,
 }
 
-pub fn by_connection(incident: &Incident, container: Option<&Container>, request: Request) -> Option<Found> {
+pub fn by_connection(incident: &Incident, container: Option<&Container>, request: Request) -> Option<FoundRequester> {
     let asked = Asked::of(incident, container, request);
     let reaching = incident.asking.clients.iter().filter(|client| reaches(client, container) && !is_runtimes(client));
     let all = reaching.filter_map(|client| candidate(client, asks_for(&client.process, container, request), asked));
@@ -118,7 +118,7 @@ pub fn by_connection(incident: &Incident, container: Option<&Container>, request
         via: client.socket.clone(),
         confidence,
     };
-    Some(Found { requester, place: client.place.clone(), evidence, missing })
+    Some(FoundRequester { requester, place: client.place.clone(), evidence, missing })
 }
 
 /// Nobody else can have asked, as far as is seen.

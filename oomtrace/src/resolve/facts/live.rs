@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use crate::container::tracker::Tracker;
 use crate::event::{BootNs, ProcessKey};
 use crate::node::clock::WallClock;
-use crate::node::memory::{MemoryFiles, Scene, Snapshot};
+use crate::node::memory::{MemoryFiles, MemoryScope, Snapshot};
 use crate::node::namespaces;
 use crate::node::oomd;
 use crate::node::processes::{Details, Processes};
@@ -83,7 +83,7 @@ impl Facts for Live {
         self.symbols.get().map(|symbols| symbols.resolve(stack)).unwrap_or_default()
     }
 
-    fn memory(&mut self, _victim: ProcessKey, scene: Scene<'_>) -> Snapshot {
+    fn memory(&mut self, _victim: ProcessKey, scene: MemoryScope<'_>) -> Snapshot {
         let mut snapshot = self.memory.read(scene);
         if !self.sees_pids {
             snapshot.largest.clear();

@@ -6,7 +6,7 @@
 mod aftermath;
 mod losses;
 mod naming;
-mod surroundings;
+mod node_watch;
 
 use std::future::Future;
 use std::io;
@@ -36,13 +36,13 @@ use crate::run::filter::Filter;
 use crate::run::recording::Recorder;
 use crate::run::recording::Recording;
 use crate::run::recording::Start;
-use crate::run::stages::Stages;
+use crate::run::resolver::Resolver;
 use crate::sink::notices;
 use crate::sink::outputs::{Failures, Outputs};
 use aftermath::Aftermath;
 use losses::Losses;
 use naming::Naming;
-use surroundings::{Found, Surroundings};
+use node_watch::{NodeWatch, SearchResult};
 
 /// Why watching ended early.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ pub enum WatchError {
 }
 
 /// Whom to ask about containers, and where others ask for their end.
-pub struct Around {
+pub struct RuntimeConfig {
     pub directory: Directory,
     pub sockets: Vec<Socket>,
     /// What of command lines and labels leaves the node.
@@ -101,22 +101,22 @@ pub struct Tally {
 /// When the ring buffer, the clock or an output fails; a reader that is gone is [`WatchError::Output`] with `BrokenPipe`.
 pub async fn run(
     probe: Probe,
-    around: Around,
+    runtimes: RuntimeConfig,
     filter: Filter,
     recorder: Option<Recorder>,
     outputs: &Outputs,
     failures: &mut Failures,
     stop: impl Future<Output = Instant>,
 ) -> Result<Tally, WatchError> {
-    let Around { directory, sockets, privacy, sandbox, sockets_asked } = around;
+    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked } = runtimes;
     let mut start = start(&probe, &sockets, privacy)?;
     let Probe { ebpf, events, counter, sockets: watched, .. } = probe;
     // Holds the programs for as long as this runs.
     let _ebpf = ebpf;
     let mut ring = Ring::new(events).map_err(WatchError::Ring)?;
-    let mut surroundings = Surroundings::new(directory.clone(), sockets, watched);
-    let live = Live::new(start.page_size, surroundings.tracker(), privacy);
-    let mut search = surroundings.start();
+    let mut node_watch = NodeWatch::new(directory.clone(), sockets, watched);
+    let live = Live::new(start.page_size, node_watch.tracker(), privacy);
+    let mut search = node_watch.start();
     // Kernel symbols, and who was connected before, are read by threads that were made with all privileges, and soon end.
     let asked: Vec<_> = sockets_asked.iter().map(PathBuf::as_path).collect();
     start.ready.sandbox = Some(own::confine(sandbox, &asked, || counter.read().is_ok()));
@@ -127,7 +127,7 @@ pub async fn run(
         }
         None => Box::new(live),
     };
-    let mut stages = Stages::new(&start, facts);
+    let mut resolver = Resolver::new(&start, facts);
     let mut losses = Losses::new(counter);
     let mut correlator = Correlator::new(start.hooks()).watching_since(start.since);
     let mut out = Out {
@@ -140,18 +140,18 @@ pub async fn run(
         behind: None,
     };
     outputs.put(Record::Ready(start.ready));
-    let hold = |stages: &mut Stages, surroundings: &mut Surroundings, record: &[u8]| {
+    let hold = |resolver: &mut Resolver, node_watch: &mut NodeWatch, record: &[u8]| {
         // Nothing behind this sees what is not to be shown.
         let record = privacy.event(record);
         let record = record.as_ref();
-        match stages.decode(record) {
+        match resolver.decode(record) {
             // What containers there are is recorded as answers: names are asked for but once.
-            Some(Event::Cgroup(change)) => return surroundings.cgroup(&change),
+            Some(Event::Cgroup(change)) => return node_watch.cgroup(&change),
             // No part of the recording either: what is judged is the same.
-            Some(Event::Connect(connect)) if !surroundings.is_runtimes(&connect) => return,
+            Some(Event::Connect(connect)) if !node_watch.is_runtimes(&connect) => return,
             Some(event) => {
-                stages.hold(event);
-                surroundings.forget(stages.take_forgotten());
+                resolver.hold(event);
+                node_watch.forget(resolver.take_forgotten());
             }
             None => {}
         }
@@ -176,26 +176,26 @@ pub async fn run(
             error = failures.next() => return Err(error.into()),
             incident = naming.next(), if !naming.is_idle() && !waits => out.put(incident, &mut aftermath),
             found = search.next() => match found {
-                Found::Due => surroundings.walk(&mut search),
-                Found::Containers(walked) => surroundings.walked(walked),
-                Found::Standing(standing) => {
-                    let standing = surroundings.follow(standing);
+                SearchResult::Due => node_watch.walk(&mut search),
+                SearchResult::Containers(walked) => node_watch.walked(walked),
+                SearchResult::ExistingClient(standing) => {
+                    let standing = node_watch.follow(standing);
                     if let Some(recorder) = &recorder {
                         recorder.standing(&standing);
                     }
-                    stages.standing(&standing);
+                    resolver.standing(&standing);
                 }
             },
-            read = ring.read(|record| hold(&mut stages, &mut surroundings, record)), if naming.has_room() && !waits => {
+            read = ring.read(|record| hold(&mut resolver, &mut node_watch, record)), if naming.has_room() && !waits => {
                 read.map_err(WatchError::Ring)?;
                 let lost = losses.look(Instant::now())?;
                 if out.lost(lost) {
-                    surroundings.walk(&mut search);
+                    node_watch.walk(&mut search);
                 }
-                correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
+                correlate_held(&mut resolver, &mut correlator, &mut naming, &out.filter);
                 if lost.is_some_and(|lost| lost.may_hide_clients()) {
                     // A recording has the loss behind these events.
-                    stages.clients_missed();
+                    resolver.clients_missed();
                 }
             }
             () = sleep(Some(BEHIND_LOOK)), if waits => {}
@@ -203,21 +203,21 @@ pub async fn run(
             () = sleep(deadline), if deadline.is_some() && !waits => {
                 // The clock decides only about what was in the ring by then.
                 let now = boot_now()?;
-                ring.drain(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)?;
-                correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
+                ring.drain(|record| hold(&mut resolver, &mut node_watch, record)).map_err(WatchError::Ring)?;
+                correlate_held(&mut resolver, &mut correlator, &mut naming, &out.filter);
                 let done = correlator.advance(now);
                 if let Some(recorder) = recorder.as_ref().filter(|_| !done.is_empty()) {
                     recorder.advance(now);
                 }
-                naming.start(done, &mut stages, &out.filter);
+                naming.start(done, &mut resolver, &out.filter);
             }
             () = sleep(losses.due().map(|at| at.saturating_duration_since(Instant::now()))), if losses.due().is_some() => {
                 let lost = losses.look(Instant::now())?;
                 if out.lost(lost) {
-                    surroundings.walk(&mut search);
+                    node_watch.walk(&mut search);
                 }
                 if lost.is_some_and(|lost| lost.may_hide_clients()) {
-                    stages.clients_missed();
+                    resolver.clients_missed();
                 }
             }
             () = sleep(out.rest_at.map(|at| at.saturating_duration_since(Instant::now()))), if out.rest_at.is_some() => {
@@ -228,7 +228,7 @@ pub async fn run(
     };
     // Whoever makes events faster than they are read must not hold up the end; a machine that is slow to get here has some time, too.
     let drain_until = answers_until.max(Instant::now() + DRAIN);
-    while ring.drain_some(|record| hold(&mut stages, &mut surroundings, record)).map_err(WatchError::Ring)? {
+    while ring.drain_some(|record| hold(&mut resolver, &mut node_watch, record)).map_err(WatchError::Ring)? {
         if Instant::now() >= drain_until {
             notices::say(
                 "events came faster than they could be read: those that were left when it stopped are not told of",
@@ -236,9 +236,9 @@ pub async fn run(
             break;
         }
     }
-    correlate_held(&mut stages, &mut correlator, &mut naming, &out.filter);
+    correlate_held(&mut resolver, &mut correlator, &mut naming, &out.filter);
     let rest = correlator.finish();
-    naming.start(rest, &mut stages, &out.filter);
+    naming.start(rest, &mut resolver, &out.filter);
     while !naming.is_idle() {
         while out.waits_for_outputs() && Instant::now() < answers_until {
             tokio::time::sleep(BEHIND_LOOK).await;
@@ -289,10 +289,10 @@ fn start(probe: &Probe, sockets: &[Socket], privacy: Privacy) -> nix::Result<Sta
 }
 
 /// Takes the events that were held through the correlator, and starts naming what is complete by them.
-fn correlate_held(stages: &mut Stages, correlator: &mut Correlator, naming: &mut Naming, filter: &Filter) {
-    for event in stages.take_held() {
+fn correlate_held(resolver: &mut Resolver, correlator: &mut Correlator, naming: &mut Naming, filter: &Filter) {
+    for event in resolver.take_held() {
         let done = correlator.take(event);
-        naming.start(done, stages, filter);
+        naming.start(done, resolver, filter);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::resolve::assemble::Draft;
 use crate::run::filter::Filter;
 use crate::run::names::Names;
 use crate::run::recording::Recorder;
-use crate::run::stages::Stages;
+use crate::run::resolver::Resolver;
 use crate::sink::notices;
 use crate::words::conclude;
 
@@ -81,9 +81,9 @@ impl Naming {
     }
 
     /// Starts naming each episode that the filter may want.
-    pub fn start(&mut self, episodes: Vec<Episode>, stages: &mut Stages, filter: &Filter) {
+    pub fn start(&mut self, episodes: Vec<Episode>, resolver: &mut Resolver, filter: &Filter) {
         for episode in episodes.into_iter().filter(|episode| filter.may_want(episode)) {
-            let Draft { incident, places } = stages.draft(episode);
+            let Draft { incident, places } = resolver.draft(episode);
             let waiting = if !Names::are_wanted(&incident) {
                 Waiting::Named(Box::new(conclude(incident)))
             } else if self.late.len() >= MAX_ASKED {

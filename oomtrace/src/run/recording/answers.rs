@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::event::{BootNs, ProcessKey};
 use crate::node::clock::WallClock;
-use crate::node::memory::{Scene, Snapshot};
+use crate::node::memory::{MemoryScope, Snapshot};
 use crate::node::processes::Details;
 use crate::placement::ContainerPlace;
 use crate::redact::Privacy;
@@ -92,7 +92,7 @@ impl<F: Facts> Facts for Recording<F> {
         names
     }
 
-    fn memory(&mut self, victim: ProcessKey, scene: Scene<'_>) -> Snapshot {
+    fn memory(&mut self, victim: ProcessKey, scene: MemoryScope<'_>) -> Snapshot {
         let snapshot = self.node.memory(victim, scene);
         self.recorder.answer(&Answer::Memory {
             pid: victim.pid,
@@ -191,7 +191,7 @@ impl Facts for Answers {
         self.symbols.get(stack).cloned().unwrap_or_default()
     }
 
-    fn memory(&mut self, victim: ProcessKey, _scene: Scene<'_>) -> Snapshot {
+    fn memory(&mut self, victim: ProcessKey, _scene: MemoryScope<'_>) -> Snapshot {
         self.memory.get(&victim).cloned().unwrap_or_default()
     }
 

@@ -16,7 +16,7 @@ mod writer;
 
 use serde::{Deserialize, Serialize};
 
-use crate::container::clients::{Socket, Standing};
+use crate::container::clients::{ExistingClient, Socket};
 use crate::correlate::Hooks;
 use crate::event::BootNs;
 use crate::model::{Lost, Ready, Record};
@@ -51,14 +51,22 @@ enum Kind {
     /// A record that came of no event: what a runtime said later.
     Said = 6,
     /// Who was connected to runtimes before.
-    Standing = 7,
+    ExistingClient = 7,
     /// Here something was left out, because the disk did not take it.
     Gap = 8,
 }
 
 impl Kind {
-    const ALL: [Self; 8] =
-        [Self::Start, Self::Event, Self::Advance, Self::Lost, Self::Answer, Self::Said, Self::Standing, Self::Gap];
+    const ALL: [Self; 8] = [
+        Self::Start,
+        Self::Event,
+        Self::Advance,
+        Self::Lost,
+        Self::Answer,
+        Self::Said,
+        Self::ExistingClient,
+        Self::Gap,
+    ];
 
     fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == number)
@@ -112,7 +120,7 @@ pub enum Step {
     Advance(BootNs),
     Lost(Lost),
     Said(Box<Record>),
-    Standing(Vec<Standing>),
+    ExistingClient(Vec<ExistingClient>),
     Gap(Gap),
 }
 

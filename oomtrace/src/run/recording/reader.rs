@@ -102,7 +102,7 @@ impl Contents {
                         said.fact = privacy.text(&said.fact);
                     }
                 }
-                Step::Advance(_) | Step::Lost(_) | Step::Standing(_) | Step::Gap(_) => {}
+                Step::Advance(_) | Step::Lost(_) | Step::ExistingClient(_) | Step::Gap(_) => {}
             }
         }
         self.answers.private(privacy);
@@ -140,7 +140,7 @@ fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
             (Kind::Event, _) => steps.push(Step::Event(payload.to_vec())),
             (Kind::Advance, _) => steps.push(Step::Advance(number()?)),
             (Kind::Lost, _) => steps.push(Step::Lost(lost(payload).map_err(damaged)?)),
-            (Kind::Standing, _) => steps.push(Step::Standing(json(payload).map_err(damaged)?)),
+            (Kind::ExistingClient, _) => steps.push(Step::ExistingClient(json(payload).map_err(damaged)?)),
             (Kind::Said, _) => steps.push(Step::Said(json(payload).map_err(damaged)?)),
             (Kind::Gap, _) => steps.push(Step::Gap(json(payload).map_err(damaged)?)),
             (Kind::Answer, _) => answers.add(json(payload).map_err(damaged)?),

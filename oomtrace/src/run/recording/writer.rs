@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use oomtrace_common::event::{Header, KIND_SIGNAL};
 
-use crate::container::clients::Standing;
+use crate::container::clients::ExistingClient;
 use crate::event::BootNs;
 use crate::model::{Lost, OutputName, Record};
 use crate::node::signals::SIGKILL;
@@ -116,8 +116,8 @@ impl Recorder {
         self.json(Kind::Said, record);
     }
 
-    pub fn standing(&self, standing: &[Standing]) {
-        self.json(Kind::Standing, &standing);
+    pub fn standing(&self, standing: &[ExistingClient]) {
+        self.json(Kind::ExistingClient, &standing);
     }
 
     pub fn names(&self, incident: &str, names: &Names) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::container::clients::{Socket, Standing};
+use crate::container::clients::{ExistingClient, Socket};
 use crate::container::directory::Directory;
 use crate::container::sockets::{self, Bound};
 use crate::container::tracker::{Change, Tracker, Walked, walk};
@@ -32,7 +32,7 @@ const WALK_PART: u32 = 10;
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// See the module's documentation.
-pub struct Surroundings {
+pub struct NodeWatch {
     directory: Directory,
     tracker: Rc<RefCell<Tracker>>,
     sockets: Vec<Socket>,
@@ -53,40 +53,40 @@ pub struct Search {
     began: Option<Instant>,
     /// The next walk begins no earlier.
     pause: Option<Instant>,
-    looking: Option<oneshot::Receiver<Vec<Standing>>>,
+    looking: Option<oneshot::Receiver<Vec<ExistingClient>>>,
 }
 
 /// What a thread has found.
-pub enum Found {
+pub enum SearchResult {
     /// It is time for another walk.
     Due,
     /// Which containers there are.
     Containers(Vec<Walked>),
     /// Who was connected before.
-    Standing(Vec<Standing>),
+    ExistingClient(Vec<ExistingClient>),
 }
 
 impl Search {
     /// What a thread has found, once it has; never, when none is at work. Cancel-safe.
-    pub async fn next(&mut self) -> Found {
+    pub async fn next(&mut self) -> SearchResult {
         tokio::select! {
             walked = finished(&mut self.walking) => {
                 self.walking = None;
                 // However long a walk takes, most of the time none is under way.
                 let took = self.began.take().map_or(Duration::ZERO, |began| began.elapsed());
                 self.pause = Some(Instant::now() + (took * WALK_PART).clamp(WALK_PAUSE, MAX_WALK_PAUSE));
-                Found::Containers(walked)
+                SearchResult::Containers(walked)
             }
-            () = due(self.pause), if self.again && self.walking.is_none() => Found::Due,
+            () = due(self.pause), if self.again && self.walking.is_none() => SearchResult::Due,
             standing = finished(&mut self.looking) => {
                 self.looking = None;
-                Found::Standing(standing)
+                SearchResult::ExistingClient(standing)
             }
         }
     }
 }
 
-impl Surroundings {
+impl NodeWatch {
     /// Has the clients of `sockets` told from now on.
     pub fn new(directory: Directory, sockets: Vec<Socket>, watched: Sockets) -> Self {
         let tracker = Rc::new(RefCell::new(Tracker::new(directory.sources().states.clone())));
@@ -145,12 +145,12 @@ impl Surroundings {
     }
 
     /// Takes who was connected before; gives those that still live, whose ends are told from now on.
-    pub fn follow(&mut self, standing: Vec<Standing>) -> Vec<Standing> {
+    pub fn follow(&mut self, standing: Vec<ExistingClient>) -> Vec<ExistingClient> {
         for client in &standing {
             self.watched.follow(client.pid);
         }
         // Later than following, so that no end falls in between.
-        let lives = |client: &Standing| processes::is_alive(ProcessKey { pid: client.pid, start: client.start });
+        let lives = |client: &ExistingClient| processes::is_alive(ProcessKey { pid: client.pid, start: client.start });
         standing.into_iter().filter(lives).collect()
     }
 
@@ -237,7 +237,7 @@ async fn finished<T: Default>(of: &mut Option<oneshot::Receiver<T>>) -> T {
 }
 
 /// Who is connected to one of `sockets`.
-fn standing(sockets: &[Socket], users: &[u32]) -> Vec<Standing> {
+fn standing(sockets: &[Socket], users: &[u32]) -> Vec<ExistingClient> {
     // Their pids would be others' in the kernel side's events.
     if !namespaces::sees_hosts_pids() {
         return Vec::new();
@@ -255,7 +255,7 @@ fn standing(sockets: &[Socket], users: &[u32]) -> Vec<Standing> {
         let (socket, bound) = paths.get(connected.socket)?;
         let outline = processes::outline(connected.pid)?;
         let cgroup = Placement::telling(&outline.cgroups).map(|(path, _)| path.clone());
-        Some(Standing {
+        Some(ExistingClient {
             pid: connected.pid,
             start: outline.start,
             socket: *socket,

@@ -1,14 +1,14 @@
-//! The synchronous stages: a record's bytes to an event with names for its stack and `/proc` read in time, and an
+//! From a record's bytes to an event with names for its stack and `/proc` read in time, and from an
 //! episode to a draft of its incident.
 
 use std::collections::HashMap;
 
-use crate::container::clients::{Clients, Socket, Standing};
+use crate::container::clients::{Clients, ExistingClient, Socket};
 use crate::correlate::Episode;
 use crate::event::decode::decode;
 use crate::event::{Ancestor, BootNs, Event, MarkVictim, OomChoice, ProcessKey, Signal};
 use crate::node::identity::Identity;
-use crate::node::memory::{Scene, Snapshot};
+use crate::node::memory::{MemoryScope, Snapshot};
 use crate::resolve::asking::Connections;
 use crate::resolve::assemble::{Context, Draft, assemble};
 use crate::resolve::facts::Facts;
@@ -22,8 +22,8 @@ const LISTENERS_SINCE: u16 = 7;
 /// Further members of a cgroup that is killed as one are marked within this time.
 const GROUP_NS: BootNs = 1_000_000_000;
 
-/// What the stages need of the node.
-pub struct Stages {
+/// What is kept from one event to the next.
+pub struct Resolver {
     page_size: u64,
     identity: Identity,
     facts: Box<dyn Facts>,
@@ -48,7 +48,7 @@ pub struct Stages {
     latest: BootNs,
 }
 
-impl Stages {
+impl Resolver {
     #[must_use]
     pub fn new(start: &Start, facts: Box<dyn Facts>) -> Self {
         Self {
@@ -118,7 +118,7 @@ impl Stages {
     }
 
     /// Takes those that were connected to runtimes before.
-    pub fn standing(&mut self, standing: &[Standing]) {
+    pub fn standing(&mut self, standing: &[ExistingClient]) {
         for client in standing {
             self.facts.process(ProcessKey { pid: client.pid, start: client.start }, Some(&client.comm));
         }
@@ -165,7 +165,7 @@ impl Stages {
         if self.snapshots.len() >= SNAPSHOTS {
             self.snapshots.clear();
         }
-        let scene = Scene { cgroup, owner: owner.as_deref(), victim: victim.key.pid };
+        let scene = MemoryScope { cgroup, owner: owner.as_deref(), victim: victim.key.pid };
         self.snapshots.insert(victim.key, self.facts.memory(victim.key, scene));
     }
 
