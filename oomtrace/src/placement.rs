@@ -54,7 +54,7 @@ impl ContainerPlace {
     pub fn container(&self) -> Container {
         Container {
             id: self.id.clone(),
-            runtime: self.runtime.map(|runtime| runtime.name().to_owned()),
+            runtime: self.runtime,
             pod: self.pod.as_ref().map(|pod| Pod {
                 name: None,
                 namespace: None,

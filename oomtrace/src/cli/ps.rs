@@ -106,7 +106,7 @@ fn row(listed: &Listed) -> [String; 8] {
     let name = container.name.as_deref().unwrap_or_else(|| short_id(&container.id));
     [
         escape(name).into_owned(),
-        container.runtime.clone().unwrap_or_else(unknown),
+        container.runtime.map_or_else(unknown, |runtime| runtime.name().to_owned()),
         escape(short_id(&container.id)).into_owned(),
         memory.and_then(|memory| memory.usage_bytes).map_or_else(unknown, bytes),
         memory.map_or_else(unknown, |memory| memory.limit_bytes.map_or_else(none, bytes)),

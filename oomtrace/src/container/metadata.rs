@@ -129,7 +129,7 @@ impl Metadata {
     /// Adds it to a container that is known by its path, all but the first process.
     pub fn describe(&self, container: &mut Container) {
         if container.runtime.is_none() {
-            container.runtime = self.runtime.map(|runtime| runtime.name().to_owned());
+            container.runtime = self.runtime;
         }
         container.name.clone_from(&self.name);
         container.image.clone_from(&self.image);

@@ -27,6 +27,7 @@ pub mod requester;
 pub mod senders;
 
 use crate::judge::senders::{Class, classify, is_lxc, program_class};
+use crate::model::Runtime;
 use crate::model::{
     Cause, Confidence, Container, Incident, LimitLevel, Oom, OomScope, Preceding, Process, SenderKind, SignalPath,
 };
@@ -250,7 +251,7 @@ pub fn is_stop_signal(incident: &Incident, signal: u32) -> bool {
     let container = incident.container.as_ref();
     let own = container.and_then(|container| container.stop_signal.as_deref()).and_then(signals::number);
     // LXC's (lxc.signal.halt).
-    let is_lxc = container.is_some_and(|container| container.runtime.as_deref() == Some("lxc"));
+    let is_lxc = container.is_some_and(|container| container.runtime == Some(Runtime::Lxc));
     matches!(signal, INT | QUIT | TERM) || own == Some(signal) || (is_lxc && signal == PWR)
 }
 

@@ -13,7 +13,8 @@ pub use asking::{Asker, Asking, Contact, Requester};
 pub use effect::Effect;
 pub use lost::{Limited, Lost};
 pub use memory::*;
-pub use place::{ContainerPlace, On, PodPlace, Runtime};
+pub use place::{ContainerPlace, On, PodPlace};
+pub use runtime::Runtime;
 pub use unwritten::{OutputName, Unwritten};
 
 mod asking;
@@ -21,6 +22,7 @@ mod effect;
 mod lost;
 mod memory;
 mod place;
+mod runtime;
 mod unwritten;
 
 /// Version of the contract; a field that changes its meaning or goes away makes a new one.
@@ -354,7 +356,8 @@ pub enum Role {
 pub struct Container {
     pub id: String,
     pub name: Option<String>,
-    pub runtime: Option<String>,
+    /// Who made it; null when its cgroup does not tell and nobody says.
+    pub runtime: Option<Runtime>,
     pub image: Option<String>,
     pub init_pid: Option<u32>,
     pub pod: Option<Pod>,

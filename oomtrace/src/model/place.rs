@@ -2,39 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Qos;
-
-/// Who made a container, as far as its cgroup's name tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Runtime {
-    Docker,
-    Containerd,
-    Crio,
-    Podman,
-    Nerdctl,
-    Lxc,
-    /// By itself, without an engine above it.
-    Runc,
-    Crun,
-}
-
-impl Runtime {
-    /// The name in the contract.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Containerd => "containerd",
-            Self::Crio => "cri-o",
-            Self::Podman => "podman",
-            Self::Nerdctl => "nerdctl",
-            Self::Lxc => "lxc",
-            Self::Runc => "runc",
-            Self::Crun => "crun",
-        }
-    }
-}
+use crate::model::{Qos, Runtime};
 
 /// The hierarchy that a path is on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -160,7 +160,7 @@ fn an_answer_is_asked_for_once() {
             let (container, _) = complete(&directory, &place()).await;
             assert_eq!(container.name.as_deref(), Some("web"));
             assert_eq!(container.image.as_deref(), Some("nginx:1.27"));
-            assert_eq!(container.runtime.as_deref(), Some("docker"));
+            assert_eq!(container.runtime.map(Runtime::name), Some("docker"));
             assert_eq!(container.labels.unwrap().get("a").map(String::as_str), Some("b"));
         }
         assert_eq!(*asked.borrow(), 1);

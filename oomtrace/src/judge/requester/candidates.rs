@@ -208,15 +208,15 @@ fn reaches(client: &Asker, container: Option<&Container>) -> bool {
         return false;
     }
     let is_dockers_own = client.socket.contains("/run/docker/containerd/");
-    match (container.runtime.as_deref(), client.runtime) {
+    match (container.runtime, client.runtime) {
         // Docker's containers are containerd's too.
-        (Some("docker"), Runtime::Docker | Runtime::Containerd) | (None, _) => true,
-        (Some("nerdctl" | "containerd"), Runtime::Containerd) => !is_dockers_own,
+        (Some(Runtime::Docker), Runtime::Docker | Runtime::Containerd) | (None, _) => true,
+        (Some(Runtime::Nerdctl | Runtime::Containerd), Runtime::Containerd) => !is_dockers_own,
         // Each user has podman by themselves.
-        (Some("podman"), Runtime::Podman) => {
+        (Some(Runtime::Podman), Runtime::Podman) => {
             client.owner.is_none_or(|owner| owner == user_of(&container.cgroup).unwrap_or_default())
         }
-        (Some(runtime), socket) => runtime == socket.name(),
+        (Some(runtime), socket) => runtime == socket,
     }
 }
 

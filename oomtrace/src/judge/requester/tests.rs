@@ -58,7 +58,7 @@ fn killed_by_docker(clients: Vec<Asker>) -> Incident {
     let labels = [("com.docker.compose.project".to_owned(), "shop".to_owned())].into();
     incident.container = incident.container.map(|container| Container {
         name: Some("web".to_owned()),
-        runtime: Some("docker".to_owned()),
+        runtime: Some(Runtime::Docker),
         labels: Some(labels),
         ..container
     });
@@ -238,7 +238,7 @@ fn a_client_counts_for_the_runtime_that_owns_the_container() {
     ] {
         let mut incident = killed_by_docker(vec![client.clone()]);
         if let Some(container) = &mut incident.container {
-            container.runtime = Some(runtime.to_owned());
+            container.runtime = serde_json::from_value(runtime.into()).ok();
             container.cgroup = cgroup.to_owned();
         }
         assert_eq!(found(&incident).is_some(), counts, "{runtime} {cgroup} {} {:?}", client.socket, client.owner);
@@ -318,7 +318,7 @@ fn a_kubelet_asks_for_its_pods() {
     };
     let mut incident = killed_by_docker(vec![standing(1, "agent"), standing(2, "kubelet")]);
     if let Some(container) = &mut incident.container {
-        container.runtime = Some("containerd".to_owned());
+        container.runtime = Some(Runtime::Containerd);
         container.pod = Some(crate::model::Pod::default());
     }
     assert_eq!(found(&incident), Some((2, POSSIBLE)));

@@ -37,8 +37,8 @@ impl Aftermath {
     pub fn follow(&mut self, incident: &Incident) {
         let container = incident.container.as_ref().filter(|_| incident.victim.container_init);
         // Not of a user's own Docker, nor of one that may be another container.
-        let is_dockers = container
-            .is_some_and(|c| c.confirmed && c.user.is_none() && c.runtime.as_deref() == Some(Runtime::Docker.name()));
+        let is_dockers =
+            container.is_some_and(|c| c.confirmed && c.user.is_none() && c.runtime == Some(Runtime::Docker));
         if !is_dockers || self.followed.len() >= MAX_FOLLOWED {
             return;
         }

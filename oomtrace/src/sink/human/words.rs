@@ -1,5 +1,6 @@
 //! The parts of a block, in words.
 
+use crate::model::Runtime;
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthStr as _;
@@ -149,8 +150,8 @@ pub fn place_name(incident: &Incident) -> String {
 
 /// `docker 6c266caa8d7c · nginx:1.27 · compose shop/web`
 pub fn about(container: &Container) -> String {
-    let runtime = container.runtime.as_deref().unwrap_or("container");
-    let own = format!("{} {}", quote(runtime), quote(short_id(&container.id)));
+    let runtime = container.runtime.map_or("container", Runtime::name);
+    let own = format!("{} {}", runtime, quote(short_id(&container.id)));
     std::iter::once(own).chain(belongs_to(container)).collect::<Vec<_>>().join(" · ")
 }
 

@@ -1,5 +1,6 @@
 //! A container's memory limit, in the words of whoever set it: the flag, or the field of the manifest.
 
+use crate::model::Runtime;
 use crate::model::{Advice, Container, Incident};
 use crate::text;
 use crate::text::quote::quote;
@@ -46,11 +47,11 @@ fn setting(container: &Container) -> String {
         let (service, project) = (quote(service), quote(project));
         return format!("mem_limit (deploy.resources.limits.memory) of service {service} in compose project {project}");
     }
-    match container.runtime.as_deref() {
-        Some("lxc") => {
+    match container.runtime {
+        Some(Runtime::Lxc) => {
             "lxc.cgroup2.memory.max (lxc.cgroup.memory.limit_in_bytes) in the container's configuration".to_owned()
         }
-        Some("runc" | "crun") => "linux.resources.memory.limit in the container's config.json".to_owned(),
+        Some(Runtime::Runc | Runtime::Crun) => "linux.resources.memory.limit in the container's config.json".to_owned(),
         _ => "the container's memory limit".to_owned(),
     }
 }
@@ -74,21 +75,25 @@ fn update(container: &Container, limit: u64) -> Option<String> {
     let name = container.name.as_deref().filter(|name| is_plain(name));
     let id = || Some(text::short_id(&container.id)).filter(|id| is_plain(id));
     let target = name.or_else(id)?;
-    match (container.runtime.as_deref()?, container.user) {
+    match (container.runtime?, container.user) {
         // Root's own engine may have another container of that name, and whoever made this one chose it.
-        ("podman", Some(uid)) => Some(format!(
+        (Runtime::Podman, Some(uid)) => Some(format!(
             "sudo -u '#{uid}' XDG_RUNTIME_DIR=/run/user/{uid} podman update --memory {mib}m --memory-swap {mib}m {target}"
         )),
-        ("docker", Some(uid)) => Some(format!(
+        (Runtime::Docker, Some(uid)) => Some(format!(
             "docker --host unix:///run/user/{uid}/docker.sock update --memory {mib}m --memory-swap {mib}m {target}"
         )),
         (_, Some(_)) => None,
-        (engine @ ("docker" | "podman" | "nerdctl"), None) => {
+        (engine @ (Runtime::Docker | Runtime::Podman | Runtime::Nerdctl), None) => {
+            let engine = engine.name();
             Some(format!("{engine} update --memory {mib}m --memory-swap {mib}m {target}"))
         }
-        (runtime @ ("runc" | "crun"), None) => Some(format!("{runtime} update --memory {} {target}", mib << 20)),
-        ("lxc", None) => Some(format!("lxc-cgroup -n {target} memory.max {mib}M")),
-        _ => None,
+        (runtime @ (Runtime::Runc | Runtime::Crun), None) => {
+            Some(format!("{} update --memory {} {target}", runtime.name(), mib << 20))
+        }
+        (Runtime::Lxc, None) => Some(format!("lxc-cgroup -n {target} memory.max {mib}M")),
+        // Nothing changes a limit of theirs while they run, but their own orchestrator.
+        (Runtime::Containerd | Runtime::Crio, None) => None,
     }
 }
 
@@ -98,7 +103,7 @@ mod tests {
     use crate::model::Pod;
 
     fn container(runtime: &str, name: &str) -> Container {
-        let (name, runtime) = (Some(name.to_owned()), Some(runtime.to_owned()));
+        let (name, runtime) = (Some(name.to_owned()), serde_json::from_value(runtime.into()).ok());
         Container { id: "a".repeat(64), name, runtime, ..Container::default() }
     }
 

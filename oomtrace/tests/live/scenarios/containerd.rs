@@ -2,6 +2,7 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use oomtrace::model::Runtime;
 use oomtrace::model::{Cause, Confidence, Qos};
 
 use crate::Scenario;
@@ -28,7 +29,10 @@ fn of_ctr() {
     let incident = tracer.incident(container.init);
     truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
     let found = incident.container.unwrap();
-    assert_eq!((found.id.as_str(), found.runtime.as_deref(), found.name), (id.as_str(), Some("containerd"), None));
+    assert_eq!(
+        (found.id.as_str(), found.runtime.map(Runtime::name), found.name),
+        (id.as_str(), Some("containerd"), None)
+    );
     assert_eq!(found.init_pid, Some(container.init));
     assert_eq!(found.labels.unwrap()["team"], "a");
     assert!(!incident.missing.iter().any(|m| m.starts_with("the container's")), "{:?}", incident.missing);
@@ -56,7 +60,7 @@ fn of_a_pod() {
     let incident = tracer.incident_in("app");
     truth::is_oom(&incident, Cause::OomContainerLimit);
     let found = incident.container.unwrap();
-    assert_eq!((found.id, found.runtime.as_deref()), (id, Some("containerd")));
+    assert_eq!((found.id, found.runtime.map(Runtime::name)), (id, Some("containerd")));
     assert_eq!(found.image.as_deref(), Some("docker.io/library/nginx:1.27"));
     let pod = found.pod.unwrap();
     assert_eq!((pod.name.as_deref(), pod.namespace.as_deref()), (Some("web-5d4"), Some("shop")));

@@ -1,5 +1,6 @@
 //! Kills of real containers by a real dockerd, and by others.
 
+use oomtrace::model::Runtime;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -70,7 +71,7 @@ fn assert_named(incident: &Incident, container: &Container) {
     let found = incident.container.as_ref().unwrap();
     assert_eq!(found.id, container.id);
     assert_eq!(found.name.as_deref(), Some(container.name.as_str()));
-    assert_eq!(found.runtime.as_deref(), Some("docker"));
+    assert_eq!(found.runtime.map(Runtime::name), Some("docker"));
     assert_eq!(found.image.as_deref(), Some(IMAGE));
     assert!(found.cgroup.ends_with(&container.id), "{}", found.cgroup);
 }

@@ -1,5 +1,6 @@
 //! Containers of a real podman, root's and a user's own.
 
+use oomtrace::model::Runtime;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -87,7 +88,7 @@ impl Drop for Container<'_> {
 
 fn assert_named(incident: &Incident, container: &Container<'_>) {
     let found = incident.container.as_ref().unwrap();
-    assert_eq!((found.id.as_str(), found.runtime.as_deref()), (container.id.as_str(), Some("podman")));
+    assert_eq!((found.id.as_str(), found.runtime.map(Runtime::name)), (container.id.as_str(), Some("podman")));
     assert_eq!(found.name.as_ref(), Some(&container.name));
     assert_eq!(found.image.as_deref(), Some(IMAGE));
 }

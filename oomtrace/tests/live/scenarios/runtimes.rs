@@ -1,5 +1,6 @@
 //! Containers of runtimes that have no daemon, by their real tools.
 
+use oomtrace::model::Runtime;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -100,7 +101,7 @@ fn by_itself(runtime: &'static str) {
     let incident = tracer.incident_in(&container.id);
     truth::is_oom(&incident, Cause::OomContainerLimit);
     let found = incident.container.unwrap();
-    assert_eq!((found.id.as_str(), found.runtime.as_deref()), (container.id.as_str(), Some(runtime)));
+    assert_eq!((found.id.as_str(), found.runtime.map(Runtime::name)), (container.id.as_str(), Some(runtime)));
     assert_eq!(found.limits.unwrap().memory_bytes, Some(LIMIT));
     assert_eq!(found.init_pid, Some(container.init()));
     let init = container.init();
@@ -168,6 +169,6 @@ fn lxc() {
     let incident = tracer.incident_in(&container.name);
     truth::is_oom(&incident, Cause::OomContainerLimit);
     let found = incident.container.unwrap();
-    assert_eq!((found.id.as_str(), found.runtime.as_deref()), (container.name.as_str(), Some("lxc")));
+    assert_eq!((found.id.as_str(), found.runtime.map(Runtime::name)), (container.name.as_str(), Some("lxc")));
     assert_eq!(found.limits.unwrap().memory_bytes, Some(LIMIT));
 }
