@@ -3,14 +3,14 @@
 
 use std::io;
 
-use oomtrace::container::bundle;
-use oomtrace::container::containerd;
-use oomtrace::container::docker;
-use oomtrace::container::events;
-use oomtrace::container::listed;
-use oomtrace::container::lxc;
-use oomtrace::container::oci_state;
-use oomtrace::container::storage;
+use oomtrace::container::runtime::bundle;
+use oomtrace::container::runtime::containerd;
+use oomtrace::container::runtime::docker;
+use oomtrace::container::runtime::docker::events;
+use oomtrace::container::runtime::docker::listed;
+use oomtrace::container::runtime::lxc;
+use oomtrace::container::runtime::oci_state;
+use oomtrace::container::runtime::storage;
 use oomtrace::event::decode::decode;
 use oomtrace::model::Record;
 use oomtrace::node::files;

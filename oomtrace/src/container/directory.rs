@@ -8,9 +8,9 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::container::docker::{Docker, DockerError};
-use crate::container::events::Events;
 use crate::container::metadata::Metadata;
+use crate::container::runtime::docker::events::Events;
+use crate::container::runtime::docker::{Docker, DockerError};
 use crate::container::sources::{Sources, Unknown};
 use crate::container::statement::{Init, Says};
 use crate::model::Container;

@@ -1,22 +1,15 @@
 //! cgroup → container. The path gives the id and, for most naming schemes, the runtime; the runtime gives the rest.
 
-pub mod bundle;
 pub mod clients;
-pub mod containerd;
 pub mod directory;
-pub mod docker;
-pub mod events;
 pub mod labels;
 pub mod list;
-pub mod listed;
-pub mod lxc;
 pub mod metadata;
-pub mod oci_state;
 pub mod readers;
+pub mod runtime;
 pub mod sockets;
 pub mod sources;
 pub mod statement;
-pub mod storage;
 pub mod tracker;
 
 /// May stand in a path or in a request. An id comes from a cgroup's name, which any process with the right to make cgroups

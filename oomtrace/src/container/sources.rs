@@ -1,13 +1,13 @@
 //! Whom to ask about a container: one place for all runtimes.
 
-use crate::container::bundle::Bundles;
-use crate::container::containerd::Containerd;
-use crate::container::docker::{Docker, DockerError};
-use crate::container::lxc;
 use crate::container::metadata::Metadata;
-use crate::container::oci_state::States;
 use crate::container::readers::Readers;
-use crate::container::storage;
+use crate::container::runtime::bundle::Bundles;
+use crate::container::runtime::containerd::Containerd;
+use crate::container::runtime::docker::{Docker, DockerError};
+use crate::container::runtime::lxc;
+use crate::container::runtime::oci_state::States;
+use crate::container::runtime::storage;
 use crate::node::users;
 use crate::placement::{ContainerPlace, Runtime};
 

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use oomtrace_common::event::CgroupKey;
 
-use crate::container::oci_state::States;
+use crate::container::runtime::oci_state::States;
 use crate::event::CgroupChange;
 use crate::node::cgroups::{Hierarchy, Version};
 use crate::node::warnings::Warnings;

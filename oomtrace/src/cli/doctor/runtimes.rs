@@ -4,8 +4,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use oomtrace::container::docker::Docker;
-use oomtrace::container::oci_state::States;
+use oomtrace::container::runtime::docker::Docker;
+use oomtrace::container::runtime::oci_state::States;
 use oomtrace::placement::Runtime;
 
 use super::super::options::Runtimes;

@@ -1,10 +1,10 @@
 //! A daemon that answers, hangs, or is not there; what is kept of it, and for how long.
 
 use super::*;
-use crate::container::bundle::Bundles;
-use crate::container::containerd::Containerd;
-use crate::container::oci_state::States;
 use crate::container::readers::Readers;
+use crate::container::runtime::bundle::Bundles;
+use crate::container::runtime::containerd::Containerd;
+use crate::container::runtime::oci_state::States;
 use crate::placement::Placement;
 use std::path::PathBuf;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::container::bundle;
 use crate::container::is_file_name;
 use crate::container::metadata::Metadata;
+use crate::container::runtime::bundle;
 use crate::node::territory::Territory;
 
 /// An entry takes some 500 bytes.

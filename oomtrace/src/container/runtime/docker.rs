@@ -1,5 +1,8 @@
 //! The Docker Engine API on its Unix socket: one question at a time, bounded in time and size.
 
+pub mod events;
+pub mod listed;
+
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,11 +15,10 @@ use serde::Deserialize;
 use tokio::net::UnixStream;
 
 use crate::container::AbortOnDrop;
-use crate::container::events;
 use crate::container::is_plain;
 use crate::container::labels::Labels;
-use crate::container::listed::{Listed, MAX_LISTED};
 use crate::container::metadata::Metadata;
+use crate::container::runtime::docker::listed::{Listed, MAX_LISTED};
 use crate::container::statement::{Statement, paths_of_docker};
 use crate::model::Limits;
 use crate::placement::Runtime;

@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 
 use crate::container::AbortOnDrop;
-use crate::container::docker::Docker;
+use crate::container::runtime::docker::Docker;
 
 /// Events that are remembered.
 const CAPACITY: usize = 1024;

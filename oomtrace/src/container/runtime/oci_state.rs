@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::container::bundle;
 use crate::container::is_file_name;
 use crate::container::metadata::Metadata;
+use crate::container::runtime::bundle;
 use crate::container::statement::{Statement, paths_of_oci};
 use crate::node::territory::Territory;
 use crate::placement::Runtime;
