@@ -1,7 +1,7 @@
 //! Recordings of the live scenarios, judged again on any machine, without root: a change to the correlator or the judge that
 //! would judge one of them otherwise shows here in seconds.
 //!
-//! `tests/recordings` has a folder for each kernel and state of it; each folder's `truth` has a line for each verdict: the
+//! `tests/recordings` has a directory for each kernel and state of it; each directory's `truth` has a line for each verdict: the
 //! scenario, the cause that it knows, its confidence, the victim's pid. `cargo xtask vm --keep` makes new ones. `6.1.176-first` is
 //! kept from an earlier oomtrace, whose recordings must stay readable.
 #![allow(
@@ -37,7 +37,7 @@ fn name(value: impl serde::Serialize) -> String {
     serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
 }
 
-/// Judges the recordings of one folder; how many verdicts they are.
+/// Judges the recordings of one directory; how many verdicts they are.
 fn judge(folder: &Path) -> usize {
     let truth = std::fs::read_to_string(folder.join("truth")).unwrap();
     for line in truth.lines() {

@@ -143,7 +143,7 @@ impl Toolchain {
         format!("{compiler} and {}", self.linker.display())
     }
 
-    /// Builds the kernel side below `out` and returns the object's path. `out` must be no other cargo's target folder.
+    /// Builds the kernel side below `out` and returns the object's path. `out` must be no other cargo's target directory.
     ///
     /// # Errors
     /// When it does not compile, or files cannot be written.
@@ -159,7 +159,7 @@ impl Toolchain {
             Compiler::Debian { llvm } => {
                 let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
                 isolate(&mut command);
-                // bpf-linker opens the first libLLVM* that it finds: give it a folder with the right one alone.
+                // bpf-linker opens the first libLLVM* that it finds: give it a directory with the right one alone.
                 let folder = out.join("llvm");
                 only_link(&folder.join("libLLVM.so"), llvm)?;
                 command.arg("build").env("RUSTC", DEBIAN_RUSTC).env("LD_LIBRARY_PATH", &folder);
@@ -206,7 +206,7 @@ fn isolate(command: &mut Command) {
     }
 }
 
-/// Makes `link` a link to `to`, in a folder of its own.
+/// Makes `link` a link to `to`, in a directory of its own.
 fn only_link(link: &Path, to: &Path) -> Result<()> {
     if fs::read_link(link).is_ok_and(|target| target == to) {
         return Ok(());

@@ -18,7 +18,7 @@ const PREFIX: &str = "oomtrace-dockerd-";
 const START_WITHIN: Duration = Duration::from_secs(60);
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 
-/// The running daemon; dropping it stops it and removes its folder.
+/// The running daemon; dropping it stops it and removes its directory.
 pub struct Dockerd {
     child: Child,
     folder: PathBuf,
@@ -28,7 +28,7 @@ impl Dockerd {
     /// Starts it; none, and a line that says why, when this machine cannot.
     ///
     /// # Errors
-    /// When its folder cannot be made, or it cannot be run.
+    /// When its directory cannot be made, or it cannot be run.
     pub fn start() -> Result<Option<Self>> {
         if !is_root() || !on_path("dockerd") {
             let why = if is_root() { "there is no dockerd" } else { "this is not root" };
@@ -36,7 +36,7 @@ impl Dockerd {
             return Ok(None);
         }
         remove_stale();
-        // Not in the target folder: the path of a Unix socket has at most 108 bytes.
+        // Not in the target directory: the path of a Unix socket has at most 108 bytes.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("{PREFIX}{}-{number}", std::process::id()));
@@ -147,7 +147,7 @@ impl Drop for Dockerd {
 }
 
 /// Ends what a daemon that had crashed left running: every process in a cgroup that has the name of one of its containers, and
-/// their shims, whose command lines have the daemon's folder.
+/// their shims, whose command lines have the daemon's directory.
 fn end_containers(folder: &Path) {
     let names = |dir: &Path| {
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();

@@ -15,7 +15,7 @@ use crate::{cargo, target_dir};
 /// The image's name.
 const NAME: &str = "oomtrace:latest";
 
-/// A folder with the static `binary`, which is the image's build context.
+/// A directory with the static `binary`, which is the image's build context.
 pub fn context(workspace: &Path, binary: &Path) -> Result<PathBuf> {
     let context = target_dir(workspace).join("image");
     fs::create_dir_all(&context).with_context(|| format!("cannot create {}", context.display()))?;

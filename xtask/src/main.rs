@@ -119,7 +119,7 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
     }
 }
 
-/// The folder with the workspace's Cargo.toml: cargo runs this from anywhere below it.
+/// The directory with the workspace's Cargo.toml: cargo runs this from anywhere below it.
 fn workspace() -> Result<PathBuf> {
     let manifest = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     Ok(Path::new(&manifest).parent().context("xtask lies in the workspace")?.to_owned())

@@ -11,7 +11,7 @@ use crate::{say, succeed};
 /// This process is root.
 #[must_use]
 pub fn is_root() -> bool {
-    // The owner of this process's folder in /proc is its effective user.
+    // The owner of this process's directory in /proc is its effective user.
     std::os::unix::fs::MetadataExt::uid(&match fs::metadata("/proc/self") {
         Ok(metadata) => metadata,
         Err(_) => return false,

@@ -11,7 +11,7 @@ use crate::vm::results::{Results, RunResults};
 /// Bytes of the largest that is kept.
 const LARGEST: u64 = 48 << 10;
 
-/// For each kernel and cgroup hierarchy a folder with each scenario's recording, but for the few large ones, and what it must be
+/// For each kernel and cgroup hierarchy a directory with each scenario's recording, but for the few large ones, and what it must be
 /// judged as. Replaces what was there of the same kernels.
 pub fn keep(workspace: &Path, all: &[Results]) -> Result<()> {
     let folder = workspace.join("oomtrace/tests/recordings");

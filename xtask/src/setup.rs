@@ -1,4 +1,4 @@
-//! Installs what is missing. Changes nothing but the target folder, cargo's own folders and apt's packages.
+//! Installs what is missing. Changes nothing but the target directory, cargo's own directories and apt's packages.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -27,7 +27,7 @@ pub fn ensure(workspace: &Path) -> Result<Toolchain> {
         .map_err(|missing| anyhow::anyhow!("the BPF toolchain is still not whole: {}", missing.advice()))
 }
 
-/// Into cargo's own folder, or into the target folder when another version is there already.
+/// Into cargo's own directory, or into the target directory when another version is there already.
 fn install_linker(workspace: &Path) -> Result<()> {
     let version = bpf::LINKER_VERSION;
     say(&format!("installing bpf-linker {version} with cargo: it links the kernel side (a minute or two)"));

@@ -93,7 +93,7 @@ impl Lab {
         Ok(Self { folder, apt, disk, accelerators, fetching: Mutex::new(()), started: AtomicU32::new(0) })
     }
 
-    /// The kernel of a machine, and the machine's folder.
+    /// The kernel of a machine, and the machine's directory.
     fn place(&self, boot: &Boot) -> Result<(kernel::Kernel, PathBuf)> {
         let _alone = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
         let kernel = kernel::fetch(&self.apt, &self.folder.join("kernels"), &boot.kernel)?;

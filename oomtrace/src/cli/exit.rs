@@ -11,7 +11,7 @@ use oomtrace::sink::notices;
 /// What `oomtrace --help` documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It did what it was asked to, or was told to stop.
+    /// It did what it was asked to, or was asked to stop.
     Done = 0,
     /// Something failed while it ran, or a check of the selftest did.
     Failed = 1,

@@ -121,7 +121,7 @@ pub struct Watch {
     /// Do without this hook, or without kprobe, fentry or tp_btf, as if the kernel refused it: shows what its absence costs
     #[arg(long, value_name = "HOOK", value_parser = absent, hide_short_help = true)]
     pub without: Vec<Absent>,
-    /// How long a container that is gone keeps its name (30s, 10m, 2h): a kill may be told of after its end
+    /// How long a container that is gone keeps its name (30s, 10m, 2h): a kill may be reported after its end
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, hide_short_help = true)]
     pub keep_names: Duration,
     /// Whether oomtrace gives up what watching does not need (capabilities, most system calls): off to debug it, strict to end at a
@@ -249,7 +249,7 @@ pub struct Runtimes {
     /// Docker's socket
     #[arg(long, value_name = "PATH", default_value = docker::DEFAULT_SOCKET)]
     pub docker_socket: PathBuf,
-    /// containerd's state folder, with its containers' bundles
+    /// containerd's state directory, with its containers' bundles
     #[arg(long, value_name = "PATH", default_value = bundle::CONTAINERD_STATE, hide_short_help = true)]
     pub containerd_state: PathBuf,
 }

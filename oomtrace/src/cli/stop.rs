@@ -94,7 +94,7 @@ fn is_ignored(signal: Signal) -> io::Result<bool> {
     Ok(action.sa_sigaction == libc::SIG_IGN)
 }
 
-/// Waits for the first signal, tells of it, and then sees to it that the process ends.
+/// Waits for the first signal, announces it, and then sees to it that the process ends.
 fn listen(signals: &SigSet, tell: &watch::Sender<Option<Instant>>, last_words: &OnceLock<LastWords>) {
     while next(signals, None).is_none() {}
     let first = Instant::now();

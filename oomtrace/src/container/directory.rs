@@ -32,7 +32,7 @@ const MAX_ASKING: usize = 4;
 const MAX_DOWN: usize = 64;
 /// How long a daemon that did not answer is not asked again.
 const BACK_OFF: Duration = Duration::from_secs(10);
-/// How long a container that is gone is remembered unless told otherwise.
+/// How long a container that is gone is remembered by default.
 pub const KEEP: Duration = Duration::from_secs(600);
 
 /// Looks containers up and remembers them. Clones share what is remembered.

@@ -18,7 +18,7 @@ fn is_plain(id: &str) -> bool {
     id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
-/// May be the name of a folder in one of a runtime's, and leads nowhere else.
+/// May be the name of a directory in one of a runtime's, and leads nowhere else.
 fn is_file_name(id: &str) -> bool {
     is_plain(id) && !id.is_empty() && !id.starts_with('.')
 }

@@ -61,7 +61,7 @@ fn owner_of(path: &str) -> u32 {
     user.or_else(|| std::fs::symlink_metadata(path).ok().map(|file| file.uid())).unwrap_or_default()
 }
 
-/// Users that have a folder for their sockets: who is logged in, or lingers.
+/// Users that have a directory for their sockets: who is logged in, or lingers.
 #[must_use]
 pub fn users() -> Vec<u32> {
     let Ok(run) = Territory::of_system(Path::new("/run/user")) else { return Vec::new() };

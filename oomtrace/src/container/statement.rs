@@ -7,7 +7,7 @@
 //! | the container's first process, which the runtime names | its cgroups in `/proc/PID/cgroup`, for each hierarchy |
 //! | an OCI bundle | `linux.cgroupsPath` |
 //! | runc's and crun's state | `cgroup_paths`, `cgroup-path` |
-//! | Docker | the parent that it was told, or its default, with the id below |
+//! | Docker | the parent that it was given, or its default, with the id below |
 //! | LXC | the default of `lxc.cgroup.pattern` with the container's name |
 //!
 //! Paths are compared whole, for each hierarchy by itself.
@@ -224,7 +224,7 @@ fn expand(slice: &str) -> Option<String> {
     Some(dashes.filter_map(|end| name.get(..end)).flat_map(|part| ["/", part, ".slice"]).collect())
 }
 
-/// Where Docker has a container: below the parent that it was told, or its own default, by either of its drivers (dockerd,
+/// Where Docker has a container: below the parent that it was given, or its own default, by either of its drivers (dockerd,
 /// daemon/daemon_unix.go and daemon/oci_linux.go, 20.10 to 28).
 #[must_use]
 pub fn paths_of_docker(id: &str, parent: &str) -> Vec<String> {

@@ -100,7 +100,7 @@ pub fn is_at_fork(signal: &Signal) -> bool {
     signal.info == Info::None && is_on(own(&signal.symbols), POST_FORK)
 }
 
-/// The victim's child ended, and the victim had chosen SIGKILL as the signal that it wants to be told of that by.
+/// The victim's child ended, and the victim had chosen SIGKILL as the signal that it is to be notified by.
 #[must_use]
 pub fn is_exit_signal(signal: &Signal) -> bool {
     Class::ChildEnded.is_of(signal.info) && is_on(own(&signal.symbols), EXIT_SIGNAL)

@@ -194,7 +194,7 @@ fn ancestor(at: &mut &[u8]) -> Result<Ancestor, DecodeError> {
 }
 
 /// Hands everybody their namespaces, the victim first and then the sender. The ancestors' were read after the ancestors were, and
-/// one may have got another parent in between: they are told by their pids.
+/// one may have got another parent in between: they are known by their pids.
 fn set_namespaces(
     victim: &mut Task,
     sender: &mut Task,

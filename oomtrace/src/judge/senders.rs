@@ -238,7 +238,7 @@ fn program(process: &Process) -> Option<&str> {
     Some(script.unwrap_or(exe))
 }
 
-/// The program that a process runs, and what it was told on its command line.
+/// The program that a process runs, and its command line.
 #[must_use]
 pub fn invocation(process: &Process) -> (&str, &[String]) {
     let program = program(process).unwrap_or_default();

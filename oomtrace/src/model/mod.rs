@@ -417,7 +417,7 @@ impl Container {
     }
 }
 
-/// What a container's runtime was told of its memory. Null: nothing.
+/// The memory limits that a container was given by its runtime. Null: nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     pub memory_bytes: Option<u64>,

@@ -1,4 +1,4 @@
-//! The host's namespaces, as far as they can be told from here.
+//! The host's namespaces, as far as they are known from here.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -43,13 +43,13 @@ impl Users {
     }
 }
 
-/// The home folder of `uid`.
+/// The home directory of `uid`.
 #[must_use]
 pub fn home(uid: u32) -> Option<PathBuf> {
     parse_home(&files::read(Path::new("/etc/passwd"), MAX_FILE).ok()?, uid)
 }
 
-/// The home folder of `uid` in a file in the format of passwd(5).
+/// The home directory of `uid` in a file in the format of passwd(5).
 #[must_use]
 pub fn parse_home(passwd: &[u8], uid: u32) -> Option<PathBuf> {
     let of_uid = |line: &&[u8]| number(line.split(|byte| *byte == b':').nth(2)?).filter(|of| *of == uid).map(|_| ());

@@ -8,7 +8,7 @@ pub enum Hook {
     SchedProcessExit,
     SignalDeliver,
     OomKillProcess,
-    /// Four tracepoints: a cgroup comes, is renamed, goes, and is let go of.
+    /// Four tracepoints: a cgroup comes, is renamed, goes, and is released.
     Cgroups,
     /// A connection to a Unix socket.
     UnixConnect,

@@ -57,7 +57,7 @@ impl Sockets {
         self.paths.insert(key, socket, 0).map_err(|error| format!("{path} cannot be watched: {}", chain(&error)))
     }
 
-    /// Has the end of a process told that was connected before.
+    /// Has the end of a process reported that was connected before.
     pub fn follow(&mut self, pid: u32) {
         // It may have connected again meanwhile, and is known better then.
         let unknown = Client { start: 0, told: 0 };

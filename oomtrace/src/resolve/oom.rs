@@ -66,7 +66,7 @@ fn group_cgroup(mark: &MarkVictim, owner: Option<&str>) -> Option<String> {
     mark.levels.iter().take(up_to + 1).rev().find(|level| level.oom_group).and_then(path)
 }
 
-/// The path of the cgroup whose limit was hit, as far as can be told when the victim is marked: by the OOM killer's record,
+/// The path of the cgroup whose limit was hit, as far as is known when the victim is marked: by the OOM killer's record,
 /// else by the counters.
 #[must_use]
 pub fn owner_path(choice: Option<&OomChoice>, mark: &MarkVictim) -> Option<String> {

@@ -18,7 +18,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// What can be told before anything is named: whether the episode can be wanted at all.
+    /// What is known before anything is named: whether the episode can be wanted at all.
     #[must_use]
     pub fn may_want(&self, episode: &Episode) -> bool {
         let any_victim = |wanted: &dyn Fn(&Task) -> bool| episode.kills().filter_map(Kill::victim).any(wanted);

@@ -59,7 +59,7 @@ impl Names {
         let mut named = incident.clone();
         named.container = victims.container;
         named.sender.container = sender;
-        // Who asked is told by what the container is called.
+        // Who asked is found by what the container is called.
         let found = requester::find(&named, named.container.as_ref()).and_then(|found| found.place);
         let mut requester = None;
         if let Some(place) = found {

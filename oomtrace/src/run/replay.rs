@@ -136,7 +136,7 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Nothing is known of what came here: what was open is told as far as it goes, and what comes after begins anew.
+    /// Nothing is known of what came here: what was open is reported as far as it goes, and what comes after begins anew.
     fn gap(&mut self, gap: Gap, hooks: Hooks) -> io::Result<()> {
         let open = self.correlator.finish();
         self.lack = Lack::End;

@@ -1,4 +1,4 @@
-//! What was judged, in words: a sentence, the evidence for it, and what to do about it. Pure, so that a recording is told as the live
+//! What was judged, in words: a sentence, the evidence for it, and what to do about it. Pure, so that a recording is reported as the live
 //! kernel was.
 
 pub mod advice;

@@ -61,7 +61,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// containerd's state folder.
+    /// containerd's state directory.
     pub fn state(&self) -> &Path {
         &self.state
     }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use super::counters::Counting;
 use super::{Tools, counters};
 
-/// What bpftrace is told: killsnoop's line, from where every path of a signal comes by, and oomkill's.
+/// What bpftrace runs: killsnoop's line, from where every path of a signal comes by, and oomkill's.
 const ONE_LINER: &str = r#"tracepoint:signal:signal_generate /args->sig == 9/ { printf("%d %s %d\n", pid, comm, args->pid); }
     tracepoint:oom:mark_victim { printf("OOM %d %s %d\n", pid, comm, args->pid); }"#;
 /// Longer than any of them takes to attach.

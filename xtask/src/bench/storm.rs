@@ -1,4 +1,4 @@
-//! A storm of SIGKILLs, and how many of them each tool tells of.
+//! A storm of SIGKILLs, and how many of them each tool reports.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -16,10 +16,10 @@ pub const BATCH: usize = 1_000;
 /// Milliseconds from one batch to the next, when the machine can start processes as fast.
 pub const INTERVAL_MS: usize = 100;
 
-/// What one tool told.
+/// What one tool reported.
 pub struct Row {
     pub name: &'static str,
-    /// Kills that it told of.
+    /// Kills that it reported.
     pub told: usize,
     /// Events that it says it lost; none when it does not say.
     pub lost: Option<u64>,

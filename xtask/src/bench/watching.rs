@@ -22,7 +22,7 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// `state` is the folder that it takes for containerd's.
+    /// `state` is the directory that it takes for containerd's.
     pub fn start(binary: &Path, state: &Path) -> Result<Self> {
         let started = Instant::now();
         let mut child = Command::new(binary)

@@ -15,7 +15,7 @@ use crate::time_limit::{Spoken, TimeLimit};
 
 /// How often it is looked whether time is over.
 const LOOK: Duration = Duration::from_millis(500);
-/// What the tests' own set-up and clean-up may take after they were told to end.
+/// What the tests' own set-up and clean-up may take after they were asked to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 /// What is said of a test binary that crashed.
 const NO_RESULT: &str = "it ended without a result";

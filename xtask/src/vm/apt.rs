@@ -1,4 +1,4 @@
-//! Debian's packages of other releases than this machine's: with an apt configuration of its own, below the target folder.
+//! Debian's packages of other releases than this machine's: with an apt configuration of its own, below the target directory.
 //! The system's sources, lists and cache are neither read nor changed.
 
 use std::fs;
@@ -108,7 +108,7 @@ impl Apt {
             ("Acquire::Languages", "none".into()),
             ("Acquire::Retries", "3".into()),
             ("Acquire::http::Timeout", "30".into()),
-            // apt's own user may not read below this folder.
+            // apt's own user may not read below this directory.
             ("APT::Sandbox::User", "root".into()),
         ] {
             command.arg("-o").arg(format!("{key}={}", value.display()));
@@ -159,7 +159,7 @@ impl Apt {
     }
 }
 
-/// What apt is told of the releases whose names begin so.
+/// What apt is asked for of the releases whose names begin so.
 fn sources(release: &str) -> String {
     let of_release = SUITES.iter().filter(|(_, suite)| suite.starts_with(release));
     let lines =

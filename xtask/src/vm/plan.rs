@@ -57,7 +57,7 @@ impl Hooks {
         }
     }
 
-    /// What oomtrace is told to do without.
+    /// What oomtrace is to do without.
     pub fn without(self) -> &'static str {
         match self {
             Self::Best => "",

@@ -1,4 +1,4 @@
-//! The machine's hardware, as QEMU is told of it.
+//! The machine's hardware, as QEMU is given it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,7 +47,7 @@ impl Hardware<'_> {
     }
 }
 
-/// Where the QEMU of machine `number` of this process speaks its protocol. Not in the target folder: the path of a Unix socket
+/// Where the QEMU of machine `number` of this process speaks its protocol. Not in the target directory: the path of a Unix socket
 /// has at most 108 bytes.
 pub fn monitor(number: u32) -> PathBuf {
     std::env::temp_dir().join(format!("oomtrace-vm-{}-{number}.sock", std::process::id()))

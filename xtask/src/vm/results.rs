@@ -31,7 +31,7 @@ pub struct RunResults {
     pub scenarios: Vec<(String, Outcome)>,
     /// The rows of the table of verdicts.
     pub table: String,
-    /// The folder with the scenarios' recordings.
+    /// The directory with the scenarios' recordings.
     pub recordings: PathBuf,
     /// What the tests said.
     pub log: String,

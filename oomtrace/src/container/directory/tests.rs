@@ -40,7 +40,7 @@ fn place() -> ContainerPlace {
 /// The victim is its container's first process, so that that need not be asked for.
 const INIT: Victim = Victim { pid: 7, start: 1, looks_like_init: true };
 
-/// What is told of a place's container, and what is not known of it.
+/// What is known of a place's container, and what is not known of it.
 async fn complete(directory: &Directory, place: &ContainerPlace) -> (Container, String) {
     let Completed { container, missing, refuted } = directory.complete(place, Some(INIT)).await;
     assert_eq!(refuted, [""; 0]);

@@ -1,4 +1,4 @@
-//! OCI bundles: the folders that containerd, CRI-O and podman keep for each running container. `config.json` in it has the
+//! OCI bundles: the directories that containerd, CRI-O and podman keep for each running container. `config.json` in it has the
 //! annotations that Kubernetes' runtimes write, which name the pod.
 //!
 //! | runtime | bundle |
@@ -17,7 +17,7 @@ use crate::container::statement::{Statement, paths_of_oci};
 use crate::model::Limits;
 use crate::node::territory::Territory;
 
-/// containerd's state folder unless told otherwise (its `state` setting).
+/// containerd's state directory by default (its `state` setting).
 pub const CONTAINERD_STATE: &str = "/run/containerd";
 /// Where containers/storage keeps bundles: CRI-O's and podman's.
 const STORAGE: [&str; 2] =
@@ -48,7 +48,7 @@ pub struct Bundles {
 }
 
 impl Bundles {
-    /// `containerd` is containerd's state folder.
+    /// `containerd` is containerd's state directory.
     #[must_use]
     pub fn new(containerd: PathBuf) -> Self {
         Self { containerd, storage: STORAGE.iter().map(PathBuf::from).collect() }

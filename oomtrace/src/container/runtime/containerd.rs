@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use crate::container::labels::Labels;
 use crate::container::metadata::Metadata;
 
-/// Where containerd listens, in its state folder.
+/// Where containerd listens, in its state directory.
 pub const SOCKET: &str = "containerd.sock";
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// A container with its OCI configuration has some 20 KiB.

@@ -23,7 +23,7 @@ use crate::container::statement::{Statement, paths_of_docker};
 use crate::model::Limits;
 use crate::placement::Runtime;
 
-/// Where Docker listens unless told otherwise.
+/// Where Docker listens by default.
 pub const DEFAULT_SOCKET: &str = "/run/docker.sock";
 
 /// An answer takes milliseconds; a daemon that needs longer is hung as far as an incident is concerned.

@@ -10,13 +10,13 @@ use crate::node::files;
 use crate::node::territory::Territory;
 use crate::placement::Runtime;
 
-/// Where containers are unless told otherwise (`lxc.lxcpath`).
+/// Where containers are by default (`lxc.lxcpath`).
 const FOLDER: &str = "/var/lib/lxc";
 /// No configuration is larger.
 const MAX_CONFIG: u64 = 1 << 20;
 
 /// What LXC says of the container `name`; its name and no more when it has no configuration here. Where its cgroup is, is what LXC does
-/// unless it is told otherwise: at its hierarchy's root, where only root makes any (`lxc.cgroup.pattern`).
+/// by default: at its hierarchy's root, where only root makes any (`lxc.cgroup.pattern`).
 #[must_use]
 pub fn find(name: &str) -> Metadata {
     let known = Metadata { runtime: Some(Runtime::Lxc), name: Some(name.to_owned()), ..Metadata::default() }.bounded();

@@ -42,7 +42,7 @@ const RUNTIMES: [(Runtime, &str); 2] = [(Runtime::Runc, "runc"), (Runtime::Crun,
 
 impl States {
     /// The runtime that keeps a state of a container that a cgroup of this name may be of, and the container's id: by
-    /// itself, and as `runc-ID.scope` below systemd. The runtime makes the state's folder before the cgroup.
+    /// itself, and as `runc-ID.scope` below systemd. The runtime makes the state's directory before the cgroup.
     #[must_use]
     pub fn runtime_of(&self, cgroup: &str, user: Option<u32>) -> Option<(Runtime, String)> {
         RUNTIMES.iter().find_map(|(runtime, name)| {
@@ -84,7 +84,7 @@ impl States {
         }
     }
 
-    /// There is a folder of states: somebody used the runtime by itself since boot.
+    /// There is a directory of states: somebody used the runtime by itself since boot.
     #[must_use]
     pub fn used(&self, runtime: Runtime) -> bool {
         self.folder(runtime.name(), None).is_some()

@@ -1,4 +1,4 @@
-//! containers/storage: where Podman and CRI-O keep the names of their containers, `containers.json` in the graph root's folder
+//! containers/storage: where Podman and CRI-O keep the names of their containers, `containers.json` in the graph root's directory
 //! for containers (containers/storage, containers.go, 1.20 to 1.55). Podman has no daemon to ask.
 
 use std::borrow::Cow;
@@ -15,14 +15,14 @@ use crate::node::territory::Territory;
 
 /// An entry takes some 500 bytes.
 const MAX_FILE: u64 = 8 << 20;
-/// root's graph root unless told otherwise.
+/// root's graph root by default.
 const ROOT: &str = "/var/lib/containers/storage";
-/// A user's, below the home folder (containers/storage, types/options.go).
+/// A user's, below the home directory (containers/storage, types/options.go).
 const BELOW_HOME: &str = ".local/share/containers/storage";
-/// A folder for each way to store layers.
+/// A directory for each way to store layers.
 const FOLDERS: [&str; 3] = ["overlay-containers", "vfs-containers", "btrfs-containers"];
 
-/// What containers/storage says of the container `id`, made by root or by the user whose home folder and uid are given.
+/// What containers/storage says of the container `id`, made by root or by the user whose home directory and uid are given.
 #[must_use]
 pub fn find(user: Option<(&Path, u32)>, id: &str) -> Option<Metadata> {
     if !is_file_name(id) {

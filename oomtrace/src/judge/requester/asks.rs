@@ -121,7 +121,7 @@ pub fn is_systems_own(process: &Process) -> bool {
     is_program && on_host && !in_container && FOLDERS.iter().any(|folder| exe.starts_with(folder))
 }
 
-/// What a client is told to do: the first argument that is neither an option nor the value of one, and behind what it is
+/// What a client is to do: the first argument that is neither an option nor the value of one, and behind what it is
 /// done to, as in `docker container stop`.
 fn verb(arguments: &[String]) -> Option<&str> {
     let mut is_value = false;

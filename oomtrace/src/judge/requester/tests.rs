@@ -149,7 +149,7 @@ fn a_command_line_does_not_put_a_client_out_of_suspicion() {
         (vec![client(1, 20, &["python3", "x.py"]), liar()], Some((1, POSSIBLE))),
         (vec![client(1, 20, &["python3", "x.py"]), script()], Some((1, POSSIBLE))),
         (vec![up.clone(), liar()], Some((1, POSSIBLE))),
-        // The system's own client does what it is told on its command line.
+        // The system's own client does what its command line says.
         (vec![up, client(2, 5, &["docker", "ps"])], Some((1, LIKELY))),
         // What says so itself asks for just this.
         (vec![client(1, 30, &["docker", "stop", "web"]), liar()], Some((1, LIKELY))),

@@ -128,7 +128,7 @@ impl<'a> Btf<'a> {
         found
     }
 
-    /// The string at `offset` is `name`: told without a search for its end.
+    /// The string at `offset` is `name`: without a search for its end.
     fn is_named(&self, offset: u32, name: &str) -> bool {
         let rest = self.strings.get(offset as usize..).unwrap_or_default();
         rest.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&0))

@@ -29,7 +29,7 @@ pub struct Records {
     page: usize,
     /// Bytes of data that it holds: a power of two.
     size: usize,
-    /// Read up to here is told to the kernel in this page, which it takes the room for new records from.
+    /// How far it was read is written into this page for the kernel, which it takes the room for new records from.
     consumer: Mapping,
     /// Written up to here is in this page.
     producer: Mapping,

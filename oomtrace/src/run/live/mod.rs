@@ -71,7 +71,7 @@ pub struct RuntimeConfig {
     pub sockets_asked: Vec<PathBuf>,
 }
 
-/// So many processes, told one after the other or as one incident, took megabytes, which are given back.
+/// So many processes, reported one after the other or as one incident, took megabytes, which are given back.
 const LARGE: usize = 256;
 /// For how long events that are there already are read at the end, at least.
 const DRAIN: Duration = Duration::from_millis(150);

@@ -87,7 +87,7 @@ impl Search {
 }
 
 impl NodeWatch {
-    /// Has the clients of `sockets` told from now on.
+    /// Has the clients of `sockets` reported from now on.
     pub fn new(directory: Directory, sockets: Vec<Socket>, watched: Sockets) -> Self {
         let tracker = Rc::new(RefCell::new(Tracker::new(directory.sources().states.clone())));
         let mut new = Self {
@@ -144,7 +144,7 @@ impl NodeWatch {
         self.tell(changes);
     }
 
-    /// Takes who was connected before; gives those that still live, whose ends are told from now on.
+    /// Takes who was connected before; gives those that still live, whose ends are reported from now on.
     pub fn follow(&mut self, standing: Vec<ExistingClient>) -> Vec<ExistingClient> {
         for client in &standing {
             self.watched.follow(client.pid);

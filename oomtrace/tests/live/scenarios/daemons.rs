@@ -115,7 +115,7 @@ fn containerd() {
     assert_stream(&ended.records, &[(&first, None), (&second, None)]);
 }
 
-/// No kill was lost, each kill is told once, and every incident of the containers has their names.
+/// No kill was lost, each kill is reported once, and every incident of the containers has their names.
 fn assert_stream(records: &[Record], names: &[(&str, Option<&str>)]) {
     assert!(!records.iter().any(|record| matches!(record, Record::Lost(lost) if lost.kills > 0)));
     let mut killed: Vec<(u32, &Option<String>)> =

@@ -130,7 +130,7 @@ fn sysrq() {
     assert!(verdict.evidence.iter().any(|e| e.fact.contains("sysrq-f")), "{:?}", verdict.evidence);
 }
 
-/// The daemon is told to keep half of what is free now, which a large process takes more than.
+/// The daemon is set to keep half of what is free now, which a large process takes more than.
 fn earlyoom() {
     let _protected = Protected::now();
     let mut tracer = Tracer::start(&[]);

@@ -127,7 +127,7 @@ fn hundred() {
     assert_eq!(lost(&tracer.end().records), 0);
 }
 
-/// One hog after the other takes all that there is. The tracer is the last to be chosen, and tells of each.
+/// One hog after the other takes all that there is. The tracer is the last to be chosen, and reports each.
 fn host() {
     let _protected = super::machine::Protected::now();
     let mut tracer = Tracer::start(&[]);

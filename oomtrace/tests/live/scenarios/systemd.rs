@@ -116,7 +116,7 @@ fn scope() {
     child.wait().unwrap();
 }
 
-/// The daemon is told to have no patience; the service works in far less memory than it uses. Pressure is not enough: the daemon
+/// The daemon is set to have no patience; the service works in far less memory than it uses. Pressure is not enough: the daemon
 /// kills only where memory was reclaimed of late (src/oom/oomd-manager.c, systemd 252), and without swap only a file's can be.
 fn oomd() {
     let settings = Path::new("/run/systemd/oomd.conf.d");

@@ -61,7 +61,7 @@ impl Containerd {
         self.wait_until_it_answers();
     }
 
-    /// Its state folder, with the bundles.
+    /// Its state directory, with the bundles.
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
@@ -109,7 +109,7 @@ fn spawn(folder: &Path) -> Owned {
 
 /// A container that is removed when it goes out of scope.
 pub struct Container {
-    /// The daemon's state folder, where its socket is.
+    /// The daemon's state directory, where its socket is.
     state: PathBuf,
     id: String,
     cgroup: String,

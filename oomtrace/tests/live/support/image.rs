@@ -13,7 +13,7 @@ use oomtrace::model::{Incident, Record};
 use super::docker::{docker, socket};
 use super::process::{patience, run};
 
-/// Names the folder with the static binary.
+/// Names the directory with the static binary.
 pub const CONTEXT: &str = "OOMTRACE_TEST_IMAGE";
 const NAME: &str = "oomtrace-test:image";
 

@@ -25,7 +25,7 @@ const READERS: [&str; 4] = ["oomtrace", "kallsyms", "cgroups", "connections"];
 /// What oomtrace says when its outputs could not take everything before it had to end.
 const NEVER_WRITTEN: &str = "never written";
 
-/// The recording's name in its folder.
+/// The recording's name in its directory.
 const RECORDING: &str = "recording";
 
 /// The binary under test: cargo's, unless the environment names another, as in a virtual machine.

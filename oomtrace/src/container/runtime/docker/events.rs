@@ -62,7 +62,7 @@ impl std::fmt::Debug for State {
 }
 
 impl Events {
-    /// Opens the stream, unless it is open. `changed` is told the id of a container that is not what it was. Must run inside a
+    /// Opens the stream, unless it is open. `changed` gets the id of a container that is not what it was. Must run inside a
     /// `LocalSet`.
     pub fn listen(&self, docker: &Docker, changed: impl Fn(&str) + 'static) {
         let mut state = self.state.borrow_mut();

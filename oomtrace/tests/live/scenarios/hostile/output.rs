@@ -53,7 +53,7 @@ impl Watching {
         kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
     }
 
-    /// How it ends, once it is told to: in two seconds whatever it waits for, and a little that the kernel takes to unload programs.
+    /// How it ends, once it is asked to: in two seconds whatever it waits for, and a little that the kernel takes to unload programs.
     fn ended(&mut self) -> ExitStatus {
         let (told, mut status) = (Instant::now(), None);
         wait_until("oomtrace ends", || {
