@@ -51,7 +51,14 @@ fn main() -> ExitCode {
     unsafe { signal(Signal::SIGINT, SigHandler::SigDfl) }.unwrap();
     let mut skipped = Vec::new();
     let only = std::env::var("OOMTRACE_TEST_ONLY").unwrap_or_default();
-    let is_wanted = |name: &str| only.is_empty() || only.split(' ').any(|start| name.starts_with(start));
+    let starts: Vec<&str> = only.split(' ').filter(|start| !start.is_empty()).collect();
+    let is_wanted = |name: &str| starts.is_empty() || starts.iter().any(|start| name.starts_with(start));
+    // A scenario that was renamed is not left out unseen.
+    let matches_none = |start: &&&str| !scenarios::all().iter().any(|scenario| scenario.name.starts_with(**start));
+    if let Some(start) = starts.iter().find(matches_none) {
+        eprintln!("no scenario's name starts with {start}");
+        return ExitCode::FAILURE;
+    }
     let trials = scenarios::all()
         .into_iter()
         .filter(|scenario| is_wanted(scenario.name))
