@@ -33,8 +33,7 @@ impl Kill {
     /// Forgets what only a chosen victim's kill needs: there may be thousands of others.
     pub fn slim(&mut self) {
         if let Some(signal) = &mut self.signal {
-            (signal.ancestors, signal.cmdline, signal.tty) = (Vec::new(), None, None);
-            (signal.stack, signal.symbols) = (Vec::new(), Vec::new());
+            signal.slim();
             (signal.sender.exe, signal.sender.cgroup_path, signal.sender.memory_path) = (None, None, None);
         }
     }

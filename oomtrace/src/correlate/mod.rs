@@ -175,7 +175,11 @@ impl Correlator {
             return;
         }
         let path = path::classify(&signal);
-        let earlier = signal.victim.is_namespace_init().then(|| Box::new(Earlier { signal: signal.clone(), path }));
+        let earlier = signal.victim.is_namespace_init().then(|| {
+            let mut signal = signal.clone();
+            signal.slim();
+            Box::new(Earlier { signal, path })
+        });
         self.killed.insert(key, earlier);
         self.kill(signal, path, done);
     }

@@ -7,6 +7,9 @@ use crate::event::{BootNs, MarkVictim, ProcessKey};
 use crate::model::Role;
 use crate::node::signals::SIGKILL;
 
+/// No episode grows for longer: whoever kills without end is reported meanwhile.
+const LONGEST: BootNs = 3_500_000_000;
+
 /// An episode that may grow.
 #[derive(Debug)]
 pub struct Open {
@@ -57,7 +60,7 @@ impl OpenSet {
     pub fn add(&mut self, number: u64, victim: ProcessKey, role: Role, kill: Kill, until: BootNs) {
         let Some(open) = self.episodes.get_mut(&number) else { return };
         self.victims.insert(victim, (number, Some(open.episode.collateral.len())));
-        open.until = open.until.max(until);
+        open.until = open.until.max(until).min(open.episode.at().saturating_add(LONGEST));
         // The latest may still turn out to be an episode of its own.
         if let Some((_, previous)) = open.episode.collateral.last_mut() {
             previous.slim();

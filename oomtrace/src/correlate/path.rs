@@ -79,6 +79,12 @@ const MARKERS: &[(&str, Class, SignalPath)] = &[
     ("sys_tkill", Class::Tkill, SignalPath::Tkill),
     ("kill_something_info", Class::Kill, SignalPath::Kill),
     ("sys_kill", Class::Kill, SignalPath::Kill),
+    // What a tracer has a system call's stop go on with is sent by the traced process to itself (include/linux/ptrace.h,
+    // `ptrace_report_syscall`, which its callers inline, 5.4 to 7.3).
+    ("ptrace_report_syscall", Class::Kernel, SignalPath::Ptrace),
+    ("syscall_trace_enter", Class::Kernel, SignalPath::Ptrace),
+    ("syscall_exit_work", Class::Kernel, SignalPath::Ptrace),
+    ("syscall_slow_exit_work", Class::Kernel, SignalPath::Ptrace),
     // Parts of the kernel that have no path of their own: a security module (security/apparmor/audit.c), the secure attention key
     // (drivers/tty/tty_io.c), memory that failed (mm/memory-failure.c), reboot(2) in a pid namespace (kernel/pid_namespace.c), and
     // a child whose exit signal its parent chose by clone(2) (kernel/signal.c).

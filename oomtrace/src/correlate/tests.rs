@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::correlate::fixture::{mark, signal, task};
-use crate::event::Outcome;
+use crate::event::{Arguments, Outcome};
 use crate::event::{CgroupKey, Cmdline, Deliver, Exit, MemcgLevel, Task};
 
 const BOTH: Hooks = Hooks { signal_generate: true, mark_victim: true, process_exit: false };
@@ -430,7 +430,7 @@ fn what_is_remembered_does_not_grow() {
 const ALL: Hooks = Hooks { process_exit: true, ..BOTH };
 
 fn exit_of(task: Task, status: u32) -> Event {
-    let cmdline = Some(Cmdline { arguments: vec!["own".to_owned()], truncated: false });
+    let cmdline = Some(Cmdline { arguments: Arguments::new(b"own").unwrap(), truncated: false });
     Event::Exit(Box::new(Exit { at: 0, task, status, cmdline }))
 }
 
@@ -443,7 +443,7 @@ fn a_kill_waits_for_its_victims_end_and_learns_its_arguments() {
     assert_eq!(correlator.deadline(), Some(at + EXIT_NS));
     let done = correlator.take(at_time(exit_of(task(20), 9), at + 3 * MS));
     assert_eq!(done[0].chosen.ending, Some(Ending { at: at + 3 * MS, status: 9 }));
-    assert_eq!(done[0].chosen.cmdline.as_ref().unwrap().arguments, ["own"]);
+    assert_eq!(done[0].chosen.cmdline.as_ref().map(|own| own.arguments.clone()), Arguments::new(b"own"));
     assert_eq!(correlator.deadline(), None);
 }
 
@@ -460,7 +460,7 @@ fn a_victim_that_does_not_end_is_reported_without_an_end() {
 fn arguments_that_were_read_first_are_kept() {
     let mut correlator = Correlator::new(ALL);
     correlator.take(sig(signal(5, 20)));
-    let first = Cmdline { arguments: vec!["first".to_owned()], truncated: true };
+    let first = Cmdline { arguments: Arguments::new(b"first").unwrap(), truncated: true };
     correlator.take(Event::Deliver(Deliver { at: 1_000_000_001, key: task(20).key, cmdline: Some(first.clone()) }));
     let done = correlator.take(at_time(exit_of(task(20), 9), 1_000_000_002));
     assert_eq!(done[0].chosen.cmdline, Some(first));
@@ -560,6 +560,21 @@ fn one_call_for_a_process_group_is_one_episode_though_its_caller_stands_still() 
     assert_eq!(correlator.take(at_time(group(22), at(200))), []);
     let role = Role::ProcessGroup;
     assert_eq!(shape(&correlator.finish()), [(20, false, vec![(role, 21), (role, 22)])]);
+}
+
+/// A process group whose members are made anew as fast as they are killed.
+#[test]
+fn whoever_kills_without_end_is_reported_meanwhile() {
+    let at = |ms: BootNs| 1_000_000_000 + ms * MS;
+    let mut correlator = Correlator::new(BOTH);
+    for number in 0..100 {
+        let now = at(u64::from(number) * 100);
+        if !correlator.take(at_time(one_of_many(10, 20 + number, 5, "__kill_pgrp_info"), now)).is_empty() {
+            assert!((20..45).contains(&number), "{number}");
+            return;
+        }
+    }
+    panic!("nothing in ten seconds");
 }
 
 #[test]

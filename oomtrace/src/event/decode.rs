@@ -7,8 +7,9 @@ use oomtrace_common::event::{
 };
 
 use crate::event::{
-    Ancestor, CgroupChange, Claimed, Cmdline, Connect, Constraint, Cpu, Deliver, Disconnect, Disposition, Event, Exit,
-    Info, Listener, MarkVictim, MemcgLevel, Namespaces, OomChoice, Outcome, ProcessKey, Signal, Task, Unseen,
+    Ancestor, Arguments, CgroupChange, Claimed, Cmdline, Connect, Constraint, Cpu, Deliver, Disconnect, Disposition,
+    Event, Exit, Info, Listener, MarkVictim, MemcgLevel, Namespaces, OomChoice, Outcome, ProcessKey, Signal, Task,
+    Unseen,
 };
 
 /// Why bytes are not an event.
@@ -113,7 +114,7 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
         victim,
         sender,
         ancestors,
-        cmdline: arguments(cmdline),
+        cmdline: Arguments::new(cmdline),
         cmdline_truncated: header.flags & FLAG_CMDLINE_TRUNCATED != 0,
         tty: strings(tty).next(),
         stack: many(&mut stack, |at| Ok(at.try_get_u64_ne()?))?,
@@ -165,7 +166,7 @@ fn connect(at: &mut &[u8], header: wire::Header) -> Result<Connect, DecodeError>
         listener: many(&mut listening, listener)?.pop(),
         task,
         ancestors: many(&mut ancestors, ancestor)?,
-        cmdline: arguments(section(at, cmdline)?),
+        cmdline: Arguments::new(section(at, cmdline)?),
         cmdline_truncated: header.flags & FLAG_CMDLINE_TRUNCATED != 0,
         tty: strings(section(at, tty)?).next(),
     })
@@ -323,7 +324,7 @@ fn deliver(at: &mut &[u8], header: wire::Header) -> Result<Deliver, DecodeError>
 
 fn cmdline(section: &[u8], flags: u32) -> Option<Cmdline> {
     let truncated = flags & FLAG_CMDLINE_TRUNCATED != 0;
-    arguments(section).map(|arguments| Cmdline { arguments, truncated })
+    Arguments::new(section).map(|arguments| Cmdline { arguments, truncated })
 }
 
 fn level(at: &mut &[u8], page_size: u64) -> Result<MemcgLevel, DecodeError> {
@@ -429,16 +430,6 @@ fn path(names: &[u8]) -> Option<String> {
     names.push(String::new());
     names.reverse();
     Some(names.join("/"))
-}
-
-/// The arguments of a process: none when nothing was recorded. A process may have overwritten them
-/// (`setproctitle`), so the last one need not be terminated, and empty ones at the end are padding.
-fn arguments(section: &[u8]) -> Option<Vec<String>> {
-    let mut arguments: Vec<String> = section.split(|b| *b == 0).map(lossy).collect();
-    while arguments.last().is_some_and(String::is_empty) {
-        arguments.pop();
-    }
-    (!arguments.is_empty()).then_some(arguments)
 }
 
 /// NUL-terminated strings, empty ones left out.

@@ -1,6 +1,9 @@
 //! Typed events: what the kernel side recorded, decoded. Still facts only.
 
+pub mod arguments;
 pub mod decode;
+
+pub use arguments::Arguments;
 
 pub use oomtrace_common::event::CgroupKey;
 use schemars::JsonSchema;
@@ -74,7 +77,7 @@ pub struct Connect {
     pub task: Task,
     /// Its parents, nearest first.
     pub ancestors: Vec<Ancestor>,
-    pub cmdline: Option<Vec<String>>,
+    pub cmdline: Option<Arguments>,
     pub cmdline_truncated: bool,
     pub tty: Option<String>,
 }
@@ -253,7 +256,7 @@ pub struct Signal {
     /// `current`: the sender, or on an OOM kill the trigger.
     pub sender: Task,
     pub ancestors: Vec<Ancestor>,
-    pub cmdline: Option<Vec<String>>,
+    pub cmdline: Option<Arguments>,
     pub cmdline_truncated: bool,
     pub tty: Option<String>,
     /// Return addresses, innermost first.
@@ -264,10 +267,18 @@ pub struct Signal {
     pub truncated: bool,
 }
 
+impl Signal {
+    /// Forgets what takes room, and is not needed of one among thousands.
+    pub fn slim(&mut self) {
+        (self.ancestors, self.cmdline, self.tty) = (Vec::new(), None, None);
+        (self.stack, self.symbols) = (Vec::new(), Vec::new());
+    }
+}
+
 /// The arguments of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cmdline {
-    pub arguments: Vec<String>,
+    pub arguments: Arguments,
     /// There were more.
     pub truncated: bool,
 }

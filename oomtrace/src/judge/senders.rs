@@ -224,10 +224,12 @@ fn is_person(process: &Process) -> bool {
     process.uid.is_some_and(|uid| uid != 0)
 }
 
-/// The process runs the program of that name, from where programs are installed.
+/// The process runs the program of that name, from where the host has programs installed.
 fn is_installed(process: &Process, name: &str) -> bool {
     let exe = process.exe.as_deref().unwrap_or_default();
-    file_name(exe) == name
+    let in_place = process.home.is_none_or(|home| home.user_level == 0 && home.on_host.unwrap_or(true));
+    in_place
+        && file_name(exe) == name
         && INSTALLED.iter().any(|folder| exe.strip_prefix(folder).is_some_and(|rest| !rest.contains('/')))
 }
 

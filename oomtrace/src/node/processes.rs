@@ -10,7 +10,7 @@ mod reader;
 use oomtrace_common::event::PF_EXITING;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{BootNs, ProcessKey};
+use crate::event::{Arguments, BootNs, ProcessKey};
 use crate::node::files::{self, SMALL};
 use crate::redact::Privacy;
 use reader::Reader;
@@ -20,8 +20,6 @@ use reader::Reader;
 const CAPACITY: usize = 2048;
 /// Bytes that they take at most, together.
 const MAX_BYTES: usize = 4 << 20;
-/// Arguments of a command line that are kept. Each takes memory, however short it is.
-const MAX_ARGUMENTS: usize = 256;
 /// Bytes of a command line that are kept, as in the kernel side.
 const MAX_CMDLINE: usize = oomtrace_common::limits::MAX_CMDLINE;
 
@@ -154,14 +152,8 @@ fn read(proc: &Path, tick_ns: u64, key: ProcessKey) -> Option<Details> {
 /// The arguments in the first bytes of a command line; and whether there are more, if only for `cut`.
 #[must_use]
 pub fn arguments(cmdline: &[u8], cut: bool) -> (Option<Vec<String>>, bool) {
-    let mut all = cmdline.split(|b| *b == 0);
-    let mut arguments: Vec<String> =
-        all.by_ref().take(MAX_ARGUMENTS).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect();
-    let cut = cut || all.any(|argument| !argument.is_empty());
-    while arguments.last().is_some_and(String::is_empty) {
-        arguments.pop();
-    }
-    ((!arguments.is_empty()).then_some(arguments), cut)
+    let Some((shown, more)) = Arguments::new(cmdline).map(|arguments| arguments.to_vec()) else { return (None, cut) };
+    (Some(shown), cut || more)
 }
 
 /// A process that no event has named.
@@ -265,6 +257,7 @@ pub fn ticks(start: BootNs) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::arguments::MAX_ARGUMENTS;
 
     fn stat(name: &str, ticks: u64) -> String {
         format!("7 ({name}) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 {ticks} 0 0")

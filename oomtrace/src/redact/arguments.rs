@@ -31,13 +31,16 @@ pub fn find(arguments: &[&[u8]], cut: bool) -> Vec<Spans> {
 pub fn find_in(arguments: &[&[u8]], cut: bool, context: Context, depth: u8) -> Vec<Spans> {
     let mut found = Vec::with_capacity(arguments.len());
     let mut reader = Reader::default();
+    let mut names_shell = false;
     for (at, argument) in arguments.iter().enumerate() {
         let mut spans = Spans::default();
         let is_cut = cut && at + 1 == arguments.len();
         let has_blank = argument.iter().any(u8::is_ascii_whitespace);
         // A process may write its title over its arguments: one string with all of it.
         let is_title = arguments.len() == 1 && has_blank;
-        let is_script = has_blank && (is_title || is_for_shell(arguments.get(..at).unwrap_or_default()));
+        let last = at.checked_sub(1).and_then(|last| arguments.get(last));
+        names_shell |= last.is_some_and(|last| is_shell(last));
+        let is_script = has_blank && (is_title || names_shell || last.is_some_and(|last| is_command(last)));
         let own = if is_script { Context::Script } else { context };
         shapes::find(argument, is_cut, &mut spans);
         assignments::find(argument, own, &mut spans);
@@ -50,20 +53,17 @@ pub fn find_in(arguments: &[&[u8]], cut: bool, context: Context, depth: u8) -> V
     found
 }
 
-/// What comes behind these arguments is a script: `sh -c`, `ssh host`.
-fn is_for_shell(before: &[&[u8]]) -> bool {
-    let is_command = before.last().is_some_and(|last| {
-        let letters = last.strip_prefix(b"-").unwrap_or_default();
-        let is_short = letters.len() <= 4 && letters.ends_with(b"c") && letters.iter().all(u8::is_ascii_alphabetic);
-        is_short || last.strip_prefix(b"--") == Some(b"command")
-    });
-    let names = |names: &[&str]| {
-        before.iter().any(|argument| {
-            let base = argument.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-            names.iter().any(|name| name.as_bytes() == base)
-        })
-    };
-    is_command || names(&["ssh", "watch", "parallel"])
+/// The next argument is a script, as behind `sh -c`.
+fn is_command(last: &[u8]) -> bool {
+    let letters = last.strip_prefix(b"-").unwrap_or_default();
+    let is_short = letters.len() <= 4 && letters.ends_with(b"c") && letters.iter().all(u8::is_ascii_alphabetic);
+    is_short || last.strip_prefix(b"--") == Some(b"command")
+}
+
+/// All that comes behind it may be a script, as behind `ssh host`.
+fn is_shell(argument: &[u8]) -> bool {
+    let base = argument.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    ["ssh", "watch", "parallel"].iter().any(|name| name.as_bytes() == base)
 }
 
 /// Goes over a command's arguments.

@@ -5,7 +5,7 @@ use std::mem::offset_of;
 
 use oomtrace_common::event::{
     ConnectEvent, ConnectTail, DeliverEvent, ExitEvent, FLAG_CMDLINE_TRUNCATED, Header, KIND_CONNECT, KIND_DELIVER,
-    KIND_EXIT, KIND_SIGNAL, SignalEvent, SignalTail,
+    KIND_EXIT, KIND_SIGNAL, KIND_UNSEEN, SignalEvent, SignalTail, UnseenEvent, UnseenTail,
 };
 
 /// Where an event of one kind has its command line.
@@ -19,7 +19,7 @@ struct Place {
     fixed: usize,
 }
 
-const PLACES: [Place; 4] = [
+const PLACES: [Place; 5] = [
     Place {
         kind: KIND_SIGNAL,
         sizes: offset_of!(SignalEvent, tail),
@@ -32,6 +32,12 @@ const PLACES: [Place; 4] = [
         sizes: offset_of!(DeliverEvent, cmdline),
         section: 0,
         fixed: size_of::<DeliverEvent>(),
+    },
+    Place {
+        kind: KIND_UNSEEN,
+        sizes: offset_of!(UnseenEvent, tail),
+        section: offset_of!(UnseenTail, cmdline) / 2,
+        fixed: size_of::<UnseenEvent>(),
     },
     Place {
         kind: KIND_CONNECT,

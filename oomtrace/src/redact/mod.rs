@@ -9,6 +9,7 @@
 mod arguments;
 mod assignments;
 mod event;
+mod memo;
 mod names;
 mod programs;
 mod shapes;
@@ -19,6 +20,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::arguments::MAX_ARGUMENTS;
 use crate::model::Container;
 use assignments::Context;
 use span::{MASK, Spans};
@@ -50,14 +52,19 @@ impl Privacy {
     pub fn event(self, event: &[u8]) -> Cow<'_, [u8]> {
         match self {
             Self::Shown => Cow::Borrowed(event),
-            Self::Masked | Self::WithoutArguments => event::rewrite(event, |section, cut| self.section(section, cut)),
+            Self::Masked | Self::WithoutArguments => {
+                event::rewrite(event, |section, cut| memo::of(self, section, cut, || self.section(section, cut)))
+            }
         }
     }
 
     /// A command line as an event holds it, and whether there was more of it.
     fn section(self, section: &[u8], cut: bool) -> (Vec<u8>, bool) {
-        let arguments: Vec<&[u8]> = section.split(|byte| *byte == 0).collect();
-        let (masked, cut) = self.masked(&arguments, cut);
+        let mut all = section.split(|byte| *byte == 0);
+        let arguments: Vec<&[u8]> = all.by_ref().take(MAX_ARGUMENTS).collect();
+        // More are not shown, and looking at each takes time that a process could make events of others wait.
+        let more = all.any(|argument| !argument.is_empty());
+        let (masked, cut) = self.masked(&arguments, cut || more);
         (masked.join(&0), cut)
     }
 

@@ -2,7 +2,7 @@
 
 use oomtrace_common::event::{
     ConnectEvent, DeliverEvent, ExitEvent, FLAG_CMDLINE_TRUNCATED, Header, KIND_CONNECT, KIND_DELIVER, KIND_EXIT,
-    KIND_SIGNAL, SignalEvent, WIRE_VERSION,
+    KIND_SIGNAL, KIND_UNSEEN, SignalEvent, UnseenEvent, WIRE_VERSION,
 };
 
 use super::*;
@@ -197,6 +197,7 @@ fn events(cmdline: &[u8]) -> Vec<Vec<u8>> {
         of(KIND_EXIT, size_of::<ExitEvent>(), std::mem::offset_of!(ExitEvent, cmdline)),
         of(KIND_DELIVER, size_of::<DeliverEvent>(), std::mem::offset_of!(DeliverEvent, cmdline)),
         of(KIND_CONNECT, size_of::<ConnectEvent>(), connect + 8),
+        of(KIND_UNSEEN, size_of::<UnseenEvent>(), std::mem::offset_of!(UnseenEvent, tail) + 6),
     ]
 }
 

@@ -4,7 +4,7 @@ use crate::container::clients::{Client, Clients, ExistingClient, Seen, Socket};
 use crate::event::{BootNs, Connect};
 use crate::model::{Asker, Asking, Contact, Login, Process};
 use crate::placement::Placement;
-use crate::resolve::assemble::{Context, describe, describe_ancestors, describe_login, locate};
+use crate::resolve::assemble::{Context, describe, describe_ancestors, describe_login, locate, show};
 
 /// What is known of connections.
 #[derive(Clone, Copy)]
@@ -80,8 +80,7 @@ fn before_ms(at: BootNs, then: BootNs) -> u64 {
 fn connecting(connect: &Connect, context: &mut Context<'_>) -> Known {
     let mut process = describe(&connect.task, context);
     if let Some(cmdline) = &connect.cmdline {
-        process.cmdline = Some(cmdline.clone());
-        process.cmdline_truncated = connect.cmdline_truncated;
+        show(&mut process, cmdline, connect.cmdline_truncated);
     }
     Known {
         process,

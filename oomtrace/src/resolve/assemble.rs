@@ -3,7 +3,7 @@
 use crate::correlate::effect::effect;
 use crate::correlate::path::{Path, is_at_fork, is_by_process};
 use crate::correlate::{Earlier, Ending, Episode, Kill};
-use crate::event::{Ancestor, BootNs, Cmdline, Info, MarkVictim, Namespaces, Signal, Task, Unseen};
+use crate::event::{Ancestor, Arguments, BootNs, Cmdline, Info, MarkVictim, Namespaces, Signal, Task, Unseen};
 use crate::model::{
     Asking, Attribution, Collateral, Confidence, Container, Evidence, Exit, Home, Incident, InitEnd, InitKilled, Login,
     Preceding, Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source, Victim,
@@ -284,17 +284,21 @@ fn is_hosts_user(home: Option<Home>, cgroup: Option<&str>, placement: &Placement
 /// The command line that the kernel side read from the sender's memory at the signal.
 fn set_cmdline(process: &mut Process, signal: &Signal) {
     if let Some(cmdline) = &signal.cmdline {
-        process.cmdline = Some(cmdline.clone());
-        process.cmdline_truncated = signal.cmdline_truncated;
+        show(process, cmdline, signal.cmdline_truncated);
     }
 }
 
 /// Arguments that were read in the process's own context; they are surer than what `/proc` said at another time.
 fn set_arguments(process: &mut Process, cmdline: Option<&Cmdline>) {
     if let Some(cmdline) = cmdline {
-        process.cmdline = Some(cmdline.arguments.clone());
-        process.cmdline_truncated = cmdline.truncated;
+        show(process, &cmdline.arguments, cmdline.truncated);
     }
+}
+
+/// Gives the process these arguments; `more`: the kernel side did not take them all.
+pub(super) fn show(process: &mut Process, arguments: &Arguments, more: bool) {
+    let (shown, cut) = arguments.to_vec();
+    (process.cmdline, process.cmdline_truncated) = (Some(shown), more || cut);
 }
 
 fn describe_exit(ending: Ending, killed_at: BootNs) -> Exit {

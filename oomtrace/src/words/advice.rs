@@ -37,7 +37,10 @@ pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
             "when it ends, the kernel kills everything else in its pid namespace",
         )],
         Cause::ParentExit => {
-            vec![advice("find out why the parent ended", "the victim had asked to die with it (PR_SET_PDEATHSIG)")]
+            vec![advice(
+                "find out why the parent ended, or the thread of it that had started the victim",
+                "the victim had asked to die with that thread (PR_SET_PDEATHSIG)",
+            )]
         }
         Cause::RlimitCpu => vec![advice("raise RLIMIT_CPU (ulimit -t)", "the hard limit of CPU seconds was used up")],
         Cause::RlimitRttime => vec![advice(

@@ -60,7 +60,9 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
         }
         Cause::CgroupKill => format!("{victim} was killed by {sender} through cgroup.kill."),
         Cause::PidNamespaceExit => format!("{victim} was killed by the kernel because {}.", init_ended(incident)),
-        Cause::ParentExit => format!("{victim} was killed by the kernel because its parent ended (PR_SET_PDEATHSIG)."),
+        Cause::ParentExit => format!(
+            "{victim} was killed by the kernel because its parent ended, or the thread of it that had started it (PR_SET_PDEATHSIG)."
+        ),
         Cause::RlimitCpu => format!("{victim} was killed by the kernel because it used up its CPU time (RLIMIT_CPU)."),
         Cause::RlimitRttime => format!(
             "{victim} was killed by the kernel because it ran in real time for too long without a pause (RLIMIT_RTTIME)."

@@ -36,6 +36,7 @@ const PLAIN: &[(&str, Info, bool, SignalPath)] = {
         ("zap_pid_ns_processes do_exit do_group_exit get_signal", Info::Kernel, true, PidNamespaceExit),
         ("exit_ptrace do_exit do_group_exit", Info::Kernel, false, Ptrace),
         ("ptrace_request arch_ptrace __x64_sys_ptrace do_syscall_64", Info::None, false, Ptrace),
+        ("do_send_sig_info syscall_trace_enter do_syscall_64", Info::Kernel, false, Ptrace),
         ("__oom_kill_process oom_kill_process out_of_memory mem_cgroup_out_of_memory", Info::Kernel, true, OomKill),
         ("__oom_kill_process.cold oom_kill_process.cold out_of_memory", Info::Kernel, true, OomKill),
         (

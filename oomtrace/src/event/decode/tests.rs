@@ -90,7 +90,7 @@ fn a_signal_is_read_field_by_field() {
     // The root of a hierarchy has no names, and is not "unknown".
     assert_eq!(signal.sender.cgroup_path.as_deref(), Some("/"));
     assert_eq!(signal.sender.exe, None);
-    assert_eq!(signal.cmdline, Some(vec!["kill".to_owned(), "-9".to_owned(), "20".to_owned()]));
+    assert_eq!(signal.cmdline, Arguments::new(b"kill\0-9\x0020"));
     assert_eq!(signal.tty.as_deref(), Some("pts1"));
     assert_eq!(signal.ancestors.len(), 1);
     assert_eq!((signal.ancestors[0].key.pid, signal.ancestors[0].comm.as_str()), (1, "systemd"));
@@ -236,7 +236,7 @@ fn a_connection_is_read_field_by_field() {
     assert_eq!(connect.task.cgroup_path.as_deref(), Some("/top/leaf"));
     assert_eq!(connect.task.memory_path.as_deref(), Some("/b/a"));
     assert_eq!(connect.task.exe.as_deref(), Some("/us/bin/sh"));
-    assert_eq!(connect.cmdline, Some(vec!["docker".to_owned(), "stop".to_owned()]));
+    assert_eq!(connect.cmdline, Arguments::new(b"docker\0stop"));
     assert_eq!((connect.tty.as_deref(), connect.ancestors.len()), (Some("pts1"), 1));
     assert_eq!((connect.wrote, connect.followed), (true, true));
     assert_eq!(connect.task.namespaces.unwrap().mount, Some(7));
@@ -311,7 +311,7 @@ fn an_end_that_no_signal_explains() {
     assert_eq!(unseen.tracer.map(|tracer| (tracer.key.pid, tracer.comm)), Some((7, "strace".to_owned())));
     assert_eq!(unseen.exit.task.cgroup_path.as_deref(), Some("/a/b"));
     assert_eq!(unseen.exit.task.memory_path.as_deref(), Some("/c/d"));
-    assert_eq!(unseen.exit.cmdline.unwrap().arguments, ["e f", "-x"]);
+    assert_eq!(Some(unseen.exit.cmdline.unwrap().arguments), Arguments::new(b"e f\0-x"));
     for len in 0..bytes.0.len() {
         assert!(decode(&bytes.0[..len], PAGE).is_err(), "{len} bytes");
     }
