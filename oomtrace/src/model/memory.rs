@@ -12,7 +12,7 @@ pub struct Oom {
     pub scope: Option<OomScope>,
     /// What called the OOM killer.
     pub origin: Option<OomOrigin>,
-    /// The cgroup whose limit was hit. Null when no memory cgroup's was, or when it could not be told.
+    /// The cgroup whose limit was hit. Null when no memory cgroup's was, or when it is not known which.
     pub limit_owner: Option<LimitOwner>,
     /// The allocation was of 2^order pages; -1 = asked for by a person (sysrq-f).
     pub order: Option<i32>,

@@ -485,7 +485,7 @@ impl Container {
     }
 }
 
-/// What a container's runtime was told of its memory. Null: nothing.
+/// The memory limits that a container's runtime was given. Null: none, or not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// The limit of memory.
@@ -631,7 +631,7 @@ pub enum SignalPath {
     ForceSignal,
     /// It ended by SIGKILL, and no signal that was seen explains it.
     Unseen,
-    /// Another part of the kernel, or a path that could not be told.
+    /// Another part of the kernel, or a path that is not known.
     OtherKernel,
 }
 
