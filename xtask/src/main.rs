@@ -48,7 +48,7 @@ Commands:
     --last            boots nothing: takes the results of the last time
     --jobs N          so many machines at once
     --keep            makes the recordings those that `cargo test` judges again
-    --write           writes the table into the README
+    --write           writes the table into docs/kernels.md
   bench           measure, and write BENCHMARKS.md
   image           build the container image oomtrace:latest: a static binary and nothing else
   setup           only the set-up

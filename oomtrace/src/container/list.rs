@@ -14,8 +14,9 @@ use crate::redact::Privacy;
 /// A container.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Listed {
+    /// The container, as an incident in it would name it.
     pub container: Container,
-    /// Null where its cgroup on the memory hierarchy cannot be read.
+    /// What its cgroup says of its memory. Null where that cgroup cannot be read on the memory hierarchy.
     pub memory: Option<Usage>,
     /// What its runtime did not say, in words.
     pub missing: Vec<String>,

@@ -153,11 +153,14 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Disposition {
-    /// Nothing: it ends the process, unless that is the first of a pid namespace, which it does nothing to.
+    /// It has no handler: the signal's default action ends it, unless it is the first process of a pid namespace, to which the
+    /// signal does nothing.
     Default,
+    /// It ignores the signal.
     Ignored,
+    /// A handler takes the signal.
     Handled,
-    /// Blocked: it is lost, or taken by sigwait(3) or signalfd(2).
+    /// It blocks the signal: the signal waits, or is taken by sigwait(3) or signalfd(2).
     Blocked,
 }
 

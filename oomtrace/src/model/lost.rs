@@ -8,7 +8,7 @@ use crate::model::Unwritten;
 /// Events that were not recorded since the last such line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lost {
-    /// For which there was no room in the ring buffer: the sum of the kinds that follow.
+    /// Events for which there was no room in the ring buffer: the sum of the kinds that follow.
     pub events: u64,
     /// SIGKILLs that ended a process. Its end is reported by itself, where there was room for that.
     #[serde(default)]
@@ -40,7 +40,7 @@ pub struct Lost {
     /// Cgroups that came or went.
     #[serde(default)]
     pub cgroups: u64,
-    /// Not for want of room.
+    /// What was left out because one process, container or user had too much of it, although there was room.
     #[serde(default)]
     pub limited: Limited,
     /// What was recorded, and could not be written; null when it is events that were not recorded.
@@ -51,9 +51,13 @@ pub struct Lost {
 /// Events that were more than one process, container or user may have recorded in a second. No kill is ever among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limited {
+    /// Signals that may have come before a kill.
     pub stop_signals: u64,
+    /// Signals that `--signal` asked for.
     pub signals: u64,
+    /// Connections to runtimes.
     pub connections: u64,
+    /// Cgroups that came or went.
     pub cgroups: u64,
 }
 

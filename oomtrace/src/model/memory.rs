@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 /// What the OOM killer went by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Oom {
+    /// What ran out.
     pub scope: Option<OomScope>,
     /// What called the OOM killer.
     pub origin: Option<OomOrigin>,
+    /// The cgroup whose limit was hit. Null when no memory cgroup's was, or when it is not known which.
     pub limit_owner: Option<LimitOwner>,
     /// The allocation was of 2^order pages; -1 = asked for by a person (sysrq-f).
     pub order: Option<i32>,
@@ -20,8 +22,12 @@ pub struct Oom {
     pub group: Option<bool>,
     /// The cgroup on which memory.oom.group was set: the highest one up to the limit's owner counts.
     pub group_cgroup: Option<String>,
+    /// The victim's points when it was chosen, in pages: its memory and swap, shifted by oom_score_adj. Null where the OOM killer's
+    /// own record cannot be read.
     pub chosen_points: Option<i64>,
+    /// The victim's oom_score_adj, from -1000 to 1000.
     pub oom_score_adj: Option<i32>,
+    /// The victim's memory when it was chosen.
     pub victim_memory: Option<VictimMemory>,
 }
 
@@ -29,9 +35,13 @@ pub struct Oom {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OomScope {
+    /// A memory cgroup's limit.
     Memcg,
+    /// The machine's memory.
     Host,
+    /// The memory nodes of the trigger's cpuset.
     Cpuset,
+    /// The nodes of the trigger's memory policy.
     Mempolicy,
 }
 
@@ -52,10 +62,15 @@ pub enum OomOrigin {
 /// The cgroup whose limit was hit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LimitOwner {
+    /// Its path.
     pub path: String,
+    /// What it is: a container's cgroup, a pod's, a unit's, or another.
     pub level: LimitLevel,
+    /// Its limit. Null: not known.
     pub limit_bytes: Option<u64>,
+    /// What was in use in it and below it.
     pub usage_bytes: Option<u64>,
+    /// The most that was ever in use in it and below it.
     pub peak_bytes: Option<u64>,
 }
 
@@ -63,23 +78,32 @@ pub struct LimitOwner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitLevel {
+    /// A container.
     Container,
+    /// A Kubernetes pod.
     Pod,
     /// A systemd service or scope.
     Unit,
     /// Any other cgroup below the root.
     Slice,
+    /// The root. It has a limit only for a kernel that itself runs inside a container.
     Root,
 }
 
 /// The victim's memory when it was chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VictimMemory {
+    /// Anonymous memory: heap, stacks, private data.
     pub anon_bytes: u64,
+    /// Pages of files that it has mapped.
     pub file_bytes: u64,
+    /// Shared memory and tmpfs pages that it has mapped.
     pub shmem_bytes: u64,
+    /// What of it was swapped out.
     pub swap_bytes: u64,
+    /// Its page tables.
     pub page_tables_bytes: u64,
+    /// The size of its address space, which need not be in memory.
     pub total_vm_bytes: u64,
 }
 
@@ -97,42 +121,53 @@ pub struct Memory {
     /// The largest processes below the limit's owner, or of the machine where it ran out; the victim among them, with what
     /// it had when it was chosen.
     pub largest: Vec<MemoryUser>,
-    /// Usage over time before the kill.
+    /// Usage over time before the kill. Not filled in yet: always null.
     pub timeline: Option<Vec<serde_json::Value>>,
 }
 
 /// One cgroup's memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryLevel {
+    /// Its path.
     pub path: String,
+    /// What was in use in it and below it.
     pub usage_bytes: u64,
-    /// Null = no limit.
+    /// Its limit. Null = no limit.
     pub limit_bytes: Option<u64>,
+    /// The most that was ever in use in it and below it.
     pub peak_bytes: u64,
-    /// cgroup v2: swap in use, and its limit.
+    /// cgroup v2: swap in use.
     pub swap_usage_bytes: Option<u64>,
+    /// cgroup v2: the limit of swap. Null = no limit.
     pub swap_limit_bytes: Option<u64>,
-    /// cgroup v1: memory and swap together (memsw), and their limit.
+    /// cgroup v1: memory and swap together (memsw).
     pub memsw_usage_bytes: Option<u64>,
+    /// cgroup v1: their limit. Null = no limit.
     pub memsw_limit_bytes: Option<u64>,
 }
 
 /// The machine's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostMemory {
+    /// All of it (MemTotal).
     pub total_bytes: Option<u64>,
     /// What could be had without swapping (MemAvailable).
     pub available_bytes: Option<u64>,
+    /// What was free (MemFree).
     pub free_bytes: Option<u64>,
+    /// All swap (SwapTotal).
     pub swap_total_bytes: Option<u64>,
+    /// Swap that was free (SwapFree).
     pub swap_free_bytes: Option<u64>,
 }
 
 /// A process and what it has in memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryUser {
+    /// Its pid on the host.
     pub pid: u32,
+    /// Its name (comm).
     pub comm: String,
-    /// Pages that it shares with others are counted for each.
+    /// What it has in memory. Pages that it shares with others are counted for each.
     pub resident_bytes: u64,
 }

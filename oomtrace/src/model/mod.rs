@@ -83,9 +83,11 @@ pub struct Contradiction {
     pub incident: String,
     /// When the runtime said it.
     pub time: String,
+    /// The container whose end it is about.
     pub container: Container,
     /// What it says, and what the kernel did.
     pub fact: String,
+    /// Who says so: today always the runtime.
     pub source: Source,
 }
 
@@ -102,26 +104,32 @@ pub struct Incident {
     pub node: Option<String>,
     /// The kernel's id of this boot.
     pub boot_id: Option<String>,
-    /// Null for a signal that is not a kill.
+    /// The judgement. Null for a signal that is not a kill.
     pub verdict: Option<Verdict>,
+    /// The process that was killed: a thread group, never a single thread.
     pub victim: Victim,
-    /// Further victims of the same episode.
+    /// Further victims of the same episode. Empty when there are none.
     pub collateral: Vec<Collateral>,
     /// The victim's container.
     pub container: Option<Container>,
-    /// The victim's systemd unit.
+    /// The victim's systemd unit: a service or a scope.
     pub unit: Option<String>,
+    /// Who generated the signal: a process, or the kernel by itself.
     pub sender: Sender,
-    /// Who asked the runtime to kill.
+    /// Who asked the runtime to kill, as opposed to the runtime that did. Null when no runtime killed, or nobody was seen.
     pub requester: Option<Requester>,
     /// OOM only: the process whose allocation ran into the limit. Neither the victim nor a killer, but it may be the
     /// victim.
     pub trigger: Option<Process>,
+    /// The signal, and the path that it took through the kernel.
     pub signal: Signal,
-    /// Stop signals that the victim got before.
+    /// Stop signals that the victim got before, the oldest first.
     pub preceding: Vec<Preceding>,
+    /// OOM only: what the OOM killer went by. Null when the OOM killer did not send the signal.
     pub oom: Option<Oom>,
+    /// OOM only: what was in use at that instant, from the victim's cgroup to the root. Null when the victim's mark was not seen.
     pub memory: Option<Memory>,
+    /// Whether everything that the verdict rests on could be seen.
     pub attribution: Attribution,
     /// What could not be seen, in words.
     pub missing: Vec<String>,
@@ -160,11 +168,15 @@ pub struct InitKilled {
 /// The judgement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
+    /// Why the victim died.
     pub cause: Cause,
+    /// How sure the cause is.
     pub confidence: Confidence,
-    /// One sentence.
+    /// The answer in one sentence.
     pub summary: String,
+    /// The facts that the verdict rests on.
     pub evidence: Vec<Evidence>,
+    /// What to do about it. Empty when there is nothing to advise.
     pub advice: Vec<Advice>,
 }
 
@@ -173,32 +185,62 @@ pub struct Verdict {
 #[serde(rename_all = "snake_case")]
 #[clap(rename_all = "snake_case")]
 pub enum Cause {
+    /// OOM kill: the container ran into its own memory limit.
     OomContainerLimit,
+    /// OOM kill: the limit of the Kubernetes pod was hit, not that of one of its containers.
     OomPodLimit,
+    /// OOM kill: the limit of a systemd service or scope was hit.
     OomUnitLimit,
+    /// OOM kill: the limit of another cgroup was hit: a slice, a parent of pods or containers, or a cgroup made by hand.
     OomSliceLimit,
+    /// OOM kill without a memory cgroup limit: the machine itself ran out of memory, or somebody asked for an OOM kill by sysrq-f.
+    /// `oom.origin` says which.
     OomHost,
+    /// OOM kill for a cpuset or a memory policy: the memory nodes that the trigger may use ran out, not the machine.
     OomConstrained,
+    /// An OOM daemon in user space sent the signal: systemd-oomd, earlyoom, oomd or nohang.
     UserspaceOomKiller,
+    /// A container runtime killed the container without a stop that explains it: docker kill, docker rm -f, and the like.
     RuntimeKill,
+    /// A container runtime had sent a stop signal, and killed the container when its time-out ended.
     RuntimeStopTimeout,
+    /// systemd sent the signal: a stop time-out, a watchdog, or KillMode=.
     ServiceManagerKill,
+    /// A probe failed, and the kubelet had the container killed. Not given yet: it needs the Kubernetes API.
     KubeletProbeFailure,
+    /// The kubelet evicted the pod. Not given yet: it needs the Kubernetes API.
     KubeletEviction,
+    /// The pod was preempted for one of higher priority. Not given yet: it needs the Kubernetes API.
     KubeletPreemption,
+    /// The pod was deleted. Not given yet: it needs the Kubernetes API.
     KubeletDeletion,
+    /// Another process in the victim's own container sent the signal: a supervisor, a worker's master, or a command that was
+    /// brought in by exec.
     SameContainerKill,
+    /// Another process on the host, or in another container, sent the signal: a person's kill -9, a script, a program.
     ProcessKill,
+    /// The victim sent the signal to itself.
     SelfKill,
+    /// A process that is not known as a runtime, service manager or OOM daemon wrote to cgroup.kill; or the victim was forked into
+    /// a cgroup that was being killed.
     CgroupKill,
+    /// The first process of the victim's pid namespace ended, and the kernel killed the others in it. The summary says why that
+    /// process ended.
     PidNamespaceExit,
+    /// The victim's parent ended, and the victim had asked to be killed then (PR_SET_PDEATHSIG).
     ParentExit,
+    /// The victim used up its processor time (RLIMIT_CPU).
     RlimitCpu,
+    /// The victim ran with a real-time policy for too long without a pause (RLIMIT_RTTIME).
     RlimitRttime,
-    /// A timer that the victim had set for itself.
+    /// A timer that the victim had set for itself (timer_create).
     Timer,
+    /// The victim's tracer killed it (PTRACE_KILL), or ended and had asked that its tracees be killed then (PTRACE_O_EXITKILL).
     Ptrace,
+    /// A BPF program sent the signal (bpf_send_signal).
     BpfProgram,
+    /// Another part of the kernel sent the signal, or no signal that was seen explains the end (`signal.path` is `unseen`). The
+    /// summary says which part, where that is known.
     OtherKernel,
 }
 
@@ -214,15 +256,20 @@ impl SignalPath {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
+    /// It fits what was seen, but something else may have done it.
     Possible,
+    /// It rests on more than the kernel's word: on what a program is by its executable, on a command line, or on memory counters.
     Likely,
+    /// The kernel itself says so.
     Certain,
 }
 
 /// A fact that the verdict rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
+    /// The fact, in words.
     pub fact: String,
+    /// Where it comes from.
     pub source: Source,
 }
 
@@ -230,37 +277,50 @@ pub struct Evidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
+    /// The kernel side: the hooks, and the kernel stack.
     Kernel,
+    /// Cgroups, and their memory counters.
     Cgroup,
+    /// /proc.
     Procfs,
+    /// The container runtime.
     Runtime,
+    /// The Kubernetes API. Not given yet.
     Kubernetes,
+    /// The kernel's log. Not given yet.
     Kmsg,
 }
 
 /// Something to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
+    /// What to do, in words.
     pub action: String,
+    /// Why that helps.
     pub why: String,
-    /// A command that does it.
+    /// A command that does it, to be pasted into a shell. Null: no single command does it, or none that is safe to name.
     pub command: Option<String>,
 }
 
 /// A process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Process {
-    /// The thread group's id.
+    /// Its pid on the host: the thread group's id.
     pub pid: u32,
-    /// The thread that was seen.
+    /// The thread that was seen, of those that it has.
     pub tid: Option<u32>,
+    /// The parent's pid.
     pub ppid: Option<u32>,
+    /// The name that the kernel has for it (comm): at most 15 bytes, and whatever the process chose.
     pub comm: String,
     /// Path of the executable in the process's own mount namespace.
     pub exe: Option<String>,
+    /// Its arguments, the program's name first. Secrets of known shapes are masked unless --no-redact is given; --no-cmdline leaves
+    /// all but the first out. Null: they could not be read.
     pub cmdline: Option<Vec<String>>,
+    /// There were more arguments than are shown.
     pub cmdline_truncated: bool,
-    /// In the host's user namespace.
+    /// Its user id in the host's user namespace.
     pub uid: Option<u32>,
     /// The host's name of that. Null for a process in a container, or in namespaces of its own: its users are not the host's.
     pub user: Option<String>,
@@ -298,6 +358,7 @@ pub struct Victim {
     /// It was the first process of its container, which ends with it: the one that its runtime started, or where that is not known
     /// the first of the container's own pid namespace. Not the first of a namespace that was made within the container.
     pub container_init: bool,
+    /// How it ended. Null: its end was not seen.
     pub exit: Option<Exit>,
     /// It was not the first process of its container, and that one ended right after it, as a shell does that passes its
     /// child's status on.
@@ -318,20 +379,22 @@ impl Victim {
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Exit {
-    /// As wait(2) gives it.
+    /// The exit status as wait(2) gives it: code and signal in one number.
     pub status: u32,
-    /// Exit code, when it exited.
+    /// The exit code, when it exited by itself.
     pub code: Option<u32>,
-    /// Signal, when one killed it.
+    /// The signal, when one killed it.
     pub signal: Option<u32>,
-    /// From the signal to the exit, in microseconds.
+    /// The time from the signal to the exit, in microseconds.
     pub after_us: Option<u64>,
 }
 
 /// A further victim of the same episode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Collateral {
+    /// The process that died too.
     pub process: Process,
+    /// Why it died too.
     pub role: Role,
 }
 
@@ -354,13 +417,19 @@ pub enum Role {
 /// A container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Container {
+    /// Its id, as its runtime has it: mostly 64 hexadecimal digits, for LXC and `ctr` a name.
     pub id: String,
+    /// Its name, as its runtime has it. Null: not known, or the runtime gives none.
     pub name: Option<String>,
-    /// Who made it; null when its cgroup does not tell and nobody says.
+    /// Its runtime. Null: several runtimes name cgroups so, and none of them knows it.
     pub runtime: Option<Runtime>,
+    /// The image that it was made of.
     pub image: Option<String>,
+    /// Pid of its first process, on the host.
     pub init_pid: Option<u32>,
+    /// The Kubernetes pod that it belongs to.
     pub pod: Option<Pod>,
+    /// Its labels, as its runtime has them; secrets of known shapes are masked. Null: not known.
     pub labels: Option<BTreeMap<String, String>>,
     /// Path of the container's own cgroup.
     pub cgroup: String,
@@ -371,10 +440,10 @@ pub struct Container {
     /// The user whose own runtime it is of, by a uid of the host; null: the machine's.
     #[serde(default)]
     pub user: Option<u32>,
-    /// As its runtime has them; the kernel's are in [`Incident::memory`].
+    /// Its memory limits as its runtime has them; those of the kernel are in `memory.levels`.
     #[serde(default)]
     pub limits: Option<Limits>,
-    /// As its runtime writes it: `always`, `on-failure:3`.
+    /// When its runtime starts it again, as that writes it: `always`, `on-failure:3`.
     #[serde(default)]
     pub restart_policy: Option<String>,
     /// The signal that its runtime stops it by, as that has it; null: SIGTERM, or not known.
@@ -417,11 +486,12 @@ impl Container {
     }
 }
 
-/// The memory limits that a container was given by its runtime. Null: nothing.
+/// The memory limits that a container's runtime was given. Null: none, or not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
+    /// The limit of memory.
     pub memory_bytes: Option<u64>,
-    /// Memory and swap together.
+    /// The limit of memory and swap together.
     pub memory_and_swap_bytes: Option<u64>,
     /// The soft limit: Docker's --memory-reservation, memory.low or memory.soft_limit_in_bytes.
     pub reservation_bytes: Option<u64>,
@@ -430,32 +500,41 @@ pub struct Limits {
 /// A Kubernetes pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pod {
+    /// Its name.
     pub name: Option<String>,
+    /// Its Kubernetes namespace.
     pub namespace: Option<String>,
+    /// Its uid.
     pub uid: Option<String>,
+    /// Its quality of service class.
     pub qos: Option<Qos>,
 }
 
 /// A pod's quality of service class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Qos {
+    /// Every container has requests that equal its limits.
     Guaranteed,
+    /// Some container has a request or a limit.
     Burstable,
+    /// No container has a request or a limit.
     BestEffort,
 }
 
 /// Who generated the signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sender {
+    /// A process, or the kernel by itself.
     pub kind: SenderKind,
-    /// Null when it was the kernel.
+    /// The process that sent it. Null when it was the kernel.
     pub process: Option<Process>,
-    /// Parents, nearest first.
+    /// Its parents, nearest first.
     pub ancestors: Vec<Process>,
     /// The sender's container.
     pub container: Option<Container>,
     /// The sender's systemd unit.
     pub unit: Option<String>,
+    /// Who logged in, as far as the kernel knows.
     pub login: Option<Login>,
 }
 
@@ -463,7 +542,9 @@ pub struct Sender {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SenderKind {
+    /// A process made the signal, by a system call or a write.
     Process,
+    /// The kernel made it, whatever process was running.
     Kernel,
 }
 
@@ -472,16 +553,20 @@ pub enum SenderKind {
 pub struct Login {
     /// Audit login uid: who logged in, whatever sudo came after.
     pub uid: Option<u32>,
+    /// The host's name of that user.
     pub user: Option<String>,
-    /// Audit session.
+    /// The audit session.
     pub session: Option<u32>,
+    /// The terminal.
     pub tty: Option<String>,
 }
 
 /// The signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Signal {
+    /// Its number; 9 is SIGKILL.
     pub number: u32,
+    /// Its name: SIGKILL.
     pub name: String,
     /// `si_code`, when there was a siginfo.
     pub code: Option<i32>,
@@ -490,8 +575,9 @@ pub struct Signal {
     /// What it did; null for a SIGKILL, which the verdict is about, and when it is not known.
     #[serde(default)]
     pub effect: Option<Effect>,
+    /// The way that it took through the kernel. Null: no signal was seen.
     pub path: Option<SignalPath>,
-    /// Functions, innermost first.
+    /// Functions on the kernel stack when it was generated, innermost first. Empty without CAP_SYSLOG, which their names need.
     pub kernel_stack: Vec<String>,
     /// For the judge only: how sure the path is; null = no signal was seen.
     #[serde(skip)]
@@ -502,20 +588,35 @@ pub struct Signal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SignalPath {
+    /// kill(2), to a process, a process group, or all processes.
     Kill,
+    /// tkill(2), to a thread.
     Tkill,
+    /// tgkill(2), to a thread of a process: pthread_kill(3), raise(3).
     Tgkill,
+    /// rt_sigqueueinfo(2) or rt_tgsigqueueinfo(2): sigqueue(3).
     RtSigqueueinfo,
+    /// pidfd_send_signal(2).
     PidfdSendSignal,
+    /// A write to cgroup.kill (Linux 5.14), or a fork into a cgroup that was being killed.
     CgroupKill,
+    /// The OOM killer, to the victim that it chose.
     OomKill,
+    /// The OOM killer, to another member of a cgroup with memory.oom.group.
     OomGroup,
+    /// The OOM killer, to another process that shares the victim's memory.
     OomSharedMm,
+    /// The first process of a pid namespace ended, and the kernel killed the others.
     PidNamespaceExit,
+    /// prctl(PR_SET_PDEATHSIG): the parent ended.
     ParentDeath,
+    /// PTRACE_KILL, or PTRACE_O_EXITKILL at the tracer's end.
     Ptrace,
+    /// The last descriptor of a CLONE_PIDFD_AUTOKILL process was closed.
     PidfdAutokill,
+    /// RLIMIT_CPU was used up.
     RlimitCpu,
+    /// RLIMIT_RTTIME was used up.
     RlimitRttime,
     /// timer_create(2), any clock.
     PosixTimer,
@@ -523,24 +624,32 @@ pub enum SignalPath {
     MessageQueue,
     /// F_SETSIG of fcntl(2), or a USB device.
     AsyncIo,
+    /// sysrq-i or sysrq-e, to all processes.
     Sysrq,
+    /// bpf_send_signal() and its like, of a BPF program.
     BpfSendSignal,
+    /// The kernel forced the signal on a thread for what that thread did (force_sig).
     ForceSignal,
     /// It ended by SIGKILL, and no signal that was seen explains it.
     Unseen,
+    /// Another part of the kernel, or a path that is not known.
     OtherKernel,
 }
 
 /// A signal that came before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Preceding {
+    /// Its number.
     pub signal: u32,
+    /// Its name: SIGTERM.
     pub name: String,
+    /// When it was generated.
     pub time: String,
     /// How long before the kill, in milliseconds.
     pub before_ms: u64,
     /// What the victim had set up for the signal.
     pub disposition: Option<Disposition>,
+    /// The process that sent it.
     pub sender: Process,
 }
 
@@ -548,7 +657,10 @@ pub struct Preceding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Attribution {
+    /// Everything that the verdict rests on was seen.
     Full,
+    /// A part was not seen; `missing` says which, and the confidence is lower where it matters.
     Partial,
+    /// Neither the sender nor the path nor an OOM kill was seen: the end alone is known.
     None,
 }

@@ -39,6 +39,7 @@ impl std::fmt::Display for OutputName {
 /// What was seen, and an output could not take: nobody read it, or its disk was full. It stands where that would have stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unwritten {
+    /// Which output.
     pub output: OutputName,
     /// Incidents; in a recording, SIGKILLs.
     pub kills: u64,

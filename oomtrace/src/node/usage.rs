@@ -12,9 +12,11 @@ use crate::node::memory::parse_stat;
 /// A cgroup's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Usage {
+    /// What is in use in it and below it.
     pub usage_bytes: Option<u64>,
-    /// Null: no limit of its own.
+    /// Its limit. Null: no limit of its own.
     pub limit_bytes: Option<u64>,
+    /// The most that was ever in use in it and below it. Null where this kernel does not say (cgroup v2 before 5.19).
     pub peak_bytes: Option<u64>,
     /// Processes in it, and on v2 below it, that an OOM killer has killed since it was made: the kernel's own count.
     pub oom_kills: Option<u64>,

@@ -130,7 +130,7 @@ pub struct Wanted {
     pub last: bool,
     /// The recordings become those that the ordinary tests judge.
     pub keep: bool,
-    /// The README gets the table.
+    /// `docs/kernels.md` gets the table.
     pub write: bool,
     /// Forces KVM or emulation.
     pub accelerator: Option<Accelerator>,

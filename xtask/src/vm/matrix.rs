@@ -21,7 +21,8 @@ const STATES: [(&str, Cgroups, Hooks); 6] = [
     ("neither", Cgroups::V2, Hooks::Neither),
 ];
 
-/// Where the README has the table.
+/// The page with the table, below the workspace, and where on it that is.
+const PAGE: &str = "docs/kernels.md";
 const BEGIN: &str = "<!-- matrix: written by `cargo xtask vm --write` -->\n";
 const END: &str = "<!-- matrix: end -->\n";
 
@@ -140,17 +141,33 @@ pub fn format(all: &[Results]) -> String {
     )
 }
 
-/// Puts the table, with today's date, where the README has the last one.
+/// Puts the table, with today's date, where the page has the last one.
 pub fn write(workspace: &Path, all: &[Results]) -> Result<()> {
     let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("cannot run date")?;
-    let path = workspace.join("README.md");
-    let readme = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let (before, rest) = readme.split_once(BEGIN).context("the README has no place for the table")?;
-    let (_, after) = rest.split_once(END).context("the README's table has no end")?;
-    let text = format!(
-        "{before}{BEGIN}Of {}, by `cargo xtask vm`:\n\n{}{END}{after}",
-        String::from_utf8_lossy(&date.stdout).trim(),
-        format(all)
-    );
+    let path = workspace.join(PAGE);
+    let page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let table = format!("Of {}, by `cargo xtask vm`:\n\n{}", String::from_utf8_lossy(&date.stdout).trim(), format(all));
+    let text = with_table(&page, &table)?;
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The page with that table instead of its last one.
+fn with_table(page: &str, table: &str) -> Result<String> {
+    let (before, rest) = page.split_once(BEGIN).with_context(|| format!("{PAGE} has no place for the table"))?;
+    let (_, after) = rest.split_once(END).with_context(|| format!("the table in {PAGE} has no end"))?;
+    Ok(format!("{before}{BEGIN}{table}{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_one_place_for_the_table() {
+        let page = include_str!("../../../docs/kernels.md");
+        let text = with_table(page, "a table\n").unwrap();
+        assert!(text.contains(&format!("{BEGIN}a table\n{END}")) && text.matches("| Linux |").count() == 0, "{text}");
+        assert_eq!(with_table(&text, "a table\n").unwrap(), text);
+        assert!(with_table("no place", "").is_err());
+    }
 }
