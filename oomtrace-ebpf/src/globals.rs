@@ -16,11 +16,11 @@ use crate::{limit::Rate, record::Scratch, room::Share};
 
 /// Kernel structure offsets, set by user space before load.
 #[unsafe(no_mangle)]
-static LAYOUT: Layout = Layout::UNKNOWN;
+pub static LAYOUT: Layout = Layout::UNKNOWN;
 
 /// What this run records, set by user space before load.
 #[unsafe(no_mangle)]
-static SETTINGS: Settings = Settings {
+pub static SETTINGS: Settings = Settings {
     report: 0,
     preceding: 0,
     preceding_init: 0,
@@ -92,7 +92,7 @@ pub static EXIT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1,
 #[map]
 pub static CGROUP_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Where `unix_connect` does.
+/// Where `unix_connect` does: one of its programs is attached, and none is started on a CPU where it is running, as above.
 #[map]
 pub static CONNECT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
@@ -128,7 +128,7 @@ pub static LAST_KILLED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024
 /// An offset of [`LAYOUT`].
 macro_rules! layout {
     ($field:ident) => {
-        $crate::globals::layout_at(core::mem::offset_of!(oomtrace_common::layout::Layout, $field))
+        $crate::globals::current(&$crate::globals::LAYOUT.$field)
     };
 }
 pub(crate) use layout;
@@ -136,19 +136,14 @@ pub(crate) use layout;
 /// A field of [`SETTINGS`].
 macro_rules! settings {
     ($field:ident) => {
-        $crate::globals::settings_at(core::mem::offset_of!(oomtrace_common::settings::Settings, $field))
+        $crate::globals::current(&$crate::globals::SETTINGS.$field)
     };
 }
 pub(crate) use settings;
 
-/// The `u32` at a byte offset of [`LAYOUT`]. Volatile, because user space rewrites the global after compilation.
+/// The value of a field of [`LAYOUT`] or [`SETTINGS`]. Volatile, because user space rewrites them after compilation.
 #[inline(always)]
-pub fn layout_at(offset: usize) -> u32 {
-    unsafe { (&raw const LAYOUT).byte_add(offset).cast::<u32>().read_volatile() }
-}
-
-/// The value at a byte offset of [`SETTINGS`]; volatile, like [`layout_at`].
-#[inline(always)]
-pub fn settings_at<T: Copy>(offset: usize) -> T {
-    unsafe { (&raw const SETTINGS).byte_add(offset).cast::<T>().read_volatile() }
+pub fn current<T: Copy>(field: &'static T) -> T {
+    // SAFETY: a reference can be read; user space writes before the program is loaded, and numbers alone.
+    unsafe { core::ptr::from_ref(field).read_volatile() }
 }

@@ -6,7 +6,7 @@ use aya_ebpf::{
     EbpfContext as _,
     helpers::{
         bpf_get_current_pid_tgid,
-        generated::{bpf_get_current_task, bpf_get_current_task_btf, bpf_get_stack},
+        generated::{bpf_get_current_task_btf, bpf_get_stack},
     },
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
@@ -25,7 +25,7 @@ use oomtrace_common::{
 use crate::{
     count,
     globals::{DYING, Dying, LAST_KILLED, SIGNAL_SCRATCH, settings},
-    kernel::{Probed, Typed, Way, cgroup, field, mm, origin, path, task},
+    kernel::{Probed, Typed, Way, cgroup, current_task, field, mm, origin, path, task},
     limit, mark_victim,
     record::Record,
     room,
@@ -83,11 +83,12 @@ fn number(ctx: &RawTracePointContext) -> u32 {
 /// registers that it saves and for an end that lies behind all of it.
 #[inline(never)]
 fn capture_probed(ctx: &RawTracePointContext) {
-    capture_wanted::<Probed>(ctx, || unsafe { bpf_get_current_task() });
+    capture_wanted::<Probed>(ctx, current_task);
 }
 
 #[inline(never)]
 fn capture_typed(ctx: &RawTracePointContext) {
+    // SAFETY: the helper takes nothing and returns an address.
     capture_wanted::<Typed>(ctx, || unsafe { bpf_get_current_task_btf() } as u64);
 }
 
@@ -121,9 +122,7 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
         // The OOM killer marks it all the same.
         return note_killed(info, victim);
     }
-    let Some(scratch) = SIGNAL_SCRATCH.get_ptr_mut(0) else { return count::lost(counted) };
-    let record = Record::<SignalEvent>::start(scratch, counted);
-    let event = unsafe { &mut *record.event };
+    let Some((record, event)) = Record::<SignalEvent>::start(&SIGNAL_SCRATCH, counted) else { return };
     task::fill::<W>(&mut event.victim, victim);
     if !report {
         // A stop signal is somebody's decision: what the kernel sends by itself (a terminal's Ctrl-C apart) is not one.
@@ -153,21 +152,22 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
         }
     }
     task::fill::<W>(&mut event.sender, current);
-    push_sections::<W>(ctx, &record, victim, current);
+    push_sections::<W>(ctx, &record, event, victim, current);
     origin::push(&record, info, victim);
     event.tail.origin = record.section();
     record.push_kept();
     event.tail.namespaces = record.section();
     debug!(ctx, "signal {} from {} to {}", event.signal, event.sender.tgid, event.victim.tgid);
-    if !is_kill(&record) {
+    if !is_kill(event) {
         record.send(KIND_SIGNAL, room::is_free(room::OTHERS));
         return;
     }
     note_killed(info, victim);
+    let (tgid, start) = (event.victim.tgid, event.victim.start_boot_ns);
     let recorded = record.send(KIND_SIGNAL, room::is_free_for(victim, record.bytes(), room::KILLS));
-    let dying = Dying { start: event.victim.start_boot_ns, recorded: u64::from(recorded) };
+    let dying = Dying { start, recorded: u64::from(recorded) };
     // A full map forgets those that have been dying for longest.
-    let _: Result<(), i32> = DYING.insert(event.victim.tgid, dying, 0);
+    let _: Result<(), i32> = DYING.insert(tgid, dying, 0);
 }
 
 /// This SIGKILL is what ends its victim: the kernel did not ignore it, and the process was not dying of something else, as a zombie
@@ -189,7 +189,8 @@ fn ends_victim<W: Way>(ctx: &RawTracePointContext, victim: u64) -> bool {
     let tgid: u32 = field!(W: victim, task_tgid);
     let leader: u64 = field!(W: victim, task_group_leader);
     let start: u64 = field!(W: leader, task_start_boottime);
-    unsafe { DYING.get(&tgid) }.is_none_or(|dying| dying.start != start)
+    // SAFETY: one number is read at once. Should the map have given its place to another process, its start is another one.
+    unsafe { DYING.get(tgid) }.is_none_or(|dying| dying.start != start)
 }
 
 /// Notes the victim of a SIGKILL that the kernel made, where `mark_victim` does not say which it is.
@@ -204,14 +205,20 @@ fn note_killed(info: u64, victim: u64) {
 /// It is a SIGKILL. Read back from the event: in a register it would be followed through all that lies in between, once for each of
 /// its values.
 #[inline(always)]
-fn is_kill(record: &Record<SignalEvent>) -> bool {
-    unsafe { (&raw const (*record.event).signal).read_volatile() == SIGKILL }
+fn is_kill(event: &SignalEvent) -> bool {
+    // SAFETY: a reference can be read.
+    unsafe { (&raw const event.signal).read_volatile() == SIGKILL }
 }
 
 /// Appends the tail's sections in the order of `SignalTail`.
 #[inline(always)]
-fn push_sections<W: Way>(ctx: &RawTracePointContext, record: &Record<SignalEvent>, victim: u64, sender: u64) {
-    let event = unsafe { &mut *record.event };
+fn push_sections<W: Way>(
+    ctx: &RawTracePointContext,
+    record: &Record<SignalEvent>,
+    event: &mut SignalEvent,
+    victim: u64,
+    sender: u64,
+) {
     // Sections that need alignment come first.
     task::keep_namespaces::<W, _>(record, victim);
     task::keep_namespaces::<W, _>(record, sender);
@@ -238,6 +245,7 @@ fn push_sections<W: Way>(ctx: &RawTracePointContext, record: &Record<SignalEvent
 fn push_stack(ctx: &RawTracePointContext, record: &Record<SignalEvent>) {
     const SIZE: u32 = (MAX_STACK_FRAMES * size_of::<u64>()) as u32;
     let Some(end) = record.end() else { return };
+    // SAFETY: the context is this program's own, and `end` has room for a section, which is longer than the frames.
     let n = unsafe { bpf_get_stack(ctx.as_ptr(), end.cast(), SIZE, 0) };
     if n > 0 {
         record.grow(n as u64);

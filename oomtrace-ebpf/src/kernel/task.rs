@@ -38,14 +38,15 @@ pub fn fill<W: Way>(out: &mut TaskInfo, task: u64) {
     out.mm = field!(W: task, task_mm);
     out.cgroup = cgroup::key::<W>(cgroup::default_of::<W>(css_set));
     out.memory_cgroup = cgroup::key::<W>(cgroup::memory_of::<W>(css_set));
-    comm::<W>(&raw mut out.comm, leader);
+    comm::<W>(&mut out.comm, leader);
 }
 
 /// Copies a task's name, NUL-terminated; zeros when it cannot be read.
 #[inline(always)]
-fn comm<W: Way>(out: *mut [u8; COMM_LEN], task: u64) {
+fn comm<W: Way>(out: &mut [u8; COMM_LEN], task: u64) {
     let name: [u64; COMM_LEN / 8] = field!(W: task, task_comm);
-    unsafe { out.cast::<[u64; COMM_LEN / 8]>().write_unaligned(name) };
+    // SAFETY: it is a reference to as many bytes.
+    unsafe { core::ptr::from_mut(out).cast::<[u64; COMM_LEN / 8]>().write_unaligned(name) };
 }
 
 #[inline(always)]
@@ -63,7 +64,7 @@ pub fn pid_in_namespace<W: Way>(leader: u64) -> (u32, u32) {
         return (0, 0);
     }
     // The mask tells the verifier that this is no large number: 6.1 does not follow a multiplication.
-    let before = u64::from(level) * u64::from(layout!(upid_size)) & 0xfff;
+    let before = (u64::from(level) * u64::from(layout!(upid_size))) & 0xfff;
     let upid = pid + u64::from(layout!(pid_numbers)) + before;
     // No type says where this one of them is.
     (field!(upid, upid_nr), level)
@@ -120,14 +121,14 @@ pub fn push_ancestors<W: Way, T>(record: &Record<T>, task: u64, each: impl Fn(u6
             return;
         }
         let Some(end) = record.end() else { return };
-        let ancestor: *mut Ancestor = end.cast();
+        // SAFETY: `end` has room for a section, and any bytes are an ancestor. It is aligned: before it lie the fixed part and either
+        // nothing, or a `Listener` and `Namespaces`, 40 bytes, of which a kernel's layout has both or neither.
+        let ancestor: &mut Ancestor = unsafe { &mut *end.cast() };
         let cred: u64 = field!(W: leader, task_cred);
-        unsafe {
-            (*ancestor).tgid = tgid;
-            (*ancestor).uid = field!(W: cred, cred_uid);
-            (*ancestor).start_boot_ns = field!(W: leader, task_start_boottime);
-            comm::<W>(&raw mut (*ancestor).comm, leader);
-        }
+        ancestor.tgid = tgid;
+        ancestor.uid = field!(W: cred, cred_uid);
+        ancestor.start_boot_ns = field!(W: leader, task_start_boottime);
+        comm::<W>(&mut ancestor.comm, leader);
         record.grow(size_of::<Ancestor>() as u64);
         each(leader);
         current = leader;
@@ -146,26 +147,24 @@ pub fn keep_namespaces<W: Way, T>(record: &Record<T>, task: u64) {
     let mount: u64 = field!(W: nsproxy, nsproxy_mnt_ns);
     let cred: u64 = field!(W: task, task_cred);
     let user: u64 = field!(W: cred, cred_user_ns);
-    unsafe {
-        (*kept).tgid = field!(W: task, task_tgid);
-        (*kept).mount = field!(W: mount, mnt_ns_inum);
-        (*kept).user = field!(W: user, user_ns_inum);
-        (*kept).user_level = field!(W: user, user_ns_level);
-        (*kept).user_owner = field!(W: user, user_ns_owner);
-    }
+    // SAFETY: what is kept is room for one, aligned as long as nothing else is kept beside it, and any bytes are one.
+    let kept = unsafe { &mut *kept };
+    kept.tgid = field!(W: task, task_tgid);
+    kept.mount = field!(W: mount, mnt_ns_inum);
+    kept.user = field!(W: user, user_ns_inum);
+    kept.user_level = field!(W: user, user_ns_level);
+    kept.user_owner = field!(W: user, user_ns_owner);
 }
 
 /// Fills in `out` for the process of `task`.
 #[inline(always)]
-pub fn fill_ancestor(out: *mut Ancestor, task: u64) {
+pub fn fill_ancestor(out: &mut Ancestor, task: u64) {
     let leader: u64 = field!(task, task_group_leader);
     let cred: u64 = field!(leader, task_cred);
-    unsafe {
-        (*out).tgid = field!(leader, task_tgid);
-        (*out).uid = field!(cred, cred_uid);
-        (*out).start_boot_ns = field!(leader, task_start_boottime);
-        comm::<Probed>(&raw mut (*out).comm, leader);
-    }
+    out.tgid = field!(leader, task_tgid);
+    out.uid = field!(cred, cred_uid);
+    out.start_boot_ns = field!(leader, task_start_boottime);
+    comm::<Probed>(&mut out.comm, leader);
 }
 
 /// Appends the name of the controlling terminal.
