@@ -5,8 +5,8 @@ use aya_ebpf::{
     maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use oomtrace_common::{
+    client::{Client, SocketPath, Watched},
     counts::Counts,
-    event::{SocketPath, Watched},
     layout::Layout,
     limits::{MAX_CLIENTS, MAX_DYING, MAX_RATES, MAX_SHARES, MAX_SOCKETS},
     settings::Settings,
@@ -104,17 +104,6 @@ pub static SOCKETS: HashMap<SocketPath, Watched> = HashMap::with_max_entries(MAX
 /// share. No new one may push out another, whose end would not be recorded then.
 #[map]
 pub static CLIENTS: HashMap<u32, Client> = HashMap::with_max_entries(MAX_CLIENTS, 0);
-
-/// A process that connected.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Client {
-    /// Start of its leader on `CLOCK_BOOTTIME`, in nanoseconds: pids are used again. 0 = not known, of one that user space
-    /// found.
-    pub start: u64,
-    /// Until when its connections have been recorded, likewise: those that follow each other quickly, into what is to come.
-    pub told: u64,
-}
 
 /// Processes whose SIGKILL was delivered to one of their threads: the others need not tell it again.
 #[map]

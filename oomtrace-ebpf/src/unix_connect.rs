@@ -18,14 +18,15 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext, RawTracePointContext},
 };
 use oomtrace_common::{
+    client::{Client, SocketPath},
     counts::CONNECTIONS,
-    event::{CONNECT_UNFOLLOWED, CONNECT_WROTE, ConnectEvent, KIND_CONNECT, Listener, SocketPath},
+    event::{CONNECT_UNFOLLOWED, CONNECT_WROTE, ConnectEvent, KIND_CONNECT, Listener},
     layout::ABSENT,
 };
 
 use crate::{
     count,
-    globals::{CLIENTS, CONNECT_SCRATCH, Client, SOCKETS, layout},
+    globals::{CLIENTS, CONNECT_SCRATCH, SOCKETS, layout},
     kernel::{Probed, boot_ns, cgroup, current_task, field, mm, path, task},
     limit,
     record::Record,
