@@ -25,7 +25,7 @@ use oomtrace_common::{
 use crate::{
     count,
     globals::{DYING, Dying, LAST_KILLED, SIGNAL_SCRATCH, settings},
-    kernel::{Probed, Typed, Way, cgroup, current_task, field, mm, origin, path, task},
+    kernel::{KernelRead, Probed, Typed, cgroup, current_task, field, mm, origin, path, task},
     limit, mark_victim,
     record::Record,
     room,
@@ -93,22 +93,22 @@ fn capture_typed(ctx: &RawTracePointContext) {
 }
 
 #[inline(always)]
-fn capture_wanted<W: Way>(ctx: &RawTracePointContext, current: impl Fn() -> u64) {
+fn capture_wanted<R: KernelRead>(ctx: &RawTracePointContext, current: impl Fn() -> u64) {
     let signal = number(ctx);
     let bit = signal_bit(signal);
     let report: u64 = settings!(report);
     let preceding: u64 = settings!(preceding);
     let preceding_init: u64 = settings!(preceding_init);
     if bit & (report | preceding | preceding_init) != 0 {
-        capture::<W>(ctx, signal, bit & report != 0, current);
+        capture::<R>(ctx, signal, bit & report != 0, current);
     }
 }
 
 #[inline(always)]
-fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, current: impl Fn() -> u64) {
+fn capture<R: KernelRead>(ctx: &RawTracePointContext, signal: u32, report: bool, current: impl Fn() -> u64) {
     let info: u64 = ctx.arg(1);
     let victim: u64 = ctx.arg(2);
-    let victim_flags: u32 = field!(W: victim, task_flags);
+    let victim_flags: u32 = field!(R: victim, task_flags);
     if victim_flags & PF_KTHREAD != 0 {
         return;
     }
@@ -117,13 +117,13 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
         _ if report => SIGNALS,
         _ => STOP_SIGNALS,
     };
-    if signal == SIGKILL && !ends_victim::<W>(ctx, victim) {
+    if signal == SIGKILL && !ends_victim::<R>(ctx, victim) {
         count::no_kill();
         // The OOM killer marks it all the same.
         return note_killed(info, victim);
     }
     let Some((record, event)) = Record::<SignalEvent>::start(&SIGNAL_SCRATCH, counted) else { return };
-    task::fill::<W>(&mut event.victim, victim);
+    task::fill::<R>(&mut event.victim, victim);
     if !report {
         // A stop signal is somebody's decision: what the kernel sends by itself (a terminal's Ctrl-C apart) is not one.
         let init = event.victim.ns_level > 0 && event.victim.ns_pid == 1;
@@ -141,9 +141,9 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
     };
     event.group = ctx.arg::<i32>(3) as u32;
     event.result = ctx.arg::<i32>(4) as u32;
-    event.victim.pgid = task::process_group::<W>(victim);
+    event.victim.pgid = task::process_group::<R>(victim);
     // SIGKILL cannot be handled.
-    event.disposition = if signal == SIGKILL { DISPOSITION_UNKNOWN } else { task::disposition::<W>(victim, signal) };
+    event.disposition = if signal == SIGKILL { DISPOSITION_UNKNOWN } else { task::disposition::<R>(victim, signal) };
     let current = current();
     if signal != SIGKILL {
         let for_victim = event.info == INFO_KERNEL || MADE_FOR_VICTIM.contains(&event.si_code);
@@ -151,8 +151,8 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
             return count::limited(record.counted());
         }
     }
-    task::fill::<W>(&mut event.sender, current);
-    push_sections::<W>(ctx, &record, event, victim, current);
+    task::fill::<R>(&mut event.sender, current);
+    push_sections::<R>(ctx, &record, event, victim, current);
     origin::push(&record, info, victim);
     event.tail.origin = record.section();
     record.push_kept();
@@ -176,19 +176,19 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
 /// `complete_signal` (kernel/signal.c) has set SIGNAL_GROUP_EXIT and `group_exit_code = 9` by the time of the tracepoint, unless the
 /// process was exiting already; before 6.0 such a signal still counts as delivered.
 #[inline(always)]
-fn ends_victim<W: Way>(ctx: &RawTracePointContext, victim: u64) -> bool {
+fn ends_victim<R: KernelRead>(ctx: &RawTracePointContext, victim: u64) -> bool {
     if ctx.arg::<i32>(4) as u32 != RESULT_DELIVERED {
         return false;
     }
-    let signal: u64 = field!(W: victim, task_signal);
-    let flags: u32 = field!(W: signal, signal_flags);
-    let status: u32 = field!(W: signal, signal_group_exit_code);
+    let signal: u64 = field!(R: victim, task_signal);
+    let flags: u32 = field!(R: signal, signal_flags);
+    let status: u32 = field!(R: signal, signal_group_exit_code);
     if flags & SIGNAL_GROUP_EXIT == 0 || status & 0x7f != SIGKILL {
         return false;
     }
-    let tgid: u32 = field!(W: victim, task_tgid);
-    let leader: u64 = field!(W: victim, task_group_leader);
-    let start: u64 = field!(W: leader, task_start_boottime);
+    let tgid: u32 = field!(R: victim, task_tgid);
+    let leader: u64 = field!(R: victim, task_group_leader);
+    let start: u64 = field!(R: leader, task_start_boottime);
     // SAFETY: one number is read at once. Should the map have given its place to another process, its start is another one.
     unsafe { DYING.get(tgid) }.is_none_or(|dying| dying.start != start)
 }
@@ -212,7 +212,7 @@ fn is_kill(event: &SignalEvent) -> bool {
 
 /// Appends the tail's sections in the order of `SignalTail`.
 #[inline(always)]
-fn push_sections<W: Way>(
+fn push_sections<R: KernelRead>(
     ctx: &RawTracePointContext,
     record: &Record<SignalEvent>,
     event: &mut SignalEvent,
@@ -220,14 +220,14 @@ fn push_sections<W: Way>(
     sender: u64,
 ) {
     // Sections that need alignment come first.
-    task::keep_namespaces::<W, _>(record, victim);
-    task::keep_namespaces::<W, _>(record, sender);
-    task::push_ancestors::<W, _>(record, sender, |parent| task::keep_namespaces::<W, _>(record, parent));
+    task::keep_namespaces::<R, _>(record, victim);
+    task::keep_namespaces::<R, _>(record, sender);
+    task::push_ancestors::<R, _>(record, sender, |parent| task::keep_namespaces::<R, _>(record, parent));
     event.tail.ancestors = record.section();
     push_stack(ctx, record);
     event.tail.stack = record.section();
-    (event.tail.victim_cgroup, event.tail.victim_memory_cgroup) = cgroup::push_paths::<W, _>(record, victim);
-    (event.tail.sender_cgroup, event.tail.sender_memory_cgroup) = cgroup::push_paths::<W, _>(record, sender);
+    (event.tail.victim_cgroup, event.tail.victim_memory_cgroup) = cgroup::push_paths::<R, _>(record, victim);
+    (event.tail.sender_cgroup, event.tail.sender_memory_cgroup) = cgroup::push_paths::<R, _>(record, sender);
     path::push_exe(record, event.victim.mm);
     event.tail.victim_exe = record.section();
     // A kernel thread that borrows a process's memory is not that process.
@@ -236,7 +236,7 @@ fn push_sections<W: Way>(
     event.tail.sender_exe = record.section();
     mm::push_cmdline(record, sender_mm);
     event.tail.sender_cmdline = record.section();
-    task::push_tty::<W, _>(record, sender);
+    task::push_tty::<R, _>(record, sender);
     event.tail.sender_tty = record.section();
 }
 

@@ -1,4 +1,4 @@
-//! Typed readers of kernel structures. Each takes addresses, reads them in a [`Way`] and yields zero for what cannot be read:
+//! Typed readers of kernel structures. Each takes addresses, reads them by a [`KernelRead`] and yields zero for what cannot be read:
 //! user space tells "zero" from "absent" by the layout table, which it made itself.
 
 pub mod cgroup;
@@ -31,7 +31,7 @@ plain!(u8, u16, u32, u64, i16, i32, i64);
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] where Self: Default {}
 
 /// How kernel memory is read.
-pub trait Way {
+pub trait KernelRead {
     /// Reads a `T` at `base + offset`; zero when there is no such field or the read fails, as it does without a base.
     fn read<T: Plain>(base: u64, offset: u32) -> T;
 }
@@ -44,7 +44,7 @@ pub struct Probed;
 /// (kernel/bpf/verifier.c, `BPF_PROBE_MEM`, 5.5 to 7.3).
 pub struct Typed;
 
-impl Way for Probed {
+impl KernelRead for Probed {
     #[inline(always)]
     fn read<T: Plain>(base: u64, offset: u32) -> T {
         if offset == ABSENT {
@@ -63,7 +63,7 @@ impl Way for Probed {
     }
 }
 
-impl Way for Typed {
+impl KernelRead for Typed {
     #[inline(always)]
     fn read<T: Plain>(base: u64, offset: u32) -> T {
         if offset == ABSENT {
@@ -89,13 +89,13 @@ pub fn boot_ns() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
-/// Reads a `T` through a field of the layout table, in the given way or as [`Probed`].
+/// Reads a `T` through a field of the layout table, by the given [`KernelRead`] or by [`Probed`].
 macro_rules! field {
     ($base:expr, $field:ident) => {
-        <$crate::kernel::Probed as $crate::kernel::Way>::read($base, $crate::globals::layout!($field))
+        <$crate::kernel::Probed as $crate::kernel::KernelRead>::read($base, $crate::globals::layout!($field))
     };
-    ($way:ident: $base:expr, $field:ident) => {
-        <$way as $crate::kernel::Way>::read($base, $crate::globals::layout!($field))
+    ($read:ident: $base:expr, $field:ident) => {
+        <$read as $crate::kernel::KernelRead>::read($base, $crate::globals::layout!($field))
     };
 }
 pub(crate) use field;

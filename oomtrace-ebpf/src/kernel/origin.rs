@@ -2,7 +2,7 @@
 
 use oomtrace_common::{event::Origin, layout::ABSENT};
 
-use super::{Probed, Way as _, field};
+use super::{KernelRead as _, Probed, field};
 use crate::{globals::layout, record::Record};
 
 /// `si_pid` and `si_uid` of a 64-bit `siginfo`, which no kernel can move: programs are compiled with it
