@@ -423,7 +423,7 @@ pub const CGROUP_MADE: u32 = 1;
 pub const CGROUP_RENAMED: u32 = 2;
 /// Its directory was removed: no process is in it, and none will be.
 pub const CGROUP_REMOVED: u32 = 3;
-/// The kernel let go of it.
+/// The kernel released it.
 pub const CGROUP_RELEASED: u32 = 4;
 
 /// A cgroup on the default or the memory hierarchy (`cgroup:cgroup_mkdir`, `cgroup_rename`, `cgroup_rmdir`,

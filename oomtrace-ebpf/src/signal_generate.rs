@@ -79,8 +79,8 @@ fn number(ctx: &RawTracePointContext) -> u32 {
     ctx.arg::<i32>(0) as u32
 }
 
-/// A function of its own, as [`capture_typed`] is: within the program it would have every signal, wanted or not, pay for the
-/// registers that it saves and for an end that lies behind all of it.
+/// A function of its own, as [`capture_typed`] is: inlined, it would make every signal, wanted or not, pay for the registers that it
+/// saves and for a jump across it to the program's early return.
 #[inline(never)]
 fn capture_probed(ctx: &RawTracePointContext) {
     capture_wanted::<Probed>(ctx, current_task);
