@@ -38,3 +38,7 @@ pub struct Counts {
     /// SIGKILLs that ended nothing: ignored, or for a process that was dying already.
     pub no_kills: u64,
 }
+
+// SAFETY: `repr(C)`, of u64s alone.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for Counts {}

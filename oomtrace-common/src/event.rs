@@ -4,6 +4,9 @@
 
 use crate::limits::COMM_LEN;
 
+/// Name of the ring buffer that they lie in.
+pub const EVENTS_MAP: &str = "EVENTS";
+
 /// Version of everything in this file.
 pub const WIRE_VERSION: u16 = 7;
 /// The oldest version whose events mean the same: those since only added kinds, and numbers where zeroes had been.
@@ -420,7 +423,7 @@ pub const CGROUP_MADE: u32 = 1;
 pub const CGROUP_RENAMED: u32 = 2;
 /// Its directory was removed: no process is in it, and none will be.
 pub const CGROUP_REMOVED: u32 = 3;
-/// The kernel let go of it.
+/// The kernel released it.
 pub const CGROUP_RELEASED: u32 = 4;
 
 /// A cgroup on the default or the memory hierarchy (`cgroup:cgroup_mkdir`, `cgroup_rename`, `cgroup_rmdir`,
@@ -509,19 +512,6 @@ pub struct DisconnectEvent {
     pub reserved: u32,
     /// Start of the leader on `CLOCK_BOOTTIME`, in nanoseconds.
     pub start_boot_ns: u64,
-}
-
-/// A socket's path as a key: NUL-padded `sockaddr_un.sun_path` (include/uapi/linux/un.h).
-pub type SocketPath = [u8; 108];
-
-/// A socket that is watched.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Watched {
-    /// The number that user space knows it by.
-    pub number: u32,
-    /// The user who must listen on it, a uid of the initial user namespace; root may as well.
-    pub owner: u32,
 }
 
 /// `enum oom_constraint` (include/linux/oom.h, 5.4 to 7.3).

@@ -6,6 +6,7 @@
 //! [`oomtrace`'s decoder]: ../oomtrace/probe/decode/index.html
 #![no_std]
 
+pub mod client;
 pub mod counts;
 pub mod event;
 pub mod layout;

@@ -51,9 +51,7 @@ fn capture(cgroup: u64, what: u32) {
     if !limit::allows_cgroup(cgroup) {
         return count::limited(CGROUPS);
     }
-    let Some(scratch) = CGROUP_SCRATCH.get_ptr_mut(0) else { return count::lost(CGROUPS) };
-    let record = Record::<CgroupEvent>::start(scratch, CGROUPS);
-    let event = unsafe { &mut *record.event };
+    let Some((record, event)) = Record::<CgroupEvent>::start(&CGROUP_SCRATCH, CGROUPS) else { return };
     event.cgroup = key;
     event.what = what;
     if what == CGROUP_MADE || what == CGROUP_RENAMED {

@@ -5,8 +5,8 @@ use aya_ebpf::{
     maps::{HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use oomtrace_common::{
+    client::{Client, SocketPath, Watched},
     counts::Counts,
-    event::{SocketPath, Watched},
     layout::Layout,
     limits::{MAX_CLIENTS, MAX_DYING, MAX_RATES, MAX_SHARES, MAX_SOCKETS},
     settings::Settings,
@@ -16,11 +16,11 @@ use crate::{limit::Rate, record::Scratch, room::Share};
 
 /// Kernel structure offsets, set by user space before load.
 #[unsafe(no_mangle)]
-static LAYOUT: Layout = Layout::UNKNOWN;
+pub static LAYOUT: Layout = Layout::UNKNOWN;
 
 /// What this run records, set by user space before load.
 #[unsafe(no_mangle)]
-static SETTINGS: Settings = Settings {
+pub static SETTINGS: Settings = Settings {
     report: 0,
     preceding: 0,
     preceding_init: 0,
@@ -92,7 +92,7 @@ pub static EXIT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1,
 #[map]
 pub static CGROUP_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Where `unix_connect` does.
+/// Where `unix_connect` does: one of its programs is attached, and none is started on a CPU where it is running, as above.
 #[map]
 pub static CONNECT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
@@ -104,17 +104,6 @@ pub static SOCKETS: HashMap<SocketPath, Watched> = HashMap::with_max_entries(MAX
 /// share. No new one may push out another, whose end would not be recorded then.
 #[map]
 pub static CLIENTS: HashMap<u32, Client> = HashMap::with_max_entries(MAX_CLIENTS, 0);
-
-/// A process that connected.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Client {
-    /// Start of its leader on `CLOCK_BOOTTIME`, in nanoseconds: pids are used again. 0 = not known, of one that user space
-    /// found.
-    pub start: u64,
-    /// Until when its connections have been recorded, likewise: those that follow each other quickly, into what is to come.
-    pub told: u64,
-}
 
 /// Processes whose SIGKILL was delivered to one of their threads: the others need not tell it again.
 #[map]
@@ -128,7 +117,7 @@ pub static LAST_KILLED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(1024
 /// An offset of [`LAYOUT`].
 macro_rules! layout {
     ($field:ident) => {
-        $crate::globals::layout_at(core::mem::offset_of!(oomtrace_common::layout::Layout, $field))
+        $crate::globals::current(&$crate::globals::LAYOUT.$field)
     };
 }
 pub(crate) use layout;
@@ -136,19 +125,14 @@ pub(crate) use layout;
 /// A field of [`SETTINGS`].
 macro_rules! settings {
     ($field:ident) => {
-        $crate::globals::settings_at(core::mem::offset_of!(oomtrace_common::settings::Settings, $field))
+        $crate::globals::current(&$crate::globals::SETTINGS.$field)
     };
 }
 pub(crate) use settings;
 
-/// The `u32` at a byte offset of [`LAYOUT`]. Volatile, because user space rewrites the global after compilation.
+/// The value of a field of [`LAYOUT`] or [`SETTINGS`]. Volatile, because user space rewrites them after compilation.
 #[inline(always)]
-pub fn layout_at(offset: usize) -> u32 {
-    unsafe { (&raw const LAYOUT).byte_add(offset).cast::<u32>().read_volatile() }
-}
-
-/// The value at a byte offset of [`SETTINGS`]; volatile, like [`layout_at`].
-#[inline(always)]
-pub fn settings_at<T: Copy>(offset: usize) -> T {
-    unsafe { (&raw const SETTINGS).byte_add(offset).cast::<T>().read_volatile() }
+pub fn current<T: Copy>(field: &'static T) -> T {
+    // SAFETY: a reference can be read; user space writes before the program is loaded, and numbers alone.
+    unsafe { core::ptr::from_ref(field).read_volatile() }
 }

@@ -1,14 +1,14 @@
 //! How often one process, and one container, may have something recorded that is no kill: what it costs to read does not grow with
 //! what anybody does.
 
-use aya_ebpf::{helpers::generated::bpf_ktime_get_boot_ns, maps::LruHashMap};
+use aya_ebpf::maps::LruHashMap;
 use oomtrace_common::limits::{
     MAX_CGROUP_CHANGES, MAX_CONNECTIONS_OF_CGROUP, MAX_SIGNALS_OF_CGROUP, MAX_SIGNALS_OF_PROCESS, RATE_WINDOW_SHIFT,
 };
 
 use crate::{
     globals::{CGROUP_RATES, PROCESS_RATES},
-    kernel::{cgroup, cgroup::Lineage, field},
+    kernel::{boot_ns, cgroup, cgroup::Lineage, field},
 };
 
 /// What was recorded of one kind, of one process or cgroup, in one window of time.
@@ -54,17 +54,20 @@ fn takes_of(lineage: &Lineage, kind: u64, limit: u32) -> bool {
 
 #[inline(always)]
 fn takes(rates: &LruHashMap<u64, Rate>, key: u64, limit: u32) -> bool {
-    let window = (unsafe { bpf_ktime_get_boot_ns() } >> RATE_WINDOW_SHIFT) as u32;
-    if let Some(rate) = rates.get_ptr_mut(&key) {
-        let rate = unsafe { &mut *rate };
-        if rate.window != window {
-            *rate = Rate { window, count: 0 };
+    let window = (boot_ns() >> RATE_WINDOW_SHIFT) as u32;
+    if let Some(rate) = rates.get_ptr_mut(key) {
+        // SAFETY: the map has checked the pointer, and its memory stays a map's while the program runs. Other CPUs may count there at
+        // the same time, or the map may give the place to another key: each access is one load or store of an aligned number, and
+        // what comes of it is that a few more, or fewer, are let through.
+        unsafe {
+            if (*rate).window != window {
+                *rate = Rate { window, count: 0 };
+            }
+            if (*rate).count >= limit {
+                return false;
+            }
+            (*rate).count += 1;
         }
-        if rate.count >= limit {
-            return false;
-        }
-        // CPUs that count at once may let a few more through.
-        rate.count += 1;
         return true;
     }
     // A full map forgets another one's number, which then starts anew.

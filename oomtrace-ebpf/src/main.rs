@@ -5,6 +5,7 @@
 //! kernel's types; neither can fault.
 #![no_std]
 #![no_main]
+#![warn(clippy::undocumented_unsafe_blocks)]
 
 mod cgroup_change;
 mod count;

@@ -1,11 +1,7 @@
 //! `oom:mark_victim`: the OOM killer marked a task as its victim. Runs under the victim's `task_lock`, so its `mm` is
 //! stable. Argument: a `task_struct` (mainline 6.9 and the stable lines' backports of 72ba14deb40a), or a thread id.
 
-use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_current_task},
-    macros::raw_tracepoint,
-    programs::RawTracePointContext,
-};
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext};
 use aya_log_ebpf::debug;
 use oomtrace_common::{
     counts::OOM_MARKS,
@@ -13,9 +9,8 @@ use oomtrace_common::{
 };
 
 use crate::{
-    count,
     globals::{LAST_KILLED, MARK_SCRATCH, settings},
-    kernel::{Probed, cgroup, field, memcg, mm, task},
+    kernel::{Probed, cgroup, current_task, field, memcg, mm, task},
     record::Record,
     room,
 };
@@ -23,16 +18,11 @@ use crate::{
 #[raw_tracepoint(tracepoint = "mark_victim")]
 pub fn mark_victim(ctx: RawTracePointContext) -> i32 {
     let (victim, tid) = victim_of(&ctx);
-    let Some(scratch) = MARK_SCRATCH.get_ptr_mut(0) else {
-        count::lost(OOM_MARKS);
-        return 0;
-    };
-    let record = Record::<MarkVictimEvent>::start(scratch, OOM_MARKS);
-    let event = unsafe { &mut *record.event };
+    let Some((record, event)) = Record::<MarkVictimEvent>::start(&MARK_SCRATCH, OOM_MARKS) else { return 0 };
     let signal: u64 = field!(victim, task_signal);
     task::fill::<Probed>(&mut event.victim, victim);
     event.victim.tid = tid;
-    task::fill::<Probed>(&mut event.trigger, unsafe { bpf_get_current_task() });
+    task::fill::<Probed>(&mut event.trigger, current_task());
     mm::fill_counters(event, event.victim.mm);
     let oom_score_adj: i16 = field!(signal, signal_oom_score_adj);
     event.oom_score_adj = i32::from(oom_score_adj);
@@ -58,11 +48,12 @@ fn victim_of(ctx: &RawTracePointContext) -> (u64, u32) {
     }
     let tid = ctx.arg::<i32>(0) as u32;
     // The SIGKILL came first, in this very context. Without one, the victim was dying already; it may be this task.
-    let last = unsafe { LAST_KILLED.get(&bpf_get_current_pid_tgid()) }.copied().unwrap_or(0);
+    // SAFETY: the number is copied at once. Should the map have given its place to another, it is a task that has another id.
+    let last = unsafe { LAST_KILLED.get(bpf_get_current_pid_tgid()) }.copied().unwrap_or(0);
     if has_tid(last, tid) {
         return (last, tid);
     }
-    let current = unsafe { bpf_get_current_task() };
+    let current = current_task();
     if has_tid(current, tid) { (current, tid) } else { (0, tid) }
 }
 

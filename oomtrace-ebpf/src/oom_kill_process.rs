@@ -14,7 +14,6 @@ use oomtrace_common::{
 };
 
 use crate::{
-    count,
     globals::{OOM_SCRATCH, layout},
     kernel::{Probed, cgroup, field, memcg},
     record::Record,
@@ -36,9 +35,7 @@ pub fn oom_kill_process_fentry(ctx: FEntryContext) -> i32 {
 /// Records the `oom_control` at `oc`.
 #[inline(always)]
 fn capture(oc: u64) {
-    let Some(scratch) = OOM_SCRATCH.get_ptr_mut(0) else { return count::lost(OOM_CHOICES) };
-    let record = Record::<OomEvent>::start(scratch, OOM_CHOICES);
-    let event = unsafe { &mut *record.event };
+    let Some((record, event)) = Record::<OomEvent>::start(&OOM_SCRATCH, OOM_CHOICES) else { return };
     let chosen: u64 = field!(oc, oc_chosen);
     let leader: u64 = field!(chosen, task_group_leader);
     event.trigger_tid = bpf_get_current_pid_tgid() as u32;
@@ -53,7 +50,7 @@ fn capture(oc: u64) {
     let owner: u64 = field!(oc, oc_memcg);
     if owner != 0 && layout!(memcg_css) != ABSENT {
         let css = owner + u64::from(layout!(memcg_css));
-        memcg::fill(&raw mut event.owner, css);
+        memcg::fill(&mut event.owner, css);
         cgroup::push_path::<Probed, _>(&record, field!(css, css_cgroup));
     } else {
         event.owner = MemcgLevel::default();

@@ -4,13 +4,19 @@
 //! values through a map, so the many ways out of a loop, or to one, look the same to it, and it need not follow each one to
 //! the end.
 
-use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_kernel, bpf_probe_read_kernel_str};
+use aya_ebpf::{
+    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str},
+    maps::PerCpuArray,
+};
 use oomtrace_common::{
-    event::{FLAG_TRUNCATED, Header, Namespaces, WIRE_VERSION},
+    event::{
+        CgroupEvent, ConnectEvent, DeliverEvent, DisconnectEvent, ExitEvent, FLAG_TRUNCATED, Header, MarkVictimEvent,
+        Namespaces, OomEvent, SignalEvent, UnseenEvent, WIRE_VERSION,
+    },
     limits::{MAX_ANCESTORS, MAX_CMDLINE, MAX_NAME, MAX_TAIL},
 };
 
-use crate::{count, globals::EVENTS};
+use crate::{count, globals::EVENTS, kernel::boot_ns};
 
 /// Bytes for the fixed part: the larger of the two events, rounded up.
 const FIXED: usize = 512;
@@ -38,17 +44,57 @@ pub struct Scratch {
     kept_len: u64,
 }
 
+/// The fixed part of an event.
+///
+/// # Safety
+/// It starts with a [`Header`], and every bit pattern is one.
+pub unsafe trait Wire {}
+
+macro_rules! wire {
+    ($($event:ty),* $(,)?) => {
+        $(
+            // SAFETY: `repr(C)`, its header first, of numbers alone.
+            unsafe impl Wire for $event {}
+            const _: () = assert!(core::mem::offset_of!($event, header) == 0);
+        )*
+    };
+}
+wire!(
+    CgroupEvent,
+    ConnectEvent,
+    DeliverEvent,
+    DisconnectEvent,
+    ExitEvent,
+    MarkVictimEvent,
+    OomEvent,
+    SignalEvent,
+    UnseenEvent,
+);
+
 /// An event of type `T` and its tail.
+///
+/// `scratch` is what the map gave for it: whole, aligned, initialised (maps are made of zeros), and this program's alone on this CPU
+/// until its end, for the reason that `globals` states beside each map. `event` is its start, where the fixed part is.
 pub struct Record<T> {
-    pub event: *mut T,
+    event: *mut T,
     scratch: *mut Scratch,
 }
 
 impl<T> Record<T> {
-    /// Starts a new event in `scratch`, which counts as one of `counted` when it is not sent.
+    /// Starts a new event in the buffer that is in `map`, which counts as one of `counted` when it is not sent; and its fixed part.
+    /// Counts it at once when there is no buffer.
     #[inline(always)]
-    pub fn start(scratch: *mut Scratch, counted: usize) -> Self {
-        let () = const { assert!(size_of::<T>() <= FIXED) };
+    pub fn start<'a>(map: &PerCpuArray<Scratch>, counted: usize) -> Option<(Self, &'a mut T)>
+    where
+        T: Wire,
+    {
+        let () = const { assert!(size_of::<T>() <= FIXED && align_of::<T>() <= align_of::<Scratch>()) };
+        let Some(scratch) = map.get_ptr_mut(0) else {
+            count::lost(counted);
+            return None;
+        };
+        let event: *mut T = scratch.cast();
+        // SAFETY: the map has checked `scratch`, see [`Record`].
         unsafe {
             (&raw mut (*scratch).len).write_volatile(0);
             (&raw mut (*scratch).start).write_volatile(0);
@@ -56,7 +102,9 @@ impl<T> Record<T> {
             (&raw mut (*scratch).kept_len).write_volatile(0);
             (&raw mut (*scratch).counted).write_volatile(counted as u64);
         }
-        Self { event: scratch.cast(), scratch }
+        // SAFETY: the fixed part lies in the buffer, aligned, and any bytes are a `T`. The record writes to the tail and the numbers
+        // behind it, and to the header when it is sent.
+        Some((Self { event, scratch }, unsafe { &mut *event }))
     }
 
     /// Where the tail goes on; none when the event is full.
@@ -67,6 +115,7 @@ impl<T> Record<T> {
             self.truncate();
             return None;
         }
+        // SAFETY: within the buffer: its event has room for the fixed part, this tail, and one section more.
         Some(unsafe { self.event.cast::<u8>().add(size_of::<T>()).add(len as usize) })
     }
 
@@ -78,16 +127,19 @@ impl<T> Record<T> {
         if len > (MAX_TAIL + SECTION / 2) as u64 {
             return None;
         }
+        // SAFETY: within the buffer, likewise: half a section is left.
         Some(unsafe { self.event.cast::<u8>().add(size_of::<T>()).add(len as usize) })
     }
 
     /// Where the next thing of type `S` goes that is kept for a later section; counts it as written.
     #[inline(always)]
     pub fn keep<S>(&self) -> Option<*mut S> {
+        // SAFETY: `scratch` is valid, see [`Record`].
         let len = unsafe { (&raw const (*self.scratch).kept_len).read_volatile() };
         if len > (KEPT - size_of::<S>()) as u64 {
             return None;
         }
+        // SAFETY: `scratch` is valid, and `kept` has room for an `S` behind `len`.
         unsafe {
             (&raw mut (*self.scratch).kept_len).write_volatile(len + size_of::<S>() as u64);
             Some((&raw mut (*self.scratch).kept).cast::<u8>().add(len as usize).cast())
@@ -99,11 +151,14 @@ impl<T> Record<T> {
     pub fn push_kept(&self) {
         let () = const { assert!(KEPT <= SECTION / 2) };
         let Some(end) = self.end_of_all() else { return };
+        // SAFETY: `scratch` is valid, see [`Record`].
         let mut len = unsafe { (&raw const (*self.scratch).kept_len).read_volatile() };
         if len > KEPT as u64 {
             len = KEPT as u64;
         }
+        // SAFETY: `scratch` is valid; its address alone is taken.
         let kept = unsafe { (&raw const (*self.scratch).kept).cast() };
+        // SAFETY: `end` has room for half a section, which KEPT is within, and so is `len`; `kept` has as much.
         if unsafe { bpf_probe_read_kernel(end.cast(), len as u32, kept) } == 0 {
             self.grow(len);
         }
@@ -113,6 +168,7 @@ impl<T> Record<T> {
     #[inline(always)]
     pub fn grow(&self, size: u64) {
         let len = self.len() + size;
+        // SAFETY: `scratch` is valid, see [`Record`].
         unsafe { (&raw mut (*self.scratch).len).write_volatile(len) };
     }
 
@@ -120,8 +176,13 @@ impl<T> Record<T> {
     #[inline(always)]
     pub fn section(&self) -> u16 {
         let len = self.len();
-        let start = unsafe { (&raw const (*self.scratch).start).read_volatile() };
-        unsafe { (&raw mut (*self.scratch).start).write_volatile(len) };
+        // SAFETY: `scratch` is valid, see [`Record`].
+        let start = unsafe {
+            let start = &raw mut (*self.scratch).start;
+            let last = start.read_volatile();
+            start.write_volatile(len);
+            last
+        };
         (len - start) as u16
     }
 
@@ -129,6 +190,7 @@ impl<T> Record<T> {
     #[inline(always)]
     pub fn flag(&self, flag: u32) {
         let flags = self.flags() | u64::from(flag);
+        // SAFETY: `scratch` is valid, see [`Record`].
         unsafe { (&raw mut (*self.scratch).flags).write_volatile(flags) };
     }
 
@@ -140,6 +202,7 @@ impl<T> Record<T> {
 
     #[inline(always)]
     fn flags(&self) -> u64 {
+        // SAFETY: `scratch` is valid, see [`Record`].
         unsafe { (&raw const (*self.scratch).flags).read_volatile() }
     }
 
@@ -147,6 +210,7 @@ impl<T> Record<T> {
     #[inline(always)]
     pub fn push_kernel_str(&self, src: u64) -> bool {
         let Some(end) = self.end() else { return false };
+        // SAFETY: `end` has room for a section, which is longer than a name; the helper checks the address that it reads from.
         let n = unsafe { bpf_probe_read_kernel_str(end.cast(), MAX_NAME as u32, src as *const _) };
         if n <= 0 {
             return false;
@@ -164,6 +228,7 @@ impl<T> Record<T> {
     /// What the event counts as.
     #[inline(always)]
     pub fn counted(&self) -> usize {
+        // SAFETY: `scratch` is valid, see [`Record`].
         unsafe { (&raw const (*self.scratch).counted).read_volatile() as usize }
     }
 
@@ -172,13 +237,15 @@ impl<T> Record<T> {
     #[inline(always)]
     pub fn send(&self, kind: u16, has_room: bool) -> bool {
         let flags = self.flags() as u32;
-        let boot_ns = unsafe { bpf_ktime_get_boot_ns() };
+        let boot_ns = boot_ns();
+        // SAFETY: `event` is valid, see [`Record`], and each kind of event starts with a header (see [`Wire`]).
         unsafe { self.event.cast::<Header>().write(Header { kind, version: WIRE_VERSION, flags, boot_ns }) };
         let mut len = self.len();
         // No section that was begun is cut: without its end the event could not be read.
         if len > (MAX_TAIL + SECTION) as u64 {
             len = (MAX_TAIL + SECTION) as u64;
         }
+        // SAFETY: within the buffer, whose bytes are initialised; nothing writes to it while the slice lives.
         let event = unsafe { core::slice::from_raw_parts(self.event.cast::<u8>(), size_of::<T>() + len as usize) };
         let sent = has_room && EVENTS.output::<[u8]>(event, 0).is_ok();
         if !sent {
@@ -189,6 +256,7 @@ impl<T> Record<T> {
 
     #[inline(always)]
     fn len(&self) -> u64 {
+        // SAFETY: `scratch` is valid, see [`Record`].
         unsafe { (&raw const (*self.scratch).len).read_volatile() }
     }
 }

@@ -66,16 +66,20 @@ const FAR: u64 = 1 << 63;
 #[inline(always)]
 fn take(cgroup: u64, bytes: u64, share: u64) -> bool {
     let reader = EVENTS.query(READER);
-    if let Some(taken) = SHARES.get_ptr_mut(&cgroup) {
-        let taken = unsafe { &mut *taken };
-        // What was taken has been read once the reader is a whole ring further.
-        if reader.wrapping_sub(taken.since) >= ring_bytes() {
-            *taken = Share { since: reader, bytes: 0 };
+    if let Some(taken) = SHARES.get_ptr_mut(cgroup) {
+        // SAFETY: the map has checked the pointer, and its memory stays a map's while the program runs. Other CPUs may count there at
+        // the same time, or the map may give the place to another key: each access is one load or store of an aligned number, and
+        // what comes of it is a share that is a few events larger or smaller.
+        unsafe {
+            // What was taken has been read once the reader is a whole ring further.
+            if reader.wrapping_sub((*taken).since) >= ring_bytes() {
+                *taken = Share { since: reader, bytes: 0 };
+            }
+            if (*taken).bytes >= share {
+                return false;
+            }
+            (*taken).bytes += bytes;
         }
-        if taken.bytes >= share {
-            return false;
-        }
-        taken.bytes += bytes;
         return true;
     }
     // A full map forgets another cgroup's share, which it then has again.

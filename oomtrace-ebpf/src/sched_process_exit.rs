@@ -1,7 +1,7 @@
 //! `sched:sched_process_exit`: each thread passes it in `do_exit`; the last one of a process is told by
 //! `signal.live == 0` (decremented before, kernel/exit.c, 5.4 to 7.3). Argument: the task, which is `current`.
 
-use aya_ebpf::{helpers::generated::bpf_get_current_task, macros::raw_tracepoint, programs::RawTracePointContext};
+use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use oomtrace_common::{
     counts::{DISCONNECTIONS, EXITS},
     event::{
@@ -12,9 +12,8 @@ use oomtrace_common::{
 };
 
 use crate::{
-    count,
     globals::{CLIENTS, DYING, EXIT_SCRATCH, settings},
-    kernel::{Probed, cgroup, field, mm, path, task},
+    kernel::{Probed, cgroup, current_task, field, mm, path, task},
     record::Record,
     room,
 };
@@ -27,7 +26,7 @@ const SECCOMP_MODE_DEAD: u32 = 3;
 
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
-    let current = unsafe { bpf_get_current_task() };
+    let current = current_task();
     let signal: u64 = field!(current, task_signal);
     let live: u32 = field!(signal, signal_live);
     if live != 0 {
@@ -57,9 +56,7 @@ fn capture(current: u64, status: u32) {
             return capture_unseen(current, status, facts);
         }
     }
-    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count::lost(EXITS) };
-    let record = Record::<ExitEvent>::start(scratch, EXITS);
-    let event = unsafe { &mut *record.event };
+    let Some((record, event)) = Record::<ExitEvent>::start(&EXIT_SCRATCH, EXITS) else { return };
     task::fill::<Probed>(&mut event.task, current);
     event.status = status;
     let has_memory: u32 = settings!(exit_has_memory);
@@ -81,11 +78,12 @@ fn unseen(current: u64) -> u32 {
     let leader: u64 = field!(current, task_group_leader);
     let start: u64 = field!(leader, task_start_boottime);
     let mut facts = 0;
-    if let Some(dying) = unsafe { DYING.get(&tgid) }.copied()
+    // SAFETY: the entry is copied at once. Should the map have given its place to another process, its start is another one.
+    if let Some(dying) = unsafe { DYING.get(tgid) }.copied()
         && dying.start == start
     {
         // The map forgets by itself what is not removed.
-        let _: Result<(), i32> = DYING.remove(&tgid);
+        let _: Result<(), i32> = DYING.remove(tgid);
         if dying.recorded != 0 {
             return SEEN;
         }
@@ -112,16 +110,14 @@ fn unseen(current: u64) -> u32 {
 /// Records the end of a process whose SIGKILL is not recorded. A function of its own, as it runs rarely.
 #[inline(never)]
 fn capture_unseen(current: u64, status: u32, facts: u32) {
-    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count::lost(EXITS) };
-    let record = Record::<UnseenEvent>::start(scratch, EXITS);
-    let event = unsafe { &mut *record.event };
+    let Some((record, event)) = Record::<UnseenEvent>::start(&EXIT_SCRATCH, EXITS) else { return };
     task::fill::<Probed>(&mut event.task, current);
     event.status = status;
     event.facts = facts;
     event.tracer = Ancestor::default();
     if facts & UNSEEN_TRACED != 0 {
         // While a process is traced, its tracer is its parent (kernel/ptrace.c, `__ptrace_link`, 5.4 to 7.3).
-        task::fill_ancestor(&raw mut event.tracer, field!(current, task_parent));
+        task::fill_ancestor(&mut event.tracer, field!(current, task_parent));
     }
     (event.tail.cgroup, event.tail.memory_cgroup) = cgroup::push_paths::<Probed, _>(&record, current);
     let has_memory: u32 = settings!(exit_has_memory);
@@ -140,17 +136,16 @@ fn capture_unseen(current: u64, status: u32, facts: u32) {
 #[inline(never)]
 fn disconnect(leader: u64) {
     let tgid: u32 = field!(leader, task_tgid);
-    let Some(client) = (unsafe { CLIENTS.get(&tgid) }).copied() else { return };
+    // SAFETY: likewise.
+    let Some(client) = (unsafe { CLIENTS.get(tgid) }).copied() else { return };
     // One of an earlier process with this id. User space does not know the start to the nanosecond.
     let start: u64 = field!(leader, task_start_boottime);
     if client.start != start && client.start != 0 {
         return;
     }
     // The map forgets by itself what is not removed.
-    let _: Result<(), i32> = CLIENTS.remove(&tgid);
-    let Some(scratch) = EXIT_SCRATCH.get_ptr_mut(0) else { return count::lost(DISCONNECTIONS) };
-    let record = Record::<DisconnectEvent>::start(scratch, DISCONNECTIONS);
-    let event = unsafe { &mut *record.event };
+    let _: Result<(), i32> = CLIENTS.remove(tgid);
+    let Some((record, event)) = Record::<DisconnectEvent>::start(&EXIT_SCRATCH, DISCONNECTIONS) else { return };
     event.tgid = tgid;
     event.reserved = 0;
     event.start_boot_ns = start;

@@ -2,20 +2,15 @@
 //! (include/trace/events/signal.h, 5.4 to 7.3). For SIGKILL every thread of the process passes it (kernel/signal.c,
 //! `get_signal`), the memory still there: the one place on older kernels where a victim's arguments can be read.
 
-use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_current_task},
-    macros::raw_tracepoint,
-    programs::RawTracePointContext,
-};
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext};
 use oomtrace_common::{
     counts::ARGUMENTS,
     event::{DeliverEvent, KIND_DELIVER},
 };
 
 use crate::{
-    count,
     globals::{DELIVER_SCRATCH, DELIVERED},
-    kernel::{field, mm},
+    kernel::{current_task, field, mm},
     record::Record,
     room,
 };
@@ -28,21 +23,17 @@ pub fn signal_deliver(ctx: RawTracePointContext) -> i32 {
     if ctx.arg::<i32>(0) != SIGKILL {
         return 0;
     }
-    let current = unsafe { bpf_get_current_task() };
+    let current = current_task();
     let leader: u64 = field!(current, task_group_leader);
     let start: u64 = field!(leader, task_start_boottime);
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    if unsafe { DELIVERED.get(&tgid) }.copied() == Some(start) {
+    // SAFETY: the number is copied at once. Should the map have given its place to another process, its start is another one.
+    if unsafe { DELIVERED.get(tgid) }.copied() == Some(start) {
         return 0;
     }
     // A full map only means that another thread tells it once more.
     let _: Result<(), i32> = DELIVERED.insert(tgid, start, 0);
-    let Some(scratch) = DELIVER_SCRATCH.get_ptr_mut(0) else {
-        count::lost(ARGUMENTS);
-        return 0;
-    };
-    let record = Record::<DeliverEvent>::start(scratch, ARGUMENTS);
-    let event = unsafe { &mut *record.event };
+    let Some((record, event)) = Record::<DeliverEvent>::start(&DELIVER_SCRATCH, ARGUMENTS) else { return 0 };
     event.tgid = tgid;
     event.start_boot_ns = start;
     mm::push_cmdline(&record, field!(current, task_mm));

@@ -6,7 +6,7 @@ use aya_ebpf::{
     EbpfContext as _,
     helpers::{
         bpf_get_current_pid_tgid,
-        generated::{bpf_get_current_task, bpf_get_current_task_btf, bpf_get_stack},
+        generated::{bpf_get_current_task_btf, bpf_get_stack},
     },
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
@@ -25,7 +25,7 @@ use oomtrace_common::{
 use crate::{
     count,
     globals::{DYING, Dying, LAST_KILLED, SIGNAL_SCRATCH, settings},
-    kernel::{Probed, Typed, Way, cgroup, field, mm, origin, path, task},
+    kernel::{KernelRead, Probed, Typed, cgroup, current_task, field, mm, origin, path, task},
     limit, mark_victim,
     record::Record,
     room,
@@ -79,35 +79,36 @@ fn number(ctx: &RawTracePointContext) -> u32 {
     ctx.arg::<i32>(0) as u32
 }
 
-/// A function of its own, as [`capture_typed`] is: within the program it would have every signal, wanted or not, pay for the
-/// registers that it saves and for an end that lies behind all of it.
+/// A function of its own, as [`capture_typed`] is: inlined, it would make every signal, wanted or not, pay for the registers that it
+/// saves and for a jump across it to the program's early return.
 #[inline(never)]
 fn capture_probed(ctx: &RawTracePointContext) {
-    capture_wanted::<Probed>(ctx, || unsafe { bpf_get_current_task() });
+    capture_wanted::<Probed>(ctx, current_task);
 }
 
 #[inline(never)]
 fn capture_typed(ctx: &RawTracePointContext) {
+    // SAFETY: the helper takes nothing and returns an address.
     capture_wanted::<Typed>(ctx, || unsafe { bpf_get_current_task_btf() } as u64);
 }
 
 #[inline(always)]
-fn capture_wanted<W: Way>(ctx: &RawTracePointContext, current: impl Fn() -> u64) {
+fn capture_wanted<R: KernelRead>(ctx: &RawTracePointContext, current: impl Fn() -> u64) {
     let signal = number(ctx);
     let bit = signal_bit(signal);
     let report: u64 = settings!(report);
     let preceding: u64 = settings!(preceding);
     let preceding_init: u64 = settings!(preceding_init);
     if bit & (report | preceding | preceding_init) != 0 {
-        capture::<W>(ctx, signal, bit & report != 0, current);
+        capture::<R>(ctx, signal, bit & report != 0, current);
     }
 }
 
 #[inline(always)]
-fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, current: impl Fn() -> u64) {
+fn capture<R: KernelRead>(ctx: &RawTracePointContext, signal: u32, report: bool, current: impl Fn() -> u64) {
     let info: u64 = ctx.arg(1);
     let victim: u64 = ctx.arg(2);
-    let victim_flags: u32 = field!(W: victim, task_flags);
+    let victim_flags: u32 = field!(R: victim, task_flags);
     if victim_flags & PF_KTHREAD != 0 {
         return;
     }
@@ -116,15 +117,13 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
         _ if report => SIGNALS,
         _ => STOP_SIGNALS,
     };
-    if signal == SIGKILL && !ends_victim::<W>(ctx, victim) {
+    if signal == SIGKILL && !ends_victim::<R>(ctx, victim) {
         count::no_kill();
         // The OOM killer marks it all the same.
         return note_killed(info, victim);
     }
-    let Some(scratch) = SIGNAL_SCRATCH.get_ptr_mut(0) else { return count::lost(counted) };
-    let record = Record::<SignalEvent>::start(scratch, counted);
-    let event = unsafe { &mut *record.event };
-    task::fill::<W>(&mut event.victim, victim);
+    let Some((record, event)) = Record::<SignalEvent>::start(&SIGNAL_SCRATCH, counted) else { return };
+    task::fill::<R>(&mut event.victim, victim);
     if !report {
         // A stop signal is somebody's decision: what the kernel sends by itself (a terminal's Ctrl-C apart) is not one.
         let init = event.victim.ns_level > 0 && event.victim.ns_pid == 1;
@@ -142,9 +141,9 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
     };
     event.group = ctx.arg::<i32>(3) as u32;
     event.result = ctx.arg::<i32>(4) as u32;
-    event.victim.pgid = task::process_group::<W>(victim);
+    event.victim.pgid = task::process_group::<R>(victim);
     // SIGKILL cannot be handled.
-    event.disposition = if signal == SIGKILL { DISPOSITION_UNKNOWN } else { task::disposition::<W>(victim, signal) };
+    event.disposition = if signal == SIGKILL { DISPOSITION_UNKNOWN } else { task::disposition::<R>(victim, signal) };
     let current = current();
     if signal != SIGKILL {
         let for_victim = event.info == INFO_KERNEL || MADE_FOR_VICTIM.contains(&event.si_code);
@@ -152,22 +151,23 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
             return count::limited(record.counted());
         }
     }
-    task::fill::<W>(&mut event.sender, current);
-    push_sections::<W>(ctx, &record, victim, current);
+    task::fill::<R>(&mut event.sender, current);
+    push_sections::<R>(ctx, &record, event, victim, current);
     origin::push(&record, info, victim);
     event.tail.origin = record.section();
     record.push_kept();
     event.tail.namespaces = record.section();
     debug!(ctx, "signal {} from {} to {}", event.signal, event.sender.tgid, event.victim.tgid);
-    if !is_kill(&record) {
+    if !is_kill(event) {
         record.send(KIND_SIGNAL, room::is_free(room::OTHERS));
         return;
     }
     note_killed(info, victim);
+    let (tgid, start) = (event.victim.tgid, event.victim.start_boot_ns);
     let recorded = record.send(KIND_SIGNAL, room::is_free_for(victim, record.bytes(), room::KILLS));
-    let dying = Dying { start: event.victim.start_boot_ns, recorded: u64::from(recorded) };
+    let dying = Dying { start, recorded: u64::from(recorded) };
     // A full map forgets those that have been dying for longest.
-    let _: Result<(), i32> = DYING.insert(event.victim.tgid, dying, 0);
+    let _: Result<(), i32> = DYING.insert(tgid, dying, 0);
 }
 
 /// This SIGKILL is what ends its victim: the kernel did not ignore it, and the process was not dying of something else, as a zombie
@@ -176,20 +176,21 @@ fn capture<W: Way>(ctx: &RawTracePointContext, signal: u32, report: bool, curren
 /// `complete_signal` (kernel/signal.c) has set SIGNAL_GROUP_EXIT and `group_exit_code = 9` by the time of the tracepoint, unless the
 /// process was exiting already; before 6.0 such a signal still counts as delivered.
 #[inline(always)]
-fn ends_victim<W: Way>(ctx: &RawTracePointContext, victim: u64) -> bool {
+fn ends_victim<R: KernelRead>(ctx: &RawTracePointContext, victim: u64) -> bool {
     if ctx.arg::<i32>(4) as u32 != RESULT_DELIVERED {
         return false;
     }
-    let signal: u64 = field!(W: victim, task_signal);
-    let flags: u32 = field!(W: signal, signal_flags);
-    let status: u32 = field!(W: signal, signal_group_exit_code);
+    let signal: u64 = field!(R: victim, task_signal);
+    let flags: u32 = field!(R: signal, signal_flags);
+    let status: u32 = field!(R: signal, signal_group_exit_code);
     if flags & SIGNAL_GROUP_EXIT == 0 || status & 0x7f != SIGKILL {
         return false;
     }
-    let tgid: u32 = field!(W: victim, task_tgid);
-    let leader: u64 = field!(W: victim, task_group_leader);
-    let start: u64 = field!(W: leader, task_start_boottime);
-    unsafe { DYING.get(&tgid) }.is_none_or(|dying| dying.start != start)
+    let tgid: u32 = field!(R: victim, task_tgid);
+    let leader: u64 = field!(R: victim, task_group_leader);
+    let start: u64 = field!(R: leader, task_start_boottime);
+    // SAFETY: one number is read at once. Should the map have given its place to another process, its start is another one.
+    unsafe { DYING.get(tgid) }.is_none_or(|dying| dying.start != start)
 }
 
 /// Notes the victim of a SIGKILL that the kernel made, where `mark_victim` does not say which it is.
@@ -204,23 +205,29 @@ fn note_killed(info: u64, victim: u64) {
 /// It is a SIGKILL. Read back from the event: in a register it would be followed through all that lies in between, once for each of
 /// its values.
 #[inline(always)]
-fn is_kill(record: &Record<SignalEvent>) -> bool {
-    unsafe { (&raw const (*record.event).signal).read_volatile() == SIGKILL }
+fn is_kill(event: &SignalEvent) -> bool {
+    // SAFETY: a reference can be read.
+    unsafe { (&raw const event.signal).read_volatile() == SIGKILL }
 }
 
 /// Appends the tail's sections in the order of `SignalTail`.
 #[inline(always)]
-fn push_sections<W: Way>(ctx: &RawTracePointContext, record: &Record<SignalEvent>, victim: u64, sender: u64) {
-    let event = unsafe { &mut *record.event };
+fn push_sections<R: KernelRead>(
+    ctx: &RawTracePointContext,
+    record: &Record<SignalEvent>,
+    event: &mut SignalEvent,
+    victim: u64,
+    sender: u64,
+) {
     // Sections that need alignment come first.
-    task::keep_namespaces::<W, _>(record, victim);
-    task::keep_namespaces::<W, _>(record, sender);
-    task::push_ancestors::<W, _>(record, sender, |parent| task::keep_namespaces::<W, _>(record, parent));
+    task::keep_namespaces::<R, _>(record, victim);
+    task::keep_namespaces::<R, _>(record, sender);
+    task::push_ancestors::<R, _>(record, sender, |parent| task::keep_namespaces::<R, _>(record, parent));
     event.tail.ancestors = record.section();
     push_stack(ctx, record);
     event.tail.stack = record.section();
-    (event.tail.victim_cgroup, event.tail.victim_memory_cgroup) = cgroup::push_paths::<W, _>(record, victim);
-    (event.tail.sender_cgroup, event.tail.sender_memory_cgroup) = cgroup::push_paths::<W, _>(record, sender);
+    (event.tail.victim_cgroup, event.tail.victim_memory_cgroup) = cgroup::push_paths::<R, _>(record, victim);
+    (event.tail.sender_cgroup, event.tail.sender_memory_cgroup) = cgroup::push_paths::<R, _>(record, sender);
     path::push_exe(record, event.victim.mm);
     event.tail.victim_exe = record.section();
     // A kernel thread that borrows a process's memory is not that process.
@@ -229,7 +236,7 @@ fn push_sections<W: Way>(ctx: &RawTracePointContext, record: &Record<SignalEvent
     event.tail.sender_exe = record.section();
     mm::push_cmdline(record, sender_mm);
     event.tail.sender_cmdline = record.section();
-    task::push_tty::<W, _>(record, sender);
+    task::push_tty::<R, _>(record, sender);
     event.tail.sender_tty = record.section();
 }
 
@@ -238,6 +245,7 @@ fn push_sections<W: Way>(ctx: &RawTracePointContext, record: &Record<SignalEvent
 fn push_stack(ctx: &RawTracePointContext, record: &Record<SignalEvent>) {
     const SIZE: u32 = (MAX_STACK_FRAMES * size_of::<u64>()) as u32;
     let Some(end) = record.end() else { return };
+    // SAFETY: the context is this program's own, and `end` has room for a section, which is longer than the frames.
     let n = unsafe { bpf_get_stack(ctx.as_ptr(), end.cast(), SIZE, 0) };
     if n > 0 {
         record.grow(n as u64);

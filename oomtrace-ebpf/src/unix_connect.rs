@@ -13,20 +13,21 @@
 //!   costs every packet that is received a little, so it comes last.
 
 use aya_ebpf::{
-    helpers::generated::{bpf_get_current_task, bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str},
+    helpers::generated::bpf_probe_read_kernel_str,
     macros::{fentry, kprobe, raw_tracepoint},
     programs::{FEntryContext, ProbeContext, RawTracePointContext},
 };
 use oomtrace_common::{
+    client::{Client, SocketPath},
     counts::CONNECTIONS,
-    event::{CONNECT_UNFOLLOWED, CONNECT_WROTE, ConnectEvent, KIND_CONNECT, Listener, SocketPath},
+    event::{CONNECT_UNFOLLOWED, CONNECT_WROTE, ConnectEvent, KIND_CONNECT, Listener},
     layout::ABSENT,
 };
 
 use crate::{
     count,
-    globals::{CLIENTS, CONNECT_SCRATCH, Client, SOCKETS, layout},
-    kernel::{Probed, cgroup, field, mm, path, task},
+    globals::{CLIENTS, CONNECT_SCRATCH, SOCKETS, layout},
+    kernel::{Probed, boot_ns, cgroup, current_task, field, mm, path, task},
     limit,
     record::Record,
     room,
@@ -96,17 +97,22 @@ fn capture(socket: u64, facts: u32) {
     let mut path: SocketPath = [0; 108];
     let from = address + u64::from(layout!(unix_address_path));
     let size = size_of::<SocketPath>() as u32;
+    // SAFETY: `path` has `size` bytes; the helper checks the address that it reads from.
     if unsafe { bpf_probe_read_kernel_str(path.as_mut_ptr().cast(), size, from as *const _) } <= 1 {
         return;
     }
+    // SAFETY: the entry is copied at once; user space adds to this map, and takes nothing out.
+    #[expect(clippy::needless_borrows_for_generic_args, reason = "by value the path is copied, and a stack is small")]
     let Some(watched) = (unsafe { SOCKETS.get(&path) }).copied() else { return };
-    let current = unsafe { bpf_get_current_task() };
+    let current = current_task();
     let tgid: u32 = field!(current, task_tgid);
     let leader: u64 = field!(current, task_group_leader);
     let start: u64 = field!(leader, task_start_boottime);
-    let now = unsafe { bpf_ktime_get_boot_ns() };
+    let now = boot_ns();
     let mut due = now.saturating_sub(AT_ONCE * CONNECTS_ONCE_IN);
-    if let Some(known) = unsafe { CLIENTS.get(&tgid) }
+    // SAFETY: two numbers are read. Should the map have given their place to another process, its start is another one, or its
+    // connections are recorded once more or less.
+    if let Some(known) = unsafe { CLIENTS.get(tgid) }
         && known.start == start
     {
         let is_told = if facts & CONNECT_WROTE != 0 { now < known.told + SILENCE } else { now < known.told };
@@ -177,9 +183,7 @@ fn knows_listeners() -> bool {
 
 #[inline(always)]
 fn send(current: u64, socket: u32, facts: u32, listener: &Listener) {
-    let Some(scratch) = CONNECT_SCRATCH.get_ptr_mut(0) else { return count::lost(CONNECTIONS) };
-    let record = Record::<ConnectEvent>::start(scratch, CONNECTIONS);
-    let event = unsafe { &mut *record.event };
+    let Some((record, event)) = Record::<ConnectEvent>::start(&CONNECT_SCRATCH, CONNECTIONS) else { return };
     event.socket = socket;
     event.facts = facts;
     task::fill::<Probed>(&mut event.task, current);
@@ -187,6 +191,7 @@ fn send(current: u64, socket: u32, facts: u32, listener: &Listener) {
     if knows_listeners()
         && let Some(end) = record.end()
     {
+        // SAFETY: `end` has room for a section.
         unsafe { end.cast::<Listener>().write_unaligned(*listener) };
         record.grow(size_of::<Listener>() as u64);
     }

@@ -1,6 +1,8 @@
 //! What `cargo xtask` shares with oomtrace's build script (finding a BPF toolchain, and building the kernel side with it) and
 //! with its scenarios (a private Docker daemon).
 
+// The build script's own, so that it need not compile all else that is here.
+#[path = "../../oomtrace/build/bpf.rs"]
 pub mod bpf;
 pub mod dockerd;
 pub mod packages;

@@ -24,7 +24,7 @@ use tests::{How, LIMIT, Wanted, Which};
 use time_limit::TimeLimit;
 use vm::accelerator::Accelerator;
 use vm::{Cgroups, plan};
-use xtask::{packages, succeed};
+use xtask::{packages, say, succeed};
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND>
@@ -52,6 +52,8 @@ Commands:
   bench           measure, and write BENCHMARKS.md
   image           build the container image oomtrace:latest: a static binary and nothing else
   setup           only the set-up
+  lint-bpf        clippy on the kernel side, for its BPF target and with the toolchain that builds it, its clippy set up
+    --if-possible     passes with a word on it where that toolchain's clippy cannot be had
 
 The set-up needs a BPF compiler (a rustup nightly with rust-src, else Debian's rustc-web and libstd-rust-web-dev-bpf) and
 bpf-linker. It says what it installs and why before it does. Tests besides want Docker and a static busybox.";
@@ -81,7 +83,7 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         println!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
-    let has_options = matches!(command.as_deref(), Some("vm" | "test" | "scenarios"));
+    let has_options = matches!(command.as_deref(), Some("vm" | "test" | "scenarios" | "lint-bpf"));
     if let Some(unexpected) = rest.iter().take(own).next().filter(|_| !has_options) {
         bail!("unexpected argument {unexpected}: put oomtrace's own behind --, as in `cargo xtask run -- --json`");
     }
@@ -108,6 +110,7 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
             println!("xtask: the kernel side is built with {}", toolchain.describe());
             Ok(ExitCode::SUCCESS)
         }
+        Some("lint-bpf") => lint_bpf(&workspace, &rest),
         Some("help" | "-h" | "--help") => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)
@@ -138,6 +141,24 @@ fn run(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
     // oomtrace gets the terminal, its signals, and our place: exec returns only when it failed.
     let error = std::os::unix::process::CommandExt::exec(&mut command);
     Err(error).with_context(|| format!("cannot run {command:?}"))
+}
+
+/// `cargo clippy` by itself passes the kernel side over: only a compiler that has `core` for BPF can check it.
+fn lint_bpf(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
+    let if_possible = match arguments {
+        [] => false,
+        [flag] if flag == "--if-possible" => true,
+        _ => bail!("lint-bpf knows --if-possible and nothing else"),
+    };
+    let toolchain = setup::ensure(workspace)?;
+    match setup::ensure_clippy(&toolchain) {
+        Err(error) if if_possible => say(&format!("the kernel side is not linted: {error:#}")),
+        result => {
+            result?;
+            toolchain.lint(workspace, &target_dir(workspace).join("lint-bpf"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn test(workspace: &Path, how: How) -> Result<ExitCode> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use xtask::bpf::{self, Missing, Toolchain};
+use xtask::bpf::{self, Compiler, Missing, Toolchain};
 use xtask::packages::{self, on_path};
 use xtask::{say, succeed};
 
@@ -25,6 +25,31 @@ pub fn ensure(workspace: &Path) -> Result<Toolchain> {
     }
     bpf::find(workspace)
         .map_err(|missing| anyhow::anyhow!("the BPF toolchain is still not whole: {}", missing.advice()))
+}
+
+/// The toolchain's clippy, installed if need be.
+pub fn ensure_clippy(toolchain: &Toolchain) -> Result<()> {
+    if toolchain.has_clippy() {
+        return Ok(());
+    }
+    match toolchain.compiler {
+        Compiler::RustupNightly => bail!("nightly has no clippy: `rustup component add clippy --toolchain nightly`"),
+        // apt would remove it: Debian's clippy conflicts with it.
+        Compiler::Debian { .. } if Path::new("/usr/bin/rustup").exists() => bail!(
+            "Debian's {} does not go with Debian's rustup: `rustup toolchain install nightly --component rust-src,clippy`",
+            bpf::DEBIAN_CLIPPY_PACKAGE
+        ),
+        Compiler::Debian { .. } if !packages::may_install() => {
+            bail!("Debian's rustc has no clippy: `apt-get install {}`", bpf::DEBIAN_CLIPPY_PACKAGE)
+        }
+        Compiler::Debian { .. } => {
+            packages::install(&[bpf::DEBIAN_CLIPPY_PACKAGE], "clippy for the kernel side's compiler")?;
+        }
+    }
+    if !toolchain.has_clippy() {
+        bail!("Debian's clippy is of another version than Debian's rustc");
+    }
+    Ok(())
 }
 
 /// Into cargo's own directory, or into the target directory when another version is there already.

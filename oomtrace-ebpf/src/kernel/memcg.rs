@@ -18,7 +18,9 @@ pub fn push_levels<T>(record: &Record<T>, task: u64) {
             return;
         }
         let Some(end) = record.end() else { return };
-        fill(end.cast(), css);
+        // SAFETY: `end` has room for a section, is aligned (the fixed part and each level are multiples of eight bytes), and any bytes
+        // are a level.
+        fill(unsafe { &mut *end.cast() }, css);
         record.grow(size_of::<MemcgLevel>() as u64);
         css = field!(css, css_parent);
     }
@@ -27,22 +29,20 @@ pub fn push_levels<T>(record: &Record<T>, task: u64) {
 
 /// Fills in a level.
 #[inline(always)]
-pub fn fill(out: *mut MemcgLevel, css: u64) {
+pub fn fill(out: &mut MemcgLevel, css: u64) {
     let memcg = css.wrapping_sub(u64::from(layout!(memcg_css)));
     let memory = memcg.wrapping_add(u64::from(layout!(memcg_memory)));
     let key = cgroup::key::<Probed>(field!(css, css_cgroup));
     // `swap` and `memsw` are one union since 5.8; before, v1 uses the one and v2 the other.
     let offset = if key.hierarchy == 0 { layout!(memcg_swap) } else { layout!(memcg_memsw) };
     let swap = memcg.wrapping_add(u64::from(offset));
-    unsafe {
-        (*out).cgroup = key;
-        let oom_group: u8 = field!(memcg, memcg_oom_group);
-        (*out).oom_group = u32::from(oom_group);
-        (*out).reserved = 0;
-        (*out).usage = field!(memory, counter_usage);
-        (*out).max = field!(memory, counter_max);
-        (*out).watermark = field!(memory, counter_watermark);
-        (*out).swap_usage = if offset == ABSENT { 0 } else { field!(swap, counter_usage) };
-        (*out).swap_max = if offset == ABSENT { u64::MAX } else { field!(swap, counter_max) };
-    }
+    out.cgroup = key;
+    let oom_group: u8 = field!(memcg, memcg_oom_group);
+    out.oom_group = u32::from(oom_group);
+    out.reserved = 0;
+    out.usage = field!(memory, counter_usage);
+    out.max = field!(memory, counter_max);
+    out.watermark = field!(memory, counter_watermark);
+    out.swap_usage = if offset == ABSENT { 0 } else { field!(swap, counter_usage) };
+    out.swap_max = if offset == ABSENT { u64::MAX } else { field!(swap, counter_max) };
 }

@@ -26,11 +26,13 @@ pub fn push_cmdline<T>(record: &Record<T>, mm: u64) {
     let Some(end) = record.end() else { return record.flag(FLAG_CMDLINE_TRUNCATED) };
     // The mask tells the verifier what the comparison above already ensures.
     let size = size & (2 * MAX_CMDLINE as u64 - 1);
+    // SAFETY: `end` has room for a section, which `size` is within; the helper checks the address that it reads from.
     if unsafe { bpf_probe_read_user(end.cast(), size as u32, arg_start as *const _) } == 0 {
         return record.grow(size);
     }
     record.flag(FLAG_CMDLINE_TRUNCATED);
     // A page is not there, and a tracer must not fault it in: take the first argument alone.
+    // SAFETY: likewise, with at most half a section.
     let n = unsafe { bpf_probe_read_user_str(end.cast(), MAX_CMDLINE as u32, arg_start as *const _) };
     if n > 0 {
         record.grow(n as u64);

@@ -1,4 +1,4 @@
-//! Typed readers of kernel structures. Each takes addresses, reads them in a [`Way`] and yields zero for what cannot be read:
+//! Typed readers of kernel structures. Each takes addresses, reads them by a [`KernelRead`] and yields zero for what cannot be read:
 //! user space tells "zero" from "absent" by the layout table, which it made itself.
 
 pub mod cgroup;
@@ -8,13 +8,32 @@ pub mod origin;
 pub mod path;
 pub mod task;
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_ktime_get_boot_ns, bpf_probe_read_kernel};
 use oomtrace_common::layout::ABSENT;
 
+/// A type of which every bit pattern is a value, so that whatever lies in memory is one.
+///
+/// # Safety
+/// That must be so.
+pub unsafe trait Plain: Copy + Default {}
+
+macro_rules! plain {
+    ($($number:ty),*) => {
+        $(
+            // SAFETY: every bit pattern is a number.
+            unsafe impl Plain for $number {}
+        )*
+    };
+}
+plain!(u8, u16, u32, u64, i16, i32, i64);
+
+// SAFETY: an array has the bits of its elements and no others.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] where Self: Default {}
+
 /// How kernel memory is read.
-pub trait Way {
+pub trait KernelRead {
     /// Reads a `T` at `base + offset`; zero when there is no such field or the read fails, as it does without a base.
-    fn read<T: Copy + Default>(base: u64, offset: u32) -> T;
+    fn read<T: Plain>(base: u64, offset: u32) -> T;
 }
 
 /// By `bpf_probe_read_kernel`, a call each, at any address.
@@ -25,9 +44,9 @@ pub struct Probed;
 /// (kernel/bpf/verifier.c, `BPF_PROBE_MEM`, 5.5 to 7.3).
 pub struct Typed;
 
-impl Way for Probed {
+impl KernelRead for Probed {
     #[inline(always)]
-    fn read<T: Copy + Default>(base: u64, offset: u32) -> T {
+    fn read<T: Plain>(base: u64, offset: u32) -> T {
         if offset == ABSENT {
             return T::default();
         }
@@ -35,6 +54,8 @@ impl Way for Probed {
         let mut value = core::mem::MaybeUninit::<T>::uninit();
         // No branch follows: the helper itself fills with zeros when it fails (kernel/trace/bpf_trace.c,
         // `bpf_probe_read_kernel_common`, 5.5 to 7.3), and each branch would double what the verifier has to follow.
+        // SAFETY: the helper checks the address that it reads from. It always writes all bytes of `value`, whose every bit pattern is
+        // a `T`.
         unsafe {
             bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from as *const _);
             value.assume_init()
@@ -42,23 +63,39 @@ impl Way for Probed {
     }
 }
 
-impl Way for Typed {
+impl KernelRead for Typed {
     #[inline(always)]
-    fn read<T: Copy + Default>(base: u64, offset: u32) -> T {
+    fn read<T: Plain>(base: u64, offset: u32) -> T {
         if offset == ABSENT {
             return T::default();
         }
+        // SAFETY: the verifier rejects the program unless a field of `T`'s size is there by the kernel's types; a load that faults
+        // yields zeros. Every bit pattern is a `T`.
         unsafe { ((base + u64::from(offset)) as *const T).read_volatile() }
     }
 }
 
-/// Reads a `T` through a field of the layout table, in the given way or as [`Probed`].
+/// The address of the current task's `task_struct`.
+#[inline(always)]
+pub fn current_task() -> u64 {
+    // SAFETY: the helper takes nothing and returns a number.
+    unsafe { bpf_get_current_task() }
+}
+
+/// Now on `CLOCK_BOOTTIME`, in nanoseconds.
+#[inline(always)]
+pub fn boot_ns() -> u64 {
+    // SAFETY: as above.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
+
+/// Reads a `T` through a field of the layout table, by the given [`KernelRead`] or by [`Probed`].
 macro_rules! field {
     ($base:expr, $field:ident) => {
-        <$crate::kernel::Probed as $crate::kernel::Way>::read($base, $crate::globals::layout!($field))
+        <$crate::kernel::Probed as $crate::kernel::KernelRead>::read($base, $crate::globals::layout!($field))
     };
-    ($way:ident: $base:expr, $field:ident) => {
-        <$way as $crate::kernel::Way>::read($base, $crate::globals::layout!($field))
+    ($read:ident: $base:expr, $field:ident) => {
+        <$read as $crate::kernel::KernelRead>::read($base, $crate::globals::layout!($field))
     };
 }
 pub(crate) use field;

@@ -2,7 +2,7 @@
 
 use oomtrace_common::{event::Origin, layout::ABSENT};
 
-use super::{Probed, Way as _, field};
+use super::{KernelRead as _, Probed, field};
 use crate::{globals::layout, record::Record};
 
 /// `si_pid` and `si_uid` of a 64-bit `siginfo`, which no kernel can move: programs are compiled with it
@@ -33,7 +33,7 @@ pub fn push<T>(record: &Record<T>, info: u64, victim: u64) {
         // include/linux/sched/cputime.h, 5.4 to 7.3).
         cpu_used: field!(signal, signal_cputimer),
     };
-    // Strings of any length come before it.
+    // SAFETY: `end` has room for a section. Strings of any length come before it, so it may not be aligned.
     unsafe { end.cast::<Origin>().write_unaligned(origin) };
     record.grow(size_of::<Origin>() as u64);
 }

@@ -1,21 +1,12 @@
 //! The kernel side's count of what it did not record, by kind.
 
-use aya::Pod;
 use aya::maps::{Map, MapData, MapError, PerCpuArray};
 use oomtrace_common::counts::{COUNTS_MAP, Counts, KINDS};
 
 use crate::probe::attach::chain;
 
 /// See the module's documentation.
-pub struct Counter(PerCpuArray<MapData, PerCpu>);
-
-/// As it lies in the map.
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-struct PerCpu(Counts);
-
-// SAFETY: it is repr(C), of u64s alone.
-unsafe impl Pod for PerCpu {}
+pub struct Counter(PerCpuArray<MapData, Counts>);
 
 /// The kernel does not give its own counter.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +25,7 @@ impl Counter {
     /// When the kernel refuses to read its own counter.
     pub fn read(&self) -> Result<Counts, CounterError> {
         let per_cpu = self.0.get(&0, 0).map_err(|error| CounterError(chain(&error)))?;
-        Ok(per_cpu.iter().fold(Counts::default(), |sum, PerCpu(counts)| combine(&sum, counts, u64::saturating_add)))
+        Ok(per_cpu.iter().fold(Counts::default(), |sum, counts| combine(&sum, counts, u64::saturating_add)))
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use aya::maps::Map;
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use oomtrace_common::client::{CLIENTS_MAP, SOCKETS_MAP};
 use oomtrace_common::counts::COUNTS_MAP;
+use oomtrace_common::event::EVENTS_MAP;
 use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
 use oomtrace_common::settings::{KILL, SETTINGS_GLOBAL, STOP, STOP_INIT, Settings, signal_bit};
 
@@ -134,9 +136,9 @@ impl Probe {
             let why = refused.iter().map(|(hook, why)| format!("{}: {why}", hook.name()));
             return Err(LoadError::NoHook(why.collect()));
         }
-        let events = records(take(&mut ebpf, "EVENTS")?, options.ring_bytes)?;
+        let events = records(take(&mut ebpf, EVENTS_MAP)?, options.ring_bytes)?;
         let counter = Counter::new(take(&mut ebpf, COUNTS_MAP)?).map_err(|e| LoadError::Load(e.to_string()))?;
-        let sockets = Sockets::new(take(&mut ebpf, "SOCKETS")?, take(&mut ebpf, "CLIENTS")?)
+        let sockets = Sockets::new(take(&mut ebpf, SOCKETS_MAP)?, take(&mut ebpf, CLIENTS_MAP)?)
             .map_err(|e| LoadError::Load(e.to_string()))?;
         Ok(Self { ebpf, events, counter, sockets, attached, unneeded, refused, untyped, missing })
     }
@@ -180,7 +182,7 @@ fn open(loader: EbpfLoader<'static>, layout: &KernelLayout, options: &Options) -
         .override_global(SETTINGS_GLOBAL, settings_bytes.as_slice(), true)
         // Absent when the kernel side has no log statement left.
         .override_global("AYA_LOG_LEVEL", &log_level, false)
-        .map_max_entries("EVENTS", options.ring_bytes)
+        .map_max_entries(EVENTS_MAP, options.ring_bytes)
         .load(KERNEL_SIDE)
         .map_err(|e| refused_or(&e, errno_of(&e)))
 }

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use aya::Pod;
 use aya::maps::{HashMap, Map, MapData, MapError};
-use oomtrace_common::event::{SocketPath, Watched};
+use oomtrace_common::client::{Client, SocketPath, Watched};
 
 use crate::probe::attach::chain;
 
@@ -13,28 +12,9 @@ const BPF_NOEXIST: u64 = 1;
 
 /// The sockets whose clients the kernel side records.
 pub struct Sockets {
-    paths: HashMap<MapData, SocketPath, Socket>,
+    paths: HashMap<MapData, SocketPath, Watched>,
     clients: HashMap<MapData, u32, Client>,
 }
-
-/// A socket that is watched, as in the kernel side's map of them.
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-struct Socket(Watched);
-
-// SAFETY: it is two numbers, without padding.
-unsafe impl Pod for Socket {}
-
-/// A process that connected, as in the kernel side's map of them.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Client {
-    start: u64,
-    told: u64,
-}
-
-// SAFETY: it is repr(C) and has no padding.
-unsafe impl Pod for Client {}
 
 impl Sockets {
     /// Takes the maps `SOCKETS` and `CLIENTS`.
@@ -53,7 +33,7 @@ impl Sockets {
             Some(start) if path.len() < size_of::<SocketPath>() => start.copy_from_slice(path.as_bytes()),
             _ => return Err(format!("{path} is longer than a socket's path can be")),
         }
-        let socket = Socket(Watched { number, owner });
+        let socket = Watched { number, owner };
         self.paths.insert(key, socket, 0).map_err(|error| format!("{path} cannot be watched: {}", chain(&error)))
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Two ways work. A rustup nightly with `rust-src` builds `core` itself. Debian's rustc-web has it prebuilt in
 //! libstd-rust-web-dev-bpf, and needs only permission for the unstable features of the crate `aya_ebpf`.
+//!
+//! Part of oomtrace's build script, and of xtask, which installs such a toolchain. It needs nothing but anyhow, so that a build of
+//! oomtrace compiles nothing that only tests want.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,10 +18,15 @@ pub const LINKER_VERSION: &str = "0.10.3";
 /// Debian's packages of the second way.
 pub const DEBIAN_PACKAGES: [&str; 2] = ["rustc-web", "libstd-rust-web-dev-bpf"];
 
+/// Debian's clippy for that compiler.
+pub const DEBIAN_CLIPPY_PACKAGE: &str = "rust-web-clippy";
+
 const TARGET: &str = "bpfel-unknown-none";
 const PACKAGE: &str = "oomtrace-ebpf";
 /// Debian's compiler, whatever rustup puts in front of it on the path.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// Debian's clippy, likewise.
+const DEBIAN_CLIPPY: &str = "/usr/bin/clippy-driver";
 
 /// A compiler that can build for BPF.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,10 +157,65 @@ impl Toolchain {
     /// When it does not compile, or files cannot be written.
     pub fn build(&self, workspace: &Path, out: &Path) -> Result<PathBuf> {
         let target_dir = out.join("bpf-target");
+        let mut command = self.cargo("build", workspace, out, &target_dir)?;
+        let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+        if !output.status.success() {
+            bail!("building the kernel side failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(target_dir.join(TARGET).join("release").join(PACKAGE))
+    }
+
+    /// Whether this toolchain has a clippy. Another compiler's does not read the `core` that Debian's has built.
+    #[must_use]
+    pub fn has_clippy(&self) -> bool {
+        let version = |command: &mut Command| {
+            isolate(command);
+            command.output().ok().filter(|output| output.status.success()).map(|output| output.stdout)
+        };
+        match &self.compiler {
+            Compiler::RustupNightly => {
+                version(Command::new("rustup").args(["run", "nightly", "cargo", "clippy", "--version"])).is_some()
+            }
+            Compiler::Debian { .. } => {
+                let clippys = version(Command::new(DEBIAN_CLIPPY).args(["--rustc", "--version"]));
+                clippys.is_some() && clippys == version(Command::new(DEBIAN_RUSTC).arg("--version"))
+            }
+        }
+    }
+
+    /// Runs clippy on the kernel side as it is built, its output shown. `out` as for [`Self::build`].
+    ///
+    /// # Errors
+    /// When clippy has something to say, or cannot be run.
+    pub fn lint(&self, workspace: &Path, out: &Path) -> Result<()> {
+        let target_dir = out.join("bpf-target");
+        let mut command = match &self.compiler {
+            Compiler::RustupNightly => {
+                let mut command = self.cargo("clippy", workspace, out, &target_dir)?;
+                command.args(["--", "--deny", "warnings"]);
+                command
+            }
+            // What `cargo clippy` does; Debian's would bring a cargo along.
+            Compiler::Debian { .. } => {
+                let mut command = self.cargo("check", workspace, out, &target_dir)?;
+                command.env("RUSTC_WORKSPACE_WRAPPER", DEBIAN_CLIPPY);
+                command.env("CLIPPY_ARGS", "--deny__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__");
+                command
+            }
+        };
+        let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+        if !status.success() {
+            bail!("clippy does not pass the kernel side");
+        }
+        Ok(())
+    }
+
+    /// cargo's `verb` on the kernel side, for its target.
+    fn cargo(&self, verb: &str, workspace: &Path, out: &Path, target_dir: &Path) -> Result<Command> {
         let mut command = match &self.compiler {
             Compiler::RustupNightly => {
                 let mut command = Command::new("rustup");
-                command.args(["run", "nightly", "cargo", "build", "-Z", "build-std=core"]);
+                command.args(["run", "nightly", "cargo", verb, "-Z", "build-std=core"]);
                 isolate(&mut command);
                 command
             }
@@ -162,7 +225,7 @@ impl Toolchain {
                 // bpf-linker opens the first libLLVM* that it finds: give it a directory with the right one alone.
                 let folder = out.join("llvm");
                 only_link(&folder.join("libLLVM.so"), llvm)?;
-                command.arg("build").env("RUSTC", DEBIAN_RUSTC).env("LD_LIBRARY_PATH", &folder);
+                command.arg(verb).env("RUSTC", DEBIAN_RUSTC).env("LD_LIBRARY_PATH", &folder);
                 // For this one crate, not for all.
                 command.env("RUSTC_BOOTSTRAP", "aya_ebpf");
                 command
@@ -174,14 +237,10 @@ impl Toolchain {
         command
             .current_dir(workspace)
             .args(["--package", PACKAGE, "--bins", "--release", "--locked", "--target", TARGET, "--target-dir"])
-            .arg(&target_dir)
+            .arg(target_dir)
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
             .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &self.linker);
-        let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
-        if !output.status.success() {
-            bail!("building the kernel side failed:\n{}", String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(target_dir.join(TARGET).join("release").join(PACKAGE))
+        Ok(command)
     }
 }
 
