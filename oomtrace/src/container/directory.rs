@@ -75,11 +75,7 @@ impl Remembered {
     /// The container's entry, with room made for it.
     fn entry(&mut self, key: String) -> &mut Entry {
         if self.known.len() >= CAPACITY && !self.known.contains_key(&key) {
-            // Those that are gone first.
-            let oldest = self.gone.pop_front().map(|(_, key)| key).or_else(|| self.known.keys().next().cloned());
-            if let Some(oldest) = oldest {
-                self.forget(&oldest);
-            }
+            self.forget_one();
         }
         self.known.entry(key).or_default()
     }
@@ -101,12 +97,18 @@ impl Remembered {
         self.bytes = self.bytes.saturating_sub(metadata.map_or(0, |metadata| metadata.size()));
     }
 
+    /// Makes room: those that are gone go first, the oldest of them before the others.
+    fn forget_one(&mut self) {
+        let oldest = self.gone.pop_front().map(|(_, key)| key).or_else(|| self.known.keys().next().cloned());
+        if let Some(oldest) = oldest {
+            self.forget(&oldest);
+        }
+    }
+
     fn remember(&mut self, key: String, metadata: Rc<Metadata>) {
         let size = metadata.size();
         while self.bytes + size > MAX_BYTES && !self.known.is_empty() {
-            let oldest = self.gone.pop_front().map(|(_, key)| key).or_else(|| self.known.keys().next().cloned());
-            let Some(oldest) = oldest else { break };
-            self.forget(&oldest);
+            self.forget_one();
         }
         let before = self.entry(key).metadata.replace(metadata);
         self.bytes = (self.bytes + size).saturating_sub(before.map_or(0, |before| before.size()));

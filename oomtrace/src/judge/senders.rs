@@ -120,8 +120,13 @@ pub fn classify(process: &Process, owner: Option<u32>) -> Option<Class> {
 /// counts alone.
 #[must_use]
 pub fn is_hosts_root(process: &Process) -> bool {
-    let in_place = process.home.is_none_or(|home| home.user_level == 0 && home.on_host.unwrap_or(true));
-    in_place && process.uid == Some(0)
+    is_in_hosts_namespaces(process) && process.uid == Some(0)
+}
+
+/// The initial user namespace and the host's mount namespace; true as well where the kernel did not say which it is in.
+#[must_use]
+pub fn is_in_hosts_namespaces(process: &Process) -> bool {
+    process.home.is_none_or(|home| home.user_level == 0 && home.on_host.unwrap_or(true))
 }
 
 /// It is in the very cgroup of the unit that its program has, and in the initial user namespace.
@@ -227,8 +232,7 @@ fn is_person(process: &Process) -> bool {
 /// The process runs the program of that name, from where the host has programs installed.
 fn is_installed(process: &Process, name: &str) -> bool {
     let exe = process.exe.as_deref().unwrap_or_default();
-    let in_place = process.home.is_none_or(|home| home.user_level == 0 && home.on_host.unwrap_or(true));
-    in_place
+    is_in_hosts_namespaces(process)
         && file_name(exe) == name
         && INSTALLED.iter().any(|folder| exe.strip_prefix(folder).is_some_and(|rest| !rest.contains('/')))
 }

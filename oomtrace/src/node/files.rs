@@ -49,9 +49,7 @@ pub fn read_start(path: &Path, max: u64) -> io::Result<Start> {
 /// # Errors
 /// When it cannot be read, or has more than `max` bytes.
 pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
-    let size = file.metadata()?.len();
-    whole(sized(file, size.saturating_add(1), max)?, max)
+    whole_of(open(path)?, max)
 }
 
 /// The whole file as text. What is not UTF-8 in it becomes replacement characters.
@@ -91,15 +89,18 @@ fn sized(file: impl io::Read, size: u64, max: u64) -> io::Result<Start> {
 ///
 /// # Errors
 /// When it cannot be read, or has more than `max` bytes.
-pub fn whole_of(file: impl io::Read, max: u64) -> io::Result<Vec<u8>> {
-    whole(start_of(file, max)?, max)
+pub fn whole_of(file: File, max: u64) -> io::Result<Vec<u8>> {
+    // The kernel's own files say 0.
+    let size = file.metadata()?.len();
+    if size > max {
+        return Err(too_large(max));
+    }
+    let start = sized(file, size.saturating_add(1), max)?;
+    if start.cut { Err(too_large(max)) } else { Ok(start.bytes) }
 }
 
-fn whole(start: Start, max: u64) -> io::Result<Vec<u8>> {
-    if start.cut {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {max} bytes")));
-    }
-    Ok(start.bytes)
+fn too_large(max: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {max} bytes"))
 }
 
 /// Hands over the file's lines, `max` bytes of them at most, one after the other and without their ends. A line that is too long

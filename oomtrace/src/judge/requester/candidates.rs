@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::judge::requester::asks::{Asks, asks_for, is_systems_own};
 use crate::judge::requester::{FoundRequester, Request, brought_in};
-use crate::judge::senders::{file_name, is_daemon};
+use crate::judge::senders::{file_name, is_daemon, is_in_hosts_namespaces};
 use crate::judge::stop_requests;
 use crate::model::{Asker, Confidence, Contact, Container, Evidence, Incident, Process, Requester, Source};
 use crate::placement::{Runtime, user_of};
@@ -227,8 +227,7 @@ fn is_runtimes(client: &Asker) -> bool {
 }
 
 fn is_hosts(client: &Asker) -> bool {
-    let in_place = client.process.home.is_none_or(|home| home.user_level == 0 && home.on_host != Some(false));
-    client.place.is_none() && in_place && client.process.uid.is_none_or(|uid| uid == 0)
+    client.place.is_none() && is_in_hosts_namespaces(&client.process) && client.process.uid.is_none_or(|uid| uid == 0)
 }
 
 fn is_kubelet(client: &Asker) -> bool {

@@ -121,16 +121,9 @@ impl Naming {
         tokio::select! {
             biased;
             done = done(&mut self.waiting, &mut self.late) => match done {
-                Done::Named => match self.waiting.pop_front()? {
-                    Waiting::Named(record) => Some(*record),
-                    Waiting::Asking(asking) => Some(self.as_it_is(asking)),
-                },
-                Done::First(names) => match self.waiting.pop_front()? {
-                    Waiting::Named(record) => Some(*record),
-                    Waiting::Asking(asking) => Some(self.answered(asking, names)),
-                },
-                Done::Late(at, names) => {
-                    let asking = self.late.swap_remove(at);
+                Done::Named(record) => Some(*record),
+                Done::Answered(answered) => {
+                    let (asking, names) = *answered;
                     Some(self.answered(asking, names))
                 }
             },
@@ -187,33 +180,35 @@ impl Drop for Naming {
     }
 }
 
-/// What can be put out.
+/// What can be put out, and waits no longer.
 enum Done {
-    /// The first one, which was not asked for.
-    Named,
-    /// The first one, which was.
-    First(Result<Names, JoinError>),
-    /// The one at this place among those that were overtaken.
-    Late(usize, Result<Names, JoinError>),
+    /// It was not asked for.
+    Named(Box<Record>),
+    Answered(Box<(Asking, Result<Names, JoinError>)>),
 }
 
-async fn done(waiting: &mut VecDeque<Waiting>, late: &mut [Asking]) -> Done {
+/// Takes out the first one, or one of those that were overtaken, once it can be put out.
+async fn done(waiting: &mut VecDeque<Waiting>, late: &mut Vec<Asking>) -> Done {
     poll_fn(|context| {
-        match waiting.front_mut() {
-            Some(Waiting::Named(_)) => return Poll::Ready(Done::Named),
-            Some(Waiting::Asking(asking)) => {
+        match waiting.pop_front() {
+            Some(Waiting::Named(record)) => return Poll::Ready(Done::Named(record)),
+            Some(Waiting::Asking(mut asking)) => {
                 if let Poll::Ready(names) = Pin::new(&mut asking.task).poll(context) {
-                    return Poll::Ready(Done::First(names));
+                    return Poll::Ready(Done::Answered(Box::new((asking, names))));
                 }
+                waiting.push_front(Waiting::Asking(asking));
             }
             None => {}
         }
-        for (at, asking) in late.iter_mut().enumerate() {
-            if let Poll::Ready(names) = Pin::new(&mut asking.task).poll(context) {
-                return Poll::Ready(Done::Late(at, names));
-            }
+        let answered =
+            late.iter_mut().enumerate().find_map(|(at, asking)| match Pin::new(&mut asking.task).poll(context) {
+                Poll::Ready(names) => Some((at, names)),
+                Poll::Pending => None,
+            });
+        match answered {
+            Some((at, names)) => Poll::Ready(Done::Answered(Box::new((late.swap_remove(at), names)))),
+            None => Poll::Pending,
         }
-        Poll::Pending
     })
     .await
 }

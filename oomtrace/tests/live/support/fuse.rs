@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -19,7 +19,6 @@ pub enum Answers {
 /// A mounted file system. What waits for it goes on, with an error, when it goes out of scope.
 pub struct Fuse {
     path: PathBuf,
-    connection: Option<File>,
 }
 
 impl Fuse {
@@ -28,16 +27,14 @@ impl Fuse {
         let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,allow_other", connection.as_raw_fd());
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
         mount(Some("oomtrace-test"), path, Some("fuse"), flags, Some(options.as_str())).unwrap();
-        let fd = connection.as_raw_fd();
-        std::thread::spawn(move || serve(fd, answers));
-        Self { path: path.to_owned(), connection: Some(connection) }
+        std::thread::spawn(move || serve(connection, answers));
+        Self { path: path.to_owned() }
     }
 }
 
 impl Drop for Fuse {
     fn drop(&mut self) {
-        // Whatever waits for an answer gets an error (MNT_FORCE).
-        drop(self.connection.take());
+        // Whatever waits for an answer gets an error (MNT_FORCE), and the thread that answers ends.
         _ = umount2(&self.path, MntFlags::MNT_DETACH | MntFlags::MNT_FORCE);
     }
 }
@@ -48,10 +45,7 @@ const GETATTR: u32 = 3;
 const OPEN: u32 = 14;
 const READ: u32 = 15;
 
-fn serve(fd: RawFd, answers: Answers) {
-    use std::os::fd::FromRawFd as _;
-    // SAFETY: the descriptor is another one of this thread's own from here on.
-    let mut connection = unsafe { File::from_raw_fd(nix::libc::dup(fd)) };
+fn serve(mut connection: File, answers: Answers) {
     let mut request = vec![0_u8; 1 << 17];
     while let Ok(length) = connection.read(&mut request) {
         let word = |at: usize| u32::from_le_bytes(request[at..at + 4].try_into().unwrap());

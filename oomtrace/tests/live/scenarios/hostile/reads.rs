@@ -58,6 +58,18 @@ fn is_small(tracer: &Tracer) {
     assert!(most < MAX_RESIDENT, "{} MiB resident", most >> 20);
 }
 
+/// Kills them, and waits for the incident of each.
+fn each_is_reported(tracer: &mut Tracer, victims: &mut [Owned]) {
+    for victim in &mut *victims {
+        victim.kill(Signal::SIGKILL);
+        victim.wait();
+    }
+    for victim in &*victims {
+        tracer.incident(victim.pid());
+    }
+    is_small(tracer);
+}
+
 /// The kill comes from a process with endless arguments, whose parent has them, too.
 fn endless_arguments() {
     let mut tracer = Tracer::start(&[]);
@@ -171,14 +183,7 @@ fn fifo() {
         victims.push(victim);
     }
     victims.push(Owned::sleeper());
-    for victim in &mut victims {
-        victim.kill(Signal::SIGKILL);
-        victim.wait();
-    }
-    for victim in &victims {
-        tracer.incident(victim.pid());
-    }
-    is_small(&tracer);
+    each_is_reported(&mut tracer, &mut victims);
     // It ends, and says no more than it said.
     tracer.end();
 }
@@ -193,14 +198,7 @@ fn stuck_state() {
     for (number, victim) in victims.iter().enumerate().skip(1) {
         fs::write(user.cgroup(&format!("stuck-{number}")).join("cgroup.procs"), victim.pid().to_string()).unwrap();
     }
-    for victim in &mut victims {
-        victim.kill(Signal::SIGKILL);
-        victim.wait();
-    }
-    for victim in &victims {
-        tracer.incident(victim.pid());
-    }
-    is_small(&tracer);
+    each_is_reported(&mut tracer, &mut victims);
     assert!(tracer.end().status.success());
     drop(fuse);
 }
