@@ -10,6 +10,7 @@ pub mod namespaces;
 pub mod oomd;
 pub mod processes;
 pub mod signals;
+mod status;
 pub mod territory;
 pub mod unix_sockets;
 pub mod usage;

@@ -5,9 +5,15 @@ use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
 use crate::node::files;
+use crate::node::status::Status;
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
+/// What a chroot hides is there for the first process.
+const FIRST_PROCESSES: &str = "/proc/1/mountinfo";
 /// 100,000 mounts are the kernel's limit (fs.mount-max), and a line has some 150 bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -56,8 +62,12 @@ impl Mount {
 ///
 /// # Errors
 /// When mountinfo cannot be read.
-pub fn each(mut mount: impl FnMut(Mount)) -> io::Result<()> {
-    files::lines(Path::new(MOUNTINFO), MAX_BYTES, |line| {
+pub fn each(mount: impl FnMut(Mount)) -> io::Result<()> {
+    each_of(MOUNTINFO, mount)
+}
+
+fn each_of(mountinfo: &str, mut mount: impl FnMut(Mount)) -> io::Result<()> {
+    files::lines(Path::new(mountinfo), MAX_BYTES, |line| {
         if let Some(found) = parse(line) {
             mount(found);
         }
@@ -82,7 +92,23 @@ pub fn local_of(path: &Path) -> io::Result<Option<Mount>> {
             }
         }
     })?;
+    if deepest.is_none() {
+        deepest = of_root()?.filter(Mount::is_local);
+    }
     Ok(deepest.filter(|_| all_local))
+}
+
+/// The mount that `/` is on, where that is no mount point but a directory within one (chroot(2)): mountinfo does not have it.
+fn of_root() -> io::Result<Option<Mount>> {
+    let root = open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let id = Status::of(&root)?.mount;
+    let mut found = None;
+    each_of(FIRST_PROCESSES, |mount| {
+        if mount.id == id {
+            found = Some(Mount { point: "/".into(), ..mount });
+        }
+    })?;
+    Ok(found)
 }
 
 /// One line: `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`

@@ -17,6 +17,7 @@ use nix::sys::stat::Mode;
 
 use crate::node::files;
 use crate::node::mounts;
+use crate::node::status::Status;
 
 /// Directory entries that are looked at, whatever they are.
 const MAX_ENTRIES: usize = 16_384;
@@ -154,32 +155,6 @@ fn step_by_step(directory: &OwnedFd, path: &Path, mount: Option<u64>, flags: OFl
     }
     // What `here` is, is known by now: a directory, where it is opened for reading.
     if flags.contains(OFlag::O_PATH) { Ok(here) } else { Ok(openat(&here, ".", flags, Mode::empty())?) }
-}
-
-/// What is known of an open file without asking its file system.
-struct Status {
-    uid: u32,
-    /// `S_IFREG` and the like.
-    kind: libc::mode_t,
-    /// Its mount's id, as in mountinfo (5.8).
-    mount: u64,
-}
-
-impl Status {
-    fn of(file: &OwnedFd) -> io::Result<Self> {
-        let flags = libc::AT_EMPTY_PATH | libc::AT_NO_AUTOMOUNT | libc::AT_STATX_DONT_SYNC;
-        let mut found = std::mem::MaybeUninit::<libc::statx>::zeroed();
-        // SAFETY: the path is an empty string, and the buffer is as large as the kernel's structure.
-        let result = unsafe {
-            let mask = libc::STATX_TYPE | libc::STATX_UID | libc::STATX_MNT_ID;
-            libc::statx(file.as_raw_fd(), c"".as_ptr(), flags, mask, found.as_mut_ptr())
-        };
-        Errno::result(result)?;
-        // SAFETY: all bytes were zero, and the kernel has filled it in.
-        let found = unsafe { found.assume_init() };
-        let kind = libc::mode_t::from(found.stx_mode) & libc::S_IFMT;
-        Ok(Self { uid: found.stx_uid, kind, mount: found.stx_mnt_id })
-    }
 }
 
 /// Root's are those of the user, too, that this process runs as.

@@ -13,7 +13,7 @@ use oomtrace::probe::hook::Hook;
 
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
-use crate::support::needs::Need::{Alone, MemoryCgroup, Tracing};
+use crate::support::needs::Need::{Alone, MemoryCgroup, OwnNamespaces, Tracing};
 use crate::support::needs::attached;
 use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::{Tracer, binary, command, incidents};
@@ -35,7 +35,11 @@ pub const ALL: &[Scenario] = &[
         needs: &[Tracing, MemoryCgroup],
         run: without_a_hook,
     },
-    Scenario { name: "conditions::a_kernel_that_forbids_tracing", needs: &[Tracing], run: forbidding_kernel },
+    Scenario {
+        name: "conditions::a_kernel_that_forbids_tracing",
+        needs: &[Tracing, OwnNamespaces],
+        run: forbidding_kernel,
+    },
     Scenario { name: "conditions::a_missing_capability_is_named", needs: &[Tracing], run: one_capability },
 ];
 

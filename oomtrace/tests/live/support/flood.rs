@@ -38,8 +38,12 @@ pub fn socket(test: u32) -> PathBuf {
 /// Listens on a socket of its own, and has one process after the other connect to it.
 pub fn connections() -> ! {
     let path = socket(getppid().as_raw().unsigned_abs());
-    _ = std::fs::remove_file(&path);
-    let listener = UnixListener::bind(&path).unwrap();
+    // Floods of one test share the socket, and may come in each other's way.
+    let bind = || {
+        _ = std::fs::remove_file(&path);
+        UnixListener::bind(&path)
+    };
+    let listener = std::iter::repeat_with(bind).take(100).find_map(Result::ok).unwrap();
     listener.set_nonblocking(true).unwrap();
     let mut stack = vec![0_u8; 16 << 10];
     // SAFETY: all zeroes is an address.

@@ -57,6 +57,8 @@ pub enum Need {
     Oomd,
     /// A user of the tests' own, with a systemd of its own.
     User,
+    /// User and mount namespaces of a process's own, as unshare(1) makes them: not in a chroot.
+    OwnNamespaces,
     /// File systems of a process's own.
     Fuse,
     /// curl, which can ask on a Unix socket.
@@ -138,6 +140,12 @@ impl Need {
             }
             Self::User => (!super::user::is_there())
                 .then(|| "there is no user of the tests' own (cargo xtask vm --systemd)".to_owned()),
+            Self::OwnNamespaces => {
+                let is_there = std::process::Command::new("unshare").args(["-U", "-r", "-m", "true"]).output();
+                (!is_there.is_ok_and(|output| output.status.success())).then(|| {
+                    "unshare makes no user and mount namespace (in a chroot, or by user.max_user_namespaces)".to_owned()
+                })
+            }
             Self::Fuse => (!Path::new("/dev/fuse").exists()).then(|| "no /dev/fuse (the kernel's FUSE)".to_owned()),
             Self::Lxc => program("lxc-start", "lxc"),
             Self::Curl => program("curl", "curl"),

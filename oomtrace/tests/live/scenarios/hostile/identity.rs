@@ -12,7 +12,7 @@ use oomtrace::model::{Cause, Confidence, Incident, LimitLevel, Record};
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::docker::Container;
-use crate::support::needs::Need::{self, Busybox, CgroupKill, Docker, MemoryCgroup, Tracing};
+use crate::support::needs::Need::{self, Busybox, CgroupKill, Docker, MemoryCgroup, OwnNamespaces, Tracing};
 use crate::support::process::{Owned, children, comm, run, wait_until};
 use crate::support::tracer::{Tracer, command, incidents};
 use crate::support::truth;
@@ -30,10 +30,14 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "hostile::identity::pid_1_of_a_namespace_within_a_container", needs: DOCKER, run: inner_init },
     Scenario {
         name: "hostile::identity::programs_in_a_mount_namespace_of_ones_own",
-        needs: &[Tracing],
+        needs: &[Tracing, OwnNamespaces],
         run: pretender,
     },
-    Scenario { name: "hostile::identity::a_shell_that_calls_itself_a_runtime", needs: &[Tracing], run: by_name },
+    Scenario {
+        name: "hostile::identity::a_shell_that_calls_itself_a_runtime",
+        needs: &[Tracing, OwnNamespaces],
+        run: by_name,
+    },
     Scenario { name: "hostile::identity::a_containers_user_is_none_of_the_hosts", needs: DOCKER, run: users },
     Scenario { name: "hostile::identity::without_the_hosts_pids_it_says_so", needs: &[Tracing], run: other_pids },
 ];

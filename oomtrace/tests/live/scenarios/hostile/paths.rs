@@ -12,7 +12,7 @@ use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, docker};
 use crate::support::needs::Need::{Alone, Busybox, Docker, MemoryCgroup, RealTime, Tracing};
 use crate::support::process::{Owned, run, wait_until};
-use crate::support::tracer::{Tracer, incidents};
+use crate::support::tracer::Tracer;
 use crate::support::truth;
 use crate::support::victim::{Call, Part, queue};
 
@@ -66,13 +66,9 @@ fn killed_by_timer(tracer: &mut Tracer, clock: libc::clockid_t) -> Incident {
     for _ in 0..20 {
         let mut victim = Part::Timer(clock, 5_000_000).start();
         assert_eq!(victim.wait().signal(), Some(libc::SIGKILL));
-        // What comes after it is there when this is.
-        let after = Owned::sleeper();
-        after.kill(nix::sys::signal::Signal::SIGKILL);
-        tracer.incident(after.pid());
-        let of_victim = |incident: &&Incident| incident.victim.process.pid == victim.pid();
-        if let Some(incident) = incidents(&tracer.seen).filter(of_victim).find(|incident| is_signal(incident)) {
-            return incident.clone();
+        let incident = tracer.incident(victim.pid());
+        if is_signal(&incident) {
+            return incident;
         }
     }
     panic!("no timer's signal is seen");
@@ -137,12 +133,9 @@ fn timer_over_the_oom_killer() {
     for victim in &mut victims {
         assert_eq!(victim.wait().signal(), Some(libc::SIGKILL));
     }
-    killed_by_timer(&mut tracer, libc::CLOCK_MONOTONIC);
-    let is_victim = |incident: &&Incident| victims.iter().any(|victim| victim.pid() == incident.victim.process.pid);
-    let seen: Vec<&Incident> =
-        incidents(&tracer.seen).filter(is_victim).filter(|incident| is_signal(incident)).collect();
+    let seen: Vec<Incident> = victims.iter().map(|victim| tracer.incident(victim.pid())).filter(is_signal).collect();
     assert!(seen.len() > victims.len() / 2, "{} seen", seen.len());
-    for incident in seen {
+    for incident in &seen {
         is_the_kernels(incident, Cause::Timer, SignalPath::PosixTimer);
     }
 }
