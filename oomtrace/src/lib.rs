@@ -38,13 +38,13 @@ pub mod correlate;
 /// From a cgroup to its container: who is there, and what its runtime knows.
 pub mod container;
 
-/// Episodes to incidents: names, and who may have asked. Decides nothing.
+/// Episodes to cases: names, and who may have asked. Decides nothing.
 pub mod resolve;
 
-/// Incidents to causes: pure, and asked once.
+/// Cases to judgements: pure, and the only place that decides.
 pub mod judge;
 
-/// Causes to sentences and advice.
+/// Judgements to sentences and advice.
 pub mod words;
 
 /// Renders and writes, one output apart from the other.

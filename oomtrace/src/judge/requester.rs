@@ -15,10 +15,11 @@
 mod asks;
 mod candidates;
 
+use crate::judge::class::{class_in, is_by_runtime};
 use crate::judge::senders::{Class, is_daemon, is_hosts_root, is_shim};
-use crate::judge::{class_in, is_by_runtime};
 use crate::model::{Confidence, Container, Evidence, Incident, Process, Requester, Source};
 use crate::placement::ContainerPlace;
+use crate::resolve::case::Case;
 use crate::text;
 use candidates::by_connection;
 
@@ -33,26 +34,22 @@ pub struct FoundRequester {
     pub missing: Option<String>,
 }
 
-/// Sets who asked, or says that nobody was seen.
-pub fn settle(incident: &mut Incident) {
-    let container = incident.container.clone();
-    let by_exec = is_by_exec(incident, container.as_ref());
-    if by_exec {
-        let fact = "the sender is no child of the container's first process: it was brought in later (exec)".to_owned();
-        incident.noted.push(Evidence { fact, source: Source::Kernel });
-    } else if !is_by_runtime(incident) {
-        return;
-    }
-    match find(incident, container.as_ref()) {
-        Some(FoundRequester { mut requester, evidence, missing, .. }) => {
-            requester.container = incident.asking.container.take();
-            incident.requester = Some(requester);
-            incident.noted.extend(evidence);
-            incident.missing.extend(missing);
+/// That the sender was brought into the container, where it was.
+pub fn exec_fact(incident: &Incident) -> Option<Evidence> {
+    let fact = "the sender is no child of the container's first process: it was brought in later (exec)";
+    is_by_exec(incident).then(|| Evidence { fact: fact.to_owned(), source: Source::Kernel })
+}
+
+/// What could not be seen of who asked, in words.
+pub fn missing(case: &Case, found: Option<&FoundRequester>) -> Vec<String> {
+    let incident = &case.incident;
+    match found {
+        Some(found) => found.missing.iter().cloned().collect(),
+        None if case.clients.seen && is_by_runtime(incident) && !is_by_exec(incident) => {
+            vec![nobody(incident.container.as_ref())]
         }
-        None if incident.asking.seen && !by_exec => incident.missing.push(nobody(container.as_ref())),
         // That connections are not seen at all was said at the start.
-        None => {}
+        None => Vec::new(),
     }
 }
 
@@ -66,13 +63,18 @@ fn nobody(container: Option<&Container>) -> String {
     format!("who asked the runtime: {why}")
 }
 
-/// Who asked; `container` is the victim's, with its name.
-#[must_use]
-pub fn find(incident: &Incident, container: Option<&Container>) -> Option<FoundRequester> {
-    if is_by_runtime(incident) {
-        return by_ancestry(incident).or_else(|| by_connection(incident, container, Request::End));
-    }
-    if is_by_exec(incident, container) { by_connection(incident, container, Request::Exec) } else { None }
+/// Who asked.
+pub fn find(case: &Case) -> Option<FoundRequester> {
+    let incident = &case.incident;
+    let mut found = if is_by_runtime(incident) {
+        by_ancestry(incident).or_else(|| by_connection(case, Request::End))
+    } else if is_by_exec(incident) {
+        by_connection(case, Request::Exec)
+    } else {
+        None
+    }?;
+    found.requester.container = case.requesters_container.clone();
+    Some(found)
 }
 
 /// What a runtime was asked for.
@@ -86,14 +88,13 @@ enum Request {
 
 /// The sender came into its container later, by `docker exec` and the like: its first process there is no child of the
 /// container's init, but of the runtime.
-#[must_use]
-pub fn is_by_exec(incident: &Incident, container: Option<&Container>) -> bool {
-    brought_in(incident, container).is_some()
+pub fn is_by_exec(incident: &Incident) -> bool {
+    brought_in(incident).is_some()
 }
 
 /// The sender, or that ancestor of it, by which it came into its container.
-fn brought_in<'a>(incident: &'a Incident, container: Option<&Container>) -> Option<&'a Process> {
-    let (sender, container) = (incident.sender.process.as_ref()?, container?);
+fn brought_in(incident: &Incident) -> Option<&Process> {
+    let (sender, container) = (incident.sender.process.as_ref()?, incident.container.as_ref()?);
     if !incident.sender.container.as_ref()?.is_same(container) {
         return None;
     }

@@ -4,12 +4,8 @@
 //! makes such a one without any privilege. So a runtime, a service manager or an OOM daemon is known by its executable *and* by
 //! where it runs ([`classify`]); what a process calls itself, its comm and its arguments, never counts by itself.
 
-use std::borrow::Cow;
-
-use crate::model::{Incident, Process, Sender};
+use crate::model::Process;
 use crate::placement::Placement;
-
-mod timeout;
 
 /// What a sender is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,34 +43,8 @@ const PROGRAMS: &[(&str, Class)] = &[
     ("nohang", Class::OomDaemon),
 ];
 
-/// Programs that start processes and end them, inside containers too; and by which limit of theirs.
-const MANAGERS: &[(&str, &str)] = &[
-    ("gunicorn", "its worker time-out (--timeout)"),
-    ("uwsgi", "its request time-out (harakiri)"),
-    ("unicorn*", "its worker time-out"),
-    ("puma*", "its worker time-out"),
-    ("php-fpm*", "its request time-out (request_terminate_timeout)"),
-    ("apache2", "its graceful shut-down time-out"),
-    ("httpd", "its graceful shut-down time-out"),
-    ("celery", "its hard time limit (--time-limit)"),
-    ("supervisord", "its stop time-out (stopwaitsecs)"),
-    ("circusd", "its graceful_timeout"),
-    ("pm2", "its kill_timeout"),
-    ("monit", "its stop time-out"),
-    ("s6-supervise", "its timeout-kill"),
-    ("s6-svscan", "its shut-down"),
-    ("runsv", "a request (sv)"),
-    ("tini", "its own end"),
-    ("docker-init", "its own end"),
-    ("dumb-init", "its own end"),
-    ("catatonit", "its own end"),
-];
-
 /// Where programs are installed, by whoever may write there.
 const INSTALLED: &[&str] = &["/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/usr/local/bin/", "/run/wrappers/bin/"];
-
-/// Programs that a person becomes another user by.
-const ELEVATORS: &[&str] = &["sudo", "su", "doas", "pkexec", "runuser"];
 
 /// Interpreters whose script is the program.
 const INTERPRETERS: &[&str] = &["python*", "ruby*", "node", "perl"];
@@ -126,25 +96,25 @@ pub fn is_hosts_root(process: &Process) -> bool {
 /// The initial user namespace and the host's mount namespace; true as well where the kernel did not say which it is in.
 #[must_use]
 pub fn is_in_hosts_namespaces(process: &Process) -> bool {
-    process.home.is_none_or(|home| home.user_level == 0 && home.on_host.unwrap_or(true))
+    process.namespaces.is_none_or(|own| own.user_level == 0 && own.on_host.unwrap_or(true))
 }
 
 /// It is in the very cgroup of the unit that its program has, and in the initial user namespace.
 fn is_own_service(process: &Process, class: Class) -> bool {
     let unit = process.cgroup.as_deref().and_then(|path| path.strip_prefix("/system.slice/"));
     let is_units = unit.is_some_and(|unit| SERVICES.contains(&(unit, class)));
-    is_units && process.home.is_none_or(|home| home.user_level == 0)
+    is_units && process.namespaces.is_none_or(|own| own.user_level == 0)
 }
 
 /// It is the program of the user `owner`: run as that user, or in a user namespace that the user made, as rootless runtimes are.
 fn is_owners(process: &Process, class: Class, owner: Option<u32>) -> bool {
     let Some(owner) = owner.filter(|owner| *owner != 0) else { return false };
-    let level = process.home.map(|home| home.user_level);
+    let level = process.namespaces.map(|own| own.user_level);
     let is_as_owner =
-        process.uid == Some(owner) || process.home.is_some_and(|h| h.user_level > 0 && h.user_owner == owner);
+        process.uid == Some(owner) || process.namespaces.is_some_and(|h| h.user_level > 0 && h.user_owner == owner);
     let is_systemds = || {
         let exe = process.exe.as_deref().unwrap_or_default();
-        let on_host = process.home.and_then(|home| home.on_host).unwrap_or(true);
+        let on_host = process.namespaces.and_then(|own| own.on_host).unwrap_or(true);
         on_host && level.unwrap_or(0) == 0 && SYSTEMD.iter().any(|folder| exe.starts_with(folder))
     };
     match class {
@@ -187,50 +157,8 @@ pub fn is_shim(process: &Process) -> bool {
         .is_some_and(|name| ["containerd-shim*", "conmon", "conmonrs"].iter().any(|shim| matches(name, shim)))
 }
 
-/// The program that manages processes which the sender looks like, where it is the victim's parent, and the limit of it that ends them.
-#[must_use]
-pub fn manager(incident: &Incident) -> Option<(&'static str, Cow<'static, str>)> {
-    let sender = incident.sender.process.as_ref()?;
-    if incident.victim.process.ppid != Some(sender.pid) {
-        return None;
-    }
-    let name = program(sender)?;
-    if name == "timeout" && is_installed(sender, name) {
-        let arguments = sender.cmdline.as_ref().filter(|_| !sender.cmdline_truncated)?.get(1..)?;
-        return Some(("timeout", timeout::limit(arguments)?.into()));
-    }
-    let (pattern, limit) = MANAGERS.iter().find(|(pattern, _)| matches(name, pattern))?;
-    Some((pattern.trim_end_matches('*'), (*limit).into()))
-}
-
-/// By what the sender became the user that it is, and for whom where that is known: `through sudo, run by alice (uid 1000)`.
-#[must_use]
-pub fn elevation(sender: &Sender) -> Option<String> {
-    let elevator = |process: &Process| ELEVATORS.iter().find(|name| is_installed(process, name)).copied();
-    let chain: Vec<&Process> = sender.process.iter().chain(&sender.ancestors).collect();
-    let at = chain.iter().position(|process| elevator(process).is_some())?;
-    let own = chain.get(at..)?;
-    let by = elevator(own.first()?)?;
-    // sudo has a monitor of its own below it.
-    let (own, above) = own.split_at(own.iter().take_while(|process| elevator(process) == Some(by)).count());
-    // It keeps the user id of whoever ran it until it sets another. Else it is the parent's, which had started it: unless that
-    // may have become another user in between, as root does, and su, and what else makes a user of root.
-    let kept = own.last().copied().filter(|process| is_person(process));
-    let parent = above.first().copied().filter(|process| is_person(process) && elevator(process).is_none());
-    let Some(person) = kept.or(parent) else { return Some(format!("through {by}")) };
-    let uid = person.uid?;
-    Some(match &person.user {
-        Some(user) => format!("through {by}, run by {user} (uid {uid})"),
-        None => format!("through {by}, run by uid {uid}"),
-    })
-}
-
-fn is_person(process: &Process) -> bool {
-    process.uid.is_some_and(|uid| uid != 0)
-}
-
 /// The process runs the program of that name, from where the host has programs installed.
-fn is_installed(process: &Process, name: &str) -> bool {
+pub fn is_installed(process: &Process, name: &str) -> bool {
     let exe = process.exe.as_deref().unwrap_or_default();
     is_in_hosts_namespaces(process)
         && file_name(exe) == name
@@ -238,7 +166,7 @@ fn is_installed(process: &Process, name: &str) -> bool {
 }
 
 /// The file name of the program that a process runs: of the script, when an interpreter does.
-fn program(process: &Process) -> Option<&str> {
+pub fn program(process: &Process) -> Option<&str> {
     let exe = file_name(process.exe.as_deref()?);
     let script = INTERPRETERS.iter().any(|i| matches(exe, i)).then(|| script(process)).flatten();
     Some(script.unwrap_or(exe))
@@ -265,7 +193,7 @@ fn script(process: &Process) -> Option<&str> {
     arguments.iter().skip(1).find(|argument| !argument.starts_with('-')).map(|path| file_name(path))
 }
 
-fn matches(name: &str, pattern: &str) -> bool {
+pub fn matches(name: &str, pattern: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
         None => name == pattern,
@@ -283,7 +211,7 @@ pub fn file_name(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Home;
+    use crate::model::Namespaces;
 
     fn process(exe: &str, cgroup: &str, cmdline: &[&str]) -> Process {
         Process {
@@ -317,69 +245,6 @@ mod tests {
     }
 
     #[test]
-    fn managers_are_known_anywhere_by_program_script_or_title_and_end_their_own_children() {
-        let cgroup = format!("/docker/{}", "a".repeat(64));
-        for (exe, cmdline, name) in [
-            ("/usr/bin/python3.11", &["/usr/bin/python3", "/usr/bin/gunicorn", "app"][..], Some("gunicorn")),
-            ("/usr/bin/python3.11", &["gunicorn: master [app:app]"], Some("gunicorn")),
-            ("/usr/sbin/php-fpm8.2", &["php-fpm: master process"], Some("php-fpm")),
-            ("/usr/bin/timeout", &["timeout", "-s", "KILL", "5", "sleep", "9"], Some("timeout")),
-            ("/usr/bin/timeout", &["timeout", "5", "sleep", "9"], None),
-            // Anybody's own.
-            ("/home/u/timeout", &["timeout", "-s", "KILL", "5", "sleep", "9"], None),
-            ("/usr/bin/python3.11", &["python3", "/srv/app.py"], None),
-            ("/usr/bin/bash", &["gunicorn"], None),
-        ] {
-            let mut incident = crate::judge::tests::kill(exe);
-            incident.sender.process = Some(Process { pid: 10, ..process(exe, &cgroup, cmdline) });
-            incident.victim.process.ppid = Some(10);
-            assert_eq!(manager(&incident).map(|m| m.0), name, "{exe} {cmdline:?}");
-            // A process that it has nothing to do with.
-            incident.victim.process.ppid = Some(11);
-            assert_eq!(manager(&incident), None, "{exe} {cmdline:?}");
-        }
-    }
-
-    #[test]
-    fn who_ran_sudo_is_whoever_is_known_to_and_never_somebody_further_up() {
-        let with = |exe: &str, uid, user: &str| Process {
-            uid: Some(uid),
-            user: Some(user.to_owned()).filter(|user| !user.is_empty()),
-            ..process(exe, "/user.slice", &[])
-        };
-        let sender = |ancestors: Vec<Process>| Sender {
-            kind: crate::model::SenderKind::Process,
-            process: Some(with("/usr/bin/kill", 0, "root")),
-            ancestors,
-            container: None,
-            unit: None,
-            login: None,
-        };
-        let shell = || with("/usr/bin/bash", 1000, "alice");
-        let root = || with("/usr/bin/bash", 0, "root");
-        let sudo = || with("/usr/bin/sudo", 0, "root");
-        for (ancestors, text) in [
-            (vec![sudo(), sudo(), shell()], Some("through sudo, run by alice (uid 1000)")),
-            (vec![root(), sudo(), shell()], Some("through sudo, run by alice (uid 1000)")),
-            (vec![sudo(), with("/usr/bin/zsh", 1001, "")], Some("through sudo, run by uid 1001")),
-            // su alice -c 'sudo kill': the shell became sudo, and su is root's.
-            (vec![sudo(), with("/usr/bin/su", 0, "root"), root()], Some("through sudo")),
-            (vec![sudo(), with("/usr/sbin/runuser", 0, "root"), shell()], Some("through sudo")),
-            // setpriv --reuid alice sudo kill: nothing of alice is left.
-            (vec![sudo(), root()], Some("through sudo")),
-            // su keeps who ran it as its real user.
-            (vec![root(), with("/usr/bin/su", 1000, "alice"), root()], Some("through su, run by alice (uid 1000)")),
-            (vec![shell()], None),
-            (vec![sudo()], Some("through sudo")),
-            // Anybody's own.
-            (vec![with("/home/u/sudo", 0, "root"), shell()], None),
-            (vec![with("/usr/bin/x/sudo", 0, "root"), shell()], None),
-        ] {
-            assert_eq!(elevation(&sender(ancestors)).as_deref(), text);
-        }
-    }
-
-    #[test]
     fn a_program_inside_a_container_is_not_the_nodes() {
         let cgroup = format!("/docker/{}", "a".repeat(64));
         assert_eq!(classify(&process("/usr/sbin/runc", &cgroup, &[]), None), None);
@@ -395,9 +260,9 @@ mod tests {
     #[test]
     fn a_path_counts_where_only_root_decides_what_lies_there() {
         use Class::{OomDaemon, Runtime, ServiceManager};
-        let host = Home { mount: Some(1), on_host: Some(true), user_level: 0, user_owner: 0 };
-        let own_mount = Home { mount: Some(2), on_host: Some(false), ..host };
-        let own_user = Home { user_level: 1, user_owner: 1000, ..own_mount };
+        let host = Namespaces { mount: Some(1), on_host: Some(true), user_level: 0, user_owner: 0 };
+        let own_mount = Namespaces { mount: Some(2), on_host: Some(false), ..host };
+        let own_user = Namespaces { user_level: 1, user_owner: 1000, ..own_mount };
         let user = "/user.slice/user-1000.slice/user@1000.service/app.slice";
         let (runc, systemd, earlyoom) = ("/usr/sbin/runc", "/usr/lib/systemd/systemd", "/usr/bin/earlyoom");
         for (exe, cgroup, uid, home, owner, class) in [
@@ -407,7 +272,7 @@ mod tests {
             (runc, "/", 1000, host, None, None),
             (runc, user, 1000, own_user, None, None),
             // The mount namespace was not known, or is gone with the process.
-            (runc, "/", 0, Home { on_host: None, ..host }, None, Some(Runtime)),
+            (runc, "/", 0, Namespaces { on_host: None, ..host }, None, Some(Runtime)),
             // Units that systemd gives a mount namespace, and a user, of their own; not what they make below, nor another's.
             (runc, "/system.slice/snap.docker.dockerd.service", 0, own_mount, None, Some(Runtime)),
             (runc, "/system.slice/docker.service/sub", 0, own_mount, None, None),
@@ -425,7 +290,7 @@ mod tests {
             (systemd, user, 1000, host, None, None),
             (systemd, "/init.scope", 0, host, None, Some(ServiceManager)),
         ] {
-            let process = Process { uid: Some(uid), home: Some(home), ..process(exe, cgroup, &[]) };
+            let process = Process { uid: Some(uid), namespaces: Some(home), ..process(exe, cgroup, &[]) };
             assert_eq!(classify(&process, owner), class, "{exe} {cgroup} {uid} {home:?} {owner:?}");
         }
     }

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::model::{
-    Attribution, Container, LimitOwner, Memory, MemoryLevel, Oom, Process, SCHEMA, Sender, Signal, Verdict, Victim,
+    Container, LimitLevel, LimitOwner, Memory, MemoryLevel, Oom, OomScope, Preceding, Record, SCHEMA, Sender, Signal,
+    Verdict, Victim,
 };
-use crate::words::verdict as judged;
+use crate::resolve::case::{Case, Places, RuntimeClients};
+use crate::words::conclude;
 
 const MIB: u64 = 1 << 20;
 const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
@@ -38,7 +40,6 @@ pub fn kill(exe: &str) -> Incident {
             container_init: false,
             exit: None,
             container_exit: None,
-            exited_init: None,
         },
         collateral: Vec::new(),
         container: None,
@@ -50,6 +51,7 @@ pub fn kill(exe: &str) -> Incident {
             container: None,
             unit: None,
             login: None,
+            elevation: None,
         },
         requester: None,
         trigger: None,
@@ -69,8 +71,26 @@ pub fn kill(exe: &str) -> Incident {
         attribution: Attribution::Full,
         missing: Vec::new(),
         init_end: None,
-        noted: Vec::new(),
-        asking: crate::model::Asking::default(),
+    }
+}
+
+/// With nothing that only the judge knows.
+pub fn case(incident: Incident) -> Case {
+    Case {
+        incident,
+        places: Places::default(),
+        statements: Vec::new(),
+        clients: RuntimeClients::default(),
+        requesters_container: None,
+        exited_init: None,
+    }
+}
+
+/// The verdict on it.
+pub fn judged(incident: &Incident) -> Verdict {
+    match conclude(case(incident.clone())) {
+        Record::Incident(incident) => incident.verdict.unwrap(),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -293,7 +313,6 @@ fn every_fact_names_its_source_and_the_first_is_who_sent_what() {
 #[test]
 fn what_the_victim_had_set_up_for_the_stop_signal_is_said_and_decides_the_advice() {
     use crate::model::Disposition::{Blocked, Default, Handled, Ignored};
-    use crate::words::advice::advise;
     let mut incident = in_container(kill("/usr/sbin/runc"));
     (incident.victim.container_init, incident.victim.process.pid_in_namespace) = (true, Some(1));
     for (disposition, fact, action) in [
@@ -306,7 +325,7 @@ fn what_the_victim_had_set_up_for_the_stop_signal_is_said_and_decides_the_advice
         incident.preceding = vec![Preceding { disposition, ..stop_signal("/usr/sbin/runc") }];
         let verdict = expect(&incident, Cause::RuntimeStopTimeout, Confidence::Likely);
         assert!(verdict.evidence.iter().any(|e| e.fact.ends_with(fact)), "{:?}", verdict.evidence);
-        let advice = advise(&incident, verdict.cause);
+        let advice = verdict.advice;
         assert!(advice[0].action.contains(action), "{advice:?}");
     }
 }

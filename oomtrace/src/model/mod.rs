@@ -9,19 +9,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::event::Disposition;
-pub use asking::{Asker, Asking, Contact, Requester};
 pub use effect::Effect;
 pub use lost::{Limited, Lost};
 pub use memory::*;
 pub use place::{ContainerPlace, On, PodPlace};
+pub use requester::Requester;
 pub use runtime::Runtime;
 pub use unwritten::{OutputName, Unwritten};
 
-mod asking;
 mod effect;
 mod lost;
 mod memory;
 mod place;
+mod requester;
 mod runtime;
 mod unwritten;
 
@@ -133,35 +133,30 @@ pub struct Incident {
     pub attribution: Attribution,
     /// What could not be seen, in words.
     pub missing: Vec<String>,
-    /// For the judge only: the verdict's evidence says it in words.
-    #[serde(skip)]
+    /// Why the first process of the victim's pid namespace ended, when that is what the kernel killed the victim for.
+    #[serde(default)]
     pub init_end: Option<InitEnd>,
-    /// For the judge only, like [`Self::init_end`]: what others than the kernel say, which the verdict passes on.
-    #[serde(skip)]
-    pub noted: Vec<Evidence>,
-    /// For the judge only: who may have asked a runtime.
-    #[serde(skip)]
-    pub asking: Asking,
 }
 
-/// Why the init of a pid namespace ended whose other processes the kernel then killed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why the first process of a pid namespace ended, whose other processes the kernel then killed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InitEnd {
+    /// The first process of the pid namespace.
     pub init: Process,
-    /// What killed it, when that was a SIGKILL that was seen.
+    /// The SIGKILL that ended it. Null: none was seen.
     pub killed: Option<InitKilled>,
-    /// How it ended, as wait(2) gives it.
+    /// Its exit status as wait(2) gives it. Null: its end was not seen.
     pub status: Option<u32>,
     /// It was the first process of the container, and not that of a namespace that was made within it.
     pub of_container: bool,
 }
 
-/// The SIGKILL that ended an init.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The SIGKILL that ended the first process of a pid namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InitKilled {
-    /// None: the kernel by itself.
+    /// The process that sent it. Null: the kernel by itself.
     pub by: Option<Process>,
-    /// Milliseconds before the sweep.
+    /// How long before the victim's own SIGKILL, in milliseconds.
     pub before_ms: u64,
 }
 
@@ -174,6 +169,9 @@ pub struct Verdict {
     pub confidence: Confidence,
     /// The answer in one sentence.
     pub summary: String,
+    /// Why, in one clause: what the summary says of the cause, and how sure that is when it is not certain.
+    #[serde(default)]
+    pub why: String,
     /// The facts that the verdict rests on.
     pub evidence: Vec<Evidence>,
     /// What to do about it. Empty when there is nothing to advise.
@@ -331,22 +329,21 @@ pub struct Process {
     pub cgroup: Option<String>,
     /// Its pid in its innermost pid namespace.
     pub pid_in_namespace: Option<u32>,
-    /// For the judge only: where it runs, as the kernel has it. None in recordings of before, and where this kernel's layout is not
-    /// known.
-    #[serde(skip)]
-    pub home: Option<Home>,
+    /// The namespaces that say what its executable's path and its uid are worth. Null: the kernel did not say.
+    #[serde(default)]
+    pub namespaces: Option<Namespaces>,
 }
 
-/// The namespaces that say what a path and a uid are worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Home {
-    /// Its mount namespace; none when it has given it up.
+/// Namespaces of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Namespaces {
+    /// The inode number of its mount namespace, as in /proc/PID/ns/mnt. Null: it has given it up, as an ending process does.
     pub mount: Option<u32>,
-    /// It is the host's: that of the machine's first process. None when either is not known.
+    /// That is the mount namespace of the machine's first process. Null: either is not known.
     pub on_host: Option<bool>,
-    /// Depth of its user namespace, 0 = the initial one.
+    /// Depth of its user namespace; 0 is the initial one.
     pub user_level: u32,
-    /// Who made that.
+    /// The user who made that user namespace, by a uid of the host.
     pub user_owner: u32,
 }
 
@@ -363,9 +360,6 @@ pub struct Victim {
     /// It was not the first process of its container, and that one ended right after it, as a shell does that passes its
     /// child's status on.
     pub container_exit: Option<Exit>,
-    /// For the judge only: the process whose end that is.
-    #[serde(skip)]
-    pub exited_init: Option<u32>,
 }
 
 impl Victim {
@@ -536,6 +530,20 @@ pub struct Sender {
     pub unit: Option<String>,
     /// Who logged in, as far as the kernel knows.
     pub login: Option<Login>,
+    /// How the sender became the user that it is. Null: by no program that is known for it.
+    #[serde(default)]
+    pub elevation: Option<Elevation>,
+}
+
+/// A program by which a person becomes another user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Elevation {
+    /// The program: sudo, su, doas, pkexec or runuser.
+    pub by: String,
+    /// Who ran it. Null: nothing is left that says so.
+    pub uid: Option<u32>,
+    /// The host's name of that user.
+    pub user: Option<String>,
 }
 
 /// A process, or the kernel by itself.
@@ -579,8 +587,8 @@ pub struct Signal {
     pub path: Option<SignalPath>,
     /// Functions on the kernel stack when it was generated, innermost first. Empty without CAP_SYSLOG, which their names need.
     pub kernel_stack: Vec<String>,
-    /// For the judge only: how sure the path is; null = no signal was seen.
-    #[serde(skip)]
+    /// How sure the path is: `certain` when the kernel stack shows it or the siginfo proves it. Null: no signal was seen.
+    #[serde(default)]
     pub path_confidence: Option<Confidence>,
 }
 

@@ -3,9 +3,9 @@
 use crate::correlate::effect::effect;
 use crate::correlate::path::{Path, is_at_fork, is_by_process};
 use crate::correlate::{Earlier, Ending, Episode, Kill};
-use crate::event::{Ancestor, Arguments, BootNs, Cmdline, Info, MarkVictim, Namespaces, Signal, Task, Unseen};
+use crate::event::{self, Ancestor, Arguments, BootNs, Cmdline, Info, MarkVictim, Signal, Task, Unseen};
 use crate::model::{
-    Asking, Attribution, Collateral, Confidence, Container, Evidence, Exit, Home, Incident, InitEnd, InitKilled, Login,
+    Attribution, Collateral, Confidence, Container, Evidence, Exit, Incident, InitEnd, InitKilled, Login, Namespaces,
     Preceding, Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source, Victim,
 };
 use crate::node::clock::WallClock;
@@ -14,7 +14,8 @@ use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
 use crate::node::signals::{self, SIGKILL};
 use crate::placement::{ContainerPlace, On, Placement};
-use crate::resolve::asking::{self, Connections};
+use crate::resolve::case::{Case, Places, RuntimeClients};
+use crate::resolve::clients::{self, Connections};
 use crate::resolve::facts::Facts;
 use crate::resolve::oom;
 use crate::text;
@@ -29,22 +30,7 @@ pub struct Context<'a> {
     pub sees_exits: bool,
     /// The host's mount namespace, when it is known.
     pub host_mount: Option<u32>,
-    pub asking: Connections<'a>,
-}
-
-/// The containers of an incident, as its cgroups' paths name them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
-    pub victim: Option<ContainerPlace>,
-    pub sender: Option<ContainerPlace>,
-    /// When the victim started, on `CLOCK_BOOTTIME`.
-    pub victim_start: BootNs,
-}
-
-/// An incident whose containers are known by their paths only.
-pub struct Draft {
-    pub incident: Incident,
-    pub places: Places,
+    pub connections: Connections<'a>,
 }
 
 /// What could not be seen of one incident.
@@ -56,9 +42,9 @@ struct Gaps {
     detail: Vec<String>,
 }
 
-/// Puts the incident together.
+/// Puts the case together: its containers are known by their paths only.
 #[must_use]
-pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Context<'_>) -> Draft {
+pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Context<'_>) -> Case {
     let mut gaps = Gaps::default();
     let (at, is_oom) = (episode.at(), episode.is_oom());
     let Episode { chosen, collateral, preceding, init_killed_by, init_ending, init_exit } = episode;
@@ -81,7 +67,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     // Whether it is the container's own init is settled once its runtime has said which process that is.
     let with_init = init_exit.filter(|exit| is_own_level(exit.level, &victim_place.1));
     victim.container_exit = with_init.map(|exit| describe_exit(exit.ending, at));
-    victim.exited_init = with_init.map(|exit| exit.init.pid);
+    let exited_init = with_init.map(|exit| exit.init.pid);
     if victim.exit.is_none() && signal.as_ref().is_some_and(|s| s.number == SIGKILL) && context.sees_exits {
         gaps.detail.push("the victim's end (it had not ended when this was reported)".to_owned());
     }
@@ -147,7 +133,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         InitEnd { init, killed, status: init_ending.map(|ending| ending.status), of_container }
     });
 
-    let noted = oomd_says(signal.as_ref(), context)
+    let statements = oomd_says(signal.as_ref(), context)
         .into_iter()
         .chain(notifier(signal.as_ref(), path))
         .chain(unseen.iter().flat_map(|unseen| known_of(unseen)))
@@ -155,7 +141,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
 
     let victim_start = victim_task.map(|task| task.key.start).unwrap_or_default();
     let places = Places { victim: victim_place.1.container, sender: sender_place, victim_start };
-    let mut incident = Incident {
+    let incident = Incident {
         schema: SCHEMA,
         id: context.identity.incident_id(context.clock.offset_ns + i128::from(at), victim.process.pid),
         time: time(context, at),
@@ -179,17 +165,17 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
             .collect(),
         victim,
         init_end,
-        noted,
-        asking: Asking::default(),
     };
     // A runtime may have been asked for it, or for the command that did it.
     let process = &incident.victim.process;
     let is_contained =
         incident.container.is_some() || process.pid_in_namespace.is_some_and(|inside| inside != process.pid);
-    if is_contained && incident.sender.process.is_some() {
-        incident.asking = asking::describe_all(at, context);
-    }
-    Draft { incident, places }
+    let clients = if is_contained && incident.sender.process.is_some() {
+        clients::describe_all(at, context)
+    } else {
+        RuntimeClients::default()
+    };
+    Case { incident, places, statements, clients, requesters_container: None, exited_init }
 }
 
 /// The path that tells most about where a task lives, and what it tells. Where the memory controller has a hierarchy of its own, that
@@ -248,8 +234,8 @@ fn describe_killed(task: &Task, cmdline: Option<&Cmdline>, context: &mut Context
 
 fn describe_with(task: &Task, details: Details, context: &mut Context<'_>) -> Process {
     let (cgroup, placement) = locate(task, context);
-    let home = task.namespaces.map(|namespaces| home(namespaces, context));
-    let user = context.facts.user(task.uid).filter(|_| is_hosts_user(home, cgroup.as_deref(), &placement));
+    let namespaces = task.namespaces.map(|found| describe_namespaces(found, context));
+    let user = context.facts.user(task.uid).filter(|_| is_hosts_user(namespaces, cgroup.as_deref(), &placement));
     Process {
         pid: task.key.pid,
         tid: Some(task.tid),
@@ -263,21 +249,21 @@ fn describe_with(task: &Task, details: Details, context: &mut Context<'_>) -> Pr
         started: context.clock.rfc3339(task.key.start),
         cgroup,
         pid_in_namespace: Some(task.ns_pid).filter(|pid| *pid != 0),
-        home,
+        namespaces,
     }
 }
 
-fn home(namespaces: Namespaces, context: &Context<'_>) -> Home {
-    let Namespaces { mount, user_level, user_owner, .. } = namespaces;
+fn describe_namespaces(found: event::Namespaces, context: &Context<'_>) -> Namespaces {
+    let event::Namespaces { mount, user_level, user_owner, .. } = found;
     let on_host = mount.zip(context.host_mount).map(|(mount, host)| mount == host);
-    Home { mount, on_host, user_level, user_owner }
+    Namespaces { mount, on_host, user_level, user_owner }
 }
 
 /// The process's users are the host's: it is in no container, and in no namespaces of its own but those that systemd gives a service
 /// of the machine's.
-fn is_hosts_user(home: Option<Home>, cgroup: Option<&str>, placement: &Placement) -> bool {
+fn is_hosts_user(namespaces: Option<Namespaces>, cgroup: Option<&str>, placement: &Placement) -> bool {
     let is_service = || cgroup.is_some_and(|path| path.starts_with("/system.slice/")) && placement.unit.is_some();
-    let in_place = home.is_none_or(|home| home.user_level == 0 && (home.on_host != Some(false) || is_service()));
+    let in_place = namespaces.is_none_or(|own| own.user_level == 0 && (own.on_host != Some(false) || is_service()));
     in_place && placement.container.is_none()
 }
 
@@ -317,7 +303,6 @@ fn describe_victim(task: &Task, placement: &Placement, context: &mut Context<'_>
         container_init: task.is_namespace_init() && is_own_level(task.ns_level, placement),
         exit: None,
         container_exit: None,
-        exited_init: None,
     }
 }
 
@@ -331,7 +316,7 @@ fn is_own_level(level: u32, placement: &Placement) -> bool {
 fn unknown_victim(mark: Option<&MarkVictim>) -> Victim {
     let tid = mark.map(|m| m.victim_tid);
     let process = Process { pid: tid.unwrap_or_default(), tid, ..Process::default() };
-    Victim { process, container_init: false, exit: None, container_exit: None, exited_init: None }
+    Victim { process, container_init: false, exit: None, container_exit: None }
 }
 
 fn describe_container(place: Option<&ContainerPlace>, victim: Option<&Victim>) -> Option<Container> {
@@ -340,7 +325,15 @@ fn describe_container(place: Option<&ContainerPlace>, victim: Option<&Victim>) -
 }
 
 fn kernel_sender() -> Sender {
-    Sender { kind: SenderKind::Kernel, process: None, ancestors: Vec::new(), container: None, unit: None, login: None }
+    Sender {
+        kind: SenderKind::Kernel,
+        process: None,
+        ancestors: Vec::new(),
+        container: None,
+        unit: None,
+        login: None,
+        elevation: None,
+    }
 }
 
 /// A siginfo that any process may write by hand, and none of whose senders the kernel names: whoever ran may be the one that did.
@@ -376,6 +369,7 @@ fn describe_sender(
         container: describe_container(placement.container.as_ref(), None),
         unit: placement.unit,
         login: describe_login(task, signal.tty.as_ref(), context),
+        elevation: None,
     };
     (sender, placement.container)
 }
@@ -396,8 +390,8 @@ pub(super) fn describe_login(task: &Task, tty: Option<&String>, context: &mut Co
 pub(super) fn describe_ancestors(ancestors: &[Ancestor], context: &mut Context<'_>) -> Vec<Process> {
     let describe = |ancestor: &Ancestor| {
         let details = context.facts.process(ancestor.key, Some(&ancestor.comm)).clone();
-        let home = ancestor.namespaces.map(|namespaces| home(namespaces, context));
-        let is_hosts = is_hosts_user(home, None, &Placement::default());
+        let namespaces = ancestor.namespaces.map(|found| describe_namespaces(found, context));
+        let is_hosts = is_hosts_user(namespaces, None, &Placement::default());
         Process {
             pid: ancestor.key.pid,
             comm: ancestor.comm.clone(),
@@ -407,7 +401,7 @@ pub(super) fn describe_ancestors(ancestors: &[Ancestor], context: &mut Context<'
             uid: Some(ancestor.uid),
             user: context.facts.user(ancestor.uid).filter(|_| is_hosts),
             started: context.clock.rfc3339(ancestor.key.start),
-            home,
+            namespaces,
             ..Process::default()
         }
     };

@@ -1,7 +1,8 @@
-//! From an episode to an incident: ids become names, and those who may have asked are listed. Nothing is decided here.
+//! From an episode to a case: ids become names, and those who may have asked are listed. Nothing is decided here.
 
-pub mod asking;
 pub mod assemble;
+pub mod case;
+pub mod clients;
 pub mod facts;
 pub mod gfp;
 pub mod oom;

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::container::directory::{Completed, Directory, Victim};
-use crate::judge::requester;
-use crate::judge::{is_by_runtime, same_container, stop_requests};
-use crate::model::{Container, Evidence, Incident, LimitLevel, Source};
+use crate::judge::judge;
+use crate::judge::judgement::{Judgement, Reason};
+use crate::model::{Cause, Container, Evidence, Incident, LimitLevel, Source};
 use crate::node::processes;
 use crate::placement::ContainerPlace;
 use crate::redact::Privacy;
-use crate::resolve::assemble::Places;
+use crate::resolve::case::Case;
 
 /// A runtime does what it is asked for within this time, in milliseconds.
 const ASKED_BEFORE_MS: u64 = 2000;
@@ -39,7 +39,8 @@ impl Names {
     }
 
     /// Asks the runtimes.
-    pub async fn ask(incident: &Incident, places: &Places, directory: &Directory) -> Self {
+    pub async fn ask(case: &Case, directory: &Directory) -> Self {
+        let Case { incident, places, .. } = case;
         let victim = &incident.victim;
         let killed = Victim {
             pid: victim.process.pid,
@@ -56,20 +57,21 @@ impl Names {
             missing.extend(of_sender.into_iter().map(|why| format!("of the sender: {why}")));
             refuted.extend(facts);
         }
-        let mut named = incident.clone();
-        named.container = victims.container;
-        named.sender.container = sender;
+        let mut named = case.clone();
+        named.incident.container = victims.container;
+        named.incident.sender.container = sender;
         // Who asked is found by what the container is called.
-        let found = requester::find(&named, named.container.as_ref()).and_then(|found| found.place);
+        let judgement = judge(&named);
+        let named = named.incident;
         let mut requester = None;
-        if let Some(place) = found {
-            let asked = directory.complete(&place, None).await;
+        if let Some(place) = &judgement.requesters_place {
+            let asked = directory.complete(place, None).await;
             missing.extend(asked.missing.into_iter().map(|why| format!("of the requester: {why}")));
             requester = asked.container;
         }
         let is_confirmed = named.container.as_ref().is_some_and(|container| container.confirmed);
         let place = places.victim.as_ref().filter(|place| is_confirmed && place.user().is_none());
-        let said = place.map(|place| said(&named, place, directory)).unwrap_or_default();
+        let said = place.map(|place| said(&named, &judgement, place, directory)).unwrap_or_default();
         Self { container: named.container, sender: named.sender.container, requester, said, refuted, missing }
     }
 
@@ -99,16 +101,17 @@ impl Names {
         self
     }
 
-    /// Adds them to the incident that they were asked for.
-    pub fn apply(self, incident: &mut Incident) {
+    /// Adds them to the case that they were asked for.
+    pub fn apply(self, case: &mut Case) {
+        let incident = &mut case.incident;
         incident.container = self.container;
         incident.sender.container = self.sender;
         incident.missing.extend(self.missing);
         let evidence = |fact| Evidence { fact, source: Source::Runtime };
-        incident.noted.extend(self.said.into_iter().chain(self.refuted).map(evidence));
-        incident.asking.container = self.requester;
-        settle_init(incident);
-        settle_level(incident);
+        case.statements.extend(self.said.into_iter().chain(self.refuted).map(evidence));
+        case.requesters_container = self.requester;
+        settle_init(case);
+        settle_level(&mut case.incident);
     }
 }
 
@@ -120,11 +123,12 @@ async fn complete(directory: &Directory, place: Option<&ContainerPlace>, victim:
 }
 
 /// Which process is the container's first one is its runtime's to say.
-fn settle_init(incident: &mut Incident) {
+fn settle_init(case: &mut Case) {
+    let incident = &mut case.incident;
     let Some(init) = incident.container.as_ref().and_then(|container| container.init_pid) else { return };
     let victim = &mut incident.victim;
     victim.container_init = victim.process.pid == init;
-    if victim.container_init || victim.exited_init.is_some_and(|exited| exited != init) {
+    if victim.container_init || case.exited_init.is_some_and(|exited| exited != init) {
         victim.container_exit = None;
     }
     if let Some(end) = &mut incident.init_end {
@@ -143,12 +147,13 @@ fn settle_level(incident: &mut Incident) {
 
 /// What Docker said of a kill that was asked of it, from the first stop signal on; and of one by a process that it was asked to
 /// run in the container.
-fn said(incident: &Incident, place: &ContainerPlace, directory: &Directory) -> Vec<String> {
-    if !is_by_runtime(incident) && !same_container(incident) {
-        return Vec::new();
-    }
+fn said(incident: &Incident, judgement: &Judgement, place: &ContainerPlace, directory: &Directory) -> Vec<String> {
+    let asked_before = match (judgement.cause, &judgement.reason) {
+        (_, Reason::StopTimeout(stop)) => stop.first_before_ms,
+        (Cause::RuntimeKill | Cause::SameContainerKill, _) => 0,
+        _ => return Vec::new(),
+    };
     let Ok(kill) = incident.time.parse::<jiff::Timestamp>() else { return Vec::new() };
-    let asked_before = stop_requests(incident).next().map(|stop| stop.before_ms).unwrap_or_default();
     let before_ns =
         i64::try_from(asked_before.saturating_add(ASKED_BEFORE_MS)).unwrap_or(i64::MAX).saturating_mul(1_000_000);
     // 64 bits of nanoseconds last until 2262.

@@ -116,11 +116,11 @@ impl Player<'_> {
     fn conclude(&mut self, episodes: Vec<Episode>) -> io::Result<()> {
         for episode in episodes.into_iter().filter(|episode| self.filter.may_want(episode)) {
             let at = episode.at();
-            let mut incident = self.resolver.draft(episode).incident;
-            if let Some(names) = self.names.remove(&incident.id) {
-                names.apply(&mut incident);
+            let mut case = self.resolver.resolve(episode);
+            if let Some(names) = self.names.remove(&case.incident.id) {
+                names.apply(&mut case);
             }
-            let mut record = conclude(incident);
+            let mut record = conclude(case);
             if let Record::Incident(incident) | Record::Signal(incident) = &mut record {
                 self.lack.apply(at, incident);
             }

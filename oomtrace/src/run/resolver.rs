@@ -1,5 +1,5 @@
 //! From a record's bytes to an event with names for its stack and `/proc` read in time, and from an
-//! episode to a draft of its incident.
+//! episode to its case.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,9 @@ use crate::event::decode::decode;
 use crate::event::{Ancestor, BootNs, Event, MarkVictim, OomChoice, ProcessKey, Signal};
 use crate::node::identity::Identity;
 use crate::node::memory::{MemoryScope, Snapshot};
-use crate::resolve::asking::Connections;
-use crate::resolve::assemble::{Context, Draft, assemble};
+use crate::resolve::assemble::{Context, assemble};
+use crate::resolve::case::Case;
+use crate::resolve::clients::Connections;
 use crate::resolve::facts::Facts;
 use crate::resolve::oom::owner_path;
 use crate::run::recording::Start;
@@ -180,11 +181,11 @@ impl Resolver {
         std::mem::take(&mut self.held)
     }
 
-    /// Puts an incident together from its episode.
-    pub fn draft(&mut self, episode: Episode) -> Draft {
+    /// Puts a case together from its episode.
+    pub fn resolve(&mut self, episode: Episode) -> Case {
         let snapshot = episode.chosen.victim().and_then(|victim| self.snapshots.remove(&victim.key));
         let clock = self.facts.clock(episode.at());
-        let asking = Connections {
+        let connections = Connections {
             clients: &self.clients,
             sockets: &self.sockets,
             seen: !self.sockets.is_empty(),
@@ -192,7 +193,7 @@ impl Resolver {
         };
         let facts = self.facts.as_mut();
         let (sees_exits, host_mount) = (self.sees_exits, self.host_mount);
-        let mut context = Context { identity: &self.identity, clock, facts, sees_exits, host_mount, asking };
+        let mut context = Context { identity: &self.identity, clock, facts, sees_exits, host_mount, connections };
         assemble(episode, snapshot, &mut context)
     }
 }

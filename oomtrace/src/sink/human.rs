@@ -12,7 +12,6 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::judge::senders::elevation;
 use crate::model::{
     Attribution, Contradiction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Role, Unwritten,
 };
@@ -22,8 +21,8 @@ use crate::sink::queue::Count;
 use crate::sink::wrap::wrap;
 use crate::text::escape::escape;
 use crate::text::quote::quote;
-use crate::text::{bytes, host_available, other_large_processes, owner, process};
-use words::{about, asked, described, effect_words, killed, local_time, login, name, parents, place_name, user, why};
+use crate::text::{bytes, elevation, host_available, other_large_processes, owner, process};
+use words::{about, asked, described, effect_words, killed, local_time, login, name, parents, place_name, user};
 
 mod words;
 
@@ -250,7 +249,7 @@ impl Block {
     fn who(&self, incident: &Incident, sender: &Process) -> String {
         let mut who = Vec::new();
         who.extend(user(sender));
-        who.extend(elevation(&incident.sender));
+        who.extend(incident.sender.elevation.as_ref().map(elevation));
         who.extend(incident.sender.login.iter().flat_map(login));
         let same = incident.container.as_ref().map(|c| &c.id) == incident.sender.container.as_ref().map(|c| &c.id);
         match &incident.sender.container {
@@ -265,7 +264,7 @@ impl Block {
 
     fn verdict(&mut self, incident: &Incident) {
         if let Some(verdict) = &incident.verdict {
-            self.line("why", &why(incident, verdict.cause, verdict.confidence));
+            self.line("why", &verdict.why);
             for advice in &verdict.advice {
                 self.styled_line("do", advice.command.as_ref().unwrap_or(&advice.action), DO);
             }

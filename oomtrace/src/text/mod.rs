@@ -5,7 +5,7 @@ pub mod quote;
 
 use crate::node::signals;
 
-use crate::model::{Incident, LimitLevel, Process, SignalPath};
+use crate::model::{Elevation, Incident, LimitLevel, Process, SignalPath};
 use crate::text::quote::quote;
 
 /// `nginx[22490]`.
@@ -51,6 +51,17 @@ pub fn duration_ms(ms: u64) -> String {
 #[must_use]
 pub fn duration_us(us: u64) -> String {
     if us < 1000 { format!("{us} µs") } else { duration_ms(us / 1000) }
+}
+
+/// `through sudo, run by alice (uid 1000)`.
+#[must_use]
+pub fn elevation(elevation: &Elevation) -> String {
+    let by = &elevation.by;
+    match (elevation.uid, &elevation.user) {
+        (Some(uid), Some(user)) => format!("through {by}, run by {user} (uid {uid})"),
+        (Some(uid), None) => format!("through {by}, run by uid {uid}"),
+        (None, _) => format!("through {by}"),
+    }
 }
 
 /// What the machine had left right after an OOM kill, in bytes.

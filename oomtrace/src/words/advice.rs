@@ -2,20 +2,18 @@
 
 mod container;
 
-use crate::judge::requester::is_by_exec;
-use crate::judge::senders::manager;
-use crate::judge::stop_request;
+use crate::judge::judgement::{Judgement, Manager, Reason, StopRequest};
 use crate::model::{Advice, Cause, Disposition, Incident, OomOrigin};
 use crate::text::quote::quote;
 
 /// What to do about an incident whose verdict is in.
 #[must_use]
-pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
-    match cause {
+pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
+    match judgement.cause {
         Cause::OomContainerLimit => vec![container::own_limit(incident)],
         Cause::OomPodLimit => vec![container::pod_limit(incident)],
         Cause::OomUnitLimit => unit_limit(incident),
-        Cause::OomSliceLimit => parent_limit(incident),
+        Cause::OomSliceLimit => parent_limit(incident, &judgement.reason),
         Cause::OomHost if is_by_sysrq(incident) => {
             vec![advice("ask who pressed sysrq-f, or wrote f to /proc/sysrq-trigger", "memory need not have run out")]
         }
@@ -26,8 +24,8 @@ pub fn advise(incident: &Incident, cause: Cause) -> Vec<Advice> {
         Cause::OomConstrained => {
             vec![advice("widen cpuset.mems or the memory policy", "other memory nodes may have had room")]
         }
-        Cause::RuntimeStopTimeout => vec![stop_time_out(incident)],
-        Cause::SameContainerKill => vec![same_container(incident)],
+        Cause::RuntimeStopTimeout => vec![stop_time_out(incident, &judgement.reason)],
+        Cause::SameContainerKill => vec![same_container(&judgement.reason)],
         Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
         Cause::PidNamespaceExit => vec![advice(
             match &incident.init_end {
@@ -78,10 +76,12 @@ fn is_by_sysrq(incident: &Incident) -> bool {
 }
 
 /// What helps depends on what the victim had set up for the stop signal.
-fn stop_time_out(incident: &Incident) -> Advice {
-    let stop = stop_request(incident);
-    let name = stop.map_or("the stop signal", |stop| stop.name.as_str());
-    match stop.and_then(|stop| stop.disposition) {
+fn stop_time_out(incident: &Incident, reason: &Reason) -> Advice {
+    let (name, disposition) = match reason {
+        Reason::StopTimeout(StopRequest { signal, disposition, .. }) => (signal.as_str(), *disposition),
+        _ => ("the stop signal", None),
+    };
+    match disposition {
         Some(Disposition::Default) if incident.victim.is_pid_1() => advice(
             &format!("handle {name} in pid 1: exec form in the Dockerfile and a handler, or docker run --init"),
             "the kernel drops a signal for which the first process of a pid namespace has no handler",
@@ -102,20 +102,18 @@ fn stop_time_out(incident: &Incident) -> Advice {
     }
 }
 
-fn same_container(incident: &Incident) -> Advice {
-    if is_by_exec(incident, incident.container.as_ref()) {
-        return advice(
+fn same_container(reason: &Reason) -> Advice {
+    let why = "the kill came from inside the container; neither the kernel nor the runtime was involved";
+    match reason {
+        Reason::Exec { .. } => advice(
             "ask whoever ran the command in the container (docker exec, kubectl exec, an exec probe)",
             "the sender was brought in from outside: it is no part of what the container runs",
-        );
-    }
-    let why = "the kill came from inside the container; neither the kernel nor the runtime was involved";
-    match manager(incident) {
-        Some((name, limit)) => advice(
-            &format!("read the log of its parent, by its looks {name}, and look at {limit}: this is no OOM kill"),
+        ),
+        Reason::Manager(Manager { program, limit }) => advice(
+            &format!("read the log of its parent, by its looks {program}, and look at {limit}: this is no OOM kill"),
             why,
         ),
-        None => advice("read the sender's own log: its time-out or health check decided this", why),
+        _ => advice("read the sender's own log: its time-out or health check decided this", why),
     }
 }
 
@@ -129,11 +127,10 @@ fn unit_limit(incident: &Incident) -> Vec<Advice> {
     }]
 }
 
-fn parent_limit(incident: &Incident) -> Vec<Advice> {
+fn parent_limit(incident: &Incident, reason: &Reason) -> Vec<Advice> {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
     let place = owner.map_or_else(String::new, |owner| format!(" {}", quote(&owner.path)));
-    let victims_own = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
-    let why = if victims_own.is_some() && victims_own == owner.map(|owner| &owner.path) {
+    let why = if *reason == Reason::OwnCgroupsLimit {
         "the victim's cgroup used all that its own limit allows"
     } else {
         "the victim's own cgroup was below its limit; the sum in a parent was not"

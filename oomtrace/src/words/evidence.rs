@@ -1,14 +1,13 @@
 //! What a verdict rests on, a fact a line, each with its source.
 
-use crate::judge::class_in;
-use crate::judge::senders::{elevation, manager, program_class};
+use crate::judge::judgement::{Judgement, Manager, Reason, Unproven};
 use crate::model::{
-    Cause, Confidence, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, Process,
-    SignalPath, Source,
+    Cause, Confidence, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, SignalPath,
+    Source,
 };
 use crate::text;
 use crate::text::quote::quote;
-use crate::words::summary;
+use crate::words::kernel_part::kernel_part;
 
 /// The kernel rounds a limit down to whole pages, of 64 KiB at most.
 const LIMIT_ROUNDING: u64 = 64 << 10;
@@ -17,20 +16,17 @@ const LARGEST: usize = 3;
 
 /// The facts of `incident`, the most important first.
 #[must_use]
-pub fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
+pub fn evidence(incident: &Incident, judgement: &Judgement) -> Vec<Evidence> {
     let mut facts = Facts(Vec::new());
     let path = incident.signal.path.filter(|path| *path != SignalPath::Unseen);
     facts.kernel(if path == incident.signal.path { sent(incident) } else { ended(incident) });
     if let Some(path) = path {
         let seen = !incident.signal.kernel_stack.is_empty();
         facts.kernel(match (seen, path) {
-            (true, SignalPath::OtherKernel) => {
-                let part = summary::kernel_part(incident).map(|part| format!(": {part}"));
-                part.map_or_else(
-                    || "the kernel stack shows no system call, and no other path known".to_owned(),
-                    |part| format!("the kernel stack shows what sent it{part}"),
-                )
-            }
+            (true, SignalPath::OtherKernel) => match &judgement.reason {
+                Reason::Kernel(part) => format!("the kernel stack shows what sent it: {}", kernel_part(*part)),
+                _ => "the kernel stack shows no system call, and no other path known".to_owned(),
+            },
             (false, _) if incident.signal.path_confidence == Some(Confidence::Certain) => {
                 "siginfo has the sender's own pid and user, which the kernel wrote there".to_owned()
             }
@@ -60,8 +56,7 @@ pub fn evidence(incident: &Incident, cause: Cause) -> Vec<Evidence> {
         facts.told_limit(incident, oom);
     }
     facts.memory(incident);
-    facts.sender(incident, cause);
-    facts.0.extend(incident.noted.iter().cloned());
+    facts.sender(incident, judgement);
     facts.0
 }
 
@@ -135,44 +130,38 @@ impl Facts {
         }
     }
 
-    fn sender(&mut self, incident: &Incident, cause: Cause) {
+    fn sender(&mut self, incident: &Incident, judgement: &Judgement) {
         let Some(sender) = &incident.sender.process else { return };
         if matches!(
-            cause,
+            judgement.cause,
             Cause::RuntimeKill | Cause::RuntimeStopTimeout | Cause::UserspaceOomKiller | Cause::ServiceManagerKill
         ) && let Some(exe) = sender.exe.as_deref()
         {
             self.kernel(format!("the sender's executable is {exe}"));
         }
-        if let Some(what) = looks_like(incident, sender) {
-            self.kernel(what);
+        if let (Some(exe), Some(why)) = (&sender.exe, judgement.unproven) {
+            self.kernel(format!("the sender's executable is {exe}, but {}: that proves nothing", unproven(why)));
         }
         if Some(sender.pid) == incident.victim.process.ppid {
             self.kernel(format!("{} is the victim's parent", text::process(sender)));
         }
-        if let Some((name, limit)) = manager(incident) {
+        if let Some(Manager { program, limit }) = judgement.reason.manager() {
             self.kernel(format!(
-                "the sender is {name}, by its executable and arguments, which ends its processes by {limit}"
+                "the sender is {program}, by its executable and arguments, which ends its processes by {limit}"
             ));
         }
-        if let Some(elevation) = elevation(&incident.sender) {
-            self.add(Source::Procfs, format!("the sender runs {elevation}"));
+        if let Some(elevation) = &judgement.elevation {
+            self.add(Source::Procfs, format!("the sender runs {}", text::elevation(elevation)));
         }
     }
 }
 
-/// The sender has the path of a program that it is not believed to be, and why.
-fn looks_like(incident: &Incident, sender: &Process) -> Option<String> {
-    let exe =
-        sender.exe.as_deref().filter(|_| program_class(sender).is_some() && class_in(incident, sender).is_none())?;
-    let home = sender.home?;
-    let place = match (home.user_level, home.on_host, sender.uid) {
-        (1.., _, _) => "in a user namespace of its own".to_owned(),
-        (0, Some(false), _) => "in a mount namespace of its own".to_owned(),
-        (0, _, Some(uid)) if uid != 0 => format!("as uid {uid}"),
-        _ => return None,
-    };
-    Some(format!("the sender's executable is {exe}, but {place}: that proves nothing"))
+fn unproven(why: Unproven) -> String {
+    match why {
+        Unproven::OwnUserNamespace => "in a user namespace of its own".to_owned(),
+        Unproven::OwnMountNamespace => "in a mount namespace of its own".to_owned(),
+        Unproven::User(uid) => format!("as uid {uid}"),
+    }
 }
 
 fn ended(incident: &Incident) -> String {

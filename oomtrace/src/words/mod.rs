@@ -1,38 +1,46 @@
 //! What was judged, in words: a sentence, the evidence for it, and what to do about it. Pure, so that a recording is reported as the live
-//! kernel was.
+//! kernel was. Nothing is decided here.
 
 pub mod advice;
 pub mod evidence;
 pub mod explain;
+mod kernel_part;
 pub mod summary;
+mod why;
 
-use crate::judge::{judge, requester};
-use crate::model::{Attribution, Incident, Record, Verdict};
+use crate::judge::judge;
+use crate::judge::judgement::Judgement;
+use crate::model::{Incident, Record, Verdict};
 use crate::node::signals::SIGKILL;
+use crate::resolve::case::Case;
 
 /// Judges a kill and puts it in words; another signal has no verdict.
 #[must_use]
-pub fn conclude(mut incident: Incident) -> Record {
-    requester::settle(&mut incident);
+pub fn conclude(case: Case) -> Record {
+    let judgement = judge(&case);
+    let Case { mut incident, mut statements, .. } = case;
+    incident.requester.clone_from(&judgement.requester);
+    incident.sender.elevation.clone_from(&judgement.elevation);
+    incident.missing.extend(judgement.missing.iter().cloned());
     if incident.signal.number != SIGKILL {
         return Record::Signal(incident);
     }
-    incident.verdict = Some(verdict(&incident));
-    if incident.sender.process.is_none() && incident.signal.path.is_none() && incident.oom.is_none() {
-        incident.attribution = Attribution::None;
-    }
+    incident.attribution = judgement.attribution;
+    statements.extend(judgement.evidence.iter().cloned());
+    let mut verdict = verdict(&incident, &judgement);
+    verdict.evidence.extend(statements);
+    incident.verdict = Some(verdict);
     Record::Incident(incident)
 }
 
-/// What it was, and everything that is said of it.
-#[must_use]
-pub fn verdict(incident: &Incident) -> Verdict {
-    let (cause, confidence) = judge(incident);
+/// What it was, and everything that is said of it by oomtrace itself.
+fn verdict(incident: &Incident, judgement: &Judgement) -> Verdict {
     Verdict {
-        cause,
-        confidence,
-        summary: summary::summary(incident, cause),
-        evidence: evidence::evidence(incident, cause),
-        advice: advice::advise(incident, cause),
+        cause: judgement.cause,
+        confidence: judgement.confidence,
+        summary: summary::summary(incident, judgement),
+        why: why::why(incident, judgement),
+        evidence: evidence::evidence(incident, judgement),
+        advice: advice::advise(incident, judgement),
     }
 }

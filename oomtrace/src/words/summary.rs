@@ -1,16 +1,17 @@
 //! The verdict in one sentence, and the parts of it that the evidence and the terminal use as well.
 
-use crate::correlate::path as stack;
-use crate::judge::{is_stop_signal, stop_request};
-use crate::model::{Cause, Confidence, Incident, LimitOwner, SignalPath};
+use crate::judge::judgement::{Judgement, Reason};
+use crate::model::{Cause, Incident, LimitOwner, SignalPath};
 use crate::text::quote::quote;
 use crate::text::{bytes, container_name, duration_ms, ended, path_name, process};
+use crate::words::kernel_part::kernel_part;
 
 /// The verdict in one sentence.
 #[must_use]
-pub fn summary(incident: &Incident, cause: Cause) -> String {
+pub fn summary(incident: &Incident, judgement: &Judgement) -> String {
     let victim = victim(incident);
     let sender = incident.sender.process.as_ref().map_or_else(|| "the kernel".to_owned(), process);
+    let cause = judgement.cause;
     match cause {
         Cause::OomContainerLimit | Cause::OomPodLimit | Cause::OomUnitLimit | Cause::OomSliceLimit => {
             let limit_owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
@@ -40,12 +41,14 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
         }
         Cause::UserspaceOomKiller => format!("{victim} was killed by the out-of-memory daemon {sender}."),
         Cause::RuntimeKill => {
-            format!("{victim} was killed by the container runtime ({sender}){}.", unasked(incident))
+            format!("{victim} was killed by the container runtime ({sender}){}.", unasked(&judgement.reason))
         }
         Cause::RuntimeStopTimeout => {
-            let stop = stop_request(incident);
-            let before = stop.map(|p| format!("{} after {}", duration_ms(p.before_ms), p.name)).unwrap_or_default();
-            format!("{victim} was killed by the container runtime ({sender}) {before}, because it had not stopped.")
+            let before = match &judgement.reason {
+                Reason::StopTimeout(stop) => format!(" {} after {}", duration_ms(stop.before_ms), stop.signal),
+                _ => String::new(),
+            };
+            format!("{victim} was killed by the container runtime ({sender}){before}, because it had not stopped.")
         }
         Cause::ServiceManagerKill => format!("{victim} was killed by the service manager {sender}."),
         Cause::KubeletProbeFailure => format!("{victim} was killed because a probe failed."),
@@ -55,7 +58,7 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
         Cause::SameContainerKill => format!("{victim} was killed by {sender} inside the same container."),
         Cause::ProcessKill => format!("{victim} was killed by {sender}."),
         Cause::SelfKill => format!("{victim} killed itself."),
-        Cause::CgroupKill if incident.sender.process.is_none() => {
+        Cause::CgroupKill if judgement.reason == Reason::Forked => {
             format!("{victim} was killed because it was forked into a cgroup that was being killed (cgroup.kill).")
         }
         Cause::CgroupKill => format!("{victim} was killed by {sender} through cgroup.kill."),
@@ -73,9 +76,9 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
         Cause::OtherKernel if incident.signal.path == Some(SignalPath::Unseen) => {
             format!("{victim} was ended by SIGKILL, and no signal that was seen explains it.")
         }
-        Cause::OtherKernel => match kernel_part(incident) {
-            Some(part) => format!("{victim} was killed by the kernel: {part}."),
-            None => {
+        Cause::OtherKernel => match &judgement.reason {
+            Reason::Kernel(part) => format!("{victim} was killed by the kernel: {}.", kernel_part(*part)),
+            _ => {
                 let path = incident.signal.path.map_or("unknown", path_name);
                 format!("{victim} was killed by the kernel (path {path}).")
             }
@@ -84,39 +87,12 @@ pub fn summary(incident: &Incident, cause: Cause) -> String {
 }
 
 /// `, without a stop signal before`; nothing when there was one that does not explain the kill.
-#[must_use]
-pub fn unasked(incident: &Incident) -> &'static str {
-    let asked = incident.preceding.iter().any(|p| is_stop_signal(incident, p.signal));
-    if asked { "" } else { ", without a stop signal before" }
-}
-
-/// Which part of the kernel it was, where that has no cause of its own.
-#[must_use]
-pub fn kernel_part(incident: &Incident) -> Option<&'static str> {
-    match incident.signal.path? {
-        SignalPath::MessageQueue => {
-            return Some("it had asked to be notified of a message by SIGKILL (mq_notify)");
-        }
-        SignalPath::AsyncIo => {
-            return Some(
-                "a file descriptor was set to send SIGKILL to it when there is something to read or write (F_SETSIG)",
-            );
-        }
-        SignalPath::PidfdAutokill => {
-            return Some("the last descriptor was closed that it was to live for (CLONE_PIDFD_AUTOKILL)");
-        }
-        SignalPath::OtherKernel if incident.signal.path_confidence == Some(Confidence::Certain) => {}
-        _ => return None,
+pub fn unasked(reason: &Reason) -> &'static str {
+    if matches!(reason, Reason::RuntimeKill { after_stop_signal: true }) {
+        ""
+    } else {
+        ", without a stop signal before"
     }
-    const PARTS: [(&str, &str); 5] = [
-        ("aa_audit", "AppArmor's profile says so"),
-        ("__do_SAK", "the secure attention key ends what uses its terminal"),
-        ("kill_procs", "memory that it uses is broken"),
-        ("reboot_pid_ns", "a process in its pid namespace asked for a reboot"),
-        ("do_notify_parent", "a child of it ended, whose exit signal it had chosen to be SIGKILL (clone)"),
-    ];
-    let own = stack::own(&incident.signal.kernel_stack);
-    PARTS.iter().find(|(function, _)| own.iter().any(|symbol| stack::is(symbol, function))).map(|(_, part)| *part)
 }
 
 /// Why a pid namespace was swept: `the init of its pid namespace, sh[7], had been killed by runc[9]`.

@@ -117,7 +117,7 @@ pub fn is_systems_own(process: &Process) -> bool {
     let in_container = process.cgroup.as_deref().is_some_and(|path| Placement::parse(path).container.is_some());
     // A script is what its interpreter makes of it, and of its environment.
     let is_program = invocation(process).0 == file_name(exe);
-    let on_host = process.home.is_none_or(|home| home.on_host != Some(false));
+    let on_host = process.namespaces.is_none_or(|own| own.on_host != Some(false));
     is_program && on_host && !in_container && FOLDERS.iter().any(|folder| exe.starts_with(folder))
 }
 

@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use crate::judge::requester::asks::{Asks, asks_for, is_systems_own};
 use crate::judge::requester::{FoundRequester, Request, brought_in};
 use crate::judge::senders::{file_name, is_daemon, is_in_hosts_namespaces};
-use crate::judge::stop_requests;
-use crate::model::{Asker, Confidence, Contact, Container, Evidence, Incident, Process, Requester, Source};
+use crate::judge::stop::stop_requests;
+use crate::model::{Confidence, Container, Evidence, Incident, Process, Requester, Source};
 use crate::placement::{Runtime, user_of};
+use crate::resolve::case::{Case, Contact, RuntimeClient};
 use crate::text;
 
 /// A client that came this long before the request, in milliseconds, may have come to ask for it.
@@ -29,10 +30,10 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(incident: &Incident, container: Option<&Container>, request: Request) -> Self {
+    fn of(incident: &Incident, request: Request) -> Self {
         // The first stop signal is when it was asked for.
         let stopped = stop_requests(incident).next().map(|stop| stop.before_ms);
-        let brought_in = brought_in(incident, container).and_then(|first| started_before_ms(incident, first));
+        let brought_in = brought_in(incident).and_then(|first| started_before_ms(incident, first));
         match (request, stopped, brought_in) {
             (Request::End, Some(before_ms), _) => Self { before_ms, what: "the stop signal", was_stopped: true },
             (Request::Exec, _, Some(before_ms)) => {
@@ -52,7 +53,7 @@ fn started_before_ms(incident: &Incident, process: &Process) -> Option<u64> {
 
 /// A client that may have asked.
 struct Candidate<'a> {
-    client: &'a Asker,
+    client: &'a RuntimeClient,
     asks: Asks,
     /// The latest time that it came to the runtime by then, if that was seen.
     contact: Option<Contact>,
@@ -64,9 +65,10 @@ struct Candidate<'a> {
     waits: bool,
 }
 
-pub fn by_connection(incident: &Incident, container: Option<&Container>, request: Request) -> Option<FoundRequester> {
-    let asked = Asked::of(incident, container, request);
-    let reaching = incident.asking.clients.iter().filter(|client| reaches(client, container) && !is_runtimes(client));
+pub fn by_connection(case: &Case, request: Request) -> Option<FoundRequester> {
+    let container = case.incident.container.as_ref();
+    let asked = Asked::of(&case.incident, request);
+    let reaching = case.clients.clients.iter().filter(|client| reaches(client, container) && !is_runtimes(client));
     let all = reaching.filter_map(|client| candidate(client, asks_for(&client.process, container, request), asked));
     // What asks for something else by its own word only is not named, but may have asked all the same.
     let (aside, mut candidates): (Vec<_>, Vec<_>) =
@@ -88,7 +90,7 @@ pub fn by_connection(incident: &Incident, container: Option<&Container>, request
     let (first, others) = candidates.split_first()?;
     let others = others.iter().chain(aside.iter().filter(|candidate| candidate.near));
     let others: Vec<&Candidate<'_>> = others.collect();
-    let missing = missed(&incident.asking.gaps, asked).then(|| {
+    let missing = missed(&case.clients.gaps, asked).then(|| {
         "who asked the runtime: more came to its socket than could be recorded, and it may be one that was not"
             .to_owned()
     });
@@ -145,7 +147,7 @@ fn is_alone(first: &Candidate<'_>, others: &[&Candidate<'_>], of_pod: bool) -> b
 }
 
 /// The client was there when it was asked for; else none.
-fn candidate(client: &Asker, asks: Asks, asked: Asked) -> Option<Candidate<'_>> {
+fn candidate(client: &RuntimeClient, asks: Asks, asked: Asked) -> Option<Candidate<'_>> {
     let Asked { before_ms, was_stopped, .. } = asked;
     // Of many contacts the earlier ones are not remembered: it may have come at any time.
     let unknown = client.more && client.contacts.last().is_some_and(|oldest| oldest.before_ms < before_ms);
@@ -201,7 +203,7 @@ fn came(candidate: &Candidate<'_>, asked: Asked) -> Evidence {
 }
 
 /// The container can be killed through the client's socket: that of the very runtime, and user, whose container it is.
-fn reaches(client: &Asker, container: Option<&Container>) -> bool {
+fn reaches(client: &RuntimeClient, container: Option<&Container>) -> bool {
     let Some(container) = container else { return true };
     // Its runtime runs in the container around it.
     if container.outer.is_some() {
@@ -221,15 +223,15 @@ fn reaches(client: &Asker, container: Option<&Container>) -> bool {
 }
 
 /// The client is a part of the runtime, or of oomtrace: as root of the host runs it. Anybody may have a program of that name.
-fn is_runtimes(client: &Asker) -> bool {
+fn is_runtimes(client: &RuntimeClient) -> bool {
     let is_own = client.process.exe.as_deref().map(file_name) == Some("oomtrace");
     (is_own || is_daemon(&client.process)) && is_hosts(client)
 }
 
-fn is_hosts(client: &Asker) -> bool {
+fn is_hosts(client: &RuntimeClient) -> bool {
     client.place.is_none() && is_in_hosts_namespaces(&client.process) && client.process.uid.is_none_or(|uid| uid == 0)
 }
 
-fn is_kubelet(client: &Asker) -> bool {
+fn is_kubelet(client: &RuntimeClient) -> bool {
     client.process.exe.as_deref().map(file_name) == Some("kubelet") && is_hosts(client)
 }

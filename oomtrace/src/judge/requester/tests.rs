@@ -1,10 +1,11 @@
 //! One row a rule: who was connected, and who is said to have asked.
 
 use super::*;
+use crate::judge::judge;
 use crate::judge::senders::file_name;
-use crate::judge::tests::{in_container, kill};
-use crate::model::{Asker, Contact, Container, Preceding};
-use crate::placement::Runtime;
+use crate::judge::tests::{case, in_container, kill};
+use crate::model::{Container, Preceding, Runtime};
+use crate::resolve::case::{Contact, RuntimeClient};
 
 fn process(pid: u32, exe: &str, arguments: &[&str]) -> Process {
     Process {
@@ -18,9 +19,9 @@ fn process(pid: u32, exe: &str, arguments: &[&str]) -> Process {
 }
 
 /// A client on Docker's socket that connected so long before the kill and has not ended.
-fn client(pid: u32, before_ms: u64, arguments: &[&str]) -> Asker {
+fn client(pid: u32, before_ms: u64, arguments: &[&str]) -> RuntimeClient {
     let exe = format!("/usr/bin/{}", arguments.first().unwrap_or(&"nobody"));
-    Asker {
+    RuntimeClient {
         process: process(pid, &exe, arguments),
         ancestors: Vec::new(),
         place: None,
@@ -39,36 +40,36 @@ fn client(pid: u32, before_ms: u64, arguments: &[&str]) -> Asker {
 }
 
 /// It was there before oomtrace was.
-fn stood(client: Asker) -> Asker {
-    Asker { contacts: Vec::new(), stood: true, ..client }
+fn stood(client: RuntimeClient) -> RuntimeClient {
+    RuntimeClient { contacts: Vec::new(), stood: true, ..client }
 }
 
 /// It runs in the container `runner`, with what it likes at `/usr/bin`.
-fn in_runner(client: Asker) -> Asker {
+fn in_runner(client: RuntimeClient) -> RuntimeClient {
     let cgroup = format!("/docker/{}", "b".repeat(64));
     let place = crate::placement::Placement::parse(&cgroup).container;
     let process = Process { cgroup: Some(cgroup), ..client.process.clone() };
-    Asker { process, place, ..client }
+    RuntimeClient { process, place, ..client }
 }
 
 /// runc, under its shim, killed a container of Docker's that is called `web`.
-fn killed_by_docker(clients: Vec<Asker>) -> Incident {
-    let mut incident = in_container(kill("/usr/bin/runc"));
-    incident.sender.ancestors = vec![process(5, "/usr/bin/containerd-shim-runc-v2", &[])];
+fn killed_by_docker(clients: Vec<RuntimeClient>) -> Case {
+    let mut case = case(in_container(kill("/usr/bin/runc")));
+    case.incident.sender.ancestors = vec![process(5, "/usr/bin/containerd-shim-runc-v2", &[])];
     let labels = [("com.docker.compose.project".to_owned(), "shop".to_owned())].into();
-    incident.container = incident.container.map(|container| Container {
+    case.incident.container = case.incident.container.take().map(|container| Container {
         name: Some("web".to_owned()),
         runtime: Some(Runtime::Docker),
         labels: Some(labels),
         ..container
     });
-    incident.asking.clients = clients;
-    incident.asking.seen = true;
-    incident
+    case.clients.clients = clients;
+    case.clients.seen = true;
+    case
 }
 
-fn found(incident: &Incident) -> Option<(u32, Confidence)> {
-    let found = find(incident, incident.container.as_ref())?;
+fn found(case: &Case) -> Option<(u32, Confidence)> {
+    let found = find(case)?;
     Some((found.requester.process.pid, found.requester.confidence))
 }
 
@@ -123,15 +124,15 @@ fn a_name_counts_among_those_who_came_then_and_time_before_it() {
         (vec![in_runner(stop(1, 30)), python(2, 5)], Some((1, POSSIBLE))),
         (vec![stop(1, 30), python(2, 5_000)], Some((1, LIKELY))),
         // Having asked, it need not wait; nor has it asked when it had gone long before.
-        (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }], Some((1, POSSIBLE))),
-        (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }, python(2, 700)], Some((2, POSSIBLE))),
-        (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }, python(2, 30)], Some((2, POSSIBLE))),
-        (vec![Asker { ended_before_ms: Some(500), ..python(1, 600) }, portainer.clone()], Some((1, POSSIBLE))),
-        (vec![Asker { ended_before_ms: Some(5_000), ..python(1, 5_100) }], None),
-        (vec![Asker { ended_before_ms: Some(17_000), ..stop(1, 17_100) }, python(2, 5)], Some((2, LIKELY))),
+        (vec![RuntimeClient { ended_before_ms: Some(500), ..python(1, 600) }], Some((1, POSSIBLE))),
+        (vec![RuntimeClient { ended_before_ms: Some(500), ..python(1, 600) }, python(2, 700)], Some((2, POSSIBLE))),
+        (vec![RuntimeClient { ended_before_ms: Some(500), ..python(1, 600) }, python(2, 30)], Some((2, POSSIBLE))),
+        (vec![RuntimeClient { ended_before_ms: Some(500), ..python(1, 600) }, portainer.clone()], Some((1, POSSIBLE))),
+        (vec![RuntimeClient { ended_before_ms: Some(5_000), ..python(1, 5_100) }], None),
+        (vec![RuntimeClient { ended_before_ms: Some(17_000), ..stop(1, 17_100) }, python(2, 5)], Some((2, LIKELY))),
         // Its end may have been missed, or the socket be another's.
-        (vec![Asker { followed: false, ..stop(1, 30) }], Some((1, POSSIBLE))),
-        (vec![Asker { verified: false, ..stop(1, 30) }], Some((1, POSSIBLE))),
+        (vec![RuntimeClient { followed: false, ..stop(1, 30) }], Some((1, POSSIBLE))),
+        (vec![RuntimeClient { verified: false, ..stop(1, 30) }], Some((1, POSSIBLE))),
     ] {
         let shown: Vec<_> = clients.iter().map(|client| client.process.cmdline.clone()).collect();
         assert_eq!(found(&killed_by_docker(clients)), expected, "{shown:?}");
@@ -155,8 +156,8 @@ fn a_command_line_does_not_put_a_client_out_of_suspicion() {
         (vec![client(1, 30, &["docker", "stop", "web"]), liar()], Some((1, LIKELY))),
         (vec![liar()], None),
     ] {
-        let incident = killed_by_docker(clients);
-        assert_eq!(found(&incident), expected, "{:?}", incident.asking.clients);
+        let case = killed_by_docker(clients);
+        assert_eq!(found(&case), expected, "{:?}", case.clients.clients);
     }
 }
 
@@ -179,7 +180,7 @@ fn only_the_hosts_root_is_a_part_of_the_runtime() {
 
 #[test]
 fn the_latest_contact_before_the_request_is_what_counts() {
-    let at = |contacts: &[u64]| Asker {
+    let at = |contacts: &[u64]| RuntimeClient {
         contacts: contacts.iter().map(|before_ms| Contact { before_ms: *before_ms, wrote: false }).collect(),
         ..client(1, 0, &["python3", "x.py"])
     };
@@ -188,19 +189,19 @@ fn the_latest_contact_before_the_request_is_what_counts() {
     assert_eq!(found(&killed_by_docker(vec![at(&[5, 90_000]), other.clone()])), Some((2, POSSIBLE)));
     assert_eq!(found(&killed_by_docker(vec![at(&[90_000]), other.clone()])), Some((2, LIKELY)));
     // So many that the one before is forgotten.
-    let mut incident = killed_by_docker(vec![Asker { more: true, ..at(&[5, 6, 7]) }, other]);
-    incident.preceding = vec![stop_signal(200)];
-    assert_eq!(found(&incident), Some((2, POSSIBLE)));
+    let mut case = killed_by_docker(vec![RuntimeClient { more: true, ..at(&[5, 6, 7]) }, other]);
+    case.incident.preceding = vec![stop_signal(200)];
+    assert_eq!(found(&case), Some((2, POSSIBLE)));
 }
 
 #[test]
 fn who_may_have_been_missed_makes_everybody_possible() {
     let with = |gaps: &[(u64, u64)], stopped: Option<u64>| {
-        let mut incident = killed_by_docker(vec![client(1, 10_030, &["docker", "stop", "web"])]);
-        incident.preceding = stopped.map(stop_signal).into_iter().collect();
-        incident.asking.gaps = gaps.to_vec();
-        let missing = find(&incident, incident.container.as_ref()).and_then(|found| found.missing);
-        (found(&incident), missing.is_some())
+        let mut case = killed_by_docker(vec![client(1, 10_030, &["docker", "stop", "web"])]);
+        case.incident.preceding = stopped.map(stop_signal).into_iter().collect();
+        case.clients.gaps = gaps.to_vec();
+        let missing = find(&case).and_then(|found| found.missing);
+        (found(&case), missing.is_some())
     };
     assert_eq!(with(&[], Some(10_000)), (Some((1, LIKELY)), false));
     assert_eq!(with(&[(20_000, 15_000)], Some(10_000)), (Some((1, LIKELY)), false));
@@ -211,7 +212,7 @@ fn who_may_have_been_missed_makes_everybody_possible() {
 
 #[test]
 fn a_client_counts_for_the_runtime_that_owns_the_container() {
-    let of = |runtime, socket: &str, owner| Asker {
+    let of = |runtime, socket: &str, owner| RuntimeClient {
         runtime,
         socket: socket.to_owned(),
         owner: Some(owner),
@@ -236,16 +237,16 @@ fn a_client_counts_for_the_runtime_that_owns_the_container() {
         ("podman", users, &podman(1001), false),
         ("podman", users, &podman(0), false),
     ] {
-        let mut incident = killed_by_docker(vec![client.clone()]);
-        if let Some(container) = &mut incident.container {
+        let mut case = killed_by_docker(vec![client.clone()]);
+        if let Some(container) = &mut case.incident.container {
             container.runtime = serde_json::from_value(runtime.into()).ok();
             container.cgroup = cgroup.to_owned();
         }
-        assert_eq!(found(&incident).is_some(), counts, "{runtime} {cgroup} {} {:?}", client.socket, client.owner);
+        assert_eq!(found(&case).is_some(), counts, "{runtime} {cgroup} {} {:?}", client.socket, client.owner);
     }
     // Its own runtime is inside the container around it.
     let mut nested = killed_by_docker(vec![docker]);
-    if let Some(container) = &mut nested.container {
+    if let Some(container) = &mut nested.incident.container {
         container.outer = Some(Box::new(container.clone()));
     }
     assert_eq!(found(&nested), None);
@@ -265,77 +266,76 @@ fn stop_signal(before_ms: u64) -> Preceding {
 #[test]
 fn who_came_after_the_stop_signal_did_not_ask_for_it() {
     let python = |pid, before| client(pid, before, &["python3", "x.py"]);
-    let of = |clients: Vec<Asker>| {
-        let mut incident = killed_by_docker(clients);
-        incident.preceding = vec![stop_signal(10_000)];
-        incident
+    let of = |clients: Vec<RuntimeClient>| {
+        let mut case = killed_by_docker(clients);
+        case.incident.preceding = vec![stop_signal(10_000)];
+        case
     };
-    let incident = of(vec![python(1, 5_000), python(2, 10_030)]);
-    assert_eq!(found(&incident), Some((2, LIKELY)));
-    let evidence = find(&incident, incident.container.as_ref()).unwrap().evidence;
+    let case = of(vec![python(1, 5_000), python(2, 10_030)]);
+    assert_eq!(found(&case), Some((2, LIKELY)));
+    let evidence = find(&case).unwrap().evidence;
     assert_eq!(evidence[0].fact, "python3[2] connected to /run/docker.sock 30 ms before the stop signal");
     // But who came just before the kill may have asked for that, before the stop's own time was up.
     let stop = client(2, 10_030, &["docker", "stop", "-t", "300", "web"]);
-    let incident = of(vec![python(1, 20), stop]);
-    assert_eq!(found(&incident), Some((2, POSSIBLE)));
-    let evidence = find(&incident, incident.container.as_ref()).unwrap().evidence;
+    let case = of(vec![python(1, 20), stop]);
+    assert_eq!(found(&case), Some((2, POSSIBLE)));
+    let evidence = find(&case).unwrap().evidence;
     assert!(evidence[1].fact.ends_with("python3[1]"), "{}", evidence[1].fact);
 }
 
 #[test]
 fn all_candidates_are_in_the_evidence() {
     let python = |pid| client(pid, 30, &["python3", "x.py"]);
-    let incident = killed_by_docker((1..9).map(python).collect());
-    let evidence = find(&incident, incident.container.as_ref()).unwrap().evidence;
+    let case = killed_by_docker((1..9).map(python).collect());
+    let evidence = find(&case).unwrap().evidence;
     let fact = &evidence[1].fact;
     assert!(fact.ends_with("python3[2], python3[3], python3[4], python3[5], python3[6] and 2 more"), "{fact}");
 }
 
 #[test]
 fn a_runtime_without_a_daemon_was_run_by_somebody() {
-    let mut incident = killed_by_docker(vec![]);
-    incident.sender.ancestors = vec![
+    let mut case = killed_by_docker(vec![]);
+    case.incident.sender.ancestors = vec![
         process(5, "/usr/bin/podman", &["podman", "stop", "web"]),
         process(4, "/usr/bin/bash", &["bash"]),
         process(3, "/usr/sbin/sshd", &["sshd"]),
     ];
-    let requester = find(&incident, incident.container.as_ref()).unwrap().requester;
+    let requester = find(&case).unwrap().requester;
     assert_eq!((requester.process.pid, requester.confidence, requester.ancestors.len()), (5, LIKELY, 2));
     // Its service answers a socket instead.
-    incident.sender.ancestors[0].cmdline = Some(["podman", "system", "service"].map(str::to_owned).to_vec());
-    assert_eq!(found(&incident), None);
+    case.incident.sender.ancestors[0].cmdline = Some(["podman", "system", "service"].map(str::to_owned).to_vec());
+    assert_eq!(found(&case), None);
     // A parent that is gone may have been a shim.
-    incident.sender.ancestors = vec![Process { pid: 5, comm: "x".to_owned(), ..Process::default() }];
-    assert_eq!(found(&incident), None);
+    case.incident.sender.ancestors = vec![Process { pid: 5, comm: "x".to_owned(), ..Process::default() }];
+    assert_eq!(found(&case), None);
 }
 
 #[test]
 fn a_kubelet_asks_for_its_pods() {
-    let standing = |pid, name: &str| Asker {
+    let standing = |pid, name: &str| RuntimeClient {
         runtime: Runtime::Containerd,
         socket: "/run/containerd/containerd.sock".to_owned(),
         ..stood(client(pid, 0, &[name]))
     };
-    let mut incident = killed_by_docker(vec![standing(1, "agent"), standing(2, "kubelet")]);
-    if let Some(container) = &mut incident.container {
+    let mut case = killed_by_docker(vec![standing(1, "agent"), standing(2, "kubelet")]);
+    if let Some(container) = &mut case.incident.container {
         container.runtime = Some(Runtime::Containerd);
         container.pod = Some(crate::model::Pod::default());
     }
-    assert_eq!(found(&incident), Some((2, POSSIBLE)));
-    incident.asking.clients.remove(0);
-    assert_eq!(found(&incident), Some((2, LIKELY)));
-    incident.asking.clients = vec![in_runner(incident.asking.clients.remove(0))];
-    assert_eq!(found(&incident), Some((2, POSSIBLE)));
+    assert_eq!(found(&case), Some((2, POSSIBLE)));
+    case.clients.clients.remove(0);
+    assert_eq!(found(&case), Some((2, LIKELY)));
+    case.clients.clients = vec![in_runner(case.clients.clients.remove(0))];
+    assert_eq!(found(&case), Some((2, POSSIBLE)));
 }
 
 #[test]
 fn only_a_runtimes_kill_was_asked_for_and_a_gap_is_said() {
-    let mut by_hand = in_container(kill("/usr/bin/bash"));
-    by_hand.asking.clients = vec![client(1, 30, &["docker", "stop", "web"])];
-    settle(&mut by_hand);
-    assert_eq!((by_hand.requester, by_hand.missing.len()), (None, 0));
-    let mut unseen = killed_by_docker(vec![]);
-    settle(&mut unseen);
+    let mut by_hand = case(in_container(kill("/usr/bin/bash")));
+    by_hand.clients.clients = vec![client(1, 30, &["docker", "stop", "web"])];
+    let judgement = judge(&by_hand);
+    assert_eq!((judgement.requester, judgement.missing.len()), (None, 0));
+    let unseen = judge(&killed_by_docker(vec![]));
     assert!(unseen.missing[0].starts_with("who asked the runtime"), "{:?}", unseen.missing);
 }
 
@@ -354,22 +354,22 @@ fn a_scripts_command_line_begins_behind_the_script() {
 
 #[test]
 fn what_docker_exec_brought_in_was_asked_for_by_its_client() {
-    let mut incident = killed_by_docker(vec![
+    let mut case = killed_by_docker(vec![
         client(1, 30, &["docker", "exec", "web", "kill", "-9", "7"]),
         client(2, 30, &["docker", "stop", "web"]),
         client(3, 30, &["docker", "exec", "api", "true"]),
     ]);
-    incident.sender.container = incident.container.clone();
-    incident.sender.process = Some(process(50, "/bin/busybox", &["kill", "-9", "7"]));
-    if let Some(container) = &mut incident.container {
+    case.incident.sender.container = case.incident.container.clone();
+    case.incident.sender.process = Some(process(50, "/bin/busybox", &["kill", "-9", "7"]));
+    if let Some(container) = &mut case.incident.container {
         container.init_pid = Some(40);
     }
     let shim = |pid| Process { pid, comm: "containerd-shim".to_owned(), uid: Some(0), ..Process::default() };
-    incident.sender.ancestors = vec![shim(5)];
-    assert_eq!(found(&incident), Some((1, LIKELY)));
-    settle(&mut incident);
-    assert!(incident.noted[0].fact.contains("brought in later (exec)"), "{:?}", incident.noted);
+    case.incident.sender.ancestors = vec![shim(5)];
+    assert_eq!(found(&case), Some((1, LIKELY)));
+    let evidence = judge(&case).evidence;
+    assert!(evidence[0].fact.contains("brought in later (exec)"), "{evidence:?}");
     // A child of the container's own init.
-    incident.sender.ancestors = vec![process(40, "/bin/sh", &["sh"]), shim(5)];
-    assert_eq!(found(&incident), None);
+    case.incident.sender.ancestors = vec![process(40, "/bin/sh", &["sh"]), shim(5)];
+    assert_eq!(found(&case), None);
 }

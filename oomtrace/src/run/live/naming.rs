@@ -12,9 +12,9 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::container::directory::Directory;
 use crate::correlate::Episode;
-use crate::model::{Incident, Record};
+use crate::model::Record;
 use crate::redact::Privacy;
-use crate::resolve::assemble::Draft;
+use crate::resolve::case::Case;
 use crate::run::filter::Filter;
 use crate::run::names::Names;
 use crate::run::recording::Recorder;
@@ -56,7 +56,7 @@ enum Waiting {
 /// An incident whose runtimes are asked.
 struct Asking {
     task: JoinHandle<Names>,
-    incident: Rc<Incident>,
+    case: Rc<Case>,
     since: Instant,
 }
 
@@ -83,20 +83,20 @@ impl Naming {
     /// Starts naming each episode that the filter may want.
     pub fn start(&mut self, episodes: Vec<Episode>, resolver: &mut Resolver, filter: &Filter) {
         for episode in episodes.into_iter().filter(|episode| filter.may_want(episode)) {
-            let Draft { incident, places } = resolver.draft(episode);
-            let waiting = if !Names::are_wanted(&incident) {
-                Waiting::Named(Box::new(conclude(incident)))
+            let case = resolver.resolve(episode);
+            let waiting = if !Names::are_wanted(&case.incident) {
+                Waiting::Named(Box::new(conclude(case)))
             } else if self.late.len() >= MAX_ASKED {
-                let names = Names::unasked(&incident, TOO_MANY);
-                Waiting::Named(Box::new(self.named(Rc::new(incident), names)))
+                let names = Names::unasked(&case.incident, TOO_MANY);
+                Waiting::Named(Box::new(self.named(Rc::new(case), names)))
             } else {
-                let incident = Rc::new(incident);
-                let (asked, directory, privacy) = (Rc::clone(&incident), self.directory.clone(), self.privacy);
+                let case = Rc::new(case);
+                let (asked, directory, privacy) = (Rc::clone(&case), self.directory.clone(), self.privacy);
                 let task = tokio::task::spawn_local(async move {
-                    let named = tokio::time::timeout(NAMED_WITHIN, Names::ask(&asked, &places, &directory)).await;
-                    named.unwrap_or_else(|_| Names::unasked(&asked, TOO_LATE)).private(privacy)
+                    let named = tokio::time::timeout(NAMED_WITHIN, Names::ask(&asked, &directory)).await;
+                    named.unwrap_or_else(|_| Names::unasked(&asked.incident, TOO_LATE)).private(privacy)
                 });
-                Waiting::Asking(Asking { task, incident, since: Instant::now() })
+                Waiting::Asking(Asking { task, case, since: Instant::now() })
             };
             self.waiting.push_back(waiting);
         }
@@ -149,13 +149,13 @@ impl Naming {
 
     fn as_it_is(&self, asking: Asking) -> Record {
         asking.task.abort();
-        let names = Names::unasked(&asking.incident, STOPPED);
-        self.named(asking.incident, names)
+        let names = Names::unasked(&asking.case.incident, STOPPED);
+        self.named(asking.case, names)
     }
 
     fn answered(&self, asking: Asking, names: Result<Names, JoinError>) -> Record {
         match names {
-            Ok(names) => self.named(asking.incident, names),
+            Ok(names) => self.named(asking.case, names),
             Err(error) => {
                 log::error!("a runtime was not asked for a name: {error}");
                 self.as_it_is(asking)
@@ -163,14 +163,14 @@ impl Naming {
         }
     }
 
-    fn named(&self, incident: Rc<Incident>, names: Names) -> Record {
+    fn named(&self, case: Rc<Case>, names: Names) -> Record {
         if let Some(recorder) = &self.recorder {
-            recorder.names(&incident.id, &names);
+            recorder.names(&case.incident.id, &names);
         }
         // The task that asked has ended, or is about to.
-        let mut incident = Rc::unwrap_or_clone(incident);
-        names.apply(&mut incident);
-        conclude(incident)
+        let mut case = Rc::unwrap_or_clone(case);
+        names.apply(&mut case);
+        conclude(case)
     }
 }
 

@@ -1,21 +1,13 @@
 //! The parts of a block, in words.
 
-use crate::model::Runtime;
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::judge::requester::is_by_exec;
-use crate::judge::senders::manager;
-use crate::judge::stop_request;
-use crate::model::{
-    Cause, Confidence, Container, Disposition, Effect, Exit, Incident, Login, OomOrigin, Preceding, Process, Requester,
-    SignalPath,
-};
+use crate::model::{Confidence, Container, Effect, Exit, Incident, Login, Process, Requester, Runtime};
 use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
-use crate::text::{container_name, duration_ms, duration_us, ended, path_name, process, short_id};
-use crate::words::summary::{init_ended, kernel_part, unasked};
+use crate::text::{container_name, duration_us, ended, process, short_id};
 
 /// Columns of a command line; the JSON has all of it.
 const CMDLINE: usize = 160;
@@ -190,99 +182,6 @@ pub fn effect_words(effect: Effect, incident: &Incident) -> &'static str {
         Effect::AlreadyPending => "nothing: the same signal was waiting already",
         Effect::AlreadyEnding => "nothing: the process was ending already",
     }
-}
-
-const STILL_RUNNING: &str = "it was still running";
-
-/// What a process made of the signal that it was asked to stop by.
-fn reply(stop: &Preceding, is_init: bool) -> &'static str {
-    match stop.disposition {
-        Some(Disposition::Default) if is_init => "pid 1 has no handler for it",
-        Some(Disposition::Ignored) => "it is ignored",
-        Some(Disposition::Handled) => "its handler had not ended the process",
-        Some(Disposition::Default | Disposition::Blocked) | None => STILL_RUNNING,
-    }
-}
-
-/// One clause, and how sure it is when it is not certain.
-pub fn why(incident: &Incident, cause: Cause, confidence: Confidence) -> String {
-    let path = incident.signal.path.map(path_name);
-    let by = |what: &str| path.map_or_else(|| what.to_owned(), |path| format!("{what}, by {path}"));
-    let why = match cause {
-        _ if incident.oom.as_ref().is_some_and(|oom| oom.origin == Some(OomOrigin::LimitLowered)) => {
-            let by = incident.trigger.as_ref().map_or_else(|| "somebody".to_owned(), process);
-            format!("{by} lowered the limit below what was in use")
-        }
-        Cause::OomContainerLimit => "the container ran into its own memory limit".to_owned(),
-        Cause::OomPodLimit => "the pod ran into its memory limit".to_owned(),
-        Cause::OomUnitLimit => "the unit ran into its memory limit".to_owned(),
-        Cause::OomSliceLimit if is_own_limit(incident) => "its cgroup ran into its own memory limit".to_owned(),
-        Cause::OomSliceLimit => "a cgroup above it ran into its memory limit".to_owned(),
-        Cause::OomHost => match incident.oom.as_ref().and_then(|oom| oom.origin) {
-            Some(OomOrigin::Sysrq) => "somebody asked for it (sysrq-f)".to_owned(),
-            Some(OomOrigin::MinTtl) => "the machine could not keep the pages in use in memory (min_ttl_ms)".to_owned(),
-            _ => "the machine ran out of memory".to_owned(),
-        },
-        Cause::OomConstrained => "the memory nodes that it may use were full".to_owned(),
-        Cause::UserspaceOomKiller => "an out-of-memory daemon chose it".to_owned(),
-        Cause::RuntimeKill => format!("the container runtime killed it{}", unasked(incident)),
-        Cause::RuntimeStopTimeout => {
-            let stop = stop_request(incident);
-            let when = stop.map(|s| format!("{} came {} earlier", s.name, duration_ms(s.before_ms)));
-            format!(
-                "stop time-out: {} and {}",
-                when.unwrap_or_else(|| "a stop signal came".to_owned()),
-                stop.map_or(STILL_RUNNING, |stop| reply(stop, incident.victim.is_pid_1()))
-            )
-        }
-        Cause::ServiceManagerKill => "systemd killed it".to_owned(),
-        Cause::SameContainerKill if is_by_exec(incident, incident.container.as_ref()) => {
-            by("a command that was brought into the container (exec) killed it")
-        }
-        Cause::SameContainerKill => match manager(incident) {
-            Some((name, limit)) => {
-                let killed = by("its parent in the same container killed it");
-                format!("{killed}; it looks like {name}, which does so by {limit}")
-            }
-            None => by("another process in the same container killed it"),
-        },
-        Cause::ProcessKill => by("another process killed it"),
-        Cause::SelfKill => by("it killed itself"),
-        Cause::CgroupKill => "somebody wrote its cgroup's cgroup.kill".to_owned(),
-        Cause::PidNamespaceExit => format!("{}, and the kernel killed the rest", init_ended(incident)),
-        Cause::ParentExit => "its parent ended (PR_SET_PDEATHSIG)".to_owned(),
-        Cause::RlimitCpu => "its CPU time was used up (RLIMIT_CPU)".to_owned(),
-        Cause::RlimitRttime => "it ran in real time for too long without a pause (RLIMIT_RTTIME)".to_owned(),
-        Cause::Timer => "a timer that it had set for itself killed it (timer_create)".to_owned(),
-        Cause::Ptrace => "its tracer killed it".to_owned(),
-        Cause::BpfProgram => "a BPF program killed it".to_owned(),
-        Cause::KubeletProbeFailure => "a probe failed".to_owned(),
-        Cause::KubeletEviction => "its pod was evicted".to_owned(),
-        Cause::KubeletPreemption => "its pod was preempted".to_owned(),
-        Cause::KubeletDeletion => "its pod was deleted".to_owned(),
-        Cause::OtherKernel => match (kernel_part(incident), incident.signal.path) {
-            (Some(part), _) => format!("the kernel killed it: {part}"),
-            (None, Some(SignalPath::OtherKernel) | None) => {
-                "the kernel killed it; which part of it could not be seen".to_owned()
-            }
-            (None, Some(SignalPath::Unseen)) => {
-                "it ended by SIGKILL, and no signal that was seen explains it".to_owned()
-            }
-            (None, Some(path)) => format!("the kernel killed it, by {}", path_name(path)),
-        },
-    };
-    match confidence {
-        Confidence::Certain => why,
-        Confidence::Likely => format!("{why} (likely)"),
-        Confidence::Possible => format!("{why} (possible)"),
-    }
-}
-
-/// The limit that was hit is that of the victim's own memory cgroup.
-fn is_own_limit(incident: &Incident) -> bool {
-    let own = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
-    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()).map(|owner| &owner.path);
-    own.is_some() && own == owner
 }
 
 /// Hours, minutes and seconds where this terminal is.

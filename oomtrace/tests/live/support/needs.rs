@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use oomtrace::node::cgroups::{self, Mode, Version};
+use oomtrace::node::mounts;
 use oomtrace::probe::hook::{Absent, Hook};
 use oomtrace::probe::load::{Options, Probe};
 
@@ -57,6 +58,8 @@ pub enum Need {
     Oomd,
     /// A user of the tests' own, with a systemd of its own.
     User,
+    /// `/` is a mount point, as it is not in a chroot: runtimes make mounts private from there on, and the kernel's paths start there.
+    RootMount,
     /// User and mount namespaces of a process's own, as unshare(1) makes them: not in a chroot.
     OwnNamespaces,
     /// File systems of a process's own.
@@ -115,13 +118,21 @@ impl Need {
                 Some(_) => (!super::cgroup::Cgroup::v2().has("cgroup.kill"))
                     .then(|| "this kernel has no cgroup.kill".to_owned()),
             },
-            Self::Docker => docker::socket()
-                .is_none()
-                .then(|| "no private Docker daemon (cargo xtask test starts one where docker.io is)".to_owned()),
+            Self::Docker => Self::RootMount.unmet().or_else(|| {
+                docker::socket()
+                    .is_none()
+                    .then(|| "no private Docker daemon (cargo xtask test starts one where docker.io is)".to_owned())
+            }),
             Self::Containerd => {
                 let missing =
                     ["/usr/bin/containerd", "/usr/bin/ctr"].into_iter().find(|path| !Path::new(path).exists());
-                missing.map(|path| format!("no {path} (containerd)"))
+                missing.map(|path| format!("no {path} (containerd)")).or_else(|| Self::RootMount.unmet())
+            }
+            Self::RootMount => {
+                let mut is_mount = false;
+                let looked = mounts::each(|mount| is_mount |= mount.point == Path::new("/"));
+                (looked.is_err() || !is_mount)
+                    .then(|| "/ is no mount point (a chroot? mount --bind its directory on itself before)".to_owned())
             }
             Self::Connections => (!attached().contains(&Hook::UnixConnect))
                 .then(|| "this kernel does not let connections be seen".to_owned()),
@@ -129,9 +140,9 @@ impl Need {
                 .is_none()
                 .then(|| "no static oomtrace (cargo xtask test builds one)".to_owned()),
             Self::Compose => program("docker-compose", "docker-compose"),
-            Self::Runc => program("runc", "runc"),
-            Self::Crun => program("crun", "crun").or_else(mixed),
-            Self::Podman => program("podman", "podman").or_else(mixed),
+            Self::Runc => program("runc", "runc").or_else(|| Self::RootMount.unmet()),
+            Self::Crun => program("crun", "crun").or_else(mixed).or_else(|| Self::RootMount.unmet()),
+            Self::Podman => program("podman", "podman").or_else(mixed).or_else(|| Self::RootMount.unmet()),
             Self::Systemd => (!Path::new("/run/systemd/system").exists())
                 .then(|| "systemd is not the first process (cargo xtask vm --systemd)".to_owned()),
             Self::Oomd => {
@@ -147,7 +158,7 @@ impl Need {
                 })
             }
             Self::Fuse => (!Path::new("/dev/fuse").exists()).then(|| "no /dev/fuse (the kernel's FUSE)".to_owned()),
-            Self::Lxc => program("lxc-start", "lxc"),
+            Self::Lxc => program("lxc-start", "lxc").or_else(|| Self::RootMount.unmet()),
             Self::Curl => program("curl", "curl"),
             Self::Gunicorn => {
                 (!Path::new("/usr/bin/gunicorn").exists()).then(|| "no /usr/bin/gunicorn (gunicorn)".to_owned())

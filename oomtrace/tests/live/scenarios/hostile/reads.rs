@@ -19,7 +19,7 @@ use crate::Scenario;
 use crate::support::cgroup::v2_mount;
 use crate::support::fuse;
 use crate::support::helper::Role;
-use crate::support::needs::Need::{CgroupKill, Fuse, SteadyCpus, Tracing};
+use crate::support::needs::Need::{CgroupKill, Fuse, RootMount, SteadyCpus, Tracing};
 use crate::support::process::{Owned, wait_until};
 use crate::support::tracer::{Tracer, command, incidents};
 
@@ -42,7 +42,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "hostile::reads::a_users_list_of_millions_of_containers",
-        needs: &[Tracing, CgroupKill],
+        needs: &[RootMount, Tracing, CgroupKill],
         run: endless_list,
     },
     Scenario { name: "hostile::reads::a_mount_point_that_is_no_text", needs: &[Tracing], run: odd_mount },

@@ -2,9 +2,10 @@
 
 use crate::container::clients::{Client, Clients, ExistingClient, Seen, Socket};
 use crate::event::{BootNs, Connect};
-use crate::model::{Asker, Asking, Contact, Login, Process};
+use crate::model::{Login, Process};
 use crate::placement::Placement;
 use crate::resolve::assemble::{Context, describe, describe_ancestors, describe_login, locate, show};
+use crate::resolve::case::{Contact, RuntimeClient, RuntimeClients};
 
 /// What is known of connections.
 #[derive(Clone, Copy)]
@@ -18,18 +19,18 @@ pub struct Connections<'a> {
 }
 
 /// Everybody who may have asked for a kill at `at`.
-pub fn describe_all(at: BootNs, context: &mut Context<'_>) -> Asking {
-    let Connections { clients, sockets, seen, .. } = context.asking;
+pub fn describe_all(at: BootNs, context: &mut Context<'_>) -> RuntimeClients {
+    let Connections { clients, sockets, seen, .. } = context.connections;
     let gaps = clients.gaps(at).map(|(from, to)| (before_ms(at, from), before_ms(at, to))).collect();
     let clients = clients
         .by(at)
         .into_iter()
         .filter_map(|client| {
             let socket = usize::try_from(client.socket).ok().and_then(|number| sockets.get(number))?;
-            Some(asker(client, socket, at, context))
+            Some(runtime_client(client, socket, at, context))
         })
         .collect();
-    Asking { clients, seen, gaps, container: None }
+    RuntimeClients { clients, seen, gaps }
 }
 
 /// Who a client is, whatever it was seen by.
@@ -40,7 +41,7 @@ struct Known {
     login: Option<Login>,
 }
 
-fn asker(client: &Client, socket: &Socket, at: BootNs, context: &mut Context<'_>) -> Asker {
+fn runtime_client(client: &Client, socket: &Socket, at: BootNs, context: &mut Context<'_>) -> RuntimeClient {
     let owner = match &client.seen {
         Seen::Connecting(connect) => connect.listener.map(|listener| listener.uid),
         Seen::ExistingClient(standing) => standing.owner,
@@ -49,7 +50,7 @@ fn asker(client: &Client, socket: &Socket, at: BootNs, context: &mut Context<'_>
         Seen::Connecting(connect) => connecting(connect, context),
         Seen::ExistingClient(standing) => self::standing(client, standing, context),
     };
-    Asker {
+    RuntimeClient {
         process,
         ancestors,
         place: placement.container,
@@ -58,7 +59,7 @@ fn asker(client: &Client, socket: &Socket, at: BootNs, context: &mut Context<'_>
         socket: socket.path.clone(),
         runtime: socket.runtime,
         owner,
-        verified: owner.is_some() || !context.asking.verified,
+        verified: owner.is_some() || !context.connections.verified,
         contacts: contacts(client, at),
         more: client.more,
         stood: client.stood,

@@ -1,46 +1,49 @@
-//! The contract's part about who asked a runtime to kill.
+//! What the judge decides on: an incident without a verdict, and what only the judge needs to know of it.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crate::event::BootNs;
+use crate::model::{Container, Evidence, Incident, Login, Process, Runtime};
+use crate::placement::ContainerPlace;
 
-use crate::model::{Confidence, Container, Login, Process};
-use crate::model::{ContainerPlace, Runtime};
-
-/// Who asked a runtime to kill.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Requester {
-    /// The process that asked.
-    pub process: Process,
-    /// Its parents, nearest first.
-    pub ancestors: Vec<Process>,
-    /// The container that it runs in, as one that the runtime's socket is mounted into.
-    pub container: Option<Container>,
-    /// Its systemd unit.
-    pub unit: Option<String>,
-    /// Who logged in, as far as the kernel knows.
-    pub login: Option<Login>,
-    /// How the request went: the socket, or the runtime's process that it ran.
-    pub via: String,
-    /// How sure it is. Never `certain`: the kernel ties no request to the kill that came of it.
-    pub confidence: Confidence,
+/// Everything that is known of a kill.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Without a verdict and a requester.
+    pub incident: Incident,
+    /// The containers of the incident, as its cgroups' paths name them.
+    pub places: Places,
+    /// What others than the kernel side say of it: evidence as it is.
+    pub statements: Vec<Evidence>,
+    /// Who may have asked a runtime for it.
+    pub clients: RuntimeClients,
+    /// The container of whoever asked, as its runtime knows it.
+    pub requesters_container: Option<Container>,
+    /// Pid of the process whose end is the victim's `container_exit`.
+    pub exited_init: Option<u32>,
 }
 
-/// Who may have asked: what the judge chooses from. No part of the contract.
+/// The containers of an incident, as its cgroups' paths name them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Asking {
+pub struct Places {
+    pub victim: Option<ContainerPlace>,
+    pub sender: Option<ContainerPlace>,
+    /// When the victim started, on `CLOCK_BOOTTIME`.
+    pub victim_start: BootNs,
+}
+
+/// Who may have asked a runtime: what the judge chooses from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuntimeClients {
     /// The latest first. Empty when no runtime made the kill.
-    pub clients: Vec<Asker>,
+    pub clients: Vec<RuntimeClient>,
     /// Connections are seen on this node.
     pub seen: bool,
     /// Between which times clients, or their ends, may have been missed, in milliseconds before the kill: from, and to.
     pub gaps: Vec<(u64, u64)>,
-    /// The requester's container, as its runtime knows it.
-    pub container: Option<Container>,
 }
 
 /// A process that was connected to a runtime's socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asker {
+pub struct RuntimeClient {
     pub process: Process,
     pub ancestors: Vec<Process>,
     pub place: Option<ContainerPlace>,

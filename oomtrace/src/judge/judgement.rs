@@ -1,0 +1,117 @@
+//! What the judge says: everything that words, advice and outputs need, so that nothing is decided twice.
+
+use std::borrow::Cow;
+
+use crate::model::{Attribution, Cause, Confidence, Disposition, Elevation, Evidence, Requester};
+use crate::placement::ContainerPlace;
+
+/// The judgement of one case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    pub cause: Cause,
+    pub confidence: Confidence,
+    pub reason: Reason,
+    /// Who asked the runtime that killed, or that ran the command which did.
+    pub requester: Option<Requester>,
+    /// The container that the requester lives in, by its cgroup's path.
+    pub requesters_place: Option<ContainerPlace>,
+    /// How the sender became the user that it is.
+    pub elevation: Option<Elevation>,
+    /// The sender's executable has the path of a runtime, service manager or OOM daemon, and is not believed to be one.
+    pub unproven: Option<Unproven>,
+    /// What the requester was found by.
+    pub evidence: Vec<Evidence>,
+    /// What could not be seen of the requester, in words.
+    pub missing: Vec<String>,
+    pub attribution: Attribution,
+}
+
+/// What there is to say of a cause besides its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The cause, the signal's path and the OOM killer's facts say it all.
+    Plain,
+    /// A runtime asked it to stop, and killed it when it had not.
+    StopTimeout(StopRequest),
+    /// A runtime killed it, and no request to stop explains that.
+    RuntimeKill {
+        /// A stop signal came before, from somebody else or too long ago.
+        after_stop_signal: bool,
+    },
+    /// The sender was brought into the container by exec.
+    Exec {
+        /// It manages the victim besides.
+        manager: Option<Manager>,
+    },
+    /// The sender is the victim's parent, and a program that manages processes.
+    Manager(Manager),
+    /// The limit that was hit is that of the victim's own memory cgroup, which is no container's, pod's or unit's.
+    OwnCgroupsLimit,
+    /// It was forked into a cgroup that was being killed.
+    Forked,
+    /// A part of the kernel that has no cause of its own.
+    Kernel(KernelPart),
+}
+
+/// The stop signal that a runtime sent before it killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopRequest {
+    /// The last one's name.
+    pub signal: String,
+    /// How long the last one came before the kill, in milliseconds.
+    pub before_ms: u64,
+    /// How long the first one came before the kill, in milliseconds.
+    pub first_before_ms: u64,
+    /// What the victim had set up for it.
+    pub disposition: Option<Disposition>,
+}
+
+/// A program that manages processes, and by what it ends them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manager {
+    pub program: &'static str,
+    pub limit: Cow<'static, str>,
+}
+
+/// Why a path proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unproven {
+    /// It runs in a user namespace that is not the initial one.
+    OwnUserNamespace,
+    /// It runs in a mount namespace that is not the host's.
+    OwnMountNamespace,
+    /// It runs as this user.
+    User(u32),
+}
+
+/// Parts of the kernel that send SIGKILL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KernelPart {
+    /// mq_notify(3).
+    MessageQueue,
+    /// F_SETSIG of fcntl(2).
+    AsyncIo,
+    /// CLONE_PIDFD_AUTOKILL.
+    PidfdAutokill,
+    AppArmor,
+    /// The secure attention key.
+    SecureAttentionKey,
+    /// hwpoison.
+    BrokenMemory,
+    /// reboot(2) within a pid namespace.
+    NamespaceReboot,
+    /// The exit signal that clone(2) was given.
+    ChildsExitSignal,
+}
+
+impl Reason {
+    /// The program that manages the victim, where the sender is one.
+    #[must_use]
+    pub fn manager(&self) -> Option<&Manager> {
+        match self {
+            Self::Manager(manager) => Some(manager),
+            Self::Exec { manager } => manager.as_ref(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! OOM kills: whose limit it was, and how sure that is.
+
+use crate::model::{Cause, Confidence, Container, Incident, LimitLevel, Oom, OomScope, SignalPath};
+use crate::resolve::oom::SLACK_BYTES;
+
+/// Certain when the OOM killer's own record was read; read off the counters, whose limit it was is likely at best.
+pub fn by_oom(incident: &Incident, oom: &Oom) -> (Cause, Confidence) {
+    let is_killers = incident.signal.path.is_some_and(SignalPath::is_oom_killers);
+    let seen_on_stack = is_killers && incident.signal.path_confidence == Some(Confidence::Certain);
+    // Only the OOM killer's own record has the points; it says what ran out, and whose limit it was.
+    let by_record = oom.chosen_points.is_some();
+    match (oom.scope, &oom.limit_owner) {
+        (Some(OomScope::Memcg), Some(owner)) => {
+            let by_name = owner.level == LimitLevel::Container && is_unconfirmed(incident, &owner.path);
+            let cause = match owner.level {
+                LimitLevel::Container => Cause::OomContainerLimit,
+                LimitLevel::Pod => Cause::OomPodLimit,
+                LimitLevel::Unit => Cause::OomUnitLimit,
+                // A limit on the root is only there for a kernel inside a container; it is the machine's own.
+                LimitLevel::Slice | LimitLevel::Root => Cause::OomSliceLimit,
+            };
+            let confidence = if by_record {
+                if by_name { Confidence::Likely } else { Confidence::Certain }
+            } else if seen_on_stack && full_levels(incident) == 1 {
+                Confidence::Likely
+            } else {
+                Confidence::Possible
+            };
+            (cause, confidence)
+        }
+        (Some(OomScope::Memcg), None) => (own_level(incident), Confidence::Possible),
+        (Some(OomScope::Cpuset | OomScope::Mempolicy), _) => {
+            (Cause::OomConstrained, if by_record { Confidence::Certain } else { Confidence::Likely })
+        }
+        (Some(OomScope::Host) | None, _) if by_record => (Cause::OomHost, Confidence::Certain),
+        (Some(OomScope::Host) | None, _) => {
+            (Cause::OomHost, if seen_on_stack { Confidence::Likely } else { Confidence::Possible })
+        }
+    }
+}
+
+/// Only its name says that the cgroup at `path` is a container's.
+fn is_unconfirmed(incident: &Incident, path: &str) -> bool {
+    let owner = incident.container.iter().flat_map(Container::chain).find(|container| container.owns(path));
+    owner.is_some_and(|container| !container.confirmed)
+}
+
+/// Memory cgroups above the victim that were at their limit; with more than one, it may have been any of them.
+fn full_levels(incident: &Incident) -> usize {
+    let levels = incident.memory.as_ref().map(|memory| memory.levels.as_slice()).unwrap_or_default();
+    levels
+        .iter()
+        .filter(|l| l.limit_bytes.is_some_and(|limit| limit.saturating_sub(l.usage_bytes) <= SLACK_BYTES))
+        .count()
+}
+
+/// A memory cgroup's limit, and nothing says which: the victim's own is the first guess.
+fn own_level(incident: &Incident) -> Cause {
+    match (&incident.container, &incident.unit) {
+        (Some(_), _) => Cause::OomContainerLimit,
+        (None, Some(_)) => Cause::OomUnitLimit,
+        (None, None) => Cause::OomSliceLimit,
+    }
+}
+
+/// The limit that was hit is that of the victim's own memory cgroup.
+pub fn is_own_limit(incident: &Incident) -> bool {
+    let own = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
+    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()).map(|owner| &owner.path);
+    own.is_some() && own == owner
+}

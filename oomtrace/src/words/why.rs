@@ -1,0 +1,89 @@
+//! Why, in one clause.
+
+use crate::judge::judgement::{Judgement, Manager, Reason, StopRequest};
+use crate::model::{Cause, Confidence, Disposition, Incident, OomOrigin, SignalPath};
+use crate::text::{duration_ms, path_name, process};
+use crate::words::kernel_part::kernel_part;
+use crate::words::summary::{init_ended, unasked};
+
+const STILL_RUNNING: &str = "it was still running";
+
+/// What a process made of the signal that it was asked to stop by.
+fn reply(stop: &StopRequest, is_init: bool) -> &'static str {
+    match stop.disposition {
+        Some(Disposition::Default) if is_init => "pid 1 has no handler for it",
+        Some(Disposition::Ignored) => "it is ignored",
+        Some(Disposition::Handled) => "its handler had not ended the process",
+        Some(Disposition::Default | Disposition::Blocked) | None => STILL_RUNNING,
+    }
+}
+
+/// One clause, and how sure it is when it is not certain.
+pub fn why(incident: &Incident, judgement: &Judgement) -> String {
+    let path = incident.signal.path.map(path_name);
+    let by = |what: &str| path.map_or_else(|| what.to_owned(), |path| format!("{what}, by {path}"));
+    let why = match judgement.cause {
+        _ if incident.oom.as_ref().is_some_and(|oom| oom.origin == Some(OomOrigin::LimitLowered)) => {
+            let by = incident.trigger.as_ref().map_or_else(|| "somebody".to_owned(), process);
+            format!("{by} lowered the limit below what was in use")
+        }
+        Cause::OomContainerLimit => "the container ran into its own memory limit".to_owned(),
+        Cause::OomPodLimit => "the pod ran into its memory limit".to_owned(),
+        Cause::OomUnitLimit => "the unit ran into its memory limit".to_owned(),
+        Cause::OomSliceLimit if judgement.reason == Reason::OwnCgroupsLimit => {
+            "its cgroup ran into its own memory limit".to_owned()
+        }
+        Cause::OomSliceLimit => "a cgroup above it ran into its memory limit".to_owned(),
+        Cause::OomHost => match incident.oom.as_ref().and_then(|oom| oom.origin) {
+            Some(OomOrigin::Sysrq) => "somebody asked for it (sysrq-f)".to_owned(),
+            Some(OomOrigin::MinTtl) => "the machine could not keep the pages in use in memory (min_ttl_ms)".to_owned(),
+            _ => "the machine ran out of memory".to_owned(),
+        },
+        Cause::OomConstrained => "the memory nodes that it may use were full".to_owned(),
+        Cause::UserspaceOomKiller => "an out-of-memory daemon chose it".to_owned(),
+        Cause::RuntimeKill => format!("the container runtime killed it{}", unasked(&judgement.reason)),
+        Cause::RuntimeStopTimeout => match &judgement.reason {
+            Reason::StopTimeout(stop) => {
+                let when = format!("{} came {} earlier", stop.signal, duration_ms(stop.before_ms));
+                format!("stop time-out: {when} and {}", reply(stop, incident.victim.is_pid_1()))
+            }
+            _ => format!("stop time-out: a stop signal came and {STILL_RUNNING}"),
+        },
+        Cause::ServiceManagerKill => "systemd killed it".to_owned(),
+        Cause::SameContainerKill => match &judgement.reason {
+            Reason::Exec { .. } => by("a command that was brought into the container (exec) killed it"),
+            Reason::Manager(Manager { program, limit }) => {
+                let killed = by("its parent in the same container killed it");
+                format!("{killed}; it looks like {program}, which does so by {limit}")
+            }
+            _ => by("another process in the same container killed it"),
+        },
+        Cause::ProcessKill => by("another process killed it"),
+        Cause::SelfKill => by("it killed itself"),
+        Cause::CgroupKill => "somebody wrote its cgroup's cgroup.kill".to_owned(),
+        Cause::PidNamespaceExit => format!("{}, and the kernel killed the rest", init_ended(incident)),
+        Cause::ParentExit => "its parent ended (PR_SET_PDEATHSIG)".to_owned(),
+        Cause::RlimitCpu => "its CPU time was used up (RLIMIT_CPU)".to_owned(),
+        Cause::RlimitRttime => "it ran in real time for too long without a pause (RLIMIT_RTTIME)".to_owned(),
+        Cause::Timer => "a timer that it had set for itself killed it (timer_create)".to_owned(),
+        Cause::Ptrace => "its tracer killed it".to_owned(),
+        Cause::BpfProgram => "a BPF program killed it".to_owned(),
+        Cause::KubeletProbeFailure => "a probe failed".to_owned(),
+        Cause::KubeletEviction => "its pod was evicted".to_owned(),
+        Cause::KubeletPreemption => "its pod was preempted".to_owned(),
+        Cause::KubeletDeletion => "its pod was deleted".to_owned(),
+        Cause::OtherKernel => match (&judgement.reason, incident.signal.path) {
+            (Reason::Kernel(part), _) => format!("the kernel killed it: {}", kernel_part(*part)),
+            (_, Some(SignalPath::OtherKernel) | None) => {
+                "the kernel killed it; which part of it could not be seen".to_owned()
+            }
+            (_, Some(SignalPath::Unseen)) => "it ended by SIGKILL, and no signal that was seen explains it".to_owned(),
+            (_, Some(path)) => format!("the kernel killed it, by {}", path_name(path)),
+        },
+    };
+    match judgement.confidence {
+        Confidence::Certain => why,
+        Confidence::Likely => format!("{why} (likely)"),
+        Confidence::Possible => format!("{why} (possible)"),
+    }
+}
