@@ -1,6 +1,9 @@
 //! Raw events, as they lie in the ring buffer: a fixed part, then a tail of sections whose sizes the fixed part gives.
 //!
-//! Every struct is `repr(C)` without implicit padding, so that each byte of an event is defined.
+//! Every struct is `repr(C)` without implicit padding, so that each byte of an event is defined: `IntoBytes` does not compile else.
+
+#[cfg(feature = "user")]
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::limits::COMM_LEN;
 
@@ -80,6 +83,7 @@ pub const SIGNAL_UNKILLABLE: u32 = 0x0000_0040;
 
 /// Every event starts with this.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// One of the `KIND_` constants.
@@ -94,6 +98,7 @@ pub struct Header {
 
 /// A cgroup's identity: ids are unique within one hierarchy only.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CgroupKey {
     /// `kernfs_node.id`: the directory's inode number on 64-bit kernels since 5.5. 0 = not known.
@@ -106,6 +111,7 @@ pub struct CgroupKey {
 
 /// A process, as seen through one of its threads.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaskInfo {
     /// Thread group id, in the initial pid namespace.
@@ -146,6 +152,7 @@ pub struct TaskInfo {
 
 /// A parent of the sender.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ancestor {
     /// Thread group id in the initial pid namespace.
@@ -160,6 +167,7 @@ pub struct Ancestor {
 
 /// The namespaces that say what the path of a process's executable, and the number of its user, are worth.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Namespaces {
     /// Thread group id of the process, in the initial pid namespace.
@@ -176,6 +184,7 @@ pub struct Namespaces {
 
 /// Sizes of the sections in a [`SignalEvent`]'s tail, in their order; each section starts where the last one ended.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignalTail {
     /// [`Ancestor`]s of the sender, nearest first; bytes.
@@ -207,6 +216,7 @@ pub struct SignalTail {
 
 /// What tells apart the ways in which a signal can have been made, besides the stack.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// `si_pid` and `si_uid` of a real `siginfo`, or what lies in their place; else 0. The kernel itself writes them for kill(2) and
@@ -224,6 +234,7 @@ pub struct Origin {
 
 /// A signal that the kernel generated for a process (`signal:signal_generate`).
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignalEvent {
     pub header: Header,
@@ -249,6 +260,7 @@ pub struct SignalEvent {
 
 /// One memory cgroup's counters, in pages.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemcgLevel {
     pub cgroup: CgroupKey,
@@ -270,6 +282,7 @@ pub struct MemcgLevel {
 
 /// Sizes of the sections in a [`MarkVictimEvent`]'s tail, in their order.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MarkVictimTail {
     /// [`MemcgLevel`]s from the victim's own memory cgroup up; bytes.
@@ -285,6 +298,7 @@ pub struct MarkVictimTail {
 /// The OOM killer marked a victim (`oom:mark_victim`). That alone is not a kill: a task that was already dying gets it
 /// too (mm/oom_kill.c, `task_will_free_mem`, 5.4 to 7.3).
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MarkVictimEvent {
     pub header: Header,
@@ -318,6 +332,7 @@ pub struct MarkVictimEvent {
 /// a pid namespace. Its tail is the process's arguments, each NUL-terminated; empty on kernels where the memory is gone
 /// by then (to 6.15).
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExitEvent {
     pub header: Header,
@@ -341,6 +356,7 @@ pub const UNSEEN_SECCOMP: u32 = 1 << 2;
 
 /// Sizes of the sections in an [`UnseenEvent`]'s tail, in their order.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnseenTail {
     /// Its path on the default hierarchy, as in [`SignalTail`].
@@ -355,6 +371,7 @@ pub struct UnseenTail {
 
 /// The last thread of a process is ending by SIGKILL, and no SIGKILL for it is recorded. In place of an [`ExitEvent`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnseenEvent {
     pub header: Header,
@@ -373,6 +390,7 @@ pub struct UnseenEvent {
 /// A thread takes its process's SIGKILL (`signal:signal_deliver`), its memory still its own; the first of its threads
 /// that does. Its tail is the process's arguments.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeliverEvent {
     pub header: Header,
@@ -390,6 +408,7 @@ pub struct DeliverEvent {
 /// The SIGKILL follows in the same context, unless the chosen process is dying already. Its tail is the limit owner's
 /// path, as in [`SignalTail`].
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OomEvent {
     pub header: Header,
@@ -429,6 +448,7 @@ pub const CGROUP_RELEASED: u32 = 4;
 /// A cgroup on the default or the memory hierarchy (`cgroup:cgroup_mkdir`, `cgroup_rename`, `cgroup_rmdir`,
 /// `cgroup_release`). Its tail is the cgroup's path, as in [`SignalTail`]; empty once it is removed.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CgroupEvent {
     pub header: Header,
@@ -443,6 +463,7 @@ pub struct CgroupEvent {
 
 /// Sizes of the sections in a [`ConnectEvent`]'s tail, in their order.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConnectTail {
     /// [`Ancestor`]s, nearest first; bytes.
@@ -466,6 +487,7 @@ pub struct ConnectTail {
 /// Who listens on a socket, as the kernel noted it when they began to (`init_peercred`, net/unix/af_unix.c, 5.4 to 7.3): in a mount
 /// namespace of one's own, a socket may be bound to any path.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Listener {
     /// Thread group id in the initial pid namespace.
@@ -488,6 +510,7 @@ pub const CONNECT_WROTE: u32 = 1 << 1;
 /// A process connects to a Unix socket that is watched, or writes over a connection to one after a long silence. One that connects
 /// again and again is recorded some fifty times a second.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConnectEvent {
     pub header: Header,
@@ -503,6 +526,7 @@ pub struct ConnectEvent {
 
 /// The last thread of a process is ending that a [`ConnectEvent`] told of.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DisconnectEvent {
     pub header: Header,

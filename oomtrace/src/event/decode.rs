@@ -1,10 +1,8 @@
-//! Bytes from the ring buffer (or a recording) to typed events. Bad bytes give an error, never a panic.
-
-use bytes::Buf;
 use oomtrace_common::event::{
     self as wire, CGROUP_MADE, CGROUP_RENAMED, CgroupKey, FLAG_CMDLINE_TRUNCATED, FLAG_NO_TASK, FLAG_PRECEDING,
     FLAG_TRUNCATED, OLDEST_WIRE_VERSION, WIRE_VERSION,
 };
+use zerocopy::FromBytes;
 
 use crate::event::{
     Ancestor, Arguments, CgroupChange, Claimed, Cmdline, Connect, Constraint, Cpu, Deliver, Disconnect, Disposition,
@@ -23,88 +21,89 @@ pub enum DecodeError {
     Version(u16),
 }
 
-impl From<bytes::TryGetError> for DecodeError {
-    fn from(_: bytes::TryGetError) -> Self {
-        Self::Truncated
-    }
-}
-
 /// Decodes one event. `page_size` is the kernel's, in bytes.
 ///
 /// # Errors
 /// When the bytes end early, or are of an unknown kind or version.
 pub fn decode(mut bytes: &[u8], page_size: u64) -> Result<Event, DecodeError> {
-    let at = &mut bytes;
-    let header = wire::Header {
-        kind: at.try_get_u16_ne()?,
-        version: at.try_get_u16_ne()?,
-        flags: at.try_get_u32_ne()?,
-        boot_ns: at.try_get_u64_ne()?,
-    };
+    let (header, _) = wire::Header::read_from_prefix(bytes).map_err(|_| DecodeError::Truncated)?;
     if !(OLDEST_WIRE_VERSION..=WIRE_VERSION).contains(&header.version) {
         return Err(DecodeError::Version(header.version));
     }
+    let at = &mut bytes;
     match header.kind {
-        wire::KIND_SIGNAL => Ok(Event::Signal(Box::new(signal(at, header)?))),
-        wire::KIND_MARK_VICTIM => Ok(Event::MarkVictim(Box::new(mark_victim(at, header, page_size)?))),
-        wire::KIND_OOM => Ok(Event::Oom(Box::new(oom(at, header, page_size)?))),
-        wire::KIND_EXIT => Ok(Event::Exit(Box::new(exit(at, header)?))),
-        wire::KIND_UNSEEN => Ok(Event::Unseen(Box::new(unseen(at, header)?))),
-        wire::KIND_DELIVER => Ok(Event::Deliver(deliver(at, header)?)),
-        wire::KIND_CGROUP => Ok(Event::Cgroup(cgroup_change(at, header)?)),
-        wire::KIND_CONNECT => Ok(Event::Connect(Box::new(connect(at, header)?))),
-        wire::KIND_DISCONNECT => Ok(Event::Disconnect(disconnect(at, header)?)),
+        wire::KIND_SIGNAL => Ok(Event::Signal(Box::new(signal(&fixed(at)?, at)?))),
+        wire::KIND_MARK_VICTIM => Ok(Event::MarkVictim(Box::new(mark_victim(&fixed(at)?, at, page_size)?))),
+        wire::KIND_OOM => Ok(Event::Oom(Box::new(oom(&fixed(at)?, at, page_size)?))),
+        wire::KIND_EXIT => Ok(Event::Exit(Box::new(exit(&fixed(at)?, at)?))),
+        wire::KIND_UNSEEN => Ok(Event::Unseen(Box::new(unseen(&fixed(at)?, at)?))),
+        wire::KIND_DELIVER => Ok(Event::Deliver(deliver(&fixed(at)?, at)?)),
+        wire::KIND_CGROUP => Ok(Event::Cgroup(cgroup_change(&fixed(at)?, at)?)),
+        wire::KIND_CONNECT => Ok(Event::Connect(Box::new(connect(&fixed(at)?, at)?))),
+        wire::KIND_DISCONNECT => Ok(Event::Disconnect(disconnect(&fixed(at)?))),
         other => Err(DecodeError::Kind(other)),
     }
 }
 
-fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
-    let number = at.try_get_u32_ne()?;
-    let info = at.try_get_u32_ne()?;
-    let si_code = at.try_get_i32_ne()?;
-    let group = at.try_get_u32_ne()? != 0;
-    let result = at.try_get_u32_ne()?;
-    let disposition = at.try_get_u32_ne()?;
-    let mut victim = task(at)?;
-    let mut sender = task(at)?;
-    let mut lens = [0_u16; 12];
-    for len in &mut lens {
-        *len = at.try_get_u16_ne()?;
+/// The next `T`, with its bytes taken off.
+fn fixed<T: FromBytes>(at: &mut &[u8]) -> Result<T, DecodeError> {
+    let (value, rest) = T::read_from_prefix(at).map_err(|_| DecodeError::Truncated)?;
+    *at = rest;
+    Ok(value)
+}
+
+/// The next section, with its bytes taken off.
+fn section<'a>(at: &mut &'a [u8], len: u16) -> Result<&'a [u8], DecodeError> {
+    let (section, rest) = at.split_at_checked(usize::from(len)).ok_or(DecodeError::Truncated)?;
+    *at = rest;
+    Ok(section)
+}
+
+/// The next section, which is `T`s one after the other.
+fn many<T: FromBytes>(at: &mut &[u8], len: u16) -> Result<Vec<T>, DecodeError> {
+    let mut section = section(at, len)?;
+    let mut all = Vec::new();
+    while !section.is_empty() {
+        all.push(fixed(&mut section)?);
     }
-    let [ancestors, stack, v_cgroup, v_memory, s_cgroup, s_memory, v_exe, s_exe, cmdline, tty, origin, namespaces] =
-        lens;
-    let mut ancestors = many(&mut section(at, ancestors)?, ancestor)?;
-    let mut stack = section(at, stack)?;
-    set_paths(&mut victim, section(at, v_cgroup)?, section(at, v_memory)?);
-    set_paths(&mut sender, section(at, s_cgroup)?, section(at, s_memory)?);
-    victim.exe = path(section(at, v_exe)?);
-    sender.exe = path(section(at, s_exe)?);
-    let cmdline = section(at, cmdline)?;
-    let tty = section(at, tty)?;
-    let (claimed, cpu) = match section(at, origin)? {
-        [] => (None, None),
-        mut section => self::origin(&mut section).map(|(claimed, cpu)| (Some(claimed), Some(cpu)))?,
-    };
-    set_namespaces(&mut victim, &mut sender, &mut ancestors, section(at, namespaces)?)?;
+    Ok(all)
+}
+
+fn signal(event: &wire::SignalEvent, at: &mut &[u8]) -> Result<Signal, DecodeError> {
+    let (header, tail) = (event.header, event.tail);
+    let mut victim = task(&event.victim);
+    let mut sender = task(&event.sender);
+    let mut ancestors = many(at, tail.ancestors)?.iter().map(ancestor).collect::<Vec<_>>();
+    let stack = many(at, tail.stack)?;
+    set_paths(&mut victim, section(at, tail.victim_cgroup)?, section(at, tail.victim_memory_cgroup)?);
+    set_paths(&mut sender, section(at, tail.sender_cgroup)?, section(at, tail.sender_memory_cgroup)?);
+    victim.exe = path(section(at, tail.victim_exe)?);
+    sender.exe = path(section(at, tail.sender_exe)?);
+    let cmdline = section(at, tail.sender_cmdline)?;
+    let tty = section(at, tail.sender_tty)?;
+    let origin = many::<wire::Origin>(at, tail.origin)?.pop();
+    set_namespaces(&mut victim, &mut sender, &mut ancestors, &many(at, tail.namespaces)?);
     Ok(Signal {
         at: header.boot_ns,
-        number,
-        info: match info {
+        number: event.signal,
+        info: match event.info {
             wire::INFO_NONE => Info::None,
             wire::INFO_KERNEL => Info::Kernel,
-            _ => Info::Real(si_code),
+            _ => Info::Real(event.si_code),
         },
-        claimed: claimed.filter(|_| !matches!(info, wire::INFO_NONE | wire::INFO_KERNEL)),
-        cpu,
-        group,
-        outcome: match result {
+        claimed: origin
+            .filter(|_| !matches!(event.info, wire::INFO_NONE | wire::INFO_KERNEL))
+            .map(|origin| Claimed { pid: origin.si_pid, uid: origin.si_uid }),
+        cpu: origin.as_ref().map(cpu),
+        group: event.group != 0,
+        outcome: match event.result {
             wire::RESULT_DELIVERED => Outcome::Delivered,
             wire::RESULT_IGNORED => Outcome::Ignored,
             wire::RESULT_ALREADY_PENDING => Outcome::AlreadyPending,
             other => Outcome::Other(other),
         },
         preceding: header.flags & FLAG_PRECEDING != 0,
-        disposition: match disposition {
+        disposition: match event.disposition {
             wire::DISPOSITION_DEFAULT => Some(Disposition::Default),
             wire::DISPOSITION_IGNORED => Some(Disposition::Ignored),
             wire::DISPOSITION_HANDLED => Some(Disposition::Handled),
@@ -117,209 +116,153 @@ fn signal(at: &mut &[u8], header: wire::Header) -> Result<Signal, DecodeError> {
         cmdline: Arguments::new(cmdline),
         cmdline_truncated: header.flags & FLAG_CMDLINE_TRUNCATED != 0,
         tty: strings(tty).next(),
-        stack: many(&mut stack, |at| Ok(at.try_get_u64_ne()?))?,
+        stack,
         symbols: Vec::new(),
         truncated: header.flags & FLAG_TRUNCATED != 0,
     })
 }
 
-fn origin(at: &mut &[u8]) -> Result<(Claimed, Cpu), DecodeError> {
-    let (pid, uid) = (at.try_get_u32_ne()?, at.try_get_u32_ne()?);
-    let mut limit = || -> Result<Option<u64>, DecodeError> {
-        // RLIM_INFINITY
-        Ok(Some(at.try_get_u64_ne()?).filter(|limit| *limit != u64::MAX))
-    };
-    let (limit_s, rttime_limit_us) = (limit()?, limit()?);
-    let used_ns = at.try_get_u64_ne()?.saturating_add(at.try_get_u64_ne()?);
-    Ok((Claimed { pid, uid }, Cpu { limit_s, rttime_limit_us, used_ns }))
-}
-
-fn cgroup_change(at: &mut &[u8], header: wire::Header) -> Result<CgroupChange, DecodeError> {
-    let cgroup = cgroup_key(at)?;
-    let what = at.try_get_u32_ne()?;
-    let len = at.try_get_u16_ne()?;
-    let _reserved = at.try_get_u16_ne()?;
-    let path = cgroup_path(section(at, len)?, cgroup).filter(|_| matches!(what, CGROUP_MADE | CGROUP_RENAMED));
-    Ok(CgroupChange { at: header.boot_ns, cgroup, path })
-}
-
-fn connect(at: &mut &[u8], header: wire::Header) -> Result<Connect, DecodeError> {
-    let socket = at.try_get_u32_ne()?;
-    let facts = at.try_get_u32_ne()?;
-    let mut task = task(at)?;
-    let mut lens = [0_u16; 8];
-    for len in &mut lens {
-        *len = at.try_get_u16_ne()?;
+fn cpu(origin: &wire::Origin) -> Cpu {
+    // RLIM_INFINITY
+    let limit = |limit: u64| (limit != u64::MAX).then_some(limit);
+    let [user, system] = origin.cpu_used;
+    Cpu {
+        limit_s: limit(origin.cpu_limit),
+        rttime_limit_us: limit(origin.rttime_limit),
+        used_ns: user.saturating_add(system),
     }
-    let [ancestors, cgroup, memory_cgroup, exe, cmdline, tty, listening, own] = lens;
-    let mut listening = section(at, listening)?;
-    let mut own = section(at, own)?;
-    task.namespaces = many(&mut own, namespaces)?.pop().map(|(_, namespaces)| namespaces);
-    let mut ancestors = section(at, ancestors)?;
-    set_paths(&mut task, section(at, cgroup)?, section(at, memory_cgroup)?);
-    task.exe = path(section(at, exe)?);
+}
+
+fn cgroup_change(event: &wire::CgroupEvent, at: &mut &[u8]) -> Result<CgroupChange, DecodeError> {
+    let is_there = matches!(event.what, CGROUP_MADE | CGROUP_RENAMED);
+    let path = cgroup_path(section(at, event.path)?, event.cgroup).filter(|_| is_there);
+    Ok(CgroupChange { at: event.header.boot_ns, cgroup: event.cgroup, path })
+}
+
+fn connect(event: &wire::ConnectEvent, at: &mut &[u8]) -> Result<Connect, DecodeError> {
+    let (header, tail) = (event.header, event.tail);
+    let mut task = task(&event.task);
+    // They come before all others.
+    let listener = many(at, tail.listener)?.pop();
+    task.namespaces = many(at, tail.namespaces)?.last().map(namespaces);
+    let ancestors = many(at, tail.ancestors)?;
+    set_paths(&mut task, section(at, tail.cgroup)?, section(at, tail.memory_cgroup)?);
+    task.exe = path(section(at, tail.exe)?);
     Ok(Connect {
         at: header.boot_ns,
-        socket,
-        wrote: facts & wire::CONNECT_WROTE != 0,
-        followed: facts & wire::CONNECT_UNFOLLOWED == 0,
-        listener: many(&mut listening, listener)?.pop(),
+        socket: event.socket,
+        wrote: event.facts & wire::CONNECT_WROTE != 0,
+        followed: event.facts & wire::CONNECT_UNFOLLOWED == 0,
+        listener: listener.as_ref().map(self::listener),
         task,
-        ancestors: many(&mut ancestors, ancestor)?,
-        cmdline: Arguments::new(section(at, cmdline)?),
+        ancestors: ancestors.iter().map(ancestor).collect(),
+        cmdline: Arguments::new(section(at, tail.cmdline)?),
         cmdline_truncated: header.flags & FLAG_CMDLINE_TRUNCATED != 0,
-        tty: strings(section(at, tty)?).next(),
+        tty: strings(section(at, tail.tty)?).next(),
     })
 }
 
-fn listener(at: &mut &[u8]) -> Result<Listener, DecodeError> {
-    let pid = at.try_get_u32_ne()?;
-    let uid = at.try_get_u32_ne()?;
-    let (_pid_level, _user_level) = (at.try_get_u32_ne()?, at.try_get_u32_ne()?);
-    let mount = at.try_get_u32_ne()?;
-    Ok(Listener { pid, uid, mount: (mount != 0).then_some(mount) })
+fn listener(found: &wire::Listener) -> Listener {
+    Listener { pid: found.tgid, uid: found.uid, mount: (found.mount != 0).then_some(found.mount) }
 }
 
-fn disconnect(at: &mut &[u8], header: wire::Header) -> Result<Disconnect, DecodeError> {
-    let pid = at.try_get_u32_ne()?;
-    let _reserved = at.try_get_u32_ne()?;
-    let start = at.try_get_u64_ne()?;
-    Ok(Disconnect { at: header.boot_ns, key: ProcessKey { pid, start } })
+const fn disconnect(event: &wire::DisconnectEvent) -> Disconnect {
+    let key = ProcessKey { pid: event.tgid, start: event.start_boot_ns };
+    Disconnect { at: event.header.boot_ns, key }
 }
 
-fn ancestor(at: &mut &[u8]) -> Result<Ancestor, DecodeError> {
-    let pid = at.try_get_u32_ne()?;
-    let uid = at.try_get_u32_ne()?;
-    let start = at.try_get_u64_ne()?;
-    Ok(Ancestor { key: ProcessKey { pid, start }, uid, comm: comm(at)?, namespaces: None })
+fn ancestor(found: &wire::Ancestor) -> Ancestor {
+    let key = ProcessKey { pid: found.tgid, start: found.start_boot_ns };
+    Ancestor { key, uid: found.uid, comm: comm(&found.comm), namespaces: None }
 }
 
 /// Hands everybody their namespaces, the victim first and then the sender. The ancestors' were read after the ancestors were, and
 /// one may have got another parent in between: they are known by their pids.
-fn set_namespaces(
-    victim: &mut Task,
-    sender: &mut Task,
-    ancestors: &mut [Ancestor],
-    mut section: &[u8],
-) -> Result<(), DecodeError> {
-    let mut all = many(&mut section, namespaces)?.into_iter();
-    let mut of = |task: &Task| all.next().filter(|(pid, _)| *pid == task.key.pid).map(|(_, namespaces)| namespaces);
+fn set_namespaces(victim: &mut Task, sender: &mut Task, ancestors: &mut [Ancestor], all: &[wire::Namespaces]) {
+    let mut all = all.iter();
+    let mut of = |task: &Task| all.next().filter(|found| found.tgid == task.key.pid).map(namespaces);
     victim.namespaces = of(victim);
     sender.namespaces = of(sender);
-    for (pid, namespaces) in all {
-        if let Some(ancestor) = ancestors.iter_mut().find(|ancestor| ancestor.key.pid == pid) {
-            ancestor.namespaces = Some(namespaces);
+    for found in all {
+        if let Some(ancestor) = ancestors.iter_mut().find(|ancestor| ancestor.key.pid == found.tgid) {
+            ancestor.namespaces = Some(namespaces(found));
         }
     }
-    Ok(())
 }
 
-fn namespaces(at: &mut &[u8]) -> Result<(u32, Namespaces), DecodeError> {
-    let pid = at.try_get_u32_ne()?;
-    let mount = Some(at.try_get_u32_ne()?).filter(|mount| *mount != 0);
-    let user = at.try_get_u32_ne()?;
-    let user_level = at.try_get_u32_ne()?;
-    let user_owner = at.try_get_u32_ne()?;
-    Ok((pid, Namespaces { mount, user, user_level, user_owner }))
+fn namespaces(found: &wire::Namespaces) -> Namespaces {
+    let wire::Namespaces { mount, user, user_level, user_owner, .. } = *found;
+    Namespaces { mount: (mount != 0).then_some(mount), user, user_level, user_owner }
 }
 
-fn mark_victim(at: &mut &[u8], header: wire::Header, page_size: u64) -> Result<MarkVictim, DecodeError> {
-    let mut victim = task(at)?;
-    let trigger = task(at)?;
-    let mut pages = || -> Result<u64, DecodeError> { Ok(at.try_get_u64_ne()?.saturating_mul(page_size)) };
-    let (anon_bytes, file_bytes, shmem_bytes) = (pages()?, pages()?, pages()?);
-    let (swap_bytes, total_vm_bytes) = (pages()?, pages()?);
-    let page_table_bytes = at.try_get_u64_ne()?;
-    let oom_score_adj = at.try_get_i32_ne()?;
-    let sharers = at.try_get_u32_ne()?;
-    let (levels, cgroup, memory) = (at.try_get_u16_ne()?, at.try_get_u16_ne()?, at.try_get_u16_ne()?);
-    let _reserved = at.try_get_u16_ne()?;
-    let mut levels = section(at, levels)?;
-    set_paths(&mut victim, section(at, cgroup)?, section(at, memory)?);
+fn mark_victim(event: &wire::MarkVictimEvent, at: &mut &[u8], page_size: u64) -> Result<MarkVictim, DecodeError> {
+    let (header, tail) = (event.header, event.tail);
+    let mut victim = task(&event.victim);
+    let bytes = |pages: u64| pages.saturating_mul(page_size);
+    let levels = many(at, tail.levels)?;
+    set_paths(&mut victim, section(at, tail.victim_cgroup)?, section(at, tail.victim_memory_cgroup)?);
     Ok(MarkVictim {
         at: header.boot_ns,
         victim_tid: victim.tid,
         victim: (header.flags & FLAG_NO_TASK == 0).then_some(victim),
-        trigger,
-        anon_bytes,
-        file_bytes,
-        shmem_bytes,
-        swap_bytes,
-        page_table_bytes,
-        total_vm_bytes,
-        oom_score_adj,
-        sharers,
-        levels: many(&mut levels, |at| level(at, page_size))?,
+        trigger: task(&event.trigger),
+        anon_bytes: bytes(event.anon_pages),
+        file_bytes: bytes(event.file_pages),
+        shmem_bytes: bytes(event.shmem_pages),
+        swap_bytes: bytes(event.swap_pages),
+        page_table_bytes: event.page_table_bytes,
+        total_vm_bytes: bytes(event.total_vm_pages),
+        oom_score_adj: event.oom_score_adj,
+        sharers: event.sharers,
+        levels: levels.iter().map(|found| level(found, page_size)).collect(),
     })
 }
 
-fn oom(at: &mut &[u8], header: wire::Header, page_size: u64) -> Result<OomChoice, DecodeError> {
-    let trigger_tid = at.try_get_u32_ne()?;
-    let pid = at.try_get_u32_ne()?;
-    let start = at.try_get_u64_ne()?;
-    let chosen_points = at.try_get_i64_ne()?;
-    let _total_pages = at.try_get_u64_ne()?;
-    let constraint = at.try_get_u32_ne()?;
-    let order = at.try_get_i32_ne()?;
-    let gfp = at.try_get_u32_ne()?;
-    let len = at.try_get_u16_ne()?;
-    let _reserved = at.try_get_u16_ne()?;
-    let owner = level(at, page_size)?;
-    let path = cgroup_path(section(at, len)?, owner.cgroup);
+fn oom(event: &wire::OomEvent, at: &mut &[u8], page_size: u64) -> Result<OomChoice, DecodeError> {
+    let owner = level(&event.owner, page_size);
+    let path = cgroup_path(section(at, event.owner_path)?, owner.cgroup);
     Ok(OomChoice {
-        at: header.boot_ns,
-        trigger_tid,
-        chosen: ProcessKey { pid, start },
-        chosen_points,
-        constraint: match constraint {
+        at: event.header.boot_ns,
+        trigger_tid: event.trigger_tid,
+        chosen: ProcessKey { pid: event.chosen_tgid, start: event.chosen_start_boot_ns },
+        chosen_points: event.chosen_points,
+        constraint: match event.constraint {
             wire::CONSTRAINT_NONE => Constraint::None,
             wire::CONSTRAINT_CPUSET => Constraint::Cpuset,
             wire::CONSTRAINT_MEMORY_POLICY => Constraint::MemoryPolicy,
             wire::CONSTRAINT_MEMCG => Constraint::Memcg,
             other => Constraint::Other(other),
         },
-        order,
-        gfp,
+        order: event.order,
+        gfp: event.gfp,
         owner: (owner.cgroup.id != 0).then_some((owner, path)),
     })
 }
 
-fn exit(at: &mut &[u8], header: wire::Header) -> Result<Exit, DecodeError> {
-    let task = task(at)?;
-    let status = at.try_get_u32_ne()?;
-    let len = at.try_get_u16_ne()?;
-    let _reserved = at.try_get_u16_ne()?;
-    Ok(Exit { at: header.boot_ns, task, status, cmdline: cmdline(section(at, len)?, header.flags) })
+fn exit(event: &wire::ExitEvent, at: &mut &[u8]) -> Result<Exit, DecodeError> {
+    let wire::Header { boot_ns, flags, .. } = event.header;
+    let cmdline = cmdline(section(at, event.cmdline)?, flags);
+    Ok(Exit { at: boot_ns, task: task(&event.task), status: event.status, cmdline })
 }
 
-fn unseen(at: &mut &[u8], header: wire::Header) -> Result<Unseen, DecodeError> {
-    let mut task = task(at)?;
-    let tracer = ancestor(at)?;
-    let status = at.try_get_u32_ne()?;
-    let facts = at.try_get_u32_ne()?;
-    let mut lens = [0_u16; 4];
-    for len in &mut lens {
-        *len = at.try_get_u16_ne()?;
-    }
-    let [cgroup, memory, exe, arguments] = lens;
-    set_paths(&mut task, section(at, cgroup)?, section(at, memory)?);
-    task.exe = path(section(at, exe)?);
-    let cmdline = cmdline(section(at, arguments)?, header.flags);
+fn unseen(event: &wire::UnseenEvent, at: &mut &[u8]) -> Result<Unseen, DecodeError> {
+    let (wire::Header { boot_ns, flags, .. }, tail) = (event.header, event.tail);
+    let mut task = task(&event.task);
+    set_paths(&mut task, section(at, tail.cgroup)?, section(at, tail.memory_cgroup)?);
+    task.exe = path(section(at, tail.exe)?);
+    let cmdline = cmdline(section(at, tail.cmdline)?, flags);
     Ok(Unseen {
-        exit: Exit { at: header.boot_ns, task, status, cmdline },
-        lost: facts & wire::UNSEEN_LOST != 0,
-        tracer: (facts & wire::UNSEEN_TRACED != 0).then_some(tracer),
-        seccomp: facts & wire::UNSEEN_SECCOMP != 0,
+        exit: Exit { at: boot_ns, task, status: event.status, cmdline },
+        lost: event.facts & wire::UNSEEN_LOST != 0,
+        tracer: (event.facts & wire::UNSEEN_TRACED != 0).then(|| ancestor(&event.tracer)),
+        seccomp: event.facts & wire::UNSEEN_SECCOMP != 0,
     })
 }
 
-fn deliver(at: &mut &[u8], header: wire::Header) -> Result<Deliver, DecodeError> {
-    let pid = at.try_get_u32_ne()?;
-    let len = at.try_get_u16_ne()?;
-    let _reserved = at.try_get_u16_ne()?;
-    let start = at.try_get_u64_ne()?;
-    let key = ProcessKey { pid, start };
-    Ok(Deliver { at: header.boot_ns, key, cmdline: cmdline(section(at, len)?, header.flags) })
+fn deliver(event: &wire::DeliverEvent, at: &mut &[u8]) -> Result<Deliver, DecodeError> {
+    let key = ProcessKey { pid: event.tgid, start: event.start_boot_ns };
+    let wire::Header { boot_ns, flags, .. } = event.header;
+    Ok(Deliver { at: boot_ns, key, cmdline: cmdline(section(at, event.cmdline)?, flags) })
 }
 
 fn cmdline(section: &[u8], flags: u32) -> Option<Cmdline> {
@@ -327,67 +270,45 @@ fn cmdline(section: &[u8], flags: u32) -> Option<Cmdline> {
     Arguments::new(section).map(|arguments| Cmdline { arguments, truncated })
 }
 
-fn level(at: &mut &[u8], page_size: u64) -> Result<MemcgLevel, DecodeError> {
-    let cgroup = cgroup_key(at)?;
-    let mut pages = || -> Result<u64, DecodeError> { Ok(at.try_get_u64_ne()?) };
-    let (usage, max, watermark) = (pages()?, pages()?, pages()?);
-    let (swap_usage, swap_max) = (pages()?, pages()?);
-    let oom_group = at.try_get_u32_ne()? != 0;
-    let _reserved = at.try_get_u32_ne()?;
+fn level(found: &wire::MemcgLevel, page_size: u64) -> MemcgLevel {
     let bytes = |pages: u64| pages.saturating_mul(page_size);
     // PAGE_COUNTER_MAX is LONG_MAX / PAGE_SIZE (include/linux/page_counter.h, 5.4 to 7.3).
     let unlimited = (i64::MAX.unsigned_abs()).checked_div(page_size).unwrap_or(u64::MAX);
     let limit = |max: u64| (max < unlimited).then(|| bytes(max));
-    Ok(MemcgLevel {
-        cgroup,
-        usage_bytes: bytes(usage),
-        limit_bytes: limit(max),
-        peak_bytes: bytes(watermark),
-        swap_usage_bytes: bytes(swap_usage),
-        swap_limit_bytes: limit(swap_max),
-        oom_group,
-    })
+    MemcgLevel {
+        cgroup: found.cgroup,
+        usage_bytes: bytes(found.usage),
+        limit_bytes: limit(found.max),
+        peak_bytes: bytes(found.watermark),
+        swap_usage_bytes: bytes(found.swap_usage),
+        swap_limit_bytes: limit(found.swap_max),
+        oom_group: found.oom_group != 0,
+    }
 }
 
-fn task(at: &mut &[u8]) -> Result<Task, DecodeError> {
-    let pid = at.try_get_u32_ne()?;
-    let tid = at.try_get_u32_ne()?;
-    let ppid = at.try_get_u32_ne()?;
-    let uid = at.try_get_u32_ne()?;
-    let ns_pid = at.try_get_u32_ne()?;
-    let ns_level = at.try_get_u32_ne()?;
-    let login_uid = at.try_get_u32_ne()?;
-    let session = at.try_get_u32_ne()?;
-    let task_flags = at.try_get_u32_ne()?;
-    let signal_flags = at.try_get_u32_ne()?;
-    let group_exit_code = at.try_get_u32_ne()?;
-    let pgid = at.try_get_u32_ne()?;
-    let start = at.try_get_u64_ne()?;
-    let mm = at.try_get_u64_ne()?;
-    let cgroup = cgroup_key(at)?;
-    let memory_cgroup = cgroup_key(at)?;
-    Ok(Task {
-        key: ProcessKey { pid, start },
-        tid,
-        ppid,
-        uid,
-        ns_pid,
-        ns_level,
-        login_uid: (login_uid != u32::MAX).then_some(login_uid),
-        session: (session != u32::MAX).then_some(session),
-        kernel_thread: task_flags & wire::PF_KTHREAD != 0,
-        exiting: task_flags & wire::PF_EXITING != 0,
-        group_exit: (signal_flags & wire::SIGNAL_GROUP_EXIT != 0).then_some(group_exit_code),
-        pgid: (pgid != 0).then_some(pgid),
-        mm,
-        cgroup,
-        memory_cgroup,
+fn task(found: &wire::TaskInfo) -> Task {
+    Task {
+        key: ProcessKey { pid: found.tgid, start: found.start_boot_ns },
+        tid: found.tid,
+        ppid: found.ppid,
+        uid: found.uid,
+        ns_pid: found.ns_pid,
+        ns_level: found.ns_level,
+        login_uid: (found.loginuid != u32::MAX).then_some(found.loginuid),
+        session: (found.sessionid != u32::MAX).then_some(found.sessionid),
+        kernel_thread: found.task_flags & wire::PF_KTHREAD != 0,
+        exiting: found.task_flags & wire::PF_EXITING != 0,
+        group_exit: (found.signal_flags & wire::SIGNAL_GROUP_EXIT != 0).then_some(found.group_exit_code),
+        pgid: (found.pgid != 0).then_some(found.pgid),
+        mm: found.mm,
+        cgroup: found.cgroup,
+        memory_cgroup: found.memory_cgroup,
         cgroup_path: None,
         memory_path: None,
-        comm: comm(at)?,
+        comm: comm(&found.comm),
         exe: None,
         namespaces: None,
-    })
+    }
 }
 
 /// Sets both paths from their sections. A cgroup's level says how many names its path has, so an empty section is told
@@ -441,28 +362,8 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn comm(at: &mut &[u8]) -> Result<String, DecodeError> {
-    let mut comm = [0; oomtrace_common::limits::COMM_LEN];
-    at.try_copy_to_slice(&mut comm)?;
-    Ok(strings(&comm).next().unwrap_or_default())
-}
-
-fn cgroup_key(at: &mut &[u8]) -> Result<CgroupKey, DecodeError> {
-    Ok(CgroupKey { id: at.try_get_u64_ne()?, hierarchy: at.try_get_u32_ne()?, level: at.try_get_u32_ne()? })
-}
-
-fn section<'a>(at: &mut &'a [u8], len: u16) -> Result<&'a [u8], DecodeError> {
-    let (section, rest) = at.split_at_checked(usize::from(len)).ok_or(DecodeError::Truncated)?;
-    *at = rest;
-    Ok(section)
-}
-
-fn many<T>(at: &mut &[u8], mut one: impl FnMut(&mut &[u8]) -> Result<T, DecodeError>) -> Result<Vec<T>, DecodeError> {
-    let mut all = Vec::new();
-    while !at.is_empty() {
-        all.push(one(at)?);
-    }
-    Ok(all)
+fn comm(bytes: &[u8]) -> String {
+    strings(bytes).next().unwrap_or_default()
 }
 
 #[cfg(test)]

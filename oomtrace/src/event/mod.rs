@@ -51,6 +51,12 @@ impl Event {
             Self::Disconnect(d) => d.at,
         }
     }
+
+    /// It is a part of a kill, and not of what is around kills.
+    #[must_use]
+    pub const fn is_of_kill(&self) -> bool {
+        !matches!(self, Self::Cgroup(_) | Self::Connect(_) | Self::Disconnect(_))
+    }
 }
 
 /// A cgroup came, was renamed, or went.

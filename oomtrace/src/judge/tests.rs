@@ -78,6 +78,7 @@ pub fn kill(exe: &str) -> Incident {
 pub fn case(incident: Incident) -> Case {
     Case {
         incident,
+        at: 0,
         places: Places::default(),
         statements: Vec::new(),
         clients: RuntimeClients::default(),

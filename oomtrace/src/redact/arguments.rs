@@ -164,6 +164,8 @@ impl Reader {
                 let is_long = option.starts_with("--") || option.len() > 2;
                 if is(option) || (!is_long && is_cluster(argument, option)) {
                     self.next = Some(Next::Behind(*byte));
+                } else if let Some(value) = cluster_value(argument, option).filter(|_| !is_long) {
+                    behind(argument, argument.len() - value.len(), *byte, spans);
                 } else if let Some(value) = rest(option) {
                     let starts_value = !is_long || value.starts_with(b"=");
                     if starts_value {
@@ -211,9 +213,19 @@ fn is_option(argument: &[u8]) -> bool {
     }
 }
 
+/// Short options of curl that no value follows.
+const WITHOUT_VALUE: &[u8] = b"sSfLkvigIjlNOqRZ#0123456";
+
+/// The rest of an argument behind short options, of which the last is `option`: `-sume:X` of curl.
+fn cluster_value<'a>(argument: &'a [u8], option: &str) -> Option<&'a [u8]> {
+    let (letters, last) = (argument.strip_prefix(b"-")?, option.as_bytes().last()?);
+    let at = letters.iter().position(|letter| !WITHOUT_VALUE.contains(letter)).filter(|at| *at > 0)?;
+    let (letter, value) = letters.get(at..)?.split_first()?;
+    (letter == last && !value.is_empty()).then_some(value)
+}
+
 /// Short options in one argument, of which the last is `option`: `-sSu` of curl.
 fn is_cluster(argument: &[u8], option: &str) -> bool {
-    const WITHOUT_VALUE: &[u8] = b"sSfLkvigIjlNOqRZ#0123456";
     let (Some(letters), Some(last)) = (argument.strip_prefix(b"-"), option.as_bytes().last()) else { return false };
     let Some((end, others)) = letters.split_last() else { return false };
     end == last && others.iter().all(|letter| WITHOUT_VALUE.contains(letter))

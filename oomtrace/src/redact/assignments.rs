@@ -171,15 +171,19 @@ fn closing(text: &[u8], at: usize, quote: u8, escapes: usize) -> usize {
     text.len()
 }
 
+/// In place of the quote that opened `$'…'`, in which a backslash escapes a quote.
+const ANSI_C: u8 = b'$';
+
 /// Where the shell's word ends that `at` is in.
 pub fn word_end(text: &[u8], at: usize) -> usize {
     let mut at = at;
     let mut quote = None;
     while let Some(byte) = text.get(at).copied() {
         match (quote, byte) {
-            (Some(open), _) if open == byte => quote = None,
-            (Some(b'"') | None, b'\\') => at += 1,
+            (Some(open), _) if open == byte || (open == ANSI_C && byte == b'\'') => quote = None,
+            (Some(b'"' | ANSI_C) | None, b'\\') => at += 1,
             (Some(_), _) => {}
+            (None, b'\'') if at > 0 && text.get(at - 1) == Some(&b'$') => quote = Some(ANSI_C),
             (None, b'"' | b'\'') => quote = Some(byte),
             (None, b';' | b'|' | b'&' | b')' | b'<' | b'>' | b'`') => return at,
             (None, byte) if byte.is_ascii_whitespace() => return at,
@@ -222,7 +226,9 @@ fn quoted_after_word(text: &[u8], quote: usize, spans: &mut Spans) {
 pub fn is_secret(value: &[u8], class: Class, context: Context) -> bool {
     let is_one_of = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()));
     // What the shell puts in its place is not on the command line yet.
-    let is_variable = context == Context::Script && unquoted(value.trim_ascii()).first() == Some(&b'$');
+    // `$'…'` and `$"…"` are quotes.
+    let is_variable = context == Context::Script
+        && matches!(unquoted(value.trim_ascii()), [b'$', next, ..] if !matches!(next, b'\'' | b'"'));
     if value.trim_ascii().is_empty() || value == MASK.as_bytes() || is_variable || is_one_of(CHOICES) {
         return false;
     }

@@ -58,6 +58,8 @@ fn commands(script: &[u8]) -> Vec<Command> {
     while let Some(byte) = script.get(at).copied() {
         match byte {
             byte if byte.is_ascii_whitespace() && byte != b'\n' => at += 1,
+            // The line goes on.
+            b'\\' if script.get(at + 1) == Some(&b'\n') => at += 2,
             b'<' if script.get(at..).is_some_and(|rest| rest.starts_with(b"<<<")) => {
                 is_here = true;
                 at += 3;

@@ -9,6 +9,8 @@ use crate::placement::ContainerPlace;
 pub struct Case {
     /// Without a verdict and a requester.
     pub incident: Incident,
+    /// When the signal was generated, on `CLOCK_BOOTTIME`.
+    pub at: BootNs,
     /// The containers of the incident, as its cgroups' paths name them.
     pub places: Places,
     /// What others than the kernel side say of it: evidence as it is.

@@ -3,6 +3,7 @@
 pub mod filter;
 pub mod live;
 pub mod names;
+pub mod pipeline;
 pub mod recording;
 pub mod replay;
 pub mod resolver;

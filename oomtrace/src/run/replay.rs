@@ -3,16 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use crate::correlate::{Correlator, Episode, Hooks};
 use crate::event::BootNs;
 use crate::model::{Attribution, Confidence, Incident, OutputName, Record};
+use crate::resolve::case::Case;
 use crate::run::filter::Filter;
 use crate::run::live::Tally;
 use crate::run::names::Names;
+use crate::run::pipeline::Pipeline;
 use crate::run::recording::Contents;
 use crate::run::recording::Gap;
 use crate::run::recording::Step;
-use crate::run::resolver::Resolver;
 use crate::sink::Sink;
 use crate::sink::outputs::unwritten;
 use crate::sink::queue::Count;
@@ -28,39 +28,30 @@ const REMEMBERED_NS: BootNs = 600_000_000_000;
 pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::Result<Tally> {
     let Contents { start, steps, mut answers, torn: _ } = contents;
     let names = std::mem::take(&mut answers.names);
-    let correlator = Correlator::new(start.hooks()).watching_since(start.since);
-    let resolver = Resolver::new(&start, Box::new(answers));
+    let pipeline = Pipeline::new(&start, Box::new(answers), filter.clone());
     let (put, tally) = (HashSet::new(), Tally::default());
-    let mut player = Player { resolver, correlator, names, filter, sink, put, tally, lack: Lack::Nothing };
-    let hooks = start.hooks();
+    let mut player = Player { pipeline, names, sink, put, tally, lack: Lack::Nothing };
     player.sink.put(&Record::Ready(start.ready))?;
     for step in steps {
         match step {
-            Step::Event(bytes) => {
-                player.resolver.hold_record(&bytes);
-                for event in player.resolver.take_held() {
-                    player.lack.resumes(event.at());
-                    let done = player.correlator.take(event);
-                    player.conclude(done)?;
-                }
-            }
+            Step::Event(bytes) => player.event(&bytes)?,
             Step::Advance(now) => {
-                let done = player.correlator.advance(now);
-                player.conclude(done)?;
+                let (complete, _) = player.pipeline.advance(now);
+                player.conclude(complete)?;
             }
-            Step::ExistingClient(standing) => player.resolver.standing(&standing),
+            Step::ExistingClient(clients) => player.pipeline.take_existing(&clients),
             Step::Said(record) => player.said(&record)?,
             Step::Lost(lost) => {
                 player.tally.lost = player.tally.lost.plus(&lost);
                 if lost.may_hide_clients() {
-                    player.resolver.clients_missed();
+                    player.pipeline.clients_missed();
                 }
                 player.sink.put(&Record::Lost(lost))?;
             }
-            Step::Gap(gap) => player.gap(gap, hooks)?,
+            Step::Gap(gap) => player.gap(gap)?,
         }
     }
-    let rest = player.correlator.finish();
+    let rest = player.pipeline.finish();
     player.conclude(rest)?;
     Ok(player.tally)
 }
@@ -101,11 +92,9 @@ impl Lack {
 }
 
 struct Player<'a> {
-    correlator: Correlator,
-    resolver: Resolver,
+    pipeline: Pipeline,
     lack: Lack,
     names: HashMap<String, Names>,
-    filter: &'a Filter,
     sink: &'a mut dyn Sink,
     /// Ids of the incidents that were put out.
     put: HashSet<String>,
@@ -113,10 +102,19 @@ struct Player<'a> {
 }
 
 impl Player<'_> {
-    fn conclude(&mut self, episodes: Vec<Episode>) -> io::Result<()> {
-        for episode in episodes.into_iter().filter(|episode| self.filter.may_want(episode)) {
-            let at = episode.at();
-            let mut case = self.resolver.resolve(episode);
+    fn event(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(event) = self.pipeline.decode(bytes) else { return Ok(()) };
+        if event.is_of_kill() {
+            self.lack.resumes(event.at());
+        }
+        self.pipeline.hold(event);
+        let complete = self.pipeline.take_complete();
+        self.conclude(complete)
+    }
+
+    fn conclude(&mut self, cases: Vec<Case>) -> io::Result<()> {
+        for mut case in cases {
+            let at = case.at;
             if let Some(names) = self.names.remove(&case.incident.id) {
                 names.apply(&mut case);
             }
@@ -124,7 +122,7 @@ impl Player<'_> {
             if let Record::Incident(incident) | Record::Signal(incident) = &mut record {
                 self.lack.apply(at, incident);
             }
-            if !self.filter.wants(&record) {
+            if !self.pipeline.filter().wants(&record) {
                 continue;
             }
             if let Record::Incident(incident) = &record {
@@ -137,12 +135,11 @@ impl Player<'_> {
     }
 
     /// Nothing is known of what came here: what was open is reported as far as it goes, and what comes after begins anew.
-    fn gap(&mut self, gap: Gap, hooks: Hooks) -> io::Result<()> {
-        let open = self.correlator.finish();
+    fn gap(&mut self, gap: Gap) -> io::Result<()> {
+        let open = self.pipeline.finish();
         self.lack = Lack::End;
         self.conclude(open)?;
-        self.correlator = Correlator::new(hooks);
-        self.resolver.forget();
+        self.pipeline.restart();
         self.lack = Lack::Before(None);
         self.sink.put(&unwritten(OutputName::Recording, Count { kills: gap.kills, others: gap.others }))
     }

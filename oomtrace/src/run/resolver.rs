@@ -82,13 +82,6 @@ impl Resolver {
         }
     }
 
-    /// Decodes one record and holds it.
-    pub fn hold_record(&mut self, record: &[u8]) {
-        if let Some(event) = self.decode(record) {
-            self.hold(event);
-        }
-    }
-
     /// Keeps an event for [`Self::take_held`]. Asks the node now: a killed process soon has nothing to show, and a client that
     /// has its answer neither.
     pub fn hold(&mut self, mut event: Event) {

@@ -17,7 +17,6 @@ use oomtrace_common::event::WIRE_VERSION;
 
 use crate::container::clients::Socket;
 use crate::container::directory::Directory;
-use crate::correlate::Correlator;
 use crate::event::Event;
 use crate::model::{Lost, Ready, Record, SCHEMA};
 use crate::node::clock::boot_now;
@@ -33,10 +32,10 @@ use crate::redact::Privacy;
 use crate::resolve::facts::Facts;
 use crate::resolve::facts::live::Live;
 use crate::run::filter::Filter;
+use crate::run::pipeline::Pipeline;
 use crate::run::recording::Recorder;
 use crate::run::recording::Recording;
 use crate::run::recording::Start;
-use crate::run::resolver::Resolver;
 use crate::sink::notices;
 use crate::sink::outputs::{Failures, Outputs};
 use aftermath::Aftermath;
@@ -127,31 +126,23 @@ pub async fn run(
         }
         None => Box::new(live),
     };
-    let mut resolver = Resolver::new(&start, facts);
+    let mut pipeline = Pipeline::new(&start, facts, filter);
     let mut losses = Losses::new(counter);
-    let mut correlator = Correlator::new(start.hooks()).watching_since(start.since);
-    let mut out = Out {
-        outputs,
-        filter,
-        tally: Tally::default(),
-        recorder: recorder.clone(),
-        told: 0,
-        rest_at: None,
-        behind: None,
-    };
+    let mut out =
+        Out { outputs, tally: Tally::default(), recorder: recorder.clone(), told: 0, rest_at: None, behind: None };
     outputs.put(Record::Ready(start.ready));
-    let hold = |resolver: &mut Resolver, node_watch: &mut NodeWatch, record: &[u8]| {
+    let hold = |pipeline: &mut Pipeline, node_watch: &mut NodeWatch, record: &[u8]| {
         // Nothing behind this sees what is not to be shown.
         let record = privacy.event(record);
         let record = record.as_ref();
-        match resolver.decode(record) {
+        match pipeline.decode(record) {
             // What containers there are is recorded as answers: names are asked for but once.
             Some(Event::Cgroup(change)) => return node_watch.cgroup(&change),
             // No part of the recording either: what is judged is the same.
             Some(Event::Connect(connect)) if !node_watch.is_runtimes(&connect) => return,
             Some(event) => {
-                resolver.hold(event);
-                node_watch.forget(resolver.take_forgotten());
+                pipeline.hold(event);
+                node_watch.forget(pipeline.take_forgotten());
             }
             None => {}
         }
@@ -164,7 +155,7 @@ pub async fn run(
     let mut stop = std::pin::pin!(stop);
     let answers_until = loop {
         out.flush();
-        let deadline = match correlator.deadline() {
+        let deadline = match pipeline.deadline() {
             Some(at) => Some(Duration::from_nanos(at.saturating_sub(boot_now()?))),
             None => None,
         };
@@ -174,7 +165,7 @@ pub async fn run(
             biased;
             until = &mut stop => break until,
             error = failures.next() => return Err(error.into()),
-            incident = naming.next(), if !naming.is_idle() && !waits => out.put(incident, &mut aftermath),
+            incident = naming.next(), if !naming.is_idle() && !waits => out.put(incident, pipeline.filter(), &mut aftermath),
             found = search.next() => match found {
                 SearchResult::Due => node_watch.walk(&mut search),
                 SearchResult::Containers(walked) => node_watch.walked(walked),
@@ -183,19 +174,19 @@ pub async fn run(
                     if let Some(recorder) = &recorder {
                         recorder.standing(&standing);
                     }
-                    resolver.standing(&standing);
+                    pipeline.take_existing(&standing);
                 }
             },
-            read = ring.read(|record| hold(&mut resolver, &mut node_watch, record)), if naming.has_room() && !waits => {
+            read = ring.read(|record| hold(&mut pipeline, &mut node_watch, record)), if naming.has_room() && !waits => {
                 read.map_err(WatchError::Ring)?;
                 let lost = losses.look(Instant::now())?;
                 if out.lost(lost) {
                     node_watch.walk(&mut search);
                 }
-                correlate_held(&mut resolver, &mut correlator, &mut naming, &out.filter);
+                naming.start(pipeline.take_complete());
                 if lost.is_some_and(|lost| lost.may_hide_clients()) {
                     // A recording has the loss behind these events.
-                    resolver.clients_missed();
+                    pipeline.clients_missed();
                 }
             }
             () = sleep(Some(BEHIND_LOOK)), if waits => {}
@@ -203,13 +194,13 @@ pub async fn run(
             () = sleep(deadline), if deadline.is_some() && !waits => {
                 // The clock decides only about what was in the ring by then.
                 let now = boot_now()?;
-                ring.drain(|record| hold(&mut resolver, &mut node_watch, record)).map_err(WatchError::Ring)?;
-                correlate_held(&mut resolver, &mut correlator, &mut naming, &out.filter);
-                let done = correlator.advance(now);
-                if let Some(recorder) = recorder.as_ref().filter(|_| !done.is_empty()) {
+                ring.drain(|record| hold(&mut pipeline, &mut node_watch, record)).map_err(WatchError::Ring)?;
+                naming.start(pipeline.take_complete());
+                let (complete, was_anything) = pipeline.advance(now);
+                if let Some(recorder) = recorder.as_ref().filter(|_| was_anything) {
                     recorder.advance(now);
                 }
-                naming.start(done, &mut resolver, &out.filter);
+                naming.start(complete);
             }
             () = sleep(losses.due().map(|at| at.saturating_duration_since(Instant::now()))), if losses.due().is_some() => {
                 let lost = losses.look(Instant::now())?;
@@ -217,7 +208,7 @@ pub async fn run(
                     node_watch.walk(&mut search);
                 }
                 if lost.is_some_and(|lost| lost.may_hide_clients()) {
-                    resolver.clients_missed();
+                    pipeline.clients_missed();
                 }
             }
             () = sleep(out.rest_at.map(|at| at.saturating_duration_since(Instant::now()))), if out.rest_at.is_some() => {
@@ -228,7 +219,7 @@ pub async fn run(
     };
     // Whoever makes events faster than they are read must not hold up the end; a machine that is slow to get here has some time, too.
     let drain_until = answers_until.max(Instant::now() + DRAIN);
-    while ring.drain_some(|record| hold(&mut resolver, &mut node_watch, record)).map_err(WatchError::Ring)? {
+    while ring.drain_some(|record| hold(&mut pipeline, &mut node_watch, record)).map_err(WatchError::Ring)? {
         if Instant::now() >= drain_until {
             notices::say(
                 "events came faster than they could be read: those that were left when it stopped are not told of",
@@ -236,16 +227,18 @@ pub async fn run(
             break;
         }
     }
-    correlate_held(&mut resolver, &mut correlator, &mut naming, &out.filter);
-    let rest = correlator.finish();
-    naming.start(rest, &mut resolver, &out.filter);
+    naming.start(pipeline.take_complete());
+    naming.start(pipeline.finish());
     while !naming.is_idle() {
         while out.waits_for_outputs() && Instant::now() < answers_until {
             tokio::time::sleep(BEHIND_LOOK).await;
         }
         match tokio::time::timeout_at(answers_until.into(), naming.next()).await {
-            Ok(incident) => out.put(incident, &mut aftermath),
-            Err(_) => naming.rest().into_iter().for_each(|incident| out.put(Some(incident), &mut aftermath)),
+            Ok(incident) => out.put(incident, pipeline.filter(), &mut aftermath),
+            Err(_) => naming
+                .rest()
+                .into_iter()
+                .for_each(|incident| out.put(Some(incident), pipeline.filter(), &mut aftermath)),
         }
     }
     let lost = losses.rest()?;
@@ -288,14 +281,6 @@ fn start(probe: &Probe, sockets: &[Socket], privacy: Privacy) -> nix::Result<Sta
     })
 }
 
-/// Takes the events that were held through the correlator, and starts naming what is complete by them.
-fn correlate_held(resolver: &mut Resolver, correlator: &mut Correlator, naming: &mut Naming, filter: &Filter) {
-    for event in resolver.take_held() {
-        let done = correlator.take(event);
-        naming.start(done, resolver, filter);
-    }
-}
-
 async fn sleep(duration: Option<Duration>) {
     if let Some(duration) = duration {
         tokio::time::sleep(duration).await;
@@ -305,7 +290,6 @@ async fn sleep(duration: Option<Duration>) {
 /// The end of the pipeline.
 struct Out<'a> {
     outputs: &'a Outputs,
-    filter: Filter,
     tally: Tally,
     recorder: Option<Recorder>,
     /// Processes in incidents since memory was given back.
@@ -335,8 +319,8 @@ impl Out<'_> {
     }
 
     /// Puts one record out, when it is wanted, and has what comes of it followed.
-    fn put(&mut self, record: Option<Record>, aftermath: &mut Aftermath) {
-        let Some(record) = record.filter(|record| self.filter.wants(record)) else { return };
+    fn put(&mut self, record: Option<Record>, filter: &Filter, aftermath: &mut Aftermath) {
+        let Some(record) = record.filter(|record| filter.wants(record)) else { return };
         if let Record::Incident(incident) = &record {
             self.tally.incidents += 1;
             self.told += 1 + incident.collateral.len();

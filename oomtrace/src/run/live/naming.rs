@@ -11,14 +11,11 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::container::directory::Directory;
-use crate::correlate::Episode;
 use crate::model::Record;
 use crate::redact::Privacy;
 use crate::resolve::case::Case;
-use crate::run::filter::Filter;
 use crate::run::names::Names;
 use crate::run::recording::Recorder;
-use crate::run::resolver::Resolver;
 use crate::sink::notices;
 use crate::words::conclude;
 
@@ -80,10 +77,9 @@ impl Naming {
         self.waiting.len() < MAX_WAITING
     }
 
-    /// Starts naming each episode that the filter may want.
-    pub fn start(&mut self, episodes: Vec<Episode>, resolver: &mut Resolver, filter: &Filter) {
-        for episode in episodes.into_iter().filter(|episode| filter.may_want(episode)) {
-            let case = resolver.resolve(episode);
+    /// Starts naming the containers of each case.
+    pub fn start(&mut self, cases: Vec<Case>) {
+        for case in cases {
             let waiting = if !Names::are_wanted(&case.incident) {
                 Waiting::Named(Box::new(conclude(case)))
             } else if self.late.len() >= MAX_ASKED {

@@ -1,0 +1,96 @@
+//! Events to cases: decode, correlate, resolve. The live kernel and recordings feed the same pipeline; what becomes of a case is theirs
+//! to say, because live its containers are asked for first.
+
+use crate::container::clients::ExistingClient;
+use crate::correlate::{Correlator, Episode, Hooks};
+use crate::event::{BootNs, Event};
+use crate::resolve::case::Case;
+use crate::resolve::facts::Facts;
+use crate::run::filter::Filter;
+use crate::run::recording::Start;
+use crate::run::resolver::Resolver;
+
+/// See the module's documentation.
+pub struct Pipeline {
+    hooks: Hooks,
+    correlator: Correlator,
+    resolver: Resolver,
+    filter: Filter,
+}
+
+impl Pipeline {
+    /// Of a run that began with `start`. Episodes that `filter` cannot want become no cases.
+    pub fn new(start: &Start, facts: Box<dyn Facts>, filter: Filter) -> Self {
+        let hooks = start.hooks();
+        let correlator = Correlator::new(hooks).watching_since(start.since);
+        Self { hooks, correlator, resolver: Resolver::new(start, facts), filter }
+    }
+
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// Decodes one record; none when it is damaged.
+    pub fn decode(&self, record: &[u8]) -> Option<Event> {
+        self.resolver.decode(record)
+    }
+
+    /// Takes an event, and asks the node about it now; what is complete by it is there at the next [`Self::take_complete`].
+    pub fn hold(&mut self, event: Event) {
+        self.resolver.hold(event);
+    }
+
+    /// What is complete by the events that were held.
+    pub fn take_complete(&mut self) -> Vec<Case> {
+        let mut complete = Vec::new();
+        for event in self.resolver.take_held() {
+            let done = self.correlator.take(event);
+            complete.extend(self.resolve(done));
+        }
+        complete
+    }
+
+    /// When something will be complete though no event comes, on `CLOCK_BOOTTIME`.
+    pub fn deadline(&self) -> Option<BootNs> {
+        self.correlator.deadline()
+    }
+
+    /// What is complete by `now`, on `CLOCK_BOOTTIME`; whether anything was, wanted or not.
+    pub fn advance(&mut self, now: BootNs) -> (Vec<Case>, bool) {
+        let done = self.correlator.advance(now);
+        let was_anything = !done.is_empty();
+        (self.resolve(done), was_anything)
+    }
+
+    /// All that is open, as far as it goes.
+    pub fn finish(&mut self) -> Vec<Case> {
+        let rest = self.correlator.finish();
+        self.resolve(rest)
+    }
+
+    /// Begins anew: nothing is known of what came since the last event. What was open is to be finished before.
+    pub fn restart(&mut self) {
+        self.correlator = Correlator::new(self.hooks);
+        self.resolver.forget();
+    }
+
+    /// Takes those that were connected to runtimes before.
+    pub fn take_existing(&mut self, clients: &[ExistingClient]) {
+        self.resolver.standing(clients);
+    }
+
+    /// Clients, or their ends, were missed since the events before the last ones.
+    pub fn clients_missed(&mut self) {
+        self.resolver.clients_missed();
+    }
+
+    /// Pids of clients that the kernel side need follow no more, since the last call.
+    pub fn take_forgotten(&mut self) -> Vec<u32> {
+        self.resolver.take_forgotten()
+    }
+
+    fn resolve(&mut self, episodes: Vec<Episode>) -> Vec<Case> {
+        let Self { resolver, filter, .. } = self;
+        episodes.into_iter().filter(|episode| filter.may_want(episode)).map(|e| resolver.resolve(e)).collect()
+    }
+}
