@@ -12,7 +12,8 @@ use crate::Scenario;
 use crate::support::containerd::Containerd;
 use crate::support::docker::{Container, IMAGE, docker, socket};
 use crate::support::needs::Need::{
-    self, Alone, Busybox, Compose, Connections, Containerd as ContainerdNeeded, Curl, Docker, Fentry, Tracing,
+    self, Alone, Busybox, Compose, Connections, Containerd as ContainerdNeeded, Curl, Docker, Fentry, MachineRoot,
+    Tracing,
 };
 use crate::support::needs::attached;
 use crate::support::process::{Owned, children, run, wait_until};
@@ -21,7 +22,7 @@ use crate::support::truth;
 
 const NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, Connections];
 const PROBE_NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, Connections, Fentry];
-const CURL_NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, Connections, Curl];
+const CURL_NEEDS: &[Need] = &[Alone, Tracing, MachineRoot, Busybox, Docker, Connections, Curl];
 const COMPOSE_NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, Connections, Compose];
 const CTR_NEEDS: &[Need] = &[Alone, Tracing, Busybox, ContainerdNeeded, Connections];
 

@@ -1,5 +1,6 @@
 //! What a scenario needs of the machine.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -60,6 +61,8 @@ pub enum Need {
     User,
     /// `/` is a mount point, as it is not in a chroot: runtimes make mounts private from there on, and the kernel's paths start there.
     RootMount,
+    /// The tests' root is the machine's: the kernel's paths of programs are those that the tests know.
+    MachineRoot,
     /// User and mount namespaces of a process's own, as unshare(1) makes them: not in a chroot.
     OwnNamespaces,
     /// File systems of a process's own.
@@ -127,6 +130,11 @@ impl Need {
                 let missing =
                     ["/usr/bin/containerd", "/usr/bin/ctr"].into_iter().find(|path| !Path::new(path).exists());
                 missing.map(|path| format!("no {path} (containerd)")).or_else(|| Self::RootMount.unmet())
+            }
+            Self::MachineRoot => {
+                let identity = |path: &str| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+                (identity("/") != identity("/proc/1/root/"))
+                    .then(|| "the kernel has other paths for programs here than the tests (a chroot)".to_owned())
             }
             Self::RootMount => {
                 let mut is_mount = false;

@@ -38,7 +38,11 @@ pub const ALL: &[Scenario] = &[
         needs: &[Tracing, OwnNamespaces],
         run: by_name,
     },
-    Scenario { name: "hostile::identity::a_containers_user_is_none_of_the_hosts", needs: DOCKER, run: users },
+    Scenario {
+        name: "hostile::identity::a_containers_user_is_none_of_the_hosts",
+        needs: &[Tracing, Busybox, Docker, OwnNamespaces],
+        run: users,
+    },
     Scenario { name: "hostile::identity::without_the_hosts_pids_it_says_so", needs: &[Tracing], run: other_pids },
 ];
 

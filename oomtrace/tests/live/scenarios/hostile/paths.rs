@@ -10,7 +10,7 @@ use oomtrace::model::{Attribution, Cause, Confidence, Incident, Record, SenderKi
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, docker};
-use crate::support::needs::Need::{Alone, Busybox, Docker, MemoryCgroup, RealTime, RootMount, Tracing};
+use crate::support::needs::Need::{Alone, Busybox, Docker, MachineRoot, MemoryCgroup, RealTime, Tracing};
 use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::Tracer;
 use crate::support::truth;
@@ -48,7 +48,7 @@ pub const ALL: &[Scenario] = &[
         needs: &[Tracing, Busybox, Docker],
         run: stop_signal_flood,
     },
-    Scenario { name: "hostile::paths::what_timeout_was_told", needs: &[RootMount, Tracing], run: told_timeout },
+    Scenario { name: "hostile::paths::what_timeout_was_told", needs: &[MachineRoot, Tracing], run: told_timeout },
 ];
 
 /// The kernel made it, in nobody's name.

@@ -10,13 +10,13 @@ use crate::Scenario;
 use crate::scenarios::requester::nameless_request;
 use crate::support::client::{Client, Part};
 use crate::support::docker::{Container, docker, socket};
-use crate::support::needs::Need::{self, Alone, Busybox, Connections, Curl, Docker, Tracing};
+use crate::support::needs::Need::{self, Alone, Busybox, Connections, Curl, Docker, MachineRoot, Tracing};
 use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::Tracer;
 use crate::support::truth;
 
 const NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, Connections];
-const CURL_NEEDS: &[Need] = &[Alone, Tracing, Busybox, Docker, Connections, Curl];
+const CURL_NEEDS: &[Need] = &[Alone, Tracing, MachineRoot, Busybox, Docker, Connections, Curl];
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "hostile::requests::a_container_binds_the_runtimes_path", needs: CURL_NEEDS, run: pretender },
