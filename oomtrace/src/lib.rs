@@ -14,6 +14,9 @@ pub mod event;
 /// The JSON contract.
 pub mod model;
 
+/// What is known of each runtime before anything is asked.
+pub mod profile;
+
 /// What a cgroup's path says about who lives there.
 pub mod placement;
 

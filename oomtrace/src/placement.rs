@@ -17,6 +17,7 @@
 
 use crate::model::{Container, LimitLevel, Pod, Qos};
 pub use crate::model::{ContainerPlace, On, PodPlace, Runtime};
+use crate::profile;
 
 impl ContainerPlace {
     /// What its metadata is kept under. Ids of 64 digits are unique among the containers of one user; a name is so within one place
@@ -183,16 +184,11 @@ fn pod_of(name: &str, parent: Option<&str>) -> Option<(String, Qos)> {
 /// A container's id and runtime, when `name` is a container's cgroup. `index` is the number of names above it.
 fn container_of(name: &str, parent: Option<&str>, index: usize, in_pod: bool) -> Option<(String, Option<Runtime>)> {
     let scope = name.strip_suffix(".scope").unwrap_or(name);
-    for (prefix, runtime) in [
-        ("docker-", Runtime::Docker),
-        ("cri-containerd-", Runtime::Containerd),
-        ("crio-", Runtime::Crio),
-        ("libpod-", Runtime::Podman),
-        ("nerdctl-", Runtime::Nerdctl),
-    ] {
+    for profile in profile::ALL {
         // crio-conmon-ID and libpod-conmon-ID hold the container's monitor: what follows the prefix is no id.
-        if let Some(id) = scope.strip_prefix(prefix).filter(|id| is_id(id)) {
-            return Some((id.to_owned(), Some(runtime)));
+        let id = profile.cgroup_prefix.and_then(|prefix| scope.strip_prefix(prefix)).filter(|id| is_id(id));
+        if let Some(id) = id {
+            return Some((id.to_owned(), Some(profile.runtime)));
         }
     }
     if let Some((_, id)) = name.rsplit_once(":cri-containerd:")

@@ -5,24 +5,18 @@ use std::path::Path;
 use crate::container::clients::Socket;
 use crate::node::territory::Territory;
 use crate::placement::Runtime;
+use crate::profile::{self, Profile};
 
 /// Users whose sockets are watched.
 pub const MAX_USERS: usize = 64;
-/// Besides those that the user names.
-const OTHERS: [(&str, Runtime); 4] = [
-    // The containerd that dockerd starts when there is no other.
-    ("/run/docker/containerd/containerd.sock", Runtime::Containerd),
-    ("/run/podman/podman.sock", Runtime::Podman),
-    ("/run/user/*/podman/podman.sock", Runtime::Podman),
-    ("/run/crio/crio.sock", Runtime::Crio),
-];
 
-/// All that are watched; a `*` stands for every user that is logged in.
+/// All that are watched: those that the user names, and the others' usual ones; a `*` stands for every user that is logged in.
 #[must_use]
 pub fn watched(docker: &Path, containerd: &Path) -> Vec<Socket> {
     let named = [(docker, Runtime::Docker), (containerd, Runtime::Containerd)];
     let named = named.iter().map(|(path, runtime)| (path.display().to_string(), *runtime));
-    let all = named.chain(OTHERS.iter().map(|(path, runtime)| ((*path).to_owned(), *runtime)));
+    let of = |profile: &'static Profile| profile.sockets.iter().map(|path| ((*path).to_owned(), profile.runtime));
+    let all = named.chain(profile::ALL.into_iter().flat_map(of));
     all.map(|(path, runtime)| Socket { path, runtime }).collect()
 }
 

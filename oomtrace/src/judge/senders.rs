@@ -6,6 +6,7 @@
 
 use crate::model::Process;
 use crate::placement::Placement;
+use crate::profile::{self, Profile};
 
 /// What a sender is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,23 +19,8 @@ pub enum Class {
     OomDaemon,
 }
 
-/// File name of the executable, or its beginning when it ends in `*`, and its class.
+/// Programs of service managers and OOM daemons; those of runtimes are in their profiles.
 const PROGRAMS: &[(&str, Class)] = &[
-    ("runc", Class::Runtime),
-    ("crun", Class::Runtime),
-    ("youki", Class::Runtime),
-    ("runsc", Class::Runtime),
-    ("kata-runtime", Class::Runtime),
-    ("containerd-shim*", Class::Runtime),
-    ("containerd", Class::Runtime),
-    ("dockerd", Class::Runtime),
-    ("conmon", Class::Runtime),
-    ("conmonrs", Class::Runtime),
-    ("crio", Class::Runtime),
-    ("podman", Class::Runtime),
-    ("buildah", Class::Runtime),
-    ("lxc-start", Class::Runtime),
-    ("lxc-stop", Class::Runtime),
     ("systemd", Class::ServiceManager),
     ("systemd-executor", Class::ServiceManager),
     ("systemd-oomd", Class::OomDaemon),
@@ -50,18 +36,8 @@ const INSTALLED: &[&str] = &["/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/usr
 const INTERPRETERS: &[&str] = &["python*", "ruby*", "node", "perl"];
 
 /// Units of systemd's that have a mount namespace of their own, made for them by systemd, and often a user of their own: which
-/// program may be what in which. Only root puts processes into them.
+/// program may be what in which, besides the units of runtimes. Only root puts processes into them.
 const SERVICES: &[(&str, Class)] = &[
-    ("docker.service", Class::Runtime),
-    ("containerd.service", Class::Runtime),
-    ("crio.service", Class::Runtime),
-    ("podman.service", Class::Runtime),
-    ("k3s.service", Class::Runtime),
-    ("k3s-agent.service", Class::Runtime),
-    ("rke2-server.service", Class::Runtime),
-    ("rke2-agent.service", Class::Runtime),
-    ("snap.docker.dockerd.service", Class::Runtime),
-    ("snap.microk8s.daemon-containerd.service", Class::Runtime),
     ("systemd-oomd.service", Class::OomDaemon),
     ("earlyoom.service", Class::OomDaemon),
     ("oomd.service", Class::OomDaemon),
@@ -102,7 +78,8 @@ pub fn is_in_hosts_namespaces(process: &Process) -> bool {
 /// It is in the very cgroup of the unit that its program has, and in the initial user namespace.
 fn is_own_service(process: &Process, class: Class) -> bool {
     let unit = process.cgroup.as_deref().and_then(|path| path.strip_prefix("/system.slice/"));
-    let is_units = unit.is_some_and(|unit| SERVICES.contains(&(unit, class)));
+    let is_runtimes = |unit: &str| class == Class::Runtime && profile::ALL.iter().any(|p| p.units.contains(&unit));
+    let is_units = unit.is_some_and(|unit| SERVICES.contains(&(unit, class)) || is_runtimes(unit));
     is_units && process.namespaces.is_none_or(|own| own.user_level == 0)
 }
 
@@ -128,12 +105,13 @@ fn is_owners(process: &Process, class: Class, owner: Option<u32>) -> bool {
 #[must_use]
 pub fn program_class(process: &Process) -> Option<Class> {
     let name = program(process)?;
-    PROGRAMS.iter().find(|(program, _)| matches(name, program)).map(|(_, class)| *class)
+    let is_runtimes = || {
+        let all = profile::ALL.iter().flat_map(|profile| profile.programs).chain(profile::OTHER_PROGRAMS);
+        all.into_iter().any(|program| matches(name, program))
+    };
+    let other = PROGRAMS.iter().find(|(program, _)| matches(name, program)).map(|(_, class)| *class);
+    other.or_else(|| is_runtimes().then_some(Class::Runtime))
 }
-
-/// Daemons of runtimes, which do what others ask for; and what works for them.
-const DAEMONS: &[&str] =
-    &["dockerd", "containerd", "containerd-shim*", "crio", "conmon", "conmonrs", "lxc-start", "docker-proxy"];
 
 /// The process is of LXC, whose tools kill what the others of them stopped.
 #[must_use]
@@ -147,14 +125,18 @@ pub fn is_daemon(process: &Process) -> bool {
     let Some(name) = program(process) else { return false };
     // `podman system service` answers podman's socket; without that podman has no daemon.
     let serves = || process.cmdline.iter().flatten().any(|argument| argument == "service");
-    DAEMONS.iter().any(|daemon| matches(name, daemon)) || (name == "podman" && serves())
+    is_of_any(|profile| profile.daemons, name) || (name == "podman" && serves())
 }
 
 /// The program is one that containers' first processes are children of.
 #[must_use]
 pub fn is_shim(process: &Process) -> bool {
-    program(process)
-        .is_some_and(|name| ["containerd-shim*", "conmon", "conmonrs"].iter().any(|shim| matches(name, shim)))
+    program(process).is_some_and(|name| is_of_any(|profile| profile.shims, name))
+}
+
+/// Some runtime has a program of that name among those that `list` gives.
+fn is_of_any(list: fn(&Profile) -> &'static [&'static str], name: &str) -> bool {
+    profile::ALL.into_iter().any(|profile| list(profile).iter().any(|program| matches(name, program)))
 }
 
 /// The process runs the program of that name, from where the host has programs installed.

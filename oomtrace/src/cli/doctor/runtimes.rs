@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use oomtrace::container::runtime::docker::Docker;
 use oomtrace::container::runtime::oci_state::States;
 use oomtrace::placement::Runtime;
+use oomtrace::profile::{self, Kept, Profile};
 
 use super::super::options::Runtimes;
 use super::{Mark, Report};
@@ -14,22 +15,16 @@ use super::{Mark, Report};
 /// The host's file system, as its first process sees it; another's when the pid namespace is not the host's.
 const HOST: &str = "/proc/1/root";
 
-/// What a runtime keeps, where, and what is lost without it.
-const KEPT: [(&str, &str, &str); 4] = [
-    ("containerd", "/run/containerd", "names, images and labels of its containers, and of Kubernetes' with it"),
-    ("CRI-O, Podman", "/run/containers/storage", "names and images of CRI-O's containers"),
-    ("Podman", "/var/lib/containers/storage", "names and images of Podman's containers"),
-    ("LXC", "/var/lib/lxc", "memory limits of LXC's containers"),
-];
-
 pub fn report(report: &mut Report, options: &Runtimes) -> anyhow::Result<()> {
     docker(report, options)?;
-    for (name, path, cost) in KEPT {
-        let path = if name == "containerd" { options.containerd_state.clone() } else { PathBuf::from(path) };
+    for Profile { runtime, kept, .. } in profile::ALL {
+        let Some(Kept { owner, path, cost }) = kept else { continue };
+        let is_option = *runtime == Runtime::Containerd;
+        let path = if is_option { options.containerd_state.clone() } else { PathBuf::from(path) };
         if path.exists() {
-            report.line(Mark::Good, name, &format!("{}", path.display()))?;
+            report.line(Mark::Good, owner, &format!("{}", path.display()))?;
         } else if elsewhere(&path) == Elsewhere::Hidden {
-            report.line(Mark::Costs, name, &not_mounted(&path, cost))?;
+            report.line(Mark::Costs, owner, &not_mounted(&path, cost))?;
         }
     }
     let states = States::default();

@@ -4,6 +4,7 @@ use crate::judge::requester::Request;
 use crate::judge::senders::{file_name, invocation};
 use crate::model::{Container, Process};
 use crate::placement::Placement;
+use crate::profile;
 
 /// What a command line says about what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,6 @@ pub enum Asks {
     Else,
 }
 
-/// Command-line clients.
-const CLIENTS: &[&str] = &["docker", "docker-compose", "podman", "nerdctl", "ctr", "crictl"];
 /// What they end the containers by that they are given.
 const ENDS_NAMED: &[&str] = &["kill", "stop", "rm", "restart", "delete", "del", "remove"];
 /// What they may end containers by without naming them.
@@ -66,7 +65,7 @@ const TAKES_VALUE: &[&str] = &[
 pub fn asks_for(process: &Process, container: Option<&Container>, request: Request) -> Asks {
     let (program, arguments) = invocation(process);
     let names = container.is_some_and(|container| arguments.iter().any(|argument| is_name_of(argument, container)));
-    if !CLIENTS.contains(&program) {
+    if !profile::ALL.iter().any(|profile| profile.clients.contains(&program)) {
         // A request by hand has the container in its URL, and behind it what is to be done to it.
         let is_request = arguments.iter().any(|argument| argument.contains("/containers/"));
         return match (names, is_request) {

@@ -1,7 +1,7 @@
 //! A container's memory limit, in the words of whoever set it: the flag, or the field of the manifest.
 
-use crate::model::Runtime;
 use crate::model::{Advice, Container, Incident};
+use crate::profile::{self, Update};
 use crate::text;
 use crate::text::quote::quote;
 use crate::words::advice::is_plain;
@@ -47,13 +47,8 @@ fn setting(container: &Container) -> String {
         let (service, project) = (quote(service), quote(project));
         return format!("mem_limit (deploy.resources.limits.memory) of service {service} in compose project {project}");
     }
-    match container.runtime {
-        Some(Runtime::Lxc) => {
-            "lxc.cgroup2.memory.max (lxc.cgroup.memory.limit_in_bytes) in the container's configuration".to_owned()
-        }
-        Some(Runtime::Runc | Runtime::Crun) => "linux.resources.memory.limit in the container's config.json".to_owned(),
-        _ => "the container's memory limit".to_owned(),
-    }
+    let runtime = container.runtime.map(profile::of);
+    runtime.map_or("the container's memory limit", |profile| profile.limit_setting).to_owned()
 }
 
 /// `shop/web-5d4`
@@ -66,7 +61,7 @@ fn pod_name(container: &Container) -> Option<String> {
     })
 }
 
-/// Half as much again: enough to see whether the need is bounded. Swap's limit must move along, or Docker refuses.
+/// Half as much again: enough to see whether the need is bounded.
 fn update(container: &Container, limit: u64) -> Option<String> {
     if container.pod.is_some() {
         return None;
@@ -75,26 +70,7 @@ fn update(container: &Container, limit: u64) -> Option<String> {
     let name = container.name.as_deref().filter(|name| is_plain(name));
     let id = || Some(text::short_id(&container.id)).filter(|id| is_plain(id));
     let target = name.or_else(id)?;
-    match (container.runtime?, container.user) {
-        // Root's own engine may have another container of that name, and whoever made this one chose it.
-        (Runtime::Podman, Some(uid)) => Some(format!(
-            "sudo -u '#{uid}' XDG_RUNTIME_DIR=/run/user/{uid} podman update --memory {mib}m --memory-swap {mib}m {target}"
-        )),
-        (Runtime::Docker, Some(uid)) => Some(format!(
-            "docker --host unix:///run/user/{uid}/docker.sock update --memory {mib}m --memory-swap {mib}m {target}"
-        )),
-        (_, Some(_)) => None,
-        (engine @ (Runtime::Docker | Runtime::Podman | Runtime::Nerdctl), None) => {
-            let engine = engine.name();
-            Some(format!("{engine} update --memory {mib}m --memory-swap {mib}m {target}"))
-        }
-        (runtime @ (Runtime::Runc | Runtime::Crun), None) => {
-            Some(format!("{} update --memory {} {target}", runtime.name(), mib << 20))
-        }
-        (Runtime::Lxc, None) => Some(format!("lxc-cgroup -n {target} memory.max {mib}M")),
-        // Nothing changes a limit of theirs while they run, but their own orchestrator.
-        (Runtime::Containerd | Runtime::Crio, None) => None,
-    }
+    (profile::of(container.runtime?).update)(&Update { mib, target, user: container.user })
 }
 
 #[cfg(test)]
@@ -108,24 +84,12 @@ mod tests {
     }
 
     #[test]
-    fn each_engine_has_its_own_command_and_a_hostile_name_is_in_none() {
+    fn a_hostile_name_is_in_no_command() {
         for (runtime, name, command) in [
             ("docker", "web", Some("docker update --memory 768m --memory-swap 768m web")),
             ("docker", "$(reboot)", Some("docker update --memory 768m --memory-swap 768m aaaaaaaaaaaa")),
-            ("podman", "web", Some("podman update --memory 768m --memory-swap 768m web")),
-            ("runc", "web", Some("runc update --memory 805306368 web")),
-            ("lxc", "web", Some("lxc-cgroup -n web memory.max 768M")),
-            ("containerd", "web", None),
         ] {
             assert_eq!(update(&container(runtime, name), 512 << 20).as_deref(), command, "{runtime} {name}");
-        }
-        // A user's container may be called like one of root's.
-        for (runtime, start) in
-            [("docker", Some("docker --host unix:///run/user/7/")), ("podman", Some("sudo -u '#7' ")), ("runc", None)]
-        {
-            let command = update(&Container { user: Some(7), ..container(runtime, "web") }, 512 << 20);
-            assert_eq!(command.is_some(), start.is_some(), "{runtime}");
-            assert!(start.is_none_or(|start| command.unwrap().starts_with(start)), "{runtime}");
         }
         // Docker's own least.
         assert!(update(&container("docker", "web"), 1 << 20).unwrap().contains("6m"));

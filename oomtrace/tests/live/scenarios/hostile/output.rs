@@ -37,6 +37,7 @@ pub const ALL: &[Scenario] = &[
         needs: &[Alone, Tracing, SteadyCpus],
         run: full_recording,
     },
+    Scenario { name: "hostile::output::a_second_sigint", needs: &[Tracing], run: second_sigint },
     Scenario { name: "hostile::output::what_a_signal_did", needs: &[Tracing], run: effects },
     Scenario { name: "hostile::output::verbs_on_a_full_disk_and_a_closed_pipe", needs: &[Tracing], run: verbs },
 ];
@@ -213,8 +214,16 @@ fn stalled_reader() {
     }
 }
 
-/// Ctrl-S holds a write in the kernel for ever.
-fn stopped_terminal() {
+/// An oomtrace whose terminal is stopped by Ctrl-S, which holds a write in the kernel for ever.
+struct OnStoppedTerminal {
+    oomtrace: Watching,
+    stderr: PathBuf,
+    _folder: tempfile::TempDir,
+    _master: File,
+    _victim: Owned,
+}
+
+fn on_stopped_terminal() -> OnStoppedTerminal {
     let (mut master, mut slave) = (0, 0);
     let none = std::ptr::null_mut();
     // SAFETY: both descriptors are filled in; a name and settings are not asked for.
@@ -223,7 +232,7 @@ fn stopped_terminal() {
     let (master, slave) = unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
     let folder = tempfile::tempdir().unwrap();
     let stderr = folder.path().join("stderr");
-    let mut oomtrace = Watching::start(command().stdout(slave).stderr(File::create(&stderr).unwrap()));
+    let oomtrace = Watching::start(command().stdout(slave).stderr(File::create(&stderr).unwrap()));
     wait_said(&stderr, "watching every OOM kill");
     std::io::Write::write_all(&mut &master, b"\x13").unwrap();
     let victim = killed();
@@ -233,10 +242,28 @@ fn stopped_terminal() {
         let mut channels = tasks.filter_map(|task| fs::read_to_string(task.path().join("wchan")).ok());
         channels.any(|channel| channel.contains("tty") || channel.contains("wait_woken"))
     });
-    oomtrace.signal(Signal::SIGINT);
-    assert_eq!(oomtrace.ended().code(), Some(1));
-    wait_said(&stderr, "never written to standard output");
-    drop((victim, master));
+    OnStoppedTerminal { oomtrace, stderr, _folder: folder, _master: master, _victim: victim }
+}
+
+fn stopped_terminal() {
+    let mut on = on_stopped_terminal();
+    on.oomtrace.signal(Signal::SIGINT);
+    assert_eq!(on.oomtrace.ended().code(), Some(1));
+    wait_said(&on.stderr, "never written to standard output");
+}
+
+/// Whoever presses Ctrl-C again does not wait for what cannot be written, nor for what there is to say of that.
+fn second_sigint() {
+    let mut on = on_stopped_terminal();
+    let mut status = None;
+    wait_until("it ends", || {
+        on.oomtrace.signal(Signal::SIGINT);
+        status = on.oomtrace.0.try_wait().unwrap();
+        status.is_some()
+    });
+    assert_eq!(status.unwrap().code(), Some(1));
+    let said = fs::read_to_string(&on.stderr).unwrap();
+    assert!(!said.contains("never written"), "{said}");
 }
 
 /// Nothing of oomtrace's own gets a standard descriptor and is written to.

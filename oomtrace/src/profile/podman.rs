@@ -1,0 +1,27 @@
+//! podman, root's or a user's.
+
+use crate::model::Runtime;
+use crate::profile::{Kept, Profile, USUAL_SETTING, engine_update};
+
+pub const PROFILE: Profile = Profile {
+    runtime: Runtime::Podman,
+    cgroup_prefix: Some("libpod-"),
+    programs: &["podman", "conmon"],
+    daemons: &["conmon"],
+    shims: &["conmon"],
+    clients: &["podman"],
+    units: &["podman.service"],
+    sockets: &["/run/podman/podman.sock", "/run/user/*/podman/podman.sock"],
+    kept: Some(Kept {
+        owner: "Podman",
+        path: "/var/lib/containers/storage",
+        cost: "names and images of Podman's containers",
+    }),
+    limit_setting: USUAL_SETTING,
+    update: |update| {
+        Some(match update.user {
+            Some(uid) => engine_update(&format!("sudo -u '#{uid}' XDG_RUNTIME_DIR=/run/user/{uid} podman"), update),
+            None => engine_update("podman", update),
+        })
+    },
+};
