@@ -11,7 +11,7 @@ use crate::words::conclude;
 const MIB: u64 = 1 << 20;
 const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
 
-fn process(pid: u32, exe: &str) -> Process {
+pub fn process(pid: u32, exe: &str) -> Process {
     Process {
         pid,
         comm: exe.rsplit('/').next().unwrap().chars().take(15).collect(),
@@ -22,7 +22,7 @@ fn process(pid: u32, exe: &str) -> Process {
     }
 }
 
-fn container(id: &str) -> Container {
+pub fn container(id: &str) -> Container {
     Container { id: id.to_owned(), cgroup: format!("/docker/{id}"), confirmed: true, ..Container::default() }
 }
 
@@ -101,7 +101,7 @@ pub fn in_container(mut incident: Incident) -> Incident {
     incident
 }
 
-fn by_kernel(path: SignalPath) -> Incident {
+pub fn by_kernel(path: SignalPath) -> Incident {
     let mut incident = kill("/x");
     incident.sender.kind = SenderKind::Kernel;
     incident.sender.process = None;
@@ -110,7 +110,7 @@ fn by_kernel(path: SignalPath) -> Incident {
 }
 
 /// What a kernel that shows no names of its functions leaves of the path.
-fn hide_names(incident: &mut Incident) {
+pub fn hide_names(incident: &mut Incident) {
     incident.signal.kernel_stack.clear();
     incident.signal.path_confidence = Some(Confidence::Possible);
     if incident.oom.is_some() {
@@ -118,7 +118,7 @@ fn hide_names(incident: &mut Incident) {
     }
 }
 
-fn stop_signal(exe: &str) -> Preceding {
+pub fn stop_signal(exe: &str) -> Preceding {
     Preceding {
         signal: 15,
         name: "SIGTERM".to_owned(),
@@ -129,7 +129,7 @@ fn stop_signal(exe: &str) -> Preceding {
     }
 }
 
-fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel)>, scope: OomScope) -> Incident {
+pub fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel)>, scope: OomScope) -> Incident {
     let mut incident = by_kernel(SignalPath::OomKill);
     let levels: Vec<MemoryLevel> = levels
         .iter()

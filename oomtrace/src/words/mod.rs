@@ -44,3 +44,6 @@ fn verdict(incident: &Incident, judgement: &Judgement) -> Verdict {
         advice: advice::advise(incident, judgement),
     }
 }
+
+#[cfg(test)]
+mod tests;

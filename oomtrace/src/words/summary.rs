@@ -1,7 +1,7 @@
 //! The verdict in one sentence, and the parts of it that the evidence and the terminal use as well.
 
 use crate::judge::judgement::{Judgement, Reason};
-use crate::model::{Cause, Incident, LimitOwner, SignalPath};
+use crate::model::{Cause, Incident, LimitOwner, OomOrigin, SignalPath};
 use crate::text::quote::quote;
 use crate::text::{bytes, container_name, duration_ms, ended, path_name, process};
 use crate::words::kernel_part::kernel_part;
@@ -35,7 +35,15 @@ pub fn summary(incident: &Incident, judgement: &Judgement) -> String {
                 _ => format!("{victim} was OOM-killed at {whose}{amount}{place}."),
             }
         }
-        Cause::OomHost => format!("{victim} was OOM-killed because the machine ran out of memory."),
+        Cause::OomHost => match incident.oom.as_ref().and_then(|oom| oom.origin) {
+            Some(OomOrigin::Sysrq) => {
+                format!("{victim} was OOM-killed because somebody asked for an OOM kill (sysrq-f).")
+            }
+            Some(OomOrigin::MinTtl) => format!(
+                "{victim} was OOM-killed because the machine could not keep the pages in use in memory (min_ttl_ms)."
+            ),
+            _ => format!("{victim} was OOM-killed because the machine ran out of memory."),
+        },
         Cause::OomConstrained => {
             format!("{victim} was OOM-killed because the memory nodes that it may use were full.")
         }
