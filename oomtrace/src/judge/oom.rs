@@ -1,7 +1,6 @@
 //! OOM kills: whose limit it was, and how sure that is.
 
 use crate::model::{Cause, Confidence, Container, Incident, LimitLevel, Oom, OomScope, SignalPath};
-use crate::resolve::oom::SLACK_BYTES;
 
 /// Certain when the OOM killer's own record was read; read off the counters, whose limit it was is likely at best.
 pub fn by_oom(incident: &Incident, oom: &Oom) -> (Cause, Confidence) {
@@ -21,7 +20,7 @@ pub fn by_oom(incident: &Incident, oom: &Oom) -> (Cause, Confidence) {
             };
             let confidence = if by_record {
                 if by_name { Confidence::Likely } else { Confidence::Certain }
-            } else if seen_on_stack && full_levels(incident) == 1 {
+            } else if seen_on_stack && oom.at_limit.len() == 1 {
                 Confidence::Likely
             } else {
                 Confidence::Possible
@@ -43,15 +42,6 @@ pub fn by_oom(incident: &Incident, oom: &Oom) -> (Cause, Confidence) {
 fn is_unconfirmed(incident: &Incident, path: &str) -> bool {
     let owner = incident.container.iter().flat_map(Container::chain).find(|container| container.owns(path));
     owner.is_some_and(|container| !container.confirmed)
-}
-
-/// Memory cgroups above the victim that were at their limit; with more than one, it may have been any of them.
-fn full_levels(incident: &Incident) -> usize {
-    let levels = incident.memory.as_ref().map(|memory| memory.levels.as_slice()).unwrap_or_default();
-    levels
-        .iter()
-        .filter(|l| l.limit_bytes.is_some_and(|limit| limit.saturating_sub(l.usage_bytes) <= SLACK_BYTES))
-        .count()
 }
 
 /// A memory cgroup's limit, and nothing says which: the victim's own is the first guess.

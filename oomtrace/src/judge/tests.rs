@@ -156,6 +156,11 @@ pub fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel
         origin: None,
         group_cgroup: None,
         limit_owner,
+        at_limit: levels
+            .iter()
+            .filter(|level| level.limit_bytes == Some(level.usage_bytes))
+            .map(|level| level.path.clone())
+            .collect(),
         order: None,
         gfp: None,
         group: None,

@@ -14,6 +14,10 @@ pub struct Oom {
     pub origin: Option<OomOrigin>,
     /// The cgroup whose limit was hit. Null when no memory cgroup's was, or when it is not known which.
     pub limit_owner: Option<LimitOwner>,
+    /// Memory cgroups that were at their limit when the victim was chosen, the lowest first. With more than one, and without the OOM
+    /// killer's own record, it may have been the limit of any of them.
+    #[serde(default)]
+    pub at_limit: Vec<String>,
     /// The allocation was of 2^order pages; -1 = asked for by a person (sysrq-f).
     pub order: Option<i32>,
     /// The allocation's flags, by name.

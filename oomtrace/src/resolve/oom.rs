@@ -2,7 +2,8 @@
 //! kernel stack and the victim's memory counters.
 //!
 //! The inference: the kernel charges from the victim's cgroup up and fails at the lowest counter that is over its limit; the charge is
-//! rolled back, so that counter stays at its limit, give or take one charge (mm/page_counter.c, 5.4 to 7.3).
+//! rolled back, and was of the pages that were asked for and no more, so that counter stays exactly at its limit when that was one
+//! page (mm/page_counter.c, and `try_charge_memcg` in mm/memcontrol.c, which gives up its batch first, 5.4 to 7.3).
 
 use crate::correlate::path;
 use crate::event::decode::prefix;
@@ -12,9 +13,9 @@ use crate::node::memory::Snapshot;
 use crate::placement::Placement;
 use crate::resolve::gfp;
 
-/// A counter within this of its limit is full: the kernel charges up to 64 pages at once (MEMCG_CHARGE_BATCH,
-/// include/linux/memcontrol.h), 4 KiB each.
-pub const SLACK_BYTES: u64 = 64 * 4096;
+/// Where no counter is exactly at its limit any more, one within this of it is: a processor's precharge of up to 64 pages
+/// (MEMCG_CHARGE_BATCH, include/linux/memcontrol.h), 4 KiB each, may have been given back since.
+const SLACK_BYTES: u64 = 64 * 4096;
 
 /// How a statement about an OOM was come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub fn scope(symbols: &[String], levels: &[MemcgLevel]) -> (OomScope, Basis) {
     if on_stack("out_of_memory") || on_stack("moom_callback") {
         return (OomScope::Host, Basis::Stack);
     }
-    let full = levels.iter().any(is_full);
+    let full = !at_limit(levels).is_empty();
     (if full { OomScope::Memcg } else { OomScope::Host }, Basis::Counters)
 }
 
@@ -72,16 +73,15 @@ fn group_cgroup(mark: &MarkVictim, owner: Option<&str>) -> Option<String> {
 pub fn owner_path(choice: Option<&OomChoice>, mark: &MarkVictim) -> Option<String> {
     match choice {
         Some(choice) => choice.owner.as_ref()?.1.clone(),
-        None => mark.levels.iter().find(|level| is_full(level)).and_then(|level| path_of(level, victim_path(mark))),
+        None => at_limit(&mark.levels).first().and_then(|level| path_of(level, victim_path(mark))),
     }
 }
 
 /// The level whose limit was hit, and whether it is the only one that it can be; none when no level has a limit.
 #[must_use]
 pub fn limit_owner(levels: &[MemcgLevel]) -> Option<(&MemcgLevel, bool)> {
-    let mut full = levels.iter().filter(|level| is_full(level));
-    if let Some(lowest) = full.next() {
-        return Some((lowest, full.next().is_none()));
+    if let [lowest, others @ ..] = at_limit(levels).as_slice() {
+        return Some((lowest, others.is_empty()));
     }
     // Memory was given back between the charge and the kill: the one with the least room left.
     levels.iter().filter(|l| l.limit_bytes.is_some()).min_by_key(|l| room(l)).map(|level| (level, false))
@@ -96,8 +96,11 @@ fn room(level: &MemcgLevel) -> u64 {
     if is_v1 { memory.min(left(level.swap_limit_bytes, level.swap_usage_bytes)) } else { memory }
 }
 
-fn is_full(level: &MemcgLevel) -> bool {
-    room(level) <= SLACK_BYTES
+/// The levels that were at their limit, the lowest first: exactly at it, or where none is, nearly.
+fn at_limit(levels: &[MemcgLevel]) -> Vec<&MemcgLevel> {
+    let within = |slack: u64| levels.iter().filter(|level| room(level) <= slack).collect::<Vec<_>>();
+    let exactly = within(0);
+    if exactly.is_empty() { within(SLACK_BYTES) } else { exactly }
 }
 
 /// The path of a level: the first names of the victim's.
@@ -127,10 +130,13 @@ pub fn describe(facts: &Facts<'_>, group: bool, unseen: &mut Vec<String>) -> Oom
     if facts.mark.is_none() {
         unseen.push("the victim's memory and limits (no mark_victim event came)".to_owned());
     }
+    let levels = facts.mark.map(|mark| at_limit(&mark.levels)).unwrap_or_default();
+    let path = facts.mark.and_then(victim_path);
     Oom {
         scope: Some(scope),
         origin: origin(facts.symbols),
         limit_owner,
+        at_limit: levels.into_iter().filter_map(|level| path_of(level, path)).collect(),
         order: facts.choice.map(|choice| choice.order),
         gfp: facts.choice.map(|choice| gfp::names(choice.gfp)),
         group_cgroup,
@@ -178,8 +184,10 @@ fn by_inference(facts: &Facts<'_>, unseen: &mut Vec<String>) -> (OomScope, Optio
     };
     unseen.push(if only {
         "which limit was hit is read off the counters: the only full one (oom_control is not read)".to_owned()
+    } else if at_limit(levels).is_empty() {
+        "which limit was hit: none was full any more when the victim was chosen".to_owned()
     } else {
-        "which limit was hit: no single one was full when the victim was chosen".to_owned()
+        "which limit was hit: more than one was full when the victim was chosen (oom_control is not read)".to_owned()
     });
     let path = path_of(level, facts.mark.and_then(victim_path));
     (scope, path.map(|path| owner_of(level, path, facts.placement)))
@@ -285,6 +293,9 @@ mod tests {
         // The container has room: its parent's limit was hit.
         let parent = level(1, 700 * MIB, Some(700 * MIB));
         assert_eq!(owner(&[level(2, 300 * MIB, Some(512 * MIB)), parent, root]), Some((1, true)));
+        // A pod of one container: the container is nearly full, and what the pod has besides fills it first.
+        let pod = level(1, 64 * MIB, Some(64 * MIB));
+        assert_eq!(owner(&[level(2, 64 * MIB - (228 << 10), Some(64 * MIB)), pod, root]), Some((1, true)));
         // Both are full: the lowest fails first, but it may be the other one.
         assert_eq!(owner(&[level(2, 512 * MIB, Some(512 * MIB)), parent, root]), Some((2, false)));
         // Nothing is full any more.

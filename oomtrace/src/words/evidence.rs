@@ -96,6 +96,10 @@ impl Facts {
         if let Some(cgroup) = &oom.group_cgroup {
             self.add(Source::Cgroup, format!("memory.oom.group is set on {cgroup}: it is killed as one"));
         }
+        if oom.chosen_points.is_none() && oom.at_limit.len() > 1 {
+            let paths: Vec<_> = oom.at_limit.iter().map(|path| quote(path)).collect();
+            self.add(Source::Cgroup, format!("at their limit: {}; it may have been any of them", paths.join(" and ")));
+        }
         if let Some(owner) = &oom.limit_owner {
             let usage = owner.usage_bytes.map_or_else(|| "unknown".to_owned(), text::bytes);
             let limit = owner.limit_bytes.map_or_else(|| "none".to_owned(), text::bytes);

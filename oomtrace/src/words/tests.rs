@@ -198,6 +198,10 @@ fn incidents() -> Vec<(&'static str, Incident)> {
         ("a cgroup's above a container", outside),
         ("lowered by somebody", lowered(Some(process(30, "/usr/bin/tee")))),
         ("lowered by nobody known", lowered(None)),
+        (
+            "two that are full",
+            oom(&[("/a/b", 512, Some(512)), ("/a", 512, Some(512))], Some((0, LimitLevel::Slice)), OomScope::Memcg),
+        ),
         ("the machine", host()),
         ("sysrq", sysrq(host())),
         ("min_ttl", with_oom(host(), |oom| oom.origin = Some(OomOrigin::MinTtl))),
