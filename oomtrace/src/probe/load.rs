@@ -9,8 +9,9 @@ use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use oomtrace_common::client::{CLIENTS_MAP, SOCKETS_MAP};
 use oomtrace_common::counts::COUNTS_MAP;
 use oomtrace_common::event::EVENTS_MAP;
-use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
+use oomtrace_common::layout::LAYOUT_GLOBAL;
 use oomtrace_common::settings::{KILL, SETTINGS_GLOBAL, STOP, STOP_INIT, Settings, signal_bit};
+use zerocopy::IntoBytes as _;
 
 use crate::node::cgroups;
 use crate::probe::attach::Attacher;
@@ -184,8 +185,6 @@ fn loader() -> EbpfLoader<'static> {
 /// Creates the maps. The programs are loaded one by one afterwards, so that one that is refused costs only itself.
 fn open(loader: EbpfLoader<'static>, layout: &KernelLayout, options: &Options) -> Result<Ebpf, LoadError> {
     let settings = settings(layout, options);
-    let layout_bytes = layout_bytes(&layout.offsets);
-    let settings_bytes = settings_bytes(&settings);
     let log_level = kernel_log_level();
     // The verifier's log costs time and is only ever read by a developer.
     let verbose = log::log_enabled!(log::Level::Debug);
@@ -193,8 +192,8 @@ fn open(loader: EbpfLoader<'static>, layout: &KernelLayout, options: &Options) -
     let mut loader: EbpfLoader<'_> = loader;
     loader
         .verifier_log_level(verifier_log)
-        .override_global(LAYOUT_GLOBAL, layout_bytes.as_slice(), true)
-        .override_global(SETTINGS_GLOBAL, settings_bytes.as_slice(), true)
+        .override_global(LAYOUT_GLOBAL, layout.offsets.as_bytes(), true)
+        .override_global(SETTINGS_GLOBAL, settings.as_bytes(), true)
         // Absent when the kernel side has no log statement left.
         .override_global("AYA_LOG_LEVEL", &log_level, false)
         .map_max_entries(EVENTS_MAP, options.ring_bytes)
@@ -218,20 +217,6 @@ fn settings(layout: &KernelLayout, options: &Options) -> Settings {
         memory_hierarchy: cgroups::memory_hierarchy_id(),
         ring_bytes: options.ring_bytes,
     }
-}
-
-/// The table as the kernel side reads it: `repr(C)` of `u32` fields in declaration order.
-fn layout_bytes(layout: &Layout) -> Vec<u8> {
-    layout.fields().iter().flat_map(|(_, offset)| offset.to_ne_bytes()).collect()
-}
-
-fn settings_bytes(settings: &Settings) -> Vec<u8> {
-    let Settings { report, preceding, preceding_init, .. } = settings;
-    let Settings { mark_victim_has_task, exit_has_memory, memory_hierarchy, ring_bytes, .. } = settings;
-    let mut bytes: Vec<u8> = [report, preceding, preceding_init].iter().flat_map(|v| v.to_ne_bytes()).collect();
-    let words = [mark_victim_has_task, exit_has_memory, memory_hierarchy, ring_bytes];
-    bytes.extend(words.iter().flat_map(|v| v.to_ne_bytes()));
-    bytes
 }
 
 /// aya-log's numbers for levels are those of the `log` crate; 0 removes the statements at load.
@@ -278,12 +263,7 @@ fn raise_memlock() {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn globals_have_the_size_of_their_types() {
-        assert_eq!(layout_bytes(&Layout::UNKNOWN).len(), size_of::<Layout>());
-        assert_eq!(settings_bytes(&Settings::default()).len(), size_of::<Settings>());
-    }
+    use oomtrace_common::layout::Layout;
 
     #[test]
     fn sigkill_is_always_reported_and_sigchld_never_recorded() {
