@@ -3,6 +3,9 @@
 //! Rust has no CO-RE relocations, so user space resolves each field by name (with alternates for renamed ones) and hands
 //! this table over as a read-only global. The verifier sees constants and removes the code behind an [`ABSENT`] field.
 
+#[cfg(feature = "user")]
+use zerocopy::{Immutable, IntoBytes};
+
 /// Name of the global that holds [`Layout`] in the kernel side's read-only data.
 pub const LAYOUT_GLOBAL: &str = "LAYOUT";
 
@@ -13,6 +16,7 @@ macro_rules! layout {
     ($($(#[$doc:meta])* $field:ident,)*) => {
         /// Byte offsets into kernel structures, or [`ABSENT`].
         #[repr(C)]
+        #[cfg_attr(feature = "user", derive(IntoBytes, Immutable))]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Layout {
             $($(#[$doc])* pub $field: u32,)*

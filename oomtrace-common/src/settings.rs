@@ -1,5 +1,8 @@
 //! What user space decides before load and the kernel side reads as constants: the verifier prunes what is switched off.
 
+#[cfg(feature = "user")]
+use zerocopy::{Immutable, IntoBytes};
+
 /// Name of the global that holds [`Settings`] in the kernel side's read-only data.
 pub const SETTINGS_GLOBAL: &str = "SETTINGS";
 
@@ -19,8 +22,9 @@ pub const KILL: u64 = signal_bit(9);
 /// What is recorded unless the user asks for more.
 pub const USUAL: u64 = KILL | STOP | STOP_INIT;
 
-/// Constants of one run, handed over as a read-only global.
+/// Constants of one run, handed over byte by byte as a read-only global: without padding, or `IntoBytes` does not compile.
 #[repr(C)]
+#[cfg_attr(feature = "user", derive(IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Signals reported whoever gets them, as [`signal_bit`]s. SIGKILL is always among them.

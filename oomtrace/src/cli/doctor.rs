@@ -162,7 +162,7 @@ fn hooks(report: &mut Report) -> anyhow::Result<Status> {
                     true => report.line(Mark::Good, hook.name(), "loaded and attached")?,
                     false => {
                         let why = probe.refused.iter().find(|(refused, _)| refused == hook);
-                        let why = why.map_or("", |(_, why)| why.as_str());
+                        let why = why.map(|(_, why)| why.to_string()).unwrap_or_default();
                         report.line(Mark::Costs, hook.name(), &format!("{why}; without it: {}", hook.cost()))?;
                     }
                 }

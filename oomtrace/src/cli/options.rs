@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use glob::Pattern;
+use jiff::SignedDuration;
 use oomtrace::container::directory::Directory;
 use oomtrace::container::readers::Readers;
 use oomtrace::container::runtime::bundle::{self, Bundles};
@@ -121,7 +122,7 @@ pub struct Watch {
     /// Do without this hook, or without kprobe, fentry or tp_btf, as if the kernel refused it: shows what its absence costs
     #[arg(long, value_name = "HOOK", value_parser = absent, hide_short_help = true)]
     pub without: Vec<Absent>,
-    /// How long a container that is gone keeps its name (30s, 10m, 2h): a kill may be reported after its end
+    /// How long a container that is gone keeps its name (30s, 10m, 1h 30m): a kill may be reported after its end
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, hide_short_help = true)]
     pub keep_names: Duration,
     /// Whether oomtrace gives up what watching does not need (capabilities, most system calls): off to debug it, strict to end at a
@@ -358,17 +359,13 @@ fn ring_size(text: &str) -> Result<RingSize, String> {
     u32::try_from(size.next_power_of_two()).map(RingSize).map_err(|_| out_of_range())
 }
 
-/// `30s`, `10m`, `2h`, or seconds.
+/// `30s`, `10m`, `1h 30m` and whatever else jiff's friendly durations are, or seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(['s', 'm', 'h']);
-    let unit = match text.get(digits.len()..) {
-        Some("" | "s") => 1,
-        Some("m") => 60,
-        Some("h") => 3600,
-        _ => return Err("it must be a time such as 30s, 10m or 2h".to_owned()),
-    };
-    let number: u32 = digits.parse().map_err(|_| "it must be a time such as 30s, 10m or 2h".to_owned())?;
-    Ok(Duration::from_secs(u64::from(number) * unit))
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let parsed = text.parse::<SignedDuration>().and_then(Duration::try_from);
+    parsed.map_err(|_| "it must be a time such as 30s, 10m, 2h or 1h 30m, or a number of seconds".to_owned())
 }
 
 fn signal(text: &str) -> Result<u32, String> {
@@ -429,6 +426,11 @@ mod tests {
     fn times_have_a_unit_or_are_seconds() {
         for (text, seconds) in [
             ("30s", Some(30)),
+            ("+30s", Some(30)),
+            ("1h 30m", Some(5400)),
+            ("1h30m", Some(5400)),
+            ("2 hours, 5 seconds", Some(7205)),
+            ("1000ms", Some(1)),
             ("45", Some(45)),
             ("10m", Some(600)),
             ("2h", Some(7200)),
@@ -436,9 +438,10 @@ mod tests {
             ("", None),
             ("m", None),
             ("1d", None),
-            ("1ms", None),
             ("-1s", None),
-            ("99999999999h", None),
+            ("-1", None),
+            ("9999999999999999999h", None),
+            ("99999999999999999999", None),
         ] {
             assert_eq!(duration(text).ok(), seconds.map(Duration::from_secs), "{text:?}");
         }

@@ -23,7 +23,7 @@ pub struct Sources {
 }
 
 /// Why nothing more is known of a container, in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Unknown {
     /// Docker, which is worth asking later.
     Docker(DockerError),

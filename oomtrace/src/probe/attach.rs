@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use aya::programs::{BtfTracePoint, FEntry, KProbe, Program, ProgramError, RawTracePoint};
-use aya::{Btf, Ebpf};
+use aya::{Btf, BtfError, Ebpf};
 use oomtrace_common::settings::USUAL;
 
+use crate::probe::attach_error::AttachError;
 use crate::probe::hook::{Absent, Hook};
 use crate::probe::layout::KernelLayout;
 use crate::probe::load::Options;
@@ -14,20 +16,22 @@ use crate::probe::load::Options;
 /// What perf_event_open(2) attaches kprobes through (4.17); absent without CONFIG_KPROBES.
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
 
+/// What programs are attached to, by number, as aya takes it; else why not.
+pub type Types = Result<Btf, Arc<BtfError>>;
+
 /// Attaches hook after hook.
 pub struct Attacher<'a> {
     /// By name.
     programs: HashMap<&'a str, &'a mut Program>,
     layout: &'a KernelLayout,
-    /// What programs are attached to, by number, as aya takes it; else why not.
-    types: &'a Result<Btf, String>,
+    types: &'a Types,
     without: &'a [Absent],
     /// The programs for `signal_generate`.
     signals: Signals<&'static str, &'static str>,
     /// Why fentry is no use here: a kernel that refuses it for one function does for all.
-    no_fentry: Option<String>,
+    no_fentry: Option<Arc<AttachError>>,
     /// Why `signal_generate` is not read by the kernel's types, where it is attached another way.
-    pub untyped: Option<String>,
+    pub untyped: Option<AttachError>,
 }
 
 /// Two programs for one tracepoint: the one reads kernel memory by its types, which the verifier has to know (5.11); the other by
@@ -45,12 +49,7 @@ struct Function {
 }
 
 impl<'a> Attacher<'a> {
-    pub fn new(
-        ebpf: &'a mut Ebpf,
-        layout: &'a KernelLayout,
-        types: &'a Result<Btf, String>,
-        options: &'a Options,
-    ) -> Self {
+    pub fn new(ebpf: &'a mut Ebpf, layout: &'a KernelLayout, types: &'a Types, options: &'a Options) -> Self {
         let signals = if options.asked() & !USUAL == 0 {
             Signals { typed: "signal_generate_typed", probed: "signal_generate" }
         } else {
@@ -60,10 +59,10 @@ impl<'a> Attacher<'a> {
         Self { programs, layout, types, without: &options.without, signals, no_fentry: None, untyped: None }
     }
 
-    /// Loads the programs of `hooks` and attaches them; else why not, in words.
+    /// Loads the programs of `hooks` and attaches them; else why not.
     ///
     /// The kernel needs more time to verify `signal_generate` than all the others, so that has a thread of its own meanwhile.
-    pub fn attach_all(&mut self, hooks: &[Hook]) -> Vec<(Hook, Result<(), String>)> {
+    pub fn attach_all(&mut self, hooks: &[Hook]) -> Vec<(Hook, Result<(), AttachError>)> {
         let largest = Hook::SignalGenerate;
         let is_wanted = hooks.contains(&largest) && self.known(largest).is_ok();
         let ahead = is_wanted.then(|| self.take_signals()).flatten();
@@ -73,8 +72,7 @@ impl<'a> Attacher<'a> {
             let others = hooks.iter().filter(|hook| attaching.is_none() || **hook != largest);
             let mut results: Vec<_> = others.map(|hook| (*hook, self.attach(*hook))).collect();
             if let Some(thread) = attaching {
-                let panicked = |_| Err("the thread that attaches it panicked".to_owned());
-                let result = thread.join().unwrap_or_else(panicked);
+                let result = thread.join().unwrap_or(Err(AttachError::Panicked));
                 results.push((largest, result.map(|untyped| self.untyped = untyped)));
             }
             results
@@ -82,18 +80,18 @@ impl<'a> Attacher<'a> {
     }
 
     /// The programs for `signal_generate`; that by types only where it is wanted.
-    fn take_signals(&mut self) -> Option<Signals<Result<&'a mut Program, String>, &'a mut Program>> {
+    fn take_signals(&mut self) -> Option<Signals<Result<&'a mut Program, AttachError>, &'a mut Program>> {
         let typed = match self.programs.remove(self.signals.typed) {
-            _ if self.without.contains(&Absent::TpBtf) => Err("left out by --without".to_owned()),
+            _ if self.without.contains(&Absent::TpBtf) => Err(AttachError::LeftOut),
             typed => typed.ok_or_else(|| no_program(self.signals.typed)),
         };
         Some(Signals { typed, probed: self.programs.remove(self.signals.probed)? })
     }
 
     /// Why this kernel, or whoever started oomtrace, does not want the hook.
-    fn known(&self, hook: Hook) -> Result<(), String> {
+    fn known(&self, hook: Hook) -> Result<(), AttachError> {
         if self.without.contains(&Absent::Hook(hook)) {
-            return Err("left out by --without".to_owned());
+            return Err(AttachError::LeftOut);
         }
         let is_known = match hook {
             Hook::SignalGenerate => self.layout.signal_generate,
@@ -103,13 +101,11 @@ impl<'a> Attacher<'a> {
             Hook::Cgroups => self.layout.cgroups,
             Hook::OomKillProcess | Hook::UnixConnect => true,
         };
-        let name = tracepoints(hook).first().unwrap_or(&"");
-        is_known
-            .then_some(())
-            .ok_or_else(|| format!("this kernel's type information has no {name} with the arguments known"))
+        let name = tracepoints(hook).first().copied().unwrap_or_default();
+        if is_known { Ok(()) } else { Err(AttachError::Unknown(name)) }
     }
 
-    fn attach(&mut self, hook: Hook) -> Result<(), String> {
+    fn attach(&mut self, hook: Hook) -> Result<(), AttachError> {
         self.known(hook)?;
         match hook {
             Hook::OomKillProcess => self.function(&Function { name: "oom_kill_process", or_tracepoint: None }),
@@ -121,57 +117,60 @@ impl<'a> Attacher<'a> {
         }
     }
 
-    fn tracepoint(&mut self, name: &str) -> Result<(), String> {
+    fn tracepoint(&mut self, name: &str) -> Result<(), AttachError> {
         attach(self.programs.get_mut(name).ok_or_else(|| no_program(name))?, name)
     }
 
     /// These functions run rarely, so that a kprobe's price does not matter, and more kernels have it than fentry.
-    fn function(&mut self, function: &Function) -> Result<(), String> {
-        let Err(no_kprobe) = self.kprobe(function.name) else { return Ok(()) };
-        let Err(no_fentry) = self.fentry(function.name) else { return Ok(()) };
-        let why = format!("{no_kprobe}; {no_fentry}");
-        match function.or_tracepoint {
-            Some(name) => self.tracepoint(name).map_err(|no_tracepoint| format!("{why}; {name}: {no_tracepoint}")),
-            None => Err(why),
-        }
+    fn function(&mut self, function: &Function) -> Result<(), AttachError> {
+        let Err(kprobe) = self.kprobe(function.name) else { return Ok(()) };
+        let Err(fentry) = self.fentry(function.name) else { return Ok(()) };
+        let neither = AttachError::Function { kprobe: kprobe.into(), fentry: fentry.into() };
+        let Some(name) = function.or_tracepoint else { return Err(neither) };
+        self.tracepoint(name).map_err(|tracepoint| AttachError::Tracepoint {
+            function: neither.into(),
+            name,
+            tracepoint: tracepoint.into(),
+        })
     }
 
-    fn kprobe(&mut self, function: &str) -> Result<(), String> {
+    fn kprobe(&mut self, function: &str) -> Result<(), AttachError> {
         if self.without.contains(&Absent::Kprobe) {
-            return Err("kprobes are left out by --without".to_owned());
+            return Err(AttachError::KprobesLeftOut);
         }
         if !Path::new(KPROBE_PMU).exists() {
-            return Err("this kernel has no kprobes".to_owned());
+            return Err(AttachError::NoKprobes);
         }
         let program: &mut KProbe = self.program(function)?;
-        program.load().map_err(|e| describe(&e))?;
-        program.attach(function, 0).map_err(|e| chain(&e))?;
+        program.load()?;
+        program.attach(function, 0)?;
         Ok(())
     }
 
     /// x86 5.5, arm64 6.4; needs CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS.
-    fn fentry(&mut self, function: &str) -> Result<(), String> {
+    fn fentry(&mut self, function: &str) -> Result<(), AttachError> {
         if self.without.contains(&Absent::Fentry) {
-            return Err("fentry is left out by --without".to_owned());
+            return Err(AttachError::FentryLeftOut);
         }
         if let Some(why) = &self.no_fentry {
-            return Err(why.clone());
+            return Err(AttachError::Fentry(Arc::clone(why)));
         }
-        let btf = self.types.as_ref()?;
+        let types = known_types(self.types)?;
         let program: &mut FEntry = self.program(&format!("{function}_fentry"))?;
-        let failed = |error: ProgramError| format!("fentry: {}", describe(&error));
-        let attached =
-            program.load(function, btf).map_err(failed).and_then(|()| program.attach().map(|_| ()).map_err(failed));
-        self.no_fentry = attached.clone().err();
-        attached
+        let attached = program.load(function, types).and_then(|()| program.attach());
+        attached.map(|_| ()).map_err(|error| {
+            let why = Arc::new(AttachError::from(error));
+            self.no_fentry = Some(Arc::clone(&why));
+            AttachError::Fentry(why)
+        })
     }
 
-    fn program<'b, T>(&'b mut self, name: &str) -> Result<&'b mut T, String>
+    fn program<'b, T>(&'b mut self, name: &str) -> Result<&'b mut T, AttachError>
     where
         &'b mut T: TryFrom<&'b mut Program, Error = ProgramError>,
     {
         let program: &'b mut Program = self.programs.get_mut(name).ok_or_else(|| no_program(name))?;
-        program.try_into().map_err(|e: ProgramError| e.to_string())
+        Ok(program.try_into()?)
     }
 }
 
@@ -190,9 +189,9 @@ const fn tracepoints(hook: Hook) -> &'static [&'static str] {
 /// Has the kernel verify one of the programs for `signal_generate`, and attaches it; why it is not the one that reads by types,
 /// if it is the other, which sees the same.
 fn attach_signals(
-    programs: Signals<Result<&mut Program, String>, &mut Program>,
-    types: &Result<Btf, String>,
-) -> Result<Option<String>, String> {
+    programs: Signals<Result<&mut Program, AttachError>, &mut Program>,
+    types: &Types,
+) -> Result<Option<AttachError>, AttachError> {
     let name = Hook::SignalGenerate.name();
     let Err(why) = programs.typed.and_then(|typed| attach_typed(typed, name, types)) else { return Ok(None) };
     log::debug!("{name} is read by a helper's calls: {why}");
@@ -200,42 +199,25 @@ fn attach_signals(
 }
 
 /// Has the kernel verify a BTF tracepoint's program, and attaches it.
-fn attach_typed(program: &mut Program, name: &str, types: &Result<Btf, String>) -> Result<(), String> {
-    let program: &mut BtfTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
-    program.load(name, types.as_ref()?).map_err(|e| describe(&e))?;
-    program.attach().map(|_| ()).map_err(|e| describe(&e))
+fn attach_typed(program: &mut Program, name: &str, types: &Types) -> Result<(), AttachError> {
+    let program: &mut BtfTracePoint = program.try_into()?;
+    program.load(name, known_types(types)?)?;
+    program.attach()?;
+    Ok(())
 }
 
 /// Has the kernel verify a raw tracepoint's program, and attaches it.
-fn attach(program: &mut Program, name: &str) -> Result<(), String> {
-    let program: &mut RawTracePoint = program.try_into().map_err(|e: ProgramError| e.to_string())?;
-    program.load().map_err(|e| describe(&e))?;
-    program.attach(name).map(|_| ()).map_err(|e| describe(&e))
+fn attach(program: &mut Program, name: &str) -> Result<(), AttachError> {
+    let program: &mut RawTracePoint = program.try_into()?;
+    program.load()?;
+    program.attach(name)?;
+    Ok(())
 }
 
-fn no_program(name: &str) -> String {
-    format!("the kernel side has no program {name}")
+fn known_types(types: &Types) -> Result<&Btf, AttachError> {
+    types.as_ref().map_err(|error| AttachError::Types(Arc::clone(error)))
 }
 
-/// An error with its causes on one line; the verifier's log goes to the debug log.
-fn describe(error: &ProgramError) -> String {
-    if let ProgramError::LoadError { io_error, verifier_log } = error {
-        log::debug!("verifier: {verifier_log}");
-        return format!("the kernel refused the program: {io_error}");
-    }
-    chain(error)
-}
-
-/// An error and its causes on one line, without repeating what a cause's text already says.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
+fn no_program(name: &str) -> AttachError {
+    AttachError::NoProgram(name.to_owned())
 }

@@ -3,15 +3,15 @@
 use aya::maps::{Map, MapData, MapError, PerCpuArray};
 use oomtrace_common::counts::{COUNTS_MAP, Counts, KINDS};
 
-use crate::probe::attach::chain;
+use crate::probe::attach_error::chain;
 
 /// See the module's documentation.
 pub struct Counter(PerCpuArray<MapData, Counts>);
 
 /// The kernel does not give its own counter.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the kernel's count of what was not recorded (map {COUNTS_MAP}): {0}")]
-pub struct CounterError(String);
+#[error("cannot read the kernel's count of what was not recorded (map {COUNTS_MAP}): {}", chain(.0))]
+pub struct CounterError(#[source] MapError);
 
 impl Counter {
     /// Takes the map [`COUNTS_MAP`].
@@ -24,7 +24,7 @@ impl Counter {
     /// # Errors
     /// When the kernel refuses to read its own counter.
     pub fn read(&self) -> Result<Counts, CounterError> {
-        let per_cpu = self.0.get(&0, 0).map_err(|error| CounterError(chain(&error)))?;
+        let per_cpu = self.0.get(&0, 0).map_err(CounterError)?;
         Ok(per_cpu.iter().fold(Counts::default(), |sum, counts| combine(&sum, counts, u64::saturating_add)))
     }
 }

@@ -1,17 +1,21 @@
 //! Loads the kernel side with the running kernel's layout, attaches what can be attached, and says what could not.
 
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use aya::maps::Map;
-use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
+use aya::maps::{Map, MapError};
+use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use oomtrace_common::client::{CLIENTS_MAP, SOCKETS_MAP};
 use oomtrace_common::counts::COUNTS_MAP;
 use oomtrace_common::event::EVENTS_MAP;
-use oomtrace_common::layout::{LAYOUT_GLOBAL, Layout};
+use oomtrace_common::layout::LAYOUT_GLOBAL;
 use oomtrace_common::settings::{KILL, SETTINGS_GLOBAL, STOP, STOP_INIT, Settings, signal_bit};
+use zerocopy::IntoBytes as _;
 
 use crate::node::cgroups;
-use crate::probe::attach::{Attacher, chain};
+use crate::probe::attach::Attacher;
+use crate::probe::attach_error::{AttachError, chain};
 use crate::probe::attach_types::AttachTypes;
 use crate::probe::btf::{Btf, BtfError};
 use crate::probe::counter::Counter;
@@ -41,12 +45,26 @@ pub enum LoadError {
     NoKernelSide,
     #[error("cannot read the kernel's type information: {0}")]
     Btf(#[from] BtfError),
-    #[error("the kernel refused bpf(): {0}. {1}")]
-    Refused(String, &'static str),
+    #[error("the kernel refused bpf(): {}. {advice}", chain(.source))]
+    Refused { source: EbpfError, advice: &'static str },
+    #[error("cannot load the kernel side: {}", chain(.0))]
+    Load(#[source] EbpfError),
+    #[error("cannot load the kernel side: the thread that makes a loader panicked")]
+    Panicked,
+    #[error("cannot load the kernel side: the kernel side has no map {0}")]
+    NoMap(&'static str),
+    #[error("cannot load the kernel side: map {EVENTS_MAP} is no ring buffer")]
+    NoRing,
+    #[error("cannot load the kernel side: map {EVENTS_MAP}: {0}")]
+    Ring(#[source] io::Error),
     #[error("cannot load the kernel side: {0}")]
-    Load(String),
-    #[error("no hook could be attached, so nothing would be seen: {}", .0.join("; "))]
-    NoHook(Vec<String>),
+    Map(#[from] MapError),
+    #[error("no hook could be attached, so nothing would be seen: {}", each(.0))]
+    NoHook(Vec<(Hook, AttachError)>),
+}
+
+fn each(refused: &[(Hook, AttachError)]) -> String {
+    refused.iter().map(|(hook, why)| format!("{}: {why}", hook.name())).collect::<Vec<_>>().join("; ")
 }
 
 /// What to load.
@@ -85,9 +103,9 @@ pub struct Probe {
     /// Hooks that this kernel does not need: another one gives the same and more.
     pub unneeded: Vec<Hook>,
     /// Hooks that could not be attached, and why.
-    pub refused: Vec<(Hook, String)>,
+    pub refused: Vec<(Hook, AttachError)>,
     /// Why `signal_generate` does not read kernel memory by its types, which is cheaper; none when it does.
-    pub untyped: Option<String>,
+    pub untyped: Option<AttachError>,
     /// What cannot be seen, in words: fields that this kernel lacks, and what each refused hook costs.
     pub missing: Vec<String>,
 }
@@ -105,10 +123,10 @@ impl Probe {
         let (loader, layout) = std::thread::scope(|scope| {
             let loader = scope.spawn(loader);
             let layout = Btf::parse(&btf_bytes, &KernelLayout::wanted_types())
-                .map(|btf| (KernelLayout::resolve(&btf), AttachTypes::find(&btf).for_aya().map_err(|e| chain(&e))));
+                .map(|btf| (KernelLayout::resolve(&btf), AttachTypes::find(&btf).for_aya().map_err(Arc::new)));
             (loader.join(), layout)
         });
-        let loader = loader.map_err(|_| LoadError::Load("the thread that makes a loader panicked".to_owned()))?;
+        let loader = loader.map_err(|_| LoadError::Panicked)?;
         let (layout, types) = layout?;
         drop(btf_bytes);
         raise_memlock();
@@ -133,13 +151,11 @@ impl Probe {
         }
         // Exits and deliveries only add to a kill that another hook reports.
         if !attached.contains(&Hook::SignalGenerate) && !attached.contains(&Hook::MarkVictim) {
-            let why = refused.iter().map(|(hook, why)| format!("{}: {why}", hook.name()));
-            return Err(LoadError::NoHook(why.collect()));
+            return Err(LoadError::NoHook(refused));
         }
         let events = records(take(&mut ebpf, EVENTS_MAP)?, options.ring_bytes)?;
-        let counter = Counter::new(take(&mut ebpf, COUNTS_MAP)?).map_err(|e| LoadError::Load(e.to_string()))?;
-        let sockets = Sockets::new(take(&mut ebpf, SOCKETS_MAP)?, take(&mut ebpf, CLIENTS_MAP)?)
-            .map_err(|e| LoadError::Load(e.to_string()))?;
+        let counter = Counter::new(take(&mut ebpf, COUNTS_MAP)?)?;
+        let sockets = Sockets::new(take(&mut ebpf, SOCKETS_MAP)?, take(&mut ebpf, CLIENTS_MAP)?)?;
         Ok(Self { ebpf, events, counter, sockets, attached, unneeded, refused, untyped, missing })
     }
 
@@ -151,12 +167,12 @@ impl Probe {
 }
 
 fn records(map: Map, bytes: u32) -> Result<Records, LoadError> {
-    let Map::RingBuf(map) = map else { return Err(LoadError::Load("map EVENTS is no ring buffer".to_owned())) };
-    Records::new(map, bytes).map_err(|e| LoadError::Load(format!("map EVENTS: {e}")))
+    let Map::RingBuf(map) = map else { return Err(LoadError::NoRing) };
+    Records::new(map, bytes).map_err(LoadError::Ring)
 }
 
-fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map, LoadError> {
-    ebpf.take_map(name).ok_or_else(|| LoadError::Load(format!("the kernel side has no map {name}")))
+fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, LoadError> {
+    ebpf.take_map(name).ok_or(LoadError::NoMap(name))
 }
 
 /// Who loads the kernel side. To make one takes time: aya has it read all of the kernel's types first, wanted or not.
@@ -169,8 +185,6 @@ fn loader() -> EbpfLoader<'static> {
 /// Creates the maps. The programs are loaded one by one afterwards, so that one that is refused costs only itself.
 fn open(loader: EbpfLoader<'static>, layout: &KernelLayout, options: &Options) -> Result<Ebpf, LoadError> {
     let settings = settings(layout, options);
-    let layout_bytes = layout_bytes(&layout.offsets);
-    let settings_bytes = settings_bytes(&settings);
     let log_level = kernel_log_level();
     // The verifier's log costs time and is only ever read by a developer.
     let verbose = log::log_enabled!(log::Level::Debug);
@@ -178,13 +192,13 @@ fn open(loader: EbpfLoader<'static>, layout: &KernelLayout, options: &Options) -
     let mut loader: EbpfLoader<'_> = loader;
     loader
         .verifier_log_level(verifier_log)
-        .override_global(LAYOUT_GLOBAL, layout_bytes.as_slice(), true)
-        .override_global(SETTINGS_GLOBAL, settings_bytes.as_slice(), true)
+        .override_global(LAYOUT_GLOBAL, layout.offsets.as_bytes(), true)
+        .override_global(SETTINGS_GLOBAL, settings.as_bytes(), true)
         // Absent when the kernel side has no log statement left.
         .override_global("AYA_LOG_LEVEL", &log_level, false)
         .map_max_entries(EVENTS_MAP, options.ring_bytes)
         .load(KERNEL_SIDE)
-        .map_err(|e| refused_or(&e, errno_of(&e)))
+        .map_err(refused)
 }
 
 /// Where a process has its memory until it exits, nothing need be read when its SIGKILL is delivered.
@@ -203,20 +217,6 @@ fn settings(layout: &KernelLayout, options: &Options) -> Settings {
         memory_hierarchy: cgroups::memory_hierarchy_id(),
         ring_bytes: options.ring_bytes,
     }
-}
-
-/// The table as the kernel side reads it: `repr(C)` of `u32` fields in declaration order.
-fn layout_bytes(layout: &Layout) -> Vec<u8> {
-    layout.fields().iter().flat_map(|(_, offset)| offset.to_ne_bytes()).collect()
-}
-
-fn settings_bytes(settings: &Settings) -> Vec<u8> {
-    let Settings { report, preceding, preceding_init, .. } = settings;
-    let Settings { mark_victim_has_task, exit_has_memory, memory_hierarchy, ring_bytes, .. } = settings;
-    let mut bytes: Vec<u8> = [report, preceding, preceding_init].iter().flat_map(|v| v.to_ne_bytes()).collect();
-    let words = [mark_victim_has_task, exit_has_memory, memory_hierarchy, ring_bytes];
-    bytes.extend(words.iter().flat_map(|v| v.to_ne_bytes()));
-    bytes
 }
 
 /// aya-log's numbers for levels are those of the `log` crate; 0 removes the statements at load.
@@ -238,19 +238,18 @@ fn errno_of(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
     None
 }
 
-fn refused_or(error: &(dyn std::error::Error + 'static), errno: Option<i32>) -> LoadError {
-    match errno {
-        Some(nix::libc::EPERM) => LoadError::Refused(
-            chain(error),
+/// An error of bpf(2), with what a person can do about it where that is known.
+fn refused(source: EbpfError) -> LoadError {
+    let advice = match errno_of(&source) {
+        Some(nix::libc::EPERM) => {
             "This process has the capabilities, so a seccomp profile, a security module or a user namespace forbids it: \
-             run oomtrace on the host, or in a privileged container",
-        ),
-        Some(nix::libc::ENOSYS) => LoadError::Refused(chain(error), "The kernel is built without CONFIG_BPF_SYSCALL"),
-        Some(nix::libc::EINVAL) => {
-            LoadError::Refused(chain(error), "The kernel has no BPF ring buffer: oomtrace needs Linux 5.8 or later")
+             run oomtrace on the host, or in a privileged container"
         }
-        _ => LoadError::Load(chain(error)),
-    }
+        Some(nix::libc::ENOSYS) => "The kernel is built without CONFIG_BPF_SYSCALL",
+        Some(nix::libc::EINVAL) => "The kernel has no BPF ring buffer: oomtrace needs Linux 5.8 or later",
+        _ => return LoadError::Load(source),
+    };
+    LoadError::Refused { source, advice }
 }
 
 /// Up to 5.10 maps count against RLIMIT_MEMLOCK; from 5.11 they do not, and a failure costs nothing.
@@ -264,12 +263,7 @@ fn raise_memlock() {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn globals_have_the_size_of_their_types() {
-        assert_eq!(layout_bytes(&Layout::UNKNOWN).len(), size_of::<Layout>());
-        assert_eq!(settings_bytes(&Settings::default()).len(), size_of::<Settings>());
-    }
+    use oomtrace_common::layout::Layout;
 
     #[test]
     fn sigkill_is_always_reported_and_sigchld_never_recorded() {

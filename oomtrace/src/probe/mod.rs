@@ -1,6 +1,7 @@
 //! The kernel probe: what this kernel offers, loading and attaching the programs, and reading what they send.
 
 mod attach;
+pub mod attach_error;
 mod attach_types;
 pub mod btf;
 pub mod counter;

@@ -5,10 +5,19 @@ use std::path::Path;
 use aya::maps::{HashMap, Map, MapData, MapError};
 use oomtrace_common::client::{Client, SocketPath, Watched};
 
-use crate::probe::attach::chain;
+use crate::probe::attach_error::chain;
 
 /// Only where there is none (include/uapi/linux/bpf.h).
 const BPF_NOEXIST: u64 = 1;
+
+/// Why the clients of a socket are not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    #[error("{path} is longer than a socket's path can be")]
+    TooLong { path: String },
+    #[error("{path} cannot be watched: {}", chain(.source))]
+    Refused { path: String, source: MapError },
+}
 
 /// The sockets whose clients the kernel side records.
 pub struct Sockets {
@@ -25,16 +34,16 @@ impl Sockets {
     /// Has the clients of the socket recorded that is bound to `path`, and on which root or `owner` listens; under `number`.
     ///
     /// # Errors
-    /// In words, when the path is too long for a socket, or too many are watched.
-    pub fn watch(&mut self, path: &str, number: u32, owner: u32) -> Result<(), String> {
+    /// When the path is too long for a socket, or too many are watched.
+    pub fn watch(&mut self, path: &str, number: u32, owner: u32) -> Result<(), SocketError> {
         let mut key: SocketPath = [0; 108];
         match key.get_mut(..path.len()) {
             // The last byte stays NUL.
             Some(start) if path.len() < size_of::<SocketPath>() => start.copy_from_slice(path.as_bytes()),
-            _ => return Err(format!("{path} is longer than a socket's path can be")),
+            _ => return Err(SocketError::TooLong { path: path.to_owned() }),
         }
         let socket = Watched { number, owner };
-        self.paths.insert(key, socket, 0).map_err(|error| format!("{path} cannot be watched: {}", chain(&error)))
+        self.paths.insert(key, socket, 0).map_err(|source| SocketError::Refused { path: path.to_owned(), source })
     }
 
     /// Has the end of a process reported that was connected before.

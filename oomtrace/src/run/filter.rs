@@ -70,14 +70,19 @@ impl Filter {
     }
 }
 
+/// A cgroup's path that does not start at its hierarchy's root.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a cgroup's path starts with /, for example /system.slice/nginx.service")]
+pub struct RelativePath;
+
 /// A cgroup's path as a person writes it, to the path from its hierarchy's root: the mount point, a v1 controller's name
 /// and a slash at the end are taken off.
 ///
 /// # Errors
-/// In words, when it is not an absolute path.
-pub fn cgroup_path(text: &str) -> Result<String, String> {
+/// When it is not an absolute path.
+pub fn cgroup_path(text: &str) -> Result<String, RelativePath> {
     if !text.starts_with('/') {
-        return Err("a cgroup's path starts with /, for example /system.slice/nginx.service".to_owned());
+        return Err(RelativePath);
     }
     let path = match text.strip_prefix("/sys/fs/cgroup") {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
@@ -149,6 +154,6 @@ mod tests {
         ] {
             assert_eq!(cgroup_path(text).as_deref(), Ok(path), "{text}");
         }
-        assert!(cgroup_path("docker/x").is_err());
+        assert_eq!(cgroup_path("docker/x"), Err(RelativePath));
     }
 }

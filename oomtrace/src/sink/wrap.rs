@@ -1,29 +1,19 @@
 //! Lays text out in a column: breaks at blanks, continues under the first line.
 
+use std::borrow::Cow;
+
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 use unicode_width::UnicodeWidthStr as _;
 
 /// Breaks `text` into lines of at most `width` columns; a word that is longer than a line is cut. No width, no breaks.
-pub fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
-    let Some(width) = width.filter(|w| *w > 0) else { return vec![text.to_owned()] };
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split(' ') {
-        if !line.is_empty() && line.width() + 1 + word.width() > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        for c in word.chars() {
-            let columns = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
-            if line.width() + columns > width && !line.is_empty() {
-                lines.push(std::mem::take(&mut line));
-            }
-            line.push(c);
-        }
-    }
-    lines.push(line);
-    lines
+pub fn wrap(text: &str, width: Option<usize>) -> Vec<Cow<'_, str>> {
+    let Some(width) = width.filter(|w| *w > 0) else { return vec![text.into()] };
+    // Said here, as defaults depend on the features that others ask of the crate. A path is not cut at its hyphens.
+    let options = Options::new(width)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    textwrap::wrap(text.trim_start_matches(' '), options)
 }
 
 /// `text` in at most `width` columns, its middle replaced by an ellipsis where it was longer.
@@ -63,6 +53,10 @@ mod tests {
             ("容器容器", Some(4), vec!["容器", "容器"]),
             ("", Some(4), vec![""]),
             ("a bbbbbb", Some(4), vec!["a", "bbbb", "bb"]),
+            ("a-b /c-d", Some(4), vec!["a-b", "/c-d"]),
+            ("a-bc-d", Some(4), vec!["a-bc", "-d"]),
+            ("a  b   c", Some(4), vec!["a  b", "c"]),
+            (" a ", Some(2), vec!["a"]),
         ] {
             assert_eq!(wrap(text, width), lines, "{text:?}");
         }

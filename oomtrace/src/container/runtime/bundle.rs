@@ -36,8 +36,10 @@ const MAX_NAMESPACES: usize = 64;
 pub enum BundleError {
     #[error("no bundle of {id} below {}", .below.join(" or "))]
     Gone { id: String, below: Vec<String> },
-    #[error("cannot read {}: {why}", path.display())]
-    Unreadable { path: PathBuf, why: String },
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("cannot read {}: {source}", path.display())]
+    Damaged { path: PathBuf, source: serde_json::Error },
 }
 
 /// Where bundles are.
@@ -102,17 +104,17 @@ pub struct FoundBundle {
 /// # Errors
 /// When it cannot be read.
 pub fn read(bundle: &Territory, path: &Path, user: Option<u32>) -> Result<Metadata, BundleError> {
-    let unreadable = |why: String| BundleError::Unreadable { path: path.join(CONFIG), why };
-    let text = bundle.read(CONFIG, MAX_CONFIG).map_err(|error| unreadable(error.to_string()))?;
-    parse(&text, user).map_err(unreadable)
+    let unreadable = |source| BundleError::Unreadable { path: path.join(CONFIG), source };
+    let text = bundle.read(CONFIG, MAX_CONFIG).map_err(unreadable)?;
+    parse(&text, user).map_err(|source| BundleError::Damaged { path: path.join(CONFIG), source })
 }
 
 /// What an OCI configuration says of its container.
 ///
 /// # Errors
-/// In words, when it is none.
-pub fn parse(config: &[u8], user: Option<u32>) -> Result<Metadata, String> {
-    let config: Config = serde_json::from_slice(config).map_err(|error| error.to_string())?;
+/// When it is none.
+pub fn parse(config: &[u8], user: Option<u32>) -> Result<Metadata, serde_json::Error> {
+    let config: Config = serde_json::from_slice(config)?;
     Ok(config.describe(user))
 }
 
@@ -243,7 +245,7 @@ mod tests {
         write(dir.path(), "containerd/secret", "{}");
         let bundles = bundles(dir.path());
         assert_eq!(bundles.find("plain").unwrap().metadata, Metadata::default());
-        assert!(matches!(bundles.find("damaged"), Err(BundleError::Unreadable { .. })));
+        assert!(matches!(bundles.find("damaged"), Err(BundleError::Damaged { .. })));
         for id in ["gone", "", "..", "../../secret", "a/b", ".hidden"] {
             assert!(matches!(bundles.find(id), Err(BundleError::Gone { .. })), "{id:?}");
         }

@@ -46,14 +46,35 @@ struct Container {
 }
 
 /// Why containerd gave no answer.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum ContainerdError {
-    #[error("cannot connect to containerd at {}: {why}", socket.display())]
-    Connect { socket: PathBuf, why: String },
+    #[error("cannot connect to containerd at {}: {source}", socket.display())]
+    Connect { socket: PathBuf, source: std::io::Error },
     #[error("containerd at {} did not answer within {} s", socket.display(), TIMEOUT.as_secs())]
     Timeout { socket: PathBuf },
-    #[error("containerd at {} gave no usable answer: {why}", socket.display())]
-    Answer { socket: PathBuf, why: String },
+    #[error("containerd at {} gave no usable answer: {source}", socket.display())]
+    Answer { socket: PathBuf, source: AnswerError },
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    #[error(transparent)]
+    Request(#[from] hyper::http::Error),
+    /// It broke off, or is too long.
+    #[error(transparent)]
+    Body(#[from] Box<dyn std::error::Error + Send + Sync>),
+    /// gRPC's own word for it, which containerd chooses.
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    Message(#[from] prost::DecodeError),
+    #[error("it is empty")]
+    Empty,
+    #[error("it names no container")]
+    NoContainer,
 }
 
 /// A client of one daemon.
@@ -75,14 +96,14 @@ impl Containerd {
     pub async fn get(&self, namespace: &str, id: &str) -> Result<Metadata, ContainerdError> {
         let timeout = |_| ContainerdError::Timeout { socket: self.socket.clone() };
         let body = tokio::time::timeout(TIMEOUT, self.exchange(namespace, id)).await.map_err(timeout)??;
-        parse(&body).map_err(|why| self.answer(&why))
+        parse(&body).map_err(|error| self.answer(error))
     }
 
     async fn exchange(&self, namespace: &str, id: &str) -> Result<Bytes, ContainerdError> {
-        let failed = |error: hyper::Error| self.answer(&error.to_string());
+        let failed = |error: hyper::Error| self.answer(error);
         let stream = UnixStream::connect(&self.socket)
             .await
-            .map_err(|e| ContainerdError::Connect { socket: self.socket.clone(), why: e.to_string() })?;
+            .map_err(|source| ContainerdError::Connect { socket: self.socket.clone(), source })?;
         let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
             .max_header_list_size(MAX_HEAD)
             .initial_stream_window_size(MAX_BODY as u32)
@@ -106,31 +127,30 @@ impl Containerd {
             .header("te", "trailers")
             .header("containerd-namespace", namespace)
             .body(Full::new(Bytes::from(body)))
-            .map_err(|error| self.answer(&error.to_string()))?;
+            .map_err(|error| self.answer(error))?;
         let response = sender.send_request(request).await.map_err(failed)?;
         let refused = response.headers().get("grpc-message").and_then(|why| why.to_str().ok()).map(str::to_owned);
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
-        let body = body.map_err(|error| self.answer(&error.to_string()))?;
+        let body = body.map_err(|error| self.answer(error))?;
         let trailer = body.trailers().and_then(|trailers| trailers.get("grpc-message")?.to_str().ok());
         if let Some(why) = refused.or_else(|| trailer.map(str::to_owned)).filter(|why| !why.is_empty()) {
-            return Err(self.answer(&why));
+            return Err(self.answer(AnswerError::Refused(why)));
         }
         Ok(body.to_bytes())
     }
 
-    fn answer(&self, why: &str) -> ContainerdError {
-        ContainerdError::Answer { socket: self.socket.clone(), why: why.to_owned() }
+    fn answer(&self, error: impl Into<AnswerError>) -> ContainerdError {
+        ContainerdError::Answer { socket: self.socket.clone(), source: error.into() }
     }
 }
 
 /// Reads the body of an answer.
 ///
 /// # Errors
-/// In words, when it describes no container.
-pub fn parse(body: &[u8]) -> Result<Metadata, String> {
-    let message = body.get(PREFIX..).ok_or("it is empty")?;
-    let response = GetResponse::decode(message).map_err(|error| error.to_string())?;
-    let container = response.container.ok_or("it names no container")?;
+/// When it describes no container.
+pub fn parse(body: &[u8]) -> Result<Metadata, AnswerError> {
+    let message = body.get(PREFIX..).ok_or(AnswerError::Empty)?;
+    let container = GetResponse::decode(message)?.container.ok_or(AnswerError::NoContainer)?;
     let mut labels = Labels::default();
     for (key, value) in &container.labels {
         labels.add(key, value);

@@ -5,6 +5,7 @@ pub mod listed;
 
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -57,24 +58,49 @@ pub struct RunState {
     pub started_at: String,
 }
 
-/// Why Docker gave no answer.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+/// Why Docker gave no answer. It is kept while the daemon is down, and said of each container, so that its causes are shared.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum DockerError {
-    #[error("cannot connect to Docker at {}: {why} (--docker-socket names another)", socket.display())]
-    Connect { socket: PathBuf, why: String },
+    #[error("cannot connect to Docker at {}: {source} (--docker-socket names another)", socket.display())]
+    Connect { socket: PathBuf, source: Arc<std::io::Error> },
+    #[error(
+        "cannot connect to Docker at {}: it is no socket of user {uid} (--docker-socket names another)",
+        socket.display()
+    )]
+    Foreign { socket: PathBuf, uid: u32 },
     #[error("Docker at {} did not answer within {} s", socket.display(), TIMEOUT.as_secs())]
     Timeout { socket: PathBuf },
-    #[error("Docker at {} gave no usable answer: {why}", socket.display())]
-    Answer { socket: PathBuf, why: String },
+    #[error("Docker at {} gave no usable answer: {source}", socket.display())]
+    Answer { socket: PathBuf, source: Arc<AnswerError> },
     #[error("Docker at {} does not know container {id}", socket.display())]
     Unknown { socket: PathBuf, id: String },
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+    #[error(transparent)]
+    Request(#[from] hyper::http::Error),
+    /// It broke off, or is too long.
+    #[error(transparent)]
+    Body(#[from] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("HTTP status {0}")]
+    Status(StatusCode),
+    #[error("a line without end")]
+    EndlessLine,
+    #[error("more events than any daemon has")]
+    TooManyEvents,
 }
 
 impl DockerError {
     /// The daemon itself does not answer, so that asking again at once is no use.
     #[must_use]
     pub const fn is_down(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Timeout { .. })
+        matches!(self, Self::Connect { .. } | Self::Foreign { .. } | Self::Timeout { .. })
     }
 }
 
@@ -112,7 +138,7 @@ impl Docker {
     /// # Errors
     /// When Docker does not answer in time or does not know it.
     pub async fn inspect(&self, id: &str) -> Result<Metadata, DockerError> {
-        parse(id, &self.get_container(id).await?).map_err(|why| self.answer(why))
+        parse(id, &self.get_container(id).await?).map_err(|error| self.answer(error))
     }
 
     /// How the container `id` is now.
@@ -200,7 +226,7 @@ impl Docker {
         let mut held: Vec<u8> = Vec::new();
         let (mut since, mut bytes, mut lines) = (Instant::now(), 0, 0);
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|e| self.answer(e.to_string()))?;
+            let frame = frame.map_err(|e| self.answer(e))?;
             let Some(data) = frame.data_ref() else { continue };
             if since.elapsed() >= Duration::from_secs(1) {
                 (since, bytes, lines) = (Instant::now(), 0, 0);
@@ -209,7 +235,7 @@ impl Docker {
             for piece in data.split_inclusive(|byte| *byte == b'\n') {
                 held.extend_from_slice(piece);
                 if held.len() > events::MAX_LINE {
-                    return Err(self.answer("a line without end".to_owned()));
+                    return Err(self.answer(AnswerError::EndlessLine));
                 }
                 if piece.ends_with(b"\n") {
                     lines += 1;
@@ -218,31 +244,30 @@ impl Docker {
                 }
             }
             if bytes > MAX_EVENTS_BYTES || lines > MAX_EVENTS {
-                return Err(self.answer("more events than any daemon has".to_owned()));
+                return Err(self.answer(AnswerError::TooManyEvents));
             }
         }
         Ok(())
     }
 
-    fn answer(&self, why: String) -> DockerError {
-        DockerError::Answer { socket: self.socket.clone(), why }
+    fn answer(&self, error: impl Into<AnswerError>) -> DockerError {
+        DockerError::Answer { socket: self.socket.clone(), source: Arc::new(error.into()) }
     }
 
     /// Sends a request; the answer, and the connection that it comes on.
     async fn request(&self, path: &str) -> Result<(AbortOnDrop, Response<Incoming>), DockerError> {
         if let Some(uid) = self.owner.filter(|uid| !is_socket_of(&self.socket, *uid)) {
-            let why = format!("it is no socket of user {uid}");
-            return Err(DockerError::Connect { socket: self.socket.clone(), why });
+            return Err(DockerError::Foreign { socket: self.socket.clone(), uid });
         }
         let stream = UnixStream::connect(&self.socket)
             .await
-            .map_err(|e| DockerError::Connect { socket: self.socket.clone(), why: e.to_string() })?;
+            .map_err(|e| DockerError::Connect { socket: self.socket.clone(), source: Arc::new(e) })?;
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
             .max_headers(MAX_HEADERS)
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(|e| self.answer(e.to_string()))?;
+            .map_err(|e| self.answer(e))?;
         // The connection ends with this future, also when the time-out drops it.
         let connection = AbortOnDrop::of(tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -253,8 +278,8 @@ impl Docker {
             .header(header::HOST, "docker")
             .header(header::USER_AGENT, concat!("oomtrace/", env!("CARGO_PKG_VERSION")))
             .body(Empty::<Bytes>::new())
-            .map_err(|e| self.answer(e.to_string()))?;
-        let response = sender.send_request(request).await.map_err(|e| self.answer(e.to_string()))?;
+            .map_err(|e| self.answer(e))?;
+        let response = sender.send_request(request).await.map_err(|e| self.answer(e))?;
         Ok((connection, response))
     }
 
@@ -265,17 +290,16 @@ impl Docker {
             return Ok(None);
         }
         if !status.is_success() {
-            return Err(self.answer(format!("HTTP status {status}")));
+            return Err(self.answer(AnswerError::Status(status)));
         }
         let body = Limited::new(response.into_body(), max).collect().await;
-        let body = body.map_err(|e| self.answer(e.to_string()))?;
+        let body = body.map_err(|e| self.answer(e))?;
         drop(connection);
         Ok(Some(body.to_bytes()))
     }
 
     fn parse<'a, T: Deserialize<'a>>(&self, body: &'a [u8]) -> Result<T, DockerError> {
-        serde_json::from_slice(body)
-            .map_err(|e| DockerError::Answer { socket: self.socket.clone(), why: e.to_string() })
+        serde_json::from_slice(body).map_err(|e| self.answer(e))
     }
 
     fn unknown(&self, id: &str) -> DockerError {
@@ -293,9 +317,9 @@ fn is_socket_of(socket: &Path, uid: u32) -> bool {
 /// What the answer to [`Docker::inspect`] says of the container `id`.
 ///
 /// # Errors
-/// In words, when it describes none.
-pub fn parse(id: &str, body: &[u8]) -> Result<Metadata, String> {
-    let found: Inspected = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+/// When it describes none.
+pub fn parse(id: &str, body: &[u8]) -> Result<Metadata, serde_json::Error> {
+    let found: Inspected = serde_json::from_slice(body)?;
     let name = found.name.map(|name| name.trim_start_matches('/').to_owned()).filter(|name| !name.is_empty());
     let config = found.config.unwrap_or_default();
     let init_pid = found.state.and_then(|state| state.pid).filter(|pid| *pid != 0);

@@ -27,7 +27,7 @@ use crate::redact::Privacy;
 use crate::run::names::Names;
 
 pub use answers::Recording;
-pub use reader::{Contents, ParseError, ReadError, read};
+pub use reader::{Contents, Damage, ParseError, ReadError, read};
 pub use writer::Recorder;
 
 const MAGIC: &[u8; 8] = b"OOMTRACE";

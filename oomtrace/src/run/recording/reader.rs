@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use bytes::Buf as _;
 use oomtrace_common::event::{OLDEST_WIRE_VERSION, WIRE_VERSION};
 
+use crate::model::{Lost, Record};
 use crate::node::files;
+use crate::redact::Privacy;
 use crate::run::recording::Kind;
 use crate::run::recording::MAGIC;
 use crate::run::recording::MAX_FRAME;
@@ -17,8 +19,6 @@ use crate::run::recording::answers::Answers;
 
 /// Bytes of a recording, which is read whole: some hundred thousand kills.
 const MAX_FILE: u64 = 1 << 30;
-use crate::model::{Lost, Record};
-use crate::redact::Privacy;
 
 /// A recording, read whole.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ pub enum ReadError {
         path.display()
     )]
     Wire { path: PathBuf, version: u16, oomtrace: String },
-    #[error("{} is damaged at byte {at}: {why}", path.display())]
-    Damaged { path: PathBuf, at: usize, why: String },
+    #[error("{} is damaged at byte {at}: {source}", path.display())]
+    Damaged { path: PathBuf, at: usize, source: Damage },
 }
 
 /// Reads the recording at `path`.
@@ -61,7 +61,7 @@ pub fn read(path: &Path) -> Result<Contents, ReadError> {
         ParseError::Foreign => ReadError::Foreign { path: path_() },
         ParseError::Newer(version) => ReadError::Newer { path: path_(), version },
         ParseError::Wire(version, oomtrace) => ReadError::Wire { path: path_(), version, oomtrace },
-        ParseError::Damaged(at, why) => ReadError::Damaged { path: path_(), at, why },
+        ParseError::Damaged(at, source) => ReadError::Damaged { path: path_(), at, source },
     })
 }
 
@@ -74,8 +74,31 @@ pub enum ParseError {
     Newer(u16),
     /// Its events are of this version, which the oomtrace named wrote.
     Wire(u16, String),
-    /// From this byte on, and why.
-    Damaged(usize, String),
+    /// From this byte on.
+    Damaged(usize, Damage),
+}
+
+/// What is wrong with a frame, or with all of them together.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    #[error("a frame too large to be one")]
+    TooLarge,
+    #[error("its check sum is wrong")]
+    CheckSum,
+    #[error("an unknown kind of frame")]
+    UnknownKind,
+    #[error("no number")]
+    NoNumber,
+    #[error("no start")]
+    NoStart,
+    #[error("a second start")]
+    SecondStart,
+    #[error("it ends before it starts")]
+    Empty,
+    #[error("a page of no bytes")]
+    PageSize,
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
 }
 
 impl Contents {
@@ -123,60 +146,61 @@ fn parse(bytes: &[u8]) -> Result<Contents, ParseError> {
     let mut torn = 0;
     while !rest.is_empty() {
         let at = bytes.len() - rest.len();
-        let damaged = |why: String| ParseError::Damaged(at, why);
+        let damaged = |damage: Damage| ParseError::Damaged(at, damage);
+        let no_json = |error: serde_json::Error| damaged(error.into());
         let (kind, payload) = match frame(&mut rest) {
             Ok(frame) => frame,
             Err(FrameError::Torn) => {
                 torn = bytes.len() - at;
                 break;
             }
-            Err(FrameError::Damaged(why)) => return Err(damaged(why.to_owned())),
+            Err(FrameError::Damaged(damage)) => return Err(damaged(damage)),
         };
-        let number = || Ok(u64::from_le_bytes(payload.try_into().map_err(|_| damaged("no number".to_owned()))?));
+        let number = || Ok(u64::from_le_bytes(payload.try_into().map_err(|_| damaged(Damage::NoNumber))?));
         match (kind, &start) {
             (Kind::Start, None) => start = Some(read_start(payload, at)?),
-            (Kind::Start, Some(_)) => return Err(damaged("a second start".to_owned())),
-            (_, None) => return Err(damaged("no start".to_owned())),
+            (Kind::Start, Some(_)) => return Err(damaged(Damage::SecondStart)),
+            (_, None) => return Err(damaged(Damage::NoStart)),
             (Kind::Event, _) => steps.push(Step::Event(payload.to_vec())),
             (Kind::Advance, _) => steps.push(Step::Advance(number()?)),
-            (Kind::Lost, _) => steps.push(Step::Lost(lost(payload).map_err(damaged)?)),
-            (Kind::ExistingClient, _) => steps.push(Step::ExistingClient(json(payload).map_err(damaged)?)),
-            (Kind::Said, _) => steps.push(Step::Said(json(payload).map_err(damaged)?)),
-            (Kind::Gap, _) => steps.push(Step::Gap(json(payload).map_err(damaged)?)),
-            (Kind::Answer, _) => answers.add(json(payload).map_err(damaged)?),
+            (Kind::Lost, _) => steps.push(Step::Lost(lost(payload).map_err(no_json)?)),
+            (Kind::ExistingClient, _) => steps.push(Step::ExistingClient(json(payload).map_err(no_json)?)),
+            (Kind::Said, _) => steps.push(Step::Said(json(payload).map_err(no_json)?)),
+            (Kind::Gap, _) => steps.push(Step::Gap(json(payload).map_err(no_json)?)),
+            (Kind::Answer, _) => answers.add(json(payload).map_err(no_json)?),
         }
     }
-    let start = start.ok_or_else(|| ParseError::Damaged(bytes.len(), "it ends before it starts".to_owned()))?;
+    let start = start.ok_or(ParseError::Damaged(bytes.len(), Damage::Empty))?;
     Ok(Contents { start, steps, answers, torn })
 }
 
 fn read_start(payload: &[u8], at: usize) -> Result<Start, ParseError> {
-    let start: Start = serde_json::from_slice(payload).map_err(|error| ParseError::Damaged(at, error.to_string()))?;
+    let start: Start = json(payload).map_err(|error| ParseError::Damaged(at, error.into()))?;
     if !(OLDEST_WIRE_VERSION..=WIRE_VERSION).contains(&start.wire_version) {
         return Err(ParseError::Wire(start.wire_version, start.ready.version));
     }
     if start.page_size == 0 {
-        return Err(ParseError::Damaged(at, "a page of no bytes".to_owned()));
+        return Err(ParseError::Damaged(at, Damage::PageSize));
     }
     Ok(start)
 }
 
 /// A number of events in eight bytes, as it was before kinds were counted; JSON, which is longer, since.
-fn lost(payload: &[u8]) -> Result<Lost, String> {
+fn lost(payload: &[u8]) -> Result<Lost, serde_json::Error> {
     match payload.try_into() {
         Ok(number) => Ok(Lost { events: u64::from_le_bytes(number), ..Lost::default() }),
         Err(_) => json(payload),
     }
 }
 
-fn json<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(payload).map_err(|error| error.to_string())
+fn json<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(payload)
 }
 
 enum FrameError {
     /// The file ends within the frame.
     Torn,
-    Damaged(&'static str),
+    Damaged(Damage),
 }
 
 /// Takes the next frame off `rest`.
@@ -186,15 +210,15 @@ fn frame<'a>(rest: &mut &'a [u8]) -> Result<(Kind, &'a [u8]), FrameError> {
     let number = rest.try_get_u8().map_err(torn)?;
     let crc = rest.try_get_u32_le().map_err(torn)?;
     if len > MAX_FRAME {
-        return Err(FrameError::Damaged("a frame too large to be one"));
+        return Err(FrameError::Damaged(Damage::TooLarge));
     }
     let (payload, after) = rest.split_at_checked(len).ok_or(FrameError::Torn)?;
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&[number]);
     hasher.update(payload);
     if hasher.finalize() != crc {
-        return Err(if after.is_empty() { FrameError::Torn } else { FrameError::Damaged("its check sum is wrong") });
+        return Err(if after.is_empty() { FrameError::Torn } else { FrameError::Damaged(Damage::CheckSum) });
     }
     *rest = after;
-    Ok((Kind::from_number(number).ok_or(FrameError::Damaged("an unknown kind of frame"))?, payload))
+    Ok((Kind::from_number(number).ok_or(FrameError::Damaged(Damage::UnknownKind))?, payload))
 }

@@ -82,9 +82,9 @@ impl<'de> Deserialize<'de> for Listed {
 /// Reads the body of an answer.
 ///
 /// # Errors
-/// In words, when it is no list.
-pub fn parse(body: &[u8]) -> Result<Listed, String> {
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+/// When it is no list.
+pub fn parse(body: &[u8]) -> Result<Listed, serde_json::Error> {
+    serde_json::from_slice(body)
 }
 
 #[cfg(test)]
