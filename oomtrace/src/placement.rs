@@ -61,6 +61,7 @@ impl ContainerPlace {
                 namespace: None,
                 uid: Some(pod.uid.clone()),
                 qos: Some(pod.qos),
+                sandbox: false,
             }),
             cgroup: self.cgroup.clone(),
             confirmed: false,

@@ -23,7 +23,7 @@ use oomtrace::own;
 use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
 use oomtrace::redact::Privacy;
-use oomtrace::run::filter::{Filter, cgroup_path};
+use oomtrace::run::filter::{Filter, Label, cgroup_path};
 use oomtrace::run::live::RuntimeConfig;
 use oomtrace::words::explain::explain;
 
@@ -184,6 +184,15 @@ pub struct Select {
     /// Only victims in containers with this name or id; * and ? match, may be repeated
     #[arg(long, value_name = "NAME|ID", value_parser = pattern)]
     pub container: Vec<Pattern>,
+    /// Only victims in pods of this Kubernetes namespace; * and ? match, may be repeated
+    #[arg(long, value_name = "NAMESPACE", value_parser = pattern)]
+    pub namespace: Vec<Pattern>,
+    /// Only victims in this pod, by its name or as NAMESPACE/NAME; * and ? match, may be repeated
+    #[arg(long, value_name = "POD", value_parser = pattern)]
+    pub pod: Vec<Pattern>,
+    /// Only victims in containers with this label; all of them, when repeated
+    #[arg(long, value_name = "KEY[=VALUE]", value_parser = label)]
+    pub label: Vec<Label>,
     /// Only this victim, by its pid on the host; may be repeated
     #[arg(long, value_name = "PID")]
     pub pid: Vec<u32>,
@@ -199,6 +208,9 @@ impl Select {
     pub fn filter(&self) -> Filter {
         Filter {
             containers: self.container.clone(),
+            namespaces: self.namespace.clone(),
+            pods: self.pod.clone(),
+            labels: self.label.clone(),
             pids: self.pid.clone(),
             cgroups: self.cgroup.clone(),
             causes: self.cause.clone(),
@@ -381,6 +393,10 @@ fn explanation(text: &str) -> Result<String, String> {
 fn absent(text: &str) -> Result<Absent, String> {
     let names = Absent::ALL.map(Absent::name).join(", ");
     Absent::ALL.into_iter().find(|absent| absent.name() == text).ok_or_else(|| format!("it is one of {names}"))
+}
+
+fn label(text: &str) -> Result<Label, &'static str> {
+    Label::parse(text).ok_or("a label has a key: KEY, or KEY=VALUE")
 }
 
 fn pattern(text: &str) -> Result<Pattern, String> {

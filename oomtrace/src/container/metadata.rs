@@ -44,6 +44,9 @@ pub struct PodNames {
     pub name: Option<String>,
     pub namespace: Option<String>,
     pub uid: Option<String>,
+    /// The container is the pod's sandbox.
+    #[serde(default)]
+    pub sandbox: bool,
 }
 
 impl PodNames {
@@ -116,6 +119,7 @@ impl Metadata {
                 name: self.pod.name.or(other.pod.name),
                 namespace: self.pod.namespace.or(other.pod.namespace),
                 uid: self.pod.uid.or(other.pod.uid),
+                sandbox: self.pod.sandbox || other.pod.sandbox,
             },
             limits: self.limits.or(other.limits),
             restart_policy: self.restart_policy.or(other.restart_policy),
@@ -143,6 +147,7 @@ impl Metadata {
             pod.name.clone_from(&self.pod.name);
             pod.namespace.clone_from(&self.pod.namespace);
             pod.uid = pod.uid.take().or_else(|| self.pod.uid.clone());
+            pod.sandbox = self.pod.sandbox;
         }
     }
 }

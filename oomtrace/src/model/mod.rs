@@ -502,6 +502,9 @@ pub struct Pod {
     pub uid: Option<String>,
     /// Its quality of service class.
     pub qos: Option<Qos>,
+    /// The container is the pod's sandbox, which holds the pod's namespaces and runs nothing of the user's (pause).
+    #[serde(default)]
+    pub sandbox: bool,
 }
 
 /// A pod's quality of service class.

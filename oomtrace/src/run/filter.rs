@@ -6,11 +6,39 @@ use crate::correlate::{Episode, Kill};
 use crate::event::Task;
 use crate::model::{Cause, Container, Incident, Record};
 
+/// A label that a container must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub key: String,
+    /// None: any.
+    pub value: Option<String>,
+}
+
+impl Label {
+    /// From `KEY` or `KEY=VALUE`; none without a key.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (key, value) = text.split_once('=').map_or((text, None), |(key, value)| (key, Some(value.to_owned())));
+        (!key.is_empty()).then(|| Self { key: key.to_owned(), value })
+    }
+
+    fn is_of(&self, container: &Container) -> bool {
+        let found = container.labels.as_ref().and_then(|labels| labels.get(&self.key));
+        found.is_some_and(|found| self.value.as_ref().is_none_or(|value| value == found))
+    }
+}
+
 /// Each kind that is given must match; within a kind, one of the values.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Container name or id (or its beginning), with `*`, `?` and `[…]`.
     pub containers: Vec<Pattern>,
+    /// The namespace of the container's pod.
+    pub namespaces: Vec<Pattern>,
+    /// The pod's name, or `NAMESPACE/NAME`.
+    pub pods: Vec<Pattern>,
+    /// The container's labels; all of them.
+    pub labels: Vec<Label>,
     pub pids: Vec<u32>,
     /// A cgroup's path; whatever lives below it counts too.
     pub cgroups: Vec<String>,
@@ -40,7 +68,7 @@ impl Filter {
     }
 
     fn wants_container(&self, incident: &Incident) -> bool {
-        if self.containers.is_empty() {
+        if self.containers.is_empty() && self.namespaces.is_empty() && self.pods.is_empty() && self.labels.is_empty() {
             return true;
         }
         // What runs in a container runs in those around it, too: none gets out of sight by a cgroup that it makes within its own.
@@ -48,6 +76,24 @@ impl Filter {
     }
 
     fn is_wanted(&self, container: &Container) -> bool {
+        let pod = container.pod.as_ref();
+        let namespace = pod.and_then(|pod| pod.namespace.as_deref()).unwrap_or_default();
+        let pod = pod.and_then(|pod| pod.name.as_deref());
+        let is_in = |patterns: &[Pattern], matches: &dyn Fn(&Pattern) -> bool| {
+            patterns.is_empty() || patterns.iter().any(matches)
+        };
+        is_in(&self.namespaces, &|pattern| pod.is_some() && pattern.matches(namespace))
+            && is_in(&self.pods, &|pattern| {
+                pod.is_some_and(|pod| pattern.matches(pod) || pattern.matches(&format!("{namespace}/{pod}")))
+            })
+            && self.labels.iter().all(|label| label.is_of(container))
+            && self.is_named(container)
+    }
+
+    fn is_named(&self, container: &Container) -> bool {
+        if self.containers.is_empty() {
+            return true;
+        }
         self.containers.iter().any(|pattern| {
             container.name.as_deref().is_some_and(|name| pattern.matches(name))
                 || pattern.matches(&container.id)
@@ -137,6 +183,39 @@ mod tests {
             assert_eq!(filter.may_want(&episode(7, path)), wanted, "{path}");
         }
         assert!(Filter { cgroups: vec!["/".to_owned()], ..Filter::default() }.may_want(&episode(7, "/x")));
+    }
+
+    #[test]
+    fn pods_and_labels_are_the_containers() {
+        use crate::judge::tests::{in_container, kill};
+        use crate::model::Pod;
+        let pod = Pod { name: Some("web-5d4".to_owned()), namespace: Some("shop".to_owned()), ..Pod::default() };
+        let mut incident = in_container(kill("/usr/bin/bash"));
+        let container = incident.container.as_mut().unwrap();
+        container.pod = Some(pod);
+        container.labels = Some([("app".to_owned(), "web".to_owned())].into());
+        let in_pod = Record::Incident(incident.clone());
+        incident.container.as_mut().unwrap().pod = None;
+        let without_pod = Record::Incident(incident);
+        let pattern = |text: &str| vec![Pattern::new(text).unwrap()];
+        for (namespace, pod, label, wanted, without) in [
+            ("shop", "", "", true, false),
+            ("sh*", "web-*", "app", true, false),
+            ("", "shop/web-5d4", "", true, false),
+            ("", "web", "", false, false),
+            ("*", "", "", true, false),
+            ("other", "web-*", "", false, false),
+            ("", "", "app=web", true, true),
+            ("", "", "app=api", false, false),
+            ("", "", "tier", false, false),
+        ] {
+            let of = |text: &str| if text.is_empty() { Vec::new() } else { pattern(text) };
+            let labels = Label::parse(label).into_iter().collect();
+            let filter = Filter { namespaces: of(namespace), pods: of(pod), labels, ..Filter::default() };
+            let got = (filter.wants(&in_pod), filter.wants(&without_pod));
+            assert_eq!(got, (wanted, without), "{namespace} {pod} {label}");
+        }
+        assert_eq!(Label::parse("=x"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ pub mod quote;
 
 use crate::node::signals;
 
-use crate::model::{Elevation, Incident, LimitLevel, Process, SignalPath};
+use crate::model::{Elevation, Incident, LimitLevel, Pod, Process, SignalPath};
 use crate::text::quote::quote;
 
 /// `nginx[22490]`.
@@ -134,6 +134,16 @@ pub fn container_name(incident: &Incident) -> Option<String> {
         false => format!("{} (unconfirmed)", quote(short_id(&container.id))),
     };
     Some(name.map_or_else(id, |name| quote(name).into_owned()))
+}
+
+/// `shop/web-5d4`; its uid, where no name is known.
+#[must_use]
+pub fn pod_name(pod: &Pod) -> Option<String> {
+    let name = pod.name.as_ref().or(pod.uid.as_ref())?;
+    Some(match &pod.namespace {
+        Some(namespace) => quote(&format!("{namespace}/{name}")).into_owned(),
+        None => quote(name).into_owned(),
+    })
 }
 
 /// The first twelve digits of a container's id, as Docker shows it; a name stays whole.

@@ -3,7 +3,7 @@
 use crate::judge::judgement::{Judgement, Reason};
 use crate::model::{Cause, Incident, LimitOwner, OomOrigin, SignalPath};
 use crate::text::quote::quote;
-use crate::text::{bytes, container_name, duration_ms, ended, path_name, process};
+use crate::text::{bytes, container_name, duration_ms, ended, path_name, pod_name, process};
 use crate::words::kernel_part::kernel_part;
 
 /// The verdict in one sentence.
@@ -128,8 +128,13 @@ fn limit_of(owner: Option<&LimitOwner>) -> String {
 /// `nginx[22490] in container web`.
 fn victim(incident: &Incident) -> String {
     let process = process(&incident.victim.process);
+    let pod = incident.container.as_ref().and_then(|container| container.pod.as_ref());
     match (container_name(incident), &incident.unit) {
-        (Some(name), _) => format!("{process} in container {name}"),
+        (Some(name), _) => match (pod.and_then(pod_name), pod.is_some_and(|pod| pod.sandbox)) {
+            (Some(pod), true) => format!("{process} in the sandbox of pod {pod}"),
+            (Some(pod), false) => format!("{process} in container {name} of pod {pod}"),
+            (None, _) => format!("{process} in container {name}"),
+        },
         (None, Some(unit)) => format!("{process} in {}", quote(unit)),
         (None, None) => process,
     }

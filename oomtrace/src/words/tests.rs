@@ -43,7 +43,7 @@ fn of_pod(namespace: Option<&str>, name: Option<&str>) -> Pod {
         name: name.map(str::to_owned),
         namespace: namespace.map(str::to_owned),
         uid: Some("0f1e".to_owned()),
-        qos: None,
+        ..Pod::default()
     }
 }
 
@@ -192,6 +192,12 @@ fn incidents() -> Vec<(&'static str, Incident)> {
         ("a container's in a pod", in_pod(LimitLevel::Container, of_pod(Some("shop"), Some("web-5d4")))),
         ("a pod's", in_pod(LimitLevel::Pod, of_pod(Some("shop"), Some("web-5d4")))),
         ("a pod's without names", in_pod(LimitLevel::Pod, of_pod(None, None))),
+        ("a pod's sandbox", {
+            let mut incident = in_container(kill(RUNC));
+            incident.container.as_mut().unwrap().pod =
+                Some(Pod { sandbox: true, ..of_pod(Some("shop"), Some("web-5d4")) });
+            incident
+        }),
         ("a unit's", plain_unit("nginx.service")),
         ("a unit's whose name is hostile", plain_unit("a b.service")),
         ("a cgroup's own", at_limit("/jobs/a", LimitLevel::Slice)),

@@ -166,6 +166,8 @@ impl Config {
                 name: first(&["io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"]),
                 namespace: first(&["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"]),
                 uid: first(&["io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid"]),
+                sandbox: first(&["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"])
+                    .is_some_and(|kind| kind == "sandbox"),
             },
             limits: self.limits(),
             stated: Statement { paths: self.paths(user), init: None },
@@ -225,6 +227,7 @@ mod tests {
                 name: Some("web-5d4".to_owned()),
                 namespace: Some("shop".to_owned()),
                 uid: Some("2f1c8b1a-0c1d-4b5e-9a77-0123456789ab".to_owned()),
+                sandbox: false,
             },
             ..Metadata::default()
         };
@@ -235,6 +238,11 @@ mod tests {
         expected.init_pid = Some(4711);
         expected.limits = Some(Limits { memory_bytes: Some(32 << 20), ..Limits::default() });
         assert_eq!(find("abc"), FoundBundle { metadata: expected, namespace: Some("k8s.io".to_owned()) });
+        for kind in ["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"] {
+            let sandbox = format!(r#"{{"annotations":{{"{kind}":"sandbox","io.kubernetes.pod.name":"web-5d4"}}}}"#);
+            write(dir.path(), "storage/pause/userdata", &sandbox);
+            assert!(find("pause").metadata.pod.sandbox, "{kind}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::model::{Confidence, Container, Effect, Exit, Incident, Login, Process, Requester, Runtime};
 use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
-use crate::text::{container_name, duration_us, ended, process, short_id};
+use crate::text::{container_name, duration_us, ended, pod_name, process, short_id};
 
 /// Columns of a command line; the JSON has all of it.
 const CMDLINE: usize = 160;
@@ -134,8 +134,12 @@ fn shorten_ids(text: &str) -> String {
         .collect()
 }
 
-/// The container's or unit's name, else the victim's.
+/// A sandbox's pod, the container's or unit's name, else the victim's.
 pub fn place_name(incident: &Incident) -> String {
+    let pod = incident.container.as_ref().and_then(|container| container.pod.as_ref());
+    if let Some(name) = pod.filter(|pod| pod.sandbox).and_then(pod_name) {
+        return name;
+    }
     let unit = || quote(incident.unit.as_deref().unwrap_or(&incident.victim.process.comm)).into_owned();
     container_name(incident).unwrap_or_else(unit)
 }
@@ -151,8 +155,8 @@ pub fn about(container: &Container) -> String {
 pub fn belongs_to(container: &Container) -> Vec<String> {
     let mut parts: Vec<String> = container.image.iter().map(|image| quote(image).into_owned()).collect();
     if let Some(pod) = &container.pod {
-        let name = pod.name.as_ref().or(pod.uid.as_ref());
-        parts.extend(name.map(|name| format!("pod {}", quote(name))));
+        parts.extend(pod_name(pod).map(|name| format!("pod {name}")));
+        parts.extend(pod.sandbox.then(|| "sandbox".to_owned()));
     }
     if let Some(labels) = &container.labels
         && let Some(project) = labels.get("com.docker.compose.project")

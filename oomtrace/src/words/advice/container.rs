@@ -2,8 +2,8 @@
 
 use crate::model::{Advice, Container, Incident};
 use crate::profile::{self, Update};
-use crate::text;
 use crate::text::quote::quote;
+use crate::text::{pod_name, short_id};
 use crate::words::advice::is_plain;
 
 /// The limit of the victim's container, or of one that this runs in.
@@ -25,8 +25,8 @@ pub fn own_limit(incident: &Incident) -> Advice {
 }
 
 pub fn pod_limit(incident: &Incident) -> Advice {
-    let name = incident.container.as_ref().and_then(pod_name);
-    let name = name.map(|name| format!(" {}", quote(&name))).unwrap_or_default();
+    let name = incident.container.as_ref().and_then(|container| pod_name(container.pod.as_ref()?));
+    let name = name.map(|name| format!(" {name}")).unwrap_or_default();
     Advice {
         action: format!(
             "raise the memory limits of the containers of pod{name} (their sum is the pod's), or lower what they use together"
@@ -39,9 +39,9 @@ pub fn pod_limit(incident: &Incident) -> Advice {
 /// Where the limit is written down.
 fn setting(container: &Container) -> String {
     let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key));
-    if let Some(pod) = pod_name(container) {
+    if let Some(pod) = container.pod.as_ref().and_then(pod_name) {
         let name = container.name.as_deref().unwrap_or("?");
-        return format!("resources.limits.memory of container {} in pod {}", quote(name), quote(&pod));
+        return format!("resources.limits.memory of container {} in pod {pod}", quote(name));
     }
     if let (Some(project), Some(service)) = (label("com.docker.compose.project"), label("com.docker.compose.service")) {
         let (service, project) = (quote(service), quote(project));
@@ -51,16 +51,6 @@ fn setting(container: &Container) -> String {
     runtime.map_or("the container's memory limit", |profile| profile.limit_setting).to_owned()
 }
 
-/// `shop/web-5d4`
-fn pod_name(container: &Container) -> Option<String> {
-    let pod = container.pod.as_ref()?;
-    let name = pod.name.as_ref().or(pod.uid.as_ref())?;
-    Some(match &pod.namespace {
-        Some(namespace) => format!("{namespace}/{name}"),
-        None => name.clone(),
-    })
-}
-
 /// Half as much again: enough to see whether the need is bounded.
 fn update(container: &Container, limit: u64) -> Option<String> {
     if container.pod.is_some() {
@@ -68,7 +58,7 @@ fn update(container: &Container, limit: u64) -> Option<String> {
     }
     let mib = (limit.saturating_add(limit / 2) >> 20).max(6);
     let name = container.name.as_deref().filter(|name| is_plain(name));
-    let id = || Some(text::short_id(&container.id)).filter(|id| is_plain(id));
+    let id = || Some(short_id(&container.id)).filter(|id| is_plain(id));
     let target = name.or_else(id)?;
     (profile::of(container.runtime?).update)(&Update { mib, target, user: container.user })
 }
