@@ -239,9 +239,10 @@ fn on_stopped_terminal() -> OnStoppedTerminal {
     let waits = format!("/proc/{}/task", oomtrace.0.id());
     wait_until("it waits in a write", || {
         let tasks = fs::read_dir(&waits).unwrap().flatten();
-        // write(2) is the first system call of x86-64 and 64 of the others.
-        let mut calls = tasks.filter_map(|task| fs::read_to_string(task.path().join("syscall")).ok());
-        calls.any(|call| ["1 0x1 ", "64 0x1 "].iter().any(|write| call.starts_with(write)))
+        let read = |task: &fs::DirEntry, name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let mut writers = tasks.filter(|task| read(task, "comm") == "standard output\n");
+        // write(2) is the first system call of x86-64, and 64 elsewhere.
+        writers.any(|task| ["1 ", "64 "].iter().any(|write| read(&task, "syscall").starts_with(write)))
     });
     OnStoppedTerminal { oomtrace, stderr, _folder: folder, _master: master, _victim: victim }
 }
