@@ -12,7 +12,7 @@ pub type SocketPath = [u8; 108];
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watched {
-    /// The number that user space knows it by.
+    /// The socket's number, which user space chose.
     pub number: u32,
     /// The user who must listen on it, a uid of the initial user namespace; root may as well.
     pub owner: u32,
@@ -22,10 +22,10 @@ pub struct Watched {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Client {
-    /// Start of its leader on `CLOCK_BOOTTIME`, in nanoseconds: pids are used again. 0 = not known, of one that user space
-    /// found.
+    /// Start of its leader on `CLOCK_BOOTTIME`, in nanoseconds: pids are reused. 0 = not known: user space found
+    /// the process.
     pub start: u64,
-    /// Until when its connections have been recorded, likewise: those that follow each other quickly, into what is to come.
+    /// The time up to which its connections count as recorded, on the same clock; in the future when several came in quick succession.
     pub told: u64,
 }
 
@@ -33,11 +33,11 @@ pub struct Client {
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Watched {}
 
-// SAFETY: likewise.
+// SAFETY: numbers without padding, as is asserted below.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Client {}
 
-// User space hands these to the kernel byte by byte: a hole would be none of their bytes.
+// User space passes these to the kernel as bytes, and padding has no defined value.
 const _: () = {
     assert!(size_of::<Watched>() == 2 * 4);
     assert!(size_of::<Client>() == 2 * 8);

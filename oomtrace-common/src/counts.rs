@@ -1,5 +1,5 @@
-//! What the kernel side counts instead of recording it. No event goes without a number here, by kind, so that a kill that is lost
-//! is never one among many other things.
+//! What the kernel side counts instead of recording it. Every event that is not recorded is counted here by its kind, so
+//! that a lost kill does not disappear among losses of other kinds.
 
 /// Name of the map that holds [`Counts`], one a CPU.
 pub const COUNTS_MAP: &str = "COUNTS";
@@ -22,7 +22,7 @@ pub const SIGNALS: usize = 6;
 pub const CONNECTIONS: usize = 7;
 /// Ends of processes that had connected.
 pub const DISCONNECTIONS: usize = 8;
-/// Cgroups that came, were renamed, or went.
+/// Cgroups that were created, renamed, removed or released.
 pub const CGROUPS: usize = 9;
 /// How many kinds there are.
 pub const KINDS: usize = 10;
@@ -31,9 +31,9 @@ pub const KINDS: usize = 10;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// For which there was no room, by kind.
+    /// Events for which there was no room, by kind.
     pub lost: [u64; KINDS],
-    /// That were more than one process or cgroup may have recorded in a time, by kind.
+    /// Events above the limit for one process or cgroup and time window, by kind.
     pub limited: [u64; KINDS],
     /// SIGKILLs that ended nothing: ignored, or for a process that was dying already.
     pub no_kills: u64,

@@ -28,7 +28,7 @@ pub const KIND_DELIVER: u16 = 4;
 /// The OOM killer has chosen ([`OomEvent`]).
 pub const KIND_OOM: u16 = 5;
 
-/// A cgroup appeared, was renamed or went ([`CgroupEvent`]).
+/// A cgroup was created, renamed, removed or released ([`CgroupEvent`]).
 pub const KIND_CGROUP: u16 = 6;
 /// A process connected to a socket that is watched ([`ConnectEvent`]).
 pub const KIND_CONNECT: u16 = 7;
@@ -165,7 +165,7 @@ pub struct Ancestor {
     pub comm: [u8; COMM_LEN],
 }
 
-/// The namespaces that say what the path of a process's executable, and the number of its user, are worth.
+/// A process's namespaces, which decide how far the path of its executable and the number of its user can be trusted.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -214,7 +214,7 @@ pub struct SignalTail {
     pub namespaces: u16,
 }
 
-/// What tells apart the ways in which a signal can have been made, besides the stack.
+/// Data that distinguishes, besides the stack, the ways in which a signal can have been generated.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -226,7 +226,7 @@ pub struct Origin {
     pub si_uid: u32,
     /// The victim's hard `RLIMIT_CPU` in seconds; `u64::MAX` = none, or not known.
     pub cpu_limit: u64,
-    /// The victim's hard `RLIMIT_RTTIME` in microseconds, likewise.
+    /// The victim's hard `RLIMIT_RTTIME` in microseconds; `u64::MAX` = none, or not known.
     pub rttime_limit: u64,
     /// `signal_struct.cputimer`: the CPU time that the kernel compares with `RLIMIT_CPU`, user and system, in nanoseconds.
     pub cpu_used: [u64; 2],
@@ -322,7 +322,8 @@ pub struct MarkVictimEvent {
     /// `signal.oom_score_adj`.
     pub oom_score_adj: i32,
     /// `mm.mm_users` less the victim's own threads (`signal.live`): if not 0, other processes may share its memory, and are killed
-    /// next (`__oom_kill_process`, mm/oom_kill.c, 5.4 to 7.3). Whoever just looks at the memory counts, too. 0 to version 5.
+    /// next (`__oom_kill_process`, mm/oom_kill.c, 5.4 to 7.3). Temporary references, as by readers of /proc, count too. 0 to
+    /// version 5.
     pub sharers: u32,
     /// The tail's sections.
     pub tail: MarkVictimTail,
@@ -478,14 +479,14 @@ pub struct ConnectTail {
     pub cmdline: u16,
     /// Its controlling terminal, NUL-terminated.
     pub tty: u16,
-    /// The [`Listener`], which comes before all others; bytes. 0 to version 6, and on kernels whose layout is not known.
+    /// The [`Listener`], which is the first section; bytes. 0 to version 6, and on kernels whose layout is not known.
     pub listener: u16,
-    /// The process's [`Namespaces`], which come next; likewise.
+    /// The process's [`Namespaces`], the second section; bytes. 0 to version 6, and on kernels whose layout is not known.
     pub namespaces: u16,
 }
 
-/// Who listens on a socket, as the kernel noted it when they began to (`init_peercred`, net/unix/af_unix.c, 5.4 to 7.3): in a mount
-/// namespace of one's own, a socket may be bound to any path.
+/// The process that listens on a socket, as the kernel recorded it when it began to (`init_peercred`, net/unix/af_unix.c, 5.4 to
+/// 7.3): in a mount namespace of its own, a process can bind a socket to any path.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -524,7 +525,7 @@ pub struct ConnectEvent {
     pub tail: ConnectTail,
 }
 
-/// The last thread of a process is ending that a [`ConnectEvent`] told of.
+/// The last thread of a process that a [`ConnectEvent`] reported is ending.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

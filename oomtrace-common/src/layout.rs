@@ -1,7 +1,7 @@
 //! Where the running kernel keeps what the kernel side reads: byte offsets, resolved from BTF by user space.
 //!
-//! Rust has no CO-RE relocations, so user space resolves each field by name (with alternates for renamed ones) and hands
-//! this table over as a read-only global. The verifier sees constants and removes the code behind an [`ABSENT`] field.
+//! Rust has no CO-RE relocations, so user space resolves each field by name (with alternates for renamed ones) and passes
+//! this table to the kernel side as a read-only global. The verifier sees constants and removes the code behind an [`ABSENT`] field.
 
 #[cfg(feature = "user")]
 use zerocopy::{Immutable, IntoBytes};
@@ -115,7 +115,7 @@ layout! {
     tty_name,
     /// `mm_struct`
     mm_exe_file,
-    /// `mm_users.counter`: threads, of whichever process, and whoever looks at it right now
+    /// `mm_users.counter`: threads of any process, and temporary references by readers such as /proc
     mm_users,
     mm_arg_start,
     mm_arg_end,

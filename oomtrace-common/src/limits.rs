@@ -1,4 +1,4 @@
-//! How much the kernel side records at most. What does not fit is cut, and the event says so in its flags.
+//! How much the kernel side records at most. What does not fit is cut, and a flag in the event is set.
 
 /// Bytes of a task's name in the kernel, the terminating NUL included (`TASK_COMM_LEN`, include/linux/sched.h).
 pub const COMM_LEN: usize = 16;
@@ -10,7 +10,7 @@ pub const MAX_ANCESTORS: usize = 12;
 pub const MAX_STACK_FRAMES: usize = 24;
 
 /// Cgroup path components that are recorded, from the leaf up. Nested containers in nested Kubernetes nodes stay
-/// below 16. Each more is a turn of a loop that the verifier follows, four times for a signal.
+/// below 16. Each one more is another iteration that the verifier follows, four times for a signal.
 pub const MAX_CGROUP_DEPTH: usize = 18;
 
 /// Path components of an executable that are recorded, from the file name up, the mounts crossed included.
@@ -28,8 +28,8 @@ pub const TTY_NAME_LEN: usize = 64;
 /// Memory cgroups that are recorded, from the victim's own up to the root.
 pub const MAX_MEMCG_LEVELS: usize = 16;
 
-/// Bytes of the variable part of an event, from which on no further section is begun but the last one of a signal: whoever makes
-/// long names must not push out which namespaces the processes are in.
+/// Bytes of the variable part of an event, from which on no further section is begun but the last one of a signal: the namespaces
+/// of the processes must not be pushed out by long names.
 pub const MAX_TAIL: usize = 12 * 1024;
 
 /// Sockets whose clients are recorded.

@@ -22,19 +22,20 @@ pub const KILL: u64 = signal_bit(9);
 /// What is recorded unless the user asks for more.
 pub const USUAL: u64 = KILL | STOP | STOP_INIT;
 
-/// Constants of one run, handed over byte by byte as a read-only global: without padding, or `IntoBytes` does not compile.
+/// Constants of one run, passed to the kernel side as the bytes of a read-only global. It has no padding: `IntoBytes` would not
+/// compile.
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Signals reported whoever gets them, as [`signal_bit`]s. SIGKILL is always among them.
+    /// Signals reported for every victim, as [`signal_bit`]s. SIGKILL is always among them.
     pub report: u64,
-    /// Signals recorded as what came before a kill, whoever gets them.
+    /// Signals recorded for every victim, because they may precede a kill.
     pub preceding: u64,
-    /// Signals recorded as what came before a kill only when the first process of a pid namespace gets them: images
+    /// Signals recorded, because they may precede a kill, only when the first process of a pid namespace gets them: images
     /// choose their own stop signal, and these are too common elsewhere.
     pub preceding_init: u64,
-    /// `oom/mark_victim` hands over a `task_struct` (1) or only a thread id (0).
+    /// `oom/mark_victim` passes a `task_struct` (1) or only a thread id (0).
     ///
     /// Mainline changed it in 6.9 (72ba14deb40a) and every stable line got it as a backport, so BTF decides, never a
     /// version number.

@@ -1,4 +1,4 @@
-//! `cgroup:cgroup_mkdir`, `cgroup_rename`, `cgroup_rmdir`, `cgroup_release`: a cgroup comes, gets another name, and goes.
+//! `cgroup:cgroup_mkdir`, `cgroup_rename`, `cgroup_rmdir`, `cgroup_release`: a cgroup is created, renamed, removed and released.
 //! Argument: the cgroup (include/trace/events/cgroup.h, 4.13 to 7.3). `mkdir` fires before any process can be in it.
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
@@ -44,7 +44,7 @@ pub fn cgroup_release(ctx: RawTracePointContext) -> i32 {
 fn capture(cgroup: u64, what: u32) {
     let key = cgroup::key::<Probed>(cgroup);
     let memory: u32 = settings!(memory_hierarchy);
-    // A container has a cgroup on each v1 hierarchy; two of them tell all that the others do.
+    // A container has a cgroup on each v1 hierarchy. The others report nothing that these two do not.
     if key.hierarchy != 0 && key.hierarchy != memory {
         return;
     }

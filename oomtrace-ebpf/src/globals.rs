@@ -39,15 +39,16 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 pub static COUNTS: PerCpuArray<Counts> = PerCpuArray::with_max_entries(1, 0);
 
-/// What processes have had recorded besides kills: see `limit`.
+/// Events other than kills that were recorded for each process: see `limit`.
 #[map]
 pub static PROCESS_RATES: LruHashMap<u64, Rate> = LruHashMap::with_max_entries(MAX_RATES, 0);
 
-/// What cgroups have. Apart from the processes' map: those are made at will, and would push a cgroup's number out.
+/// Events other than kills that were recorded for each cgroup. Separate from the processes' map: any user can start many processes,
+/// whose entries would evict those of cgroups.
 #[map]
 pub static CGROUP_RATES: LruHashMap<u64, Rate> = LruHashMap::with_max_entries(MAX_RATES, 0);
 
-/// What cgroups have taken of the ring's last quarter: see `room`.
+/// Bytes of the ring's last quarter that are charged to each cgroup: see `room`.
 #[map]
 pub static SHARES: LruHashMap<u64, Share> = LruHashMap::with_max_entries(MAX_SHARES, 0);
 
@@ -65,34 +66,35 @@ pub struct Dying {
     pub recorded: u64,
 }
 
-/// Where `signal_generate` puts an event together: events are larger than a BPF stack. One a program and CPU is enough:
+/// Buffer in which `signal_generate` builds an event: events are larger than a BPF stack. One per program and CPU is enough:
 /// the hook runs with interrupts off (siglock).
 #[map]
 pub static SIGNAL_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Where `mark_victim` does. Its hook runs under `task_lock`, so nothing preempts it (kernels with PREEMPT_RT apart).
+/// Buffer of `mark_victim`. Its hook runs under `task_lock`, so nothing preempts it (kernels with PREEMPT_RT apart).
 #[map]
 pub static MARK_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Where `oom_kill_process` puts an event together: the OOM killer runs once at a time (`oom_lock`), but on any CPU.
+/// Buffer of `oom_kill_process`: the OOM killer runs once at a time (`oom_lock`), but on any CPU.
 #[map]
 pub static OOM_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Where `signal_deliver` puts an event together; its hook runs under the siglock, too.
+/// Buffer of `signal_deliver`; its hook runs under the siglock, too.
 #[map]
 pub static DELIVER_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Where `sched_process_exit` does. From 7.0 on tracepoints no longer disable preemption, but a program that is running on
+/// Buffer of `sched_process_exit`. From 7.0 on tracepoints no longer disable preemption, but a program that is running on
 /// a CPU is not started there again (kernel/trace/bpf_trace.c, `__bpf_trace_run`, 6.1 to 7.3): a second exit in between
-/// is missed, and said to be, never garbled.
+/// is missed, and reported as missed; the event is never garbled.
 #[map]
 pub static EXIT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Where the cgroup hooks do; they run under one lock for all (`trace_cgroup_path_lock`, kernel/cgroup).
+/// Buffer of the cgroup hooks, which run under one lock for all (`trace_cgroup_path_lock`, kernel/cgroup).
 #[map]
 pub static CGROUP_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// Where `unix_connect` does: one of its programs is attached, and none is started on a CPU where it is running, as above.
+/// Buffer of `unix_connect`: one of its programs is attached, and it is not started again on a CPU where it is running, see
+/// [`EXIT_SCRATCH`].
 #[map]
 pub static CONNECT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
@@ -100,12 +102,12 @@ pub static CONNECT_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries
 #[map]
 pub static SOCKETS: HashMap<SocketPath, Watched> = HashMap::with_max_entries(MAX_SOCKETS, 0);
 
-/// Processes that connected to one of [`SOCKETS`], until they end, or user space has forgotten them: it keeps each container to its
-/// share. No new one may push out another, whose end would not be recorded then.
+/// Processes that connected to one of [`SOCKETS`], until they end, or user space removes them: it keeps each container to its share.
+/// Not an LRU map: a new process must not evict another one, whose end would then not be recorded.
 #[map]
 pub static CLIENTS: HashMap<u32, Client> = HashMap::with_max_entries(MAX_CLIENTS, 0);
 
-/// Processes whose SIGKILL was delivered to one of their threads: the others need not tell it again.
+/// Processes whose SIGKILL was delivered to one of their threads: the others need not report it again.
 #[map]
 pub static DELIVERED: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1024, 0);
 

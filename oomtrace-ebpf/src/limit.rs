@@ -1,5 +1,5 @@
-//! How often one process, and one container, may have something recorded that is no kill: what it costs to read does not grow with
-//! what anybody does.
+//! Limits how many events other than kills are recorded for one process and for one container, so that no unprivileged process can
+//! raise the cost of reading them.
 
 use aya_ebpf::maps::LruHashMap;
 use oomtrace_common::limits::{
@@ -11,7 +11,7 @@ use crate::{
     kernel::{boot_ns, cgroup, cgroup::Lineage, field},
 };
 
-/// What was recorded of one kind, of one process or cgroup, in one window of time.
+/// The number of events of one kind recorded for one process or cgroup in one time window.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Rate {
@@ -19,14 +19,15 @@ pub struct Rate {
     pub count: u32,
 }
 
-/// What is limited by itself: a kind in the upper byte of a key. A process's id has 22 bits at most, a cgroup's far fewer than 56.
+/// Kinds of events with a limit of their own: the upper byte of a key. A process's id has 22 bits at most, a cgroup's far fewer
+/// than 56.
 const SIGNALS: u64 = 1 << 56;
 const CONNECTIONS: u64 = 2 << 56;
 const CGROUPS: u64 = 3 << 56;
-/// A cgroup with all that is below it.
+/// A cgroup and everything below it.
 const FAR: u64 = 1 << 63;
 
-/// One more signal of `task`, its sender, may be recorded.
+/// Whether one more signal sent by `task` may be recorded.
 #[inline(never)]
 pub fn allows_signal(task: u64) -> bool {
     let tgid: u32 = field!(task, task_tgid);
@@ -34,19 +35,20 @@ pub fn allows_signal(task: u64) -> bool {
         && takes_of(&cgroup::lineage_of(task), SIGNALS, MAX_SIGNALS_OF_CGROUP)
 }
 
-/// One more connection of `task` may be recorded. How often one process connects is `unix_connect`'s to limit.
+/// Whether one more connection of `task`'s container may be recorded. The limit for a single process is in `unix_connect`.
 #[inline(never)]
 pub fn allows_connection(task: u64) -> bool {
     takes_of(&cgroup::lineage_of(task), CONNECTIONS, MAX_CONNECTIONS_OF_CGROUP)
 }
 
-/// One more change of `cgroup` may be recorded: by where it is, because the kernel itself makes some of them.
+/// Whether one more change of `cgroup` may be recorded. Counted by the cgroup's place, not by the current task, because the kernel
+/// itself makes some of the changes.
 #[inline(never)]
 pub fn allows_cgroup(cgroup: u64) -> bool {
     takes(&CGROUP_RATES, CGROUPS | cgroup::lineage(cgroup).far, MAX_CGROUP_CHANGES)
 }
 
-/// A user with a subtree of cgroups can make new ones at will: all of them together may have four times as much.
+/// A user with a subtree of cgroups can make new ones at will: all of them together get four times the limit.
 #[inline(always)]
 fn takes_of(lineage: &Lineage, kind: u64, limit: u32) -> bool {
     takes(&CGROUP_RATES, kind | lineage.near, limit) && takes(&CGROUP_RATES, FAR | kind | lineage.far, 4 * limit)
@@ -58,7 +60,7 @@ fn takes(rates: &LruHashMap<u64, Rate>, key: u64, limit: u32) -> bool {
     if let Some(rate) = rates.get_ptr_mut(key) {
         // SAFETY: the map has checked the pointer, and its memory stays a map's while the program runs. Other CPUs may count there at
         // the same time, or the map may give the place to another key: each access is one load or store of an aligned number, and
-        // what comes of it is that a few more, or fewer, are let through.
+        // so at worst a few more, or fewer, events are recorded.
         unsafe {
             if (*rate).window != window {
                 *rate = Rate { window, count: 0 };
@@ -70,7 +72,7 @@ fn takes(rates: &LruHashMap<u64, Rate>, key: u64, limit: u32) -> bool {
         }
         return true;
     }
-    // A full map forgets another one's number, which then starts anew.
+    // A full map evicts another entry, whose count then starts again at zero.
     let _: Result<(), i32> = rates.insert(key, Rate { window, count: 1 }, 0);
     true
 }

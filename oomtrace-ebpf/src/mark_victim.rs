@@ -63,7 +63,7 @@ fn has_tid(task: u64, tid: u32) -> bool {
     task != 0 && pid == tid
 }
 
-/// This kernel's `mark_victim` hands over a thread id only.
+/// This kernel's `mark_victim` passes a thread id only.
 #[inline(always)]
 pub fn lacks_task() -> bool {
     let has_task: u32 = settings!(mark_victim_has_task);

@@ -1,6 +1,6 @@
-//! Puts one event together in a per-CPU buffer and sends it.
+//! Builds one event in a per-CPU buffer and sends it.
 //!
-//! How far the tail has come is kept in that buffer too, not in a register, and so are the flags: the verifier does not follow
+//! The length of the tail is kept in that buffer too, not in a register, and so are the flags: the verifier does not follow
 //! values through a map, so the many ways out of a loop, or to one, look the same to it, and it need not follow each one to
 //! the end.
 
@@ -39,7 +39,7 @@ pub struct Scratch {
     flags: u64,
     /// What it counts as when it is not sent, one of `oomtrace_common::counts`.
     counted: u64,
-    /// What was kept for a later section, and how many bytes that is.
+    /// Bytes kept for a later section, and their number.
     kept: [u8; KEPT],
     kept_len: u64,
 }
@@ -107,7 +107,7 @@ impl<T> Record<T> {
         Some((Self { event, scratch }, unsafe { &mut *event }))
     }
 
-    /// Where the tail goes on; none when the event is full.
+    /// The end of the tail, where the next section is written; none when the event is full.
     #[inline(always)]
     pub fn end(&self) -> Option<*mut u8> {
         let len = self.len();
@@ -119,8 +119,8 @@ impl<T> Record<T> {
         Some(unsafe { self.event.cast::<u8>().add(size_of::<T>()).add(len as usize) })
     }
 
-    /// Where a small last section goes, which has room also when the event is full: what is copied in one go is at most half of the
-    /// room behind the limit, names and command lines among it.
+    /// The place of a small last section, for which there is room even when the event is full: what is copied in one go is at most
+    /// half of the room behind the limit, names and command lines among it.
     #[inline(always)]
     pub fn end_of_all(&self) -> Option<*mut u8> {
         let len = self.len();
@@ -131,7 +131,7 @@ impl<T> Record<T> {
         Some(unsafe { self.event.cast::<u8>().add(size_of::<T>()).add(len as usize) })
     }
 
-    /// Where the next thing of type `S` goes that is kept for a later section; counts it as written.
+    /// The place for the next `S` that is kept for a later section; counts it as written.
     #[inline(always)]
     pub fn keep<S>(&self) -> Option<*mut S> {
         // SAFETY: `scratch` is valid, see [`Record`].
@@ -194,7 +194,7 @@ impl<T> Record<T> {
         unsafe { (&raw mut (*self.scratch).flags).write_volatile(flags) };
     }
 
-    /// Notes that something did not fit.
+    /// Sets the flag for what did not fit.
     #[inline(always)]
     pub fn truncate(&self) {
         self.flag(FLAG_TRUNCATED);
@@ -232,8 +232,8 @@ impl<T> Record<T> {
         unsafe { (&raw const (*self.scratch).counted).read_volatile() as usize }
     }
 
-    /// Writes the header that every event starts with, and sends the event where `has_room` says so; else counts it as lost. Whether it
-    /// was sent.
+    /// Writes the header that every event starts with, and sends the event where `has_room` says so; else counts it as lost.
+    /// Whether it was sent.
     #[inline(always)]
     pub fn send(&self, kind: u16, has_room: bool) -> bool {
         let flags = self.flags() as u32;

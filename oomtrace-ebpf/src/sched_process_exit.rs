@@ -1,4 +1,4 @@
-//! `sched:sched_process_exit`: each thread passes it in `do_exit`; the last one of a process is told by
+//! `sched:sched_process_exit`: each thread passes it in `do_exit`; the last one of a process is recognised by
 //! `signal.live == 0` (decremented before, kernel/exit.c, 5.4 to 7.3). Argument: the task, which is `current`.
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
@@ -39,7 +39,7 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
     let leader_code: u32 = field!(leader, task_exit_code);
     let status = if flags & SIGNAL_GROUP_EXIT != 0 { group_exit_code } else { leader_code };
     let (ns_pid, ns_level) = task::pid_in_namespace::<Probed>(leader);
-    // Those that are reported: SIGKILL, and what was asked for.
+    // Reported are SIGKILL and the signals that the user asked for.
     let report: u64 = settings!(report);
     if signal_bit(status & 0x7f) & report != 0 || (ns_level > 0 && ns_pid == 1) {
         capture(current, status);
@@ -47,7 +47,7 @@ pub fn sched_process_exit(_ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// A function of its own: within the program it would have every thread's end pay for the registers that it saves.
+/// A function of its own: inlined, it would make every thread's end pay for the registers that it saves.
 #[inline(never)]
 fn capture(current: u64, status: u32) {
     if status & 0x7f == SIGKILL {
@@ -68,10 +68,10 @@ fn capture(current: u64, status: u32) {
     record.send(KIND_EXIT, room::is_free_for(current, record.bytes(), room::REST));
 }
 
-/// No facts: the SIGKILL that ends the process is recorded, or is one from before.
+/// No `UNSEEN_` bits: the SIGKILL that ends the process is recorded, or was sent before oomtrace was loaded.
 const SEEN: u32 = u32::MAX;
 
-/// What is known of a process that a SIGKILL ends which is not recorded, as `UNSEEN_` bits; [`SEEN`] when it is.
+/// The `UNSEEN_` bits for a process that ends by a SIGKILL which is not recorded; [`SEEN`] when it is recorded.
 #[inline(always)]
 fn unseen(current: u64) -> u32 {
     let tgid: u32 = field!(current, task_tgid);
@@ -82,7 +82,7 @@ fn unseen(current: u64) -> u32 {
     if let Some(dying) = unsafe { DYING.get(tgid) }.copied()
         && dying.start == start
     {
-        // The map forgets by itself what is not removed.
+        // A failed removal does no harm: the map evicts old entries.
         let _: Result<(), i32> = DYING.remove(tgid);
         if dying.recorded != 0 {
             return SEEN;
@@ -132,7 +132,7 @@ fn capture_unseen(current: u64, status: u32, facts: u32) {
     record.send(KIND_UNSEEN, room::is_free_for(current, record.bytes(), room::REST));
 }
 
-/// Tells the end of a process that had connected to a watched socket. A function of its own, too.
+/// Reports the end of a process that had connected to a watched socket. A function of its own, too.
 #[inline(never)]
 fn disconnect(leader: u64) {
     let tgid: u32 = field!(leader, task_tgid);
@@ -143,7 +143,7 @@ fn disconnect(leader: u64) {
     if client.start != start && client.start != 0 {
         return;
     }
-    // The map forgets by itself what is not removed.
+    // A failed removal does no harm: it can only fail for an entry that is not there.
     let _: Result<(), i32> = CLIENTS.remove(tgid);
     let Some((record, event)) = Record::<DisconnectEvent>::start(&EXIT_SCRATCH, DISCONNECTIONS) else { return };
     event.tgid = tgid;

@@ -19,7 +19,7 @@ const SIGKILL: i32 = 9;
 
 #[raw_tracepoint(tracepoint = "signal_deliver")]
 pub fn signal_deliver(ctx: RawTracePointContext) -> i32 {
-    // This line decides what every delivered signal costs.
+    // This check runs for every delivered signal on the machine, so it comes first.
     if ctx.arg::<i32>(0) != SIGKILL {
         return 0;
     }
@@ -31,7 +31,7 @@ pub fn signal_deliver(ctx: RawTracePointContext) -> i32 {
     if unsafe { DELIVERED.get(tgid) }.copied() == Some(start) {
         return 0;
     }
-    // A full map only means that another thread tells it once more.
+    // When the map is full, another thread of the process reports the same delivery again.
     let _: Result<(), i32> = DELIVERED.insert(tgid, start, 0);
     let Some((record, event)) = Record::<DeliverEvent>::start(&DELIVER_SCRATCH, ARGUMENTS) else { return 0 };
     event.tgid = tgid;

@@ -1,5 +1,5 @@
-//! `signal:signal_generate`: fires once for each signal that is generated for a process or a thread, whoever sends it
-//! and whatever becomes of it. Arguments (include/trace/events/signal.h, unchanged from 5.4 to 7.3): `sig`, `info`,
+//! `signal:signal_generate`: fires once for each signal that is generated for a process or a thread, by any sender
+//! and with any outcome. Arguments (include/trace/events/signal.h, unchanged from 5.4 to 7.3): `sig`, `info`,
 //! `task`, `group`, `result`. `current` is the sender's context; the siglock is held and interrupts are off.
 
 use aya_ebpf::{
@@ -34,21 +34,21 @@ use crate::{
 const SIGKILL: u32 = 9;
 /// `SEND_SIG_PRIV` (include/linux/sched/signal.h): no pointer to a `siginfo`.
 const KERNELS: u64 = 1;
-/// `si_code`s of signals that are generated in the context of whoever is running: SI_ASYNCIO, SI_MESGQ and SI_TIMER, and
+/// `si_code`s of signals that are generated in the context of an unrelated running task: SI_ASYNCIO, SI_MESGQ and SI_TIMER, and
 /// SI_SIGIO (include/uapi/asm-generic/siginfo.h).
 const MADE_FOR_VICTIM: core::ops::RangeInclusive<i32> = -5..=-2;
 
 /// For those signals that are always recorded.
 #[raw_tracepoint(tracepoint = "signal_generate")]
 pub fn signal_generate(ctx: RawTracePointContext) -> i32 {
-    // This decides what every signal on the machine costs: a number in the program is there sooner than one in a map.
+    // This check runs for every signal on the machine: a constant in the program is faster than a value in a map.
     if signal_bit(number(&ctx)) & USUAL != 0 {
         capture_probed(&ctx);
     }
     0
 }
 
-/// For those and whatever else the user asked for.
+/// For those, and the signals that the user asked for.
 #[raw_tracepoint(tracepoint = "signal_generate")]
 pub fn signal_generate_any(ctx: RawTracePointContext) -> i32 {
     capture_probed(&ctx);
@@ -66,7 +66,7 @@ pub fn signal_generate_typed(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// As [`signal_generate_any`], likewise.
+/// As [`signal_generate_any`], where the verifier knows the kernel's types.
 #[btf_tracepoint(function = "signal_generate")]
 pub fn signal_generate_any_typed(ctx: BtfTracePointContext) -> i32 {
     let ctx = RawTracePointContext::new(ctx.as_ptr());
@@ -119,13 +119,13 @@ fn capture<R: KernelRead>(ctx: &RawTracePointContext, signal: u32, report: bool,
     };
     if signal == SIGKILL && !ends_victim::<R>(ctx, victim) {
         count::no_kill();
-        // The OOM killer marks it all the same.
+        // The OOM killer marks such a victim, too, so it is kept for `mark_victim`.
         return note_killed(info, victim);
     }
     let Some((record, event)) = Record::<SignalEvent>::start(&SIGNAL_SCRATCH, counted) else { return };
     task::fill::<R>(&mut event.victim, victim);
     if !report {
-        // A stop signal is somebody's decision: what the kernel sends by itself (a terminal's Ctrl-C apart) is not one.
+        // A stop signal is a request by a person or a program; a signal of the kernel's own (a terminal's Ctrl-C apart) is not.
         let init = event.victim.ns_level > 0 && event.victim.ns_pid == 1;
         let preceding: u64 = settings!(preceding);
         if signal_bit(signal) & preceding == 0 && !init {
@@ -166,12 +166,12 @@ fn capture<R: KernelRead>(ctx: &RawTracePointContext, signal: u32, report: bool,
     let (tgid, start) = (event.victim.tgid, event.victim.start_boot_ns);
     let recorded = record.send(KIND_SIGNAL, room::is_free_for(victim, record.bytes(), room::KILLS));
     let dying = Dying { start, recorded: u64::from(recorded) };
-    // A full map forgets those that have been dying for longest.
+    // A full map evicts the processes that have been dying for longest.
     let _: Result<(), i32> = DYING.insert(tgid, dying, 0);
 }
 
-/// This SIGKILL is what ends its victim: the kernel did not ignore it, and the process was not dying of something else, as a zombie
-/// is, nor of an earlier one. Anybody can send his own processes as many of the others as he likes.
+/// Whether this SIGKILL ends its victim: the kernel did not ignore it, and the process was not dying already, of an earlier SIGKILL or
+/// for another reason, or a zombie. Any user can send SIGKILLs of the other kinds to processes of their own without end.
 ///
 /// `complete_signal` (kernel/signal.c) has set SIGNAL_GROUP_EXIT and `group_exit_code = 9` by the time of the tracepoint, unless the
 /// process was exiting already; before 6.0 such a signal still counts as delivered.
@@ -193,17 +193,17 @@ fn ends_victim<R: KernelRead>(ctx: &RawTracePointContext, victim: u64) -> bool {
     unsafe { DYING.get(tgid) }.is_none_or(|dying| dying.start != start)
 }
 
-/// Notes the victim of a SIGKILL that the kernel made, where `mark_victim` does not say which it is.
+/// Remembers the victim of a SIGKILL that the kernel made, on kernels where `mark_victim` does not pass the task.
 #[inline(always)]
 fn note_killed(info: u64, victim: u64) {
     if info == KERNELS && mark_victim::lacks_task() {
-        // A full map only loses the counters of one victim; mark_victim then says FLAG_NO_TASK.
+        // A full map only loses the counters of one victim; mark_victim then sets FLAG_NO_TASK.
         let _: Result<(), i32> = LAST_KILLED.insert(bpf_get_current_pid_tgid(), victim, 0);
     }
 }
 
-/// It is a SIGKILL. Read back from the event: in a register it would be followed through all that lies in between, once for each of
-/// its values.
+/// Whether it is a SIGKILL. Read back from the event: if the answer stayed in a register, the verifier would follow everything in
+/// between once for each of its values.
 #[inline(always)]
 fn is_kill(event: &SignalEvent) -> bool {
     // SAFETY: a reference can be read.

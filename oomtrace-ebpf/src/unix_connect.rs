@@ -1,16 +1,16 @@
 //! A process connects to a Unix socket that is watched: a container runtime's. Which socket it is, is read off the one
 //! that listens, by the path that it was bound to: a client may reach it by any path, as through a mount in a container.
 //!
-//! A path proves nothing by itself: in a mount namespace of one's own, anybody binds a socket to `/run/docker.sock`. The kernel has
-//! noted who listens, and that must be the socket's owner, in the machine's own pid namespace. All else is passed over here, and
-//! costs nobody anything.
+//! A path proves nothing by itself: in a mount namespace of its own, any process can bind a socket to `/run/docker.sock`. The
+//! kernel keeps the credentials of the listener, which must be the socket's owner, in the machine's own pid namespace. Other
+//! sockets are ignored here, before anything is recorded.
 //!
-//! Three ways in, in the context of whoever connects:
+//! Three hooks, all in the context of the process that connects, or writes:
 //! - `security_unix_stream_connect(sock, other, newsk)`, by a kprobe or by fentry: `unix_stream_connect` calls it with the
 //!   listening socket (net/unix/af_unix.c, 5.4 to 7.3; needs CONFIG_SECURITY_NETWORK);
-//! - the tracepoint `sock:sk_data_ready` (6.3), which tells the listening socket of a new connection, and any socket of
-//!   data: whoever writes over a connection that it did not make itself, or that it has been silent on for long, is seen there, too. It
-//!   costs every packet that is received a little, so it comes last.
+//! - the tracepoint `sock:sk_data_ready` (6.3), which fires when a listening socket gets a connection and when any socket gets
+//!   data. So it also shows a process that writes over a connection which another process made, or on which it was silent for long. It
+//!   adds a little to the cost of every received packet, so it is the last choice.
 
 use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel_str,
@@ -37,13 +37,13 @@ use crate::{
 const AF_UNIX: u16 = 1;
 /// `TCP_LISTEN` (include/net/tcp_states.h), which Unix sockets use too.
 const LISTEN: u8 = 10;
-/// `TCP_ESTABLISHED`, likewise.
+/// `TCP_ESTABLISHED`, which Unix sockets use too.
 const ESTABLISHED: u8 = 1;
-/// A client that connects more often is recorded once in this time, in nanoseconds, after a few that come at once: when it connected
-/// is known to within it.
+/// After a burst, a client that keeps connecting is recorded once in this time, in nanoseconds, which is also how exactly the time of
+/// its last connection is known.
 const CONNECTS_ONCE_IN: u64 = 20_000_000;
 const AT_ONCE: u64 = 8;
-/// One that writes is recorded when it has not been for so long: daemons that write all the time are to wake nobody.
+/// A client that writes is recorded again only after this time: a daemon that writes all the time must not keep waking the reader.
 const SILENCE: u64 = 600_000_000_000;
 
 #[kprobe]
@@ -61,7 +61,7 @@ pub fn security_unix_stream_connect_fentry(ctx: FEntryContext) -> i32 {
 #[raw_tracepoint(tracepoint = "sk_data_ready")]
 pub fn sk_data_ready(ctx: RawTracePointContext) -> i32 {
     let socket: u64 = ctx.arg(0);
-    // These lines decide what every packet on the machine costs.
+    // These checks run for every packet on the machine, so they come first.
     let (family, state) = family_and_state(socket);
     if family != AF_UNIX {
         return 0;
@@ -74,7 +74,7 @@ pub fn sk_data_ready(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// Both by one read where they lie together (`struct sock_common`, include/net/sock.h, 5.4 to 7.3).
+/// Family and state, by one read where they lie together (`struct sock_common`, include/net/sock.h, 5.4 to 7.3).
 #[inline(always)]
 fn family_and_state(socket: u64) -> (u16, u8) {
     if layout!(sock_state) == layout!(sock_family).wrapping_add(2) {
@@ -86,7 +86,7 @@ fn family_and_state(socket: u64) -> (u16, u8) {
 }
 
 /// Records `current` as a client of a runtime, if `socket` is the runtime's: the one that listens, or with [`CONNECT_WROTE`] the
-/// runtime's end of a connection. A function of its own: within the program it would have every packet pay for the registers that it
+/// runtime's end of a connection. A function of its own: inlined, it would make every packet pay for the registers that it
 /// saves.
 #[inline(never)]
 fn capture(socket: u64, facts: u32) {
@@ -130,14 +130,14 @@ fn capture(socket: u64, facts: u32) {
     if !limit::allows_connection(current) {
         return count::limited(CONNECTIONS);
     }
-    // In a full map it is not followed to its end, which the event says.
+    // When the map is full, the process's end will not be recorded; a flag in the event says so.
     let followed = CLIENTS.insert(tgid, Client { start, told: due + CONNECTS_ONCE_IN }, 0).is_ok();
     let facts = if followed { facts } else { facts | CONNECT_UNFOLLOWED };
     send(current, watched.number, facts, &listener);
 }
 
-/// Who listens there. The end that accepts a connection has noted who connected, and the other end who listens
-/// (`unix_stream_connect`: `init_peercred`, `copy_peercred`).
+/// The listening process, from the credentials in the socket: the accepting end holds those of the client, the other end the
+/// listener's (`unix_stream_connect`: `init_peercred`, `copy_peercred`).
 #[inline(always)]
 fn listener(socket: u64, facts: u32) -> Listener {
     let noted = if facts & CONNECT_WROTE != 0 { field!(socket, unix_sock_peer) } else { socket };
@@ -160,8 +160,8 @@ fn listener(socket: u64, facts: u32) -> Listener {
     }
 }
 
-/// It is `owner` who listens, or root, and not in a container that has pids of its own. True where this kernel's layout is not known:
-/// user space then knows that it is not.
+/// Whether `owner` or root listens, outside of any container that has a pid namespace of its own. True where this kernel's layout
+/// is not known; user space made the layout, so it knows that this was not checked.
 #[inline(always)]
 fn is_owners(listener: &Listener, owner: u32) -> bool {
     if !knows_listeners() {
@@ -187,7 +187,7 @@ fn send(current: u64, socket: u32, facts: u32, listener: &Listener) {
     event.socket = socket;
     event.facts = facts;
     task::fill::<Probed>(&mut event.task, current);
-    // First, so that no name is long enough to push it out.
+    // Comes first, so that long names in the sections behind it cannot push it out of the event.
     if knows_listeners()
         && let Some(end) = record.end()
     {

@@ -81,7 +81,7 @@ pub fn lineage(cgroup: u64) -> Lineage {
 
 /// Appends the names on a cgroup's path, leaf first, without the root's empty one.
 ///
-/// Read in the kernel because the directory may be gone before user space asks.
+/// Read in the kernel because the directory may be removed before user space can look it up.
 #[inline(always)]
 pub fn push_path<R: KernelRead, T>(record: &Record<T>, cgroup: u64) {
     let mut kn: u64 = field!(R: cgroup, cgroup_kn);
@@ -108,8 +108,8 @@ pub fn push_paths<R: KernelRead, T>(record: &Record<T>, task: u64) -> (u16, u16)
     let memory = memory_of::<R>(css_set);
     push_path::<R, T>(record, default);
     let default_len = record.section();
-    // On v2 the memory cgroup is the same one or an ancestor: its level says how much of the path it has. Where it is known to be on
-    // v2, the verifier need not follow the other path.
+    // On v2 the memory cgroup is the same one or an ancestor: its level is the number of the path's components. Where it is known
+    // to be on v2, the verifier need not follow the other path.
     let memory_hierarchy: u32 = settings!(memory_hierarchy);
     if memory_hierarchy != 0 && hierarchy::<R>(memory) != hierarchy::<R>(default) {
         push_path::<R, T>(record, memory);

@@ -39,7 +39,7 @@ pub fn push_cmdline<T>(record: &Record<T>, mm: u64) {
     }
 }
 
-/// Fills in the memory counters of `mm`; zero when it is gone.
+/// Fills in the memory counters of `mm`; zero when it is released.
 #[inline(always)]
 pub fn fill_counters(out: &mut MarkVictimEvent, mm: u64) {
     // MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES (include/linux/mm_types_task.h, 5.4 to 7.3).

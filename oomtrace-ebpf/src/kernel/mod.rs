@@ -1,5 +1,5 @@
 //! Typed readers of kernel structures. Each takes addresses, reads them by a [`KernelRead`] and yields zero for what cannot be read:
-//! user space tells "zero" from "absent" by the layout table, which it made itself.
+//! user space distinguishes "zero" from "absent" by the layout table, which it made itself.
 
 pub mod cgroup;
 pub mod memcg;
@@ -11,10 +11,10 @@ pub mod task;
 use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_ktime_get_boot_ns, bpf_probe_read_kernel};
 use oomtrace_common::layout::ABSENT;
 
-/// A type of which every bit pattern is a value, so that whatever lies in memory is one.
+/// A type for which every bit pattern is a valid value, so that it can be read from any memory.
 ///
 /// # Safety
-/// That must be so.
+/// Every bit pattern must be a valid value of the type.
 pub unsafe trait Plain: Copy + Default {}
 
 macro_rules! plain {

@@ -1,4 +1,4 @@
-//! What a `siginfo` and the victim's limits say of how a signal was made.
+//! How a signal was generated, as far as its `siginfo` and the victim's limits show it.
 
 use oomtrace_common::{event::Origin, layout::ABSENT};
 

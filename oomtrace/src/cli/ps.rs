@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::iter;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use oomtrace::container::directory::{Directory, KEEP};
 use oomtrace::container::list::{Listed, list};
 use oomtrace::model::Container;
@@ -14,7 +16,6 @@ use oomtrace::sink::json;
 use oomtrace::sink::notices;
 use oomtrace::text::escape::escape;
 use oomtrace::text::{bytes, short_id};
-use unicode_width::UnicodeWidthStr as _;
 
 use super::exit::{Failure, Status};
 use super::options::Ps;
@@ -72,30 +73,29 @@ fn say_missing(all: &[Listed]) {
 }
 
 fn table(all: &[Listed], color: bool) -> String {
-    let rows: Vec<[String; 8]> = all.iter().map(row).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width());
-        cells.chain(COLUMNS.get(column).map(|head| head.len())).max().unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
-    let paint = |style: Style, text: String| if color { format!("{style}{text}{style:#}") } else { text };
-    let heads = COLUMNS.map(str::to_owned);
-    let mut text = format!("{}\n", paint(Style::new().bold(), line(&heads, &widths)));
-    for (row, listed) in rows.iter().zip(all) {
-        let is_close = listed.memory.and_then(used_percent).is_some_and(|percent| percent >= CLOSE_PERCENT);
-        let style = if is_close { AnsiColor::Yellow.on_default() } else { Style::new() };
-        text.push_str(&paint(style, line(row, &widths)));
-        text.push('\n');
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(COLUMNS).add_rows(all.iter().map(row));
+    for (column, number) in table.column_iter_mut().zip(0..) {
+        column.set_padding((0, 2));
+        if NUMBERS.contains(&number) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let close = AnsiColor::Yellow.on_default();
+    let styles = all.iter().map(|listed| if is_close(listed) { close } else { Style::new() });
+    let mut text = String::new();
+    // No cell has more than one line.
+    for (line, style) in table.lines().zip(iter::once(Style::new().bold()).chain(styles)) {
+        let line = line.trim_end();
+        text.push_str(&if color { format!("{style}{line}{style:#}\n") } else { format!("{line}\n") });
     }
     text
 }
 
-fn line(cells: &[String; 8], widths: &[usize]) -> String {
-    let cells = cells.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
-        let blanks = " ".repeat(width.saturating_sub(cell.width()));
-        if NUMBERS.contains(&column) { format!("{blanks}{cell}") } else { format!("{cell}{blanks}") }
-    });
-    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+/// It may soon be killed for its limit.
+fn is_close(listed: &Listed) -> bool {
+    listed.memory.and_then(used_percent).is_some_and(|percent| percent >= CLOSE_PERCENT)
 }
 
 /// Strings of runtimes are made safe before their width counts.
@@ -124,4 +124,43 @@ fn used_percent(memory: Usage) -> Option<u64> {
 fn what(container: &Container) -> String {
     let about = oomtrace::sink::human::belongs_to(container);
     if about.is_empty() { "-".to_owned() } else { about.join(" · ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oomtrace::model::Runtime;
+
+    fn listed(name: &str, runtime: Runtime, id: &str, memory: Usage, image: Option<&str>) -> Listed {
+        let container = serde_json::json!({
+            "id": id, "name": name, "runtime": runtime, "image": image, "init_pid": null, "pod": null, "labels": null, "cgroup": "/",
+        });
+        Listed { container: serde_json::from_value(container).unwrap(), memory: Some(memory), missing: Vec::new() }
+    }
+
+    fn usage(usage: u64, limit: Option<u64>, kills: u64) -> Usage {
+        Usage { usage_bytes: Some(usage), limit_bytes: limit, peak_bytes: None, oom_kills: Some(kills) }
+    }
+
+    /// As in docs/usage.md.
+    #[test]
+    fn columns_are_as_wide_as_what_is_in_them() {
+        let image = Some("oomtrace-test:busybox");
+        let all = [
+            listed("nolimit", Runtime::Docker, &"0b2aa65a35ca".repeat(6)[..64], usage(312 << 10, None, 0), image),
+            listed("jobx", Runtime::Runc, "jobx", usage(2 << 20, Some(50 << 20), 0), None),
+            listed("容器", Runtime::Docker, &"f1c96f379218".repeat(6)[..64], usage(60 << 20, Some(64 << 20), 1), image),
+        ];
+        let expected = "\
+NAME     RUNTIME  ID             MEMORY   LIMIT  USED  OOM KILLS  WHAT
+nolimit  docker   0b2aa65a35ca  312 KiB       -     -          0  oomtrace-test:busybox
+jobx     runc     jobx            2 MiB  50 MiB   4 %          0  -
+容器     docker   f1c96f379218   60 MiB  64 MiB  93 %          1  oomtrace-test:busybox
+";
+        assert_eq!(table(&all, false), expected);
+        let colored = table(&all, true);
+        let lines: Vec<&str> = colored.lines().collect();
+        assert!(lines[0].starts_with("\x1b[1mNAME") && lines[0].ends_with("WHAT\x1b[0m"), "{colored:?}");
+        assert!(lines[1].starts_with("nolimit") && lines[3].starts_with("\x1b[33m容器"), "{colored:?}");
+    }
 }

@@ -1,16 +1,14 @@
 //! What systemd-oomd leaves on a cgroup that it killed: an extended attribute with a count (oomd-util.c,
 //! `oomd_cgroup_kill`, systemd 248 to 258).
 
-use std::ffi::CString;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use nix::libc;
+use rustix::fs::getxattr;
 
 use crate::node::cgroups::{self, Version};
 
 /// Processes that it killed, on cgroups of users and of the system.
-const ATTRIBUTES: [&std::ffi::CStr; 2] = [c"user.oomd_kill", c"trusted.oomd_kill"];
+const ATTRIBUTES: [&str; 2] = ["user.oomd_kill", "trusted.oomd_kill"];
 /// How many bytes a number takes.
 const LEN: usize = 32;
 
@@ -23,28 +21,23 @@ pub fn kills(path: &str) -> Option<u64> {
     relative.ancestors().find_map(|path| ATTRIBUTES.iter().find_map(|name| read(&mount.join(path), name)))
 }
 
-fn read(file: &Path, attribute: &std::ffi::CStr) -> Option<u64> {
-    let file = CString::new(file.as_os_str().as_bytes()).ok()?;
+fn read(file: &Path, attribute: &str) -> Option<u64> {
     let mut value = [0_u8; LEN];
-    // SAFETY: both strings end with NUL, and the buffer is as long as is said.
-    let len = unsafe { libc::getxattr(file.as_ptr(), attribute.as_ptr(), value.as_mut_ptr().cast(), LEN) };
-    let text = value.get(..usize::try_from(len).ok()?)?;
-    std::str::from_utf8(text).ok()?.trim_end_matches('\0').parse().ok()
+    let len = getxattr(file, attribute, &mut value).ok()?;
+    std::str::from_utf8(value.get(..len)?).ok()?.trim_end_matches('\0').parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::{XattrFlags, setxattr};
 
     #[test]
     fn a_number_is_read_and_what_is_none_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        let path = CString::new(dir.path().as_os_str().as_bytes()).unwrap();
-        let name = c"user.oomtrace_test";
+        let name = "user.oomtrace_test";
         for (value, expected) in [("17", Some(17)), ("x", None), ("", None), (&"9".repeat(40), None)] {
-            // SAFETY: strings end with NUL, and the value is as long as is said.
-            let set = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0) };
-            assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
+            setxattr(dir.path(), name, value.as_bytes(), XattrFlags::empty()).unwrap();
             assert_eq!(read(dir.path(), name), expected, "{value}");
         }
         assert_eq!(read(Path::new("/nonexistent"), name), None);

@@ -4,8 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 
-use nix::errno::Errno;
-use nix::libc;
+use rustix::fs::{AtFlags, FileType, StatxFlags, statx};
 
 use crate::node::files;
 
@@ -15,8 +14,7 @@ const MAX_FDINFO: u64 = 4096;
 /// What is known of an open file without asking its file system.
 pub(super) struct Status {
     pub uid: u32,
-    /// `S_IFREG` and the like.
-    pub kind: libc::mode_t,
+    pub kind: FileType,
     /// Its mount's id, as in mountinfo.
     pub mount: u64,
 }
@@ -25,18 +23,10 @@ impl Status {
     /// # Errors
     /// When the kernel does not say.
     pub fn of(file: &OwnedFd) -> io::Result<Self> {
-        let flags = libc::AT_EMPTY_PATH | libc::AT_NO_AUTOMOUNT | libc::AT_STATX_DONT_SYNC;
-        let mut found = std::mem::MaybeUninit::<libc::statx>::zeroed();
-        // SAFETY: the path is an empty string, and the buffer is as large as the kernel's structure.
-        let result = unsafe {
-            let mask = libc::STATX_TYPE | libc::STATX_UID | libc::STATX_MNT_ID;
-            libc::statx(file.as_raw_fd(), c"".as_ptr(), flags, mask, found.as_mut_ptr())
-        };
-        Errno::result(result)?;
-        // SAFETY: all bytes were zero, and the kernel has filled it in.
-        let found = unsafe { found.assume_init() };
-        let kind = libc::mode_t::from(found.stx_mode) & libc::S_IFMT;
-        let is_mount_known = found.stx_mask & libc::STATX_MNT_ID != 0;
+        let flags = AtFlags::EMPTY_PATH | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
+        let found = statx(file, c"", flags, StatxFlags::TYPE | StatxFlags::UID | StatxFlags::MNT_ID)?;
+        let kind = FileType::from_raw_mode(found.stx_mode.into());
+        let is_mount_known = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID);
         let mount = if is_mount_known { found.stx_mnt_id } else { mount_of(file)? };
         Ok(Self { uid: found.stx_uid, kind, mount })
     }

@@ -12,8 +12,8 @@ use std::path::{Component, Path, PathBuf};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
-use nix::libc;
 use nix::sys::stat::Mode;
+use rustix::fs::FileType;
 
 use crate::node::files;
 use crate::node::mounts;
@@ -82,7 +82,7 @@ impl Territory {
     pub fn open(&self, path: &Path) -> io::Result<File> {
         let found = walk(&self.directory, path, self.mount, OFlag::O_PATH)?;
         let status = Status::of(&found)?;
-        if status.kind != libc::S_IFREG {
+        if status.kind != FileType::RegularFile {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         if !is_owned(status.uid, self.owner) {
@@ -145,12 +145,12 @@ fn step_by_step(directory: &OwnedFd, path: &Path, mount: Option<u64>, flags: OFl
         if mount.is_some_and(|mount| mount != status.mount) {
             return Err(not_local());
         }
-        if status.kind == libc::S_IFLNK || (!is_last && status.kind != libc::S_IFDIR) {
+        if status.kind == FileType::Symlink || (!is_last && status.kind != FileType::Directory) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a link is not followed"));
         }
         here = found;
     }
-    if flags.contains(OFlag::O_DIRECTORY) && Status::of(&here)?.kind != libc::S_IFDIR {
+    if flags.contains(OFlag::O_DIRECTORY) && Status::of(&here)?.kind != FileType::Directory {
         return Err(Errno::ENOTDIR.into());
     }
     // What `here` is, is known by now: a directory, where it is opened for reading.

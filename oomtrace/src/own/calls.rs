@@ -290,6 +290,7 @@ extern "C" fn on_refused(_signal: libc::c_int, info: *mut libc::siginfo_t, _cont
 mod tests {
     use super::*;
     use std::ffi::CString;
+    use std::path::Path;
 
     /// What a call gives in a thread that is filtered.
     fn filtered<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
@@ -361,6 +362,16 @@ mod tests {
             std::thread::spawn(|| vec![1_u8; 1 << 20].len()).join().unwrap();
             std::os::unix::net::UnixStream::pair().unwrap();
             std::thread::sleep(std::time::Duration::from_millis(1));
+        });
+        // What is called without the C library.
+        filtered(|| {
+            let proc = crate::node::territory::Territory::of_system(Path::new("/proc/sys/kernel")).unwrap();
+            assert!(proc.read("ostype", 16).is_ok());
+            let none = rustix::fs::getxattr("/proc", "user.oomd_kill", &mut [0_u8; 8]);
+            assert_ne!(none, Err(rustix::io::Errno::NOSYS));
+            rustix::mm::munlockall().unwrap();
+            crate::own::capabilities::reduce(&[]).unwrap();
+            rustix::thread::no_new_privs().unwrap();
         });
     }
 }

@@ -3,8 +3,8 @@
 
 use std::io;
 
-use nix::libc;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use rustix::thread::{self, CapabilitySet, CapabilitySets};
 
 use crate::probe::requirements::{Capabilities, Capability, RequirementError, capabilities};
 
@@ -44,25 +44,14 @@ pub fn kept(held: Capabilities, needs: Needs) -> Vec<Kept> {
 /// When the kernel refuses, which it does not for giving up.
 pub fn reduce(kept: &[Kept]) -> io::Result<()> {
     // Without CAP_SETPCAP the bounding set stays, which matters to whoever runs another program: none is run.
-    // SAFETY: prctl takes integers here.
-    while_ok(|capability| unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) });
-    // SAFETY: as above. A kernel without ambient capabilities (to 4.2) has none to clear.
-    unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) };
-    let mask = kept.iter().fold(0_u64, |mask, (capability, _)| mask | 1 << (*capability as u64));
-    let set = |shift: u32| {
-        let part = (mask >> shift & u64::from(u32::MAX)) as u32;
-        Data { effective: part, permitted: part, inheritable: 0 }
-    };
-    let header = Header { version: VERSION_3, pid: 0 };
-    let data = [set(0), set(32)];
-    // SAFETY: both are what this version of the call reads (include/uapi/linux/capability.h), and live until it returns.
-    let done = unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Calls `each` for every capability that a kernel may know, until it refuses one.
-fn while_ok(each: impl Fn(libc::c_ulong) -> libc::c_int) {
-    _ = (0..64).take_while(|capability| each(*capability) == 0).count();
+    let all = (0..u64::BITS).map(|number| CapabilitySet::from_bits_retain(1 << number));
+    // The first that it refuses is one that this kernel does not know.
+    _ = all.take_while(|capability| thread::remove_capability_from_bounding_set(*capability).is_ok()).count();
+    // A kernel without ambient capabilities (to 4.2) has none to clear.
+    _ = thread::clear_ambient_capability_set();
+    let kept = kept.iter().map(|(capability, _)| CapabilitySet::from_bits_retain(1 << *capability as u64)).collect();
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    Ok(thread::set_capabilities(None, sets)?)
 }
 
 /// This thread's effective capabilities.
@@ -73,20 +62,30 @@ pub fn held() -> Result<Capabilities, RequirementError> {
     capabilities()
 }
 
-/// `_LINUX_CAPABILITY_VERSION_3`.
-const VERSION_3: u32 = 0x2008_0522;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// `struct __user_cap_header_struct`.
-#[repr(C)]
-struct Header {
-    version: u32,
-    pid: libc::c_int,
-}
-
-/// `struct __user_cap_data_struct`.
-#[repr(C)]
-struct Data {
-    effective: u32,
-    permitted: u32,
-    inheritable: u32,
+    #[test]
+    fn a_thread_keeps_what_it_needs_and_no_more() {
+        std::thread::spawn(|| {
+            let before = held().unwrap();
+            let wanted = kept(before, Needs::default());
+            reduce(&wanted).unwrap();
+            let names: Vec<_> = wanted.iter().map(|(capability, _)| capability.name()).collect();
+            let mut left = held().unwrap().names();
+            left.sort_by_key(|left| names.iter().position(|name| name == left));
+            assert_eq!(left, names);
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+            let set = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            assert_eq!(set("CapPrm:"), set("CapEff:"));
+            assert_eq!((set("CapInh:"), set("CapAmb:")), (Some("0000000000000000"), Some("0000000000000000")));
+            // CAP_SETPCAP
+            if before.names().contains(&"capability 8".to_owned()) {
+                assert_eq!(set("CapBnd:"), Some("0000000000000000"));
+            }
+        })
+        .join()
+        .unwrap();
+    }
 }

@@ -1,6 +1,9 @@
 //! What lets oomtrace go on while the machine runs out of memory: a tracer that dies of what it should report is no use.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::mm::{MlockAllFlags, mlockall, munlockall};
 
 use crate::probe::requirements::{self, Capability};
 
@@ -33,21 +36,19 @@ fn lock_memory() {
 }
 
 fn lock() {
-    // SAFETY: changes how this process's memory is kept, not what is in it.
-    let locked =
-        unsafe { nix::libc::mlockall(nix::libc::MCL_CURRENT | nix::libc::MCL_FUTURE | nix::libc::MCL_ONFAULT) };
-    if locked != 0 {
-        log::debug!("memory is not locked: {}", std::io::Error::last_os_error());
+    let locked = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT);
+    if let Err(error) = locked {
+        log::debug!("memory is not locked: {}", io::Error::from(error));
     }
-    LOCKED.store(locked == 0, Ordering::Relaxed);
+    LOCKED.store(locked.is_ok(), Ordering::Relaxed);
 }
 
 /// Does what locked memory stands in the way of.
 pub fn unlocked(work: impl FnOnce()) {
     let was_locked = LOCKED.load(Ordering::Relaxed);
     if was_locked {
-        // SAFETY: as for locking. It does not fail on Linux.
-        unsafe { nix::libc::munlockall() };
+        // It does not fail on Linux.
+        _ = munlockall();
     }
     work();
     if was_locked {

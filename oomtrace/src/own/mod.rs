@@ -51,9 +51,9 @@ pub fn confine(mode: Mode, sockets: &[&Path], reads_maps: impl FnOnce() -> bool 
         }
         Err(error) => log::warn!("capabilities are not given up: {error}"),
     }
-    // SAFETY: prctl takes integers here. It is not undone, and has no other effect than on programs that are run.
-    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
-        log::warn!("no_new_privs is not set: {}", io::Error::last_os_error());
+    // It is not undone, and has no other effect than on programs that are run.
+    if let Err(error) = rustix::thread::set_no_new_privs(true) {
+        log::warn!("no_new_privs is not set: {}", io::Error::from(error));
     }
     let filtered = calls::filter(refusal);
     if let Err(error) = &filtered {
@@ -93,7 +93,6 @@ pub fn landlock_version() -> Option<i64> {
 /// What this thread is confined by now.
 fn in_force(filtered: bool) -> Sandbox {
     let held = capabilities::held().map(|held| held.names()).unwrap_or_default();
-    // SAFETY: as above.
-    let no_new_privs = unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) } == 1;
+    let no_new_privs = rustix::thread::no_new_privs().unwrap_or(false);
     Sandbox { capabilities: held, no_new_privs, seccomp: filtered }
 }

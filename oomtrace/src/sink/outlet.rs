@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nix::libc;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use crate::sink::queue::{Count, Entry, Limits, Pushed, Queue, Rank};
 use crate::sink::steady::Closing;
@@ -75,13 +75,10 @@ impl<T> Drop for EndsQueue<'_, T> {
 
 /// Capabilities are a thread's own (capabilities(7)), and to write to what is open takes none.
 pub fn drop_capabilities() {
-    /// `_LINUX_CAPABILITY_VERSION_3` (include/uapi/linux/capability.h), whose sets have 64 bits.
-    const VERSION: u32 = 0x2008_0522;
-    let header: [u32; 2] = [VERSION, 0];
-    let none = [0_u32; 6];
-    // SAFETY: the kernel reads a header of two words, whose pid 0 is this thread, and two times three words of sets.
-    if unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) } != 0 {
-        log::debug!("a thread keeps its capabilities: {}", io::Error::last_os_error());
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    if let Err(error) = set_capabilities(None, sets) {
+        log::debug!("a thread keeps its capabilities: {}", io::Error::from(error));
     }
 }
 

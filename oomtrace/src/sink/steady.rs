@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _};
+use std::os::fd::AsFd;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -165,13 +165,7 @@ fn fate(error: &io::Error, is_terminal: bool) -> Fate {
 /// When there is none.
 pub fn duplicate(of: impl AsFd) -> io::Result<File> {
     // Not below 3, where somebody would take it for a standard descriptor.
-    // SAFETY: the descriptor is open; the new one belongs to nobody yet.
-    let new = unsafe { libc::fcntl(of.as_fd().as_raw_fd(), libc::F_DUPFD_CLOEXEC, 3) };
-    if new < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: it was just made, and is nobody else's.
-    Ok(unsafe { File::from_raw_fd(new) })
+    Ok(rustix::io::fcntl_dupfd_cloexec(of, 3)?.into())
 }
 
 #[cfg(test)]
