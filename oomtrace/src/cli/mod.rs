@@ -13,6 +13,7 @@ mod selftest;
 mod stop;
 mod watch;
 
+use std::ffi::OsStr;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -26,12 +27,26 @@ use options::{Cli, Verb};
 /// For how long standard error is waited for at the end.
 const LAST: Duration = Duration::from_millis(200);
 
+/// `debug`, or `oomtrace::probe=debug,warn`. A module alone would be taken, too, and so every word that is mistyped.
+fn is_log_setting(text: &OsStr) -> bool {
+    let is_level = |level: &str| level.parse::<log::LevelFilter>().is_ok();
+    let is_part = |part: &str| is_level(part.rsplit_once('=').map_or(part, |(_, level)| level).trim());
+    text.to_str().is_some_and(|text| text.split(',').all(is_part))
+}
+
 /// Parses the arguments, runs the verb, and says on one line what went wrong.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    if let Some(level) = std::env::var_os("OOMTRACE_LOG").filter(|level| !is_log_setting(level)) {
+        notices::say(&format!(
+            "OOMTRACE_LOG is {level:?}: it is error, warn, info, debug, trace or off, or MODULE=LEVEL, with commas between them"
+        ));
+        notices::close(Instant::now() + LAST);
+        return Status::Usage.into();
+    }
     // OOMTRACE_LOG=debug shows oomtrace's own log, and that of its kernel side; aya's is for its developers.
     env_logger::Builder::new()
         // Lines on standard error: where something else waits for nobody, the log does not either.

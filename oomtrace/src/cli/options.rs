@@ -59,7 +59,7 @@ Environment:
 /// Says who killed a container: every OOM kill and every SIGKILL on this node, from inside the kernel
 #[derive(Debug, Parser)]
 #[command(version, styles = STYLES, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
-#[command(disable_help_subcommand = true, max_term_width = 100)]
+#[command(max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     pub verb: Option<Verb>,
@@ -387,7 +387,9 @@ fn signal(text: &str) -> Result<u32, String> {
 
 /// The explanation of a code, so that a code without one is a usage error.
 fn explanation(text: &str) -> Result<String, String> {
-    explain(text).ok_or_else(|| "it is no exit code, signal or reason such as 137, SIGKILL or OOMKilled".to_owned())
+    explain(text).ok_or_else(|| {
+        "it is no exit code, signal, reason or cause such as 137, SIGKILL, OOMKilled or oom_host".to_owned()
+    })
 }
 
 fn absent(text: &str) -> Result<Absent, String> {

@@ -148,7 +148,11 @@ fn say_tally(options: &Watch, tally: Tally) {
         notices::new_line();
     }
     if !options.show.json || tally.lost.words().is_some() {
-        notices::say(&format!("{} incidents; {lost}", tally.incidents));
+        let incidents = match tally.incidents {
+            1 => "1 incident".to_owned(),
+            number => format!("{number} incidents"),
+        };
+        notices::say(&format!("{incidents}; {lost}"));
     }
 }
 

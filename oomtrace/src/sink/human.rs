@@ -21,8 +21,8 @@ use crate::sink::queue::Count;
 use crate::sink::wrap::wrap;
 use crate::text::escape::escape;
 use crate::text::quote::quote;
-use crate::text::{bytes, elevation, host_available, other_large_processes, owner, process};
-use words::{about, asked, described, effect_words, killed, local_time, login, name, parents, place_name, user};
+use crate::text::{bytes, elevation, host_available, name_or_id, other_large_processes, owner, process};
+use words::{about, asked, described, effect_words, killed, local_time, login, parents, place_name, user};
 
 mod words;
 
@@ -105,7 +105,7 @@ pub fn block(incident: &Incident, look: Look) -> String {
 /// What a runtime says against it, with a line feed at the end of each line.
 fn contradiction(said: &Contradiction, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
-    block.title(&said.time, "BUT", SIGNAL, &name(&said.container), &about(&said.container));
+    block.title(&said.time, "BUT", SIGNAL, &name_or_id(&said.container), &about(&said.container));
     block.line("says", &said.fact);
     block.text
 }
@@ -255,7 +255,7 @@ impl Block {
         match &incident.sender.container {
             Some(_) if same => who.push("in the same container".to_owned()),
             Some(container) => {
-                who.push(format!("in container {}", name(container)));
+                who.push(format!("in container {}", name_or_id(container)));
             }
             None => who.extend(incident.sender.unit.as_ref().map(|unit| format!("in {}", quote(unit)))),
         }

@@ -3,9 +3,10 @@
 pub mod escape;
 pub mod quote;
 
-use crate::node::signals;
+use std::borrow::Cow;
 
-use crate::model::{Elevation, Incident, LimitLevel, Pod, Process, SignalPath};
+use crate::model::{Container, Elevation, Incident, LimitLevel, Pod, Process, SignalPath};
+use crate::node::signals;
 use crate::text::quote::quote;
 
 /// `nginx[22490]`.
@@ -134,6 +135,12 @@ pub fn container_name(incident: &Incident) -> Option<String> {
         false => format!("{} (unconfirmed)", quote(short_id(&container.id))),
     };
     Some(name.map_or_else(id, |name| quote(name).into_owned()))
+}
+
+/// A container's name, else the start of its id, as one word.
+#[must_use]
+pub fn name_or_id(container: &Container) -> Cow<'_, str> {
+    quote(container.name.as_deref().unwrap_or_else(|| short_id(&container.id)))
 }
 
 /// `shop/web-5d4`; its uid, where no name is known.

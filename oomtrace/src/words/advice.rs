@@ -1,9 +1,10 @@
 //! Verdict to remedies. Pure, like the judge.
 
 mod container;
+mod stop;
 
-use crate::judge::judgement::{Judgement, Manager, Reason, StopRequest};
-use crate::model::{Advice, Cause, Disposition, Incident, OomOrigin};
+use crate::judge::judgement::{Judgement, Manager, Reason};
+use crate::model::{Advice, Cause, Incident, OomOrigin};
 use crate::text::quote::quote;
 
 /// What to do about an incident whose verdict is in.
@@ -24,7 +25,7 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         Cause::OomConstrained => {
             vec![advice("widen cpuset.mems or the memory policy", "other memory nodes may have had room")]
         }
-        Cause::RuntimeStopTimeout => vec![stop_time_out(incident, &judgement.reason)],
+        Cause::RuntimeStopTimeout => vec![stop::time_out(incident, &judgement.reason)],
         Cause::SameContainerKill => vec![same_container(&judgement.reason)],
         Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
         Cause::PidNamespaceExit => vec![advice(
@@ -73,33 +74,6 @@ fn advice(action: &str, why: &str) -> Advice {
 
 fn is_by_sysrq(incident: &Incident) -> bool {
     incident.oom.as_ref().is_some_and(|oom| oom.origin == Some(OomOrigin::Sysrq))
-}
-
-/// What helps depends on what the victim had set up for the stop signal.
-fn stop_time_out(incident: &Incident, reason: &Reason) -> Advice {
-    let (name, disposition) = match reason {
-        Reason::StopTimeout(StopRequest { signal, disposition, .. }) => (signal.as_str(), *disposition),
-        _ => ("the stop signal", None),
-    };
-    match disposition {
-        Some(Disposition::Default) if incident.victim.is_pid_1() => advice(
-            &format!("handle {name} in pid 1: exec form in the Dockerfile and a handler, or docker run --init"),
-            "the kernel drops a signal for which the first process of a pid namespace has no handler",
-        ),
-        Some(Disposition::Ignored) => advice(
-            &format!("stop ignoring {name} in pid 1, or set STOPSIGNAL to a signal that it handles"),
-            "it was asked to stop by a signal that it ignores",
-        ),
-        Some(Disposition::Handled | Disposition::Blocked) => advice(
-            "make it end sooner when it is asked to, or give it longer (docker stop -t, stop_grace_period, \
-             terminationGracePeriodSeconds)",
-            "it takes the stop signal, and was still running when the grace period ended",
-        ),
-        Some(Disposition::Default) | None => advice(
-            "make the container's first process handle the stop signal, or give it a longer grace period",
-            "it was asked to stop and was still running when the grace period ended",
-        ),
-    }
 }
 
 fn same_container(reason: &Reason) -> Advice {

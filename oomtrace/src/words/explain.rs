@@ -1,5 +1,8 @@
 //! What an exit status says, and what it does not: by the conventions of shells, of Docker and of Kubernetes.
 
+use clap::ValueEnum as _;
+
+use crate::model::Cause;
 use crate::node::signals;
 
 /// Explains an exit code (`137`), or the reason that Docker or Kubernetes gives (`OOMKilled`); none when it is neither.
@@ -28,7 +31,11 @@ fn exit_code(code: u32) -> Option<String> {
         255 => "exit(255) or exit(-1): the program's own choice, or a runtime that lost the container's real status.".to_owned(),
         _ => return None,
     };
-    Some(said)
+    let signal = if (1..=64).contains(&code) { Some(signals::name(code)) } else { None };
+    Some(match signal {
+        Some(name) => format!("{said} (As a signal, {code} is {name}: `oomtrace explain {name}`.)"),
+        None => said,
+    })
 }
 
 fn by_signal(signal: u32) -> Option<String> {
@@ -80,9 +87,22 @@ fn reason(word: &str) -> Option<String> {
              of something else; look at the exit code: with any other than 137, the last thing that happened was no OOM \
              kill. It does not say whose limit was hit: the container's, the pod's, or the machine's."
         }
-        "error" => "Kubernetes: the container ended with an exit code that is not 0; the code says more.",
+        "error" => {
+            "Kubernetes: the container ended with an exit code that is not 0; the code says more (`oomtrace explain CODE`). \
+             With 137 it was ended by SIGKILL, or a child of its first process was, and kubelet saw no OOM kill: that there \
+             was none is not proven by it."
+        }
+        "crashloopbackoff" | "backoff" => {
+            "Kubernetes: the container ended again and again, and the next start waits (10 s, twice as long each time, up to \
+             5 min). It is no cause. How it ended stands in its last state: `kubectl describe pod NAME` shows reason and exit \
+             code, `kubectl logs --previous NAME` what it said. `sudo oomtrace` shows each end that a SIGKILL made."
+        }
         "completed" => "Kubernetes: the container ended with exit code 0.",
-        "containercannotrun" | "starterror" => "Kubernetes: the runtime could not start the container's process.",
+        "containercannotrun" | "starterror" | "runcontainererror" | "createcontainererror" => {
+            "Kubernetes: the runtime could not start the container's process: a command that is not there or must not be run, \
+             a mount that fails, or a memory limit below what the runtime itself needs to start it. Nothing of the container \
+             ran, so nothing of it was killed; the event in `kubectl describe pod` has the runtime's own words."
+        }
         "evicted" => {
             "Kubernetes: kubelet ended the pod because the node ran short of something (memory, disk, pids). Its containers \
              got SIGTERM and, with no or little grace, SIGKILL: exit code 137 without an OOM kill."
@@ -92,9 +112,15 @@ fn reason(word: &str) -> Option<String> {
         "nodelost" | "terminated" | "nodeshutdown" => {
             "Kubernetes: the node went away or was shut down, and the pod with it."
         }
-        _ => return by_name(word),
+        _ => return by_name(word).or_else(|| cause(word)),
     };
     Some(text.to_owned())
+}
+
+/// A cause of oomtrace's own, as the contract explains it.
+fn cause(word: &str) -> Option<String> {
+    let value = Cause::from_str(word, true).ok()?.to_possible_value()?;
+    Some(format!("{}: {}.", value.get_name(), value.get_help()?))
 }
 
 /// A signal's name, as people write it.
@@ -137,5 +163,22 @@ mod tests {
         assert!(explain("OOMKilled").unwrap().contains("does not say whose limit"));
         assert_eq!(explain("SIGTERM"), explain("143"));
         assert_eq!(explain("term"), explain("143"));
+        assert!(explain("CrashLoopBackOff").unwrap().contains("It is no cause"));
+    }
+
+    #[test]
+    fn every_cause_is_explained() {
+        for cause in Cause::value_variants() {
+            let value = cause.to_possible_value().unwrap();
+            let text = explain(value.get_name()).unwrap();
+            assert!(text.starts_with(value.get_name()) && text.len() > 40, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_may_be_meant_as_a_signal_has_a_hint() {
+        assert!(explain("9").unwrap().contains("`oomtrace explain SIGKILL`"));
+        assert!(!explain("0").unwrap().contains("As a signal"));
+        assert!(!explain("137").unwrap().contains("As a signal"));
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::judge::judgement::{KernelPart, Reason, StopRequest};
-use crate::judge::tests::{by_kernel, case, hide_names, in_container, kill, oom, process, stop_signal};
+use crate::judge::tests::{by_kernel, case, container, hide_names, in_container, kill, oom, process, stop_signal};
 use crate::model::{
     Cause, Confidence, Container, Disposition, Elevation, Exit, HostMemory, InitEnd, InitKilled, LimitLevel, Limits,
     MemoryUser, Namespaces, Oom, OomOrigin, OomScope, Pod, Process, Runtime, SignalPath,
@@ -64,6 +64,12 @@ fn stopped(disposition: Option<Disposition>, pid_1: bool) -> Incident {
     let mut stop = stop_signal(RUNC);
     stop.disposition = disposition;
     incident.preceding = vec![stop];
+    incident
+}
+
+fn stopped_by(disposition: Option<Disposition>, change: impl FnOnce(&mut Container)) -> Incident {
+    let mut incident = stopped(disposition, true);
+    change(incident.container.as_mut().unwrap());
     incident
 }
 
@@ -170,6 +176,10 @@ fn incidents() -> Vec<(&'static str, Incident)> {
     };
     let mut unconfirmed = in_container(kill("/usr/bin/bash"));
     unconfirmed.container.as_mut().unwrap().confirmed = false;
+    let compose = |found: &mut Container| {
+        found.labels = Some([("com.docker.compose.service".to_owned(), "web".to_owned())].into());
+    };
+    let pod = |found: &mut Container| found.pod = Some(of_pod(Some("shop"), Some("web-5d4")));
     let killed = |by| Some(InitKilled { by, before_ms: 12 });
     let outside = in_container(at_limit("/docker", LimitLevel::Slice));
     vec![
@@ -223,6 +233,14 @@ fn incidents() -> Vec<(&'static str, Incident)> {
         ("a stop: handled", stopped(Some(Disposition::Handled), true)),
         ("a stop: blocked", stopped(Some(Disposition::Blocked), true)),
         ("a stop: not known", stopped(None, true)),
+        ("a stop of Docker's", stopped_by(Some(Disposition::Default), |found| found.runtime = Some(Runtime::Docker))),
+        ("a longer stop of Docker's", stopped_by(None, |found| found.runtime = Some(Runtime::Docker))),
+        ("a stop of Podman's", stopped_by(Some(Disposition::Default), |found| found.runtime = Some(Runtime::Podman))),
+        ("a longer stop of Podman's", stopped_by(None, |found| found.runtime = Some(Runtime::Podman))),
+        ("a stop of compose's", stopped_by(Some(Disposition::Default), compose)),
+        ("a longer stop of compose's", stopped_by(None, compose)),
+        ("a stop of a pod's", stopped_by(Some(Disposition::Default), pod)),
+        ("a longer stop of a pod's", stopped_by(None, pod)),
         ("in the same container", by_parent("/bin/sh", &["sh"])),
         ("exec", by_exec()),
         ("gunicorn", by_parent("/usr/bin/gunicorn", &["gunicorn", "app"])),
@@ -233,6 +251,12 @@ fn incidents() -> Vec<(&'static str, Incident)> {
         }),
         ("another process", kill("/usr/bin/bash")),
         ("another process, of an unconfirmed container's", unconfirmed),
+        ("from outside its container", in_container(kill("/usr/bin/bash"))),
+        ("from another container", {
+            let mut incident = in_container(kill("/usr/bin/bash"));
+            incident.sender.container = Some(Container { name: Some("other".to_owned()), ..container("b") });
+            incident
+        }),
         ("sudo", sudo),
         ("proven by siginfo", proven),
         ("suggested by siginfo", guessed),

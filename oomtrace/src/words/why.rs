@@ -2,7 +2,7 @@
 
 use crate::judge::judgement::{Judgement, Manager, Reason, StopRequest};
 use crate::model::{Cause, Confidence, Disposition, Incident, OomOrigin, SignalPath};
-use crate::text::{duration_ms, path_name, process};
+use crate::text::{duration_ms, elevation, name_or_id, path_name, process};
 use crate::words::kernel_part::kernel_part;
 use crate::words::summary::{init_ended, unasked};
 
@@ -16,6 +16,20 @@ fn reply(stop: &StopRequest, is_init: bool) -> &'static str {
         Some(Disposition::Handled) => "its handler had not ended the process",
         Some(Disposition::Default | Disposition::Blocked) | None => STILL_RUNNING,
     }
+}
+
+/// A kill by a process that has no cause of its own: from where it came, as seen from the victim.
+fn by_process(incident: &Incident, judgement: &Judgement, by: &dyn Fn(&str) -> String) -> String {
+    let through = judgement.elevation.as_ref().map(|found| format!(", {}", elevation(found))).unwrap_or_default();
+    if let Reason::Manager(Manager { program, limit }) = &judgement.reason {
+        return format!("{}; it looks like {program}, which does so by {limit}", by("its parent killed it"));
+    }
+    let killed = match (&incident.container, &incident.sender.container) {
+        (_, Some(sender)) => by(&format!("a process of container {} killed it", name_or_id(sender))),
+        (Some(_), None) => by("a process from outside its container killed it"),
+        (None, None) => by("another process killed it"),
+    };
+    format!("{killed}{through}")
 }
 
 /// One clause, and how sure it is when it is not certain.
@@ -58,7 +72,7 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
             }
             _ => by("another process in the same container killed it"),
         },
-        Cause::ProcessKill => by("another process killed it"),
+        Cause::ProcessKill => by_process(incident, judgement, &by),
         Cause::SelfKill => by("it killed itself"),
         Cause::CgroupKill => "somebody wrote its cgroup's cgroup.kill".to_owned(),
         Cause::PidNamespaceExit => format!("{}, and the kernel killed the rest", init_ended(incident)),

@@ -39,14 +39,14 @@ impl Checks {
         let cause = incident.verdict.as_ref().map(|v| v.cause);
         let summary = incident.verdict.as_ref().map(|v| v.summary.clone()).unwrap_or_default();
         self.check("an OOM kill is reported, with its victim", incident.victim.process.pid == pid, &summary)?;
-        self.check("its cause is a cgroup's limit", cause == Some(Cause::OomSliceLimit), &format!("{cause:?}"))?;
+        self.check("its cause is a cgroup's limit", cause == Some(Cause::OomSliceLimit), &as_json(cause))?;
         let confidence = incident.verdict.as_ref().map(|v| v.confidence);
         let expected = if by_record { Confidence::Certain } else { Confidence::Likely };
-        self.check("it is as sure as it can be here", confidence == Some(expected), &format!("{confidence:?}"))?;
+        self.check("it is as sure as it can be here", confidence == Some(expected), &as_json(confidence))?;
         self.check(
             "a memory cgroup ran out, not the machine",
             oom.and_then(|oom| oom.scope) == Some(OomScope::Memcg),
-            &format!("scope {:?}", oom.and_then(|oom| oom.scope)),
+            &as_json(oom.and_then(|oom| oom.scope)),
         )?;
         let path = owner.map(|owner| owner.path.clone()).unwrap_or_default();
         self.check("the limit is that of the scratch cgroup", path.ends_with(&format!("/{name}")), &path)?;
@@ -92,7 +92,7 @@ impl Checks {
         let cause = incident.verdict.as_ref().map(|v| v.cause);
         let same_container = incident.container.is_some();
         let expected = if same_container { Cause::SameContainerKill } else { Cause::ProcessKill };
-        self.check("its cause is a process", cause == Some(expected), &format!("{cause:?}"))?;
+        self.check("its cause is a process", cause == Some(expected), &as_json(cause))?;
         let path = incident.signal.path;
         let shown = path.map(text::path_name).unwrap_or_default();
         self.check("the signal's path is kill", path == Some(SignalPath::Kill), shown)?;
@@ -121,4 +121,10 @@ impl Checks {
         let detail = if detail.is_empty() { String::new() } else { format!("  ({})", escape(detail)) };
         writeln!(Stdout::new(), "{word}  {what}{detail}")
     }
+}
+
+/// A value of the contract as its JSON has it; `none` where there is none.
+fn as_json(value: Option<impl serde::Serialize>) -> String {
+    let json = value.and_then(|value| serde_json::to_value(value).ok());
+    json.as_ref().and_then(|json| json.as_str()).unwrap_or("none").to_owned()
 }

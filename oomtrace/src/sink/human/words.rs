@@ -1,13 +1,11 @@
 //! The parts of a block, in words.
 
-use std::borrow::Cow;
-
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::{Confidence, Container, Effect, Exit, Incident, Login, Process, Requester, Runtime};
 use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
-use crate::text::{container_name, duration_us, ended, pod_name, process, short_id};
+use crate::text::{container_name, duration_us, ended, name_or_id, pod_name, process, short_id};
 
 /// Columns of a command line; the JSON has all of it.
 const CMDLINE: usize = 160;
@@ -82,7 +80,7 @@ pub fn login(login: &Login) -> Vec<String> {
 /// `docker[812] docker stop web, alice (uid 1000), on pts2  <  bash[700]`
 pub fn asked(requester: &Requester) -> String {
     let container = requester.container.as_ref();
-    let place = container.map(|c| format!("in container {}", name(c)));
+    let place = container.map(|c| format!("in container {}", name_or_id(c)));
     let unit = requester.unit.as_ref().map(|unit| format!("in {}", quote(unit)));
     let who: Vec<String> = user(&requester.process)
         .into_iter()
@@ -92,11 +90,6 @@ pub fn asked(requester: &Requester) -> String {
         .collect();
     let doubt = if requester.confidence == Confidence::Possible { "possibly " } else { "" };
     format!("{doubt}{}{}{}", described(&requester.process), who.concat(), parents(&requester.ancestors))
-}
-
-/// A container's name, else the start of its id, as one word.
-pub fn name(container: &Container) -> Cow<'_, str> {
-    quote(container.name.as_deref().unwrap_or_else(|| short_id(&container.id)))
 }
 
 /// A command line that fits, each argument quoted: ids cut to their first digits, long arguments cut within their quotes, the
@@ -165,7 +158,7 @@ pub fn belongs_to(container: &Container) -> Vec<String> {
         parts.push(format!("compose {}", quote(&format!("{project}{service}"))));
     }
     if let Some(outer) = &container.outer {
-        parts.push(format!("in {}", name(outer)));
+        parts.push(format!("in {}", name_or_id(outer)));
     }
     parts
 }
