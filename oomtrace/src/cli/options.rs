@@ -181,6 +181,9 @@ impl Show {
 /// Which incidents.
 #[derive(Debug, Args)]
 pub struct Select {
+    /// One line an incident, in place of a block
+    #[arg(long, conflicts_with = "json")]
+    pub brief: bool,
     /// Only victims in containers with this name or id; * and ? match, may be repeated
     #[arg(long, value_name = "NAME|ID", value_parser = pattern)]
     pub container: Vec<Pattern>,

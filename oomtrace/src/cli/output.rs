@@ -11,14 +11,14 @@ use oomtrace::sink::json::Json;
 use super::options::Show;
 
 /// Writes records to `out`, which is standard output or stands for it.
-pub fn sink(options: &Show, out: impl Write + Send + 'static) -> Box<dyn Sink + Send> {
+pub fn sink(options: &Show, brief: bool, out: impl Write + Send + 'static) -> Box<dyn Sink + Send> {
     if options.json {
         return Box::new(Json::new(out));
     }
     let color = options.color.on_stdout();
     let is_terminal = io::stdout().is_terminal();
     let width = move || if is_terminal { terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)) } else { None };
-    Box::new(Human::new(out, move || Look { color, width: width() }))
+    Box::new(Human::new(out, move || Look { color, width: width(), brief }))
 }
 
 /// Standard output, for a verb that does its work and ends. An error says where it was.

@@ -14,7 +14,7 @@ pub fn run(options: &Replay) -> Result<Status, Failure> {
         let file = options.file.display();
         notices::say(&format!("{file} was cut off: its last {} bytes are left out", contents.torn));
     }
-    let mut sink = output::sink(&options.show, Stdout::new());
+    let mut sink = output::sink(&options.show, options.select.brief, Stdout::new());
     replay::replay(contents, &options.select.filter(), sink.as_mut())?;
     Ok(Status::Done)
 }

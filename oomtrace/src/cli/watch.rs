@@ -51,7 +51,8 @@ fn outputs(options: &Watch) -> Result<(Arc<Outputs>, Failures), Failure> {
     let (mut outputs, failures) = Outputs::new();
     let out = output::descriptor().context("cannot write to standard output")?;
     let show = &options.show;
-    let stdout = |closing| output::sink(show, Steady::new(out, closing, say_trouble(OutputName::Stdout)));
+    let stdout =
+        |closing| output::sink(show, options.select.brief, Steady::new(out, closing, say_trouble(OutputName::Stdout)));
     outputs.add(OutputName::Stdout, stdout).context("cannot start")?;
     let outputs = Arc::new(outputs);
     let said = Arc::clone(&outputs);

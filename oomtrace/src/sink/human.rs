@@ -1,10 +1,12 @@
 //! One block an incident, for a person who was asleep a minute ago.
 //!
 //! ```text
-//! 14:03:22  OOM KILL   web              docker 6c266caa8d7c · nginx:1.27
+//! 14:03:22  OOM KILL   web: the container ran into its own memory limit of 512 MiB
+//!    in        docker 6c266caa8d7c · nginx:1.27
 //!    killed    nginx[22490], pid 1 of the container, nginx -g daemon off;
 //!    limit     512 MiB, the container's own: 512 MiB in use; the victim had 498 MiB anon, 2 MiB file
-//!    do        docker update --memory 768m --memory-swap 768m web
+//!    do        raise the container's memory limit, or find out what grew:
+//!              docker update --memory 768m --memory-swap 768m web
 //! ```
 
 use std::fmt::Write as _;
@@ -22,7 +24,7 @@ use crate::sink::wrap::wrap;
 use crate::text::escape::escape;
 use crate::text::quote::quote;
 use crate::text::{bytes, elevation, host_available, name_or_id, other_large_processes, owner, process};
-use words::{about, asked, described, effect_words, killed, local_time, login, parents, place_name, user};
+use words::{about, asked, brief, described, effect_words, killed, local_time, login, parents, place_name, user};
 
 mod words;
 
@@ -48,6 +50,8 @@ pub struct Look {
     pub color: bool,
     /// Columns of the terminal; none when it is not one.
     pub width: Option<usize>,
+    /// One line an incident.
+    pub brief: bool,
 }
 
 /// Writes blocks to `W`.
@@ -74,7 +78,7 @@ impl<W: Write> Sink for Human<W> {
             // Standard error has it.
             Record::Ready(_) | Record::Lost(_) => return Ok(()),
         };
-        if !std::mem::take(&mut self.first) {
+        if !std::mem::take(&mut self.first) && !(self.look)().brief {
             self.out.write_all(b"\n")?;
         }
         self.out.write_all(block.as_bytes())?;
@@ -87,6 +91,12 @@ impl<W: Write> Sink for Human<W> {
 pub fn block(incident: &Incident, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
     block.head(incident);
+    if look.brief {
+        return block.text;
+    }
+    if let Some(container) = &incident.container {
+        block.line("in", &about(container));
+    }
     let is_kill = incident.verdict.is_some();
     block.line(if is_kill { "killed" } else { "to" }, &killed(incident));
     if let Some(effect) = incident.signal.effect {
@@ -98,15 +108,17 @@ pub fn block(incident: &Incident, look: Look) -> String {
     } else {
         block.sender(incident);
     }
-    block.verdict(incident);
+    block.advice(incident);
     block.text
 }
 
 /// What a runtime says against it, with a line feed at the end of each line.
 fn contradiction(said: &Contradiction, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
-    block.title(&said.time, "BUT", SIGNAL, &name_or_id(&said.container), &about(&said.container));
-    block.line("says", &said.fact);
+    block.title(&said.time, "CONFLICT", SIGNAL, &name_or_id(&said.container), &said.fact);
+    if !look.brief {
+        block.line("in", &about(&said.container));
+    }
     block.text
 }
 
@@ -122,7 +134,6 @@ fn lost_kills(lost: &Lost, look: Look) -> String {
 fn left_out(unwritten: &Unwritten, look: Look) -> String {
     let Unwritten { output, kills, others } = *unwritten;
     let mut block = Block { text: String::new(), look };
-    block.title(&format!("{:.9}", jiff::Timestamp::now()), "LOST", KILL, output.as_str(), "");
     let text = match output {
         OutputName::Stderr => "nothing can be written there at the moment".to_owned(),
         OutputName::Recording => format!("{kills} kills and {others} other events and answers are not in it"),
@@ -130,7 +141,7 @@ fn left_out(unwritten: &Unwritten, look: Look) -> String {
             format!("{} not written: too little was read, or the disk was full", counted(Count { kills, others }))
         }
     };
-    block.line("left out", &text);
+    block.title(&format!("{:.9}", jiff::Timestamp::now()), "LOST", KILL, output.as_str(), &text);
     block.text
 }
 
@@ -147,17 +158,34 @@ impl Block {
             (false, _) => incident.signal.name.clone(),
         };
         let style = if is_kill { KILL } else { SIGNAL };
-        let about = incident.container.as_ref().map(about).unwrap_or_default();
-        self.title(&incident.time, &what, style, &place_name(incident), &about);
+        let mut said = incident.verdict.as_ref().map(|verdict| verdict.why.clone()).unwrap_or_default();
+        if self.look.brief {
+            said = brief(incident, &said);
+        }
+        self.title(&incident.time, &what, style, &place_name(incident), &said);
     }
 
-    /// A block's first line: when, what, where.
-    fn title(&mut self, time: &str, what: &str, style: Style, place: &str, about: &str) {
-        let (time, what) = (self.paint(DIM, &local_time(time)), self.paint(style, &format!("{what:<9}")));
-        let where_ = self.paint(HEAD, &format!("{:<16}", escape(place)));
-        let about = self.paint(DIM, &escape(about));
-        // Writing to a String cannot fail.
-        _ = writeln!(self.text, "{time}  {what}  {}", format!("{where_} {about}").trim_end());
+    /// A block's first line: when, what, where, and why.
+    fn title(&mut self, time: &str, what: &str, style: Style, place: &str, said: &str) {
+        let (time, what) = (local_time(time, jiff::Timestamp::now()), format!("{what:<9}"));
+        let indent = time.len() + what.len() + 4;
+        let text =
+            if said.is_empty() { escape(place) } else { escape(&format!("{place}: {said}")).into_owned().into() };
+        let width = self.look.width.filter(|_| !self.look.brief).map(|width| width.saturating_sub(indent).max(20));
+        for (index, line) in wrap(&text, width).iter().enumerate() {
+            let before = match index {
+                0 => format!("{}  {}  ", self.paint(DIM, &time), self.paint(style, &what)),
+                _ => " ".repeat(indent),
+            };
+            // Writing to a String cannot fail.
+            _ = writeln!(self.text, "{}", format!("{before}{}", self.paint(HEAD, line)).trim_end());
+        }
+    }
+
+    /// A line that is to be pasted as it is: it has no label, and is not broken.
+    fn command(&mut self, command: &str) {
+        let command = self.paint(DO, &escape(command));
+        _ = writeln!(self.text, "{}{command}", " ".repeat(INDENT));
     }
 
     fn line(&mut self, label: &str, text: &str) {
@@ -262,11 +290,12 @@ impl Block {
         who.join(", ")
     }
 
-    fn verdict(&mut self, incident: &Incident) {
-        if let Some(verdict) = &incident.verdict {
-            self.line("why", &verdict.why);
-            for advice in &verdict.advice {
-                self.styled_line("do", advice.command.as_ref().unwrap_or(&advice.action), DO);
+    fn advice(&mut self, incident: &Incident) {
+        for advice in incident.verdict.iter().flat_map(|verdict| &verdict.advice) {
+            let colon = if advice.command.is_some() { ":" } else { "" };
+            self.styled_line("do", &format!("{}{colon}", advice.action), DO);
+            if let Some(command) = &advice.command {
+                self.command(command);
             }
         }
         if incident.attribution != Attribution::Full {
@@ -278,3 +307,6 @@ impl Block {
         if self.look.color && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests;

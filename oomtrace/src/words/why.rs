@@ -2,7 +2,7 @@
 
 use crate::judge::judgement::{Judgement, Manager, Reason, StopRequest};
 use crate::model::{Cause, Confidence, Disposition, Incident, OomOrigin, SignalPath};
-use crate::text::{duration_ms, elevation, name_or_id, path_name, process};
+use crate::text::{bytes, duration_ms, elevation, name_or_id, path_name, process};
 use crate::words::kernel_part::kernel_part;
 use crate::words::summary::{init_ended, unasked};
 
@@ -16,6 +16,12 @@ fn reply(stop: &StopRequest, is_init: bool) -> &'static str {
         Some(Disposition::Handled) => "its handler had not ended the process",
         Some(Disposition::Default | Disposition::Blocked) | None => STILL_RUNNING,
     }
+}
+
+/// ` of 64 MiB`, where it is known.
+fn limit(incident: &Incident) -> String {
+    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+    owner.and_then(|owner| owner.limit_bytes).map(|limit| format!(" of {}", bytes(limit))).unwrap_or_default()
 }
 
 /// A kill by a process that has no cause of its own: from where it came, as seen from the victim.
@@ -41,13 +47,13 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
             let by = incident.trigger.as_ref().map_or_else(|| "somebody".to_owned(), process);
             format!("{by} lowered the limit below what was in use")
         }
-        Cause::OomContainerLimit => "the container ran into its own memory limit".to_owned(),
-        Cause::OomPodLimit => "the pod ran into its memory limit".to_owned(),
-        Cause::OomUnitLimit => "the unit ran into its memory limit".to_owned(),
+        Cause::OomContainerLimit => format!("the container ran into its own memory limit{}", limit(incident)),
+        Cause::OomPodLimit => format!("the pod ran into its memory limit{}", limit(incident)),
+        Cause::OomUnitLimit => format!("the unit ran into its memory limit{}", limit(incident)),
         Cause::OomSliceLimit if judgement.reason == Reason::OwnCgroupsLimit => {
-            "its cgroup ran into its own memory limit".to_owned()
+            format!("its cgroup ran into its own memory limit{}", limit(incident))
         }
-        Cause::OomSliceLimit => "a cgroup above it ran into its memory limit".to_owned(),
+        Cause::OomSliceLimit => format!("a cgroup above it ran into its memory limit{}", limit(incident)),
         Cause::OomHost => match incident.oom.as_ref().and_then(|oom| oom.origin) {
             Some(OomOrigin::Sysrq) => "somebody asked for it (sysrq-f)".to_owned(),
             Some(OomOrigin::MinTtl) => "the machine could not keep the pages in use in memory (min_ttl_ms)".to_owned(),

@@ -181,11 +181,26 @@ pub fn effect_words(effect: Effect, incident: &Incident) -> &'static str {
     }
 }
 
-/// Hours, minutes and seconds where this terminal is.
-pub fn local_time(rfc3339: &str) -> String {
+/// An incident in one line, behind where it was: why, who died, who sent it and who asked.
+pub fn brief(incident: &Incident, why: &str) -> String {
+    let victim = Some(process(&incident.victim.process));
+    let others =
+        Some(incident.collateral.len()).filter(|others| *others > 0).map(|others| format!("and {others} more"));
+    let sender = incident.sender.process.as_ref().map(|sender| format!("by {}", process(sender)));
+    let asked = incident.requester.as_ref().map(|asked| format!("asked by {}", process(&asked.process)));
+    let who: Vec<String> = victim.into_iter().chain(others).chain(sender).chain(asked).collect();
+    if why.is_empty() { who.join(", ") } else { format!("{why}; {}", who.join(", ")) }
+}
+
+/// Hours, minutes and seconds where this terminal is; with the day, where that is not today.
+pub fn local_time(rfc3339: &str, now: jiff::Timestamp) -> String {
     let time: Result<jiff::Timestamp, _> = rfc3339.parse();
+    let here = |time: jiff::Timestamp| time.to_zoned(jiff::tz::TimeZone::system());
     time.map_or_else(
         |_| "--:--:--".to_owned(),
-        |time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string(),
+        |time| {
+            let is_today = here(time).date() == here(now).date();
+            here(time).strftime(if is_today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" }).to_string()
+        },
     )
 }

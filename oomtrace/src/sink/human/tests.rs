@@ -1,0 +1,100 @@
+//! How a block lies on terminals of every width.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::*;
+use crate::judge::tests::{case, in_container, kill, oom, stop_signal};
+use crate::model::{LimitLevel, OomScope, Runtime};
+use crate::words::conclude;
+
+/// With a verdict, and with all lines that a block can have.
+fn incidents() -> Vec<Incident> {
+    let mut limit = in_container(oom(&[("", 512, Some(512))], Some((0, LimitLevel::Container)), OomScope::Memcg));
+    let container = limit.container.as_mut().unwrap();
+    (container.name, container.runtime) = (Some("shop-web-1".to_owned()), Some(Runtime::Docker));
+    let path = container.cgroup.clone();
+    limit.oom.as_mut().unwrap().limit_owner.as_mut().unwrap().path = path;
+    let mut stopped = in_container(kill("/usr/sbin/runc"));
+    stopped.preceding = vec![stop_signal("/usr/sbin/runc")];
+    stopped.missing = vec!["something that could not be seen".to_owned()];
+    stopped.attribution = Attribution::Partial;
+    [limit, stopped, kill("/usr/bin/bash")].into_iter().map(judged).collect()
+}
+
+fn judged(mut incident: Incident) -> Incident {
+    incident.time = "2026-01-02T03:04:05.000000000Z".to_owned();
+    match conclude(case(incident)) {
+        Record::Incident(incident) => incident,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+#[test]
+fn no_word_is_broken_and_no_command_at_any_width() {
+    for incident in incidents() {
+        let whole = block(&incident, Look::default());
+        for width in [60, 80, 120, 200] {
+            let look = Look { width: Some(width), ..Look::default() };
+            let text = block(&incident, look);
+            assert_eq!(words(&text), words(&whole), "{text}");
+            let commands =
+                incident.verdict.iter().flat_map(|verdict| &verdict.advice).filter_map(|a| a.command.as_ref());
+            for command in commands {
+                assert!(text.lines().any(|line| line.trim() == command), "{text}");
+            }
+            let is_command = |line: &str| line.trim_start().starts_with("docker update");
+            for line in text.lines().filter(|line| !is_command(line)) {
+                assert!(line.width() <= width, "{width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    for incident in incidents() {
+        let painted = block(&incident, Look { color: true, width: Some(80), brief: false });
+        let plain = block(&incident, Look { color: false, width: Some(80), brief: false });
+        let stripped = anstyle_free(&painted);
+        assert!(painted.contains('\x1b') && stripped == plain, "{stripped}\n{plain}");
+    }
+}
+
+/// Without sequences that begin with an escape and end with `m`.
+fn anstyle_free(text: &str) -> String {
+    let mut parts = text.split('\x1b');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
+}
+
+#[test]
+fn the_first_line_says_what_where_and_why() {
+    let [limit, stopped, killed] = incidents().try_into().unwrap();
+    for (incident, said) in [
+        (limit, "OOM KILL   shop-web-1: the container ran into its own memory limit of 512 MiB (likely)"),
+        (
+            stopped,
+            "SIGKILL    6c266caa8d7c: stop time-out: SIGTERM came 10.0 s earlier and it was still running (likely)",
+        ),
+        (killed, "SIGKILL    victim: another process killed it, by kill"),
+    ] {
+        let text = block(&incident, Look::default());
+        assert!(text.lines().next().unwrap().ends_with(said), "{text}");
+        let brief = block(&incident, Look { brief: true, width: Some(60), color: false });
+        assert_eq!(brief.lines().count(), 1, "{brief}");
+        assert!(brief.contains(&format!("{said}; victim[20]")), "{brief}");
+    }
+}
+
+#[test]
+fn another_day_is_said() {
+    let now = "2026-01-02T12:00:00Z".parse().unwrap();
+    let time = |time: &str| local_time(time, now);
+    assert_eq!(time("2026-01-02T12:00:00Z").len(), "hh:mm:ss".len());
+    assert_eq!(time("2025-12-24T12:00:00Z").len(), "yyyy-mm-dd hh:mm:ss".len());
+    assert_eq!(time("no time"), "--:--:--");
+}
