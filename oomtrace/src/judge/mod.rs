@@ -148,7 +148,9 @@ fn by_runtime(incident: &Incident) -> Ruling {
     let Some((first, last)) = first.map(|first| (first, stops.next_back().unwrap_or(first))) else {
         let after_stop_signal = incident.preceding.iter().any(|p| stop::is_stop_signal(incident, p.signal));
         let reason = Reason::RuntimeKill { after_stop_signal };
-        return Ruling { cause: Cause::RuntimeKill, confidence: Confidence::Likely, reason };
+        let is_known = stop::is_own_signal_known(incident) || !stop::are_other_signals(incident);
+        let confidence = if is_known { Confidence::Likely } else { Confidence::Possible };
+        return Ruling { cause: Cause::RuntimeKill, confidence, reason };
     };
     let request = StopRequest {
         signal: last.name.clone(),

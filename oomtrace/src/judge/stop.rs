@@ -38,6 +38,17 @@ pub fn is_stop_signal(incident: &Incident, signal: u32) -> bool {
     matches!(signal, INT | QUIT | TERM) || own == Some(signal) || (is_lxc && signal == PWR)
 }
 
+/// Which signal stops the container is known: Docker says it with the time-out, when it is asked in time.
+pub fn is_own_signal_known(incident: &Incident) -> bool {
+    let container = incident.container.as_ref();
+    container.is_none_or(|container| container.runtime != Some(Runtime::Docker) || container.stop_timeout_s.is_some())
+}
+
+/// The runtime sent the victim signals before the kill that are no stop signals, as far as is known.
+pub fn are_other_signals(incident: &Incident) -> bool {
+    incident.preceding.iter().any(|p| class_in(incident, &p.sender) == Some(Class::Runtime))
+}
+
 /// A kill that came later than the container's own time-out may still be of the same stop, if that was given longer by hand.
 pub fn confidence(incident: &Incident, stop: &Preceding) -> Confidence {
     let own = incident.container.as_ref().and_then(|container| container.stop_timeout_s);

@@ -445,6 +445,25 @@ fn only_a_stop_signal_of_the_same_runtime_and_the_same_stop_makes_it_a_time_out(
     }
 }
 
+/// Docker has not said which signal stops the container: one that it sent before may have been that.
+#[test]
+fn a_stop_signal_that_is_not_known_is_not_ruled_out() {
+    let with = |runtime, stop_timeout_s, exe: &str| {
+        let mut incident = in_container(kill("/usr/sbin/runc"));
+        incident.preceding = vec![Preceding { signal: 1, ..self::stop_signal(exe) }];
+        let container = incident.container.as_mut().unwrap();
+        (container.runtime, container.stop_timeout_s) = (runtime, stop_timeout_s);
+        let verdict = judged(&incident);
+        assert_eq!(verdict.cause, Cause::RuntimeKill);
+        verdict.confidence
+    };
+    use crate::model::Runtime::{Docker, Podman};
+    assert_eq!(with(Some(Docker), None, "/usr/sbin/runc"), Confidence::Possible);
+    assert_eq!(with(Some(Docker), Some(10), "/usr/sbin/runc"), Confidence::Likely);
+    assert_eq!(with(Some(Docker), None, "/usr/bin/bash"), Confidence::Likely);
+    assert_eq!(with(Some(Podman), None, "/usr/sbin/runc"), Confidence::Likely);
+}
+
 #[test]
 fn that_there_was_no_stop_signal_is_said_only_when_there_was_none() {
     let mut incident = in_container(kill("/usr/sbin/runc"));

@@ -160,14 +160,28 @@ pub fn matrix(kernels: &[String], cgroups: &[Cgroups], only: &[String], all: boo
             };
             let mut runs = vec![Run { hooks: Hooks::Best, only: best }];
             if cgroups == Cgroups::V2 {
-                let hooked = if only.is_empty() { names(&HOOKED) } else { only.to_vec() };
-                let forced = [Hooks::Kprobe, Hooks::Fentry, Hooks::Neither];
+                let hooked = hooked(only, all);
+                let forced =
+                    [Hooks::Kprobe, Hooks::Fentry, Hooks::Neither].into_iter().filter(|_| all || !hooked.is_empty());
                 runs.extend(forced.map(|hooks| Run { hooks, only: hooked.clone() }));
             }
             boots.push(Boot { kernel: kernel.clone(), init: Init::Tests, cgroups, runs });
         }
     }
     boots
+}
+
+/// Of the scenarios that are wanted, those that run in every way of hooking functions.
+fn hooked(only: &[String], all: bool) -> Vec<String> {
+    let narrower = |name: &&str| -> Vec<String> {
+        let both = only.iter().filter(|wanted| name.starts_with(wanted.as_str()) || wanted.starts_with(*name));
+        both.map(|wanted| if wanted.len() > name.len() { wanted.clone() } else { (*name).to_owned() }).collect()
+    };
+    match only {
+        _ if all => only.to_vec(),
+        [] => names(&HOOKED),
+        _ => HOOKED.iter().flat_map(narrower).collect(),
+    }
 }
 
 /// The kernels of the full matrix that boot with systemd, too.
@@ -218,6 +232,18 @@ pub fn quick() -> Vec<Boot> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ways_of_hooking_are_for_what_they_change() {
+        let of = |only: &[&str], all| hooked(&names(only), all);
+        assert_eq!(of(&[], false), names(&HOOKED));
+        assert_eq!(of(&["hostile::"], false), Vec::<String>::new());
+        assert_eq!(of(&["oom::"], false), ["oom::a_cgroups", "oom::a_parents"]);
+        assert_eq!(of(&["host::a_kill_names"], false), ["host::a_kill_names"]);
+        assert_eq!(of(&["hostile::"], true), ["hostile::"]);
+        let boots = matrix(&names(&["6.1"]), &[Cgroups::V2], &names(&["hostile::"]), false);
+        assert_eq!(boots[0].runs.len(), 1);
+    }
 
     #[test]
     fn what_must_run_comes_first_and_a_limit_fits_the_machine() {
