@@ -55,7 +55,7 @@ impl Stop {
         let last_words = Arc::new(OnceLock::new());
         let words = Arc::clone(&last_words);
         std::thread::Builder::new().name("signals".to_owned()).stack_size(256 << 10).spawn(move || {
-            oomtrace::sink::outlet::drop_capabilities();
+            oomtrace::own::writer::confine();
             listen(&signals, &tell, &words);
         })?;
         Ok(Self { at, last_words })

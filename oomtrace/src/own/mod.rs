@@ -5,14 +5,16 @@
 //! - `no_new_privs` (prctl(2)): no program that is run gains any.
 //! - A filter of system calls: see [`calls`].
 //!
-//! Landlock is left alone: a process in a Landlock domain may not look at one outside of it (security/landlock/ptrace.c,
-//! `hook_ptrace_access_check`, 5.13 to 7.3, for reading as well), so `/proc/PID/exe` of every other process would be hidden, which is
-//! what tells `runc` from a program that calls itself so. Opening a file for writing is refused by the filter instead.
+//! Landlock is for threads that write ([`writer`]), and for them alone: a thread in a Landlock domain may not look at a process outside of
+//! it (security/landlock/ptrace.c, `hook_ptrace_access_check`, 5.13 to 7.3, for reading as well), so `/proc/PID/exe` of every other
+//! process would be hidden, which is what tells `runc` from a program that calls itself so. Elsewhere the filter refuses to open a file for
+//! writing.
 
 pub mod calls;
 pub mod capabilities;
 pub mod endurance;
 pub mod heap;
+pub mod writer;
 
 use std::io;
 use std::path::Path;

@@ -4,8 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
-
+use crate::own::writer;
 use crate::sink::queue::{Count, Entry, Limits, Pushed, Queue, Rank};
 use crate::sink::steady::Closing;
 
@@ -35,7 +34,7 @@ impl<T: Send + 'static> Outlet<T> {
         let queue = Arc::new(Queue::new(limits));
         let of_thread = Arc::clone(&queue);
         std::thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
-            drop_capabilities();
+            writer::confine();
             // Also when it panics: nobody may wait for it then.
             let ends = EndsQueue(&of_thread);
             let result = std::iter::from_fn(|| of_thread.take()).try_for_each(&mut write);
@@ -70,15 +69,6 @@ struct EndsQueue<'a, T>(&'a Queue<T>);
 impl<T> Drop for EndsQueue<'_, T> {
     fn drop(&mut self) {
         self.0.end();
-    }
-}
-
-/// Capabilities are a thread's own (capabilities(7)), and to write to what is open takes none.
-pub fn drop_capabilities() {
-    let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
-    if let Err(error) = set_capabilities(None, sets) {
-        log::debug!("a thread keeps its capabilities: {}", io::Error::from(error));
     }
 }
 

@@ -75,6 +75,14 @@ pub struct Run {
     pub only: Vec<String>,
 }
 
+impl Run {
+    /// How long it takes, in usual runs.
+    fn weight(&self) -> u64 {
+        let is_hostile = self.only.is_empty() || self.only.iter().any(|only| only.starts_with("hostile"));
+        if is_hostile { 3 } else { 1 }
+    }
+}
+
 /// A machine that is booted once.
 #[derive(Clone, Debug)]
 pub struct Boot {
@@ -95,8 +103,8 @@ impl Boot {
     /// How long the machine may take for what: some three times what was seen on two slow cores.
     pub fn limits(&self, accelerator: Accelerator) -> Limits {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        // Each of its runs starts oomtrace some hundred times; systemd starts a whole userland before.
-        let runs = u64::try_from(self.runs.len()).unwrap_or(u64::MAX);
+        // Each of its runs starts oomtrace some hundred times, and hostile ones flood it for long; systemd starts a whole userland before.
+        let runs = self.runs.iter().map(Run::weight).sum::<u64>();
         let (boot, run, silence, user_space): (u64, u64, u64, Duration) = match accelerator {
             Accelerator::Kvm => (1, 4, 4, Duration::from_secs(60)),
             Accelerator::Tcg => (3, 10, 6, Duration::from_secs(300)),

@@ -31,7 +31,7 @@ pub fn report(report: &mut Report, options: &Runtimes) -> anyhow::Result<()> {
     } else {
         report.line(Mark::Costs, "system calls", "this kernel cannot filter them (CONFIG_SECCOMP_FILTER)")?;
     }
-    let text = "not used: it would hide which programs other processes run (/proc/PID/exe)";
+    let text = "keeps threads that write from all other files; for others it would hide /proc/PID/exe of processes";
     let version =
         own::landlock_version().map_or_else(|| "not here".to_owned(), |version| format!("version {version}, {text}"));
     report.line(Mark::Note, "Landlock", &version)?;

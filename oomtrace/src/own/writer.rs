@@ -1,0 +1,56 @@
+//! What a thread gives up that only writes to what is open already: every capability, and with Landlock (5.13) to open, make, change or
+//! run any file. It may still read: times are shown in this machine's zone.
+
+use std::io;
+
+use landlock::{ABI, AccessFs, Ruleset, RulesetAttr as _, RulesetError, RulesetStatus};
+
+use crate::own::capabilities;
+
+/// See the module's documentation. For the calling thread, and before system calls are filtered. What the kernel refuses stays as it is.
+pub fn confine() {
+    if let Err(error) = capabilities::reduce(&[]) {
+        log::debug!("a thread keeps its capabilities: {error}");
+    }
+    match forbid_writing() {
+        Ok(true) => {}
+        Ok(false) => log::debug!("this kernel has no Landlock for a thread"),
+        Err(error) => log::debug!("a thread is not confined by Landlock: {}", io::Error::other(error)),
+    }
+}
+
+/// Whether it is in force. It sets `no_new_privs` for the thread, which it presupposes.
+fn forbid_writing() -> Result<bool, RulesetError> {
+    let unwanted = AccessFs::from_write(ABI::V5) | AccessFs::Execute;
+    let status = Ruleset::default().handle_access(unwanted)?.create()?.restrict_self()?;
+    Ok(status.ruleset != RulesetStatus::NotEnforced)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::own::landlock_version;
+    use std::fs;
+    use std::io::Write as _;
+
+    #[test]
+    fn a_writer_writes_to_what_is_open_and_to_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        std::thread::spawn(move || {
+            let mut open = fs::File::create(path.join("open")).unwrap();
+            confine();
+            open.write_all(b"x").unwrap();
+            assert_eq!(fs::read(path.join("open")).unwrap(), b"x");
+            assert!(crate::own::capabilities::held().unwrap().names().is_empty());
+            if landlock_version().is_some() {
+                for made in [fs::File::create(path.join("other")), fs::File::create(path.join("open"))] {
+                    assert_eq!(made.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+                }
+                assert_eq!(fs::remove_file(path.join("open")).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+            }
+        })
+        .join()
+        .unwrap();
+    }
+}
