@@ -1,6 +1,5 @@
 //! What a scenario needs of the machine.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -132,8 +131,10 @@ impl Need {
                 missing.map(|path| format!("no {path} (containerd)")).or_else(|| Self::RootMount.unmet())
             }
             Self::MachineRoot => {
-                let identity = |path: &str| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
-                (identity("/") != identity("/proc/1/root/"))
+                // What is mounted at the root is a file system's own root, and not a directory in one.
+                let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+                let mut roots = mounts.lines().map(|line| line.split(' ').skip(3).take(2).collect::<Vec<_>>());
+                (!roots.any(|mount| mount == ["/", "/"]))
                     .then(|| "the kernel has other paths for programs here than the tests (a chroot)".to_owned())
             }
             Self::RootMount => {
