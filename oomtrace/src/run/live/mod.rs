@@ -213,7 +213,7 @@ pub async fn run(
             }
             () = sleep(out.rest_at.map(|at| at.saturating_duration_since(Instant::now()))), if out.rest_at.is_some() => {
                 heap::give_back();
-                (out.told, out.rest_at) = (0, None);
+                out.rested();
             }
         }
     };
@@ -330,6 +330,13 @@ impl Out<'_> {
             aftermath.follow(incident);
         }
         self.outputs.put(record);
+    }
+
+    /// Memory was given back. What was put out since, or still waits in an output, takes more, to be given back when it is over.
+    fn rested(&mut self) {
+        let goes_on = self.told > 0 || self.outputs.behind().is_some();
+        self.told = 0;
+        self.rest_at = goes_on.then(|| Instant::now() + REST);
     }
 
     /// Passes on what a runtime says.
