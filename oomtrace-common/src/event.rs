@@ -1,6 +1,7 @@
 //! Raw events, as they lie in the ring buffer: a fixed part, then a tail of sections whose sizes the fixed part gives.
 //!
-//! Every struct is `repr(C)` without implicit padding, so that each byte of an event is defined: `IntoBytes` does not compile else.
+//! Every struct is `repr(C)` without implicit padding, so that each byte of an event is defined: with padding, `IntoBytes` would not
+//! compile.
 
 #[cfg(feature = "user")]
 use zerocopy::{FromBytes, Immutable, IntoBytes};

@@ -31,7 +31,7 @@ const LAST: Duration = Duration::from_millis(200);
 fn is_log_setting(text: &OsStr) -> bool {
     let is_level = |level: &str| level.parse::<log::LevelFilter>().is_ok();
     let is_part = |part: &str| is_level(part.rsplit_once('=').map_or(part, |(_, level)| level).trim());
-    text.to_str().is_some_and(|text| text.split(',').all(is_part))
+    text.to_str().is_some_and(|text| text.split(',').all(|part| part.trim().is_empty() || is_part(part)))
 }
 
 /// Parses the arguments, runs the verb, and says on one line what went wrong.

@@ -1,3 +1,5 @@
+//! Bytes from the ring buffer (or a recording) to typed events. Bad bytes give an error, never a panic.
+
 use oomtrace_common::event::{
     self as wire, CGROUP_MADE, CGROUP_RENAMED, CgroupKey, FLAG_CMDLINE_TRUNCATED, FLAG_NO_TASK, FLAG_PRECEDING,
     FLAG_TRUNCATED, OLDEST_WIRE_VERSION, WIRE_VERSION,

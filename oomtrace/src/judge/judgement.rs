@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Attribution, Cause, Confidence, Disposition, Elevation, Evidence, Requester};
+use crate::model::{Attribution, Cause, Confidence, Disposition, Elevation, Evidence, Preceding, Requester};
 use crate::placement::ContainerPlace;
 
 /// The judgement of one case.
@@ -31,7 +31,7 @@ pub struct Judgement {
 pub enum Reason {
     /// The cause, the signal's path and the OOM killer's facts say it all.
     Plain,
-    /// A runtime asked it to stop, and killed it when it had not.
+    /// A runtime, or the service manager, asked it to stop, and killed it when it had not.
     StopTimeout(StopRequest),
     /// A runtime killed it, and no request to stop explains that.
     RuntimeKill {
@@ -102,6 +102,19 @@ pub enum KernelPart {
     NamespaceReboot,
     /// The exit signal that clone(2) was given.
     ChildsExitSignal,
+}
+
+impl StopRequest {
+    /// That began with `first` and whose last signal was `last`.
+    #[must_use]
+    pub fn of(first: &Preceding, last: &Preceding) -> Self {
+        Self {
+            signal: last.name.clone(),
+            before_ms: last.before_ms,
+            first_before_ms: first.before_ms,
+            disposition: last.disposition,
+        }
+    }
 }
 
 impl Reason {

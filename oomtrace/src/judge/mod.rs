@@ -121,7 +121,11 @@ fn by_sender(incident: &Incident, sender: &Process) -> Ruling {
     match sender_class(incident) {
         Some(Class::OomDaemon) => return by_program(Cause::UserspaceOomKiller),
         Some(Class::Runtime) if is_contained(incident) => return by_runtime(incident),
-        Some(Class::ServiceManager) => return by_program(Cause::ServiceManagerKill),
+        Some(Class::ServiceManager) => {
+            let request = stop::by_service_manager(incident);
+            let reason = request.map_or(Reason::Plain, |last| Reason::StopTimeout(StopRequest::of(last, last)));
+            return Ruling { reason, ..by_program(Cause::ServiceManagerKill) };
+        }
         _ => {}
     }
     let manager = managers::manager(incident);
@@ -146,18 +150,14 @@ fn by_runtime(incident: &Incident) -> Ruling {
     let mut stops = stop::stop_requests(incident);
     let first = stops.next();
     let Some((first, last)) = first.map(|first| (first, stops.next_back().unwrap_or(first))) else {
-        let after_stop_signal = incident.preceding.iter().any(|p| stop::is_stop_signal(incident, p.signal));
-        let reason = Reason::RuntimeKill { after_stop_signal };
         let is_known = stop::is_own_signal_known(incident) || !stop::are_other_signals(incident);
+        let is_stop = |signal: u32| stop::is_stop_signal(incident, signal);
+        let after_stop_signal = !is_known || incident.preceding.iter().any(|p| is_stop(p.signal));
+        let reason = Reason::RuntimeKill { after_stop_signal };
         let confidence = if is_known { Confidence::Likely } else { Confidence::Possible };
         return Ruling { cause: Cause::RuntimeKill, confidence, reason };
     };
-    let request = StopRequest {
-        signal: last.name.clone(),
-        before_ms: last.before_ms,
-        first_before_ms: first.before_ms,
-        disposition: last.disposition,
-    };
+    let request = StopRequest::of(first, last);
     Ruling {
         cause: Cause::RuntimeStopTimeout,
         confidence: stop::confidence(incident, last),

@@ -55,7 +55,9 @@ fn own_level(incident: &Incident) -> Cause {
 
 /// The limit that was hit is that of the victim's own memory cgroup.
 pub fn is_own_limit(incident: &Incident) -> bool {
-    let own = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
+    let level = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
+    // Without its counters: where it lives.
+    let own = level.or(incident.victim.process.cgroup.as_ref());
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()).map(|owner| &owner.path);
     own.is_some() && own == owner
 }

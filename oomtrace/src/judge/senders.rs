@@ -1,4 +1,4 @@
-//! What kind of program a sender is, in one table for those on the node, and one for those that manage processes, anywhere.
+//! What kind of program a sender is: a runtime (by its profile), a service manager, an OOM daemon.
 //!
 //! A path is worth what its mount namespace is: in one of one's own anything is `/usr/sbin/runc`, and whoever has a user namespace
 //! makes such a one without any privilege. So a runtime, a service manager or an OOM daemon is known by its executable *and* by

@@ -25,6 +25,14 @@ pub fn stop_requests(incident: &Incident) -> impl DoubleEndedIterator<Item = &Pr
     })
 }
 
+/// The last stop signal that the service manager sent to the victim before the kill.
+pub fn by_service_manager(incident: &Incident) -> Option<&Preceding> {
+    let is_managers = |p: &&Preceding| class_in(incident, &p.sender) == Some(Class::ServiceManager);
+    let mut all =
+        incident.preceding.iter().filter(|p| p.before_ms <= LONGEST_STOP_MS && is_stop_signal(incident, p.signal));
+    all.rfind(is_managers)
+}
+
 /// The signal asks the victim's container to stop: one that every runtime does it by, or its image's own.
 pub fn is_stop_signal(incident: &Incident, signal: u32) -> bool {
     const INT: u32 = 2;

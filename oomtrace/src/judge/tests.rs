@@ -326,7 +326,7 @@ fn what_the_victim_had_set_up_for_the_stop_signal_is_said_and_decides_the_advice
         (Some(Ignored), "the victim ignored it", "STOPSIGNAL"),
         (Some(Handled), "the victim had a handler for it", "give it longer"),
         (Some(Blocked), "waits for signals", "give it longer"),
-        (None, "SIGTERM came 10.0 s before, from runc[9]", "longer grace period"),
+        (None, "SIGTERM came 10.0 s before, from runc[9]", "give it longer"),
     ] {
         incident.preceding = vec![Preceding { disposition, ..stop_signal("/usr/sbin/runc") }];
         let verdict = expect(&incident, Cause::RuntimeStopTimeout, Confidence::Likely);

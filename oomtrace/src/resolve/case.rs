@@ -35,7 +35,7 @@ pub struct Places {
 /// Who may have asked a runtime: what the judge chooses from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuntimeClients {
-    /// The latest first. Empty when no runtime made the kill.
+    /// The latest first. Empty when the victim is in no container, or no process sent the signal.
     pub clients: Vec<RuntimeClient>,
     /// Connections are seen on this node.
     pub seen: bool,

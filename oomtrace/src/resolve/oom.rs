@@ -17,6 +17,9 @@ use crate::resolve::gfp;
 /// (MEMCG_CHARGE_BATCH, include/linux/memcontrol.h), 4 KiB each, may have been given back since.
 const SLACK_BYTES: u64 = 64 * 4096;
 
+/// The order of an OOM kill that a person asks for (`is_sysrq_oom`, mm/oom_kill.c, 5.4 to 7.3).
+const SYSRQ: i32 = -1;
+
 /// How a statement about an OOM was come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
@@ -134,7 +137,11 @@ pub fn describe(facts: &Facts<'_>, group: bool, unseen: &mut Vec<String>) -> Oom
     let path = facts.mark.and_then(victim_path);
     Oom {
         scope: Some(scope),
-        origin: origin(facts.symbols),
+        origin: match facts.choice {
+            // The record says it where no function has a name.
+            Some(choice) if choice.order == SYSRQ => Some(OomOrigin::Sysrq),
+            _ => origin(facts.symbols),
+        },
         limit_owner,
         at_limit: levels.into_iter().filter_map(|level| path_of(level, path)).collect(),
         order: facts.choice.map(|choice| choice.order),

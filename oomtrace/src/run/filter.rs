@@ -1,6 +1,6 @@
 //! Which incidents a person wants to see. Filters are on the victim, and on collateral victims too: never on the sender.
 
-use glob::Pattern;
+use glob::{MatchOptions, Pattern};
 
 use crate::correlate::{Episode, Kill};
 use crate::event::Task;
@@ -83,9 +83,7 @@ impl Filter {
             patterns.is_empty() || patterns.iter().any(matches)
         };
         is_in(&self.namespaces, &|pattern| pod.is_some() && pattern.matches(namespace))
-            && is_in(&self.pods, &|pattern| {
-                pod.is_some_and(|pod| pattern.matches(pod) || pattern.matches(&format!("{namespace}/{pod}")))
-            })
+            && is_in(&self.pods, &|pattern| pod.is_some_and(|pod| is_pod(pattern, namespace, pod)))
             && self.labels.iter().all(|label| label.is_of(container))
             && self.is_named(container)
     }
@@ -120,6 +118,15 @@ impl Filter {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("a cgroup's path starts with /, for example /system.slice/nginx.service")]
 pub struct RelativePath;
+
+/// The pattern is for a pod's name, or with a slash for its namespace and name.
+fn is_pod(pattern: &Pattern, namespace: &str, pod: &str) -> bool {
+    if !pattern.as_str().contains('/') {
+        return pattern.matches(pod);
+    }
+    let each_by_itself = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+    pattern.matches_with(&format!("{namespace}/{pod}"), each_by_itself)
+}
 
 /// A cgroup's path as a person writes it, to the path from its hierarchy's root: the mount point, a v1 controller's name
 /// and a slash at the end are taken off.
@@ -203,6 +210,9 @@ mod tests {
             ("sh*", "web-*", "app", true, false),
             ("", "shop/web-5d4", "", true, false),
             ("", "web", "", false, false),
+            ("", "sh*", "", false, false),
+            ("", "s*/w*", "", true, false),
+            ("", "*/5d4", "", false, false),
             ("*", "", "", true, false),
             ("other", "web-*", "", false, false),
             ("", "", "app=web", true, true),

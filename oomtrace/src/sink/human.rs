@@ -3,8 +3,9 @@
 //! ```text
 //! 14:03:22  OOM KILL   web: the container ran into its own memory limit of 512 MiB
 //!    in        docker 6c266caa8d7c · nginx:1.27
-//!    killed    nginx[22490], pid 1 of the container, nginx -g daemon off;
-//!    limit     512 MiB, the container's own: 512 MiB in use; the victim had 498 MiB anon, 2 MiB file
+//!    killed    nginx[22490], pid 1 of the container: nginx -g 'daemon off;'
+//!    limit     512 MiB, the container's own: 512 MiB in use; the host had 3 GiB available right after
+//!    memory    the victim's: 498 MiB anon, 2 MiB file
 //!    do        raise the container's memory limit, or find out what grew:
 //!              docker update --memory 768m --memory-swap 768m web
 //! ```
@@ -14,9 +15,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::model::{
-    Attribution, Contradiction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Role, Unwritten,
-};
+use crate::model::{Contradiction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Role, Unwritten};
 use crate::sink::Sink;
 use crate::sink::outputs::counted;
 use crate::sink::queue::Count;
@@ -231,9 +230,12 @@ impl Block {
             (None, Some(OomScope::Cpuset)) => "none: the memory nodes of its cpuset were full".to_owned(),
             (None, Some(OomScope::Mempolicy)) => "none: the nodes of its memory policy were full".to_owned(),
             (None, _) if oom.origin == Some(OomOrigin::Sysrq) => "none: nothing need have run out".to_owned(),
+            (None, _) if oom.origin == Some(OomOrigin::MinTtl) => {
+                "none: pages could not be kept for min_ttl_ms".to_owned()
+            }
             (None, _) => "none: the machine itself ran out".to_owned(),
         };
-        let host = host_available(incident).map(|left| format!("; the host had {} available", bytes(left)));
+        let host = host_available(incident).map(|left| format!("; the host had {} available right after", bytes(left)));
         self.line("limit", &format!("{limit}{}", host.unwrap_or_default()));
         if let Some(memory) = &oom.victim_memory {
             let parts = [
@@ -298,8 +300,11 @@ impl Block {
                 self.command(command);
             }
         }
-        if incident.attribution != Attribution::Full {
-            self.styled_line("unseen", &incident.missing.join("; "), DIM);
+        // That a command line could not be read is seen by its not being there.
+        let is_small = |what: &&String| what.starts_with("the victim's command line");
+        let unseen: Vec<&str> = incident.missing.iter().filter(|what| !is_small(what)).map(String::as_str).collect();
+        if !unseen.is_empty() {
+            self.styled_line("unseen", &unseen.join("; "), DIM);
         }
     }
 

@@ -18,6 +18,10 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         Cause::OomHost if is_by_sysrq(incident) => {
             vec![advice("ask who pressed sysrq-f, or wrote f to /proc/sysrq-trigger", "memory need not have run out")]
         }
+        Cause::OomHost if origin(incident) == Some(OomOrigin::MinTtl) => vec![advice(
+            "lower min_ttl_ms (/sys/kernel/mm/lru_gen), give containers memory limits, or move load off this machine",
+            "it asks the kernel to kill rather than to reclaim pages that were used that recently",
+        )],
         Cause::OomHost => vec![advice(
             "give containers memory limits, or move load off this machine",
             "no limit was hit: the machine itself ran out, and the kernel chose the process with the highest score",
@@ -26,6 +30,7 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
             vec![advice("widen cpuset.mems or the memory policy", "other memory nodes may have had room")]
         }
         Cause::RuntimeStopTimeout => vec![stop::time_out(incident, &judgement.reason)],
+        Cause::ServiceManagerKill => stop::of_unit(incident, &judgement.reason).into_iter().collect(),
         Cause::SameContainerKill => vec![same_container(&judgement.reason)],
         Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
         Cause::PidNamespaceExit => vec![advice(
@@ -59,7 +64,6 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         | Cause::KubeletPreemption
         | Cause::KubeletDeletion
         | Cause::RuntimeKill
-        | Cause::ServiceManagerKill
         | Cause::ProcessKill
         | Cause::CgroupKill
         | Cause::Ptrace
@@ -73,7 +77,11 @@ fn advice(action: &str, why: &str) -> Advice {
 }
 
 fn is_by_sysrq(incident: &Incident) -> bool {
-    incident.oom.as_ref().is_some_and(|oom| oom.origin == Some(OomOrigin::Sysrq))
+    origin(incident) == Some(OomOrigin::Sysrq)
+}
+
+fn origin(incident: &Incident) -> Option<OomOrigin> {
+    incident.oom.as_ref()?.origin
 }
 
 fn same_container(reason: &Reason) -> Advice {

@@ -2,8 +2,8 @@
 
 use crate::judge::judgement::{Judgement, Manager, Reason, Unproven};
 use crate::model::{
-    Cause, Confidence, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, Preceding, SignalPath,
-    Source,
+    Cause, Confidence, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, OomScope, Preceding,
+    SignalPath, Source,
 };
 use crate::text;
 use crate::text::quote::quote;
@@ -96,7 +96,7 @@ impl Facts {
         if let Some(cgroup) = &oom.group_cgroup {
             self.add(Source::Cgroup, format!("memory.oom.group is set on {cgroup}: it is killed as one"));
         }
-        if oom.chosen_points.is_none() && oom.at_limit.len() > 1 {
+        if oom.chosen_points.is_none() && oom.scope == Some(OomScope::Memcg) && oom.at_limit.len() > 1 {
             let paths: Vec<_> = oom.at_limit.iter().map(|path| quote(path)).collect();
             self.add(Source::Cgroup, format!("at their limit: {}; it may have been any of them", paths.join(" and ")));
         }

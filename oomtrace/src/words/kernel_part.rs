@@ -10,7 +10,7 @@ pub const fn kernel_part(part: KernelPart) -> &'static str {
             "a file descriptor was set to send SIGKILL to it when there is something to read or write (F_SETSIG)"
         }
         KernelPart::PidfdAutokill => "the last descriptor was closed that it was to live for (CLONE_PIDFD_AUTOKILL)",
-        KernelPart::AppArmor => "AppArmor's profile says so",
+        KernelPart::AppArmor => "its AppArmor profile says to",
         KernelPart::SecureAttentionKey => "the secure attention key ends what uses its terminal",
         KernelPart::BrokenMemory => "memory that it uses is broken",
         KernelPart::NamespaceReboot => "a process in its pid namespace asked for a reboot",

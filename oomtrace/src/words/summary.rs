@@ -5,6 +5,7 @@ use crate::model::{Cause, Incident, LimitOwner, OomOrigin, SignalPath};
 use crate::text::quote::quote;
 use crate::text::{bytes, container_name, duration_ms, ended, path_name, pod_name, process};
 use crate::words::kernel_part::kernel_part;
+use crate::words::why::outer_owner;
 
 /// The verdict in one sentence.
 #[must_use]
@@ -16,6 +17,9 @@ pub fn summary(incident: &Incident, judgement: &Judgement) -> String {
         Cause::OomContainerLimit | Cause::OomPodLimit | Cause::OomUnitLimit | Cause::OomSliceLimit => {
             let limit_owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
             let whose = match cause {
+                Cause::OomContainerLimit if outer_owner(incident).is_some() => {
+                    "the memory limit of the container around its own"
+                }
                 Cause::OomContainerLimit => "the container's own memory limit",
                 Cause::OomPodLimit => "the pod's memory limit",
                 Cause::OomUnitLimit => "the unit's memory limit",

@@ -225,6 +225,21 @@ fn incidents() -> Vec<(&'static str, Incident)> {
         ("memory nodes", oom(&[], None, OomScope::Cpuset)),
         ("earlyoom", kill("/usr/bin/earlyoom")),
         ("systemd", kill("/lib/systemd/systemd")),
+        ("systemd, after its SIGTERM", {
+            let mut incident = kill("/lib/systemd/systemd");
+            incident.unit = Some("job.service".to_owned());
+            let mut stop = stop_signal("/lib/systemd/systemd");
+            stop.disposition = Some(Disposition::Ignored);
+            incident.preceding = vec![stop];
+            incident
+        }),
+        ("the limit of a container around it", {
+            let mut incident = in_runtimes(Runtime::Docker, |found| {
+                found.outer = Some(Box::new(Container { name: Some("node".to_owned()), ..container("b") }));
+            });
+            incident.oom.as_mut().unwrap().limit_owner.as_mut().unwrap().path = "/docker/b".to_owned();
+            incident
+        }),
         ("a runtime", in_container(kill(RUNC))),
         ("a runtime, after somebody's SIGTERM", after_own_stop),
         ("a stop: default, pid 1", stopped(Some(Disposition::Default), true)),

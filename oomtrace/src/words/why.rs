@@ -1,7 +1,7 @@
 //! Why, in one clause.
 
 use crate::judge::judgement::{Judgement, Manager, Reason, StopRequest};
-use crate::model::{Cause, Confidence, Disposition, Incident, OomOrigin, SignalPath};
+use crate::model::{Cause, Confidence, Container, Disposition, Incident, OomOrigin, SignalPath};
 use crate::text::{bytes, duration_ms, elevation, name_or_id, path_name, process};
 use crate::words::kernel_part::kernel_part;
 use crate::words::summary::{init_ended, unasked};
@@ -12,10 +12,16 @@ const STILL_RUNNING: &str = "it was still running";
 fn reply(stop: &StopRequest, is_init: bool) -> &'static str {
     match stop.disposition {
         Some(Disposition::Default) if is_init => "pid 1 has no handler for it",
-        Some(Disposition::Ignored) => "it is ignored",
+        Some(Disposition::Ignored) => "the process ignores it",
         Some(Disposition::Handled) => "its handler had not ended the process",
         Some(Disposition::Default | Disposition::Blocked) | None => STILL_RUNNING,
     }
+}
+
+/// The container around the victim's whose limit it was; none when it was the victim's own.
+pub fn outer_owner(incident: &Incident) -> Option<&Container> {
+    let owner = incident.oom.as_ref()?.limit_owner.as_ref()?;
+    incident.container.as_ref()?.chain().skip(1).find(|outer| outer.owns(&owner.path))
 }
 
 /// ` of 64 MiB`, where it is known.
@@ -30,10 +36,12 @@ fn by_process(incident: &Incident, judgement: &Judgement, by: &dyn Fn(&str) -> S
     if let Reason::Manager(Manager { program, limit }) = &judgement.reason {
         return format!("{}; it looks like {program}, which does so by {limit}", by("its parent killed it"));
     }
+    let has_cgroup = incident.sender.process.as_ref().is_some_and(|sender| sender.cgroup.is_some());
     let killed = match (&incident.container, &incident.sender.container) {
         (_, Some(sender)) => by(&format!("a process of container {} killed it", name_or_id(sender))),
-        (Some(_), None) => by("a process from outside its container killed it"),
-        (None, None) => by("another process killed it"),
+        // Where its cgroup is not known it may be of the same container.
+        (Some(_), None) if has_cgroup => by("a process from outside its container killed it"),
+        (_, None) => by("another process killed it"),
     };
     format!("{killed}{through}")
 }
@@ -47,7 +55,13 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
             let by = incident.trigger.as_ref().map_or_else(|| "somebody".to_owned(), process);
             format!("{by} lowered the limit below what was in use")
         }
-        Cause::OomContainerLimit => format!("the container ran into its own memory limit{}", limit(incident)),
+        Cause::OomContainerLimit => match outer_owner(incident) {
+            Some(outer) => {
+                let outer = name_or_id(outer);
+                format!("container {outer}, which it runs in, ran into its memory limit{}", limit(incident))
+            }
+            None => format!("the container ran into its own memory limit{}", limit(incident)),
+        },
         Cause::OomPodLimit => format!("the pod ran into its memory limit{}", limit(incident)),
         Cause::OomUnitLimit => format!("the unit ran into its memory limit{}", limit(incident)),
         Cause::OomSliceLimit if judgement.reason == Reason::OwnCgroupsLimit => {
@@ -69,7 +83,13 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
             }
             _ => format!("stop time-out: a stop signal came and {STILL_RUNNING}"),
         },
-        Cause::ServiceManagerKill => "systemd killed it".to_owned(),
+        Cause::ServiceManagerKill => match &judgement.reason {
+            Reason::StopTimeout(stop) => {
+                let when = format!("{} came {} earlier", stop.signal, duration_ms(stop.before_ms));
+                format!("systemd's stop time-out: {when} and {}", reply(stop, incident.victim.is_pid_1()))
+            }
+            _ => "systemd killed it".to_owned(),
+        },
         Cause::SameContainerKill => match &judgement.reason {
             Reason::Exec { .. } => by("a command that was brought into the container (exec) killed it"),
             Reason::Manager(Manager { program, limit }) => {
@@ -80,7 +100,13 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
         },
         Cause::ProcessKill => by_process(incident, judgement, &by),
         Cause::SelfKill => by("it killed itself"),
-        Cause::CgroupKill => "somebody wrote its cgroup's cgroup.kill".to_owned(),
+        Cause::CgroupKill if judgement.reason == Reason::Forked => {
+            "it was forked into a cgroup that was being killed (cgroup.kill)".to_owned()
+        }
+        Cause::CgroupKill => {
+            let by = incident.sender.process.as_ref().map_or_else(|| "somebody".to_owned(), process);
+            format!("{by} wrote cgroup.kill of its cgroup, or of one above it")
+        }
         Cause::PidNamespaceExit => format!("{}, and the kernel killed the rest", init_ended(incident)),
         Cause::ParentExit => "its parent ended (PR_SET_PDEATHSIG)".to_owned(),
         Cause::RlimitCpu => "its CPU time was used up (RLIMIT_CPU)".to_owned(),

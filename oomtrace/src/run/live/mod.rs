@@ -128,8 +128,15 @@ pub async fn run(
     };
     let mut pipeline = Pipeline::new(&start, facts, filter);
     let mut losses = Losses::new(counter);
-    let mut out =
-        Out { outputs, tally: Tally::default(), recorder: recorder.clone(), told: 0, rest_at: None, behind: None };
+    let mut out = Out {
+        outputs,
+        tally: Tally::default(),
+        recorder: recorder.clone(),
+        told: 0,
+        rest_at: None,
+        taken_at_rest: None,
+        behind: None,
+    };
     outputs.put(Record::Ready(start.ready));
     let hold = |pipeline: &mut Pipeline, node_watch: &mut NodeWatch, record: &[u8]| {
         // Nothing behind this sees what is not to be shown.
@@ -296,6 +303,8 @@ struct Out<'a> {
     told: usize,
     /// When memory is given back.
     rest_at: Option<Instant>,
+    /// Records that outputs which are behind had taken when it was given back last.
+    taken_at_rest: Option<u64>,
     /// Since when an output has been behind, and how many records it had taken then.
     behind: Option<(Instant, u64)>,
 }
@@ -334,8 +343,10 @@ impl Out<'_> {
 
     /// Memory was given back. What was put out since, or still waits in an output, takes more, to be given back when it is over.
     fn rested(&mut self) {
-        let goes_on = self.told > 0 || self.outputs.behind().is_some();
-        self.told = 0;
+        // One whose reader has stopped holds what it has.
+        let taken = self.outputs.behind();
+        let goes_on = self.told > 0 || (taken.is_some() && taken != self.taken_at_rest);
+        (self.told, self.taken_at_rest) = (0, taken);
         self.rest_at = goes_on.then(|| Instant::now() + REST);
     }
 

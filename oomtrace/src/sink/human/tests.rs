@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::*;
 use crate::judge::tests::{case, in_container, kill, oom, stop_signal};
-use crate::model::{LimitLevel, OomScope, Runtime};
+use crate::model::{Attribution, LimitLevel, Runtime};
 use crate::words::conclude;
 
 /// With a verdict, and with all lines that a block can have.

@@ -2,6 +2,7 @@
 
 use crate::judge::judgement::{Reason, StopRequest};
 use crate::model::{Advice, Container, Disposition, Incident, Runtime};
+use crate::text::quote::quote;
 use crate::words::advice::advice;
 
 /// What helps depends on what the victim had set up for the stop signal.
@@ -10,7 +11,7 @@ pub fn time_out(incident: &Incident, reason: &Reason) -> Advice {
         Reason::StopTimeout(StopRequest { signal, disposition, .. }) => (signal.as_str(), *disposition),
         _ => ("the stop signal", None),
     };
-    let by = Manager::of(incident.container.as_ref());
+    let by = Orchestrator::of(incident.container.as_ref());
     match disposition {
         Some(Disposition::Default) if incident.victim.is_pid_1() => advice(
             &format!("handle {name} in pid 1: exec form in the Dockerfile and a handler, or {}", by.init()),
@@ -31,9 +32,19 @@ pub fn time_out(incident: &Incident, reason: &Reason) -> Advice {
     }
 }
 
+/// For a unit of systemd's that was asked to stop before.
+pub fn of_unit(incident: &Incident, reason: &Reason) -> Option<Advice> {
+    let Reason::StopTimeout(StopRequest { signal, .. }) = reason else { return None };
+    let unit = incident.unit.as_deref().map(|unit| format!(" of {}", quote(unit))).unwrap_or_default();
+    Some(advice(
+        &format!("have it end when it gets {signal}, or raise TimeoutStopSec={unit}"),
+        "systemd asked it to stop, and it was still running when the time was over",
+    ))
+}
+
 /// Who manages the container.
 #[derive(Clone, Copy)]
-enum Manager {
+enum Orchestrator {
     Kubernetes,
     Compose,
     Docker,
@@ -41,7 +52,7 @@ enum Manager {
     Other,
 }
 
-impl Manager {
+impl Orchestrator {
     fn of(container: Option<&Container>) -> Self {
         let Some(container) = container else { return Self::Other };
         let is_composed =
@@ -74,7 +85,7 @@ impl Manager {
             Self::Compose => "stop_grace_period of the service",
             Self::Docker => "docker stop -t, or docker run --stop-timeout",
             Self::Podman => "podman stop -t, or podman run --stop-timeout",
-            Self::Other => "a longer grace period",
+            Self::Other => "its grace period",
         }
     }
 }
