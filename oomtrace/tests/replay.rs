@@ -125,6 +125,7 @@ fn forms_and_filters_are_those_of_watching() {
     assert!(text.contains("SIGKILL") && text.contains("the container runtime killed it"), "{text}");
     let (_, json, _) = run(&file, &["--json", "--cause", "runtime_kill"]);
     assert!(json.lines().count() >= 2 && json.starts_with(r#"{"type":"ready""#), "{json}");
-    let (_, json, _) = run(&file, &["--json", "--cause", "oom_host"]);
+    let (_, json, stderr) = run(&file, &["--json", "--cause", "oom_host"]);
     assert_eq!(json.lines().count(), 1, "{json}");
+    assert!(stderr.starts_with("oomtrace: ") && stderr.ends_with("what the filters ask for\n"), "{stderr}");
 }

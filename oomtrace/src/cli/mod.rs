@@ -18,7 +18,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::{Parser as _, error::ErrorKind};
+use clap::Parser as _;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use oomtrace::sink::notices;
 
 use exit::Status;
@@ -32,6 +33,14 @@ fn is_log_setting(text: &OsStr) -> bool {
     let is_level = |level: &str| level.parse::<log::LevelFilter>().is_ok();
     let is_part = |part: &str| is_level(part.rsplit_once('=').map_or(part, |(_, level)| level).trim());
     text.to_str().is_some_and(|text| text.split(',').all(|part| part.trim().is_empty() || is_part(part)))
+}
+
+/// The verb that an option stands before.
+fn verb_of(error: &clap::Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidSubcommand)? {
+        ContextValue::String(verb) => Some(verb),
+        _ => None,
+    }
 }
 
 /// Parses the arguments, runs the verb, and says on one line what went wrong.
@@ -97,6 +106,12 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ if is_answer => Status::Done.into(),
         // Nobody may be reading, and that is no reason for another status.
-        _ => Status::Usage.into(),
+        _ => {
+            if let (ErrorKind::ArgumentConflict, Some(verb)) = (error.kind(), verb_of(error)) {
+                notices::say(&format!("options stand behind the verb: oomtrace {verb} [OPTIONS]"));
+                notices::close(Instant::now() + LAST);
+            }
+            Status::Usage.into()
+        }
     }
 }

@@ -15,6 +15,13 @@ pub fn run(options: &Replay) -> Result<Status, Failure> {
         notices::say(&format!("{file} was cut off: its last {} bytes are left out", contents.torn));
     }
     let mut sink = output::sink(&options.show, options.select.brief, Stdout::new());
-    replay::replay(contents, &options.select.filter(), sink.as_mut())?;
+    let tally = replay::replay(contents, &options.select.filter(), sink.as_mut())?;
+    if tally.incidents == 0 && tally.left_out > 0 {
+        let what = match tally.left_out {
+            1 => "its one incident is not".to_owned(),
+            number => format!("none of its {number} incidents is"),
+        };
+        notices::say(&format!("{what} what the filters ask for"));
+    }
     Ok(Status::Done)
 }

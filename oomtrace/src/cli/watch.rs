@@ -153,7 +153,11 @@ fn say_tally(options: &Watch, tally: Tally) {
             1 => "1 incident".to_owned(),
             number => format!("{number} incidents"),
         };
-        notices::say(&format!("{incidents}; {lost}"));
+        let others = match tally.left_out {
+            0 => String::new(),
+            number => format!(" ({number} left out by the filters)"),
+        };
+        notices::say(&format!("{incidents}{others}; {lost}"));
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::container::clients::ExistingClient;
 use crate::correlate::{Correlator, Episode, Hooks};
 use crate::event::{BootNs, Event};
+use crate::model::Record;
 use crate::resolve::case::Case;
 use crate::resolve::facts::Facts;
 use crate::run::filter::Filter;
@@ -16,6 +17,7 @@ pub struct Pipeline {
     correlator: Correlator,
     resolver: Resolver,
     filter: Filter,
+    left_out: u64,
 }
 
 impl Pipeline {
@@ -23,11 +25,19 @@ impl Pipeline {
     pub fn new(start: &Start, facts: Box<dyn Facts>, filter: Filter) -> Self {
         let hooks = start.hooks();
         let correlator = Correlator::new(hooks).watching_since(start.since);
-        Self { hooks, correlator, resolver: Resolver::new(start, facts), filter }
+        Self { hooks, correlator, resolver: Resolver::new(start, facts), filter, left_out: 0 }
     }
 
-    pub fn filter(&self) -> &Filter {
-        &self.filter
+    /// Whether the filter wants a record; an incident that it does not want is counted.
+    pub fn wants(&mut self, record: &Record) -> bool {
+        let is_wanted = self.filter.wants(record);
+        self.left_out += u64::from(!is_wanted && matches!(record, Record::Incident(_)));
+        is_wanted
+    }
+
+    /// Incidents that the filter has left out.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// Decodes one record; none when it is damaged.
@@ -90,7 +100,9 @@ impl Pipeline {
     }
 
     fn resolve(&mut self, episodes: Vec<Episode>) -> Vec<Case> {
-        let Self { resolver, filter, .. } = self;
-        episodes.into_iter().filter(|episode| filter.may_want(episode)).map(|e| resolver.resolve(e)).collect()
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            episodes.into_iter().partition(|episode| self.filter.may_want(episode));
+        self.left_out += others.len() as u64;
+        wanted.into_iter().map(|episode| self.resolver.resolve(episode)).collect()
     }
 }

@@ -53,7 +53,7 @@ pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::R
     }
     let rest = player.pipeline.finish();
     player.conclude(rest)?;
-    Ok(player.tally)
+    Ok(Tally { left_out: player.pipeline.left_out(), ..player.tally })
 }
 
 /// What an incident lacks because of a gap in the recording.
@@ -122,7 +122,7 @@ impl Player<'_> {
             if let Record::Incident(incident) | Record::Signal(incident) = &mut record {
                 self.lack.apply(at, incident);
             }
-            if !self.pipeline.filter().wants(&record) {
+            if !self.pipeline.wants(&record) {
                 continue;
             }
             if let Record::Incident(incident) = &record {

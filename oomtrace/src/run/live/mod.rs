@@ -89,6 +89,8 @@ const BEHIND_LOOK: Duration = Duration::from_millis(2);
 pub struct Tally {
     /// Incidents put out.
     pub incidents: u64,
+    /// Incidents that the filters left out.
+    pub left_out: u64,
     /// What was not recorded.
     pub lost: Lost,
 }
@@ -172,7 +174,7 @@ pub async fn run(
             biased;
             until = &mut stop => break until,
             error = failures.next() => return Err(error.into()),
-            incident = naming.next(), if !naming.is_idle() && !waits => out.put(incident, pipeline.filter(), &mut aftermath),
+            incident = naming.next(), if !naming.is_idle() && !waits => out.put(incident, &mut pipeline, &mut aftermath),
             found = search.next() => match found {
                 SearchResult::Due => node_watch.walk(&mut search),
                 SearchResult::Containers(walked) => node_watch.walked(walked),
@@ -241,17 +243,16 @@ pub async fn run(
             tokio::time::sleep(BEHIND_LOOK).await;
         }
         match tokio::time::timeout_at(answers_until.into(), naming.next()).await {
-            Ok(incident) => out.put(incident, pipeline.filter(), &mut aftermath),
-            Err(_) => naming
-                .rest()
-                .into_iter()
-                .for_each(|incident| out.put(Some(incident), pipeline.filter(), &mut aftermath)),
+            Ok(incident) => out.put(incident, &mut pipeline, &mut aftermath),
+            Err(_) => {
+                naming.rest().into_iter().for_each(|incident| out.put(Some(incident), &mut pipeline, &mut aftermath))
+            }
         }
     }
     let lost = losses.rest()?;
     out.lost(lost);
     out.flush();
-    Ok(out.tally)
+    Ok(Tally { left_out: pipeline.left_out(), ..out.tally })
 }
 
 /// What is true for the whole run.
@@ -328,8 +329,8 @@ impl Out<'_> {
     }
 
     /// Puts one record out, when it is wanted, and has what comes of it followed.
-    fn put(&mut self, record: Option<Record>, filter: &Filter, aftermath: &mut Aftermath) {
-        let Some(record) = record.filter(|record| filter.wants(record)) else { return };
+    fn put(&mut self, record: Option<Record>, pipeline: &mut Pipeline, aftermath: &mut Aftermath) {
+        let Some(record) = record.filter(|record| pipeline.wants(record)) else { return };
         if let Record::Incident(incident) = &record {
             self.tally.incidents += 1;
             self.told += 1 + incident.collateral.len();
