@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use oomtrace::own::writer;
 use oomtrace::sink::notices;
 use tokio::sync::watch;
 
@@ -54,14 +55,7 @@ impl Stop {
         let (tell, at) = watch::channel(None);
         let last_words = Arc::new(OnceLock::new());
         let words = Arc::clone(&last_words);
-        let (confined, is_confined) = std::sync::mpsc::channel::<()>();
-        std::thread::Builder::new().name("signals".to_owned()).stack_size(256 << 10).spawn(move || {
-            oomtrace::own::writer::confine();
-            drop(confined);
-            listen(&signals, &tell, &words);
-        })?;
-        // It needs system calls for that which are filtered soon. Nothing is ever sent: the channel closes.
-        _ = is_confined.recv();
+        writer::spawn("signals", move || listen(&signals, &tell, &words))?;
         Ok(Self { at, last_words })
     }
 

@@ -7,7 +7,7 @@ use crate::placement::user_of;
 /// A runtime sent the signal to a container's process.
 pub fn is_by_runtime(incident: &Incident) -> bool {
     let is_self = incident.sender.process.as_ref().is_some_and(|p| p.pid == incident.victim.process.pid);
-    sender_class(incident) == Some(Class::Runtime) && is_contained(incident) && !is_self
+    sender_class(incident) == Some(Class::Runtime) && incident.is_contained() && !is_self
 }
 
 /// What the sender is for.
@@ -43,12 +43,6 @@ fn runtime_around(incident: &Incident, process: &Process) -> Option<Class> {
 
 fn victims_mount(incident: &Incident) -> Option<u32> {
     incident.victim.process.namespaces.and_then(|own| own.mount)
-}
-
-/// The victim lives in a container: by its cgroup, or by a pid namespace of its own.
-pub fn is_contained(incident: &Incident) -> bool {
-    let process = &incident.victim.process;
-    incident.container.is_some() || process.pid_in_namespace.is_some_and(|pid| pid != process.pid)
 }
 
 /// Sender and victim are in one container.

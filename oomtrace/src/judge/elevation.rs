@@ -31,15 +31,7 @@ fn is_person(process: &Process) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn process(exe: &str, cgroup: &str, cmdline: &[&str]) -> Process {
-        Process {
-            exe: Some(exe.to_owned()),
-            cgroup: Some(cgroup.to_owned()),
-            cmdline: Some(cmdline.iter().map(|s| (*s).to_owned()).collect()),
-            ..Process::default()
-        }
-    }
+    use crate::judge::tests::run as process;
 
     #[test]
     fn who_ran_sudo_is_whoever_is_known_to_and_never_somebody_further_up() {

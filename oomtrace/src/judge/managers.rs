@@ -47,17 +47,8 @@ pub fn manager(incident: &Incident) -> Option<Manager> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::tests::run as process;
     use crate::model::Process;
-
-    fn process(exe: &str, cgroup: &str, cmdline: &[&str]) -> Process {
-        Process {
-            exe: Some(exe.to_owned()),
-            cgroup: Some(cgroup.to_owned()),
-            cmdline: Some(cmdline.iter().map(|s| (*s).to_owned()).collect()),
-            uid: Some(0),
-            ..Process::default()
-        }
-    }
 
     #[test]
     fn managers_are_known_anywhere_by_program_script_or_title_and_end_their_own_children() {

@@ -33,7 +33,7 @@ mod requester;
 mod senders;
 mod stop;
 
-use crate::judge::class::{is_contained, same_container, sender_class};
+use crate::judge::class::{same_container, sender_class};
 use crate::judge::judgement::{Judgement, Reason, StopRequest, Unproven};
 use crate::judge::requester::FoundRequester;
 use crate::judge::senders::Class;
@@ -120,9 +120,9 @@ fn by_sender(incident: &Incident, sender: &Process) -> Ruling {
     let by_program = |cause| Ruling { confidence: Confidence::Likely, ..Ruling::certain(cause) };
     match sender_class(incident) {
         Some(Class::OomDaemon) => return by_program(Cause::UserspaceOomKiller),
-        Some(Class::Runtime) if is_contained(incident) => return by_runtime(incident),
+        Some(Class::Runtime) if incident.is_contained() => return by_runtime(incident),
         Some(Class::ServiceManager) => {
-            let request = stop::by_service_manager(incident);
+            let request = stop::stop_requests(incident, Class::ServiceManager).next_back();
             let reason = request.map_or(Reason::Plain, |last| Reason::StopTimeout(StopRequest::of(last, last)));
             return Ruling { reason, ..by_program(Cause::ServiceManagerKill) };
         }
@@ -147,7 +147,7 @@ fn by_sender(incident: &Incident, sender: &Process) -> Ruling {
 
 /// A runtime killed a container.
 fn by_runtime(incident: &Incident) -> Ruling {
-    let mut stops = stop::stop_requests(incident);
+    let mut stops = stop::stop_requests(incident, Class::Runtime);
     let first = stops.next();
     let Some((first, last)) = first.map(|first| (first, stops.next_back().unwrap_or(first))) else {
         let is_known = stop::is_own_signal_known(incident) || !stop::are_other_signals(incident);

@@ -193,19 +193,8 @@ pub fn file_name(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::tests::run as process;
     use crate::model::Namespaces;
-
-    fn process(exe: &str, cgroup: &str, cmdline: &[&str]) -> Process {
-        Process {
-            // A comm is what a process calls itself: it must not count.
-            comm: "runc".to_owned(),
-            exe: Some(exe.to_owned()),
-            cgroup: Some(cgroup.to_owned()),
-            cmdline: Some(cmdline.iter().map(|s| (*s).to_owned()).collect()),
-            uid: Some(0),
-            ..Process::default()
-        }
-    }
 
     #[test]
     fn programs_are_known_by_their_executable() {

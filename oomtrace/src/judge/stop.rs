@@ -12,25 +12,16 @@ const USUAL_STOP_MS: u64 = 600_000;
 /// How late a runtime may be with the kill.
 const LATE_MS: u64 = 10_000;
 
-/// The stop signals that the runtime sent to the victim before the kill, recently enough to be about the same stop, the first one
-/// first.
-pub fn stop_requests(incident: &Incident) -> impl DoubleEndedIterator<Item = &Preceding> {
-    let is_runtime = move |p: &Preceding| class_in(incident, &p.sender) == Some(Class::Runtime);
+/// The stop signals that a runtime, or the service manager, sent to the victim before the kill, recently enough to be about the same
+/// stop, the first one first.
+pub fn stop_requests(incident: &Incident, by: Class) -> impl DoubleEndedIterator<Item = &Preceding> {
     let killer = incident.sender.process.as_ref();
     incident.preceding.iter().filter(move |p| {
         p.before_ms <= LONGEST_STOP_MS
             && is_stop_signal(incident, p.signal)
-            && is_runtime(p)
+            && class_in(incident, &p.sender) == Some(by)
             && killer.is_none_or(|killer| is_lxc(killer) == is_lxc(&p.sender))
     })
-}
-
-/// The last stop signal that the service manager sent to the victim before the kill.
-pub fn by_service_manager(incident: &Incident) -> Option<&Preceding> {
-    let is_managers = |p: &&Preceding| class_in(incident, &p.sender) == Some(Class::ServiceManager);
-    let mut all =
-        incident.preceding.iter().filter(|p| p.before_ms <= LONGEST_STOP_MS && is_stop_signal(incident, p.signal));
-    all.rfind(is_managers)
 }
 
 /// The signal asks the victim's container to stop: one that every runtime does it by, or its image's own.

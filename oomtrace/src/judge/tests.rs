@@ -22,6 +22,18 @@ pub fn process(pid: u32, exe: &str) -> Process {
     }
 }
 
+/// A process of root's that calls itself `runc`: a comm must not count.
+pub fn run(exe: &str, cgroup: &str, cmdline: &[&str]) -> Process {
+    Process {
+        comm: "runc".to_owned(),
+        exe: Some(exe.to_owned()),
+        cgroup: Some(cgroup.to_owned()),
+        cmdline: Some(cmdline.iter().map(|argument| (*argument).to_owned()).collect()),
+        uid: Some(0),
+        ..Process::default()
+    }
+}
+
 pub fn container(id: &str) -> Container {
     Container { id: id.to_owned(), cgroup: format!("/docker/{id}"), confirmed: true, ..Container::default() }
 }

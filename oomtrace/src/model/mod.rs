@@ -138,6 +138,15 @@ pub struct Incident {
     pub init_end: Option<InitEnd>,
 }
 
+impl Incident {
+    /// The victim lives in a container: by its cgroup, or by a pid namespace of its own.
+    #[must_use]
+    pub fn is_contained(&self) -> bool {
+        let process = &self.victim.process;
+        self.container.is_some() || process.pid_in_namespace.is_some_and(|pid| pid != process.pid)
+    }
+}
+
 /// Why the first process of a pid namespace ended, whose other processes the kernel then killed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InitEnd {

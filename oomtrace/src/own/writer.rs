@@ -2,13 +2,34 @@
 //! run any file. It may still read: times are shown in this machine's zone.
 
 use std::io;
+use std::sync::mpsc::channel;
+use std::thread::Builder;
 
 use landlock::{ABI, AccessFs, Ruleset, RulesetAttr as _, RulesetError, RulesetStatus};
 
 use crate::own::capabilities;
 
-/// See the module's documentation. For the calling thread, and before system calls are filtered. What the kernel refuses stays as it is.
-pub fn confine() {
+/// Of the thread; only what is touched is ever resident.
+const STACK: usize = 256 << 10;
+
+/// Starts such a thread. It is confined when this returns: whoever filters system calls next leaves it none that it needs for that.
+///
+/// # Errors
+/// When there can be no thread.
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let (confined, is_confined) = channel::<()>();
+    Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
+        confine();
+        drop(confined);
+        work();
+    })?;
+    // Nothing is ever sent: the channel closes.
+    _ = is_confined.recv();
+    Ok(())
+}
+
+/// For the calling thread. What the kernel refuses stays as it is.
+fn confine() {
     if let Err(error) = capabilities::reduce(&[]) {
         log::debug!("a thread keeps its capabilities: {error}");
     }

@@ -1,18 +1,6 @@
 //! crun by itself, without an engine above it.
 
 use crate::model::Runtime;
-use crate::profile::{OCI_SETTING, Profile, oci_update};
+use crate::profile::{Profile, by_itself, oci_update};
 
-pub const PROFILE: Profile = Profile {
-    runtime: Runtime::Crun,
-    cgroup_prefix: None,
-    programs: &["crun"],
-    daemons: &[],
-    shims: &[],
-    clients: &[],
-    units: &[],
-    sockets: &[],
-    kept: None,
-    limit_setting: OCI_SETTING,
-    update: |update| oci_update("crun", update),
-};
+pub const PROFILE: Profile = by_itself(Runtime::Crun, &["crun"], |update| oci_update("crun", update));

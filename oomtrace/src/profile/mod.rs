@@ -59,8 +59,6 @@ pub struct Update<'a> {
 
 /// How most write down that a container has a limit.
 const USUAL_SETTING: &str = "the container's memory limit";
-/// How those do that take an OCI configuration.
-const OCI_SETTING: &str = "linux.resources.memory.limit in the container's config.json";
 
 /// All of them.
 pub const ALL: [&Profile; 8] = [
@@ -96,6 +94,27 @@ pub const fn of(runtime: Runtime) -> &'static Profile {
 fn engine_update(engine: &str, update: &Update<'_>) -> String {
     let Update { mib, target, .. } = update;
     format!("{engine} update --memory {mib}m --memory-swap {mib}m {target}")
+}
+
+/// What is known of a runtime that is used without an engine above it: its one program.
+const fn by_itself(
+    runtime: Runtime,
+    program: &'static [&'static str],
+    update: fn(&Update<'_>) -> Option<String>,
+) -> Profile {
+    Profile {
+        runtime,
+        cgroup_prefix: None,
+        programs: program,
+        daemons: &[],
+        shims: &[],
+        clients: &[],
+        units: &[],
+        sockets: &[],
+        kept: None,
+        limit_setting: "linux.resources.memory.limit in the container's config.json",
+        update,
+    }
 }
 
 /// `runc update` and its like, of the machine's containers.

@@ -1,18 +1,6 @@
 //! runc by itself, without an engine above it.
 
 use crate::model::Runtime;
-use crate::profile::{OCI_SETTING, Profile, oci_update};
+use crate::profile::{Profile, by_itself, oci_update};
 
-pub const PROFILE: Profile = Profile {
-    runtime: Runtime::Runc,
-    cgroup_prefix: None,
-    programs: &["runc"],
-    daemons: &[],
-    shims: &[],
-    clients: &[],
-    units: &[],
-    sockets: &[],
-    kept: None,
-    limit_setting: OCI_SETTING,
-    update: |update| oci_update("runc", update),
-};
+pub const PROFILE: Profile = by_itself(Runtime::Runc, &["runc"], |update| oci_update("runc", update));

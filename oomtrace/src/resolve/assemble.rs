@@ -167,10 +167,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         init_end,
     };
     // A runtime may have been asked for it, or for the command that did it.
-    let process = &incident.victim.process;
-    let is_contained =
-        incident.container.is_some() || process.pid_in_namespace.is_some_and(|inside| inside != process.pid);
-    let clients = if is_contained && incident.sender.process.is_some() {
+    let clients = if incident.is_contained() && incident.sender.process.is_some() {
         clients::describe_all(at, context)
     } else {
         RuntimeClients::default()

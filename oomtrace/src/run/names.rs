@@ -149,7 +149,7 @@ fn settle_level(incident: &mut Incident) {
 /// run in the container.
 fn said(incident: &Incident, judgement: &Judgement, place: &ContainerPlace, directory: &Directory) -> Vec<String> {
     let asked_before = match (judgement.cause, &judgement.reason) {
-        (_, Reason::StopTimeout(stop)) => stop.first_before_ms,
+        (Cause::RuntimeStopTimeout, Reason::StopTimeout(stop)) => stop.first_before_ms,
         (Cause::RuntimeKill | Cause::SameContainerKill, _) => 0,
         _ => return Vec::new(),
     };

@@ -8,9 +8,6 @@ use crate::own::writer;
 use crate::sink::queue::{Count, Entry, Limits, Pushed, Queue, Rank};
 use crate::sink::steady::Closing;
 
-/// Of the thread; only what is touched is ever resident.
-const STACK: usize = 256 << 10;
-
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Outlet<T> {
@@ -33,18 +30,13 @@ impl<T: Send + 'static> Outlet<T> {
     ) -> io::Result<Self> {
         let queue = Arc::new(Queue::new(limits));
         let of_thread = Arc::clone(&queue);
-        let (confined, is_confined) = std::sync::mpsc::channel::<()>();
-        std::thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
-            writer::confine();
-            drop(confined);
+        writer::spawn(name, move || {
             // Also when it panics: nobody may wait for it then.
             let ends = EndsQueue(&of_thread);
             let result = std::iter::from_fn(|| of_thread.take()).try_for_each(&mut write);
             drop(ends);
             ended(result.err());
         })?;
-        // Whoever filters system calls next leaves it none that it needs for that. Nothing is ever sent: the channel closes.
-        _ = is_confined.recv();
         Ok(Self { queue, closing })
     }
 

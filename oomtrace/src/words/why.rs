@@ -18,6 +18,17 @@ fn reply(stop: &StopRequest, is_init: bool) -> &'static str {
     }
 }
 
+/// `stop time-out: SIGTERM came 2.0 s earlier and the process ignores it`.
+fn timed_out(stop: &StopRequest, incident: &Incident) -> String {
+    let when = format!("{} came {} earlier", stop.signal, duration_ms(stop.before_ms));
+    format!("stop time-out: {when} and {}", reply(stop, incident.victim.is_pid_1()))
+}
+
+/// What the manager's limit says of a kill.
+fn managed(killed: &str, Manager { program, limit }: &Manager) -> String {
+    format!("{killed}; it looks like {program}, which does so by {limit}")
+}
+
 /// The container around the victim's whose limit it was; none when it was the victim's own.
 pub fn outer_owner(incident: &Incident) -> Option<&Container> {
     let owner = incident.oom.as_ref()?.limit_owner.as_ref()?;
@@ -33,8 +44,8 @@ fn limit(incident: &Incident) -> String {
 /// A kill by a process that has no cause of its own: from where it came, as seen from the victim.
 fn by_process(incident: &Incident, judgement: &Judgement, by: &dyn Fn(&str) -> String) -> String {
     let through = judgement.elevation.as_ref().map(|found| format!(", {}", elevation(found))).unwrap_or_default();
-    if let Reason::Manager(Manager { program, limit }) = &judgement.reason {
-        return format!("{}; it looks like {program}, which does so by {limit}", by("its parent killed it"));
+    if let Reason::Manager(manager) = &judgement.reason {
+        return managed(&by("its parent killed it"), manager);
     }
     let has_cgroup = incident.sender.process.as_ref().is_some_and(|sender| sender.cgroup.is_some());
     let killed = match (&incident.container, &incident.sender.container) {
@@ -77,25 +88,16 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
         Cause::UserspaceOomKiller => "an out-of-memory daemon chose it".to_owned(),
         Cause::RuntimeKill => format!("the container runtime killed it{}", unasked(&judgement.reason)),
         Cause::RuntimeStopTimeout => match &judgement.reason {
-            Reason::StopTimeout(stop) => {
-                let when = format!("{} came {} earlier", stop.signal, duration_ms(stop.before_ms));
-                format!("stop time-out: {when} and {}", reply(stop, incident.victim.is_pid_1()))
-            }
+            Reason::StopTimeout(stop) => timed_out(stop, incident),
             _ => format!("stop time-out: a stop signal came and {STILL_RUNNING}"),
         },
         Cause::ServiceManagerKill => match &judgement.reason {
-            Reason::StopTimeout(stop) => {
-                let when = format!("{} came {} earlier", stop.signal, duration_ms(stop.before_ms));
-                format!("systemd's stop time-out: {when} and {}", reply(stop, incident.victim.is_pid_1()))
-            }
+            Reason::StopTimeout(stop) => format!("systemd's {}", timed_out(stop, incident)),
             _ => "systemd killed it".to_owned(),
         },
         Cause::SameContainerKill => match &judgement.reason {
             Reason::Exec { .. } => by("a command that was brought into the container (exec) killed it"),
-            Reason::Manager(Manager { program, limit }) => {
-                let killed = by("its parent in the same container killed it");
-                format!("{killed}; it looks like {program}, which does so by {limit}")
-            }
+            Reason::Manager(manager) => managed(&by("its parent in the same container killed it"), manager),
             _ => by("another process in the same container killed it"),
         },
         Cause::ProcessKill => by_process(incident, judgement, &by),

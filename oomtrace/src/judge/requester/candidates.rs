@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::judge::requester::asks::{Asks, asks_for, is_systems_own};
 use crate::judge::requester::{FoundRequester, Request, brought_in};
-use crate::judge::senders::{file_name, is_daemon, is_in_hosts_namespaces};
+use crate::judge::senders::{Class, file_name, is_daemon, is_in_hosts_namespaces};
 use crate::judge::stop::stop_requests;
 use crate::model::{Confidence, Container, Evidence, Incident, Process, Requester, Source};
 use crate::placement::{Runtime, user_of};
@@ -32,7 +32,7 @@ struct Asked {
 impl Asked {
     fn of(incident: &Incident, request: Request) -> Self {
         // The first stop signal is when it was asked for.
-        let stopped = stop_requests(incident).next().map(|stop| stop.before_ms);
+        let stopped = stop_requests(incident, Class::Runtime).next().map(|stop| stop.before_ms);
         let brought_in = brought_in(incident).and_then(|first| started_before_ms(incident, first));
         match (request, stopped, brought_in) {
             (Request::End, Some(before_ms), _) => Self { before_ms, what: "the stop signal", was_stopped: true },
