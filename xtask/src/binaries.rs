@@ -31,9 +31,9 @@ pub fn build(workspace: &Path) -> Result<Binaries> {
     let live = executable(workspace, &arguments, Some(STATIC))?;
     let oomtrace = target_dir(workspace).join(&target).join("debug/oomtrace");
     // Copies: what is built meanwhile is for the next run.
-    let folder = target_dir(workspace).join("vm/binaries");
-    fs::create_dir_all(&folder).context("cannot create a folder for the binaries")?;
-    let binaries = Binaries { live: folder.join("live"), oomtrace: folder.join("oomtrace") };
+    let directory = target_dir(workspace).join("vm/binaries");
+    fs::create_dir_all(&directory).context("cannot create a directory for the binaries")?;
+    let binaries = Binaries { live: directory.join("live"), oomtrace: directory.join("oomtrace") };
     for (from, to) in [(live, &binaries.live), (oomtrace, &binaries.oomtrace)] {
         fs::copy(&from, to).with_context(|| format!("cannot copy {}", from.display()))?;
     }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use crate::packages::{is_root, on_path};
 use crate::say;
 
-/// Tells the tests where the daemon listens.
+/// Environment variable: where the daemon listens.
 pub const SOCKET_VARIABLE: &str = "OOMTRACE_TEST_DOCKER_SOCKET";
 
 const PREFIX: &str = "oomtrace-dockerd-";
@@ -21,7 +21,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// The running daemon; dropping it stops it and removes its directory.
 pub struct Dockerd {
     child: Child,
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Dockerd {
@@ -39,13 +39,13 @@ impl Dockerd {
         // Not in the target directory: the path of a Unix socket has at most 108 bytes.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("{PREFIX}{}-{number}", std::process::id()));
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let mut daemon = Self { child: spawn(&folder)?, folder };
+        let directory = std::env::temp_dir().join(format!("{PREFIX}{}-{number}", std::process::id()));
+        fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        let mut daemon = Self { child: spawn(&directory)?, directory };
         if daemon.answers() {
             return Ok(Some(daemon));
         }
-        let log = fs::read_to_string(daemon.folder.join("log")).unwrap_or_default();
+        let log = fs::read_to_string(daemon.directory.join("log")).unwrap_or_default();
         let last: Vec<&str> = log.lines().rev().take(3).collect();
         say(&format!(
             "the private Docker daemon does not start, so tests that need it are skipped: {}",
@@ -60,7 +60,7 @@ impl Dockerd {
     /// When it cannot be killed.
     pub fn crash(&mut self) -> Result<()> {
         // Started by dockerd, and in the way of the next one's when it stays.
-        let containerd = fs::read_to_string(self.folder.join("exec/containerd/containerd.pid")).unwrap_or_default();
+        let containerd = fs::read_to_string(self.directory.join("exec/containerd/containerd.pid")).unwrap_or_default();
         self.child.kill().and_then(|()| self.child.wait()).context("cannot kill dockerd")?;
         if let Ok(pid) = containerd.trim().parse::<u32>() {
             // It may have gone with its parent.
@@ -78,14 +78,14 @@ impl Dockerd {
     /// # Errors
     /// When it cannot be run.
     pub fn restart(&mut self) -> Result<bool> {
-        self.child = spawn(&self.folder)?;
+        self.child = spawn(&self.directory)?;
         Ok(self.answers())
     }
 
     /// Where it listens.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.join("docker.sock")
+        self.directory.join("docker.sock")
     }
 
     /// Waits until it answers; false when it has ended or does not in time.
@@ -110,19 +110,19 @@ impl Dockerd {
     }
 }
 
-fn spawn(folder: &Path) -> Result<Child> {
-    let log = fs::File::create(folder.join("log")).context("cannot create the daemon's log")?;
+fn spawn(directory: &Path) -> Result<Child> {
+    let log = fs::File::create(directory.join("log")).context("cannot create the daemon's log")?;
     // When this process is killed, its daemon must not stay behind.
     Command::new("setpriv")
         .args(["--pdeathsig", "TERM", "dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none"])
         .arg("--host")
-        .arg(format!("unix://{}", folder.join("docker.sock").display()))
+        .arg(format!("unix://{}", directory.join("docker.sock").display()))
         .arg("--data-root")
-        .arg(folder.join("data"))
+        .arg(directory.join("data"))
         .arg("--exec-root")
-        .arg(folder.join("exec"))
+        .arg(directory.join("exec"))
         .arg("--pidfile")
-        .arg(folder.join("pid"))
+        .arg(directory.join("pid"))
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("cannot share the daemon's log")?)
         .stderr(log)
@@ -141,47 +141,47 @@ impl Drop for Dockerd {
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
             say(&format!("dockerd may be left: {error}"));
         }
-        end_containers(&self.folder);
-        remove(&self.folder);
+        end_containers(&self.directory);
+        remove(&self.directory);
     }
 }
 
 /// Ends what a daemon that had crashed left running: every process in a cgroup that has the name of one of its containers, and
 /// their shims, whose command lines have the daemon's directory.
-fn end_containers(folder: &Path) {
+fn end_containers(directory: &Path) {
     let names = |dir: &Path| {
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>()
     };
-    let ids = names(&folder.join("data/containers"));
+    let ids = names(&directory.join("data/containers"));
     if ids.is_empty() {
         return;
     }
     for pid in names(Path::new("/proc")).into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
         let cgroups = fs::read_to_string(Path::new("/proc").join(&pid).join("cgroup")).unwrap_or_default();
         let cmdline = fs::read(Path::new("/proc").join(&pid).join("cmdline")).unwrap_or_default();
-        let is_shim = String::from_utf8_lossy(&cmdline).contains(&format!("{}/exec/", folder.display()));
+        let is_shim = String::from_utf8_lossy(&cmdline).contains(&format!("{}/exec/", directory.display()));
         if is_shim || ids.iter().any(|id| cgroups.contains(id.as_str())) {
             _ = Command::new("kill").args(["-KILL", &pid]).stderr(Stdio::null()).status();
         }
     }
 }
 
-/// Unmounts what is mounted below `folder`, and removes it.
-fn remove(folder: &Path) {
+/// Unmounts what is mounted below `directory`, and removes it.
+fn remove(directory: &Path) {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let below = mounts
         .lines()
         .rev()
         .filter_map(|line| line.split(' ').nth(4))
-        .filter(|mount| Path::new(mount).starts_with(folder));
+        .filter(|mount| Path::new(mount).starts_with(directory));
     for mount in below {
         if let Err(error) = Command::new("umount").arg(mount).status() {
             say(&format!("cannot unmount {mount}: {error}"));
         }
     }
-    if let Err(error) = fs::remove_dir_all(folder) {
-        say(&format!("cannot remove {}: {error}", folder.display()));
+    if let Err(error) = fs::remove_dir_all(directory) {
+        say(&format!("cannot remove {}: {error}", directory.display()));
     }
 }
 

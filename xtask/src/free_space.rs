@@ -5,16 +5,16 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use nix::sys::statvfs::statvfs;
 
-/// `bytes` are free where `folder` is.
+/// `bytes` are free where `directory` is.
 ///
 /// # Errors
 /// When they are not, with what to do.
-pub fn require(folder: &Path, bytes: u64, what_for: &str) -> Result<()> {
-    let free = of(folder)?;
+pub fn require(directory: &Path, bytes: u64, what_for: &str) -> Result<()> {
+    let free = of(directory)?;
     if free < bytes {
         bail!(
             "{} has {} MiB free, and {what_for} may take {} MiB: make room, or set CARGO_TARGET_DIR to another disk",
-            folder.display(),
+            directory.display(),
             free >> 20,
             bytes >> 20
         );
@@ -22,9 +22,9 @@ pub fn require(folder: &Path, bytes: u64, what_for: &str) -> Result<()> {
     Ok(())
 }
 
-/// Bytes that are free where `folder` is.
-pub fn of(folder: &Path) -> Result<u64> {
-    let disk = statvfs(folder).with_context(|| format!("cannot ask how full {} is", folder.display()))?;
+/// Bytes that are free where `directory` is.
+pub fn of(directory: &Path) -> Result<u64> {
+    let disk = statvfs(directory).with_context(|| format!("cannot ask how full {} is", directory.display()))?;
     Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
 }
 

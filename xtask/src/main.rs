@@ -6,6 +6,7 @@ mod binaries;
 mod free_space;
 mod image;
 mod interrupt;
+mod mutants;
 mod progress;
 mod recordings;
 mod setup;
@@ -51,6 +52,8 @@ Commands:
     --write           writes the table into docs/kernels.md
   bench           measure, and write BENCHMARKS.md
   image           build the container image oomtrace:latest: a static binary and nothing else
+  mutants [-- ARGS]
+                  what no test notices when it is changed, in correlator, judge and words; ARGS go to `cargo mutants`
   setup           only the set-up
   lint-bpf        clippy on the kernel side, for its BPF target and with the toolchain that builds it, its clippy set up
     --if-possible     passes with a word on it where that toolchain's clippy cannot be had
@@ -105,6 +108,7 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
             image::build(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
+        Some("mutants") => mutants::run(&workspace, &rest),
         Some("setup") => {
             let toolchain = setup::ensure(&workspace)?;
             println!("xtask: the kernel side is built with {}", toolchain.describe());

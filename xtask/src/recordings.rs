@@ -14,16 +14,16 @@ const LARGEST: u64 = 48 << 10;
 /// For each kernel and cgroup hierarchy a directory with each scenario's recording, but for the few large ones, and what it must be
 /// judged as. Replaces what was there of the same kernels.
 pub fn keep(workspace: &Path, all: &[Results]) -> Result<()> {
-    let folder = workspace.join("oomtrace/tests/recordings");
+    let directory = workspace.join("oomtrace/tests/recordings");
     for results in all {
         for run in &results.runs {
-            keep_run(&folder.join(name(results, run)), run)?;
+            keep_run(&directory.join(name(results, run)), run)?;
         }
     }
     Ok(())
 }
 
-/// Tells one state of a kernel from another: `6.12.95`, `6.1.176-v1`, `7.3.4-neither`.
+/// The name of a kernel and its state: `6.12.95`, `6.1.176-v1`, `7.3.4-neither`.
 fn name(results: &Results, run: &RunResults) -> String {
     let mut name = results.version.clone();
     for (is_told, what) in [
@@ -39,9 +39,9 @@ fn name(results: &Results, run: &RunResults) -> String {
     name
 }
 
-fn keep_run(folder: &Path, run: &RunResults) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).context("cannot remove the last recordings")?;
+fn keep_run(directory: &Path, run: &RunResults) -> Result<()> {
+    if directory.exists() {
+        fs::remove_dir_all(directory).context("cannot remove the last recordings")?;
     }
     let rows: Vec<Vec<&str>> = run.table.lines().map(|line| line.split('\t').collect()).collect();
     let mut truth = String::new();
@@ -55,12 +55,12 @@ fn keep_run(folder: &Path, run: &RunResults) -> Result<()> {
         if !is_single || !is_small || expected != got || pid == "0" {
             continue;
         }
-        fs::create_dir_all(folder).context("cannot create the folder for recordings")?;
-        fs::copy(&from, folder.join(&file)).with_context(|| format!("cannot copy {}", from.display()))?;
+        fs::create_dir_all(directory).context("cannot create the directory for recordings")?;
+        fs::copy(&from, directory.join(&file)).with_context(|| format!("cannot copy {}", from.display()))?;
         truth.push_str(&format!("{scenario}\t{expected}\t{confidence}\t{pid}\n"));
     }
     if truth.is_empty() {
         return Ok(());
     }
-    fs::write(folder.join("truth"), truth).context("cannot write what the recordings are")
+    fs::write(directory.join("truth"), truth).context("cannot write what the recordings are")
 }

@@ -21,9 +21,9 @@ use crate::{cargo, image, target_dir};
 pub use machines::{Wanted, run_in_vm};
 use summary::{Part, Summary};
 
-/// Tells the scenarios where their table goes.
+/// Environment variable: where the scenarios' table goes.
 const TABLE_VARIABLE: &str = "OOMTRACE_TEST_TABLE";
-/// Tells the scenarios where the image's build context is.
+/// Environment variable: where the image's build context is.
 const IMAGE_VARIABLE: &str = "OOMTRACE_TEST_IMAGE";
 /// How long all of it may take unless another limit is asked for: a CI that gives an hour sees the end of it.
 pub const LIMIT: Duration = Duration::from_secs(40 * 60);

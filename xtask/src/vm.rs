@@ -46,7 +46,7 @@ const SPACE: u64 = 2 << 30;
 
 /// What machines are made with.
 pub struct Lab {
-    folder: PathBuf,
+    directory: PathBuf,
     apt: apt::Apt,
     disk: PathBuf,
     pub accelerators: Choice,
@@ -84,35 +84,35 @@ impl Lab {
                 packages::install(&[package], "the virtual machines")?;
             }
         }
-        let folder = crate::target_dir(workspace).join("vm");
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        free_space::require(&folder, SPACE, "the virtual machines")?;
-        let apt = apt::Apt::open(&folder.join("apt"))?;
+        let directory = crate::target_dir(workspace).join("vm");
+        fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        free_space::require(&directory, SPACE, "the virtual machines")?;
+        let apt = apt::Apt::open(&directory.join("apt"))?;
         ensure_qemu(&apt)?;
-        let disk = disk::make(&folder)?;
-        Ok(Self { folder, apt, disk, accelerators, fetching: Mutex::new(()), started: AtomicU32::new(0) })
+        let disk = disk::make(&directory)?;
+        Ok(Self { directory, apt, disk, accelerators, fetching: Mutex::new(()), started: AtomicU32::new(0) })
     }
 
     /// The kernel of a machine, and the machine's directory.
     fn place(&self, boot: &Boot) -> Result<(kernel::Kernel, PathBuf)> {
         let _alone = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
-        let kernel = kernel::fetch(&self.apt, &self.folder.join("kernels"), &boot.kernel)?;
-        let folder = self.folder.join(format!("{}-{}-{:?}", kernel.version, boot.cgroups.name(), boot.init));
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        Ok((kernel, folder))
+        let kernel = kernel::fetch(&self.apt, &self.directory.join("kernels"), &boot.kernel)?;
+        let directory = self.directory.join(format!("{}-{}-{:?}", kernel.version, boot.cgroups.name(), boot.init));
+        fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        Ok((kernel, directory))
     }
 
-    /// What came of a machine when it was last booted.
+    /// The results of a machine that was booted before.
     pub fn last(&self, boot: &Boot) -> Result<Results> {
-        let (kernel, folder) = self.place(boot)?;
-        results::read(&folder, &kernel.version, boot)
+        let (kernel, directory) = self.place(boot)?;
+        results::read(&directory, &kernel.version, boot)
     }
 
     /// Boots a machine and does its runs, within `time`. `shown` says which of the tests' lines are shown.
     pub fn run(&self, boot: &Boot, binaries: &Binaries, time: TimeLimit, shown: fn(&str) -> bool) -> Result<Results> {
-        let (kernel, folder) = self.place(boot)?;
-        let initramfs = payload::make(&folder, &kernel, boot, binaries)?;
-        let disk = folder.join("results.img");
+        let (kernel, directory) = self.place(boot)?;
+        let initramfs = payload::make(&directory, &kernel, boot, binaries)?;
+        let disk = directory.join("results.img");
         let hardware = qemu::Hardware {
             image: &kernel.image,
             initramfs: &initramfs,
@@ -122,17 +122,17 @@ impl Lab {
         };
         let name = format!("Linux {}", kernel.version);
         let attempt = |accelerator: Accelerator| {
-            free_space::require(&folder, SPACE, "the virtual machines")?;
+            free_space::require(&directory, SPACE, "the virtual machines")?;
             results::make_disk(&disk)?;
             let mut limits = boot.limits(accelerator);
             limits.whole = limits.whole.min(time.left());
             let monitor = qemu::monitor(self.started.fetch_add(1, Ordering::Relaxed));
             let mut command = hardware.command(accelerator, &monitor);
-            let log = &folder.join("console.log");
+            let log = &directory.join("console.log");
             say(&format!("booting {}, by {accelerator}", boot.describe(&kernel.version)));
             Machine { name: &name, monitor, log, limits, shown }.run(&mut command)?;
-            results::unpack(&folder, &disk)?;
-            results::read(&folder, &kernel.version, boot)
+            results::unpack(&directory, &disk)?;
+            results::read(&directory, &kernel.version, boot)
         };
         let mut tried = 0;
         let results = loop {

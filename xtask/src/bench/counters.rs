@@ -62,8 +62,8 @@ pub fn of(pid: u32, name: &str) -> Result<Counters> {
 
 /// The kernel's ids of the programs that a process holds.
 fn programs(pid: u32) -> Result<BTreeSet<u32>> {
-    let folder = fs::read_dir(format!("/proc/{pid}/fdinfo")).context("a program that is measured has ended")?;
-    let texts = folder.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    let directory = fs::read_dir(format!("/proc/{pid}/fdinfo")).context("a program that is measured has ended")?;
+    let texts = directory.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
     Ok(texts
         .filter_map(|text| text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok()))
         .collect())

@@ -27,7 +27,7 @@ const SCENARIOS: &str = "scenarios in QEMU";
 /// What is not shown of a failed run's log: what passed.
 const PASSED: &str = " ... ok";
 
-/// What came of machines.
+/// The results of machines.
 #[derive(Default)]
 pub struct InMachines {
     pub parts: Vec<Part>,
@@ -215,7 +215,7 @@ fn failures(line: &str) -> bool {
     line.starts_with("test ") && line.ends_with("FAILED")
 }
 
-/// Says what came of a machine, and what failed in whole.
+/// Says how a machine ended, and what failed in whole.
 fn report(results: &Results) {
     for run in &results.runs {
         let [passed, failed, skipped] = [Outcome::Passed, Outcome::Failed, Outcome::Skipped].map(|it| run.count(it));

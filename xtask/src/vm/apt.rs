@@ -33,7 +33,7 @@ const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// apt, with sources of its own.
 pub struct Apt {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 /// A package, and its version in Debian.
@@ -44,17 +44,18 @@ pub struct Package {
 }
 
 impl Apt {
-    /// In `folder`; fetches the lists of packages when there are none, or old ones.
-    pub fn open(folder: &Path) -> Result<Self> {
+    /// In `directory`; fetches the lists of packages when there are none, or old ones.
+    pub fn open(directory: &Path) -> Result<Self> {
         if !Path::new(KEYRING).exists() {
             packages::install(&["debian-archive-keyring"], "the lists of Debian's packages are checked with it")?;
         }
-        let apt = Self { folder: folder.to_owned() };
+        let apt = Self { directory: directory.to_owned() };
         for part in ["none", "lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(folder.join(part)).with_context(|| format!("cannot create {}", folder.display()))?;
+            fs::create_dir_all(directory.join(part))
+                .with_context(|| format!("cannot create {}", directory.display()))?;
         }
         let sources = sources("");
-        let file = folder.join("sources.list");
+        let file = directory.join("sources.list");
         let are_same = fs::read_to_string(&file).is_ok_and(|old| old == sources);
         if !are_same {
             // Lists of other sources are none.
@@ -74,7 +75,7 @@ impl Apt {
     }
 
     fn stamp(&self) -> PathBuf {
-        self.folder.join("updated")
+        self.directory.join("updated")
     }
 
     /// How old the lists are; none when there are none, or only some.
@@ -100,11 +101,11 @@ impl Apt {
         let mut command = Command::new("env");
         command.args(["DEBIAN_FRONTEND=noninteractive", program]).stdin(Stdio::null());
         for (key, value) in [
-            ("Dir::Etc::sourcelist", self.folder.join("sources.list")),
-            ("Dir::Etc::sourceparts", self.folder.join("none")),
-            ("Dir::Etc::preferencesparts", self.folder.join("none")),
-            ("Dir::State::lists", self.folder.join("lists")),
-            ("Dir::Cache", self.folder.join("cache")),
+            ("Dir::Etc::sourcelist", self.directory.join("sources.list")),
+            ("Dir::Etc::sourceparts", self.directory.join("none")),
+            ("Dir::Etc::preferencesparts", self.directory.join("none")),
+            ("Dir::State::lists", self.directory.join("lists")),
+            ("Dir::Cache", self.directory.join("cache")),
             ("Acquire::Languages", "none".into()),
             ("Acquire::Retries", "3".into()),
             ("Acquire::http::Timeout", "30".into()),
@@ -132,14 +133,14 @@ impl Apt {
         Ok(Package { name: name.to_owned(), version })
     }
 
-    /// Fetches a package into `folder`, which is empty; apt checks it against the signed list. Its path.
-    pub fn download(&self, name: &str, folder: &Path) -> Result<PathBuf> {
+    /// Fetches a package into `directory`, which is empty; apt checks it against the signed list. Its path.
+    pub fn download(&self, name: &str, directory: &Path) -> Result<PathBuf> {
         let mut command = self.command("apt-get");
-        command.args(["download", "--quiet", name]).current_dir(folder).stdout(Stdio::null());
+        command.args(["download", "--quiet", name]).current_dir(directory).stdout(Stdio::null());
         progress::run(&mut command, &format!("fetching {name}"), LIMIT)
             .with_context(|| format!("cannot fetch {name}: {MIRROR} must answer, and the disk must not be full"))?;
         let start = format!("{name}_");
-        let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+        let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
         let of_package = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&start);
         let file = entries.flatten().find(of_package).with_context(|| format!("apt fetched no {name}"))?;
         Ok(file.path())
@@ -150,7 +151,7 @@ impl Apt {
         let backports = format!("{release}-backports");
         say(&format!("installing {name} of {backports} with apt: {what_for}"));
         // What it needs is taken from the newest release that apt sees: that must be this machine's, or it is half another one after.
-        let file = self.folder.join("install.list");
+        let file = self.directory.join("install.list");
         fs::write(&file, sources(release)).with_context(|| format!("cannot write {}", file.display()))?;
         let mut command = self.command("apt-get");
         command.arg("-o").arg(format!("Dir::Etc::sourcelist={}", file.display()));

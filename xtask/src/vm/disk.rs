@@ -48,27 +48,27 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// A mirror that does not answer is given up after so many seconds, and tries; wget, which debootstrap uses, would wait for hours.
 const WGETRC: &str = "timeout = 30\ntries = 3\n";
 
-/// Tells one set of packages from another (FNV-1a).
+/// A checksum over a set of packages (FNV-1a).
 fn checksum(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-/// The disk, from `folder` when it was made before.
-pub fn make(folder: &Path) -> Result<PathBuf> {
+/// The disk, from `directory` when it was made before.
+pub fn make(directory: &Path) -> Result<PathBuf> {
     // Another set of packages is another disk.
-    let disk = folder.join(format!("{SUITE}-{:08x}.img", checksum(&PACKAGES.join(" "))));
+    let disk = directory.join(format!("{SUITE}-{:08x}.img", checksum(&PACKAGES.join(" "))));
     if disk.exists() {
         return Ok(disk);
     }
-    free_space::require(folder, SPACE, "the virtual machines' disk")?;
+    free_space::require(directory, SPACE, "the virtual machines' disk")?;
     say(&format!("making a disk with Debian {SUITE} and {} (about two minutes, once)", PACKAGES.join(", ")));
-    let root = folder.join("root");
+    let root = directory.join("root");
     if root.exists() {
         fs::remove_dir_all(&root).context("cannot remove a disk that was not finished")?;
     }
-    let settings = folder.join("wgetrc");
+    let settings = directory.join("wgetrc");
     fs::write(&settings, WGETRC).with_context(|| format!("cannot write {}", settings.display()))?;
-    let log = folder.join("debootstrap.log");
+    let log = directory.join("debootstrap.log");
     let output = fs::File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
     let include = format!("--include={}", PACKAGES.join(","));
     let mut debootstrap = Command::new("debootstrap");
@@ -80,7 +80,7 @@ pub fn make(folder: &Path) -> Result<PathBuf> {
             log.display()
         )
     })?;
-    let part = folder.join("disk.part");
+    let part = directory.join("disk.part");
     _ = fs::remove_file(&part);
     succeed(Command::new("truncate").args(["--size", SIZE]).arg(&part))?;
     let mut fill = Command::new("mke2fs");

@@ -56,18 +56,18 @@ enum Pick {
     Newest,
 }
 
-/// The kernel `wanted` (`6.12`, `5.10-oldest`), from `folder` when it was fetched before, and checked.
-pub fn fetch(apt: &Apt, folder: &Path, wanted: &str) -> Result<Kernel> {
+/// The kernel `wanted` (`6.12`, `5.10-oldest`), from `directory` when it was fetched before, and checked.
+pub fn fetch(apt: &Apt, directory: &Path, wanted: &str) -> Result<Kernel> {
     let (series, pick) = match wanted.strip_suffix("-oldest") {
         Some(series) => (series, Pick::Oldest),
         None => (wanted, Pick::Newest),
     };
-    match fetch_picked(apt, folder, series, pick) {
+    match fetch_picked(apt, directory, series, pick) {
         // A package that went since the lists were fetched.
         Err(error) if !error.is::<NoSuchKernel>() => {
             say(&format!("{error:#}: trying with new lists"));
             apt.update()?;
-            fetch_picked(apt, folder, series, pick)
+            fetch_picked(apt, directory, series, pick)
         }
         result => result,
     }
@@ -85,11 +85,11 @@ impl std::fmt::Display for NoSuchKernel {
 
 impl std::error::Error for NoSuchKernel {}
 
-fn fetch_picked(apt: &Apt, folder: &Path, series: &str, pick: Pick) -> Result<Kernel> {
+fn fetch_picked(apt: &Apt, directory: &Path, series: &str, pick: Pick) -> Result<Kernel> {
     let release = choose(apt.names("linux-image-")?, series, pick).ok_or_else(|| NoSuchKernel(series.to_owned()))?;
-    let kernel = folder.join(&release);
+    let kernel = directory.join(&release);
     if !kernel.join(SUMS).exists() {
-        unpack(apt, folder, &release)?;
+        unpack(apt, directory, &release)?;
     }
     let check = Command::new("sha256sum").args(["--check", "--quiet", SUMS]).current_dir(&kernel).output();
     if !check.context("cannot run sha256sum")?.status.success() {
@@ -124,14 +124,14 @@ fn by_version(a: &str, b: &str) -> Ordering {
 }
 
 /// Fetches a kernel's packages, and keeps what a machine boots with.
-fn unpack(apt: &Apt, folder: &Path, release: &str) -> Result<()> {
-    let part = folder.join(format!("{release}.part"));
+fn unpack(apt: &Apt, directory: &Path, release: &str) -> Result<()> {
+    let part = directory.join(format!("{release}.part"));
     if part.exists() {
         fs::remove_dir_all(&part).context("cannot remove a kernel that was not finished")?;
     }
     let (root, kept) = (part.join("root"), part.join("kept"));
-    for folder in [&root, &kept] {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    for directory in [&root, &kept] {
+        fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     }
     // From 6.19 on (Debian's packaging) the image and the modules are packages of their own.
     let image = format!("linux-image-{release}");
@@ -156,15 +156,15 @@ fn unpack(apt: &Apt, folder: &Path, release: &str) -> Result<()> {
     let sums = Command::new("sh").args(["-c", "sha256sum *"]).current_dir(&kept).output().context("sha256sum")?;
     fs::write(kept.join(SUMS), sums.stdout).context("cannot keep the checksums")?;
     // Whole, or not there at all.
-    fs::rename(&kept, folder.join(release)).context("cannot keep the kernel")?;
+    fs::rename(&kept, directory.join(release)).context("cannot keep the kernel")?;
     fs::remove_dir_all(&part).context("cannot remove the packages")
 }
 
 fn keep_modules(root: &Path, release: &str, kept: &Path) -> Result<()> {
-    let folders = ["lib/modules", "usr/lib/modules"].map(|folder| root.join(folder).join(release));
-    for folder in folders.iter().filter(|folder| folder.exists()) {
+    let directories = ["lib/modules", "usr/lib/modules"].map(|directory| root.join(directory).join(release));
+    for directory in directories.iter().filter(|directory| directory.exists()) {
         let mut find = Command::new("find");
-        let output = find.arg(folder).args(["-name", "*.ko", "-o", "-name", "*.ko.xz"]).output().context("find")?;
+        let output = find.arg(directory).args(["-name", "*.ko", "-o", "-name", "*.ko.xz"]).output().context("find")?;
         for path in String::from_utf8_lossy(&output.stdout).lines().map(Path::new) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let module = name.split('.').next().unwrap_or_default();

@@ -72,7 +72,7 @@ impl fmt::Display for Fault {
                 None => write!(f, "QEMU ended with {}", status.code().unwrap_or_default()),
             },
             Self::Paused(state) if state == "io-error" => {
-                f.write_str("QEMU paused it: io-error (is the disk full that has the target folder, or /var/tmp?)")
+                f.write_str("QEMU paused it: io-error (is the disk full that has the target directory, or /var/tmp?)")
             }
             Self::Paused(state) => write!(f, "QEMU paused it: {state}"),
             Self::NoUserSpace(time) => write!(f, "no user space within {}", Spoken(*time)),
@@ -260,18 +260,18 @@ mod tests {
         whole: Duration::from_secs(20),
     };
 
-    /// What came of a program that plays QEMU, and its process group's id, which it writes as its first line.
+    /// The result of a program that plays QEMU, and its process group's id, which it writes as its first line.
     fn played(script: &str, limits: Limits) -> (Result<()>, String) {
-        let folder = std::env::temp_dir().join(format!("oomtrace-machine-{:?}", std::thread::current().id()));
-        fs::create_dir_all(&folder).unwrap();
-        let log = folder.join("log");
+        let directory = std::env::temp_dir().join(format!("oomtrace-machine-{:?}", std::thread::current().id()));
+        fs::create_dir_all(&directory).unwrap();
+        let log = directory.join("log");
         let machine =
-            Machine { name: "a machine", monitor: folder.join("monitor"), log: &log, limits, shown: |_| false };
+            Machine { name: "a machine", monitor: directory.join("monitor"), log: &log, limits, shown: |_| false };
         let mut command = Command::new("sh");
         command.args(["-c", &format!("echo $$; {script}")]);
         let ended = machine.run(&mut command);
         let said = fs::read_to_string(&log).unwrap();
-        fs::remove_dir_all(&folder).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
         (ended, said)
     }
 
@@ -325,9 +325,9 @@ mod tests {
     #[test]
     fn one_that_qemu_pauses_is_ended_at_once() {
         // A QEMU that says so by its protocol, and then waits as the real one does.
-        let folder = std::env::temp_dir().join(format!("oomtrace-paused-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let socket = folder.join("monitor");
+        let directory = std::env::temp_dir().join(format!("oomtrace-paused-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let socket = directory.join("monitor");
         let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let qemu = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
@@ -338,11 +338,11 @@ mod tests {
             assert!(lines.next().unwrap().unwrap().contains("query-status"));
             stream.write_all(b"{\"return\": {\"status\": \"internal-error\"}}\n").unwrap();
         });
-        let log = folder.join("log");
+        let log = directory.join("log");
         let machine = Machine { name: "a machine", monitor: socket, log: &log, limits: SHORT, shown: |_| false };
         let error = machine.run(Command::new("sleep").arg("1000")).unwrap_err();
         assert_eq!(error.downcast_ref(), Some(&Fault::Paused("internal-error".to_owned())));
         qemu.join().unwrap();
-        fs::remove_dir_all(&folder).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -85,7 +85,12 @@ while IFS='|' read -r name without only; do
     mkdir -p $out/$name/recordings
     export OOMTRACE_TEST_TABLE=$out/$name/table OOMTRACE_TEST_RECORDINGS=$out/$name/recordings
     export OOMTRACE_TEST_WITHOUT=$without OOMTRACE_TEST_ONLY=$only
-    { $own/live --test-threads=1 --color never < /dev/null 2>&1; echo $? > $out/$name/status; } | tee $out/$name/log
+    # Through a file, not through a pipe: what a scenario left behind would hold a pipe open, and the machine with it.
+    : > $out/$name/log
+    $own/live --test-threads=1 --color never < /dev/null >> $out/$name/log 2>&1 &
+    tail -f --pid=$! $out/$name/log
+    wait $!
+    echo $? > $out/$name/status
 done < $own/runs
 [ $$ = 1 ] || journalctl --boot --no-pager > $out/journal 2>&1
 dmesg > $out/dmesg

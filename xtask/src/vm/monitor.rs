@@ -37,7 +37,7 @@ fn connect(socket: &PathBuf) -> Option<UnixStream> {
 /// The state in which QEMU has paused the machine; none when the machine ends.
 fn listen(stream: UnixStream) -> Option<String> {
     let mut to = stream.try_clone().ok()?;
-    // Leaves the negotiation, after which QEMU tells events.
+    // Leaves the negotiation, after which QEMU reports events.
     to.write_all(b"{\"execute\":\"qmp_capabilities\"}\n").ok()?;
     let mut lines = BufReader::new(stream);
     let mut has_stopped = false;

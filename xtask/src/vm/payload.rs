@@ -12,15 +12,15 @@ use super::kernel::Kernel;
 use super::plan::{Boot, Init};
 use crate::binaries::Binaries;
 
-/// Writes an initramfs below `folder`.
-pub fn make(folder: &Path, kernel: &Kernel, boot: &Boot, binaries: &Binaries) -> Result<PathBuf> {
-    let root = folder.join("initramfs");
+/// Writes an initramfs below `directory`.
+pub fn make(directory: &Path, kernel: &Kernel, boot: &Boot, binaries: &Binaries) -> Result<PathBuf> {
+    let root = directory.join("initramfs");
     if root.exists() {
         fs::remove_dir_all(&root).context("cannot remove the last initramfs")?;
     }
     let payload = root.join("payload");
-    for folder in [&payload, &root.join("modules"), &root.join("bin")] {
-        fs::create_dir_all(folder).context("cannot create the initramfs")?;
+    for directory in [&payload, &root.join("modules"), &root.join("bin")] {
+        fs::create_dir_all(directory).context("cannot create the initramfs")?;
     }
     for module in &kernel.modules {
         let name = module.file_name().context("a module has a name")?;
@@ -50,7 +50,7 @@ pub fn make(folder: &Path, kernel: &Kernel, boot: &Boot, binaries: &Binaries) ->
     ] {
         fs::write(payload.join(name), text).context("cannot write what is wanted of the machine")?;
     }
-    let archive = folder.join("initramfs.cpio");
+    let archive = directory.join("initramfs.cpio");
     let mut list = Command::new("find").arg(".").current_dir(&root).stdout(Stdio::piped()).spawn().context("find")?;
     let names = list.stdout.take().context("find has an output")?;
     let out = fs::File::create(&archive).context("cannot create the initramfs")?;

@@ -1,4 +1,4 @@
-//! What came of a machine's runs: the disk on which it left them.
+//! The results of a machine's runs: the disk on which it left them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub enum Outcome {
     Skipped,
 }
 
-/// What came of one run.
+/// The result of one run.
 pub struct RunResults {
     pub hooks: Hooks,
     /// Each scenario, in the order in which they were run.
@@ -49,7 +49,7 @@ impl RunResults {
     }
 }
 
-/// What came of a machine.
+/// The results of a machine.
 pub struct Results {
     /// The kernel's version as upstream counts: `6.12.95`.
     pub version: String,
@@ -68,21 +68,21 @@ pub fn make_disk(file: &Path) -> Result<()> {
 }
 
 /// Takes what a machine left on its disk.
-pub fn unpack(folder: &Path, disk: &Path) -> Result<()> {
-    let out = folder.join(FOLDER);
+pub fn unpack(directory: &Path, disk: &Path) -> Result<()> {
+    let out = directory.join(FOLDER);
     if out.exists() {
         fs::remove_dir_all(&out).context("cannot remove the last results")?;
     }
-    fs::create_dir_all(&out).context("cannot create a folder for the results")?;
+    fs::create_dir_all(&out).context("cannot create a directory for the results")?;
     succeed(Command::new("tar").arg("-xf").arg(disk).arg("-C").arg(&out).stderr(Stdio::null()))
         .context("cannot unpack the results")
 }
 
 /// Reads what was unpacked, now or in an earlier run. A run that the machine never came to is an error.
-pub fn read(folder: &Path, version: &str, boot: &Boot) -> Result<Results> {
-    let out = folder.join(FOLDER);
+pub fn read(directory: &Path, version: &str, boot: &Boot) -> Result<Results> {
+    let out = directory.join(FOLDER);
     let read = |name: &str| fs::read_to_string(out.join(name));
-    let console = folder.join("console.log");
+    let console = directory.join("console.log");
     let status = read("selftest.status").with_context(|| format!("no results: see {}", console.display()))?;
     let selftest = (status.trim() != "0").then(|| read("selftest").unwrap_or_default());
     let mut runs = Vec::new();

@@ -162,7 +162,7 @@ fn unprivileged() {
 }
 
 fn without_a_hook() {
-    // Without signals an OOM kill is known by its mark alone, and cannot be told apart from a process that was dying.
+    // Without signals an OOM kill is known by its mark alone, and cannot be distinguished from a process that was dying.
     let mut tracer = Tracer::start(&["--without", "signal_generate"]);
     assert_eq!(tracer.ready.attached.first().map(String::as_str), Some("mark_victim"));
     assert!(tracer.ready.missing.iter().any(|m| m.contains("signal_generate could not be attached")));

@@ -99,8 +99,8 @@ fn request(path: &str) -> Command {
 
 /// The same with everything in a file, so that the command line names nothing; and the file.
 pub fn nameless_request(path: &str) -> (Command, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("curlrc");
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("curlrc");
     let socket = socket().unwrap();
     let method = if path.ends_with("/events") { "GET" } else { "POST" };
     let text = format!(
@@ -109,7 +109,7 @@ pub fn nameless_request(path: &str) -> (Command, TempDir) {
     fs::write(&config, text).unwrap();
     let mut curl = Command::new("curl");
     curl.arg("--config").arg(config);
-    (curl, folder)
+    (curl, directory)
 }
 
 fn curl() {
@@ -198,16 +198,16 @@ fn mounted() {
 /// Names no container: it ends all that have the project's label.
 fn compose() {
     let mut tracer = Tracer::start(&[]);
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     // It makes the image.
     drop(Container::run(&[], "true"));
     let service = format!("image: {IMAGE}, command: sleep 1000, network_mode: none, stop_grace_period: 1s");
     let file = format!("version: \"3\"\nservices:\n  web: {{ {service} }}\n");
-    fs::write(folder.path().join("docker-compose.yml"), file).unwrap();
+    fs::write(directory.path().join("docker-compose.yml"), file).unwrap();
     let project = format!("oomtrace-test-{}", std::process::id());
     let compose = |arguments: &[&str]| {
         let mut compose = Command::new("docker-compose");
-        compose.current_dir(folder.path()).env("DOCKER_HOST", format!("unix://{}", socket().unwrap().display()));
+        compose.current_dir(directory.path()).env("DOCKER_HOST", format!("unix://{}", socket().unwrap().display()));
         compose.env("COMPOSE_PROJECT_NAME", &project).args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
         compose
     };

@@ -43,8 +43,8 @@ fn name() -> String {
 }
 
 /// Programs of the container's own.
-fn rootfs(folder: &Path) -> PathBuf {
-    let rootfs = folder.join("rootfs");
+fn rootfs(directory: &Path) -> PathBuf {
+    let rootfs = directory.join("rootfs");
     for dir in ["bin", "proc", "sys", "dev", "etc", "tmp"] {
         fs::create_dir_all(rootfs.join(dir)).unwrap();
     }
@@ -130,15 +130,15 @@ struct LxcContainer {
 }
 
 impl LxcContainer {
-    fn folder(name: &str) -> PathBuf {
+    fn directory(name: &str) -> PathBuf {
         Path::new("/var/lib/lxc").join(name)
     }
 
     fn start(command: &str) -> Self {
         let container = Self { name: name() };
-        let folder = Self::folder(&container.name);
-        fs::create_dir_all(&folder).unwrap();
-        let rootfs = rootfs(&folder);
+        let directory = Self::directory(&container.name);
+        fs::create_dir_all(&directory).unwrap();
+        let rootfs = rootfs(&directory);
         fs::write(rootfs.join("init"), format!("#!/bin/sh\n{command}\n")).unwrap();
         run(Command::new("chmod").arg("755").arg(rootfs.join("init")));
         let config = format!(
@@ -147,7 +147,7 @@ impl LxcContainer {
             container.name,
             rootfs.display()
         );
-        fs::write(folder.join("config"), config).unwrap();
+        fs::write(directory.join("config"), config).unwrap();
         let mut start = Command::new("lxc-start");
         let status = start.args(["--name", &container.name, "--daemon"]).stdin(Stdio::null()).status().unwrap();
         assert!(status.success(), "{start:?}: {status}");
@@ -158,8 +158,8 @@ impl LxcContainer {
 impl Drop for LxcContainer {
     fn drop(&mut self) {
         _ = Command::new("lxc-stop").args(["--name", &self.name, "--kill"]).output();
-        let folder = Self::folder(&self.name);
-        wait_until("LXC's container is removed", || fs::remove_dir_all(&folder).is_ok() || !folder.exists());
+        let directory = Self::directory(&self.name);
+        wait_until("LXC's container is removed", || fs::remove_dir_all(&directory).is_ok() || !directory.exists());
     }
 }
 

@@ -105,8 +105,8 @@ fn hundred() {
     let name = |number: u32| format!("docker-{:064x}.scope", 0x0a11 + number);
     let cgroups: Vec<Cgroup> = (0..100).map(|number| parent.child_with_memory_limit(&name(number), LIMIT)).collect();
     // They wait for a file, so that all begin at once.
-    let folder = tempfile::tempdir().unwrap();
-    let gate = folder.path().join("gate");
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
     let mut hogs: BTreeMap<u32, (Owned, &str)> = BTreeMap::new();
     for cgroup in &cgroups {
         let wait = format!("until [ -e {} ]; do sleep 0.2; done", gate.display());
@@ -153,8 +153,8 @@ fn host() {
 
 /// The kernel's ids of the programs that a process holds.
 fn programs_of(pid: u32) -> Vec<u32> {
-    let folder = fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap();
-    let texts = folder.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    let directory = fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap();
+    let texts = directory.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
     texts.filter_map(|text| text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok())).collect()
 }
 

@@ -134,8 +134,8 @@ fn oomd() {
         "-p",
         "MemorySwapMax=0",
     ];
-    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
-    let file = folder.path().join("file");
+    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+    let file = directory.path().join("file");
     let script = format!(
         "head -c 32M /dev/zero > {0}; head -c 64M /dev/zero | tail & while :; do cat {0} > /dev/null; done",
         file.display()

@@ -13,7 +13,7 @@ use super::process::{BUSYBOX, Owned, run, wait_until};
 
 /// The daemon; it ends when this goes out of scope, after its containers.
 pub struct Containerd {
-    folder: TempDir,
+    directory: TempDir,
     daemon: Owned,
 }
 
@@ -21,8 +21,8 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Containerd {
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).display().to_string();
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).display().to_string();
         let config = format!(
             "version = 2\nroot = {:?}\nstate = {:?}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
              [grpc]\naddress = {:?}\n",
@@ -30,14 +30,14 @@ impl Containerd {
             path("state"),
             path("state/containerd.sock")
         );
-        fs::write(folder.path().join("config.toml"), config).unwrap();
-        let daemon = spawn(folder.path());
-        let rootfs = folder.path().join("rootfs/bin");
+        fs::write(directory.path().join("config.toml"), config).unwrap();
+        let daemon = spawn(directory.path());
+        let rootfs = directory.path().join("rootfs/bin");
         fs::create_dir_all(&rootfs).unwrap();
         for applet in ["sh", "sleep", "tail"] {
             fs::copy(BUSYBOX, rootfs.join(applet)).unwrap();
         }
-        let containerd = Self { folder, daemon };
+        let containerd = Self { directory, daemon };
         containerd.wait_until_it_answers();
         containerd
     }
@@ -57,13 +57,13 @@ impl Containerd {
 
     /// Starts it again on the same data.
     pub fn restart(&mut self) {
-        self.daemon = spawn(self.folder.path());
+        self.daemon = spawn(self.directory.path());
         self.wait_until_it_answers();
     }
 
     /// Its state directory, with the bundles.
     pub fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
+        self.directory.path().join("state")
     }
 
     /// Its client.
@@ -82,7 +82,7 @@ impl Containerd {
         if let Some(cgroup) = cgroup {
             ctr.args(["--cgroup", cgroup]);
         }
-        run(ctr.arg(self.folder.path().join("rootfs")).args([id, "sh", "-c", command]));
+        run(ctr.arg(self.directory.path().join("rootfs")).args([id, "sh", "-c", command]));
         let tasks = run(self.ctr().args(["task", "list"]));
         let line = tasks.lines().find(|line| line.split_whitespace().next() == Some(id));
         container.init = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0);
@@ -101,9 +101,9 @@ fn ctr_at(state: &Path) -> Command {
     command
 }
 
-fn spawn(folder: &Path) -> Owned {
+fn spawn(directory: &Path) -> Owned {
     let mut command = Command::new("containerd");
-    command.arg("--config").arg(folder.join("config.toml")).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg("--config").arg(directory.join("config.toml")).stdout(Stdio::null()).stderr(Stdio::null());
     Owned::spawn(&mut command)
 }
 

@@ -33,14 +33,17 @@ pub struct Container {
     pub id: String,
 }
 
-static NUMBER: AtomicU32 = AtomicU32::new(0);
+/// Of one length, so that none is the beginning of another, nor of a cgroup's: tests look for names in what is said.
+fn next_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("oomtrace-test-{}-c{:04}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}
 
 impl Container {
     /// Runs `command` in a shell that is the container's first process.
     pub fn run(options: &[&str], command: &str) -> Self {
         ensure_image();
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("oomtrace-test-{}-{number}", std::process::id());
+        let name = next_name();
         let mut docker = docker();
         docker.args(["run", "--detach", "--network", "none", "--name", &name]).args(options);
         // Made before the container is, so that it is removed even when its start fails.
@@ -53,8 +56,7 @@ impl Container {
     /// returns; its name.
     pub fn run_and_forget(options: &[&str], command: &str) -> String {
         ensure_image();
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("oomtrace-test-{}-{number}", std::process::id());
+        let name = next_name();
         let mut docker = docker();
         docker.args(["run", "--rm", "--network", "none", "--name", &name]).args(options);
         // It ends by a signal, which Docker passes on as a failure.

@@ -40,7 +40,7 @@ pub enum Need {
     Docker,
     /// containerd and ctr.
     Containerd,
-    /// The hook that tells who connects to a runtime.
+    /// The hook that shows who connects to a runtime.
     Connections,
     /// docker-compose.
     Compose,
@@ -187,8 +187,8 @@ fn mixed() -> Option<String> {
 
 /// Why a program is not there.
 fn program(name: &str, package: &str) -> Option<String> {
-    let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
-    let is_there = folders.iter().any(|folder| Path::new(folder).join(name).exists());
+    let directories = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
+    let is_there = directories.iter().any(|directory| Path::new(directory).join(name).exists());
     (!is_there).then(|| format!("no {name} ({package})"))
 }
 

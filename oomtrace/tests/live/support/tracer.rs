@@ -41,7 +41,7 @@ pub fn command() -> Command {
 /// `oomtrace record FILE --json`, attached. When it has ended, its recording is replayed, which must give the same lines.
 pub struct Tracer {
     child: Child,
-    folder: TempDir,
+    directory: TempDir,
     /// What was chosen on the command line, for the replay.
     select: Vec<String>,
     lines: Arc<Mutex<Vec<String>>>,
@@ -75,11 +75,11 @@ impl Tracer {
 
     /// The same, of a process that `prepare` makes another one.
     pub fn start_as(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let mut command = command();
         command
             .arg("record")
-            .arg(folder.path().join(RECORDING))
+            .arg(directory.path().join(RECORDING))
             .arg("--json")
             .args(arguments)
             // A system call that the filter does not know ends it, and the scenario fails.
@@ -118,7 +118,7 @@ impl Tracer {
         match records.recv_timeout(patience()) {
             Ok(Record::Ready(ready)) => {
                 let select = selection(arguments);
-                Self { child, folder, select, lines, checked: false, records, stderr, ready, seen: Vec::new() }
+                Self { child, directory, select, lines, checked: false, records, stderr, ready, seen: Vec::new() }
             }
             other => {
                 _ = child.kill();
@@ -148,7 +148,7 @@ impl Tracer {
 
     /// The recording that it writes.
     pub fn recording(&self) -> PathBuf {
-        self.folder.path().join(RECORDING)
+        self.directory.path().join(RECORDING)
     }
 
     pub fn pid(&self) -> u32 {
@@ -248,7 +248,7 @@ impl Tracer {
     /// beside another scenario's storm.
     fn check_replay(&mut self, is_cut: bool) {
         self.checked = true;
-        let recording = self.folder.path().join(RECORDING);
+        let recording = self.directory.path().join(RECORDING);
         let mut replay = command();
         replay.arg("replay").arg(&recording).arg("--json").args(&self.select);
         let output = without_privileges(&mut replay).output().unwrap();
@@ -325,8 +325,8 @@ fn with_privileges<'a>(command: &'a mut Command, kept: &'static [Capability]) ->
 
 /// Keeps a scenario's recording, when they are asked for: its first, if it has several.
 fn keep(recording: &Path) {
-    let Some(folder) = std::env::var_os("OOMTRACE_TEST_RECORDINGS") else { return };
-    let file = Path::new(&folder).join(format!("{}.rec", truth::scenario().replace("::", ".")));
+    let Some(directory) = std::env::var_os("OOMTRACE_TEST_RECORDINGS") else { return };
+    let file = Path::new(&directory).join(format!("{}.rec", truth::scenario().replace("::", ".")));
     if !file.exists() {
         std::fs::copy(recording, file).unwrap();
     }

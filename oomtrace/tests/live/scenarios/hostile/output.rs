@@ -80,11 +80,11 @@ struct Disk(tempfile::TempDir);
 
 impl Disk {
     fn new(size: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         run(Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "oomtrace-test"])
-            .arg(folder.path()));
-        Self(folder)
+            .arg(directory.path()));
+        Self(directory)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -132,8 +132,8 @@ fn wait_said(stderr: &Path, what: &str) {
 
 /// It says so, keeps what comes, and goes on when there is room. No line is torn.
 fn full_for_a_moment() {
-    let folder = tempfile::tempdir().unwrap();
-    let stderr = folder.path().join("stderr");
+    let directory = tempfile::tempdir().unwrap();
+    let stderr = directory.path().join("stderr");
     let disk = Disk::new("1m");
     let file = disk.path("kills");
     let out = File::options().create(true).append(true).open(&file).unwrap();
@@ -176,8 +176,8 @@ fn full_stderr() {
 fn stalled_reader() {
     const KILLS: usize = 100;
     for comes_back in [false, true] {
-        let folder = tempfile::tempdir().unwrap();
-        let (recording, stderr) = (folder.path().join("recording"), folder.path().join("stderr"));
+        let directory = tempfile::tempdir().unwrap();
+        let (recording, stderr) = (directory.path().join("recording"), directory.path().join("stderr"));
         let mut record = command();
         record.arg("record").arg(&recording).arg("--json").stdout(Stdio::piped());
         let mut oomtrace = Watching::start(record.stderr(File::create(&stderr).unwrap()));
@@ -230,8 +230,8 @@ fn on_stopped_terminal() -> OnStoppedTerminal {
     assert_eq!(unsafe { libc::openpty(&mut master, &mut slave, none, none.cast(), none.cast()) }, 0);
     // SAFETY: both were just made, and are nobody else's.
     let (master, slave) = unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
-    let folder = tempfile::tempdir().unwrap();
-    let stderr = folder.path().join("stderr");
+    let directory = tempfile::tempdir().unwrap();
+    let stderr = directory.path().join("stderr");
     let oomtrace = Watching::start(command().stdout(slave).stderr(File::create(&stderr).unwrap()));
     wait_said(&stderr, "watching every OOM kill");
     std::io::Write::write_all(&mut &master, b"\x13").unwrap();
@@ -244,7 +244,7 @@ fn on_stopped_terminal() -> OnStoppedTerminal {
         // write(2) is the first system call of x86-64, and 64 elsewhere.
         writers.any(|task| ["1 ", "64 "].iter().any(|write| read(&task, "syscall").starts_with(write)))
     });
-    OnStoppedTerminal { oomtrace, stderr, _folder: folder, _master: master, _victim: victim }
+    OnStoppedTerminal { oomtrace, stderr, _folder: directory, _master: master, _victim: victim }
 }
 
 fn stopped_terminal() {
@@ -275,11 +275,12 @@ fn closed_descriptors() {
     shell.args(["-c", "exec \"$0\" >&- 2>&- <&-"]).arg(binary);
     let mut oomtrace = Watching::start(&mut shell);
     let link = |fd: &str| fs::read_link(format!("/proc/{}/fd/{fd}", oomtrace.0.id())).unwrap_or_default();
-    let is_attached = || {
-        let fds = fs::read_dir(format!("/proc/{}/fd", oomtrace.0.id())).unwrap().flatten();
-        fds.filter_map(|fd| fs::read_link(fd.path()).ok()).any(|to| to.to_string_lossy().contains("bpf"))
+    // The last thing that it does before it watches.
+    let is_confined = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", oomtrace.0.id())).unwrap_or_default();
+        status.lines().any(|line| line == "NoNewPrivs:\t1")
     };
-    wait_until("it has maps", is_attached);
+    wait_until("it watches", is_confined);
     for fd in ["0", "1", "2"] {
         assert_eq!(link(fd), Path::new("/dev/null"), "{fd}");
     }
@@ -290,8 +291,8 @@ fn closed_descriptors() {
 
 /// A runtime that takes connections and never answers does not hold up the end: what is known is written.
 fn hanging_runtime() {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("docker.sock");
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("docker.sock");
     let _listener = UnixListener::bind(&socket).unwrap();
     let mut watch = command();
     watch.arg("--json").arg("--docker-socket").arg(&socket).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -315,8 +316,8 @@ fn hanging_runtime() {
 /// A recording is its owner's alone. What its disk does not take is counted, and the replay says where it was.
 fn full_recording() {
     let disk = Disk::new("1m");
-    let folder = tempfile::tempdir().unwrap();
-    let (out, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
+    let directory = tempfile::tempdir().unwrap();
+    let (out, stderr) = (directory.path().join("stdout"), directory.path().join("stderr"));
     let recording = disk.path("recording");
     let mut record = command();
     record.arg("record").arg(&recording).arg("--json").stdout(File::create(&out).unwrap());

@@ -324,8 +324,8 @@ fn told_timeout() {
         let evidence = evidence_of(&mut tracer, "/usr/bin/timeout", options, command);
         assert!(evidence.contains(said.unwrap()), "{evidence}");
     }
-    let folder = tempfile::tempdir().unwrap();
-    let own = folder.path().join("timeout");
+    let directory = tempfile::tempdir().unwrap();
+    let own = directory.path().join("timeout");
     std::fs::copy("/usr/bin/timeout", &own).unwrap();
     let evidence = evidence_of(&mut tracer, own.to_str().unwrap(), &["-s", "KILL", "0.1"], &sleeper);
     assert!(!evidence.contains("time limit") && !evidence.contains("the sender is timeout"), "{evidence}");

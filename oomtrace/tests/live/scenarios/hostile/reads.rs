@@ -86,11 +86,11 @@ fn endless_arguments() {
 /// The same with arguments that nobody could read without waiting for ever. Kernels from 4.17 on (fs/proc/base.c, FOLL_ANON) do
 /// not even try.
 fn stuck_arguments() {
-    let folder = tempfile::tempdir().unwrap();
-    let fuse = fuse::Fuse::mount(folder.path(), fuse::Answers::Names);
+    let directory = tempfile::tempdir().unwrap();
+    let fuse = fuse::Fuse::mount(directory.path(), fuse::Answers::Names);
     let mut tracer = Tracer::start(&[]);
     let helpers: Vec<Owned> =
-        (0..8).map(|_| Role::ArgumentsInAFile.start_with(&folder.path().join("arguments"))).collect();
+        (0..8).map(|_| Role::ArgumentsInAFile.start_with(&directory.path().join("arguments"))).collect();
     for helper in &helpers {
         let incident = tracer.wait("the kill among children", |record| {
             let mut all = incidents(std::slice::from_ref(record));
@@ -140,16 +140,16 @@ impl User {
     }
 
     /// A directory below the user's own.
-    fn folder(&self, path: &str) -> PathBuf {
-        let mut folder = self.runtime.clone();
+    fn directory(&self, path: &str) -> PathBuf {
+        let mut directory = self.runtime.clone();
         for name in path.split('/') {
-            folder.push(name);
-            if !folder.exists() {
-                fs::create_dir(&folder).unwrap();
-                chown(&folder, Some(self.uid), None).unwrap();
+            directory.push(name);
+            if !directory.exists() {
+                fs::create_dir(&directory).unwrap();
+                chown(&directory, Some(self.uid), None).unwrap();
             }
         }
-        folder
+        directory
     }
 }
 
@@ -175,7 +175,7 @@ fn fifo() {
     let mut victims = Vec::new();
     for number in 0..5 {
         let name = format!("fifo-{number}");
-        let state = user.folder(&format!("runc/{name}"));
+        let state = user.directory(&format!("runc/{name}"));
         mkfifo(&state.join("state.json"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
         chown(state.join("state.json"), Some(user.uid), None).unwrap();
         let victim = Owned::sleeper();
@@ -191,7 +191,7 @@ fn fifo() {
 /// The user's runtimes keep their states on the user's own file system.
 fn stuck_state() {
     let user = User::new(487_202);
-    let mounted = user.folder("runc");
+    let mounted = user.directory("runc");
     let fuse = fuse::Fuse::mount(&mounted, fuse::Answers::Nothing);
     let mut tracer = Tracer::start(&[]);
     let mut victims: Vec<Owned> = (0..6).map(|_| Owned::sleeper()).collect();
@@ -248,8 +248,8 @@ fn endless_list() {
 
 /// Whoever may mount chooses the mount point's name, and hides nothing by it.
 fn odd_mount() {
-    let folder = tempfile::tempdir().unwrap();
-    let point = folder.path().join(OsStr::from_bytes(b"no\xfftext\n"));
+    let directory = tempfile::tempdir().unwrap();
+    let point = directory.path().join(OsStr::from_bytes(b"no\xfftext\n"));
     fs::create_dir(&point).unwrap();
     mount(Some("oomtrace-test"), &point, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
     let results = ["ps", "doctor"].map(|verb| command().arg(verb).output().unwrap());
@@ -274,8 +274,8 @@ struct Dripping {
 impl Dripping {
     fn start() -> Self {
         use std::io::Write as _;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("docker.sock");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("docker.sock");
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, clients) = (Arc::clone(&stop), Arc::new(Mutex::new(Vec::new())));
@@ -295,7 +295,7 @@ impl Dripping {
                 std::thread::sleep(std::time::Duration::from_millis(100));
             }
         });
-        Self { path, stop, _folder: folder }
+        Self { path, stop, _folder: directory }
     }
 }
 
