@@ -50,7 +50,7 @@ impl ContainerPlace {
         self
     }
 
-    /// As far as the path tells, for its runtime to tell the rest.
+    /// As far as the path shows; its runtime knows the rest.
     #[must_use]
     pub fn container(&self) -> Container {
         Container {
@@ -94,6 +94,8 @@ pub struct Placement {
     pub container: Option<ContainerPlace>,
     /// The innermost systemd service or scope that is not a container itself.
     pub unit: Option<String>,
+    /// It lies in a pod's cgroup, whether in a container's or not.
+    pub in_pod: bool,
 }
 
 impl Placement {
@@ -107,6 +109,7 @@ impl Placement {
             let here = || names.iter().take(index + 1).flat_map(|n| ["/", n]).collect::<String>();
             let parent = index.checked_sub(1).and_then(|i| names.get(i)).copied();
             if let Some((uid, qos)) = pod_of(name, parent) {
+                placement.in_pod = true;
                 let folded = name.contains(':');
                 pod = Some(PodPlace { uid, qos, cgroup: (!folded).then(here) });
             }
@@ -124,7 +127,7 @@ impl Placement {
         placement
     }
 
-    /// The path that tells most about where a process lives, and what it tells, of its paths on several hierarchies: on a
+    /// The path that says most about where a process lives, and what it says, of its paths on several hierarchies: on a
     /// hybrid node the default one may know nothing, on a v2 node it is the only one.
     #[must_use]
     pub fn telling<'a>(paths: impl IntoIterator<Item = &'a String>) -> Option<(&'a String, Self)> {

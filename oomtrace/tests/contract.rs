@@ -86,7 +86,7 @@ fn referred(of: &Value) -> Option<&str> {
     of["$ref"].as_str()?.strip_prefix("#/$defs/")
 }
 
-/// Which field a record is told by has a constant, and needs no words.
+/// The field that names a record's type has a constant, and needs no words.
 fn is_tag(property: &Value) -> bool {
     property.get("const").is_some()
 }

@@ -24,7 +24,7 @@ pub fn push_cmdline<T>(record: &Record<T>, mm: u64) {
         record.flag(FLAG_CMDLINE_TRUNCATED);
     }
     let Some(end) = record.end() else { return record.flag(FLAG_CMDLINE_TRUNCATED) };
-    // The mask tells the verifier what the comparison above already ensures.
+    // The mask shows the verifier what the comparison above already ensures.
     let size = size & (2 * MAX_CMDLINE as u64 - 1);
     // SAFETY: `end` has room for a section, which `size` is within; the helper checks the address that it reads from.
     if unsafe { bpf_probe_read_user(end.cast(), size as u32, arg_start as *const _) } == 0 {

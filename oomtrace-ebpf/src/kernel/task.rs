@@ -63,7 +63,7 @@ pub fn pid_in_namespace<R: KernelRead>(leader: u64) -> (u32, u32) {
     if level > 32 || layout!(pid_numbers) == ABSENT {
         return (0, 0);
     }
-    // The mask tells the verifier that this is no large number: 6.1 does not follow a multiplication.
+    // The mask shows the verifier that this is no large number: 6.1 does not follow a multiplication.
     let before = (u64::from(level) * u64::from(layout!(upid_size))) & 0xfff;
     let upid = pid + u64::from(layout!(pid_numbers)) + before;
     // The index is known at run time only, so the verifier has no type for this address: it is read by the helper.

@@ -9,10 +9,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use glob::Pattern;
 use jiff::SignedDuration;
+use oomtrace::container::containerds::Containerds;
 use oomtrace::container::directory::Directory;
 use oomtrace::container::readers::Readers;
 use oomtrace::container::runtime::bundle::{self, Bundles};
-use oomtrace::container::runtime::containerd::{self, Containerd};
+use oomtrace::container::runtime::containerd;
 use oomtrace::container::runtime::docker::{self, Docker};
 use oomtrace::container::runtime::oci_state::States;
 use oomtrace::container::sockets;
@@ -274,8 +275,7 @@ impl Runtimes {
     pub fn sources(&self) -> Sources {
         Sources {
             docker: Docker::new(self.docker_socket.clone()),
-            containerd: Containerd::new(self.containerd_socket()),
-            bundles: Bundles::new(self.containerd_state.clone()),
+            bundles: Bundles::new(Containerds::of_node(self.containerd_state.clone())),
             states: States::default(),
             readers: Readers::default(),
         }
@@ -283,15 +283,10 @@ impl Runtimes {
 
     /// `keep_names`: how long a container that is gone is remembered.
     pub fn runtimes(&self, keep_names: Duration, privacy: Privacy, sandbox: own::Mode) -> RuntimeConfig {
-        let sockets = sockets::watched(&self.docker_socket, &self.containerd_socket());
+        let sources = self.sources();
+        let sockets = sockets::watched(&self.docker_socket, &sources.bundles.containerds().places());
         let sockets_asked = self.sockets();
-        RuntimeConfig {
-            directory: Directory::new(self.sources(), keep_names),
-            sockets,
-            privacy,
-            sandbox,
-            sockets_asked,
-        }
+        RuntimeConfig { directory: Directory::new(sources, keep_names), sockets, privacy, sandbox, sockets_asked }
     }
 
     /// Sockets of runtimes that are asked.

@@ -27,7 +27,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Writes what there is until then, and no longer; says what was not; and gives the status to end with.
 pub type LastWords = Box<dyn Fn(Instant) -> Status + Send + Sync>;
 
-/// Tells of the first of the signals.
+/// Announces the first of the signals.
 #[derive(Clone)]
 pub struct Stop {
     at: watch::Receiver<Option<Instant>>,

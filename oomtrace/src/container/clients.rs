@@ -83,7 +83,7 @@ pub struct ExistingClient {
     pub socket: u32,
     pub comm: String,
     pub uid: Option<u32>,
-    /// The path that tells most about where it lives.
+    /// The path that says most about where it lives.
     pub cgroup: Option<String>,
     /// The user whose socket it is; none when it is not known to be the runtime's own.
     #[serde(default)]

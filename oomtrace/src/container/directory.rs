@@ -409,7 +409,7 @@ pub struct Victim {
     pub looks_like_init: bool,
 }
 
-/// What came of asking about a place.
+/// The answer to a question about a place.
 #[derive(Debug)]
 enum Confirmation {
     /// It is the container's; and what is not known of it.

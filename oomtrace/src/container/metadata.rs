@@ -16,6 +16,9 @@ const MAX_NAME: usize = 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     pub runtime: Option<Runtime>,
+    /// The socket of the very daemon that has it, where a node may have several.
+    #[serde(default)]
+    pub runtime_socket: Option<String>,
     pub name: Option<String>,
     pub image: Option<String>,
     pub labels: Option<BTreeMap<String, String>>,
@@ -90,6 +93,7 @@ impl Metadata {
     pub fn size(&self) -> usize {
         const OVERHEAD: usize = 96;
         let texts = [
+            &self.runtime_socket,
             &self.stop_signal,
             &self.name,
             &self.image,
@@ -111,6 +115,7 @@ impl Metadata {
     pub fn or(self, other: Self) -> Self {
         Self {
             runtime: self.runtime.or(other.runtime),
+            runtime_socket: self.runtime_socket.or(other.runtime_socket),
             name: self.name.or(other.name),
             image: self.image.or(other.image),
             labels: self.labels.or(other.labels),
@@ -135,6 +140,7 @@ impl Metadata {
         if container.runtime.is_none() {
             container.runtime = self.runtime;
         }
+        container.runtime_socket.clone_from(&self.runtime_socket);
         container.name.clone_from(&self.name);
         container.image.clone_from(&self.image);
         container.labels.clone_from(&self.labels);

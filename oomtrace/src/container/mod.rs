@@ -1,6 +1,7 @@
 //! cgroup → container. The path gives the id and, for most naming schemes, the runtime; the runtime gives the rest.
 
 pub mod clients;
+pub mod containerds;
 pub mod directory;
 pub mod labels;
 pub mod list;

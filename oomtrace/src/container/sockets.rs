@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::container::clients::Socket;
+use crate::container::containerds::Place;
 use crate::node::territory::Territory;
 use crate::placement::Runtime;
 use crate::profile::{self, Profile};
@@ -10,14 +11,21 @@ use crate::profile::{self, Profile};
 /// Users whose sockets are watched.
 pub const MAX_USERS: usize = 64;
 
-/// All that are watched: those that the user names, and the others' usual ones; a `*` stands for every user that is logged in.
+/// All that are watched: those that the user names, those of the containerds that are known, and the others' usual ones; a `*` stands for
+/// every user that is logged in. What is bound later is watched as well: it is the path that counts.
 #[must_use]
-pub fn watched(docker: &Path, containerd: &Path) -> Vec<Socket> {
-    let named = [(docker, Runtime::Docker), (containerd, Runtime::Containerd)];
-    let named = named.iter().map(|(path, runtime)| (path.display().to_string(), *runtime));
+pub fn watched(docker: &Path, containerds: &[Place]) -> Vec<Socket> {
+    let of_containerd = |place: &Place| (place.socket.display().to_string(), Runtime::Containerd);
+    let named = std::iter::once((docker.display().to_string(), Runtime::Docker));
     let of = |profile: &'static Profile| profile.sockets.iter().map(|path| ((*path).to_owned(), profile.runtime));
-    let all = named.chain(profile::ALL.into_iter().flat_map(of));
-    all.map(|(path, runtime)| Socket { path, runtime }).collect()
+    let all = named.chain(containerds.iter().map(of_containerd)).chain(profile::ALL.into_iter().flat_map(of));
+    let mut sockets: Vec<Socket> = Vec::new();
+    for (path, runtime) in all {
+        if sockets.iter().all(|known| known.path != path) {
+            sockets.push(Socket { path, runtime });
+        }
+    }
+    sockets
 }
 
 /// A path that a daemon may have bound a socket to.

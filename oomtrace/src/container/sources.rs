@@ -1,8 +1,10 @@
 //! Whom to ask about a container: one place for all runtimes.
 
+use std::sync::Arc;
+
 use crate::container::metadata::Metadata;
-use crate::container::readers::Readers;
-use crate::container::runtime::bundle::Bundles;
+use crate::container::readers::{Late, Readers};
+use crate::container::runtime::bundle::{BundleError, Bundles, InContainerd};
 use crate::container::runtime::containerd::Containerd;
 use crate::container::runtime::docker::{Docker, DockerError};
 use crate::container::runtime::lxc;
@@ -16,27 +18,27 @@ use crate::placement::{ContainerPlace, Runtime};
 #[derive(Clone, Debug)]
 pub struct Sources {
     pub docker: Docker,
-    pub containerd: Containerd,
     pub bundles: Bundles,
     pub states: States,
     pub readers: Readers,
 }
 
-/// Why nothing more is known of a container, in words.
-#[derive(Clone, Debug)]
+/// Why nothing more is known of a container: what is missing, and for what reason.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Unknown {
     /// Docker, which is worth asking later.
+    #[error("the container's name, image and labels ({0})")]
     Docker(DockerError),
-    Other(String),
-}
-
-impl std::fmt::Display for Unknown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Docker(error) => write!(f, "the container's name, image and labels ({error})"),
-            Self::Other(why) => f.write_str(why),
-        }
-    }
+    #[error("the container's name and image ({0})")]
+    Late(#[from] Late),
+    #[error("the container's name and image ({0})")]
+    Bundle(Arc<BundleError>),
+    #[error("the container's name and image (containers/storage has no container {id})")]
+    NotStored { id: String },
+    #[error("the container's first process ({}'s state of it is gone)", .runtime.name())]
+    NoState { runtime: Runtime },
+    #[error("the container's name ({} of user {uid} is not asked)", .runtime.map_or("the runtime", Runtime::name))]
+    NotAsked { runtime: Option<Runtime>, uid: u32 },
 }
 
 impl Sources {
@@ -53,27 +55,27 @@ impl Sources {
     pub async fn ask(&self, place: &ContainerPlace) -> Option<Result<Metadata, Unknown>> {
         let files = {
             let (bundles, states, place) = (self.bundles.clone(), self.states.clone(), place.clone());
-            let user = place.user();
-            self.readers.run(user, move || read(&bundles, &states, &place)).await
+            let (user, has_docker) = (place.user(), self.docker.socket().exists());
+            self.readers.run(user, move || read(&bundles, &states, &place, has_docker)).await
         };
-        let Files { said, namespace } = match files {
+        let Files { said, containerd } = match files {
             Ok(files) => files,
-            Err(late) => return Some(Err(Unknown::Other(format!("the container's name and image ({late})")))),
+            Err(late) => return Some(Err(late.into())),
         };
-        match (said?, namespace) {
-            (Ok(metadata), Some(namespace)) => Some(Ok(self.with_labels(metadata, &namespace, &place.id).await)),
+        match (said?, containerd) {
+            (Ok(metadata), Some(containerd)) => Some(Ok(with_labels(metadata, containerd, &place.id).await)),
             (said, _) => Some(said),
         }
     }
+}
 
-    /// The bundle names the pod; labels are containerd's alone. Without them the container still has its name.
-    async fn with_labels(&self, metadata: Metadata, namespace: &str, id: &str) -> Metadata {
-        match self.containerd.get(namespace, id).await {
-            Ok(said) => metadata.or(said),
-            Err(error) => {
-                log::debug!("{error}");
-                metadata
-            }
+/// The bundle names the pod; labels are containerd's alone. Without them the container still has its name.
+async fn with_labels(metadata: Metadata, InContainerd { socket, namespace }: InContainerd, id: &str) -> Metadata {
+    match Containerd::new(socket).get(&namespace, id).await {
+        Ok(said) => metadata.or(said),
+        Err(error) => {
+            log::debug!("{error}");
+            metadata
         }
     }
 }
@@ -82,30 +84,27 @@ impl Sources {
 struct Files {
     /// None of a container of Docker's.
     said: Option<Result<Metadata, Unknown>>,
-    /// containerd's, whose API has more.
-    namespace: Option<String>,
+    /// Whose API has more.
+    containerd: Option<InContainerd>,
 }
 
 impl Files {
-    const DOCKER: Self = Self { said: None, namespace: None };
+    const DOCKER: Self = Self { said: None, containerd: None };
 }
 
 /// Reads the runtime's files. On a file system that hangs this hangs, which is why it has a thread of its own.
-fn read(bundles: &Bundles, states: &States, place: &ContainerPlace) -> Files {
-    let said = |said| Files { said: Some(said), namespace: None };
+fn read(bundles: &Bundles, states: &States, place: &ContainerPlace, has_docker: bool) -> Files {
+    let said = |said| Files { said: Some(said), containerd: None };
     let user = place.user();
     if let Some(uid) = user
         .filter(|_| !matches!(place.runtime, Some(Runtime::Docker | Runtime::Podman | Runtime::Runc | Runtime::Crun)))
     {
-        let runtime = place.runtime.map_or("the runtime", Runtime::name);
-        return said(Err(Unknown::Other(format!("the container's name ({runtime} of user {uid} is not asked)"))));
+        return said(Err(Unknown::NotAsked { runtime: place.runtime, uid }));
     }
     match place.runtime {
         Some(Runtime::Docker) => Files::DOCKER,
         Some(runtime @ (Runtime::Runc | Runtime::Crun)) => {
-            said(states.find(runtime, &place.id, user).ok_or_else(|| {
-                Unknown::Other(format!("the container's first process ({}'s state of it is gone)", runtime.name()))
-            }))
+            said(states.find(runtime, &place.id, user).ok_or(Unknown::NoState { runtime }))
         }
         Some(Runtime::Lxc) => said(Ok(lxc::find(&place.id))),
         Some(Runtime::Podman) => {
@@ -115,10 +114,8 @@ fn read(bundles: &Bundles, states: &States, place: &ContainerPlace) -> Files {
                 (Some(_), None) => None,
                 (_, home) => storage::find(home.as_ref().map(|(home, uid)| (home.as_path(), *uid)), &place.id),
             };
-            said(stored.map(|known| with(known, Runtime::Podman)).ok_or_else(|| {
-                let id = &place.id;
-                Unknown::Other(format!("the container's name and image (containers/storage has no container {id})"))
-            }))
+            let unknown = || Unknown::NotStored { id: place.id.clone() };
+            said(stored.map(|known| with(known, Runtime::Podman)).ok_or_else(unknown))
         }
         Some(runtime @ (Runtime::Containerd | Runtime::Crio | Runtime::Nerdctl)) => match bundles.find(&place.id) {
             Ok(found) => {
@@ -126,17 +123,19 @@ fn read(bundles: &Bundles, states: &States, place: &ContainerPlace) -> Files {
                 if runtime == Runtime::Crio {
                     metadata = metadata.or(storage::find(None, &place.id).unwrap_or_default());
                 }
-                Files { said: Some(Ok(metadata)), namespace: found.namespace }
+                Files { said: Some(Ok(metadata)), containerd: found.containerd }
             }
-            Err(error) => said(Err(Unknown::Other(format!("the container's name and image ({error})")))),
+            Err(error) => said(Err(Unknown::Bundle(Arc::new(error)))),
         },
         // A bare id is Docker's, or a pod's whose runtime is containerd or CRI-O: whoever has a bundle of it made it. Docker's
         // containers have one too, made by containerd in its own namespace, with less in it than Docker knows.
         None => match bundles.find(&place.id) {
             Ok(found) if !found.metadata.pod.is_empty() || place.pod.is_some() => {
-                let runtime = if found.namespace.is_some() { Runtime::Containerd } else { Runtime::Crio };
-                Files { said: Some(Ok(with(found.metadata, runtime))), namespace: found.namespace }
+                let runtime = if found.containerd.is_some() { Runtime::Containerd } else { Runtime::Crio };
+                Files { said: Some(Ok(with(found.metadata, runtime))), containerd: found.containerd }
             }
+            // Kubernetes has not had Docker since 1.24 (dockershim); where that is not here, it is not the reason.
+            Err(error) if place.pod.is_some() && !has_docker => said(Err(Unknown::Bundle(Arc::new(error)))),
             _ => Files::DOCKER,
         },
     }

@@ -41,7 +41,7 @@ static FULL: Warnings = Warnings::new();
 /// A cgroup: its hierarchy and its id there.
 type Key = (u32, u64);
 
-/// What came of a change.
+/// What a change did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     Appeared(ContainerPlace),

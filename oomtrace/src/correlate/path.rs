@@ -129,7 +129,7 @@ pub fn is_by_process(path: SignalPath, info: Info) -> bool {
 /// How many processes one kill(2) was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// One process, as far as the stack tells.
+    /// One process, as far as the stack shows.
     One,
     /// A process group: kill(-PGID), kill(0).
     Group,

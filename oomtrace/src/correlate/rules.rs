@@ -100,7 +100,7 @@ pub fn may_be_oom(kill: &Kill) -> bool {
 }
 
 /// The kernel kills what is left of a pid namespace, in the context of its init, which is in do_exit. Without symbols that
-/// is all that tells.
+/// is all that shows it.
 pub fn is_sweep(signal: &Signal, path: Path) -> bool {
     let dying_init = signal.sender.exiting && signal.sender.is_namespace_init() && signal.info == Info::Kernel;
     path.path == SignalPath::PidNamespaceExit || (path.path == SignalPath::OtherKernel && dying_init)
@@ -129,7 +129,7 @@ pub fn role(path: SignalPath, signal: &Signal) -> Role {
     match path {
         _ if path::reach(signal) != Reach::One => Role::ProcessGroup,
         SignalPath::CgroupKill => Role::CgroupKill,
-        path if path::is_by_process(path, signal.info) => Role::CgroupKill,
+        path if path::is_by_process(path, signal.info) => Role::OneByOne,
         SignalPath::PidNamespaceExit => Role::PidNamespace,
         SignalPath::OomGroup => Role::OomGroup,
         _ => Role::SharedMm,

@@ -628,7 +628,7 @@ fn a_cgroup_whose_processes_are_killed_one_by_one_from_outside_is_one_episode() 
     };
     // Another thread of the same sender goes on.
     let got = episodes(BOTH, vec![kill(10, 20, 7, 3), kill(11, 21, 7, 3)]);
-    assert_eq!(shape(&got), [(20, false, vec![(Role::CgroupKill, 21)])]);
+    assert_eq!(shape(&got), [(20, false, vec![(Role::OneByOne, 21)])]);
     // Another cgroup; a sender that lives there itself; the root.
     assert_eq!(episodes(BOTH, vec![kill(10, 20, 7, 3), kill(10, 21, 8, 3)]).len(), 2);
     assert_eq!(episodes(BOTH, vec![kill(10, 20, 7, 7), kill(10, 21, 7, 7)]).len(), 2);
@@ -638,7 +638,7 @@ fn a_cgroup_whose_processes_are_killed_one_by_one_from_outside_is_one_episode() 
     (init.sender.cgroup, init.victim.cgroup) = (cgroup(3), cgroup(7));
     (init.victim.ns_level, init.victim.ns_pid) = (1, 1);
     let got = episodes(BOTH, vec![kill(10, 20, 7, 3), sig(init), kill(10, 22, 7, 3)]);
-    assert_eq!(shape(&got), [(20, false, vec![]), (21, false, vec![(Role::CgroupKill, 22)])]);
+    assert_eq!(shape(&got), [(20, false, vec![]), (21, false, vec![(Role::OneByOne, 22)])]);
     // Long after.
     let mut correlator = Correlator::new(BOTH);
     assert!(correlator.take(at_time(kill(10, 20, 7, 3), MS)).is_empty());

@@ -313,7 +313,7 @@ fn task(found: &wire::TaskInfo) -> Task {
     }
 }
 
-/// Sets both paths from their sections. A cgroup's level says how many names its path has, so an empty section is told
+/// Sets both paths from their sections. A cgroup's level says how many names its path has, so an empty section is distinguished
 /// from an unread one.
 fn set_paths(task: &mut Task, default: &[u8], memory: &[u8]) {
     task.cgroup_path = cgroup_path(default, task.cgroup);

@@ -1,6 +1,6 @@
 //! Where a runtime's story of a container's end is not the kernel's.
 
-use crate::container::runtime::docker::RunState;
+use crate::container::runtime::docker::run_state::RunState;
 use crate::model::Incident;
 
 /// What SIGKILL shows as in an exit code.

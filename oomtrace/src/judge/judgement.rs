@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Attribution, Cause, Confidence, Disposition, Elevation, Evidence, Preceding, Requester};
+use crate::model::{Attribution, Cause, Confidence, Container, Disposition, Elevation, Evidence, Preceding, Requester};
 use crate::placement::ContainerPlace;
 
 /// The judgement of one case.
@@ -38,6 +38,18 @@ pub enum Reason {
         /// A stop signal came before, from somebody else or too long ago.
         after_stop_signal: bool,
     },
+    /// A runtime ended a command that it had brought into the container itself, as at the time-out of a probe.
+    EndedCommand {
+        /// What asked the command to end before.
+        stop: Option<StopRequest>,
+    },
+    /// A runtime ended the process that was to become the container's first: the container did not start.
+    GivenUp {
+        /// The container's memory limit, in bytes.
+        limit: Option<u64>,
+    },
+    /// The kubelet ended what was left in a pod's cgroup, to remove that.
+    PodCleanUp,
     /// The sender was brought into the container by exec.
     Exec {
         /// It manages the victim besides.
@@ -45,12 +57,33 @@ pub enum Reason {
     },
     /// The sender is the victim's parent, and a program that manages processes.
     Manager(Manager),
-    /// The limit that was hit is that of the victim's own memory cgroup, which is no container's, pod's or unit's.
-    OwnCgroupsLimit,
+    /// A memory limit was hit.
+    Limit {
+        holder: LimitHolder,
+        /// Somebody set it below what was in use.
+        lowered: bool,
+        /// The victim was still the runtime itself: the container did not start.
+        starting: bool,
+    },
+    /// Somebody asked for an OOM kill: no memory need have run out.
+    Sysrq,
+    /// The multi-generation LRU could not keep the pages that were in use.
+    MinTtl,
     /// It was forked into a cgroup that was being killed.
     Forked,
     /// A part of the kernel that has no cause of its own.
     Kernel(KernelPart),
+}
+
+/// Whose limit it was, as far as the cause does not say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LimitHolder {
+    /// The container, pod, unit or cgroup above the victim that the cause names.
+    Level,
+    /// The victim's own memory cgroup, which is no container's, pod's or unit's.
+    OwnCgroup,
+    /// A container that the victim's runs in.
+    OuterContainer(Box<Container>),
 }
 
 /// The stop signal that a runtime sent before it killed.

@@ -8,13 +8,15 @@
 //! | `pid_namespace_exit`, `parent_exit`, `rlimit_cpu`, `rlimit_rttime`, `timer`, `ptrace`, `bpf_program`, `other_kernel` | the signal's path says so |
 //! | `self_kill` | the sender is the victim |
 //! | `userspace_oom_killer` | the sender is systemd-oomd, earlyoom, oomd or nohang |
+//! | `kubelet_probe_failure` | a shim killed a command that it had brought into a pod's container, as at the time-out of a probe |
+//! | `kubelet_deletion` | the kubelet itself killed what was left in a pod's cgroup |
 //! | `runtime_stop_timeout` | a runtime killed a container that it had sent a stop signal before, within the time that a stop takes |
 //! | `runtime_kill` | a runtime killed a container |
 //! | `service_manager_kill` | systemd sent it |
 //! | `same_container_kill` | sender and victim are in one container |
 //! | `cgroup_kill` | somebody else wrote cgroup.kill |
 //! | `process_kill` | any other process |
-//! | `kubelet_*` | never: they need the Kubernetes API |
+//! | other `kubelet_*` | never: they need the Kubernetes API |
 //!
 //! How sure it is: `certain` when the kernel says so itself, by the OOM killer's own record, by the functions on its stack, or
 //! by who made the system call. Who a program is rests on its executable's path and on where it runs: `likely`. That a cgroup is a
@@ -31,6 +33,7 @@ mod managers;
 mod oom;
 mod requester;
 mod senders;
+mod starting;
 mod stop;
 
 use crate::judge::class::{same_container, sender_class};
@@ -38,6 +41,7 @@ use crate::judge::judgement::{Judgement, Reason, StopRequest, Unproven};
 use crate::judge::requester::FoundRequester;
 use crate::judge::senders::Class;
 use crate::model::{Attribution, Cause, Confidence, Incident, Process, SenderKind, SignalPath};
+use crate::placement::Placement;
 use crate::resolve::case::Case;
 
 /// Judges a case. Pure: the same case has the same judgement, live and in a replay.
@@ -84,8 +88,7 @@ impl Ruling {
 fn rule(incident: &Incident) -> Ruling {
     if let Some(oom) = &incident.oom {
         let (cause, confidence) = oom::by_oom(incident, oom);
-        let is_own = cause == Cause::OomSliceLimit && oom::is_own_limit(incident);
-        return Ruling { cause, confidence, reason: if is_own { Reason::OwnCgroupsLimit } else { Reason::Plain } };
+        return Ruling { cause, confidence, reason: oom::reason(incident, oom, cause) };
     }
     let sender = incident.sender.process.as_ref().filter(|_| incident.sender.kind == SenderKind::Process);
     let mut ruling = match sender {
@@ -121,6 +124,13 @@ fn by_sender(incident: &Incident, sender: &Process) -> Ruling {
     match sender_class(incident) {
         Some(Class::OomDaemon) => return by_program(Cause::UserspaceOomKiller),
         Some(Class::Runtime) if incident.is_contained() => return by_runtime(incident),
+        Some(Class::Kubelet) if is_in_pod(incident) => {
+            return Ruling {
+                reason: Reason::PodCleanUp,
+                confidence: Confidence::Possible,
+                ..by_program(Cause::KubeletDeletion)
+            };
+        }
         Some(Class::ServiceManager) => {
             let request = stop::stop_requests(incident, Class::ServiceManager).next_back();
             let reason = request.map_or(Reason::Plain, |last| Reason::StopTimeout(StopRequest::of(last, last)));
@@ -145,8 +155,42 @@ fn by_sender(incident: &Incident, sender: &Process) -> Ruling {
     Ruling { reason, ..Ruling::certain(if is_write { Cause::CgroupKill } else { Cause::ProcessKill }) }
 }
 
-/// A runtime killed a container.
+/// A runtime killed a container, or what it had started itself.
 fn by_runtime(incident: &Incident) -> Ruling {
+    if starting::is_given_up(incident) {
+        let reason = Reason::GivenUp { limit: own_limit(incident) };
+        return Ruling { cause: Cause::RuntimeKill, confidence: Confidence::Likely, reason };
+    }
+    let ended = end_by_runtime(incident);
+    if !starting::is_shims_command(incident) {
+        return ended;
+    }
+    let stop = match ended.reason {
+        Reason::StopTimeout(stop) => Some(stop),
+        _ => None,
+    };
+    let reason = Reason::EndedCommand { stop };
+    // Nothing else on a Kubernetes node has a command ended: exec of kubectl leaves it running (CRI's ExecSync has a time-out, Exec none).
+    let cause = if is_in_pod(incident) { Cause::KubeletProbeFailure } else { ended.cause };
+    Ruling { cause, confidence: Confidence::Likely, reason }
+}
+
+/// The memory limit of the victim's container, as the kernel or its runtime has it.
+fn own_limit(incident: &Incident) -> Option<u64> {
+    let container = incident.container.as_ref()?;
+    let levels = incident.memory.iter().flat_map(|memory| &memory.levels);
+    let kernels = levels.filter(|level| container.owns(&level.path)).find_map(|level| level.limit_bytes);
+    kernels.or_else(|| container.limits.as_ref()?.memory_bytes)
+}
+
+fn is_in_pod(incident: &Incident) -> bool {
+    let is_pods = |path: &String| Placement::parse(path).in_pod;
+    incident.container.as_ref().is_some_and(|container| container.pod.is_some())
+        || incident.victim.process.cgroup.as_ref().is_some_and(is_pods)
+}
+
+/// A runtime killed a container.
+fn end_by_runtime(incident: &Incident) -> Ruling {
     let mut stops = stop::stop_requests(incident, Class::Runtime);
     let first = stops.next();
     let Some((first, last)) = first.map(|first| (first, stops.next_back().unwrap_or(first))) else {

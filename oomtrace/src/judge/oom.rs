@@ -1,6 +1,8 @@
 //! OOM kills: whose limit it was, and how sure that is.
 
-use crate::model::{Cause, Confidence, Container, Incident, LimitLevel, Oom, OomScope, SignalPath};
+use crate::judge::judgement::{LimitHolder, Reason};
+use crate::judge::starting::is_starting;
+use crate::model::{Cause, Confidence, Container, Incident, LimitLevel, Oom, OomOrigin, OomScope, SignalPath};
 
 /// Certain when the OOM killer's own record was read; read off the counters, whose limit it was is likely at best.
 pub fn by_oom(incident: &Incident, oom: &Oom) -> (Cause, Confidence) {
@@ -53,8 +55,36 @@ fn own_level(incident: &Incident) -> Cause {
     }
 }
 
+/// What there is to say of it besides: whose limit, or what brought the OOM killer in.
+pub fn reason(incident: &Incident, oom: &Oom, cause: Cause) -> Reason {
+    match (cause, oom.origin) {
+        (Cause::OomHost, Some(OomOrigin::Sysrq)) => Reason::Sysrq,
+        (Cause::OomHost, Some(OomOrigin::MinTtl)) => Reason::MinTtl,
+        (Cause::OomHost | Cause::OomConstrained, _) => Reason::Plain,
+        (_, origin) => {
+            let starting = incident.is_contained() && is_starting(&incident.victim.process);
+            let lowered = origin == Some(OomOrigin::LimitLowered);
+            Reason::Limit { holder: holder(incident, cause), lowered, starting }
+        }
+    }
+}
+
+fn holder(incident: &Incident, cause: Cause) -> LimitHolder {
+    match (cause, outer_owner(incident)) {
+        (Cause::OomContainerLimit, Some(outer)) => LimitHolder::OuterContainer(Box::new(outer.clone())),
+        (Cause::OomSliceLimit, _) if is_own_limit(incident) => LimitHolder::OwnCgroup,
+        _ => LimitHolder::Level,
+    }
+}
+
+/// The container around the victim's whose limit it was; none when it was the victim's own.
+fn outer_owner(incident: &Incident) -> Option<&Container> {
+    let owner = incident.oom.as_ref()?.limit_owner.as_ref()?;
+    incident.container.as_ref()?.chain().skip(1).find(|outer| outer.owns(&owner.path))
+}
+
 /// The limit that was hit is that of the victim's own memory cgroup.
-pub fn is_own_limit(incident: &Incident) -> bool {
+fn is_own_limit(incident: &Incident) -> bool {
     let level = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
     // Without its counters: where it lives.
     let own = level.or(incident.victim.process.cgroup.as_ref());

@@ -17,6 +17,7 @@ mod candidates;
 
 use crate::judge::class::{class_in, is_by_runtime};
 use crate::judge::senders::{Class, is_daemon, is_hosts_root, is_shim};
+use crate::judge::starting::is_given_up;
 use crate::model::{Confidence, Container, Evidence, Incident, Process, Requester, Source};
 use crate::placement::ContainerPlace;
 use crate::resolve::case::Case;
@@ -45,7 +46,7 @@ pub fn missing(case: &Case, found: Option<&FoundRequester>) -> Vec<String> {
     let incident = &case.incident;
     match found {
         Some(found) => found.missing.iter().cloned().collect(),
-        None if case.clients.seen && is_by_runtime(incident) && !is_by_exec(incident) => {
+        None if case.clients.seen && is_by_runtime(incident) && !is_by_exec(incident) && !is_given_up(incident) => {
             vec![nobody(incident.container.as_ref())]
         }
         // That connections are not seen at all was said at the start.
@@ -66,7 +67,10 @@ fn nobody(container: Option<&Container>) -> String {
 /// Who asked.
 pub fn find(case: &Case) -> Option<FoundRequester> {
     let incident = &case.incident;
-    let mut found = if is_by_runtime(incident) {
+    let mut found = if is_given_up(incident) {
+        // Nobody asked for that.
+        None
+    } else if is_by_runtime(incident) {
         by_ancestry(incident).or_else(|| by_connection(case, Request::End))
     } else if is_by_exec(incident) {
         by_connection(case, Request::Exec)

@@ -1,4 +1,4 @@
-//! What kind of program a sender is: a runtime (by its profile), a service manager, an OOM daemon.
+//! What kind of program a sender is: a runtime (by its profile), a service manager, the kubelet, an OOM daemon.
 //!
 //! A path is worth what its mount namespace is: in one of one's own anything is `/usr/sbin/runc`, and whoever has a user namespace
 //! makes such a one without any privilege. So a runtime, a service manager or an OOM daemon is known by its executable *and* by
@@ -15,14 +15,20 @@ pub enum Class {
     Runtime,
     /// systemd.
     ServiceManager,
+    /// Kubernetes' agent on the node.
+    Kubelet,
     /// Kills before the kernel has to.
     OomDaemon,
 }
 
-/// Programs of service managers and OOM daemons; those of runtimes are in their profiles.
+/// Programs of service managers, kubelets and OOM daemons; those of runtimes are in their profiles.
 const PROGRAMS: &[(&str, Class)] = &[
     ("systemd", Class::ServiceManager),
     ("systemd-executor", Class::ServiceManager),
+    ("kubelet", Class::Kubelet),
+    // Distributions that have the kubelet in one program with all else.
+    ("k3s", Class::Kubelet),
+    ("kubelite", Class::Kubelet),
     ("systemd-oomd", Class::OomDaemon),
     ("earlyoom", Class::OomDaemon),
     ("oomd", Class::OomDaemon),
@@ -97,7 +103,7 @@ fn is_owners(process: &Process, class: Class, owner: Option<u32>) -> bool {
     match class {
         Class::Runtime => is_as_owner,
         Class::ServiceManager => is_as_owner && is_systemds(),
-        Class::OomDaemon => false,
+        Class::Kubelet | Class::OomDaemon => false,
     }
 }
 

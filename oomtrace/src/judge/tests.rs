@@ -9,7 +9,7 @@ use crate::resolve::case::{Case, Places, RuntimeClients};
 use crate::words::conclude;
 
 const MIB: u64 = 1 << 20;
-const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
+pub const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
 
 pub fn process(pid: u32, exe: &str) -> Process {
     Process {

@@ -213,13 +213,15 @@ pub enum Cause {
     RuntimeStopTimeout,
     /// systemd sent the signal: a stop time-out, a watchdog, or KillMode=.
     ServiceManagerKill,
-    /// A probe failed, and the kubelet had the container killed. Not given yet: it needs the Kubernetes API.
+    /// The command of an exec probe ran into its time-out and was killed. That a probe failed, and the kubelet had the container killed for
+    /// it, is not given yet: it needs the Kubernetes API.
     KubeletProbeFailure,
     /// The kubelet evicted the pod. Not given yet: it needs the Kubernetes API.
     KubeletEviction,
     /// The pod was preempted for one of higher priority. Not given yet: it needs the Kubernetes API.
     KubeletPreemption,
-    /// The pod was deleted. Not given yet: it needs the Kubernetes API.
+    /// The kubelet itself killed what was left in the cgroup of a pod that was deleted or had ended. That the container was killed for the
+    /// pod's deletion is not given yet: it needs the Kubernetes API.
     KubeletDeletion,
     /// Another process in the victim's own container sent the signal: a supervisor, a worker's master, or a command that was
     /// brought in by exec.
@@ -333,7 +335,7 @@ pub struct Process {
     pub user: Option<String>,
     /// When the process started.
     pub started: Option<String>,
-    /// Path of its cgroup: on the default hierarchy, or on that of the memory controller where only that one tells
+    /// Path of its cgroup: on the default hierarchy, or on that of the memory controller where only that one keeps
     /// processes apart.
     pub cgroup: Option<String>,
     /// Its pid in its innermost pid namespace.
@@ -411,8 +413,10 @@ pub enum Role {
     SharedMm,
     /// Its pid namespace's init ended.
     PidNamespace,
-    /// It was in the cgroup whose processes were killed: by one write to cgroup.kill, or one by one by the same sender.
+    /// It was in the cgroup that was killed as one, by a write to cgroup.kill.
     CgroupKill,
+    /// It was in the same cgroup, whose processes the same sender killed one by one.
+    OneByOne,
     /// The same call killed it: kill(-PGID), or kill(-1), which is for every process that the sender may signal.
     ProcessGroup,
 }
@@ -426,6 +430,9 @@ pub struct Container {
     pub name: Option<String>,
     /// Its runtime. Null: several runtimes name cgroups so, and none of them knows it.
     pub runtime: Option<Runtime>,
+    /// The socket of the very containerd that has it: a node may have several. Null: another runtime, or not known.
+    #[serde(default)]
+    pub runtime_socket: Option<String>,
     /// The image that it was made of.
     pub image: Option<String>,
     /// Pid of its first process, on the host.

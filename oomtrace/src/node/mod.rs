@@ -9,6 +9,7 @@ pub mod mounts;
 pub mod namespaces;
 pub mod oomd;
 pub mod processes;
+pub mod shims;
 pub mod signals;
 mod status;
 pub mod territory;

@@ -197,7 +197,7 @@ pub fn parse_cgroups(text: &[u8]) -> Vec<String> {
     paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect()
 }
 
-/// The process has not begun to end, as `/proc` tells: its end is still to come, for whoever waits for that. Of one whose first
+/// The process has not begun to end, by `/proc`: its end is still to come, for whoever waits for that. Of one whose first
 /// thread has ended the other threads count.
 #[must_use]
 pub fn is_alive(key: ProcessKey) -> bool {

@@ -1,4 +1,4 @@
-//! Who is connected to a Unix socket already: `NETLINK_SOCK_DIAG` tells which socket is whose peer (net/unix/diag.c, 3.3 to
+//! Who is connected to a Unix socket already: `NETLINK_SOCK_DIAG` says which socket is whose peer (net/unix/diag.c, 3.3 to
 //! 7.3), `/proc/<pid>/fd` who holds it. Sockets are shown by network namespace, so every one that a process is in is asked.
 //!
 //! In a mount namespace of one's own anybody binds a socket to any path, so that a socket is the one asked for only when it is

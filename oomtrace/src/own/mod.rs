@@ -7,7 +7,7 @@
 //!
 //! Landlock is for threads that write ([`writer`]), and for them alone: a thread in a Landlock domain may not look at a process outside of
 //! it (security/landlock/ptrace.c, `hook_ptrace_access_check`, 5.13 to 7.3, for reading as well), so `/proc/PID/exe` of every other
-//! process would be hidden, which is what tells `runc` from a program that calls itself so. Elsewhere the filter refuses to open a file for
+//! process would be hidden, which is what distinguishes `runc` from a program that calls itself so. Elsewhere the filter refuses to open a file for
 //! writing.
 
 pub mod calls;

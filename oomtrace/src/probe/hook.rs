@@ -61,7 +61,7 @@ impl Hook {
         }
     }
 
-    /// Whether this kernel may lack it with nothing wrong: something else tells the same less surely, or it only adds.
+    /// Whether this kernel may lack it with nothing wrong: something else shows the same less surely, or it only adds.
     #[must_use]
     pub const fn may_be_refused(self) -> bool {
         matches!(self, Self::OomKillProcess | Self::UnixConnect)

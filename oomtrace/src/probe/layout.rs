@@ -358,7 +358,7 @@ fn rss_stat(btf: &Btf<'_>) -> Option<(u32, u32)> {
     Some((rss.offset.checked_add(count.offset)?, btf.size(btf.array(count.ty)?.0)?))
 }
 
-/// Told apart by the prototype, never by a version: the change was backported to every stable line.
+/// Recognized by the prototype, never by a version: the change was backported to every stable line.
 fn mark_victim(btf: &Btf<'_>) -> Option<MarkVictimArg> {
     // The first parameter is the tracepoint's own `void *__data`.
     let arg = *btf.prototype("btf_trace_mark_victim")?.get(1)?;

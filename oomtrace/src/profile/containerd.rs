@@ -18,7 +18,7 @@ pub const PROFILE: Profile = Profile {
         "rke2-agent.service",
         "snap.microk8s.daemon-containerd.service",
     ],
-    // The one that dockerd starts when there is no other.
+    // The one that dockerd starts when there is no other. Those that keep Kubernetes' containers are in `container::containerds`.
     sockets: &["/run/docker/containerd/containerd.sock"],
     kept: Some(Kept {
         owner: "containerd",

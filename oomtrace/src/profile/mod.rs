@@ -72,7 +72,7 @@ pub const ALL: [&Profile; 8] = [
     &crun::PROFILE,
 ];
 
-/// Programs that make containers for one of the runtimes, and have none of their own that is told apart.
+/// Programs that make containers for one of the runtimes, and have no profile of their own.
 pub const OTHER_PROGRAMS: &[&str] = &["youki", "runsc", "kata-runtime", "buildah"];
 
 /// What is known of `runtime`.

@@ -175,7 +175,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     Case { incident, at, places, statements, clients, requesters_container: None, exited_init }
 }
 
-/// The path that tells most about where a task lives, and what it tells. Where the memory controller has a hierarchy of its own, that
+/// The path that says most about where a task lives, and what it says. Where the memory controller has a hierarchy of its own, that
 /// counts first for a container: users get subtrees of their own on v2 alone.
 fn place(task: &Task) -> (Option<String>, Placement) {
     let of = |path: &Option<String>, on: On| {
@@ -194,8 +194,8 @@ fn place(task: &Task) -> (Option<String>, Placement) {
     of(&Some(path.clone()), on).map_or_else(Default::default, |(path, placement)| (Some(path), placement))
 }
 
-/// The same, with what the node knows of cgroups that no path tells: those of runtimes that let anybody choose the name. Those that the
-/// path tells may be within one of them.
+/// The same, with what the node knows of cgroups that no path shows: those of runtimes that let anybody choose the name. Those that the
+/// path shows may be within one of them.
 pub(super) fn locate(task: &Task, context: &mut Context<'_>) -> (Option<String>, Placement) {
     let (path, mut placement) = place(task);
     let outermost = placement.containers().last().map(|container| container.cgroup.clone());

@@ -210,7 +210,7 @@ impl Block {
             Role::OomGroup => "killed as one group (memory.oom.group)",
             Role::SharedMm => "shared the victim's memory",
             Role::PidNamespace => "in the same pid namespace",
-            Role::CgroupKill => "in the same cgroup",
+            Role::CgroupKill | Role::OneByOne => "in the same cgroup",
             Role::ProcessGroup => "killed by the same call, which was for a process group or for all processes",
         };
         self.line("also", &format!("{}{more}: {why}", named.join(", ")));
@@ -275,7 +275,7 @@ impl Block {
         }
     }
 
-    /// The sender's user, login, container or unit: what tells one process on the host from another.
+    /// The sender's user, login, container or unit: what distinguishes one process on the host from another.
     fn who(&self, incident: &Incident, sender: &Process) -> String {
         let mut who = Vec::new();
         who.extend(user(sender));

@@ -3,22 +3,25 @@
 mod container;
 mod stop;
 
-use crate::judge::judgement::{Judgement, Manager, Reason};
-use crate::model::{Advice, Cause, Incident, OomOrigin};
+use crate::judge::judgement::{Judgement, LimitHolder, Manager, Reason};
+use crate::model::{Advice, Cause, Incident};
 use crate::text::quote::quote;
 
 /// What to do about an incident whose verdict is in.
 #[must_use]
 pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
     match judgement.cause {
+        Cause::OomContainerLimit if matches!(judgement.reason, Reason::Limit { starting: true, .. }) => {
+            vec![container::to_start(incident, limit_bytes(incident))]
+        }
         Cause::OomContainerLimit => vec![container::own_limit(incident)],
         Cause::OomPodLimit => vec![container::pod_limit(incident)],
         Cause::OomUnitLimit => unit_limit(incident),
         Cause::OomSliceLimit => parent_limit(incident, &judgement.reason),
-        Cause::OomHost if is_by_sysrq(incident) => {
+        Cause::OomHost if judgement.reason == Reason::Sysrq => {
             vec![advice("ask who pressed sysrq-f, or wrote f to /proc/sysrq-trigger", "memory need not have run out")]
         }
-        Cause::OomHost if origin(incident) == Some(OomOrigin::MinTtl) => vec![advice(
+        Cause::OomHost if judgement.reason == Reason::MinTtl => vec![advice(
             "lower min_ttl_ms (/sys/kernel/mm/lru_gen), give containers memory limits, or move load off this machine",
             "it asks the kernel to kill rather than to reclaim pages that were used that recently",
         )],
@@ -29,7 +32,16 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         Cause::OomConstrained => {
             vec![advice("widen cpuset.mems or the memory policy", "other memory nodes may have had room")]
         }
+        Cause::RuntimeStopTimeout | Cause::RuntimeKill | Cause::KubeletProbeFailure
+            if matches!(judgement.reason, Reason::EndedCommand { .. }) =>
+        {
+            vec![stop::of_command(incident)]
+        }
         Cause::RuntimeStopTimeout => vec![stop::time_out(incident, &judgement.reason)],
+        Cause::RuntimeKill => match judgement.reason {
+            Reason::GivenUp { limit } => vec![container::to_start(incident, limit)],
+            _ => Vec::new(),
+        },
         Cause::ServiceManagerKill => stop::of_unit(incident, &judgement.reason).into_iter().collect(),
         Cause::SameContainerKill => vec![same_container(&judgement.reason)],
         Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
@@ -63,7 +75,6 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         | Cause::KubeletEviction
         | Cause::KubeletPreemption
         | Cause::KubeletDeletion
-        | Cause::RuntimeKill
         | Cause::ProcessKill
         | Cause::CgroupKill
         | Cause::Ptrace
@@ -74,14 +85,6 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
 
 fn advice(action: &str, why: &str) -> Advice {
     Advice { action: action.to_owned(), why: why.to_owned(), command: None }
-}
-
-fn is_by_sysrq(incident: &Incident) -> bool {
-    origin(incident) == Some(OomOrigin::Sysrq)
-}
-
-fn origin(incident: &Incident) -> Option<OomOrigin> {
-    incident.oom.as_ref()?.origin
 }
 
 fn same_container(reason: &Reason) -> Advice {
@@ -112,7 +115,7 @@ fn unit_limit(incident: &Incident) -> Vec<Advice> {
 fn parent_limit(incident: &Incident, reason: &Reason) -> Vec<Advice> {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
     let place = owner.map_or_else(String::new, |owner| format!(" {}", quote(&owner.path)));
-    let why = if *reason == Reason::OwnCgroupsLimit {
+    let why = if matches!(reason, Reason::Limit { holder: LimitHolder::OwnCgroup, .. }) {
         "the victim's cgroup used all that its own limit allows"
     } else {
         "the victim's own cgroup was below its limit; the sum in a parent was not"

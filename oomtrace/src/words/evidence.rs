@@ -8,6 +8,7 @@ use crate::model::{
 use crate::text;
 use crate::text::quote::quote;
 use crate::words::kernel_part::kernel_part;
+use crate::words::phrases::SYSRQ;
 
 /// The kernel rounds a limit down to whole pages, of 64 KiB at most.
 const LIMIT_ROUNDING: u64 = 64 << 10;
@@ -73,7 +74,7 @@ impl Facts {
 
     fn oom(&mut self, oom: &Oom) {
         match oom.origin {
-            Some(OomOrigin::Sysrq) => self.kernel("somebody asked for an OOM kill (sysrq-f)".to_owned()),
+            Some(OomOrigin::Sysrq) => self.kernel(SYSRQ.to_owned()),
             Some(OomOrigin::MinTtl) => self.kernel(
                 "the pages used in the last min_ttl_ms could not be kept (multi-generation LRU, lru_gen_age_node)"
                     .to_owned(),

@@ -5,6 +5,7 @@ pub mod advice;
 pub mod evidence;
 pub mod explain;
 mod kernel_part;
+mod phrases;
 pub mod summary;
 mod why;
 

@@ -1,11 +1,11 @@
-//! The verdict in one sentence, and the parts of it that the evidence and the terminal use as well.
+//! The verdict in one sentence.
 
-use crate::judge::judgement::{Judgement, Reason};
-use crate::model::{Cause, Incident, LimitOwner, OomOrigin, SignalPath};
+use crate::judge::judgement::{Judgement, LimitHolder, Reason};
+use crate::model::{Cause, Incident, LimitOwner, SignalPath};
 use crate::text::quote::quote;
-use crate::text::{bytes, container_name, duration_ms, ended, path_name, pod_name, process};
+use crate::text::{bytes, container_name, duration_ms, path_name, pod_name, process};
 use crate::words::kernel_part::kernel_part;
-use crate::words::why::outer_owner;
+use crate::words::phrases::{MIN_TTL, SYSRQ, init_ended, unasked};
 
 /// The verdict in one sentence.
 #[must_use]
@@ -16,13 +16,13 @@ pub fn summary(incident: &Incident, judgement: &Judgement) -> String {
     match cause {
         Cause::OomContainerLimit | Cause::OomPodLimit | Cause::OomUnitLimit | Cause::OomSliceLimit => {
             let limit_owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-            let whose = match cause {
-                Cause::OomContainerLimit if outer_owner(incident).is_some() => {
+            let whose = match (cause, &judgement.reason) {
+                (_, Reason::Limit { holder: LimitHolder::OuterContainer(_), .. }) => {
                     "the memory limit of the container around its own"
                 }
-                Cause::OomContainerLimit => "the container's own memory limit",
-                Cause::OomPodLimit => "the pod's memory limit",
-                Cause::OomUnitLimit => "the unit's memory limit",
+                (Cause::OomContainerLimit, _) => "the container's own memory limit",
+                (Cause::OomPodLimit, _) => "the pod's memory limit",
+                (Cause::OomUnitLimit, _) => "the unit's memory limit",
                 _ => "the memory limit",
             };
             let amount =
@@ -39,19 +39,24 @@ pub fn summary(incident: &Incident, judgement: &Judgement) -> String {
                 _ => format!("{victim} was OOM-killed at {whose}{amount}{place}."),
             }
         }
-        Cause::OomHost => match incident.oom.as_ref().and_then(|oom| oom.origin) {
-            Some(OomOrigin::Sysrq) => {
-                format!("{victim} was OOM-killed because somebody asked for an OOM kill (sysrq-f).")
-            }
-            Some(OomOrigin::MinTtl) => format!(
-                "{victim} was OOM-killed because the machine could not keep the pages in use in memory (min_ttl_ms)."
-            ),
-            _ => format!("{victim} was OOM-killed because the machine ran out of memory."),
-        },
+        Cause::OomHost => {
+            let why = match judgement.reason {
+                Reason::Sysrq => SYSRQ,
+                Reason::MinTtl => MIN_TTL,
+                _ => "the machine ran out of memory",
+            };
+            format!("{victim} was OOM-killed because {why}.")
+        }
         Cause::OomConstrained => {
             format!("{victim} was OOM-killed because the memory nodes that it may use were full.")
         }
         Cause::UserspaceOomKiller => format!("{victim} was killed by the out-of-memory daemon {sender}."),
+        Cause::RuntimeKill if matches!(judgement.reason, Reason::GivenUp { .. }) => {
+            format!("{victim} was killed by the container runtime ({sender}), which gave up starting the container.")
+        }
+        Cause::RuntimeKill | Cause::RuntimeStopTimeout if is_command(&judgement.reason) => {
+            format!("{victim}, a command that was run in the container, was killed by {sender} at its time-out.")
+        }
         Cause::RuntimeKill => {
             format!("{victim} was killed by the container runtime ({sender}){}.", unasked(&judgement.reason))
         }
@@ -63,9 +68,15 @@ pub fn summary(incident: &Incident, judgement: &Judgement) -> String {
             format!("{victim} was killed by the container runtime ({sender}){before}, because it had not stopped.")
         }
         Cause::ServiceManagerKill => format!("{victim} was killed by the service manager {sender}."),
+        Cause::KubeletProbeFailure if is_command(&judgement.reason) => {
+            format!("{victim}, the command of an exec probe, was killed by {sender} at its time-out.")
+        }
         Cause::KubeletProbeFailure => format!("{victim} was killed because a probe failed."),
         Cause::KubeletEviction => format!("{victim} was killed because its pod was evicted."),
         Cause::KubeletPreemption => format!("{victim} was killed because its pod was preempted."),
+        Cause::KubeletDeletion if judgement.reason == Reason::PodCleanUp => {
+            format!("{victim} was killed by {sender}, which removed its pod's cgroup.")
+        }
         Cause::KubeletDeletion => format!("{victim} was killed because its pod was deleted."),
         Cause::SameContainerKill => format!("{victim} was killed by {sender} inside the same container."),
         Cause::ProcessKill => format!("{victim} was killed by {sender}."),
@@ -98,30 +109,9 @@ pub fn summary(incident: &Incident, judgement: &Judgement) -> String {
     }
 }
 
-/// `, without a stop signal before`; nothing when there was one that does not explain the kill.
-pub fn unasked(reason: &Reason) -> &'static str {
-    if matches!(reason, Reason::RuntimeKill { after_stop_signal: true }) {
-        ""
-    } else {
-        ", without a stop signal before"
-    }
-}
-
-/// Why a pid namespace was swept: `the init of its pid namespace, sh[7], had been killed by runc[9]`.
-#[must_use]
-pub fn init_ended(incident: &Incident) -> String {
-    let Some(end) = &incident.init_end else { return "the init of its pid namespace ended".to_owned() };
-    let init = process(&end.init);
-    match &end.killed {
-        Some(killed) => {
-            let by = killed.by.as_ref().map_or_else(|| "the kernel".to_owned(), process);
-            format!("the init of its pid namespace, {init}, had been killed by {by}")
-        }
-        None => match end.status {
-            Some(status) => format!("the init of its pid namespace, {init}, {}", ended(status)),
-            None => format!("the init of its pid namespace, {init}, ended"),
-        },
-    }
+/// It is about a command that was brought into the container, not about the container.
+const fn is_command(reason: &Reason) -> bool {
+    matches!(reason, Reason::EndedCommand { .. })
 }
 
 /// ` of 512 MiB`, as the end of a sentence about a limit; nothing when it is not known.

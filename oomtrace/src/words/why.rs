@@ -1,12 +1,15 @@
 //! Why, in one clause.
 
-use crate::judge::judgement::{Judgement, Manager, Reason, StopRequest};
-use crate::model::{Cause, Confidence, Container, Disposition, Incident, OomOrigin, SignalPath};
+use crate::judge::judgement::{Judgement, LimitHolder, Manager, Reason, StopRequest};
+use crate::model::{Cause, Confidence, Disposition, Incident, SignalPath};
 use crate::text::{bytes, duration_ms, elevation, name_or_id, path_name, process};
 use crate::words::kernel_part::kernel_part;
-use crate::words::summary::{init_ended, unasked};
+use crate::words::phrases::{MIN_TTL, SYSRQ, init_ended, unasked};
 
 const STILL_RUNNING: &str = "it was still running";
+/// What ended a command that was brought into a container, where that is seen from the command alone.
+const PROBE: &str = "an exec probe ran into its time-out";
+const HEALTH_CHECK: &str = "a command that was run in the container (exec, a health check) ran into its time-out";
 
 /// What a process made of the signal that it was asked to stop by.
 fn reply(stop: &StopRequest, is_init: bool) -> &'static str {
@@ -29,16 +32,34 @@ fn managed(killed: &str, Manager { program, limit }: &Manager) -> String {
     format!("{killed}; it looks like {program}, which does so by {limit}")
 }
 
-/// The container around the victim's whose limit it was; none when it was the victim's own.
-pub fn outer_owner(incident: &Incident) -> Option<&Container> {
-    let owner = incident.oom.as_ref()?.limit_owner.as_ref()?;
-    incident.container.as_ref()?.chain().skip(1).find(|outer| outer.owns(&owner.path))
+/// `the container ran into its own memory limit of 64 MiB`.
+fn limit_hit(incident: &Incident, cause: Cause, holder: &LimitHolder, starting: bool) -> String {
+    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+    let limit = owner.and_then(|owner| owner.limit_bytes).map(|limit| format!(" of {}", bytes(limit)));
+    let who = match (cause, holder) {
+        (_, LimitHolder::OuterContainer(outer)) => {
+            format!("container {}, which it runs in, ran into its memory limit", name_or_id(outer))
+        }
+        (_, LimitHolder::OwnCgroup) => "its cgroup ran into its own memory limit".to_owned(),
+        (Cause::OomContainerLimit, _) => "the container ran into its own memory limit".to_owned(),
+        (Cause::OomPodLimit, _) => "the pod ran into its memory limit".to_owned(),
+        (Cause::OomUnitLimit, _) => "the unit ran into its memory limit".to_owned(),
+        _ => "a cgroup above it ran into its memory limit".to_owned(),
+    };
+    let before = if starting { " before its program ran: the container did not start" } else { "" };
+    format!("{who}{}{before}", limit.unwrap_or_default())
 }
 
-/// ` of 64 MiB`, where it is known.
-fn limit(incident: &Incident) -> String {
-    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    owner.and_then(|owner| owner.limit_bytes).map(|limit| format!(" of {}", bytes(limit))).unwrap_or_default()
+/// `the runtime gave up starting it, with a memory limit of 4 MiB`.
+fn given_up(limit: Option<u64>) -> String {
+    let limit = limit.map(|limit| format!(", with a memory limit of {}", bytes(limit)));
+    format!("the runtime gave up starting the container{}", limit.unwrap_or_default())
+}
+
+/// A command that was brought into the container was ended by whoever brought it.
+fn ended_command(what: &str, stop: Option<&StopRequest>) -> String {
+    let asked = stop.map(|stop| format!(", {} after {}", duration_ms(stop.before_ms), stop.signal));
+    format!("{what}{}", asked.unwrap_or_default())
 }
 
 /// A kill by a process that has no cause of its own: from where it came, as seen from the victim.
@@ -62,33 +83,32 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
     let path = incident.signal.path.map(path_name);
     let by = |what: &str| path.map_or_else(|| what.to_owned(), |path| format!("{what}, by {path}"));
     let why = match judgement.cause {
-        _ if incident.oom.as_ref().is_some_and(|oom| oom.origin == Some(OomOrigin::LimitLowered)) => {
-            let by = incident.trigger.as_ref().map_or_else(|| "somebody".to_owned(), process);
-            format!("{by} lowered the limit below what was in use")
-        }
-        Cause::OomContainerLimit => match outer_owner(incident) {
-            Some(outer) => {
-                let outer = name_or_id(outer);
-                format!("container {outer}, which it runs in, ran into its memory limit{}", limit(incident))
+        Cause::OomContainerLimit | Cause::OomPodLimit | Cause::OomUnitLimit | Cause::OomSliceLimit => {
+            match &judgement.reason {
+                Reason::Limit { lowered: true, .. } => {
+                    let by = incident.trigger.as_ref().map_or_else(|| "somebody".to_owned(), process);
+                    format!("{by} lowered the limit below what was in use")
+                }
+                Reason::Limit { holder, starting, .. } => limit_hit(incident, judgement.cause, holder, *starting),
+                _ => limit_hit(incident, judgement.cause, &LimitHolder::Level, false),
             }
-            None => format!("the container ran into its own memory limit{}", limit(incident)),
-        },
-        Cause::OomPodLimit => format!("the pod ran into its memory limit{}", limit(incident)),
-        Cause::OomUnitLimit => format!("the unit ran into its memory limit{}", limit(incident)),
-        Cause::OomSliceLimit if judgement.reason == Reason::OwnCgroupsLimit => {
-            format!("its cgroup ran into its own memory limit{}", limit(incident))
         }
-        Cause::OomSliceLimit => format!("a cgroup above it ran into its memory limit{}", limit(incident)),
-        Cause::OomHost => match incident.oom.as_ref().and_then(|oom| oom.origin) {
-            Some(OomOrigin::Sysrq) => "somebody asked for it (sysrq-f)".to_owned(),
-            Some(OomOrigin::MinTtl) => "the machine could not keep the pages in use in memory (min_ttl_ms)".to_owned(),
-            _ => "the machine ran out of memory".to_owned(),
-        },
+        Cause::OomHost => match judgement.reason {
+            Reason::Sysrq => SYSRQ,
+            Reason::MinTtl => MIN_TTL,
+            _ => "the machine ran out of memory",
+        }
+        .to_owned(),
         Cause::OomConstrained => "the memory nodes that it may use were full".to_owned(),
         Cause::UserspaceOomKiller => "an out-of-memory daemon chose it".to_owned(),
-        Cause::RuntimeKill => format!("the container runtime killed it{}", unasked(&judgement.reason)),
+        Cause::RuntimeKill => match &judgement.reason {
+            Reason::GivenUp { limit } => given_up(*limit),
+            Reason::EndedCommand { stop } => ended_command(HEALTH_CHECK, stop.as_ref()),
+            reason => format!("the container runtime killed it{}", unasked(reason)),
+        },
         Cause::RuntimeStopTimeout => match &judgement.reason {
             Reason::StopTimeout(stop) => timed_out(stop, incident),
+            Reason::EndedCommand { stop } => ended_command(HEALTH_CHECK, stop.as_ref()),
             _ => format!("stop time-out: a stop signal came and {STILL_RUNNING}"),
         },
         Cause::ServiceManagerKill => match &judgement.reason {
@@ -116,9 +136,15 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
         Cause::Timer => "a timer that it had set for itself killed it (timer_create)".to_owned(),
         Cause::Ptrace => "its tracer killed it".to_owned(),
         Cause::BpfProgram => "a BPF program killed it".to_owned(),
-        Cause::KubeletProbeFailure => "a probe failed".to_owned(),
+        Cause::KubeletProbeFailure => match &judgement.reason {
+            Reason::EndedCommand { stop } => ended_command(PROBE, stop.as_ref()),
+            _ => "a probe failed".to_owned(),
+        },
         Cause::KubeletEviction => "its pod was evicted".to_owned(),
         Cause::KubeletPreemption => "its pod was preempted".to_owned(),
+        Cause::KubeletDeletion if judgement.reason == Reason::PodCleanUp => {
+            "the kubelet removed its pod's cgroup, and killed what was left in it".to_owned()
+        }
         Cause::KubeletDeletion => "its pod was deleted".to_owned(),
         Cause::OtherKernel => match (&judgement.reason, incident.signal.path) {
             (Reason::Kernel(part), _) => format!("the kernel killed it: {}", kernel_part(*part)),

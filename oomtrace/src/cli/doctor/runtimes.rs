@@ -1,9 +1,11 @@
 //! Which runtimes are here, how each is asked for names, and what of the host's is not mounted.
 
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use oomtrace::container::containerds::{Containerds, Place};
 use oomtrace::container::runtime::docker::Docker;
 use oomtrace::container::runtime::oci_state::States;
 use oomtrace::placement::Runtime;
@@ -19,8 +21,11 @@ pub fn report(report: &mut Report, options: &Runtimes) -> anyhow::Result<()> {
     docker(report, options)?;
     for Profile { runtime, kept, .. } in profile::ALL {
         let Some(Kept { owner, path, cost }) = kept else { continue };
-        let is_option = *runtime == Runtime::Containerd;
-        let path = if is_option { options.containerd_state.clone() } else { PathBuf::from(path) };
+        if *runtime == Runtime::Containerd {
+            containerds(report, options, owner, cost)?;
+            continue;
+        }
+        let path = PathBuf::from(path);
         if path.exists() {
             report.line(Mark::Good, owner, &format!("{}", path.display()))?;
         } else if elsewhere(&path) == Elsewhere::Hidden {
@@ -34,6 +39,31 @@ pub fn report(report: &mut Report, options: &Runtimes) -> anyhow::Result<()> {
     let users = Path::new("/etc/passwd");
     if !users.exists() {
         report.line(Mark::Costs, "users", "no /etc/passwd here: users go by their numbers (mount the host's)")?;
+    }
+    Ok(())
+}
+
+/// Each that is here: a state directory may be left over from one that is not.
+fn containerds(report: &mut Report, options: &Runtimes, owner: &str, cost: &str) -> anyhow::Result<()> {
+    for Place { state, socket } in Containerds::of_node(options.containerd_state.clone()).places() {
+        let (state_shown, socket_shown) = (state.display(), socket.display());
+        match UnixStream::connect(&socket) {
+            Ok(_) if state.exists() => report.line(Mark::Good, owner, &state_shown.to_string())?,
+            Err(why) if state.exists() => {
+                let text = format!(
+                    "{state_shown} is here, but nobody answers at {socket_shown} ({why}): left over, or not running"
+                );
+                report.line(Mark::Note, owner, &text)?;
+            }
+            Ok(_) => {
+                let text = format!("{socket_shown} answers, but {state_shown} is not here; not seen: {cost}");
+                report.line(Mark::Costs, owner, &text)?;
+            }
+            Err(_) if elsewhere(&state) == Elsewhere::Hidden => {
+                report.line(Mark::Costs, owner, &not_mounted(&state, cost))?;
+            }
+            Err(_) => {}
+        }
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! A daemon that answers, hangs, or is not there; what is kept of it, and for how long.
 
 use super::*;
+use crate::container::containerds::Containerds;
 use crate::container::readers::Readers;
 use crate::container::runtime::bundle::Bundles;
-use crate::container::runtime::containerd::Containerd;
 use crate::container::runtime::oci_state::States;
 use crate::placement::Placement;
 use std::path::PathBuf;
@@ -14,11 +14,8 @@ const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa998877
 
 fn directory(docker: Docker) -> Directory {
     let nowhere = PathBuf::from("/nonexistent");
-    let (containerd, bundles) = (Containerd::new(nowhere.join("sock")), Bundles::new(nowhere));
-    Directory::new(
-        Sources { docker, containerd, bundles, states: States::default(), readers: Readers::default() },
-        KEEP,
-    )
+    let bundles = Bundles::new(Containerds::only(nowhere));
+    Directory::new(Sources { docker, bundles, states: States::default(), readers: Readers::default() }, KEEP)
 }
 
 fn place_of(id: &str) -> ContainerPlace {

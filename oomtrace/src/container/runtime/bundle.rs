@@ -3,13 +3,14 @@
 //!
 //! | runtime | bundle |
 //! |---|---|
-//! | containerd (`ctr`, nerdctl, Kubernetes) | `STATE/io.containerd.runtime.v2.task/NAMESPACE/ID`, `STATE` being `/run/containerd` |
+//! | containerd (`ctr`, nerdctl, Kubernetes) | `STATE/io.containerd.runtime.v2.task/NAMESPACE/ID`, `STATE` being mostly `/run/containerd` |
 //! | CRI-O, podman | `/run/containers/storage/overlay-containers/ID/userdata`, and below `/var/lib` the same |
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::container::containerds::Containerds;
 use crate::container::is_file_name;
 use crate::container::labels::Labels;
 use crate::container::metadata::{Metadata, PodNames};
@@ -23,6 +24,8 @@ pub const CONTAINERD_STATE: &str = "/run/containerd";
 const STORAGE: [&str; 2] =
     ["/run/containers/storage/overlay-containers", "/var/lib/containers/storage/overlay-containers"];
 
+/// Below containerd's state directory: a directory for each of its namespaces, with a bundle for each container.
+pub const TASKS: &str = "io.containerd.runtime.v2.task";
 const CONFIG: &str = "config.json";
 /// A bundle's config.json has some 20 KiB; one with many mounts and variables a few hundred.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -45,15 +48,21 @@ pub enum BundleError {
 /// Where bundles are.
 #[derive(Clone, Debug)]
 pub struct Bundles {
-    containerd: PathBuf,
+    containerds: Containerds,
     storage: Vec<PathBuf>,
 }
 
 impl Bundles {
-    /// `containerd` is containerd's state directory.
+    /// Those of `containerds`, and of what keeps them in containers/storage.
     #[must_use]
-    pub fn new(containerd: PathBuf) -> Self {
-        Self { containerd, storage: STORAGE.iter().map(PathBuf::from).collect() }
+    pub fn new(containerds: Containerds) -> Self {
+        Self { containerds, storage: STORAGE.iter().map(PathBuf::from).collect() }
+    }
+
+    /// Whose bundles count.
+    #[must_use]
+    pub const fn containerds(&self) -> &Containerds {
+        &self.containerds
     }
 
     /// What the bundle of the container `id` says.
@@ -61,32 +70,42 @@ impl Bundles {
     /// # Errors
     /// When there is none (any more), or it cannot be read.
     pub fn find(&self, id: &str) -> Result<FoundBundle, BundleError> {
-        let found = is_file_name(id)
-            .then(|| self.places(id))
-            .into_iter()
-            .flatten()
-            .find_map(|(dir, namespace)| Some((Territory::of_system(&dir).ok()?, dir, namespace)));
-        let Some((bundle, dir, namespace)) = found else {
-            let below = std::iter::once(&self.containerd).chain(&self.storage);
-            return Err(BundleError::Gone {
-                id: id.to_owned(),
-                below: below.map(|dir| dir.display().to_string()).collect(),
-            });
+        let open = || self.places(id).find_map(|(dir, owner)| Some((Territory::of_system(&dir).ok()?, dir, owner)));
+        let is_name = is_file_name(id);
+        // Its containerd may be at a place that nobody named, and may be new.
+        let found = is_name.then(open).flatten().or_else(|| (is_name && self.containerds.look()).then(open).flatten());
+        let Some((bundle, dir, containerd)) = found else {
+            return Err(BundleError::Gone { id: id.to_owned(), below: self.below() });
         };
         let mut metadata = read(&bundle, &dir, None)?;
         let init_pid = bundle.read("init.pid", MAX_PID).ok();
         metadata.init_pid = init_pid.and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
         metadata.stated = std::mem::take(&mut metadata.stated).with_init(metadata.init_pid, None);
-        Ok(FoundBundle { metadata, namespace })
+        metadata.runtime_socket = containerd.as_ref().map(|containerd| containerd.socket.display().to_string());
+        Ok(FoundBundle { metadata, containerd })
     }
 
-    /// Where the bundle may be, and in which of containerd's namespaces.
-    fn places(&self, id: &str) -> Vec<(PathBuf, Option<String>)> {
-        let tasks = self.containerd.join("io.containerd.runtime.v2.task");
-        let names = Territory::of_system(&tasks).map(|tasks| tasks.names("", MAX_NAMESPACES)).unwrap_or_default();
-        let tasks =
-            names.into_iter().map(|name| (tasks.join(&name).join(id), Some(name.to_string_lossy().into_owned())));
-        tasks.chain(self.storage.iter().map(|dir| (dir.join(id).join("userdata"), None))).collect()
+    /// Where the bundle may be, and in which containerd's namespace.
+    fn places(&self, id: &str) -> impl Iterator<Item = (PathBuf, Option<InContainerd>)> {
+        let tasks = self.containerds.places().into_iter().flat_map(move |place| {
+            let tasks = place.state.join(TASKS);
+            let names = Territory::of_system(&tasks).map(|tasks| tasks.names("", MAX_NAMESPACES)).unwrap_or_default();
+            names.into_iter().map(move |name| {
+                let namespace = name.to_string_lossy().into_owned();
+                (tasks.join(name), InContainerd { socket: place.socket.clone(), namespace })
+            })
+        });
+        let (of_containerd, of_storage) = (id.to_owned(), id.to_owned());
+        let tasks = tasks.map(move |(dir, containerd)| (dir.join(&of_containerd), Some(containerd)));
+        tasks.chain(self.storage.iter().map(move |dir| (dir.join(&of_storage).join("userdata"), None)))
+    }
+
+    /// The directories that are here to be looked through, for a person.
+    fn below(&self) -> Vec<String> {
+        let states = self.containerds.places().into_iter().map(|place| place.state);
+        let all = states.chain(self.storage.iter().cloned());
+        let here: Vec<String> = all.filter(|dir| dir.exists()).map(|dir| dir.display().to_string()).collect();
+        if here.is_empty() { vec!["any directory that runtimes keep them in".to_owned()] } else { here }
     }
 }
 
@@ -94,8 +113,16 @@ impl Bundles {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoundBundle {
     pub metadata: Metadata,
-    /// containerd's, when the bundle is containerd's.
-    pub namespace: Option<String>,
+    /// Where its labels are to be had, when the bundle is a containerd's.
+    pub containerd: Option<InContainerd>,
+}
+
+/// One of a containerd's namespaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InContainerd {
+    /// Where that containerd is asked.
+    pub socket: PathBuf,
+    pub namespace: String,
 }
 
 /// What the OCI configuration in a bundle says of its container, which is `user`'s own, or the machine's; `path` is the bundle's,
@@ -196,7 +223,7 @@ mod tests {
     use std::fs;
 
     fn bundles(dir: &Path) -> Bundles {
-        Bundles { containerd: dir.join("containerd"), storage: vec![dir.join("storage")] }
+        Bundles { containerds: Containerds::only(dir.join("containerd")), storage: vec![dir.join("storage")] }
     }
 
     fn write(dir: &Path, place: &str, config: &str) {
@@ -233,11 +260,14 @@ mod tests {
         };
         let find = |id: &str| bundles(dir.path()).find(id).unwrap();
         expected.stop_signal = Some("3".to_owned());
-        assert_eq!(find("def"), FoundBundle { metadata: expected.clone(), namespace: None });
+        assert_eq!(find("def"), FoundBundle { metadata: expected.clone(), containerd: None });
         expected.stop_signal = None;
         expected.init_pid = Some(4711);
         expected.limits = Some(Limits { memory_bytes: Some(32 << 20), ..Limits::default() });
-        assert_eq!(find("abc"), FoundBundle { metadata: expected, namespace: Some("k8s.io".to_owned()) });
+        let socket = dir.path().join("containerd/containerd.sock");
+        expected.runtime_socket = Some(socket.display().to_string());
+        let containerd = Some(InContainerd { socket, namespace: "k8s.io".to_owned() });
+        assert_eq!(find("abc"), FoundBundle { metadata: expected, containerd });
         for kind in ["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"] {
             let sandbox = format!(r#"{{"annotations":{{"{kind}":"sandbox","io.kubernetes.pod.name":"web-5d4"}}}}"#);
             write(dir.path(), "storage/pause/userdata", &sandbox);
@@ -252,7 +282,8 @@ mod tests {
         write(dir.path(), "containerd/io.containerd.runtime.v2.task/default/damaged", "{\"annotations\":7");
         write(dir.path(), "containerd/secret", "{}");
         let bundles = bundles(dir.path());
-        assert_eq!(bundles.find("plain").unwrap().metadata, Metadata::default());
+        let plain = bundles.find("plain").unwrap().metadata;
+        assert_eq!(Metadata { runtime_socket: None, ..plain }, Metadata::default());
         assert!(matches!(bundles.find("damaged"), Err(BundleError::Damaged { .. })));
         for id in ["gone", "", "..", "../../secret", "a/b", ".hidden"] {
             assert!(matches!(bundles.find(id), Err(BundleError::Gone { .. })), "{id:?}");

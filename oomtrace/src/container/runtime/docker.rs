@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod listed;
+pub mod run_state;
 
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::container::is_plain;
 use crate::container::labels::Labels;
 use crate::container::metadata::Metadata;
 use crate::container::runtime::docker::listed::{Listed, MAX_LISTED};
+use crate::container::runtime::docker::run_state::RunState;
 use crate::container::statement::{Statement, paths_of_docker};
 use crate::model::Limits;
 use crate::placement::Runtime;
@@ -45,18 +47,6 @@ const MAX_EVENTS: usize = 2000;
 
 /// What Docker gives a container to stop in when nothing else is said (container/container.go, 20.10).
 const STOP_TIMEOUT_S: u64 = 10;
-
-/// How a container is, or ended, as Docker has it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct RunState {
-    pub running: bool,
-    #[serde(rename = "OOMKilled")]
-    pub oom_killed: bool,
-    pub exit_code: i64,
-    /// Changes with each start.
-    pub started_at: String,
-}
 
 /// Why Docker gave no answer. It is kept while the daemon is down, and said of each container, so that its causes are shared.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -1,5 +1,5 @@
 //! OCI runtimes by themselves: `runc run web` without an engine above it makes a cgroup with a name of its own choice. What
-//! tells such a container from any other cgroup is the state that the runtime keeps of it.
+//! distinguishes such a container from any other cgroup is the state that the runtime keeps of it.
 //!
 //! | runtime | state |
 //! |---|---|

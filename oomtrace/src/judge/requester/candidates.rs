@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::judge::requester::asks::{Asks, asks_for, is_systems_own};
 use crate::judge::requester::{FoundRequester, Request, brought_in};
-use crate::judge::senders::{Class, file_name, is_daemon, is_in_hosts_namespaces};
+use crate::judge::senders::{Class, file_name, is_daemon, is_in_hosts_namespaces, program_class};
 use crate::judge::stop::stop_requests;
 use crate::model::{Confidence, Container, Evidence, Incident, Process, Requester, Source};
 use crate::placement::{Runtime, user_of};
@@ -23,7 +23,7 @@ const OTHERS: usize = 5;
 /// When the runtime was asked, in milliseconds before the kill.
 #[derive(Clone, Copy)]
 struct Asked {
-    /// What came of it first: `what`.
+    /// What its first contact was: `what`.
     before_ms: u64,
     what: &'static str,
     was_stopped: bool,
@@ -209,10 +209,15 @@ fn reaches(client: &RuntimeClient, container: Option<&Container>) -> bool {
     if container.outer.is_some() {
         return false;
     }
-    let is_dockers_own = client.socket.contains("/run/docker/containerd/");
+    let socket = without_var(&client.socket);
+    let is_dockers_own = socket.starts_with("/run/docker/containerd/");
     match (container.runtime, client.runtime) {
-        // Docker's containers are containerd's too.
-        (Some(Runtime::Docker), Runtime::Docker | Runtime::Containerd) | (None, _) => true,
+        (_, Runtime::Containerd) if container.runtime_socket.is_some() => {
+            container.runtime_socket.as_deref().map(without_var) == Some(socket)
+        }
+        (None, _) | (Some(Runtime::Docker), Runtime::Docker) => true,
+        // Docker's containers are containerd's too: of its own, or of the machine's.
+        (Some(Runtime::Docker), Runtime::Containerd) => is_dockers_own || socket.starts_with("/run/containerd/"),
         (Some(Runtime::Nerdctl | Runtime::Containerd), Runtime::Containerd) => !is_dockers_own,
         // Each user has podman by themselves.
         (Some(Runtime::Podman), Runtime::Podman) => {
@@ -220,6 +225,11 @@ fn reaches(client: &RuntimeClient, container: Option<&Container>) -> bool {
         }
         (Some(runtime), socket) => runtime == socket,
     }
+}
+
+/// `/var/run` is `/run` on every system of today.
+fn without_var(path: &str) -> &str {
+    path.strip_prefix("/var").filter(|rest| rest.starts_with("/run/")).unwrap_or(path)
 }
 
 /// The client is a part of the runtime, or of oomtrace: as root of the host runs it. Anybody may have a program of that name.
@@ -233,5 +243,5 @@ fn is_hosts(client: &RuntimeClient) -> bool {
 }
 
 fn is_kubelet(client: &RuntimeClient) -> bool {
-    client.process.exe.as_deref().map(file_name) == Some("kubelet") && is_hosts(client)
+    program_class(&client.process) == Some(Class::Kubelet) && is_hosts(client)
 }

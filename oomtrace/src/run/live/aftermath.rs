@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::container::directory::Directory;
-use crate::container::runtime::docker::{Docker, RunState};
+use crate::container::runtime::docker::Docker;
+use crate::container::runtime::docker::run_state::RunState;
 use crate::judge::contradiction::contradiction;
 use crate::model::{Contradiction, Incident, Record, Source};
 use crate::placement::Runtime;

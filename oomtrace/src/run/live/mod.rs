@@ -84,7 +84,7 @@ const BEHIND_TAKES: u64 = 500;
 /// How often it is looked whether it has caught up.
 const BEHIND_LOOK: Duration = Duration::from_millis(2);
 
-/// What came of it.
+/// How it ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Incidents put out.

@@ -3,8 +3,32 @@
 use crate::model::{Advice, Container, Incident};
 use crate::profile::{self, Update};
 use crate::text::quote::quote;
-use crate::text::{pod_name, short_id};
+use crate::text::{bytes, pod_name, short_id};
 use crate::words::advice::is_plain;
+
+/// The least memory limit that Docker takes (daemon/daemon_unix.go, `linuxMinMemory`): the runtime itself needs about that to start
+/// a container.
+const LEAST_TO_START: u64 = 6 << 20;
+/// A container with a limit below this may have failed to start for it.
+const SMALL: u64 = 16 << 20;
+
+/// For a container that did not start.
+pub fn to_start(incident: &Incident, limit: Option<u64>) -> Advice {
+    let least = bytes(LEAST_TO_START);
+    let Some(limit) = limit.filter(|limit| *limit < SMALL) else {
+        return Advice {
+            action: "look for the reason in the runtime's log, or in what it says of the container".to_owned(),
+            why: "it gave up before the container's program ran".to_owned(),
+            command: None,
+        };
+    };
+    let what = incident.container.as_ref().map_or_else(|| "the container's memory limit".to_owned(), setting);
+    Advice {
+        action: format!("raise {what} to {least} at the least, and what the program needs besides"),
+        why: format!("the runtime itself needs about {least} to start a container, and had {}", bytes(limit)),
+        command: None,
+    }
+}
 
 /// The limit of the victim's container, or of one that this runs in.
 pub fn own_limit(incident: &Incident) -> Advice {

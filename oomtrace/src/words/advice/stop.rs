@@ -32,6 +32,28 @@ pub fn time_out(incident: &Incident, reason: &Reason) -> Advice {
     }
 }
 
+/// For a command that was brought into the container, and ran into its time-out.
+pub fn of_command(incident: &Incident) -> Advice {
+    match Orchestrator::of(incident.container.as_ref()) {
+        Orchestrator::Kubernetes => advice(
+            "raise timeoutSeconds of the exec probe, or make its command faster",
+            "the kubelet has a probe's command ended when its time is over; kubectl describe pod says of which probe",
+        ),
+        Orchestrator::Compose => advice(
+            "raise healthcheck.timeout of the service, or make its command faster",
+            "Docker ends a health check's command when its time is over",
+        ),
+        Orchestrator::Docker | Orchestrator::Podman => advice(
+            "raise --health-timeout, or make the health check's command faster",
+            "a health check's command is ended when its time is over",
+        ),
+        Orchestrator::Other => advice(
+            "give the command more time, or make it faster",
+            "whoever ran the command in the container had given it less time than it took",
+        ),
+    }
+}
+
 /// For a unit of systemd's that was asked to stop before.
 pub fn of_unit(incident: &Incident, reason: &Reason) -> Option<Advice> {
     let Reason::StopTimeout(StopRequest { signal, .. }) = reason else { return None };
