@@ -46,6 +46,11 @@ pub const FLAG_CMDLINE_TRUNCATED: u32 = 1 << 1;
 pub const FLAG_PRECEDING: u32 = 1 << 2;
 /// `mark_victim` gave only a thread id, and no task of that id was seen: the victim's counters are zero.
 pub const FLAG_NO_TASK: u32 = 1 << 3;
+/// The paths of executables say where they end: a whole one has the name `/` behind its last one. Without it (recordings of before) they
+/// are taken for whole.
+pub const FLAG_WHOLE_PATHS: u32 = 1 << 4;
+/// Somebody traced the sender (`task_struct.ptrace`), and may have made it send the signal.
+pub const FLAG_SENDER_TRACED: u32 = 1 << 5;
 
 /// `siginfo` was `SEND_SIG_NOINFO`: the kernel, on behalf of the current task (kernel/signal.c, 5.4 to 7.3).
 pub const INFO_NONE: u32 = 0;

@@ -156,6 +156,8 @@ layout! {
     /// `parent` (to 6.14), `__parent` (6.15)
     kn_parent,
     kn_name,
+    /// `iattr`: its owner and mode, where somebody has changed them
+    kn_iattr,
     /// `mem_cgroup.css`
     memcg_css,
     /// `mem_cgroup.memory`

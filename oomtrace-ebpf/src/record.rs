@@ -219,6 +219,18 @@ impl<T> Record<T> {
         true
     }
 
+    /// Appends the name `/`, which no file has; nothing when the event is full.
+    #[inline(always)]
+    pub fn push_root(&self) {
+        let Some(end) = self.end() else { return };
+        // SAFETY: `end` has room for a section, which is longer than two bytes.
+        unsafe {
+            end.write(b'/');
+            end.add(1).write(0);
+        }
+        self.grow(2);
+    }
+
     /// Bytes that the event takes in the ring.
     #[inline(always)]
     pub fn bytes(&self) -> u64 {

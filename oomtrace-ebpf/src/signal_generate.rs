@@ -15,8 +15,8 @@ use aya_log_ebpf::debug;
 use oomtrace_common::{
     counts::{KILLS, SIGNALS, STOP_SIGNALS},
     event::{
-        DISPOSITION_UNKNOWN, FLAG_PRECEDING, INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SIGNAL, PF_KTHREAD,
-        RESULT_DELIVERED, SIGNAL_GROUP_EXIT, SignalEvent,
+        DISPOSITION_UNKNOWN, FLAG_PRECEDING, FLAG_SENDER_TRACED, INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SIGNAL,
+        PF_KTHREAD, RESULT_DELIVERED, SIGNAL_GROUP_EXIT, SignalEvent,
     },
     limits::MAX_STACK_FRAMES,
     settings::{USUAL, signal_bit},
@@ -152,6 +152,10 @@ fn capture<R: KernelRead>(ctx: &RawTracePointContext, signal: u32, report: bool,
         }
     }
     task::fill::<R>(&mut event.sender, current);
+    let traced: u32 = field!(R: current, task_ptrace);
+    if traced != 0 {
+        record.flag(FLAG_SENDER_TRACED);
+    }
     push_sections::<R>(ctx, &record, event, victim, current);
     origin::push(&record, info, victim);
     event.tail.origin = record.section();

@@ -20,6 +20,13 @@ pub use crate::model::{ContainerPlace, On, PodPlace, Runtime};
 use crate::profile;
 
 impl ContainerPlace {
+    /// A limit on the cgroup at `path` is the container's own: its own cgroup's, or that of `container` in it, which crun makes for podman
+    /// and CRI-O. In any other runtime's whoever is in the container may call one so.
+    #[must_use]
+    pub fn owns(&self, path: &str) -> bool {
+        owns(&self.cgroup, self.runtime, path)
+    }
+
     /// What its metadata is kept under. Ids of 64 digits are unique among the containers of one user; a name is so within one place
     /// of one runtime.
     #[must_use]
@@ -78,6 +85,19 @@ impl ContainerPlace {
     }
 }
 
+impl Container {
+    /// As [`ContainerPlace::owns`].
+    #[must_use]
+    pub fn owns(&self, path: &str) -> bool {
+        owns(&self.cgroup, self.runtime, path)
+    }
+}
+
+fn owns(own: &str, runtime: Option<Runtime>, path: &str) -> bool {
+    let is_cruns = matches!(runtime, Some(Runtime::Podman | Runtime::Crio | Runtime::Crun));
+    path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || (is_cruns && rest == "/container"))
+}
+
 /// The user whose own the cgroup at `path` is: below `user-UID.slice` at its one place, which only root makes. Further below, a user
 /// gives names as they like.
 #[must_use]
@@ -94,6 +114,8 @@ pub struct Placement {
     pub container: Option<ContainerPlace>,
     /// The innermost systemd service or scope that is not a container itself.
     pub unit: Option<String>,
+    /// Path of that one's cgroup.
+    pub unit_cgroup: Option<String>,
     /// It lies in a pod's cgroup, whether in a container's or not.
     pub in_pod: bool,
 }
@@ -105,6 +127,9 @@ impl Placement {
         let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
         let mut placement = Self::default();
         let mut pod = None;
+        // What lies here is named by systemd: at the top, in slices, and in what a user's or a container's own systemd has. Below a unit,
+        // and below any other cgroup, whoever has it gives names.
+        let mut manages = true;
         for (index, name) in names.iter().enumerate() {
             let here = || names.iter().take(index + 1).flat_map(|n| ["/", n]).collect::<String>();
             let parent = index.checked_sub(1).and_then(|i| names.get(i)).copied();
@@ -119,9 +144,15 @@ impl Placement {
                 let pod = pod.take();
                 placement.container = Some(ContainerPlace { id, runtime, cgroup: here(), on: On::Default, pod, outer });
                 // What lies above a container is where its runtime put it, not a unit of its own.
-                placement.unit = None;
+                (placement.unit, placement.unit_cgroup) = (None, None);
+                manages = true;
             } else if is_unit(name) {
-                placement.unit = Some((*name).to_owned());
+                if manages {
+                    (placement.unit, placement.unit_cgroup) = (Some((*name).to_owned()), Some(here()));
+                }
+                manages = is_user_manager(name);
+            } else {
+                manages &= name.ends_with(".slice");
             }
         }
         placement
@@ -152,15 +183,14 @@ impl Placement {
             return LimitLevel::Root;
         }
         for container in self.containers() {
-            // Below the container's own cgroup are those that it made itself, or crun's `container`.
-            if path == container.cgroup || path.strip_prefix(container.cgroup.as_str()) == Some("/container") {
+            if container.owns(path) {
                 return LimitLevel::Container;
             }
             if container.pod.as_ref().is_some_and(|pod| pod.cgroup.as_deref() == Some(path)) {
                 return LimitLevel::Pod;
             }
         }
-        if path.rsplit('/').next().is_some_and(is_unit) { LimitLevel::Unit } else { LimitLevel::Slice }
+        if self.unit_cgroup.as_deref() == Some(path) { LimitLevel::Unit } else { LimitLevel::Slice }
     }
 }
 
@@ -218,6 +248,11 @@ fn container_of(name: &str, parent: Option<&str>, index: usize, in_pod: bool) ->
 /// 64 hexadecimal digits, what every OCI runtime's front end makes.
 fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// A user's own systemd.
+fn is_user_manager(name: &str) -> bool {
+    name.starts_with("user@") && name.ends_with(".service")
 }
 
 fn is_unit(name: &str) -> bool {
@@ -360,7 +395,15 @@ mod tests {
             ("/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", Some("foo.service")),
             ("/system.slice/docker-ID.scope", None),
             ("/docker/ID/system.slice/ssh.service", Some("ssh.service")),
+            ("/docker/ID/init.scope", Some("init.scope")),
             ("/system.slice", None),
+            // Whoever has a cgroup of their own gives names in it.
+            ("/system.slice/ci.service/ssh.service", Some("ci.service")),
+            ("/system.slice/ci.service/x.slice/ssh.service", Some("ci.service")),
+            ("/build/ssh.service", None),
+            ("/build/x.slice/ssh.service", None),
+            ("/docker/ID/x/ssh.service", None),
+            ("/user.slice/user-1000.slice/session-4.scope/ssh.service", Some("session-4.scope")),
         ] {
             assert_eq!(parse(path).unit.as_deref(), unit, "{path}");
         }
@@ -377,6 +420,11 @@ mod tests {
         let crun = parse("/machine.slice/libpod-ID.scope/container");
         assert_eq!(crun.level(&format!("/machine.slice/libpod-{ID}.scope")), LimitLevel::Container);
         assert_eq!(crun.level(&format!("/machine.slice/libpod-{ID}.scope/container")), LimitLevel::Container);
+        for (made, level) in
+            [("/docker/ID/container", LimitLevel::Slice), ("/docker/ID/x/ssh.service", LimitLevel::Slice)]
+        {
+            assert_eq!(parse(made).level(&made.replace("ID", ID)), level, "{made}");
+        }
         let unit = Placement::parse("/system.slice/a.service/sub");
         assert_eq!(unit.level("/system.slice/a.service"), LimitLevel::Unit);
         assert_eq!(unit.level("/system.slice"), LimitLevel::Slice);

@@ -36,12 +36,17 @@ pub fn hierarchy<R: KernelRead>(cgroup: u64) -> u32 {
 pub struct Lineage {
     /// At the level of a container or a pod: the fourth at most (`/kubepods.slice/kubepods-X.slice/kubepods-X-podU.slice/C.scope`).
     pub near: u64,
-    /// At the level of a slice, a unit or a user: the second at most (`/user.slice/user-U.slice`, `/docker/C`).
+    /// At the level of a slice, a unit or a user: the second at most (`/user.slice/user-U.slice`, `/docker/C`). The third for pods, which
+    /// share the second with all of their class. The first where that is not root's: whoever has it makes any number of others below it
+    /// (`/lxc.payload.NAME` of a container with users of its own).
     pub far: u64,
 }
 
 const NEAR: u32 = 4;
+const PODS: u32 = 3;
 const FAR: u32 = 2;
+/// How the first level's name begins where Kubernetes has its pods: `kubepods`, `kubepods.slice`.
+const KUBEPODS: [u8; 8] = *b"kubepods";
 
 /// The lineage of a task.
 #[inline(always)]
@@ -69,14 +74,44 @@ pub fn lineage(cgroup: u64) -> Lineage {
         level -= 1;
     }
     let near: u64 = field!(kn, kn_id);
+    let mut pods = near;
     for _ in 0..NEAR - FAR {
         if level <= FAR {
             break;
         }
         kn = field!(kn, kn_parent);
         level -= 1;
+        if level == PODS {
+            pods = field!(kn, kn_id);
+        }
     }
-    Lineage { near, far: field!(kn, kn_id) }
+    let far: u64 = field!(kn, kn_id);
+    if level < FAR {
+        return Lineage { near, far };
+    }
+    let first: u64 = field!(kn, kn_parent);
+    let name: u64 = field!(first, kn_name);
+    let far = if Probed::read::<[u8; 8]>(name, 0) == KUBEPODS {
+        pods
+    } else if is_others(first) {
+        field!(first, kn_id)
+    } else {
+        far
+    };
+    Lineage { near, far }
+}
+
+/// The directory belongs to somebody else than root (`chown`, which gives it attributes of its own: fs/kernfs/inode.c,
+/// `kernfs_iop_setattr`, 5.4 to 7.3).
+#[inline(always)]
+fn is_others(kn: u64) -> bool {
+    let attributes: u64 = field!(kn, kn_iattr);
+    if attributes == 0 {
+        return false;
+    }
+    // `kernfs_iattrs.ia_uid` comes first (fs/kernfs/kernfs-internal.h, 5.2 to 7.3).
+    let uid: u32 = Probed::read(attributes, 0);
+    uid != 0
 }
 
 /// Appends the names on a cgroup's path, leaf first, without the root's empty one.

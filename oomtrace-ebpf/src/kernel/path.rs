@@ -1,14 +1,16 @@
 //! The path of an executable: up the dentries, and across mounts.
 
-use oomtrace_common::{layout::ABSENT, limits::MAX_PATH_DEPTH};
+use oomtrace_common::{event::FLAG_WHOLE_PATHS, layout::ABSENT, limits::MAX_PATH_DEPTH};
 
 use super::field;
 use crate::{globals::layout, record::Record};
 
 /// Appends the names on the path of `mm`'s executable, file name first; nothing for a kernel thread. The path is the one
-/// in the executable's own mount namespace.
+/// in the executable's own mount namespace. Behind the last name of one that is whole stands `/`: what is left of one that is too long may
+/// look like another's.
 #[inline(always)]
 pub fn push_exe<T>(record: &Record<T>, mm: u64) {
+    record.flag(FLAG_WHOLE_PATHS);
     let file: u64 = field!(mm, mm_exe_file);
     if file == 0 || layout!(file_f_path) == ABSENT || layout!(mount_mnt) == ABSENT {
         return;
@@ -30,7 +32,7 @@ pub fn push_exe<T>(record: &Record<T>, mm: u64) {
                 continue;
             }
             if dentry == parent {
-                return;
+                return record.push_root();
             }
             // A mount that is attached nowhere and shows a part of its file system, as runtimes make one of themselves to be
             // safe from their containers (crun and runc, cloned_binary.c): the path in that file system.

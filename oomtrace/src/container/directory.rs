@@ -17,13 +17,17 @@ use crate::model::Container;
 use crate::node::cgroups::{self, Version};
 use crate::placement::{ContainerPlace, On, Runtime};
 use crate::text;
+use crate::text::quote::quote;
 
 /// Containers kept; a container's metadata is some hundred bytes, and up to some KiB with many labels.
 const CAPACITY: usize = 1 << 15;
-/// Containers that wait to be asked for; those beyond are asked for when they are killed.
+/// Containers that wait to be asked for, and bytes of where they are; those beyond are asked for when they are killed.
 const MAX_QUEUED: usize = 1 << 12;
-/// Bytes of metadata that are kept, of all containers together.
+const MAX_QUEUED_BYTES: usize = 1 << 20;
+/// Bytes of metadata that are kept, of all containers together, and of the keys that they are kept under.
 const MAX_BYTES: usize = 12 << 20;
+/// What an entry takes besides its texts, about: in the map, and in the list of those that are gone.
+const ENTRY_BYTES: usize = 256;
 /// How often a container that appears is reason enough to ask a daemon again that does not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Questions at a time.
@@ -46,17 +50,20 @@ pub struct Directory {
 
 #[derive(Debug, Default)]
 struct Remembered {
-    known: HashMap<String, Entry>,
-    /// What is gone, and since when, the oldest first.
-    gone: VecDeque<(Instant, String)>,
+    known: HashMap<Rc<str>, Entry>,
+    /// What is gone, and since when, the oldest first. Each entry is here once at the most: whoever makes and removes one cgroup again and
+    /// again takes no room.
+    gone: VecDeque<(Instant, Rc<str>)>,
     /// Waiting to be asked for.
     queue: VecDeque<ContainerPlace>,
+    /// Bytes of the paths in that.
+    queued_bytes: usize,
     asking: usize,
     /// Daemons of Docker's that are not to be asked before this time, and why: the machine's, and users' own.
     down: HashMap<Option<u32>, (Instant, DockerError)>,
     /// When a container that appeared was last reason to ask the machine's again.
     asked_again: Option<Instant>,
-    /// Bytes of all metadata.
+    /// Bytes of all entries.
     bytes: usize,
 }
 
@@ -66,18 +73,35 @@ struct Entry {
     metadata: Option<Rc<Metadata>>,
     /// It was asked for by itself, not just found in a list, which says less.
     asked: bool,
-    gone: bool,
+    /// Since when it is gone.
+    gone: Option<Instant>,
+    /// It stands in the list of those that are gone, although it may be back.
+    listed: bool,
     /// Where it is, when that is neither below a user's slice nor within another container.
     cgroup: Option<String>,
 }
 
 impl Remembered {
     /// The container's entry, with room made for it.
-    fn entry(&mut self, key: String) -> &mut Entry {
-        if self.known.len() >= CAPACITY && !self.known.contains_key(&key) {
-            self.forget_one();
+    fn entry(&mut self, key: &str) -> &mut Entry {
+        let bytes = ENTRY_BYTES + key.len();
+        if !self.known.contains_key(key) {
+            while (self.known.len() >= CAPACITY || self.bytes + bytes > MAX_BYTES) && !self.known.is_empty() {
+                self.forget_one();
+            }
+            self.bytes += bytes;
         }
-        self.known.entry(key).or_default()
+        self.known.entry(Rc::from(key)).or_default()
+    }
+
+    /// The container is gone.
+    fn leave(&mut self, key: &str, now: Instant) {
+        let Some(key) = self.known.get_key_value(key).map(|(key, _)| Rc::clone(key)) else { return };
+        let Some(entry) = self.known.get_mut(&key) else { return };
+        entry.gone = entry.gone.or(Some(now));
+        if !std::mem::replace(&mut entry.listed, true) {
+            self.gone.push_back((now, key));
+        }
     }
 
     fn expire(&mut self, now: Instant, keep: Duration) {
@@ -85,33 +109,55 @@ impl Remembered {
             && now.duration_since(*since) >= keep
             && let Some((_, key)) = self.gone.pop_front()
         {
-            // It may be back.
-            if self.known.get(&key).is_some_and(|entry| entry.gone) {
-                self.forget(&key);
+            let Some(entry) = self.known.get_mut(&key) else { continue };
+            match entry.gone {
+                // It is back.
+                None => entry.listed = false,
+                Some(since) if now.duration_since(since) < keep => self.gone.push_back((since, key)),
+                Some(_) => self.forget(&key),
             }
         }
     }
 
     fn forget(&mut self, key: &str) {
-        let metadata = self.known.remove(key).and_then(|entry| entry.metadata);
-        self.bytes = self.bytes.saturating_sub(metadata.map_or(0, |metadata| metadata.size()));
+        let Some(Entry { metadata, .. }) = self.known.remove(key) else { return };
+        let bytes = ENTRY_BYTES + key.len() + metadata.map_or(0, |metadata| metadata.size());
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 
     /// Makes room: those that are gone go first, the oldest of them before the others.
     fn forget_one(&mut self) {
         let oldest = self.gone.pop_front().map(|(_, key)| key).or_else(|| self.known.keys().next().cloned());
         if let Some(oldest) = oldest {
+            // One that is back goes as well: it is asked for again when it is killed.
             self.forget(&oldest);
         }
     }
 
-    fn remember(&mut self, key: String, metadata: Rc<Metadata>) {
+    fn remember(&mut self, key: &str, metadata: Rc<Metadata>) {
         let size = metadata.size();
         while self.bytes + size > MAX_BYTES && !self.known.is_empty() {
             self.forget_one();
         }
         let before = self.entry(key).metadata.replace(metadata);
         self.bytes = (self.bytes + size).saturating_sub(before.map_or(0, |before| before.size()));
+    }
+
+    /// Has the container asked for; false when too many wait already.
+    fn enqueue(&mut self, place: ContainerPlace) -> bool {
+        let bytes = path_bytes(&place);
+        if self.queue.len() >= MAX_QUEUED || self.queued_bytes + bytes > MAX_QUEUED_BYTES {
+            return false;
+        }
+        self.queued_bytes += bytes;
+        self.queue.push_back(place);
+        true
+    }
+
+    fn dequeue(&mut self) -> Option<ContainerPlace> {
+        let place = self.queue.pop_front()?;
+        self.queued_bytes = self.queued_bytes.saturating_sub(path_bytes(&place));
+        Some(place)
     }
 }
 
@@ -143,7 +189,7 @@ impl Directory {
             Ok(containers) => {
                 log::debug!("{} containers known to Docker", containers.len());
                 for (id, metadata) in containers {
-                    self.remember(id, metadata);
+                    self.remember(&id, metadata);
                 }
                 self.listen();
                 Ok(())
@@ -172,19 +218,18 @@ impl Directory {
                 self.listen();
             }
         }
-        let entry = state.entry(place.key());
+        let entry = state.entry(&place.key());
         // On v1 a container has several cgroups; and one that comes back may have changed.
-        if entry.asked && !entry.gone {
+        if entry.asked && entry.gone.is_none() {
             return;
         }
-        (entry.asked, entry.gone) = (true, false);
+        (entry.asked, entry.gone) = (true, None);
         if place.user().is_none() && place.outer.is_none() && entry.cgroup.is_none() {
             entry.cgroup = Some(place.cgroup.clone());
         }
-        if state.queue.len() >= MAX_QUEUED {
-            return log::debug!("too many containers at once: {} is asked for when it is killed", place.id);
+        if !state.enqueue(place) {
+            return log::debug!("too many containers at once: one is asked for when it is killed");
         }
-        state.queue.push_back(place);
         if state.asking < MAX_ASKING {
             state.asking += 1;
             let directory = self.clone();
@@ -212,20 +257,15 @@ impl Directory {
     /// A container's cgroup is gone: it is remembered for a while.
     pub fn gone(&self, place: &ContainerPlace) {
         let now = Instant::now();
-        let key = place.key();
         let mut state = self.state.borrow_mut();
-        if let Some(entry) = state.known.get_mut(&key)
-            && !std::mem::replace(&mut entry.gone, true)
-        {
-            state.gone.push_back((now, key));
-        }
+        state.leave(&place.key(), now);
         state.expire(now, self.keep);
     }
 
     /// Asks for what is queued, one after the other.
     async fn work(&self) {
         loop {
-            let next = self.state.borrow_mut().queue.pop_front();
+            let next = self.state.borrow_mut().dequeue();
             let Some(place) = next else { break };
             if let Err(why) = self.fetch(&place).await {
                 log::debug!("{}: not known: {why}", place.cgroup);
@@ -306,7 +346,7 @@ impl Directory {
     fn is_elsewhere(&self, place: &ContainerPlace) -> bool {
         let (of_user, nested) = (place.user().is_some(), place.outer.is_some());
         let state = self.state.borrow();
-        let Some(entry) = state.known.get(&place.id).filter(|_| of_user || nested) else { return false };
+        let Some(entry) = state.known.get(place.id.as_str()).filter(|_| of_user || nested) else { return false };
         entry.cgroup.as_ref().is_some_and(|at| *at != place.cgroup) || (of_user && entry.metadata.is_some())
     }
 
@@ -333,13 +373,13 @@ impl Directory {
     }
 
     fn known(&self, place: &ContainerPlace) -> Option<Rc<Metadata>> {
-        self.state.borrow().known.get(&place.key()).and_then(|entry| entry.metadata.clone())
+        self.state.borrow().known.get(place.key().as_str()).and_then(|entry| entry.metadata.clone())
     }
 
     /// Asks the runtime.
     async fn fetch(&self, place: &ContainerPlace) -> Result<Rc<Metadata>, Unknown> {
         match self.sources.ask(place).await {
-            Some(said) => Ok(self.remember(place.key(), said?)),
+            Some(said) => Ok(self.remember(&place.key(), said?)),
             None => self.fetch_from_docker(place).await.map_err(Unknown::Docker),
         }
     }
@@ -355,7 +395,7 @@ impl Directory {
         if user.is_none() && self.known(place).is_none() {
             // The names first: while a container starts, the rest takes as long as that does.
             match docker.glance(&place.id).await {
-                Ok(metadata) => _ = self.remember(place.key(), metadata),
+                Ok(metadata) => _ = self.remember(&place.key(), metadata),
                 Err(error) if error.is_down() => {
                     self.failed(user, &error);
                     return Err(error);
@@ -366,7 +406,7 @@ impl Directory {
         match docker.inspect(&place.id).await {
             Ok(metadata) => {
                 self.state.borrow_mut().down.remove(&user);
-                Ok(self.remember(place.key(), metadata))
+                Ok(self.remember(&place.key(), metadata))
             }
             Err(error) => {
                 // One that is starting this container, for longer than is waited, still knows its name.
@@ -378,7 +418,7 @@ impl Directory {
         }
     }
 
-    fn remember(&self, key: String, metadata: Metadata) -> Rc<Metadata> {
+    fn remember(&self, key: &str, metadata: Metadata) -> Rc<Metadata> {
         let metadata = Rc::new(metadata);
         self.state.borrow_mut().remember(key, Rc::clone(&metadata));
         metadata
@@ -397,6 +437,13 @@ impl Directory {
             }
         }
     }
+}
+
+/// Bytes of a place's paths, and of those around it.
+fn path_bytes(place: &ContainerPlace) -> usize {
+    std::iter::successors(Some(place), |place| place.outer.as_deref())
+        .map(|place| place.cgroup.len() + ENTRY_BYTES)
+        .sum()
 }
 
 /// The process that was killed, to be compared with a container's first one.
@@ -432,16 +479,13 @@ pub struct Completed {
 }
 
 fn refutation(place: &ContainerPlace) -> String {
-    let id = text::short_id(&place.id);
-    format!(
-        "cgroup {} only has the name of container {id}, which has another cgroup: it is not that container",
-        place.cgroup
-    )
+    let (id, cgroup) = (quote(text::short_id(&place.id)), quote(&place.cgroup));
+    format!("cgroup {cgroup} only has the name of container {id}, which has another cgroup: it is not that container")
 }
 
 fn unconfirmed(place: &ContainerPlace, why: &str) -> String {
-    let id = text::short_id(&place.id);
-    format!("whether cgroup {} is container {id}'s, as its name says: {why}", place.cgroup)
+    let (id, cgroup) = (quote(text::short_id(&place.id)), quote(&place.cgroup));
+    format!("whether cgroup {cgroup} is container {id}'s, as its name says: {why}")
 }
 
 /// Everything on the way to the cgroup belongs to root: nobody else made it. False as well when it is gone.

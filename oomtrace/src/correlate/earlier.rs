@@ -1,10 +1,12 @@
 //! Signals that came before a kill, as long as they may have to do with it. Whoever sends many pushes out its own only: what is kept
-//! is shared out between senders by where they live, so that a process that signals itself cannot hide a runtime's request to stop.
+//! is shared out between senders by where they live, so that a process that signals itself cannot hide a runtime's request to stop. What
+//! the machine's own root sent, outside of containers, goes last.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::event::decode::prefix;
 use crate::event::{BootNs, ProcessKey, Signal};
+use crate::placement::Placement;
 
 /// How long a signal is remembered. No stop takes longer, except one that somebody gave hours for by hand.
 const REMEMBERED_NS: BootNs = 3_600_000_000_000;
@@ -14,9 +16,15 @@ const ALL: usize = 512;
 const PER_SENDER: usize = 4;
 const PER_PROCESS: usize = 12;
 
-/// Where senders live: cgroups two levels below the root, which nobody makes without being trusted with the machine, be they
-/// services, users or pods; and whether as root.
-type Place = (bool, String);
+/// Where senders live.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    /// As root of the machine, and in no container: as runtimes do.
+    trusted: bool,
+    root: bool,
+    /// The cgroup two levels below the root: a service's, a user's, a pod's. Who has one of the first level makes any number of them.
+    cgroup: String,
+}
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -49,7 +57,7 @@ impl EarlierSignals {
         } else if of_victim.len() > PER_PROCESS {
             // The oldest of the sender with most.
             let count = |of: &Place| of_victim.iter().filter(|kept| kept.place == *of).count();
-            of_victim.iter().rev().max_by_key(|kept| count(&kept.place))
+            of_victim.iter().rev().max_by_key(|kept| (!kept.place.trusted, count(&kept.place)))
         } else {
             None
         };
@@ -58,8 +66,11 @@ impl EarlierSignals {
         }
         self.forget(&place, at);
         if self.places.values().map(BTreeMap::len).sum::<usize>() > ALL
-            && let Some((&number, &victim)) =
-                self.places.values().max_by_key(|of| of.len()).and_then(BTreeMap::first_key_value)
+            && let Some((&number, &victim)) = self
+                .places
+                .iter()
+                .max_by_key(|(place, of)| (!place.trusted, of.len()))
+                .and_then(|(_, of)| of.first_key_value())
         {
             self.remove(victim, number);
         }
@@ -113,7 +124,11 @@ fn place(signal: &Signal) -> Place {
     let sender = &signal.sender;
     let paths = [(&sender.cgroup, &sender.cgroup_path), (&sender.memory_cgroup, &sender.memory_path)];
     let path = paths.into_iter().filter(|(cgroup, _)| cgroup.level > 0).find_map(|(_, path)| path.as_deref());
-    (sender.uid == 0, prefix(path.unwrap_or("/"), 2))
+    let path = path.unwrap_or("/");
+    let root = sender.uid == 0;
+    let is_machines = root && sender.namespaces.is_none_or(|own| own.user_level == 0);
+    let trusted = is_machines && Placement::parse(path).container.is_none();
+    Place { trusted, root, cgroup: prefix(path, 2) }
 }
 
 #[cfg(test)]
@@ -154,6 +169,20 @@ mod tests {
         assert!(of_container.len() <= PER_PROCESS);
         assert!(senders(&of_container).contains(&1), "{:?}", senders(&of_container));
         assert!(earlier.take(key(20), 4).is_empty());
+    }
+
+    /// Who has a cgroup of the first level has any number of the second.
+    #[test]
+    fn many_places_of_ones_own_push_out_no_runtimes_signal() {
+        let mut earlier = EarlierSignals::default();
+        let key = |victim: u32| fixture::task(victim).key;
+        earlier.insert(stop(1, "/system.slice/docker.service", 20, 1));
+        for n in 0..2_000 {
+            let mut from_inside = stop(3, &format!("/lxc.payload.web/{n}/x"), 20 + n % 2 * n, 3);
+            from_inside.sender.uid = 100_000;
+            earlier.insert(from_inside);
+        }
+        assert!(senders(&earlier.take(key(20), 4)).contains(&1));
     }
 
     #[test]

@@ -38,6 +38,17 @@ impl Kill {
         }
     }
 
+    /// Bytes of the paths in what [`Self::slim`] leaves, which have any length.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let of = |task: &Task| {
+            let texts = [&task.exe, &task.cgroup_path, &task.memory_path];
+            texts.into_iter().flatten().map(String::len).sum::<usize>()
+        };
+        let arguments = self.cmdline.as_ref().map_or(0, |cmdline| cmdline.arguments.size());
+        self.victim().map_or(0, of) + arguments
+    }
+
     /// A kill that is known by its signal.
     #[must_use]
     pub fn by(signal: Signal, path: Path) -> Self {

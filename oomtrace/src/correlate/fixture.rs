@@ -39,6 +39,7 @@ pub fn signal(sender: u32, victim: u32) -> Signal {
         group: true,
         outcome: Outcome::Delivered,
         preceding: false,
+        sender_traced: false,
         disposition: None,
         victim: Task { group_exit: Some(9), ..task(victim) },
         sender: task(sender),

@@ -191,7 +191,8 @@ impl Correlator {
         let ends = self.hooks.process_exit && effect(&signal) == Some(Effect::Ends);
         let episode = Episode::of(Kill::by(signal, path));
         if ends {
-            self.open.push(victim, Open { episode, tid, sender, until: at, exit_by: at.saturating_add(EXIT_NS) });
+            self.open
+                .push(victim, Open { episode, tid, sender, until: at, exit_by: at.saturating_add(EXIT_NS), bytes: 0 });
         } else {
             done.push(episode);
         }
@@ -239,7 +240,7 @@ impl Correlator {
         let until = at.saturating_add(wait);
         let exit_by = if self.hooks.process_exit { at.saturating_add(EXIT_NS) } else { 0 };
         if until.max(exit_by) > at {
-            let number = self.open.push(victim, Open { episode, tid, sender, until, exit_by });
+            let number = self.open.push(victim, Open { episode, tid, sender, until, exit_by, bytes: 0 });
             if adopts {
                 self.adopt(number, cgroup, at);
             }
@@ -339,7 +340,7 @@ impl Correlator {
         episode.preceding = self.earlier.take(key, exit.at);
         self.killed.insert(key, None);
         let (at, tid) = (exit.at, exit.task.tid);
-        self.open.push(key, Open { episode, tid, sender: key, until: at, exit_by: 0 });
+        self.open.push(key, Open { episode, tid, sender: key, until: at, exit_by: 0, bytes: 0 });
         self.exit(exit);
     }
 
@@ -362,10 +363,8 @@ impl Correlator {
 
     /// A victim's arguments came: those read first are from before anything could change.
     fn cmdline(&mut self, key: ProcessKey, cmdline: Option<Cmdline>) {
-        if let Some(kill) = self.open.kill_of(key)
-            && kill.cmdline.is_none()
-        {
-            kill.cmdline = cmdline;
+        if let Some(cmdline) = cmdline {
+            self.open.add_cmdline(key, cmdline);
         }
     }
 }

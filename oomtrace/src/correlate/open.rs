@@ -3,12 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::correlate::episode::{Episode, Kill};
-use crate::event::{BootNs, MarkVictim, ProcessKey};
+use crate::event::{BootNs, Cmdline, MarkVictim, ProcessKey};
 use crate::model::Role;
 use crate::node::signals::SIGKILL;
 
 /// No episode grows for longer: whoever kills without end is reported meanwhile.
 const LONGEST: BootNs = 3_500_000_000;
+
+/// Victims of one episode, and bytes of what is known of them: more are another episode. Paths are as long as whoever made them wished.
+const MEMBERS: usize = 16_384;
+const EPISODE_BYTES: usize = 2 << 20;
+/// Bytes of what is known in all open episodes; the oldest are reported sooner.
+const ALL_BYTES: usize = 10 << 20;
 
 /// An episode that may grow.
 #[derive(Debug)]
@@ -21,9 +27,16 @@ pub struct Open {
     pub until: BootNs,
     /// When it no longer waits for its victim's end; 0 = it does not.
     pub exit_by: BootNs,
+    /// Bytes of text in its further victims.
+    pub bytes: usize,
 }
 
 impl Open {
+    /// Another victim may join it.
+    pub const fn has_room(&self) -> bool {
+        self.bytes < EPISODE_BYTES && self.episode.collateral.len() < MEMBERS
+    }
+
     /// It is of a kill: another signal that was asked for is an episode of its own, which nothing joins.
     fn is_kill(&self) -> bool {
         self.episode.first().is_none_or(|signal| signal.number == SIGKILL)
@@ -41,6 +54,8 @@ pub struct OpenSet {
     /// Where each victim is: its episode, and its place among the collateral.
     victims: HashMap<ProcessKey, (u64, Option<usize>)>,
     next: u64,
+    /// Bytes of text in all further victims.
+    bytes: usize,
     /// No episode is due before this.
     earliest: Option<BootNs>,
 }
@@ -65,12 +80,15 @@ impl OpenSet {
         if let Some((_, previous)) = open.episode.collateral.last_mut() {
             previous.slim();
         }
+        let bytes = kill.text_bytes();
+        open.bytes += bytes;
+        self.bytes += bytes;
         open.episode.collateral.push((role, kill));
     }
 
     /// The victims of the episode `from` turn out to be further ones of the episode `into`.
     pub fn absorb(&mut self, into: u64, from: u64, role: Role) {
-        let Some(absorbed) = self.episodes.remove(&from) else { return };
+        let Some(absorbed) = self.remove(from) else { return };
         let Episode { chosen, collateral, .. } = absorbed.episode;
         for (role, kill) in std::iter::once((role, chosen)).chain(collateral) {
             let Some(victim) = kill.victim().map(|task| task.key) else { continue };
@@ -88,10 +106,13 @@ impl OpenSet {
             return;
         }
         let Some((_, kill)) = open.episode.collateral.pop() else { return };
+        let bytes = kill.text_bytes();
+        open.bytes = open.bytes.saturating_sub(bytes);
+        self.bytes = self.bytes.saturating_sub(bytes);
         let exit_by = if kill.ending.is_some() { 0 } else { open.exit_by };
         let (tid, sender) = (open.tid, open.sender);
         let episode = Episode::of(Kill { mark: Some(mark), ..kill });
-        self.push(key, Open { episode, tid, sender, until, exit_by });
+        self.push(key, Open { episode, tid, sender, until, exit_by, bytes: 0 });
     }
 
     /// The kill whose chosen victim is `key`.
@@ -125,6 +146,22 @@ impl OpenSet {
         }
     }
 
+    /// Adds a victim's arguments, where none are known yet; of a further victim only while its episode has room for them.
+    pub fn add_cmdline(&mut self, key: ProcessKey, cmdline: Cmdline) {
+        let Some(&(number, place)) = self.victims.get(&key) else { return };
+        let Some(open) = self.episodes.get_mut(&number) else { return };
+        let has_room = open.has_room();
+        let kill = match place {
+            None => Some(&mut open.episode.chosen),
+            Some(place) => open.episode.collateral.get_mut(place).map(|(_, kill)| kill).filter(|_| has_room),
+        };
+        let Some(kill) = kill.filter(|kill| kill.cmdline.is_none()) else { return };
+        let bytes = if place.is_some() { cmdline.arguments.size() } else { 0 };
+        kill.cmdline = Some(cmdline);
+        open.bytes += bytes;
+        self.bytes += bytes;
+    }
+
     /// The victim of an episode has ended; it waits for nothing but further victims, at least until `until`.
     pub fn chosen_ended(&mut self, key: ProcessKey, until: BootNs) {
         let Some(open) = self.chosen(key).and_then(|number| self.episodes.get_mut(&number)) else { return };
@@ -145,8 +182,7 @@ impl OpenSet {
             return Vec::new();
         }
         let due: Vec<u64> = self.episodes.iter().filter(|(_, o)| o.due() <= now).map(|(number, _)| *number).collect();
-        let done: Vec<Episode> =
-            due.iter().filter_map(|number| self.episodes.remove(number)).map(|o| o.episode).collect();
+        let done: Vec<Episode> = due.iter().filter_map(|number| self.remove(*number)).map(|o| o.episode).collect();
         if !due.is_empty() {
             self.victims.retain(|_, (number, _)| due.binary_search(number).is_err());
         }
@@ -154,11 +190,18 @@ impl OpenSet {
         done
     }
 
-    /// Takes out the oldest episodes, so that no more than `limit` stay.
+    fn remove(&mut self, number: u64) -> Option<Open> {
+        let open = self.episodes.remove(&number)?;
+        self.bytes = self.bytes.saturating_sub(open.bytes);
+        Some(open)
+    }
+
+    /// Takes out the oldest episodes, so that no more than `limit` stay, and no more bytes than there is room for.
     pub fn take_beyond(&mut self, limit: usize) -> Vec<Episode> {
         let mut done = Vec::new();
-        while self.episodes.len() > limit {
+        while self.episodes.len() > limit || self.bytes > ALL_BYTES {
             let Some((_, open)) = self.episodes.pop_first() else { break };
+            self.bytes = self.bytes.saturating_sub(open.bytes);
             for victim in open.episode.kills().filter_map(Kill::victim) {
                 self.victims.remove(&victim.key);
             }

@@ -17,6 +17,9 @@ pub fn is_kill(signal: &Signal) -> bool {
 
 /// `signal` belongs to an episode that is open: one context goes on killing for one reason.
 pub fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
+    if !open.has_room() {
+        return false;
+    }
     // The threads of a sender take turns (Go moves its goroutines between them), so its process is what counts here.
     if open.sender == signal.sender.key && open.until > signal.at && is_one_by_one(open, signal, path) {
         return true;
@@ -35,11 +38,14 @@ pub fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
     match (first.path, path.path) {
         (SignalPath::CgroupKill, SignalPath::CgroupKill) => true,
         (SignalPath::PidNamespaceExit, SignalPath::PidNamespaceExit) => true,
-        (SignalPath::Kill, SignalPath::Kill) => match path::reach(signal) {
-            Reach::One => false,
-            Reach::Group => open.episode.first().is_some_and(|first| first.victim.pgid == signal.victim.pgid),
-            Reach::All => open.episode.first().is_some_and(|first| path::reach(first) == Reach::All),
-        },
+        // pidfd_send_signal(2) has PIDFD_SIGNAL_PROCESS_GROUP (6.9).
+        (SignalPath::Kill, SignalPath::Kill) | (SignalPath::PidfdSendSignal, SignalPath::PidfdSendSignal) => {
+            match path::reach(signal) {
+                Reach::One => false,
+                Reach::Group => open.episode.first().is_some_and(|first| first.victim.pgid == signal.victim.pgid),
+                Reach::All => open.episode.first().is_some_and(|first| path::reach(first) == Reach::All),
+            }
+        }
         // After the chosen process those die that share its memory. One that does not was chosen by itself: the context
         // had to kill again.
         (_, SignalPath::OomKill) if path.seen_on_stack => shares_memory(&open.episode, signal),
@@ -59,6 +65,7 @@ pub fn is_orphaned(open: &Open) -> bool {
 /// An open episode is that of a cgroup being killed as one, and one of its victims was in `cgroup`.
 pub fn is_of_killed_cgroup(open: &Open, cgroup: CgroupKey, at: BootNs) -> bool {
     open.until > at
+        && open.has_room()
         && open.episode.chosen.path.is_some_and(|path| path.path == SignalPath::CgroupKill)
         // The latest first: a cgroup's processes follow each other.
         && open.episode.latest_first().any(|kill| kill.victim().is_some_and(|v| v.cgroup == cgroup))

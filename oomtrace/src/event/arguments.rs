@@ -16,6 +16,12 @@ impl Arguments {
         bytes.get(..=end).map(|bytes| Self(bytes.into()))
     }
 
+    /// Bytes that they take.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.0.len()
+    }
+
     /// Each by itself, what is no UTF-8 replaced; and whether there are more than are shown.
     #[must_use]
     pub fn to_vec(&self) -> (Vec<String>, bool) {

@@ -2,7 +2,7 @@
 
 use oomtrace_common::event::{
     self as wire, CGROUP_MADE, CGROUP_RENAMED, CgroupKey, FLAG_CMDLINE_TRUNCATED, FLAG_NO_TASK, FLAG_PRECEDING,
-    FLAG_TRUNCATED, OLDEST_WIRE_VERSION, WIRE_VERSION,
+    FLAG_SENDER_TRACED, FLAG_TRUNCATED, FLAG_WHOLE_PATHS, OLDEST_WIRE_VERSION, WIRE_VERSION,
 };
 use zerocopy::FromBytes;
 
@@ -79,8 +79,8 @@ fn signal(event: &wire::SignalEvent, at: &mut &[u8]) -> Result<Signal, DecodeErr
     let stack = many(at, tail.stack)?;
     set_paths(&mut victim, section(at, tail.victim_cgroup)?, section(at, tail.victim_memory_cgroup)?);
     set_paths(&mut sender, section(at, tail.sender_cgroup)?, section(at, tail.sender_memory_cgroup)?);
-    victim.exe = path(section(at, tail.victim_exe)?);
-    sender.exe = path(section(at, tail.sender_exe)?);
+    victim.exe = exe(section(at, tail.victim_exe)?, header);
+    sender.exe = exe(section(at, tail.sender_exe)?, header);
     let cmdline = section(at, tail.sender_cmdline)?;
     let tty = section(at, tail.sender_tty)?;
     let origin = many::<wire::Origin>(at, tail.origin)?.pop();
@@ -105,6 +105,7 @@ fn signal(event: &wire::SignalEvent, at: &mut &[u8]) -> Result<Signal, DecodeErr
             other => Outcome::Other(other),
         },
         preceding: header.flags & FLAG_PRECEDING != 0,
+        sender_traced: header.flags & FLAG_SENDER_TRACED != 0,
         disposition: match event.disposition {
             wire::DISPOSITION_DEFAULT => Some(Disposition::Default),
             wire::DISPOSITION_IGNORED => Some(Disposition::Ignored),
@@ -149,7 +150,7 @@ fn connect(event: &wire::ConnectEvent, at: &mut &[u8]) -> Result<Connect, Decode
     task.namespaces = many(at, tail.namespaces)?.last().map(namespaces);
     let ancestors = many(at, tail.ancestors)?;
     set_paths(&mut task, section(at, tail.cgroup)?, section(at, tail.memory_cgroup)?);
-    task.exe = path(section(at, tail.exe)?);
+    task.exe = exe(section(at, tail.exe)?, header);
     Ok(Connect {
         at: header.boot_ns,
         socket: event.socket,
@@ -251,7 +252,7 @@ fn unseen(event: &wire::UnseenEvent, at: &mut &[u8]) -> Result<Unseen, DecodeErr
     let (wire::Header { boot_ns, flags, .. }, tail) = (event.header, event.tail);
     let mut task = task(&event.task);
     set_paths(&mut task, section(at, tail.cgroup)?, section(at, tail.memory_cgroup)?);
-    task.exe = path(section(at, tail.exe)?);
+    task.exe = exe(section(at, tail.exe)?, event.header);
     let cmdline = cmdline(section(at, tail.cmdline)?, flags);
     Ok(Unseen {
         exit: Exit { at: boot_ns, task, status: event.status, cmdline },
@@ -343,6 +344,18 @@ fn cgroup_path(names: &[u8], key: CgroupKey) -> Option<String> {
         None => (key.id != 0 && key.level == 0).then(|| "/".to_owned()),
     }
 }
+
+/// The path of an executable; none as well when names are missing at its top, or did not fit: whoever may make directories may make
+/// them so deep that those that are left look like another program's path.
+fn exe(names: &[u8], header: wire::Header) -> Option<String> {
+    if header.flags & FLAG_WHOLE_PATHS == 0 {
+        return path(names);
+    }
+    path(names.strip_suffix(WHOLE)?)
+}
+
+/// What stands behind the names of a whole path.
+const WHOLE: &[u8] = b"/\0";
 
 /// A path whose names come last one first; none when there are no names.
 fn path(names: &[u8]) -> Option<String> {

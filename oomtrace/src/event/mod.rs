@@ -259,6 +259,8 @@ pub struct Signal {
     pub outcome: Outcome,
     /// Recorded only for what may follow it.
     pub preceding: bool,
+    /// Somebody traced the sender, and may have made it send this.
+    pub sender_traced: bool,
     /// What the victim had set up for it; none for SIGKILL.
     pub disposition: Option<Disposition>,
     pub victim: Task,

@@ -48,6 +48,7 @@ mod tests {
             unit: None,
             login: None,
             elevation: None,
+            traced: false,
         };
         let shell = || with("/usr/bin/bash", 1000, "alice");
         let root = || with("/usr/bin/bash", 0, "root");

@@ -95,7 +95,11 @@ fn rule(incident: &Incident) -> Ruling {
         None => by_kernel(incident),
         Some(sender) => by_sender(incident, sender),
     };
-    let by_path = incident.signal.path_confidence.unwrap_or(Confidence::Possible);
+    let by_path = match incident.signal.path_confidence {
+        // The signal is the sender's, but whose wish it was is not to be seen.
+        _ if incident.sender.traced => Confidence::Possible,
+        path_confidence => path_confidence.unwrap_or(Confidence::Possible),
+    };
     ruling.confidence = ruling.confidence.min(by_path);
     ruling
 }

@@ -64,6 +64,7 @@ pub fn kill(exe: &str) -> Incident {
             unit: None,
             login: None,
             elevation: None,
+            traced: false,
         },
         requester: None,
         trigger: None,

@@ -484,12 +484,6 @@ impl Container {
         same_place && (&self.id, &self.runtime, self.user) == (&other.id, &other.runtime, other.user)
     }
 
-    /// A limit on the cgroup at `path` is the container's own: below its cgroup only crun's `container` is.
-    #[must_use]
-    pub fn owns(&self, path: &str) -> bool {
-        path.strip_prefix(self.cgroup.as_str()).is_some_and(|rest| rest.is_empty() || rest == "/container")
-    }
-
     /// It, and those that it runs in, the innermost first.
     pub fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |container| container.outer.as_deref())
@@ -552,6 +546,9 @@ pub struct Sender {
     /// How the sender became the user that it is. Null: by no program that is known for it.
     #[serde(default)]
     pub elevation: Option<Elevation>,
+    /// Somebody traced it (ptrace), and may have made it send the signal: nothing about who did is more than possible.
+    #[serde(default)]
+    pub traced: bool,
 }
 
 /// A program by which a person becomes another user.

@@ -24,14 +24,15 @@ pub struct Needs {
 /// addresses of kernel functions (CAP_SYSLOG), asking other network namespaces (CAP_SYS_ADMIN), raising limits (CAP_SYS_RESOURCE).
 #[must_use]
 pub fn kept(held: Capabilities, needs: Needs) -> Vec<Kept> {
-    // Memory stays locked, and more is mapped: the limit holds for whoever has no CAP_IPC_LOCK (mm/mmap.c, mlock_future_ok).
+    // Memory is locked again after some of it was given back, and the stack grows: the limit holds for whoever has no CAP_IPC_LOCK
+    // (mm/mmap.c, mlock_future_ok).
     let has_limit = getrlimit(Resource::RLIMIT_MEMLOCK).map_or(true, |(soft, _)| soft != RLIM_INFINITY);
     let wanted = [
         // proc(5): PTRACE_MODE_READ_FSCREDS; ptrace itself is refused by the filter of system calls.
         (Capability::SysPtrace, true, "to read which programs other users' processes run (/proc/PID/exe)"),
         (Capability::DacReadSearch, true, "to read what runtimes keep in directories of others"),
         (Capability::DacOverride, needs.users_socket, "to ask a runtime whose socket belongs to a user"),
-        (Capability::IpcLock, has_limit, "to map memory while all of it is locked"),
+        (Capability::IpcLock, has_limit, "to lock its memory again after a part of it was given back"),
         (Capability::Bpf, needs.bpf, "to read and fill maps, for which this kernel wants it"),
     ];
     let is_kept = |(capability, is_wanted, _): &(Capability, bool, _)| *is_wanted && held.has(*capability);

@@ -24,11 +24,12 @@ fn shun_oom_killer() {
 /// This process's memory is locked.
 static LOCKED: AtomicBool = AtomicBool::new(false);
 
-/// Pages that were touched stay, code and data: a machine that is short of memory drops a program's code first, and then reads it
-/// again and again. `MCL_ONFAULT` (4.4) takes no more memory than without.
+/// What is mapped stays once it was touched, code and data: a machine that is short of memory drops a program's code first, and then reads
+/// it again and again. `MCL_ONFAULT` (4.4) takes no more memory than without. What is mapped later is not locked (`MCL_FUTURE`): threads
+/// that have given up CAP_IPC_LOCK could map nothing any more, RLIMIT_MEMLOCK being far below what is locked, and the first larger
+/// allocation would end the process.
 fn lock_memory() {
     if !requirements::capabilities().is_ok_and(|capabilities| capabilities.has(Capability::IpcLock)) {
-        // RLIMIT_MEMLOCK would hold for all that is mapped later: an allocation could fail for it.
         log::debug!("memory is not locked: no CAP_IPC_LOCK");
         return;
     }
@@ -36,7 +37,7 @@ fn lock_memory() {
 }
 
 fn lock() {
-    let locked = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT);
+    let locked = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::ONFAULT);
     if let Err(error) = locked {
         log::debug!("memory is not locked: {}", io::Error::from(error));
     }
@@ -53,5 +54,25 @@ pub fn unlocked(work: impl FnOnce()) {
     work();
     if was_locked {
         lock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_without_privileges_still_gets_memory() {
+        lock_memory();
+        let (done, is_done) = std::sync::mpsc::channel();
+        // More than any limit of locked memory that a system has by default, at once and by growth.
+        crate::own::writer::spawn("writer", move || {
+            let mut large = vec![1_u8; 96 << 20];
+            large.reserve(96 << 20);
+            done.send(large.len()).unwrap();
+        })
+        .unwrap();
+        assert_eq!(is_done.recv().unwrap(), 96 << 20);
+        _ = munlockall();
     }
 }

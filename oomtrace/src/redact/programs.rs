@@ -130,6 +130,18 @@ const PROGRAMS: &[Program] = &[
     Program { names: &["openssl"], verb: Some("passwd"), place: Some(1), ..NONE },
     Program { names: &["mkpasswd", "vncpasswd"], place: Some(1), ..NONE },
     Program { names: &["wpa_passphrase"], place: Some(2), ..NONE },
+    // `htpasswd -b FILE USER PASSWORD`
+    Program { names: &["htpasswd"], place: Some(3), ..NONE },
+    Program { names: &["kubectl", "oc"], verb: Some("secret"), paired: &[("--from-literal", b'=')], ..NONE },
+    Program { names: &["oc"], verb: Some("login"), separate: &["-p"], attached: &["-p"], ..NONE },
+    // `mc alias set NAME URL ACCESS-KEY SECRET-KEY`
+    Program { names: &["mc", "mcli"], verb: Some("set"), place: Some(4), ..NONE },
+    Program {
+        names: &["snowsql", "psexec", "hydra", "medusa", "xfreerdp"],
+        separate: &["-p"],
+        attached: &["-p"],
+        ..NONE
+    },
     Program { names: &["rabbitmqctl"], verb: Some("add_user"), place: Some(2), ..NONE },
     Program { names: &["rabbitmqctl"], verb: Some("change_password"), place: Some(2), ..NONE },
     Program { names: &["rabbitmqctl"], verb: Some("authenticate_user"), place: Some(2), ..NONE },

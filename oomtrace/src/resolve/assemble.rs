@@ -19,6 +19,7 @@ use crate::resolve::clients::{self, Connections};
 use crate::resolve::facts::Facts;
 use crate::resolve::oom;
 use crate::text;
+use crate::text::quote::quote;
 
 /// What the node adds to an episode.
 pub struct Context<'a> {
@@ -330,6 +331,7 @@ fn kernel_sender() -> Sender {
         unit: None,
         login: None,
         elevation: None,
+        traced: false,
     }
 }
 
@@ -367,6 +369,7 @@ fn describe_sender(
         unit: placement.unit,
         login: describe_login(task, signal.tty.as_ref(), context),
         elevation: None,
+        traced: signal.sender_traced,
     };
     (sender, placement.container)
 }
@@ -451,8 +454,11 @@ fn notifier(signal: Option<&Signal>, path: Option<Path>) -> Option<Evidence> {
     let signal = signal?;
     path.filter(|path| path.path == SignalPath::MessageQueue && path.seen_on_stack)?;
     let Task { comm, key, .. } = &signal.sender;
-    let fact =
-        format!("{comm}[{}] sent a message to a queue, of which the victim had asked to be notified so", key.pid);
+    let fact = format!(
+        "{}[{}] sent a message to a queue, of which the victim had asked to be notified so",
+        quote(comm),
+        key.pid
+    );
     Some(Evidence { fact, source: Source::Kernel })
 }
 
@@ -468,7 +474,7 @@ fn known_of(unseen: &Unseen) -> Vec<Evidence> {
         );
     }
     if let Some(tracer) = &unseen.tracer {
-        let (comm, pid) = (&tracer.comm, tracer.key.pid);
+        let (comm, pid) = (quote(&tracer.comm), tracer.key.pid);
         facts.push(format!("{comm}[{pid}] traced it, and a tracer can end a process without a signal (PTRACE_CONT)"));
     }
     if facts.is_empty() {
@@ -488,6 +494,7 @@ fn oomd_says(signal: Option<&Signal>, context: &mut Context<'_>) -> Option<Evide
     }
     let cgroup = victim.cgroup_path.as_deref()?;
     let kills = context.facts.oomd_kills(cgroup)?;
+    let cgroup = quote(cgroup);
     let fact = format!("systemd-oomd counts {kills} processes that it killed on {cgroup} or above it (oomd_kill)");
     Some(Evidence { fact, source: Source::Cgroup })
 }

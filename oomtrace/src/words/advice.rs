@@ -5,6 +5,7 @@ mod stop;
 
 use crate::judge::judgement::{Judgement, LimitHolder, Manager, Reason};
 use crate::model::{Advice, Cause, Incident};
+use crate::placement::user_of;
 use crate::text::quote::quote;
 
 /// What to do about an incident whose verdict is in.
@@ -104,7 +105,10 @@ fn same_container(reason: &Reason) -> Advice {
 
 fn unit_limit(incident: &Incident) -> Vec<Advice> {
     let mib = limit_bytes(incident).map(|limit| limit.saturating_add(limit / 2) >> 20);
-    let unit = incident.unit.as_deref().filter(|unit| is_plain(unit));
+    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+    // A unit of a container's or of a user's own systemd may be called as one of the machine's.
+    let is_machines = incident.container.is_none() && owner.is_some_and(|owner| user_of(&owner.path).is_none());
+    let unit = incident.unit.as_deref().filter(|unit| is_machines && is_plain(unit));
     vec![Advice {
         action: "raise the unit's MemoryMax=, or find out what grew".to_owned(),
         why: "the unit used all that its limit allows".to_owned(),

@@ -95,7 +95,7 @@ impl Facts {
             self.kernel(format!("the victim's oom_score_adj was {adj}"));
         }
         if let Some(cgroup) = &oom.group_cgroup {
-            self.add(Source::Cgroup, format!("memory.oom.group is set on {cgroup}: it is killed as one"));
+            self.add(Source::Cgroup, format!("memory.oom.group is set on {}: it is killed as one", quote(cgroup)));
         }
         if oom.chosen_points.is_none() && oom.scope == Some(OomScope::Memcg) && oom.at_limit.len() > 1 {
             let paths: Vec<_> = oom.at_limit.iter().map(|path| quote(path)).collect();
@@ -142,10 +142,17 @@ impl Facts {
             Cause::RuntimeKill | Cause::RuntimeStopTimeout | Cause::UserspaceOomKiller | Cause::ServiceManagerKill
         ) && let Some(exe) = sender.exe.as_deref()
         {
-            self.kernel(format!("the sender's executable is {exe}"));
+            self.kernel(format!("the sender's executable is {}", quote(exe)));
         }
         if let (Some(exe), Some(why)) = (&sender.exe, judgement.unproven) {
+            let exe = quote(exe);
             self.kernel(format!("the sender's executable is {exe}, but {}: that proves nothing", unproven(why)));
+        }
+        if incident.sender.traced {
+            self.kernel(format!(
+                "{} was being traced (ptrace), and its tracer may have made it send the signal",
+                text::process(sender)
+            ));
         }
         if Some(sender.pid) == incident.victim.process.ppid {
             self.kernel(format!("{} is the victim's parent", text::process(sender)));

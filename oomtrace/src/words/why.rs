@@ -155,6 +155,7 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
             (_, Some(path)) => format!("the kernel killed it, by {}", path_name(path)),
         },
     };
+    let why = if incident.sender.traced { format!("{why}, while somebody traced the sender (ptrace)") } else { why };
     match judgement.confidence {
         Confidence::Certain => why,
         Confidence::Likely => format!("{why} (likely)"),

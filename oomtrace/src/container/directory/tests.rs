@@ -189,10 +189,11 @@ fn a_container_that_is_gone_keeps_its_name_for_a_while() {
 fn a_crowd_of_containers_takes_no_more_room() {
     let directory = directory(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
     for number in 0..2 * CAPACITY {
-        directory.remember(format!("{number:064x}"), Metadata::default());
+        directory.remember(&format!("{number:064x}"), Metadata::default());
     }
     let state = directory.state.borrow();
-    assert!(state.known.len() > CAPACITY / 2 && state.known.len() <= CAPACITY, "{}", state.known.len());
+    assert!(state.known.len() > CAPACITY / 4 && state.known.len() <= CAPACITY, "{}", state.known.len());
+    assert!(state.bytes <= MAX_BYTES, "{}", state.bytes);
     assert!(state.bytes <= MAX_BYTES, "{}", state.bytes);
 }
 
@@ -248,4 +249,32 @@ fn an_id_that_is_no_id_is_never_put_into_a_request() {
         assert!(!complete(&directory, &place_of(id)).await.0.confirmed);
         assert_eq!(*asked.borrow(), 0);
     });
+}
+
+/// Whoever may make cgroups may make and remove them as fast as they like.
+#[test]
+fn containers_that_come_and_go_take_no_room() {
+    let directory = directory(Docker::new("/nonexistent".into()));
+    let local = tokio::task::LocalSet::new();
+    block_on(local.run_until(async {
+        let deep = format!("/user.slice/{}", "x/".repeat(2_000));
+        let place = |name: u32| ContainerPlace {
+            id: format!("lxc{name}"),
+            runtime: Some(Runtime::Lxc),
+            cgroup: format!("{deep}lxc.payload.lxc{name}"),
+            ..place()
+        };
+        for round in 0..20_000 {
+            // One that comes again and again, and new ones.
+            for name in [0, round] {
+                directory.appeared(place(name));
+                directory.gone(&place(name));
+            }
+        }
+    }));
+    let state = directory.state.borrow();
+    assert!(state.bytes <= MAX_BYTES && state.queued_bytes <= MAX_QUEUED_BYTES);
+    assert!(state.gone.len() <= state.known.len() + 1, "{} of {}", state.gone.len(), state.known.len());
+    let keys: usize = state.known.keys().map(|key| key.len()).sum();
+    assert!(keys <= MAX_BYTES, "{keys}");
 }

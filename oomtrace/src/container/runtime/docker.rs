@@ -4,7 +4,7 @@ pub mod events;
 pub mod listed;
 pub mod run_state;
 
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,9 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::Mode;
+use rustix::fs::FileType;
 use serde::Deserialize;
 use tokio::net::UnixStream;
 
@@ -246,10 +249,16 @@ impl Docker {
 
     /// Sends a request; the answer, and the connection that it comes on.
     async fn request(&self, path: &str) -> Result<(AbortOnDrop, Response<Incoming>), DockerError> {
-        if let Some(uid) = self.owner.filter(|uid| !is_socket_of(&self.socket, *uid)) {
-            return Err(DockerError::Foreign { socket: self.socket.clone(), uid });
-        }
-        let stream = UnixStream::connect(&self.socket)
+        let held = match self.owner {
+            Some(uid) => {
+                let foreign = || DockerError::Foreign { socket: self.socket.clone(), uid };
+                Some(socket_of(&self.socket, uid).ok_or_else(foreign)?)
+            }
+            None => None,
+        };
+        // The very socket that was looked at, whatever lies at its path by now.
+        let by_descriptor = held.as_ref().map(|held| PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd())));
+        let stream = UnixStream::connect(by_descriptor.as_deref().unwrap_or(&self.socket))
             .await
             .map_err(|e| DockerError::Connect { socket: self.socket.clone(), source: Arc::new(e) })?;
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
@@ -297,11 +306,17 @@ impl Docker {
     }
 }
 
-/// The socket, and the directory that it lies in, are the user's.
-fn is_socket_of(socket: &Path, uid: u32) -> bool {
-    let is_users = |path: &Path| path.symlink_metadata().ok().filter(|found| found.uid() == uid);
-    let is_socket = is_users(socket).is_some_and(|found| found.file_type().is_socket());
-    is_socket && socket.parent().and_then(is_users).is_some_and(|found| found.is_dir())
+/// The socket, held by a descriptor that is good for nothing but its path; none when it, or the directory that it lies in, is not the
+/// user's own. No link is followed in that directory.
+fn socket_of(socket: &Path, uid: u32) -> Option<OwnedFd> {
+    let directory =
+        open(socket.parent()?, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let held = openat(&directory, socket.file_name()?, flags, Mode::empty()).ok()?;
+    let is_users = |file: &OwnedFd, kind: FileType| {
+        rustix::fs::fstat(file).is_ok_and(|found| found.st_uid == uid && FileType::from_raw_mode(found.st_mode) == kind)
+    };
+    (is_users(&directory, FileType::Directory) && is_users(&held, FileType::Socket)).then_some(held)
 }
 
 /// What the answer to [`Docker::inspect`] says of the container `id`.

@@ -1,9 +1,9 @@
 //! What a client says that it asks for, on its command line.
 
 use crate::judge::requester::Request;
-use crate::judge::senders::{file_name, invocation};
+use crate::judge::senders::invocation;
 use crate::model::{Container, Process};
-use crate::placement::Placement;
+use crate::node::signals::{self, SIGKILL};
 use crate::profile;
 
 /// What a command line says about what it asks for.
@@ -17,8 +17,6 @@ pub enum Asks {
     Unknown,
     /// Something else, or for another container: by its own word, which anybody may choose.
     Other,
-    /// The same, by a client that does what its command line says and nothing else.
-    Else,
 }
 
 /// What they end the containers by that they are given.
@@ -75,11 +73,13 @@ pub fn asks_for(process: &Process, container: Option<&Container>, request: Reque
             (false, false) => Asks::Unknown,
         };
     }
-    let other = if is_systems_own(process) { Asks::Else } else { Asks::Other };
     let verb = verb(arguments);
     let is = |verbs: &[&str]| verb.is_some_and(|verb| verbs.contains(&verb));
     if request == Request::Exec {
-        return if is(&["exec"]) && names { Asks::This } else { other };
+        return if is(&["exec"]) && names { Asks::This } else { Asks::Other };
+    }
+    if is(&["kill"]) && is_of_another_signal(arguments) {
+        return Asks::Other;
     }
     // A project's containers are ended by their service's name, or by none.
     let is_compose = program == "docker-compose" || arguments.iter().any(|argument| argument == "compose");
@@ -93,8 +93,22 @@ pub fn asks_for(process: &Process, container: Option<&Container>, request: Reque
         (true, true, _) if is(&["down"]) => Asks::This,
         (true, true, _) => Asks::Perhaps,
         (false, true, _) => Asks::Unknown,
-        _ => other,
+        _ => Asks::Other,
     }
+}
+
+/// `docker kill --signal USR1 web`: what came of it is no SIGKILL.
+fn is_of_another_signal(arguments: &[String]) -> bool {
+    let mut values = arguments.iter().enumerate().filter_map(|(at, argument)| match argument.as_str() {
+        "-s" | "--signal" => arguments.get(at + 1).map(String::as_str),
+        option => option.strip_prefix("--signal=").or_else(|| option.strip_prefix("-s=")).or_else(|| short(option)),
+    });
+    values.any(|value| signals::number(value) != Some(SIGKILL))
+}
+
+/// The value of `-sUSR1`.
+fn short(option: &str) -> Option<&str> {
+    option.strip_prefix("-s").filter(|value| !value.is_empty())
 }
 
 /// A URL says that this container is to be ended: `…/containers/web/kill`, or with the method DELETE `…/containers/web`.
@@ -107,17 +121,6 @@ fn ends_by_url(arguments: &[String], container: Option<&Container>) -> bool {
         let (name, verb) = rest.split_once('/').unwrap_or((rest, ""));
         is_name_of(name, container) && (matches!(verb, "kill" | "stop" | "restart") || (verb.is_empty() && deletes))
     })
-}
-
-/// The client that the system has, and not one that only looks like it: its path is that of the host.
-pub fn is_systems_own(process: &Process) -> bool {
-    const FOLDERS: [&str; 5] = ["/usr/", "/bin/", "/sbin/", "/opt/", "/snap/"];
-    let exe = process.exe.as_deref().unwrap_or_default();
-    let in_container = process.cgroup.as_deref().is_some_and(|path| Placement::parse(path).container.is_some());
-    // A script is what its interpreter makes of it, and of its environment.
-    let is_program = invocation(process).0 == file_name(exe);
-    let on_host = process.namespaces.is_none_or(|own| own.on_host != Some(false));
-    is_program && on_host && !in_container && FOLDERS.iter().any(|folder| exe.starts_with(folder))
 }
 
 /// What a client is to do: the first argument that is neither an option nor the value of one, and behind what it is

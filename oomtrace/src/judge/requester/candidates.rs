@@ -2,12 +2,13 @@
 
 use std::cmp::Reverse;
 
-use crate::judge::requester::asks::{Asks, asks_for, is_systems_own};
+use crate::judge::requester::asks::{Asks, asks_for};
 use crate::judge::requester::{FoundRequester, Request, brought_in};
 use crate::judge::senders::{Class, file_name, is_daemon, is_in_hosts_namespaces, program_class};
 use crate::judge::stop::stop_requests;
 use crate::model::{Confidence, Container, Evidence, Incident, Process, Requester, Source};
 use crate::placement::{Runtime, user_of};
+use crate::profile;
 use crate::resolve::case::{Case, Contact, RuntimeClient};
 use crate::text;
 
@@ -70,9 +71,9 @@ pub fn by_connection(case: &Case, request: Request) -> Option<FoundRequester> {
     let asked = Asked::of(&case.incident, request);
     let reaching = case.clients.clients.iter().filter(|client| reaches(client, container) && !is_runtimes(client));
     let all = reaching.filter_map(|client| candidate(client, asks_for(&client.process, container, request), asked));
-    // What asks for something else by its own word only is not named, but may have asked all the same.
+    // What asks for something else by its own word is not named, but may have asked all the same.
     let (aside, mut candidates): (Vec<_>, Vec<_>) =
-        all.filter(|c| c.asks != Asks::Else).partition(|c| c.asks == Asks::Other);
+        all.filter(|c| c.asks != Asks::Other || !is_believed(c.client)).partition(|c| c.asks == Asks::Other);
     let of_pod = container.is_some_and(|container| container.pod.is_some());
     candidates.sort_by_key(|candidate| {
         let Candidate { client, asks, contact, near, waits, .. } = candidate;
@@ -123,21 +124,17 @@ pub fn by_connection(case: &Case, request: Request) -> Option<FoundRequester> {
     Some(FoundRequester { requester, place: client.place.clone(), evidence, missing })
 }
 
-/// Nobody else can have asked, as far as is seen.
+/// Nobody else can have asked, as far as is seen: whatever others say of themselves, they may have asked as well.
 fn is_alone(first: &Candidate<'_>, others: &[&Candidate<'_>], of_pod: bool) -> bool {
     let client = first.client;
     let may_be_it = first.waits && client.followed && client.verified;
-    let nobody_near = |but: &[Asks]| !others.iter().any(|other| other.near && !but.contains(&other.asks));
     let alone = match first.asks {
-        // The system's own client does what it says: it has asked for this, whoever else came. But not for the kill alone, for which
-        // somebody may have come after the stop signal.
-        Asks::This if is_systems_own(&client.process) => {
+        // It has asked for this, whoever else came. But not for the kill alone, for which somebody may have come after the stop signal.
+        Asks::This if is_believed(client) => {
             let may_be_it = |other: &&Candidate<'_>| other.after_stop || (other.near && other.asks == Asks::This);
             first.near && !others.iter().any(may_be_it)
         }
-        // Others say of themselves that they ask for something else.
-        Asks::This => first.near && nobody_near(&[Asks::Other]),
-        Asks::Perhaps => first.near && nobody_near(&[]),
+        Asks::This | Asks::Perhaps => first.near && !others.iter().any(|other| other.near),
         _ => {
             let came = first.contact.is_some_and(|contact| first.near || contact.before_ms <= ALONE_MS);
             (came || (of_pod && is_kubelet(client))) && others.is_empty()
@@ -167,7 +164,7 @@ fn candidate(client: &RuntimeClient, asks: Asks, asked: Asked) -> Option<Candida
         asks,
         contact,
         near: near_request || near_kill.is_some(),
-        after_stop: near_kill.is_some_and(|contact| contact.before_ms < before_ms) && asks != Asks::Other,
+        after_stop: near_kill.is_some_and(|contact| contact.before_ms < before_ms),
         waits: client.ended_before_ms.is_none_or(|ended| ended <= before_ms),
     })
 }
@@ -236,6 +233,14 @@ fn without_var(path: &str) -> &str {
 fn is_runtimes(client: &RuntimeClient) -> bool {
     let is_own = client.process.exe.as_deref().map(file_name) == Some("oomtrace");
     (is_own || is_daemon(&client.process)) && is_hosts(client)
+}
+
+/// Its command line says what it does: a program that does nothing else, which the host's root runs. Anybody else may run what they like
+/// under its name, or have it do what they like (`LD_PRELOAD`); and a script does what is in it.
+fn is_believed(client: &RuntimeClient) -> bool {
+    let program = client.process.exe.as_deref().map(file_name).unwrap_or_default();
+    let is_client = profile::ALL.iter().any(|profile| profile.clients.contains(&program));
+    is_client && is_hosts(client)
 }
 
 fn is_hosts(client: &RuntimeClient) -> bool {

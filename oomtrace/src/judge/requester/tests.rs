@@ -52,6 +52,11 @@ fn in_runner(client: RuntimeClient) -> RuntimeClient {
     RuntimeClient { process, place, ..client }
 }
 
+/// A user of the machine's runs it, who may use Docker's socket.
+fn of_user(client: RuntimeClient) -> RuntimeClient {
+    RuntimeClient { process: Process { uid: Some(1000), ..client.process.clone() }, ..client }
+}
+
 /// runc, under its shim, killed a container of Docker's that is called `web`.
 fn killed_by_docker(clients: Vec<RuntimeClient>) -> Case {
     let mut case = case(in_container(kill("/usr/bin/runc")));
@@ -150,10 +155,19 @@ fn a_command_line_does_not_put_a_client_out_of_suspicion() {
         (vec![client(1, 20, &["python3", "x.py"]), liar()], Some((1, POSSIBLE))),
         (vec![client(1, 20, &["python3", "x.py"]), script()], Some((1, POSSIBLE))),
         (vec![up.clone(), liar()], Some((1, POSSIBLE))),
-        // The system's own client does what its command line says.
-        (vec![up, client(2, 5, &["docker", "ps"])], Some((1, LIKELY))),
-        // What says so itself asks for just this.
+        // What the host's root runs does what its command line says.
+        (vec![up.clone(), client(2, 5, &["docker", "ps"])], Some((1, LIKELY))),
+        // A user may run the very program, and have it do something else.
+        (vec![up, of_user(client(2, 5, &["docker", "ps"]))], Some((1, POSSIBLE))),
         (vec![client(1, 30, &["docker", "stop", "web"]), liar()], Some((1, LIKELY))),
+        (vec![of_user(client(1, 30, &["docker", "stop", "web"])), liar()], Some((1, POSSIBLE))),
+        (vec![of_user(client(1, 30, &["docker", "stop", "web"]))], Some((1, LIKELY))),
+        // Another signal than SIGKILL is something else.
+        (vec![client(1, 30, &["docker", "kill", "-s", "USR1", "web"]), script()], None),
+        (vec![client(1, 30, &["docker", "kill", "--signal=HUP", "web"])], None),
+        (vec![client(1, 30, &["docker", "kill", "-s", "KILL", "web"])], Some((1, LIKELY))),
+        (vec![client(1, 30, &["docker", "kill", "--signal", "9", "web"])], Some((1, LIKELY))),
+        (vec![of_user(client(1, 30, &["docker", "kill", "-sUSR1", "web"])), client(2, 5, &["x"])], Some((2, POSSIBLE))),
         (vec![liar()], None),
     ] {
         let case = killed_by_docker(clients);

@@ -12,6 +12,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::container::directory::Directory;
 use crate::model::Record;
+use crate::node::clock;
 use crate::redact::Privacy;
 use crate::resolve::case::Case;
 use crate::run::names::Names;
@@ -19,8 +20,12 @@ use crate::run::recording::Recorder;
 use crate::sink::notices;
 use crate::words::conclude;
 
-/// All that is asked about one incident takes no longer: it is reported within seconds of its kill, whatever a runtime does.
+/// All that is asked about one incident takes no longer, whatever a runtime does.
 const NAMED_WITHIN: Duration = Duration::from_secs(4);
+/// An incident is reported within 5 s of its first kill: one that grew for long, or waited for its victim's end, has less time for names.
+const REPORTED_WITHIN: Duration = Duration::from_millis(4700);
+/// But this much, in which a runtime that works has answered.
+const LEAST: Duration = Duration::from_millis(500);
 /// Those behind an incident wait no longer for it.
 const OVERTAKEN_AFTER: Duration = Duration::from_millis(300);
 const TOO_LATE: &str = "what its runtime knows (it had not answered in time)";
@@ -43,6 +48,11 @@ pub struct Naming {
     /// Those that were overtaken.
     late: Vec<Asking>,
     preload: JoinHandle<()>,
+}
+
+/// For an incident whose first kill was so long ago, in nanoseconds.
+fn time_for_names(age_ns: u64) -> Duration {
+    REPORTED_WITHIN.saturating_sub(Duration::from_nanos(age_ns)).clamp(LEAST, NAMED_WITHIN)
 }
 
 enum Waiting {
@@ -88,8 +98,11 @@ impl Naming {
             } else {
                 let case = Rc::new(case);
                 let (asked, directory, privacy) = (Rc::clone(&case), self.directory.clone(), self.privacy);
+                // A clock that cannot be read, as it always can, leaves the whole time.
+                let now = clock::boot_now().unwrap_or(case.at);
+                let within = time_for_names(now.saturating_sub(case.at));
                 let task = tokio::task::spawn_local(async move {
-                    let named = tokio::time::timeout(NAMED_WITHIN, Names::ask(&asked, &directory)).await;
+                    let named = tokio::time::timeout(within, Names::ask(&asked, &directory)).await;
                     named.unwrap_or_else(|_| Names::unasked(&asked.incident, TOO_LATE)).private(privacy)
                 });
                 Waiting::Asking(Asking { task, case, since: Instant::now() })
@@ -207,4 +220,16 @@ async fn done(waiting: &mut VecDeque<Waiting>, late: &mut Vec<Asking>) -> Done {
         }
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_took_long_already_has_less_time_for_names() {
+        for (age_ms, within_ms) in [(0, 4000), (700, 4000), (2_000, 2700), (3_600, 1100), (4_500, 500), (60_000, 500)] {
+            assert_eq!(time_for_names(age_ms * 1_000_000), Duration::from_millis(within_ms), "{age_ms}");
+        }
+    }
 }
