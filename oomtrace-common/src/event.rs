@@ -360,6 +360,8 @@ pub const UNSEEN_LOST: u32 = 1;
 pub const UNSEEN_TRACED: u32 = 1 << 1;
 /// It was in seccomp's strict mode, or dead by seccomp (`SECCOMP_MODE_STRICT`, `SECCOMP_MODE_DEAD`).
 pub const UNSEEN_SECCOMP: u32 = 1 << 2;
+/// A SIGKILL was pending for the process, which no hook saw.
+pub const UNSEEN_PENDING: u32 = 1 << 3;
 
 /// Sizes of the sections in an [`UnseenEvent`]'s tail, in their order.
 #[repr(C)]

@@ -11,7 +11,13 @@ const SECOND: BootNs = 1_000_000_000;
 fn end(victim: u32, start: BootNs, at: BootNs) -> Unseen {
     let mut task = task(victim);
     task.key.start = start;
-    Unseen { exit: Exit { at, task, status: 9, cmdline: None }, lost: false, tracer: None, seccomp: false }
+    Unseen {
+        exit: Exit { at, task, status: 9, cmdline: None },
+        lost: false,
+        tracer: None,
+        seccomp: false,
+        pending: false,
+    }
 }
 
 fn episodes(correlator: Correlator, events: Vec<Event>) -> Vec<Episode> {

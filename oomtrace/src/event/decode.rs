@@ -259,6 +259,7 @@ fn unseen(event: &wire::UnseenEvent, at: &mut &[u8]) -> Result<Unseen, DecodeErr
         lost: event.facts & wire::UNSEEN_LOST != 0,
         tracer: (event.facts & wire::UNSEEN_TRACED != 0).then(|| ancestor(&event.tracer)),
         seccomp: event.facts & wire::UNSEEN_SECCOMP != 0,
+        pending: event.facts & wire::UNSEEN_PENDING != 0,
     })
 }
 

@@ -315,6 +315,8 @@ pub struct Unseen {
     pub tracer: Option<Ancestor>,
     /// It was in seccomp's strict mode.
     pub seccomp: bool,
+    /// A SIGKILL was pending for it, and its sending was not seen.
+    pub pending: bool,
 }
 
 /// A victim takes its SIGKILL.

@@ -468,6 +468,9 @@ fn known_of(unseen: &Unseen) -> Vec<Evidence> {
     if unseen.lost {
         facts.push("a SIGKILL was generated for it, and there was no room to record by whom".to_owned());
     }
+    if unseen.pending && !unseen.lost {
+        facts.push("a SIGKILL was pending for it, and its sending was not seen".to_owned());
+    }
     if unseen.seccomp {
         facts.push(
             "it was in seccomp's strict mode, in which the kernel ends whoever makes another system call".to_owned(),

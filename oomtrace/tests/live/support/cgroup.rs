@@ -108,6 +108,31 @@ impl Cgroup {
     }
 }
 
+/// Cgroups, each below the one before it, which are removed from the innermost on.
+pub struct Nested(Vec<Cgroup>);
+
+impl Nested {
+    /// Below a new one on the v2 hierarchy.
+    pub fn v2<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut all = Self(vec![Cgroup::v2()]);
+        for name in names {
+            let next = all.innermost().child(name);
+            all.0.push(next);
+        }
+        all
+    }
+
+    pub fn innermost(&self) -> &Cgroup {
+        self.0.last().unwrap()
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
+    }
+}
+
 impl Drop for Cgroup {
     fn drop(&mut self) {
         // The root of the hierarchy takes whoever is left; their owners end them. A parent with controllers takes none.

@@ -1,18 +1,21 @@
 //! Processes, cgroups and executables that pretend to be a container, a runtime or somebody else.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::chown;
 use std::process::{Command, Stdio};
 
+use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use oomtrace::model::{Cause, Confidence, Incident, LimitLevel, Record};
 
 use crate::Scenario;
-use crate::support::cgroup::Cgroup;
+use crate::support::cgroup::{Cgroup, Nested};
 use crate::support::docker::Container;
-use crate::support::needs::Need::{self, Busybox, CgroupKill, Docker, MemoryCgroup, OwnNamespaces, Tracing};
+use crate::support::needs::Need::{
+    self, Busybox, CgroupKill, Docker, MachineRoot, MemoryCgroup, OwnNamespaces, Tracing,
+};
 use crate::support::process::{Owned, children, comm, run, wait_until};
 use crate::support::tracer::{Tracer, command, incidents};
 use crate::support::truth;
@@ -43,6 +46,12 @@ pub const ALL: &[Scenario] = &[
         needs: &[Tracing, Busybox, Docker, OwnNamespaces],
         run: users,
     },
+    Scenario {
+        name: "hostile::identity::a_program_too_deep_to_be_seen_whole",
+        needs: &[Tracing, MachineRoot],
+        run: deep_program,
+    },
+    Scenario { name: "hostile::identity::a_sender_in_a_tracers_hand", needs: &[Tracing], run: traced },
     Scenario { name: "hostile::identity::without_the_hosts_pids_it_says_so", needs: &[Tracing], run: other_pids },
 ];
 
@@ -126,17 +135,49 @@ fn limit() {
 fn deep() {
     let mut tracer = Tracer::start(&[]);
     let container = Container::run(&[], "exec sleep 1000");
-    let mut all = vec![Cgroup::v2()];
-    let names = ["docker", &container.id].into_iter().chain(std::iter::repeat_n("x", 16));
-    for name in names {
-        let next = all.last().unwrap().child(name);
-        all.push(next);
-    }
-    let incident = kill_within(&mut tracer, all.last().unwrap());
+    let all = Nested::v2(["docker", &container.id].into_iter().chain(std::iter::repeat_n("x", 16)));
+    let incident = kill_within(&mut tracer, all.innermost());
     truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
     assert_not_named(&incident, &container);
-    // From the innermost on, as they were made.
-    while all.pop().is_some() {}
+}
+
+/// Sixteen names of a path are recorded; those of this one look like another program's path.
+fn deep_program() {
+    let mut tracer = Tracer::start(&[]);
+    let dir =
+        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let below = dir.path().join("usr/sbin/1/2/3/4/5/6/7/8/9/10/11/12/13");
+    fs::create_dir_all(&below).unwrap();
+    let program = below.join("sshd");
+    fs::copy("/bin/sh", &program).unwrap();
+    let victim = sleeper(None, "exec sleep 1000");
+    // It lives until its incident is there: `/proc` may say what the kernel side cannot.
+    let script =
+        format!("exec {} -c 'kill -9 {}; exec 0< /dev/null; sleep 1000; true'", program.display(), victim.pid());
+    let killer = Owned::spawn(&mut as_user(None, &script));
+    let incident = tracer.incident(victim.pid());
+    drop(killer);
+    truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
+    let exe = incident.sender.process.unwrap().exe;
+    assert!(exe.is_none() || exe.as_deref() == program.to_str(), "{exe:?}");
+}
+
+/// What a process does while another one has it in hand is not its own wish.
+fn traced() {
+    let mut tracer = Tracer::start(&[]);
+    let victim = sleeper(None, "exec sleep 1000");
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("read go; kill -9 {}", victim.pid())]).stdin(Stdio::piped());
+    let mut sender = command.spawn().unwrap();
+    // SAFETY: it changes nothing of this process.
+    let seized = unsafe { libc::ptrace(libc::PTRACE_SEIZE, sender.id() as libc::pid_t, 0, 0) };
+    assert_eq!(seized, 0, "{}", std::io::Error::last_os_error());
+    writeln!(sender.stdin.take().unwrap(), "go").unwrap();
+    let incident = tracer.incident(victim.pid());
+    sender.wait().unwrap();
+    let verdict = truth::is(&incident, Cause::ProcessKill, Confidence::Possible);
+    assert!(incident.sender.traced);
+    assert!(verdict.evidence.iter().any(|e| e.fact.contains("was being traced")), "{:?}", verdict.evidence);
 }
 
 /// A container that may make cgroups within its own calls one like its neighbour.

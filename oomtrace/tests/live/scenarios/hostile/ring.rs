@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use oomtrace::model::{Attribution, Cause, Confidence, Incident, Limited, Lost, Record, SignalPath};
 
 use crate::Scenario;
-use crate::support::cgroup::Cgroup;
+use crate::support::cgroup::{Cgroup, Nested};
 use crate::support::flood;
 use crate::support::helper::{Role, STORM};
 use crate::support::needs::Need::{Alone, CgroupKill, Connections, CpuCgroup, SteadyCpus, Tracing};
@@ -32,6 +32,11 @@ pub const ALL: &[Scenario] = &[
         name: "hostile::ring::a_cgroup_killed_beside_floods",
         needs: &[Alone, Tracing, SteadyCpus, CgroupKill],
         run: cgroup_kill,
+    },
+    Scenario {
+        name: "hostile::ring::crowds_with_long_paths_killed_as_one",
+        needs: &[Alone, Tracing, SteadyCpus, CgroupKill],
+        run: long_paths,
     },
     Scenario { name: "hostile::ring::a_tracer_ends_a_process_without_a_signal", needs: &[Tracing], run: injected },
     Scenario { name: "hostile::ring::seccomps_strict_mode", needs: &[Tracing], run: strict },
@@ -162,6 +167,41 @@ fn cgroup_kill() {
     let told: usize = ended.records.iter().filter_map(killed).sum();
     let lost = lost(&ended);
     assert!(told > ENOUGH && lost.kills == 0 && lost.exits == 0, "{told} told, {lost:?}");
+}
+
+/// Whoever has cgroups of their own chooses how long their paths are: thousands of victims with such a path each, killed by one thread
+/// without a pause.
+fn long_paths() {
+    const NAMES: usize = 12;
+    const CROWDS: usize = 3;
+    const ENOUGH: usize = 1_500;
+    let mut tracer = Tracer::start(&[]);
+    tracer.wait_until_settled();
+    let name = "x".repeat(250);
+    let above = Nested::v2(std::iter::repeat_n(name.as_str(), NAMES));
+    let crowds: Vec<Cgroup> = (0..CROWDS).map(|n| above.innermost().child(&format!("crowd{n}"))).collect();
+    let bombs: Vec<Owned> = crowds.iter().map(|crowd| Role::ForkBomb.start(Some(crowd))).collect();
+    wait_until("they have multiplied", || crowds.iter().all(|crowd| crowd.pids().len() > ENOUGH));
+    for crowd in &crowds {
+        crowd.write("cgroup.kill", "1");
+    }
+    drop(bombs);
+    wait_until("all are gone", || crowds.iter().all(|crowd| crowd.pids().is_empty()));
+    let deepest = above.innermost().name.clone();
+    let is_theirs = |i: &Incident| i.victim.process.cgroup.as_deref().is_some_and(|path| path.starts_with(&deepest));
+    let mut left = CROWDS * ENOUGH;
+    while left > 0 {
+        let seen = match tracer.next("every victim, or that it is lost") {
+            Record::Incident(incident) if is_theirs(&incident) => 1 + incident.collateral.len(),
+            // The ring does not hold as much at a time.
+            Record::Lost(lost) => lost.kills as usize,
+            _ => 0,
+        };
+        left = left.saturating_sub(seen);
+    }
+    let most = tracer.status_bytes("VmHWM");
+    assert!(most < 64 << 20, "{most} bytes");
+    assert_eq!(tracer.end().status.code(), Some(0));
 }
 
 fn is_unseen(incident: &Incident) {
