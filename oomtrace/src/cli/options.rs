@@ -112,6 +112,8 @@ pub struct Watch {
     #[command(flatten)]
     pub show: Show,
     #[command(flatten)]
+    pub reading: Reading,
+    #[command(flatten)]
     pub select: Select,
     /// Show this signal too, besides SIGKILL (TERM, SIGINT, 15, RTMIN+3); may be repeated
     #[arg(long, value_name = "SIGNAL", value_parser = signal)]
@@ -179,12 +181,21 @@ impl Show {
     }
 }
 
-/// Which incidents.
-#[derive(Debug, Args)]
-pub struct Select {
+/// How much of it, as text.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Reading {
     /// One line an incident, in place of a block
     #[arg(long, conflicts_with = "json")]
     pub brief: bool,
+    /// Show routine kills, too: a pod's sandbox that ends with its pod, what is left after a container's clean end, a runtime's own
+    /// helpers (--json has them always)
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Which incidents.
+#[derive(Debug, Args)]
+pub struct Select {
     /// Only victims in containers with this name or id; * and ? match, may be repeated
     #[arg(long, value_name = "NAME|ID", value_parser = pattern)]
     pub container: Vec<Pattern>,
@@ -240,6 +251,8 @@ pub struct Replay {
     pub file: PathBuf,
     #[command(flatten)]
     pub show: Show,
+    #[command(flatten)]
+    pub reading: Reading,
     #[command(flatten)]
     pub select: Select,
 }

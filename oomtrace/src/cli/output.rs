@@ -8,17 +8,26 @@ use oomtrace::sink::Sink;
 use oomtrace::sink::human::{Human, Look};
 use oomtrace::sink::json::Json;
 
-use super::options::Show;
+use super::options::{Reading, Show};
 
 /// Writes records to `out`, which is standard output or stands for it.
-pub fn sink(options: &Show, brief: bool, out: impl Write + Send + 'static) -> Box<dyn Sink + Send> {
+pub fn sink(options: &Show, reading: Reading, out: impl Write + Send + 'static) -> Box<dyn Sink + Send> {
     if options.json {
         return Box::new(Json::new(out));
     }
     let color = options.color.on_stdout();
     let is_terminal = io::stdout().is_terminal();
     let width = move || if is_terminal { terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)) } else { None };
-    Box::new(Human::new(out, move || Look { color, width: width(), brief }))
+    Box::new(Human::new(out, move || Look { color, width: width(), brief: reading.brief, all: reading.all }))
+}
+
+/// What text has left out of what there was; none when it was nothing.
+pub fn hidden(routine: u64) -> Option<String> {
+    match routine {
+        0 => None,
+        1 => Some("1 routine kill is not shown (--all shows it)".to_owned()),
+        number => Some(format!("{number} routine kills are not shown (--all shows them)")),
+    }
 }
 
 /// Standard output, for a verb that does its work and ends. An error says where it was.

@@ -6,7 +6,7 @@ use oomtrace::sink::notices;
 
 use super::exit::{Failure, Status};
 use super::options::Replay;
-use super::output::{self, Stdout};
+use super::output::{self, Stdout, hidden};
 
 pub fn run(options: &Replay) -> Result<Status, Failure> {
     let contents = read(&options.file)?.private(options.show.privacy());
@@ -14,8 +14,14 @@ pub fn run(options: &Replay) -> Result<Status, Failure> {
         let file = options.file.display();
         notices::say(&format!("{file} was cut off: its last {} bytes are left out", contents.torn));
     }
-    let mut sink = output::sink(&options.show, options.select.brief, Stdout::new());
+    let mut sink = output::sink(&options.show, options.reading, Stdout::new());
     let tally = replay::replay(contents, &options.select.filter(), sink.as_mut())?;
+    if !options.show.json
+        && !options.reading.all
+        && let Some(hidden) = hidden(tally.routine)
+    {
+        notices::say(&hidden);
+    }
     if tally.incidents == 0 && tally.left_out > 0 {
         let what = match tally.left_out {
             1 => "its one incident is not".to_owned(),

@@ -52,7 +52,7 @@ fn outputs(options: &Watch) -> Result<(Arc<Outputs>, Failures), Failure> {
     let out = output::descriptor().context("cannot write to standard output")?;
     let show = &options.show;
     let stdout =
-        |closing| output::sink(show, options.select.brief, Steady::new(out, closing, say_trouble(OutputName::Stdout)));
+        |closing| output::sink(show, options.reading, Steady::new(out, closing, say_trouble(OutputName::Stdout)));
     outputs.add(OutputName::Stdout, stdout).context("cannot start")?;
     let outputs = Arc::new(outputs);
     let said = Arc::clone(&outputs);
@@ -157,7 +157,9 @@ fn say_tally(options: &Watch, tally: Tally) {
             0 => String::new(),
             number => format!(" ({number} left out by the filters)"),
         };
-        notices::say(&format!("{incidents}{others}; {lost}"));
+        let is_hiding = !options.show.json && !options.reading.all;
+        let hidden = output::hidden(tally.routine).filter(|_| is_hiding).map(|hidden| format!("; {hidden}"));
+        notices::say(&format!("{incidents}{others}; {lost}{}", hidden.unwrap_or_default()));
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Attribution, Cause, Confidence, Container, Disposition, Elevation, Evidence, Preceding, Requester};
+use crate::model::{
+    Attribution, Cause, Confidence, Container, Disposition, Elevation, Evidence, Preceding, Requester, Routine,
+};
 use crate::placement::ContainerPlace;
 
 /// The judgement of one case.
@@ -23,6 +25,8 @@ pub struct Judgement {
     pub evidence: Vec<Evidence>,
     /// What could not be seen of the requester, in words.
     pub missing: Vec<String>,
+    /// Why nobody needs to be woken for it.
+    pub routine: Option<Routine>,
     pub attribution: Attribution,
 }
 

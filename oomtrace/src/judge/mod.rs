@@ -32,6 +32,7 @@ mod kernel;
 mod managers;
 mod oom;
 mod requester;
+mod routine;
 mod senders;
 mod starting;
 mod stop;
@@ -67,6 +68,7 @@ pub fn judge(case: &Case) -> Judgement {
         unproven: incident.sender.process.as_ref().and_then(|sender| unproven(incident, sender)),
         evidence: exec.into_iter().chain(evidence).collect(),
         missing,
+        routine: routine::routine(incident, cause),
         attribution: if is_nothing_seen { Attribution::None } else { incident.attribution },
     }
 }

@@ -84,6 +84,7 @@ pub fn kill(exe: &str) -> Incident {
         attribution: Attribution::Full,
         missing: Vec::new(),
         init_end: None,
+        routine: None,
     }
 }
 

@@ -13,7 +13,9 @@ pub use effect::Effect;
 pub use lost::{Limited, Lost};
 pub use memory::*;
 pub use place::{ContainerPlace, On, PodPlace};
+pub use repeat::Repeat;
 pub use requester::Requester;
+pub use routine::Routine;
 pub use runtime::Runtime;
 pub use unwritten::{OutputName, Unwritten};
 
@@ -21,7 +23,9 @@ mod effect;
 mod lost;
 mod memory;
 mod place;
+mod repeat;
 mod requester;
+mod routine;
 mod runtime;
 mod unwritten;
 
@@ -34,6 +38,8 @@ pub const SCHEMA: u32 = 1;
 pub enum Record {
     /// Every hook is attached: kills from now on are seen. Always the first line.
     Ready(Ready),
+    /// The incident that comes next is like one before.
+    Repeat(Repeat),
     /// A kill.
     Incident(Incident),
     /// A signal that `--signal` asked for, other than SIGKILL. An incident without a verdict: a process may handle it.
@@ -136,6 +142,9 @@ pub struct Incident {
     /// Why the first process of the victim's pid namespace ended, when that is what the kernel killed the victim for.
     #[serde(default)]
     pub init_end: Option<InitEnd>,
+    /// Why nobody needs to be woken for it; text leaves such kills out unless --all is given. Null: somebody may want to know.
+    #[serde(default)]
+    pub routine: Option<Routine>,
 }
 
 impl Incident {

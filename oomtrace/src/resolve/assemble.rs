@@ -166,6 +166,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
             .collect(),
         victim,
         init_end,
+        routine: None,
     };
     // A runtime may have been asked for it, or for the command that did it.
     let clients = if incident.is_contained() && incident.sender.process.is_some() {

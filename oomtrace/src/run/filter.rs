@@ -63,7 +63,7 @@ impl Filter {
             Record::Signal(incident) => self.wants_container(incident) && self.causes.is_empty(),
             // What is said of an incident that was wanted.
             Record::Contradiction(_) => true,
-            Record::Ready(_) | Record::Lost(_) => true,
+            Record::Ready(_) | Record::Lost(_) | Record::Repeat(_) => true,
         }
     }
 

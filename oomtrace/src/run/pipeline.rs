@@ -10,6 +10,7 @@ use crate::resolve::facts::Facts;
 use crate::run::filter::Filter;
 use crate::run::recording::Start;
 use crate::run::resolver::Resolver;
+use crate::words::repeats::Repeats;
 
 /// See the module's documentation.
 pub struct Pipeline {
@@ -18,6 +19,7 @@ pub struct Pipeline {
     resolver: Resolver,
     filter: Filter,
     left_out: u64,
+    repeats: Repeats,
 }
 
 impl Pipeline {
@@ -25,7 +27,14 @@ impl Pipeline {
     pub fn new(start: &Start, facts: Box<dyn Facts>, filter: Filter) -> Self {
         let hooks = start.hooks();
         let correlator = Correlator::new(hooks).watching_since(start.since);
-        Self { hooks, correlator, resolver: Resolver::new(start, facts), filter, left_out: 0 }
+        Self {
+            hooks,
+            correlator,
+            resolver: Resolver::new(start, facts),
+            filter,
+            left_out: 0,
+            repeats: Repeats::default(),
+        }
     }
 
     /// Whether the filter wants a record; an incident that it does not want is counted.
@@ -33,6 +42,12 @@ impl Pipeline {
         let is_wanted = self.filter.wants(record);
         self.left_out += u64::from(!is_wanted && matches!(record, Record::Incident(_)));
         is_wanted
+    }
+
+    /// What is put out before a record that is wanted: that it is like one before.
+    pub fn repeated(&mut self, record: &Record) -> Option<Record> {
+        let Record::Incident(incident) = record else { return None };
+        self.repeats.take(incident).map(Record::Repeat)
     }
 
     /// Incidents that the filter has left out.

@@ -127,7 +127,11 @@ impl Player<'_> {
             }
             if let Record::Incident(incident) = &record {
                 self.tally.incidents += 1;
+                self.tally.routine += u64::from(incident.routine.is_some());
                 self.put.insert(incident.id.clone());
+            }
+            if let Some(repeat) = self.pipeline.repeated(&record) {
+                self.sink.put(&repeat)?;
             }
             self.sink.put(&record)?;
         }

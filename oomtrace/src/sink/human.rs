@@ -15,14 +15,16 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::model::{Contradiction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Role, Unwritten};
+use crate::model::{
+    Contradiction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Repeat, Role, Unwritten,
+};
 use crate::sink::Sink;
 use crate::sink::outputs::counted;
 use crate::sink::queue::Count;
 use crate::sink::wrap::wrap;
 use crate::text::escape::escape;
 use crate::text::quote::quote;
-use crate::text::{bytes, elevation, host_available, name_or_id, other_large_processes, owner, process};
+use crate::text::{bytes, duration_ms, elevation, host_available, name_or_id, other_large_processes, owner, process};
 use words::{about, asked, brief, described, effect_words, killed, local_time, login, parents, place_name, user};
 
 mod words;
@@ -51,6 +53,8 @@ pub struct Look {
     pub width: Option<usize>,
     /// One line an incident.
     pub brief: bool,
+    /// Kills for which nobody needs to be woken, too.
+    pub all: bool,
 }
 
 /// Writes blocks to `W`.
@@ -58,31 +62,127 @@ pub struct Human<W: Write> {
     out: W,
     look: Box<dyn Fn() -> Look + Send>,
     first: bool,
+    /// Kills that were left out since the last block.
+    routine: u64,
+    /// The first of those that are like the one whose block was written last.
+    latest: Option<String>,
+    /// What the next incident repeats.
+    repeat: Option<Repeat>,
+    /// The line that counts repeats, which stays open on a terminal to be written anew.
+    series: Option<Series>,
+}
+
+/// The incidents that are alike and stand below one block.
+struct Series {
+    /// The count that was written last.
+    written: u64,
+    latest: String,
+    /// The line has no end yet.
+    open: bool,
 }
 
 impl<W: Write> Human<W> {
     /// `look` is asked for each block: a terminal's width changes.
     pub fn new(out: W, look: impl Fn() -> Look + Send + 'static) -> Self {
-        Self { out, look: Box::new(look), first: true }
+        Self { out, look: Box::new(look), first: true, routine: 0, latest: None, repeat: None, series: None }
     }
 }
 
 impl<W: Write> Sink for Human<W> {
     fn put(&mut self, record: &Record) -> io::Result<()> {
+        let look = (self.look)();
+        if let Record::Repeat(repeat) = record {
+            self.repeat = Some(repeat.clone());
+            return Ok(());
+        }
+        let repeat = self.repeat.take();
+        if let Record::Incident(incident) = record
+            && let Some(repeat) = repeat.as_ref().filter(|repeat| repeat.incident == incident.id)
+            && self.latest.as_ref() == Some(&repeat.first)
+            && !look.brief
+            && (incident.routine.is_none() || look.all)
+        {
+            return self.count(incident, repeat, look);
+        }
         let block = match record {
-            Record::Incident(incident) | Record::Signal(incident) => block(incident, (self.look)()),
+            Record::Incident(Incident { routine: Some(_), .. }) if !look.all => {
+                self.routine += 1;
+                return Ok(());
+            }
+            Record::Incident(incident) | Record::Signal(incident) => block(incident, look),
             Record::Contradiction(said) => contradiction(said, (self.look)()),
             Record::Lost(Lost { unwritten: Some(unwritten), .. }) => left_out(unwritten, (self.look)()),
             Record::Lost(lost) if lost.kills > 0 => lost_kills(lost, (self.look)()),
             // Standard error has it.
-            Record::Ready(_) | Record::Lost(_) => return Ok(()),
+            Record::Ready(_) | Record::Lost(_) | Record::Repeat(_) => return Ok(()),
         };
-        if !std::mem::take(&mut self.first) && !(self.look)().brief {
+        self.end_series()?;
+        if let Record::Incident(incident) = record {
+            self.latest = Some(repeat.map_or_else(|| incident.id.clone(), |repeat| repeat.first));
+        }
+        if !std::mem::take(&mut self.first) && !look.brief {
             self.out.write_all(b"\n")?;
+        }
+        let routine = std::mem::take(&mut self.routine);
+        if routine > 0 && !look.brief {
+            self.out.write_all(left_unsaid(routine, look).as_bytes())?;
         }
         self.out.write_all(block.as_bytes())?;
         self.out.flush()
     }
+}
+
+impl<W: Write> Human<W> {
+    /// One more that is like the block above: a terminal has one line for them all, which is written anew; elsewhere there is a line each
+    /// time that the number has doubled.
+    fn count(&mut self, incident: &Incident, repeat: &Repeat, look: Look) -> io::Result<()> {
+        let line = repeated(incident, repeat, look);
+        let series = self.series.get_or_insert_with(|| Series { written: 1, latest: String::new(), open: false });
+        series.latest.clone_from(&line);
+        if look.width.is_some() {
+            // A shorter line leaves nothing of a longer one.
+            let before = if series.open { "\r\x1b[K" } else { "" };
+            series.open = true;
+            series.written = repeat.count;
+            self.out.write_all(format!("{before}{line}").as_bytes())?;
+        } else if repeat.count >= 2 * series.written {
+            series.written = repeat.count;
+            series.latest.clear();
+            self.out.write_all(format!("{line}\n").as_bytes())?;
+        }
+        self.out.flush()
+    }
+
+    /// Something else comes: the last count stands.
+    fn end_series(&mut self) -> io::Result<()> {
+        let Some(Series { latest, open, .. }) = self.series.take() else { return Ok(()) };
+        match (open, latest.is_empty()) {
+            (true, _) => self.out.write_all(b"\n"),
+            (false, false) => self.out.write_all(format!("{latest}\n").as_bytes()),
+            (false, true) => Ok(()),
+        }
+    }
+}
+
+/// `×4 in 3.2 s: again, started again each time (restart policy always); the last one 1.6 s after the one before`, without a line feed.
+fn repeated(incident: &Incident, repeat: &Repeat, look: Look) -> String {
+    let Repeat { count, within_ms, since_last_ms, .. } = *repeat;
+    let container = incident.container.as_ref();
+    let policy = container.and_then(|container| container.restart_policy.as_deref());
+    let again = match policy.filter(|_| incident.victim.container_init) {
+        Some(policy) => format!(", started again each time (restart policy {})", quote(policy)),
+        None => String::new(),
+    };
+    let text = format!(
+        "×{count} in {}{again}; the last one {} after the one before",
+        duration_ms(within_ms),
+        duration_ms(since_last_ms)
+    );
+    // On one line, whatever the terminal's width: it is written anew.
+    let room = look.width.map_or(usize::MAX, |width| width.saturating_sub(4).max(20));
+    let text: String = escape(&text).chars().take(room).collect();
+    let block = Block { text: String::new(), look };
+    format!("   {}", block.paint(SIGNAL, &text))
 }
 
 /// One incident, with a line feed at the end of each line.
@@ -109,6 +209,14 @@ pub fn block(incident: &Incident, look: Look) -> String {
     }
     block.advice(incident);
     block.text
+}
+
+/// `3 routine kills before this one: --all shows them`.
+fn left_unsaid(routine: u64, look: Look) -> String {
+    let (kills, them) = if routine == 1 { ("kill", "it") } else { ("kills", "them") };
+    let text = format!("{routine} routine {kills} before this one: --all shows {them}");
+    let block = Block { text: String::new(), look };
+    format!("{}\n\n", block.paint(DIM, &text))
 }
 
 /// What a runtime says against it, with a line feed at the end of each line.

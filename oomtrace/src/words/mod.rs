@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod explain;
 mod kernel_part;
 mod phrases;
+pub mod repeats;
 pub mod summary;
 mod why;
 
@@ -27,6 +28,7 @@ pub fn conclude(case: Case) -> Record {
         return Record::Signal(incident);
     }
     incident.attribution = judgement.attribution;
+    incident.routine = judgement.routine;
     statements.extend(judgement.evidence.iter().cloned());
     let mut verdict = verdict(&incident, &judgement);
     verdict.evidence.extend(statements);

@@ -89,6 +89,8 @@ const BEHIND_LOOK: Duration = Duration::from_millis(2);
 pub struct Tally {
     /// Incidents put out.
     pub incidents: u64,
+    /// Of those, routine ones: for which nobody needs to be woken.
+    pub routine: u64,
     /// Incidents that the filters left out.
     pub left_out: u64,
     /// What was not recorded.
@@ -331,8 +333,12 @@ impl Out<'_> {
     /// Puts one record out, when it is wanted, and has what comes of it followed.
     fn put(&mut self, record: Option<Record>, pipeline: &mut Pipeline, aftermath: &mut Aftermath) {
         let Some(record) = record.filter(|record| pipeline.wants(record)) else { return };
+        if let Some(repeat) = pipeline.repeated(&record) {
+            self.outputs.put(repeat);
+        }
         if let Record::Incident(incident) = &record {
             self.tally.incidents += 1;
+            self.tally.routine += u64::from(incident.routine.is_some());
             self.told += 1 + incident.collateral.len();
             if self.told >= LARGE && self.rest_at.is_none() {
                 self.rest_at = Some(Instant::now() + REST);

@@ -57,8 +57,8 @@ fn no_word_is_broken_and_no_command_at_any_width() {
 #[test]
 fn colour_adds_nothing_but_colour() {
     for incident in incidents() {
-        let painted = block(&incident, Look { color: true, width: Some(80), brief: false });
-        let plain = block(&incident, Look { color: false, width: Some(80), brief: false });
+        let painted = block(&incident, Look { color: true, width: Some(80), brief: false, all: false });
+        let plain = block(&incident, Look { color: false, width: Some(80), brief: false, all: false });
         let stripped = anstyle_free(&painted);
         assert!(painted.contains('\x1b') && stripped == plain, "{stripped}\n{plain}");
     }
@@ -84,7 +84,7 @@ fn the_first_line_says_what_where_and_why() {
     ] {
         let text = block(&incident, Look::default());
         assert!(text.lines().next().unwrap().ends_with(said), "{text}");
-        let brief = block(&incident, Look { brief: true, width: Some(60), color: false });
+        let brief = block(&incident, Look { brief: true, width: Some(60), color: false, all: false });
         assert_eq!(brief.lines().count(), 1, "{brief}");
         assert!(brief.contains(&format!("{said}; victim[20]")), "{brief}");
     }
@@ -97,4 +97,57 @@ fn another_day_is_said() {
     assert_eq!(time("2026-01-02T12:00:00Z").len(), "hh:mm:ss".len());
     assert_eq!(time("2025-12-24T12:00:00Z").len(), "yyyy-mm-dd hh:mm:ss".len());
     assert_eq!(time("no time"), "--:--:--");
+}
+
+/// What is written of `count` incidents that are alike, and of another one behind them.
+fn series(count: u64, width: Option<usize>) -> String {
+    let mut written = Vec::new();
+    let mut human = Human::new(&mut written, move || Look { width, ..Look::default() });
+    let [mut alike, mut other] = [kill("/usr/bin/bash"), kill("/usr/bin/vim")].map(judged);
+    for number in 1..=count {
+        alike.id = number.to_string();
+        if number > 1 {
+            let repeat = Repeat {
+                incident: alike.id.clone(),
+                first: "1".to_owned(),
+                count: number,
+                within_ms: number * 1000,
+                since_last_ms: 1000,
+            };
+            human.put(&Record::Repeat(repeat)).unwrap();
+        }
+        human.put(&Record::Incident(alike.clone())).unwrap();
+    }
+    other.id = "other".to_owned();
+    human.put(&Record::Incident(other)).unwrap();
+    String::from_utf8(written).unwrap()
+}
+
+#[test]
+fn a_thousand_that_are_alike_are_one_readable_block() {
+    let text = series(1000, None);
+    assert_eq!(text.matches("SIGKILL").count(), 2, "{text}");
+    let counts: Vec<&str> = text.lines().filter(|line| line.contains('×')).collect();
+    assert!(counts.len() <= 11 && counts.last().unwrap().contains("×1000 in 16 min 40 s"), "{text}");
+    // In place on a terminal: one line, with a line feed behind the last of it.
+    let terminal = series(1000, Some(80));
+    assert_eq!(terminal.lines().filter(|line| line.contains('×')).count(), 1, "{terminal:?}");
+    assert!(terminal.contains("\r\x1b[K   ×1000"), "{terminal:?}");
+    assert_eq!(series(1, None).matches('×').count(), 0);
+}
+
+#[test]
+fn routine_kills_are_counted_and_shown_to_who_asks() {
+    let mut routine = judged(kill("/usr/bin/bash"));
+    routine.routine = Some(crate::model::Routine::Helper);
+    for (all, blocks, counted) in [(false, 1, true), (true, 3, false)] {
+        let mut written = Vec::new();
+        let mut human = Human::new(&mut written, move || Look { all, ..Look::default() });
+        for incident in [&routine, &routine, &judged(kill("/usr/bin/vim"))] {
+            human.put(&Record::Incident(incident.clone())).unwrap();
+        }
+        let text = String::from_utf8(written).unwrap();
+        assert_eq!(text.matches("SIGKILL").count(), blocks, "{text}");
+        assert_eq!(text.contains("2 routine kills before this one: --all shows them"), counted, "{text}");
+    }
 }

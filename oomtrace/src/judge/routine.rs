@@ -1,0 +1,103 @@
+//! Kills for which nobody needs to be woken.
+
+use crate::judge::class::sender_class;
+use crate::judge::senders::{Class, is_hosts_root, program_class};
+use crate::model::{Cause, Incident, InitEnd, Routine};
+
+/// Signals that a container is stopped by: SIGINT, SIGQUIT and SIGTERM.
+const STOPS: [u32; 3] = [2, 3, 15];
+
+/// Why it is a part of something that went as it should; none for what somebody may want to know, and for what a person or a program
+/// asked for.
+pub fn routine(incident: &Incident, cause: Cause) -> Option<Routine> {
+    let by_runtime = matches!(cause, Cause::RuntimeKill | Cause::RuntimeStopTimeout);
+    let pod = incident.container.as_ref().and_then(|container| container.pod.as_ref());
+    if by_runtime && incident.oom.is_none() && pod.is_some_and(|pod| pod.sandbox) {
+        return Some(Routine::Sandbox);
+    }
+    if cause == Cause::PidNamespaceExit {
+        return incident.init_end.as_ref().is_some_and(is_as_it_should).then_some(Routine::Sweep);
+    }
+    is_runtimes_own(incident).then_some(Routine::Helper)
+}
+
+/// The container's first process ended by itself without an error, or by a stop signal, which many pass on as an exit status.
+fn is_as_it_should(end: &InitEnd) -> bool {
+    let is_clean = end.status.is_some_and(|status| match (status & 0x7f, status >> 8 & 0xff) {
+        (0, code) => code == 0 || STOPS.iter().any(|signal| code == 128 + signal),
+        (signal, _) => STOPS.contains(&signal),
+    });
+    end.of_container && end.killed.is_none() && is_clean
+}
+
+/// A runtime ended a child of its own outside of any container, which is a runtime's program as well, and root's.
+fn is_runtimes_own(incident: &Incident) -> bool {
+    let victim = &incident.victim.process;
+    let is_child = incident.sender.process.as_ref().is_some_and(|sender| victim.ppid == Some(sender.pid));
+    is_child
+        && !incident.is_contained()
+        && is_hosts_root(victim)
+        && program_class(victim) == Some(Class::Runtime)
+        && sender_class(incident) == Some(Class::Runtime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::{by_kernel, in_container, kill, process};
+    use crate::judge::{judge, tests::case};
+    use crate::model::{InitKilled, Pod, SignalPath};
+
+    fn found(incident: &Incident) -> Option<Routine> {
+        judge(&case(incident.clone())).routine
+    }
+
+    #[test]
+    fn a_sandbox_ends_with_its_pod() {
+        let mut incident = in_container(kill("/usr/bin/containerd-shim-runc-v2"));
+        incident.container.as_mut().unwrap().pod = Some(Pod { sandbox: true, ..Pod::default() });
+        assert_eq!(found(&incident), Some(Routine::Sandbox));
+        // A person's own kill of it, and a container of the pod.
+        incident.sender.process = Some(process(10, "/usr/bin/bash"));
+        assert_eq!(found(&incident), None);
+        let mut of_pod = in_container(kill("/usr/sbin/runc"));
+        of_pod.container.as_mut().unwrap().pod = Some(Pod::default());
+        assert_eq!(found(&of_pod), None);
+    }
+
+    #[test]
+    fn what_is_left_after_a_clean_end_is_swept() {
+        let init = process(5, "/bin/sh");
+        let killed = Some(InitKilled { by: None, before_ms: 1 });
+        for (status, of_container, killed, routine) in [
+            (Some(0), true, None, Some(Routine::Sweep)),
+            (Some(15), true, None, Some(Routine::Sweep)),
+            (Some(143 << 8), true, None, Some(Routine::Sweep)),
+            (Some(3 << 8), true, None, None),
+            (Some(11), true, None, None),
+            (Some(0), false, None, None),
+            (None, true, None, None),
+            (Some(9), true, killed, None),
+        ] {
+            let mut incident = in_container(by_kernel(SignalPath::PidNamespaceExit));
+            incident.init_end = Some(InitEnd { init: init.clone(), killed, status, of_container });
+            assert_eq!(found(&incident), routine, "{status:?} {of_container}");
+        }
+    }
+
+    #[test]
+    fn a_runtime_may_end_what_it_started_for_itself() {
+        let own = |sender: &str, victim: &str| {
+            let mut incident = kill(sender);
+            incident.victim.process = process(20, victim);
+            incident.victim.process.ppid = Some(10);
+            incident
+        };
+        assert_eq!(found(&own("/usr/bin/dockerd", "/usr/bin/containerd")), Some(Routine::Helper));
+        assert_eq!(found(&own("/usr/bin/dockerd", "/usr/bin/vim")), None);
+        assert_eq!(found(&own("/usr/bin/bash", "/usr/bin/containerd")), None);
+        let mut strangers = own("/usr/bin/dockerd", "/usr/bin/containerd");
+        strangers.victim.process.ppid = Some(1);
+        assert_eq!(found(&strangers), None);
+    }
+}

@@ -1,0 +1,18 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The next incident is like one before: the same cause, at the same place, of the same program, by the same sender. It comes right before
+/// that incident, which is put out as any other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Repeat {
+    /// The id of the incident that is like others before.
+    pub incident: String,
+    /// The id of the first of them.
+    pub first: String,
+    /// How many there were, with this one.
+    pub count: u64,
+    /// From the first to this one, in milliseconds.
+    pub within_ms: u64,
+    /// From the last one before to this one, in milliseconds.
+    pub since_last_ms: u64,
+}
