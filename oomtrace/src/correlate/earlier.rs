@@ -194,13 +194,73 @@ mod tests {
     }
 
     #[test]
+    fn beyond_so_many_of_one_process_the_oldest_of_the_place_with_most_goes() {
+        let mut earlier = EarlierSignals::default();
+        let mut from = |places: &[&str]| {
+            for (place, n) in places.iter().zip(1..) {
+                earlier.insert(stop(n, place, 20, u64::from(n)));
+            }
+            senders(&earlier.take(fixture::task(20).key, 100))
+        };
+        let full = ["/x/1", "/a/1", "/a/1", "/a/1", "/a/1", "/b/1", "/b/1", "/b/1", "/c/1", "/c/1", "/c/1", "/c/1"];
+        assert_eq!(full.len(), PER_PROCESS);
+        assert_eq!(from(&full), (1..=12).collect::<Vec<_>>());
+        assert_eq!(from(&[&full[..], &["/d/1"]].concat()), [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+    }
+
+    #[test]
+    fn beyond_so_many_in_all_the_oldest_of_the_place_with_most_goes() {
+        let mut earlier = EarlierSignals::default();
+        earlier.insert(stop(1, "/a/b", 1, 1));
+        let all = u32::try_from(ALL).unwrap();
+        (2..=all).for_each(|victim| earlier.insert(stop(2, "/c/d", victim, 1)));
+        assert_eq!(earlier.of.len(), ALL);
+        earlier.insert(stop(3, "/e/f", all + 1, 1));
+        assert_eq!(earlier.of.len(), ALL);
+        let mut is_kept = |victim: u32| !earlier.take(fixture::task(victim).key, 2).is_empty();
+        assert_eq!([1, 2, 3, all, all + 1].map(&mut is_kept), [true, false, true, true, true]);
+    }
+
+    /// Its own cgroup's path where it has one, else that of the memory hierarchy.
+    #[test]
+    fn a_place_is_two_levels_deep_and_roots_is_another() {
+        let mut signal = stop(1, "/a/b/c", 20, 1);
+        (signal.sender.memory_cgroup.level, signal.sender.memory_path) = (0, Some("/m/n/o".to_owned()));
+        let of = |trusted, root, cgroup: &str| Place { trusted, root, cgroup: cgroup.to_owned() };
+        assert_eq!(place(&signal), of(true, true, "/a/b"));
+        // Root of a user namespace, which anybody makes; and in a container.
+        let namespaces = |user_level| crate::event::Namespaces { mount: None, user: 1, user_level, user_owner: 0 };
+        signal.sender.namespaces = Some(namespaces(0));
+        assert_eq!(place(&signal), of(true, true, "/a/b"));
+        signal.sender.namespaces = Some(namespaces(1));
+        assert_eq!(place(&signal), of(false, true, "/a/b"));
+        signal.sender.namespaces = None;
+        let container = format!("/docker/{}", "b".repeat(64));
+        let within = Signal {
+            sender: crate::event::Task { cgroup_path: Some(container.clone()), ..signal.sender.clone() },
+            ..signal.clone()
+        };
+        assert_eq!(place(&within), of(false, true, &container));
+        signal.sender.uid = 1;
+        assert_eq!(place(&signal), of(false, false, "/a/b"));
+        signal.sender.cgroup.level = 0;
+        assert_eq!(place(&signal), of(false, false, "/"));
+        signal.sender.memory_cgroup.level = 1;
+        assert_eq!(place(&signal), of(false, false, "/m/n"));
+    }
+
+    #[test]
     fn what_is_old_is_forgotten() {
         let mut earlier = EarlierSignals::default();
         earlier.insert(stop(1, "/a/b", 20, 1));
         earlier.insert(stop(1, "/c/d", 21, 1));
+        earlier.insert(stop(1, "/a/b", 22, 1));
+        earlier.insert(stop(2, "/a/b", 20, REMEMBERED_NS + 1));
+        assert_eq!(earlier.of.len(), 3);
         earlier.insert(stop(2, "/a/b", 20, REMEMBERED_NS + 2));
-        assert_eq!(earlier.of.len(), 2);
-        assert_eq!(senders(&earlier.take(fixture::task(20).key, REMEMBERED_NS + 3)), [2]);
+        // What came from elsewhere is, when something comes from there, or when it is asked for.
+        assert_eq!((earlier.of.len(), earlier.of.contains_key(&fixture::task(21).key)), (2, true));
+        assert_eq!(senders(&earlier.take(fixture::task(20).key, REMEMBERED_NS + 3)), [2, 2]);
         assert!(earlier.take(fixture::task(21).key, 4 * 24 * REMEMBERED_NS).is_empty());
     }
 }

@@ -136,3 +136,6 @@ impl Episode {
             || self.chosen.path.is_some_and(|p| p.path.is_oom_killers())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,7 +181,7 @@ impl Correlator {
             Box::new(Earlier { signal, path })
         });
         self.killed.insert(key, earlier);
-        self.kill(signal, path, done);
+        self.kill(signal, path);
     }
 
     /// A signal other than SIGKILL that is wanted for itself. One that ends its process waits for that end.
@@ -199,7 +199,7 @@ impl Correlator {
     }
 
     /// A signal that ends its victim: part of an open episode, or a new one.
-    fn kill(&mut self, signal: Signal, path: Path, done: &mut Vec<Episode>) {
+    fn kill(&mut self, signal: Signal, path: Path) {
         let (at, victim, sender) = (signal.at, signal.victim.key, signal.sender.key);
         let role = if is_sweep(&signal, path) { Role::PidNamespace } else { role(path.path, &signal) };
         let tid = signal.sender.tid;
@@ -239,13 +239,9 @@ impl Correlator {
         episode.preceding = self.earlier.take(victim, at);
         let until = at.saturating_add(wait);
         let exit_by = if self.hooks.process_exit { at.saturating_add(EXIT_NS) } else { 0 };
-        if until.max(exit_by) > at {
-            let number = self.open.push(victim, Open { episode, tid, sender, until, exit_by, bytes: 0 });
-            if adopts {
-                self.adopt(number, cgroup, at);
-            }
-        } else {
-            done.push(episode);
+        let number = self.open.push(victim, Open { episode, tid, sender, until, exit_by, bytes: 0 });
+        if adopts {
+            self.adopt(number, cgroup, at);
         }
     }
 
@@ -320,7 +316,7 @@ impl Correlator {
             member if member.ns_level > 0 && home(member).is_some() => INIT_NS,
             _ => 0,
         };
-        self.open.chosen_ended(task.key, if wait > 0 { at.saturating_add(wait) } else { 0 });
+        self.open.chosen_ended(task.key, at.saturating_add(wait));
     }
 
     /// A process ended by SIGKILL, and its SIGKILL is not recorded: that end is an episode, unless something that is known explains it.
@@ -372,7 +368,7 @@ impl Correlator {
 /// How long an episode waits after `signal`, which came by `path`.
 fn patience(signal: &Signal, path: Path) -> BootNs {
     match path.path {
-        killers if killers.is_oom_killers() && path.seen_on_stack => MARK_NS,
+        killers if killers.is_oom_killers() => MARK_NS,
         _ if is_of_many(signal, path) => CALL_NS,
         _ => QUIET_NS,
     }
@@ -389,3 +385,5 @@ pub mod fixture;
 mod tests;
 #[cfg(test)]
 mod unseen_tests;
+#[cfg(test)]
+mod wait_tests;

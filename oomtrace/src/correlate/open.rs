@@ -214,3 +214,6 @@ impl OpenSet {
         self.earliest = Some(self.earliest.map_or(due, |earliest| earliest.min(due)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,12 +106,6 @@ pub fn is_at_fork(signal: &Signal) -> bool {
     signal.info == Info::None && is_on(own(&signal.symbols), POST_FORK)
 }
 
-/// The victim's child ended, and the victim had chosen SIGKILL as the signal that it is to be notified by.
-#[must_use]
-pub fn is_exit_signal(signal: &Signal) -> bool {
-    Class::ChildEnded.is_of(signal.info) && is_on(own(&signal.symbols), EXIT_SIGNAL)
-}
-
 /// A process generates the signals of this path itself, by a system call or a write; else the kernel does.
 #[must_use]
 pub fn is_by_process(path: SignalPath, info: Info) -> bool {
@@ -205,7 +199,7 @@ fn infer(signal: &Signal) -> Path {
         (Info::Real(siginfo::SI_TIMER), _) => SignalPath::PosixTimer,
         (Info::Real(siginfo::SI_MESGQ), _) => SignalPath::MessageQueue,
         (Info::Real(siginfo::SI_ASYNCIO | siginfo::SI_SIGIO), _) => SignalPath::AsyncIo,
-        (Info::Real(code), _) if code < 0 => SignalPath::RtSigqueueinfo,
+        (Info::Real(..0), _) => SignalPath::RtSigqueueinfo,
         (Info::Real(siginfo::SI_KERNEL), _) => SignalPath::ForceSignal,
         (Info::Real(_), _) => SignalPath::OtherKernel,
         (Info::None, false) => SignalPath::CgroupKill,

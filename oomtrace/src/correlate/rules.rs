@@ -28,7 +28,7 @@ pub fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
         return false;
     }
     // A context is in oom_kill_memcg_member for one episode only, its first kill the last that was chosen.
-    if path.path == SignalPath::OomGroup && path.seen_on_stack {
+    if path.path == SignalPath::OomGroup {
         return open.episode.is_oom();
     }
     if open.until <= signal.at {
@@ -48,11 +48,9 @@ pub fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
         }
         // After the chosen process those die that share its memory. One that does not was chosen by itself: the context
         // had to kill again.
-        (_, SignalPath::OomKill) if path.seen_on_stack => shares_memory(&open.episode, signal),
+        (_, SignalPath::OomKill) => shares_memory(&open.episode, signal),
         // Without symbols an OOM kill is known by its mark, and what shares its memory by that.
-        (_, SignalPath::OomKill | SignalPath::OomGroup | SignalPath::OtherKernel) => {
-            signal.info == Info::Kernel && open.episode.is_oom()
-        }
+        (_, SignalPath::OtherKernel) => signal.info == Info::Kernel && open.episode.is_oom(),
         _ => false,
     }
 }
@@ -142,3 +140,6 @@ pub fn role(path: SignalPath, signal: &Signal) -> Role {
         _ => Role::SharedMm,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,28 +6,28 @@ use crate::correlate::fixture::{mark, signal, task};
 use crate::event::{Arguments, Outcome};
 use crate::event::{CgroupKey, Cmdline, Deliver, Exit, MemcgLevel, Task};
 
-const BOTH: Hooks = Hooks { signal_generate: true, mark_victim: true, process_exit: false };
-const MS: BootNs = 1_000_000;
+pub(super) const BOTH: Hooks = Hooks { signal_generate: true, mark_victim: true, process_exit: false };
+pub(super) const MS: BootNs = 1_000_000;
 
-fn kernel_kill(current: u32, victim: u32, stack: &str) -> Signal {
+pub(super) fn kernel_kill(current: u32, victim: u32, stack: &str) -> Signal {
     let symbols = stack.split(' ').filter(|s| !s.is_empty()).map(str::to_owned).collect();
     Signal { info: Info::Kernel, symbols, ..signal(current, victim) }
 }
 
-fn oom_kill(trigger: u32, victim: u32) -> Signal {
+pub(super) fn oom_kill(trigger: u32, victim: u32) -> Signal {
     kernel_kill(trigger, victim, "do_send_sig_info __oom_kill_process oom_kill_process out_of_memory")
 }
 
-fn sig(signal: Signal) -> Event {
+pub(super) fn sig(signal: Signal) -> Event {
     Event::Signal(Box::new(signal))
 }
 
-fn marked(mark: MarkVictim) -> Event {
+pub(super) fn marked(mark: MarkVictim) -> Event {
     Event::MarkVictim(Box::new(mark))
 }
 
 /// All episodes of a sequence, the time of each event a microsecond after the last.
-fn episodes(hooks: Hooks, events: Vec<Event>) -> Vec<Episode> {
+pub(super) fn episodes(hooks: Hooks, events: Vec<Event>) -> Vec<Episode> {
     let mut correlator = Correlator::new(hooks);
     let mut done = Vec::new();
     for (index, event) in events.into_iter().enumerate() {
@@ -38,7 +38,7 @@ fn episodes(hooks: Hooks, events: Vec<Event>) -> Vec<Episode> {
     done
 }
 
-fn at_time(event: Event, at: BootNs) -> Event {
+pub(super) fn at_time(event: Event, at: BootNs) -> Event {
     match event {
         Event::Signal(mut s) => {
             s.at = at;
@@ -74,9 +74,9 @@ fn victim(kill: &Kill) -> u32 {
 }
 
 /// Victim, whether it is an OOM kill, and the collateral.
-type Shape = (u32, bool, Vec<(Role, u32)>);
+pub(super) type Shape = (u32, bool, Vec<(Role, u32)>);
 
-fn shape(episodes: &[Episode]) -> Vec<Shape> {
+pub(super) fn shape(episodes: &[Episode]) -> Vec<Shape> {
     let collateral = |e: &Episode| e.collateral.iter().map(|(role, kill)| (*role, victim(kill))).collect();
     episodes.iter().map(|e| (victim(&e.chosen), e.is_oom(), collateral(e))).collect()
 }
@@ -234,19 +234,42 @@ fn a_stop_signal_that_no_process_sent_is_nobodys() {
     assert_eq!(before(Info::Kernel, "send_sig_all sysrq_handle_term"), 0);
 }
 
-#[test]
-fn a_choice_of_a_process_that_was_dying_already_says_nothing_of_a_later_kill() {
-    let choice = OomChoice {
+/// The OOM killer chooses `victim` in the context of the thread `trigger`.
+fn chosen_in(trigger: u32, victim: u32) -> Event {
+    Event::Oom(Box::new(OomChoice {
         at: 0,
-        trigger_tid: 10,
-        chosen: task(20).key,
+        trigger_tid: trigger,
+        chosen: task(victim).key,
         chosen_points: 1,
         constraint: crate::event::Constraint::None,
         order: 0,
         gfp: 0,
         owner: None,
+    }))
+}
+
+#[test]
+fn a_choice_goes_with_the_kernels_kill_of_the_chosen_one_in_its_context_and_no_other() {
+    let choice_of = |kill: Signal| {
+        let got = episodes(BOTH, vec![chosen_in(10, 20), sig(kill)]);
+        got[0].chosen.choice.as_ref().map(|choice| choice.chosen.pid)
     };
-    let chosen = || Event::Oom(Box::new(choice.clone()));
+    assert_eq!(choice_of(oom_kill(10, 20)), Some(20));
+    assert_eq!(choice_of(kernel_kill(10, 20, "")), Some(20));
+    assert_eq!(choice_of(oom_kill(11, 20)), None);
+    assert_eq!(choice_of(oom_kill(10, 21)), None);
+    assert_eq!(choice_of(signal(10, 20)), None);
+    // It is still there for its own.
+    let got =
+        episodes(BOTH, vec![chosen_in(10, 20), sig(oom_kill(11, 21)), sig(oom_kill(10, 20)), sig(oom_kill(10, 22))]);
+    let choices: Vec<_> =
+        got.iter().map(|episode| (victim(&episode.chosen), episode.chosen.choice.is_some())).collect();
+    assert_eq!(choices, [(21, false), (20, true), (22, false)]);
+}
+
+#[test]
+fn a_choice_of_a_process_that_was_dying_already_says_nothing_of_a_later_kill() {
+    let chosen = || chosen_in(10, 20);
     // The OOM killer gives the dying process its reserves, and no SIGKILL; much later the same context kills for another reason.
     let got = episodes(BOTH, vec![chosen(), marked(mark(10, 20)), sig(kernel_kill(10, 20, "exit_ptrace do_exit"))]);
     assert_eq!(shape(&got), [(20, false, vec![])]);
@@ -309,37 +332,6 @@ fn a_kill_by_a_process_is_given_at_once() {
     let mut correlator = Correlator::new(BOTH);
     assert_eq!(correlator.take(sig(signal(5, 20))).len(), 1);
     assert_eq!(correlator.deadline(), None);
-}
-
-#[test]
-fn a_kernel_kill_waits_for_its_mark_and_no_longer_than_needed() {
-    let mut correlator = Correlator::new(BOTH);
-    let kill = kernel_kill(10, 20, "");
-    let at = kill.at;
-    assert_eq!(correlator.take(sig(kill)), []);
-    assert_eq!(correlator.deadline(), Some(at + QUIET_NS));
-    assert_eq!(correlator.advance(at + QUIET_NS - 1), []);
-    assert_eq!(correlator.advance(at + QUIET_NS).len(), 1);
-    assert_eq!(correlator.deadline(), None);
-}
-
-#[test]
-fn a_mark_that_is_late_still_belongs_to_its_sigkill() {
-    let late = |ms: BootNs| MarkVictim { at: 1_000_000_000 + ms * MS, ..mark(10, 20) };
-    // A virtual CPU stood still in between; nobody looked meanwhile.
-    for (kill, ms) in [(kernel_kill(10, 20, ""), 30), (oom_kill(10, 20), 30), (oom_kill(10, 20), 300)] {
-        let mut correlator = Correlator::new(BOTH);
-        assert_eq!(correlator.take(sig(kill)), []);
-        assert_eq!(correlator.take(marked(late(ms))), []);
-        assert_eq!(shape(&correlator.finish()), [(20, true, vec![])]);
-    }
-    // Somebody looked: what the stack shows to be an OOM kill is waited for.
-    let mut correlator = Correlator::new(BOTH);
-    correlator.take(sig(oom_kill(10, 20)));
-    assert_eq!(correlator.advance(1_000_000_000 + 100 * MS), []);
-    assert_eq!(correlator.take(marked(late(200))), []);
-    // With its mark it waits for sharers only.
-    assert_eq!(correlator.deadline(), Some(1_000_000_000 + 210 * MS));
 }
 
 #[test]
@@ -427,33 +419,11 @@ fn what_is_remembered_does_not_grow() {
     assert_eq!((correlator.killed.entries.len(), correlator.killed.order.len()), (KILLED, KILLED));
 }
 
-const ALL: Hooks = Hooks { process_exit: true, ..BOTH };
+pub(super) const ALL: Hooks = Hooks { process_exit: true, ..BOTH };
 
-fn exit_of(task: Task, status: u32) -> Event {
+pub(super) fn exit_of(task: Task, status: u32) -> Event {
     let cmdline = Some(Cmdline { arguments: Arguments::new(b"own").unwrap(), truncated: false });
     Event::Exit(Box::new(Exit { at: 0, task, status, cmdline }))
-}
-
-#[test]
-fn a_kill_waits_for_its_victims_end_and_learns_its_arguments() {
-    let mut correlator = Correlator::new(ALL);
-    let kill = signal(5, 20);
-    let at = kill.at;
-    assert_eq!(correlator.take(sig(kill)), []);
-    assert_eq!(correlator.deadline(), Some(at + EXIT_NS));
-    let done = correlator.take(at_time(exit_of(task(20), 9), at + 3 * MS));
-    assert_eq!(done[0].chosen.ending, Some(Ending { at: at + 3 * MS, status: 9 }));
-    assert_eq!(done[0].chosen.cmdline.as_ref().map(|own| own.arguments.clone()), Arguments::new(b"own"));
-    assert_eq!(correlator.deadline(), None);
-}
-
-#[test]
-fn a_victim_that_does_not_end_is_reported_without_an_end() {
-    let mut correlator = Correlator::new(ALL);
-    correlator.take(sig(signal(5, 20)));
-    assert_eq!(correlator.advance(1_000_000_000 + EXIT_NS - 1), []);
-    let done = correlator.advance(1_000_000_000 + EXIT_NS);
-    assert_eq!((done.len(), done[0].chosen.ending), (1, None));
 }
 
 #[test]
@@ -493,91 +463,6 @@ fn the_sweep_after_an_init_that_exited_by_itself_says_with_what() {
 }
 
 #[test]
-fn an_oom_kill_waits_for_both_its_mark_and_its_victims_end() {
-    let mut correlator = Correlator::new(ALL);
-    assert_eq!(correlator.take(sig(oom_kill(10, 20))), []);
-    // The victim ends before its mark is read.
-    assert_eq!(correlator.take(at_time(exit_of(task(20), 9), 1_000_001_000)), []);
-    assert_eq!(correlator.take(marked(mark(10, 20))), []);
-    assert_eq!(shape(&correlator.advance(1_000_000_500 + QUIET_NS)), [(20, true, vec![])]);
-}
-
-#[test]
-fn members_of_an_oom_group_are_waited_for_past_a_slow_console() {
-    let group = |victim| {
-        let mut mark = mark(10, victim);
-        let level = crate::event::MemcgLevel {
-            cgroup: mark.trigger.cgroup,
-            usage_bytes: 0,
-            limit_bytes: None,
-            peak_bytes: 0,
-            swap_usage_bytes: 0,
-            swap_limit_bytes: None,
-            oom_group: true,
-        };
-        mark.levels.push(level);
-        mark
-    };
-    let mut correlator = Correlator::new(BOTH);
-    let member = kernel_kill(10, 21, "__oom_kill_process oom_kill_memcg_member mem_cgroup_scan_tasks");
-    let at = |ms: BootNs| 1_000_000_000 + ms * MS;
-    correlator.take(sig(oom_kill(10, 20)));
-    correlator.take(at_time(marked(group(20)), at(0)));
-    assert_eq!(correlator.advance(at(40)), []);
-    assert_eq!(correlator.take(at_time(sig(member), at(60))), []);
-    assert_eq!(correlator.take(at_time(marked(group(21)), at(61))), []);
-    assert_eq!(shape(&correlator.finish()), [(20, true, vec![(Role::OomGroup, 21)])]);
-}
-
-#[test]
-fn who_shares_the_victims_memory_is_waited_for_past_a_slow_console() {
-    let at = |ms: BootNs| 1_000_000_000 + ms * MS;
-    for (sharers, expected) in [(1, vec![(Role::SharedMm, 21)]), (0, vec![])] {
-        let mut correlator = Correlator::new(BOTH);
-        let of_same_memory = |mut event: Event| {
-            if let Event::Signal(signal) = &mut event {
-                signal.victim.mm = 7;
-            }
-            event
-        };
-        let sharer = kernel_kill(10, 21, "__oom_kill_process oom_kill_process out_of_memory");
-        correlator.take(of_same_memory(sig(oom_kill(10, 20))));
-        correlator.take(at_time(marked(MarkVictim { sharers, ..mark(10, 20) }), at(0)));
-        let mut got = correlator.advance(at(40));
-        got.extend(correlator.take(of_same_memory(at_time(sig(sharer), at(60)))));
-        got.extend(correlator.finish());
-        assert_eq!(shape(&got)[0], (20, true, expected));
-    }
-}
-
-#[test]
-fn one_call_for_a_process_group_is_one_episode_though_its_caller_stands_still() {
-    let at = |ms: BootNs| 1_000_000_000 + ms * MS;
-    let group = |victim| one_of_many(10, victim, 5, "__kill_pgrp_info");
-    let mut correlator = Correlator::new(BOTH);
-    correlator.take(group(20));
-    assert_eq!(correlator.take(at_time(group(21), at(100))), []);
-    assert_eq!(correlator.take(at_time(group(22), at(200))), []);
-    let role = Role::ProcessGroup;
-    assert_eq!(shape(&correlator.finish()), [(20, false, vec![(role, 21), (role, 22)])]);
-}
-
-/// A process group whose members are made anew as fast as they are killed.
-#[test]
-fn whoever_kills_without_end_is_reported_meanwhile() {
-    let at = |ms: BootNs| 1_000_000_000 + ms * MS;
-    let mut correlator = Correlator::new(BOTH);
-    for number in 0..100 {
-        let now = at(u64::from(number) * 100);
-        if !correlator.take(at_time(one_of_many(10, 20 + number, 5, "__kill_pgrp_info"), now)).is_empty() {
-            assert!((20..45).contains(&number), "{number}");
-            return;
-        }
-    }
-    panic!("nothing in ten seconds");
-}
-
-#[test]
 fn a_mark_in_a_killers_context_does_not_make_its_kill_an_oom_kill() {
     // The killer goes on, runs into a limit, and the process that it has just killed is chosen: no SIGKILL, only a mark.
     let got = episodes(ALL, vec![sig(signal(5, 20)), marked(mark(5, 20)), exit_of(task(20), 9)]);
@@ -593,7 +478,7 @@ fn a_mark_in_a_killers_context_does_not_make_its_kill_an_oom_kill() {
 }
 
 /// A SIGKILL that one kill(2) made for many: `via` is the function that kill_something_info called.
-fn one_of_many(sender: u32, victim: u32, pgid: u32, via: &str) -> Event {
+pub(super) fn one_of_many(sender: u32, victim: u32, pgid: u32, via: &str) -> Event {
     let mut signal = signal(sender, victim);
     signal.victim.pgid = Some(pgid);
     signal.symbols = ["do_send_sig_info", via, "kill_something_info"].map(str::to_owned).to_vec();
@@ -646,11 +531,11 @@ fn a_cgroup_whose_processes_are_killed_one_by_one_from_outside_is_one_episode() 
 }
 
 /// A process of a container, with a pid of its own there; 1 is the container's init.
-fn member(pid: u32, ns_pid: u32) -> Task {
+pub(super) fn member(pid: u32, ns_pid: u32) -> Task {
     Task { ns_level: 1, ns_pid, cgroup: CgroupKey { id: 7, hierarchy: 0, level: 2 }, ..task(pid) }
 }
 
-fn exits(task: Task, status: u32) -> Event {
+pub(super) fn exits(task: Task, status: u32) -> Event {
     Event::Exit(Box::new(Exit { at: 0, task, status, cmdline: None }))
 }
 

@@ -55,6 +55,8 @@ fn what_may_have_been_killed_before_all_was_attached_is_none() {
     let since = 100 * SECOND;
     for (start, at, lost, is_episode) in [
         (20 * SECOND, 101 * SECOND, false, false),
+        (20 * SECOND, since + STARTING_NS - 1, false, false),
+        (20 * SECOND, since + STARTING_NS, false, true),
         (20 * SECOND, 106 * SECOND, false, true),
         // Its signal was seen, and lost.
         (20 * SECOND, 101 * SECOND, true, true),
@@ -75,6 +77,12 @@ fn what_a_signal_explains_is_no_second_episode() {
     assert_eq!(victims(&got), [20]);
     assert!(got[0].chosen.signal.is_some() && got[0].chosen.unseen.is_none());
     assert_eq!(got[0].chosen.ending, Some(Ending { at: 2 * SECOND, status: 9 }));
+    // Stuck for so long that the kill has been reported meanwhile.
+    let mut correlator = Correlator::new(HOOKS);
+    correlator.take(Event::Signal(Box::new(signal(10, 20))));
+    assert_eq!(victims(&correlator.advance(60 * SECOND)), [20]);
+    assert_eq!(correlator.take(unseen(end(20, start, 60 * SECOND))), []);
+    assert_eq!(correlator.finish(), []);
 }
 
 #[test]

@@ -52,3 +52,6 @@ pub fn same_container(incident: &Incident) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,10 +118,8 @@ fn by_kernel(incident: &Incident) -> Ruling {
 
 /// A process sent it. Who a program is rests on its executable's path: likely at most.
 fn by_sender(incident: &Incident, sender: &Process) -> Ruling {
-    match incident.signal.path {
-        Some(SignalPath::Ptrace) => return Ruling::certain(Cause::Ptrace),
-        Some(SignalPath::BpfSendSignal) => return Ruling::certain(Cause::BpfProgram),
-        _ => {}
+    if incident.signal.path == Some(SignalPath::Ptrace) {
+        return Ruling::certain(Cause::Ptrace);
     }
     if sender.pid == incident.victim.process.pid {
         return Ruling::certain(Cause::SelfKill);

@@ -91,3 +91,6 @@ fn is_own_limit(incident: &Incident) -> bool {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()).map(|owner| &owner.path);
     own.is_some() && own == owner
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,8 +93,8 @@ fn is_own_service(process: &Process, class: Class) -> bool {
 fn is_owners(process: &Process, class: Class, owner: Option<u32>) -> bool {
     let Some(owner) = owner.filter(|owner| *owner != 0) else { return false };
     let level = process.namespaces.map(|own| own.user_level);
-    let is_as_owner =
-        process.uid == Some(owner) || process.namespaces.is_some_and(|h| h.user_level > 0 && h.user_owner == owner);
+    // The initial user namespace is root's, who is no such owner.
+    let is_as_owner = process.uid == Some(owner) || process.namespaces.is_some_and(|own| own.user_owner == owner);
     let is_systemds = || {
         let exe = process.exe.as_deref().unwrap_or_default();
         let on_host = process.namespaces.and_then(|own| own.on_host).unwrap_or(true);
@@ -228,6 +228,41 @@ mod tests {
     }
 
     #[test]
+    fn what_does_as_others_ask_is_a_daemon_and_what_has_containers_as_children_a_shim() {
+        for (exe, cmdline, daemon, shim, lxc) in [
+            ("/usr/bin/dockerd", &[][..], true, false, false),
+            ("/usr/bin/containerd-shim-runc-v2", &[], true, true, false),
+            ("/usr/bin/conmon", &[], true, true, false),
+            ("/usr/bin/podman", &["podman", "system", "service"], true, false, false),
+            ("/usr/bin/podman", &["podman", "stop", "web"], false, false, false),
+            ("/usr/bin/docker", &["docker", "service", "ls"], false, false, false),
+            ("/usr/bin/lxc-start", &[], true, false, true),
+            ("/usr/bin/lxc-stop", &[], false, false, true),
+            ("/usr/bin/runc", &[], false, false, false),
+        ] {
+            let process = process(exe, "/system.slice/x.service", cmdline);
+            assert_eq!((is_daemon(&process), is_shim(&process), is_lxc(&process)), (daemon, shim, lxc), "{cmdline:?}");
+        }
+    }
+
+    #[test]
+    fn the_arguments_are_those_of_the_script_where_an_interpreter_runs_one() {
+        for (exe, cmdline, program, arguments) in [
+            ("/usr/bin/docker", &["docker", "stop", "web"][..], "docker", &["stop", "web"][..]),
+            ("/usr/bin/docker", &["docker", "stop", "docker"], "docker", &["stop", "docker"]),
+            ("/usr/bin/python3.11", &["python3", "-u", "/srv/stop.py", "web"], "stop.py", &["web"]),
+            ("/usr/bin/python3.11", &["python3", "stop.py"], "stop.py", &[]),
+            // It has a title instead of arguments.
+            ("/usr/bin/python3.11", &["gunicorn: master [app]"], "gunicorn", &[]),
+            ("/usr/bin/docker", &[], "docker", &[]),
+        ] {
+            let process = process(exe, "/", cmdline);
+            let own: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+            assert_eq!(invocation(&process), (program, &own[..]), "{cmdline:?}");
+        }
+    }
+
+    #[test]
     fn without_an_executable_nothing_is_known() {
         let process = Process { comm: "runc".to_owned(), ..Process::default() };
         assert_eq!(classify(&process, None), None);
@@ -257,12 +292,17 @@ mod tests {
             (earlyoom, "/system.slice/earlyoom.service", 61234, own_mount, None, Some(OomDaemon)),
             (earlyoom, "/system.slice/earlyoom.service", 0, own_user, None, None),
             (earlyoom, user, 1000, host, Some(1000), None),
+            // Another's unit, though it has a mount namespace of its own.
+            (earlyoom, "/system.slice/docker.service", 0, own_mount, None, None),
+            (runc, "/system.slice/earlyoom.service", 0, own_mount, None, None),
             // What is a user's own has that user's runtimes and service manager.
             (runc, user, 1000, own_user, Some(1000), Some(Runtime)),
             (runc, user, 100_000, own_user, Some(1000), Some(Runtime)),
             (runc, user, 1001, host, Some(1000), None),
             (systemd, user, 1000, host, Some(1000), Some(ServiceManager)),
             (systemd, user, 1000, own_mount, Some(1000), None),
+            (systemd, user, 1000, Namespaces { user_level: 1, ..host }, Some(1000), None),
+            (systemd, user, 1001, host, Some(1000), None),
             ("/home/u/systemd", user, 1000, host, Some(1000), None),
             (systemd, user, 1000, host, None, None),
             (systemd, "/init.scope", 0, host, None, Some(ServiceManager)),

@@ -105,7 +105,7 @@ mod tests {
         assert_eq!((small.cause, small.confidence), (Cause::RuntimeKill, Confidence::Likely));
         assert_eq!(small.why, "the runtime gave up starting the container, with a memory limit of 4 MiB (likely)");
         assert!(small.advice[0].action.ends_with("to 6 MiB at the least, and what the program needs besides"));
-        for limit in [Some(512 << 20), None] {
+        for limit in [Some(512 << 20), Some(16 << 20), None] {
             let other = starting("runc:[1:CHILD]", limit);
             assert!(other.why.contains("gave up starting"), "{}", other.why);
             assert!(other.advice[0].action.contains("log"), "{:?}", other.advice);

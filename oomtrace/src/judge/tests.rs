@@ -487,3 +487,101 @@ fn that_there_was_no_stop_signal_is_said_only_when_there_was_none() {
     incident.preceding = vec![Preceding { before_ms: 3_700_000, ..stop_signal("/usr/sbin/runc") }];
     assert!(!judged(&incident).summary.contains("stop signal"));
 }
+
+#[test]
+fn where_nothing_at_all_was_seen_nothing_is_attributed() {
+    let nothing = || {
+        let mut incident = by_kernel(SignalPath::OtherKernel);
+        incident.signal.path = None;
+        incident
+    };
+    let mut by_process = nothing();
+    by_process.sender = kill("/usr/bin/bash").sender;
+    let mut by_mark = nothing();
+    by_mark.oom = oom_kill().oom;
+    for (incident, attribution) in [
+        (nothing(), Attribution::None),
+        (by_process, Attribution::Full),
+        (by_kernel(SignalPath::OtherKernel), Attribution::Full),
+        (by_mark, Attribution::Full),
+        (kill("/usr/bin/bash"), Attribution::Full),
+    ] {
+        assert_eq!(judge(&case(incident.clone())).attribution, attribution, "{:?}", incident.sender);
+    }
+}
+
+#[test]
+fn why_a_path_proves_nothing_is_said_of_one_that_would() {
+    let host = crate::model::Namespaces { mount: Some(1), on_host: Some(true), user_level: 0, user_owner: 0 };
+    let own_mount = crate::model::Namespaces { on_host: Some(false), ..host };
+    let own_user = crate::model::Namespaces { user_level: 1, ..own_mount };
+    for (exe, cgroup, uid, own, expected) in [
+        ("/usr/sbin/runc", "/", Some(1000), host, Some(Unproven::User(1000))),
+        ("/usr/sbin/runc", "/", Some(0), own_mount, Some(Unproven::OwnMountNamespace)),
+        ("/usr/sbin/runc", "/", Some(0), own_user, Some(Unproven::OwnUserNamespace)),
+        ("/usr/sbin/runc", "/", Some(0), host, None),
+        // systemd gave it its mount namespace.
+        ("/usr/sbin/runc", "/system.slice/docker.service", Some(0), own_mount, None),
+        // It is in a container, with the host's namespaces: that says it.
+        ("/usr/sbin/runc", "/docker/ID", Some(0), host, None),
+        ("/usr/sbin/runc", "/", None, host, None),
+        ("/usr/bin/bash", "/", Some(1000), own_user, None),
+    ] {
+        let mut incident = in_container(kill(exe));
+        let sender = incident.sender.process.as_mut().unwrap();
+        (sender.cgroup, sender.uid, sender.namespaces) = (Some(cgroup.replace("ID", ID)), uid, Some(own));
+        assert_eq!(judge(&case(incident)).unproven, expected, "{exe} {cgroup} {uid:?} {own:?}");
+    }
+}
+
+/// LXC stops a container by SIGPWR.
+#[test]
+fn a_signal_stops_the_containers_of_the_runtime_that_stops_by_it() {
+    let cause = |runtime, signal| {
+        let mut incident = in_container(kill("/usr/bin/lxc-stop"));
+        incident.container.as_mut().unwrap().runtime = runtime;
+        incident.preceding = vec![Preceding { signal, ..stop_signal("/usr/bin/lxc-stop") }];
+        judged(&incident).cause
+    };
+    use crate::model::Runtime::{Docker, Lxc};
+    assert_eq!(cause(Some(Lxc), 30), Cause::RuntimeStopTimeout);
+    assert_eq!(cause(Some(Docker), 30), Cause::RuntimeKill);
+    assert_eq!(cause(None, 30), Cause::RuntimeKill);
+    assert_eq!(cause(Some(Lxc), 10), Cause::RuntimeKill);
+    assert_eq!(cause(Some(Lxc), 15), Cause::RuntimeStopTimeout);
+}
+
+/// A name of a function proves a part of the kernel only where the path rests on the stack.
+#[test]
+fn a_part_of_the_kernel_is_named_where_the_path_is_certain() {
+    let part = |path, path_confidence, function: &str| {
+        let mut incident = by_kernel(path);
+        incident.signal.path_confidence = Some(path_confidence);
+        incident.signal.kernel_stack = vec![function.to_owned()];
+        judge(&case(incident)).reason
+    };
+    use super::judgement::KernelPart::{AppArmor, AsyncIo, MessageQueue, PidfdAutokill};
+    use Confidence::{Certain, Possible};
+    for (path, confidence, function, expected) in [
+        (SignalPath::OtherKernel, Certain, "aa_audit", Reason::Kernel(AppArmor)),
+        (SignalPath::OtherKernel, Certain, "some_driver", Reason::Plain),
+        (SignalPath::OtherKernel, Possible, "aa_audit", Reason::Plain),
+        (SignalPath::MessageQueue, Possible, "do_mq_timedsend", Reason::Kernel(MessageQueue)),
+        (SignalPath::AsyncIo, Possible, "send_sigio", Reason::Kernel(AsyncIo)),
+        (SignalPath::PidfdAutokill, Certain, "pidfs_file_release", Reason::Kernel(PidfdAutokill)),
+        (SignalPath::Sysrq, Certain, "send_sig_all", Reason::Plain),
+    ] {
+        assert_eq!(part(path, confidence, function), expected, "{path:?} {function}");
+    }
+}
+
+/// A tracer makes the process that it traces do what it likes.
+#[test]
+fn what_a_traced_process_sent_may_have_been_its_tracers_wish() {
+    for incident in [kill("/usr/bin/bash"), in_container(kill("/usr/sbin/runc"))] {
+        let cause = judged(&incident).cause;
+        let mut traced = incident;
+        traced.sender.traced = true;
+        expect(&traced, cause, Confidence::Possible);
+    }
+}

@@ -176,6 +176,58 @@ mod tests {
     }
 
     #[test]
+    fn each_signal_is_explained_by_what_usually_makes_it() {
+        for (code, name, meaning) in [
+            (129, "SIGHUP", "its terminal went away"),
+            (130, "SIGINT", "Ctrl-C"),
+            (131, "SIGQUIT", "Ctrl-\\"),
+            (132, "SIGILL", "does not have, or into a trap"),
+            (134, "SIGABRT", "abort()"),
+            (135, "SIGBUS", "a truncated file"),
+            (136, "SIGFPE", "divided by zero"),
+            (137, "SIGKILL", "`sudo oomtrace` shows it the next time"),
+            (138, "SIGUSR1", "it had no handler for it"),
+            (139, "SIGSEGV", "not a memory limit"),
+            (141, "SIGPIPE", "a pipe that nobody reads"),
+            (143, "SIGTERM", "asked it to stop"),
+            (152, "SIGXCPU", "RLIMIT_CPU"),
+            (159, "SIGSYS", "seccomp"),
+        ] {
+            let text = explain(name).unwrap();
+            assert_eq!(explain(&code.to_string()).as_ref(), Some(&text), "{code}");
+            let start = format!("128 + {}: ended by {name}, or passed on: a shell or an init such as tini", code - 128);
+            assert!(text.starts_with(&start) && text.contains(meaning), "{text}");
+            assert!(
+                text.contains(&format!("ends with {code} when")) && text.contains(&format!("exit({code})")),
+                "{text}"
+            );
+            assert_eq!(text.contains("sudo oomtrace"), name == "SIGKILL", "{text}");
+        }
+    }
+
+    #[test]
+    fn each_reason_is_explained_whatever_it_is_called() {
+        for (words, meaning) in [
+            (&["OOMKilled"][..], "a child was OOM-killed"),
+            (&["Error"], "an exit code that is not 0"),
+            (&["CrashLoopBackOff", "BackOff"], "It is no cause"),
+            (&["Completed"], "exit code 0"),
+            (
+                &["ContainerCannotRun", "StartError", "RunContainerError", "CreateContainerError"],
+                "could not start the container's process",
+            ),
+            (&["Evicted"], "the node ran short of something"),
+            (&["DeadlineExceeded"], "activeDeadlineSeconds"),
+            (&["Preempting", "Preempted"], "one of higher priority"),
+            (&["NodeLost", "Terminated", "NodeShutdown"], "was shut down"),
+        ] {
+            for word in words {
+                assert!(explain(word).is_some_and(|text| text.contains(meaning)), "{word}");
+            }
+        }
+    }
+
+    #[test]
     fn a_number_that_may_be_meant_as_a_signal_has_a_hint() {
         assert!(explain("9").unwrap().contains("`oomtrace explain SIGKILL`"));
         assert!(!explain("0").unwrap().contains("As a signal"));

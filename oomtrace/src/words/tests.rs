@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::judge::judgement::{KernelPart, Reason, StopRequest};
-use crate::judge::tests::{by_kernel, case, container, hide_names, in_container, kill, oom, process, stop_signal};
+use crate::judge::tests::{ID, by_kernel, case, container, hide_names, in_container, kill, oom, process, stop_signal};
 use crate::model::{
     Cause, Confidence, Container, Disposition, Elevation, Exit, HostMemory, InitEnd, InitKilled, LimitLevel, Limits,
     MemoryUser, Namespaces, Oom, OomOrigin, OomScope, Pod, Process, Runtime, SignalPath,
@@ -88,6 +88,14 @@ fn by_exec() -> Incident {
     incident.container.as_mut().unwrap().init_pid = Some(3);
     incident.sender.container.clone_from(&incident.container);
     incident.sender.ancestors = vec![process(5, "/usr/bin/containerd-shim-runc-v2")];
+    incident
+}
+
+/// A shim killed the command that it had brought into the container.
+fn by_shim(pod: Option<Pod>) -> Incident {
+    let mut incident = in_container(kill("/usr/bin/containerd-shim-runc-v2"));
+    incident.victim.process.ppid = Some(10);
+    incident.container.as_mut().unwrap().pod = pod;
     incident
 }
 
@@ -184,6 +192,12 @@ fn incidents() -> Vec<(&'static str, Incident)> {
     let outside = in_container(at_limit("/docker", LimitLevel::Slice));
     vec![
         ("a container's limit, with all that can be known", with_everything()),
+        (
+            "a limit that the kernel rounded down to whole pages",
+            in_runtimes(Runtime::Docker, |found| {
+                found.limits = Some(Limits { memory_bytes: Some((512 << 20) + (60 << 10)), ..Limits::default() });
+            }),
+        ),
         ("of a user's podman", in_runtimes(Runtime::Podman, |found| found.user = Some(1000))),
         ("of LXC", in_runtimes(Runtime::Lxc, |_| {})),
         ("of runc", in_runtimes(Runtime::Runc, |_| {})),
@@ -210,6 +224,18 @@ fn incidents() -> Vec<(&'static str, Incident)> {
         }),
         ("a unit's", plain_unit("nginx.service")),
         ("a unit's whose name is hostile", plain_unit("a b.service")),
+        ("a unit's of a container's own", {
+            let path = format!("{}/system.slice/nginx.service", container(ID).cgroup);
+            let mut incident = in_container(at_limit(&path, LimitLevel::Unit));
+            incident.unit = Some("nginx.service".to_owned());
+            incident
+        }),
+        ("a user's unit's", {
+            let path = "/user.slice/user-1000.slice/user@1000.service/app.slice/app.service";
+            let mut incident = at_limit(path, LimitLevel::Unit);
+            incident.unit = Some("app.service".to_owned());
+            incident
+        }),
         ("a cgroup's own", at_limit("/jobs/a", LimitLevel::Slice)),
         ("a cgroup's above a container", outside),
         ("lowered by somebody", lowered(Some(process(30, "/usr/bin/tee")))),
@@ -241,6 +267,21 @@ fn incidents() -> Vec<(&'static str, Incident)> {
             incident
         }),
         ("a runtime", in_container(kill(RUNC))),
+        ("a runtime that gave up", {
+            let mut incident = in_container(kill(RUNC));
+            (incident.victim.process.ppid, incident.victim.process.comm) = (Some(10), "runc:[2:INIT]".to_owned());
+            incident.container.as_mut().unwrap().limits =
+                Some(Limits { memory_bytes: Some(4 << 20), ..Limits::default() });
+            incident
+        }),
+        ("a command that its shim ended", by_shim(None)),
+        ("a probe's command", by_shim(Some(of_pod(Some("shop"), Some("web-5d4"))))),
+        ("the kubelet", {
+            let mut incident = kill("/usr/bin/kubelet");
+            let pod = "/kubepods/burstable/pod0f5b3c1e-8d7a-4b6c-9e2f-1a2b3c4d5e6f";
+            incident.victim.process.cgroup = Some(pod.to_owned());
+            incident
+        }),
         ("a runtime, after somebody's SIGTERM", after_own_stop),
         ("a stop: default, pid 1", stopped(Some(Disposition::Default), true)),
         ("a stop: default", stopped(Some(Disposition::Default), false)),
@@ -258,6 +299,13 @@ fn incidents() -> Vec<(&'static str, Incident)> {
         ("a longer stop of a pod's", stopped_by(None, pod)),
         ("in the same container", by_parent("/bin/sh", &["sh"])),
         ("exec", by_exec()),
+        ("exec of a program that manages processes", {
+            let mut incident = by_exec();
+            let sender = incident.sender.process.as_mut().unwrap();
+            (sender.exe, sender.comm) = (Some("/usr/bin/timeout".to_owned()), "timeout".to_owned());
+            sender.cmdline = Some(["timeout", "-s", "KILL", "5", "sleep", "9"].map(str::to_owned).to_vec());
+            incident
+        }),
         ("gunicorn", by_parent("/usr/bin/gunicorn", &["gunicorn", "app"])),
         ("timeout on the host", {
             let mut incident = by_parent("/usr/bin/timeout", &["timeout", "-s", "KILL", "5", "sleep", "9"]);
@@ -267,6 +315,11 @@ fn incidents() -> Vec<(&'static str, Incident)> {
         ("another process", kill("/usr/bin/bash")),
         ("another process, of an unconfirmed container's", unconfirmed),
         ("from outside its container", in_container(kill("/usr/bin/bash"))),
+        ("from where it is not known, in its container or outside", {
+            let mut incident = in_container(kill("/usr/bin/bash"));
+            incident.sender.process.as_mut().unwrap().cgroup = None;
+            incident
+        }),
         ("from another container", {
             let mut incident = in_container(kill("/usr/bin/bash"));
             incident.sender.container = Some(Container { name: Some("other".to_owned()), ..container("b") });

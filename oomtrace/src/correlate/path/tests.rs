@@ -73,6 +73,9 @@ const PLAIN: &[(&str, Info, bool, SignalPath)] = {
         ("send_sigqueue cpu_timer_fire posix_cpu_timers_work task_work_run", Info::Real(-2), true, PosixTimer),
         ("do_mq_timedsend __x64_sys_mq_timedsend do_syscall_64", Info::Real(-3), true, MessageQueue),
         ("send_sigio_to_task send_sigio kill_fasync pipe_write vfs_write", Info::Real(1), true, AsyncIo),
+        // A signal whose own codes the reasons of a poll would be taken for, as SIGTRAP's.
+        ("send_sigio_to_task send_sigio kill_fasync pipe_write vfs_write", Info::Real(-5), true, AsyncIo),
+        ("kill_pid_usb_asyncio async_completed usb_hcd_giveback_urb", Info::Real(-4), true, AsyncIo),
         ("send_sigio dnotify_handle_event fsnotify vfs_create", Info::Real(3), true, AsyncIo),
         ("aa_audit aa_audit_file", Info::None, false, OtherKernel),
         ("do_notify_parent exit_notify do_exit do_group_exit", Info::Real(1), true, OtherKernel),
@@ -163,6 +166,7 @@ fn a_function_counts_only_with_the_siginfo_that_it_sends() {
         ("oom_kill_process out_of_memory", Info::Real(-2)),
         ("oom_kill_process out_of_memory", Info::None),
         ("__cgroup_kill cgroup_kill_write", Info::Real(0)),
+        ("force_sig_info_to_task force_sig_info", Info::Real(0)),
         ("zap_pid_ns_processes do_exit", Info::Real(-2)),
         ("posix_cpu_timers_work task_work_run", Info::Real(0)),
         ("do_rt_sigqueueinfo __x64_sys_rt_sigqueueinfo", Info::Kernel),
@@ -188,6 +192,13 @@ fn a_forged_siginfo_is_known_by_its_system_call() {
             assert!(is_by_process(path, signal.info));
         }
     }
+}
+
+#[test]
+fn a_tracers_request_is_its_own_and_what_its_end_brings_is_the_kernels() {
+    assert!(is_by_process(SignalPath::Ptrace, Info::None));
+    assert!(!is_by_process(SignalPath::Ptrace, Info::Kernel));
+    assert!(!is_by_process(SignalPath::OomKill, Info::Kernel));
 }
 
 #[test]
@@ -233,6 +244,7 @@ fn without_a_stack_the_siginfo_says_less_and_is_marked() {
         (Info::Real(-1), true, RtSigqueueinfo),
         (Info::Real(-2), true, PosixTimer),
         (Info::Real(-3), true, MessageQueue),
+        (Info::Real(-4), true, AsyncIo),
         (Info::Real(-5), true, AsyncIo),
         (Info::Real(0x80), false, ForceSignal),
         (Info::Real(1), true, OtherKernel),

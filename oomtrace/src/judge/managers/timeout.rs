@@ -125,6 +125,8 @@ mod tests {
             ("-k 3 x sleep", None),
             ("-x 5 sleep 9", None),
             ("--ver 5 sleep 9", None),
+            ("--help -k 3 5 sleep 9", None),
+            ("--version -k 3 5 sleep 9", None),
             ("-s NONE 5 sleep 9", None),
             ("-k", None),
             ("--signal", None),

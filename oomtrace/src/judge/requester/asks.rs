@@ -22,7 +22,7 @@ pub enum Asks {
 /// What they end the containers by that they are given.
 const ENDS_NAMED: &[&str] = &["kill", "stop", "rm", "restart", "delete", "del", "remove"];
 /// What they may end containers by without naming them.
-const ENDS_SOME: &[&str] = &["down", "up", "stack", "stopp", "rmp", "pod", "kube", "play"];
+const ENDS_SOME: &[&str] = &["stack", "stopp", "rmp", "pod", "kube", "play"];
 
 /// What a verb may be about, before it.
 const OBJECTS: &[&str] = &["compose", "container", "containers", "c", "task", "tasks", "t"];
@@ -81,19 +81,53 @@ pub fn asks_for(process: &Process, container: Option<&Container>, request: Reque
     if is(&["kill"]) && is_of_another_signal(arguments) {
         return Asks::Other;
     }
-    // A project's containers are ended by their service's name, or by none.
     let is_compose = program == "docker-compose" || arguments.iter().any(|argument| argument == "compose");
-    let ends_some = if is_compose {
-        (is(ENDS_SOME) || is(ENDS_NAMED)) && verb.is_some_and(|verb| !has_target(arguments, verb))
-    } else {
-        is(ENDS_SOME)
-    };
-    match (names, ends_some, is(ENDS_NAMED)) {
+    if let Some(verb) = verb.filter(|_| is_compose) {
+        return of_compose(arguments, verb, container);
+    }
+    match (names, is(ENDS_SOME), is(ENDS_NAMED)) {
         (true, _, true) => Asks::This,
-        (true, true, _) if is(&["down"]) => Asks::This,
         (true, true, _) => Asks::Perhaps,
         (false, true, _) => Asks::Unknown,
         _ => Asks::Other,
+    }
+}
+
+/// A project's containers are ended by their services' names, or all together by none.
+fn of_compose(arguments: &[String], verb: &str, container: Option<&Container>) -> Asks {
+    let ends = ENDS_NAMED.contains(&verb) || verb == "down";
+    // It makes anew what has changed, and ends what was there.
+    let may_end = matches!(verb, "up" | "create");
+    if !ends && !may_end {
+        return Asks::Other;
+    }
+    let labels = container.and_then(|container| container.labels.as_ref());
+    let label = |key: &str| labels.and_then(|labels| labels.get(key)).map(String::as_str);
+    let (own, service) = (label("com.docker.compose.project"), label("com.docker.compose.service"));
+    let project = arguments.iter().enumerate().find_map(|(at, argument)| match argument.as_str() {
+        "-p" | "--project-name" => arguments.get(at + 1).map(String::as_str),
+        option => option.strip_prefix("--project-name="),
+    });
+    let is_same_project = match (project, own) {
+        (Some(project), Some(own)) if project != own => return Asks::Other,
+        (Some(_), Some(_)) => true,
+        _ => false,
+    };
+    let name = container.and_then(|container| container.name.as_deref());
+    let mut targets = targets(arguments, verb).peekable();
+    let is_named = if targets.peek().is_some() {
+        let is_own = targets.any(|target| Some(target) == service || Some(target) == name);
+        if !is_own && own.is_some() {
+            return Asks::Other;
+        }
+        is_own
+    } else {
+        is_same_project
+    };
+    match (is_named, ends) {
+        (true, true) => Asks::This,
+        (true, false) => Asks::Perhaps,
+        (false, _) => Asks::Unknown,
     }
 }
 
@@ -134,10 +168,11 @@ fn verb(arguments: &[String]) -> Option<&str> {
     words.find(|word| !OBJECTS.contains(word))
 }
 
-/// Something is named behind the verb: neither an option, nor a number of seconds.
-fn has_target(arguments: &[String], verb: &str) -> bool {
-    let behind = arguments.iter().skip_while(|argument| *argument != verb).skip(1);
-    behind.into_iter().any(|argument| !argument.starts_with('-') && argument.parse::<u64>().is_err())
+/// What is named behind the verb: neither options, nor numbers of seconds.
+fn targets<'a>(arguments: &'a [String], verb: &str) -> impl Iterator<Item = &'a str> {
+    let at = arguments.iter().position(|argument| argument == verb).map_or(arguments.len(), |at| at + 1);
+    let behind = arguments.iter().skip(at).map(String::as_str);
+    behind.filter(|argument| !argument.starts_with('-') && argument.parse::<u64>().is_err())
 }
 
 /// `web`, the beginning of an id, a part of a URL, or the compose project or service.
@@ -155,3 +190,6 @@ fn is_name_of(argument: &str, container: &Container) -> bool {
     let value = argument.split_once('=').map_or(argument, |(_, value)| value);
     is_own(value) || is_start(value) || argument.split(['/', '?']).any(|part| is_own(part) || is_start(part))
 }
+
+#[cfg(test)]
+mod tests;

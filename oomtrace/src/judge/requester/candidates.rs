@@ -134,7 +134,7 @@ fn is_alone(first: &Candidate<'_>, others: &[&Candidate<'_>], of_pod: bool) -> b
             let may_be_it = |other: &&Candidate<'_>| other.after_stop || (other.near && other.asks == Asks::This);
             first.near && !others.iter().any(may_be_it)
         }
-        Asks::This | Asks::Perhaps => first.near && !others.iter().any(|other| other.near),
+        Asks::This | Asks::Perhaps if first.near => !others.iter().any(|other| other.near),
         _ => {
             let came = first.contact.is_some_and(|contact| first.near || contact.before_ms <= ALONE_MS);
             (came || (of_pod && is_kubelet(client))) && others.is_empty()
@@ -146,9 +146,9 @@ fn is_alone(first: &Candidate<'_>, others: &[&Candidate<'_>], of_pod: bool) -> b
 /// The client was there when it was asked for; else none.
 fn candidate(client: &RuntimeClient, asks: Asks, asked: Asked) -> Option<Candidate<'_>> {
     let Asked { before_ms, was_stopped, .. } = asked;
-    // Of many contacts the earlier ones are not remembered: it may have come at any time.
-    let unknown = client.more && client.contacts.last().is_some_and(|oldest| oldest.before_ms < before_ms);
     let by_then = client.contacts.iter().find(|contact| contact.before_ms >= before_ms).copied();
+    // Of many contacts the earlier ones are not remembered: it may have come at any time.
+    let unknown = client.more && !client.contacts.is_empty() && by_then.is_none();
     let near_request = unknown || by_then.is_some_and(|contact| contact.before_ms.saturating_sub(before_ms) <= NEAR_MS);
     let near_kill = client.contacts.first().filter(|contact| was_stopped && contact.before_ms <= NEAR_MS).copied();
     if !(unknown || by_then.is_some() || near_kill.is_some() || client.stood) {
@@ -250,3 +250,6 @@ fn is_hosts(client: &RuntimeClient) -> bool {
 fn is_kubelet(client: &RuntimeClient) -> bool {
     program_class(&client.process) == Some(Class::Kubelet) && is_hosts(client)
 }
+
+#[cfg(test)]
+mod tests;

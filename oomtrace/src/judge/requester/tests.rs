@@ -387,3 +387,61 @@ fn what_docker_exec_brought_in_was_asked_for_by_its_client() {
     case.incident.sender.ancestors = vec![process(40, "/bin/sh", &["sh"]), shim(5)];
     assert_eq!(found(&case), None);
 }
+
+#[test]
+fn what_brought_a_process_into_its_container_is_the_hosts_runtime() {
+    let runner = format!("/docker/{}", "b".repeat(64));
+    let gone = |comm: &str, uid| Process { pid: 5, comm: comm.to_owned(), uid: Some(uid), ..Process::default() };
+    let shim = || process(5, "/usr/bin/containerd-shim-runc-v2", &[]);
+    for (what, parent, expected) in [
+        ("a shim", shim(), true),
+        ("conmon", process(5, "/usr/bin/conmon", &[]), true),
+        ("what is called so in a container", Process { cgroup: Some(runner), ..shim() }, false),
+        ("a shell", process(5, "/bin/sh", &[]), false),
+        ("a runtime that has no children", process(5, "/usr/sbin/runc", &[]), false),
+        ("a shim that is gone", gone("containerd-shim", 0), true),
+        ("conmon that is gone", gone("conmon", 0), true),
+        ("somebody who called himself so", gone("conmon", 1000), false),
+        ("somebody who called himself so, too", gone("containerd-shim", 1000), false),
+        ("another that is gone", gone("sh", 0), false),
+    ] {
+        let mut incident = in_container(kill("/bin/busybox"));
+        incident.container.as_mut().unwrap().init_pid = Some(3);
+        incident.sender.container.clone_from(&incident.container);
+        incident.sender.ancestors = vec![parent];
+        assert_eq!(is_by_exec(&incident), expected, "{what}");
+    }
+}
+
+#[test]
+fn that_nobody_was_seen_to_ask_is_said_of_a_runtimes_kill_where_it_would_have_been() {
+    let missing = |exe: &str, seen, nested: bool| {
+        let mut case = case(in_container(kill(exe)));
+        case.clients.seen = seen;
+        let container = case.incident.container.as_mut().unwrap();
+        container.outer = nested.then(|| Box::new(crate::judge::tests::container("outer")));
+        judge(&case).missing
+    };
+    let unseen = "who asked the runtime: no process was seen to connect to its socket (TCP is not seen)";
+    assert_eq!(missing("/usr/sbin/runc", true, false), [unseen]);
+    let nested = "who asked the runtime: its runtime runs in a container itself, and connections to that are not seen";
+    assert_eq!(missing("/usr/sbin/runc", true, true), [nested]);
+    assert!(missing("/usr/sbin/runc", false, false).is_empty());
+    assert!(missing("/usr/bin/bash", true, false).is_empty());
+}
+
+#[test]
+fn how_whoever_ran_a_runtime_asked_is_said() {
+    let via = |ancestors: Vec<Process>| {
+        let mut case = killed_by_docker(vec![]);
+        case.incident.sender.ancestors = ancestors;
+        find(&case).map(|found| (found.requester.via, found.evidence[0].fact.clone()))
+    };
+    let bash = || process(4, "/usr/bin/bash", &["bash"]);
+    let podman = || process(5, "/usr/bin/podman", &["podman", "stop", "web"]);
+    let said = |via: &str, fact: &str| Some((via.to_owned(), fact.to_owned()));
+    assert_eq!(via(vec![bash()]), said("it is the runtime itself", "runc[10] was run by bash[4]"));
+    assert_eq!(via(vec![podman(), bash()]), said("it ran runc[10]", "podman[5] was run by bash[4]"));
+    // A daemon does as others ask, whoever started it.
+    assert_eq!(via(vec![process(5, "/usr/bin/dockerd", &[]), bash()]), None);
+}
