@@ -10,12 +10,17 @@ use super::output::Stdout;
 /// Columns where there is no terminal to ask, or a wider one: longer lines are hard to read.
 const WIDTH: usize = 100;
 
-/// Prints an explanation.
-pub fn run(text: &str) -> Result<Status, Failure> {
+/// Prints explanations, one after the other.
+pub fn run(texts: &[String]) -> Result<Status, Failure> {
     let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0).min(WIDTH));
     let mut out = Stdout::new();
-    for line in text.split('\n').flat_map(|line| wrap(line, Some(width))) {
-        writeln!(out, "{line}")?;
+    for (number, text) in texts.iter().enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
+        for line in text.split('\n').flat_map(|line| wrap(line, Some(width))) {
+            writeln!(out, "{line}")?;
+        }
     }
     out.flush()?;
     Ok(Status::Done)

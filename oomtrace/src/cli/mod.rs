@@ -11,6 +11,7 @@ mod replay;
 mod schema;
 mod selftest;
 mod stop;
+mod values;
 mod watch;
 
 use std::ffi::OsStr;

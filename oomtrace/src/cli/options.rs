@@ -4,11 +4,14 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::values::{
+    Causes, RingSize, absent, cause_names, causes, duration, explanation, label, pattern, ring_size, signal,
+};
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use glob::Pattern;
-use jiff::SignedDuration;
 use oomtrace::container::containerds::Containerds;
 use oomtrace::container::directory::Directory;
 use oomtrace::container::readers::Readers;
@@ -18,15 +21,13 @@ use oomtrace::container::runtime::docker::{self, Docker};
 use oomtrace::container::runtime::oci_state::States;
 use oomtrace::container::sockets;
 use oomtrace::container::sources::Sources;
-use oomtrace::model::Cause;
-use oomtrace::node::signals;
 use oomtrace::own;
 use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
 use oomtrace::redact::Privacy;
 use oomtrace::run::filter::{Filter, Label, cgroup_path};
 use oomtrace::run::live::RuntimeConfig;
-use oomtrace::words::explain::explain;
+use oomtrace::sink::human;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
@@ -83,9 +84,9 @@ pub enum Verb {
     Doctor(Doctor),
     /// Say what an exit code or a reason means, and what it does not
     Explain {
-        /// An exit code (137), a signal (SIGTERM), or Docker's or Kubernetes' reason (OOMKilled)
-        #[arg(value_parser = explanation)]
-        code: String,
+        /// An exit code (137), a signal (SIGTERM), Docker's or Kubernetes' reason (OOMKilled), or a cause (oom_host); several, if you like
+        #[arg(value_parser = explanation, required = true)]
+        code: Vec<String>,
     },
     /// Print the JSON Schema of what --json puts out
     Schema {
@@ -191,6 +192,33 @@ pub struct Reading {
     /// helpers (--json has them always)
     #[arg(long)]
     pub all: bool,
+    /// How to show times
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = TimeForm::Local, conflicts_with = "json")]
+    pub time: TimeForm,
+}
+
+/// How to show times as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TimeForm {
+    /// Hours, minutes and seconds in this machine's time zone, with the day where that is not today
+    Local,
+    /// The same in UTC
+    Utc,
+    /// As RFC 3339 has it, to the millisecond, in UTC
+    Iso,
+    /// How long ago it was
+    Relative,
+}
+
+impl From<TimeForm> for human::TimeForm {
+    fn from(form: TimeForm) -> Self {
+        match form {
+            TimeForm::Local => Self::Local,
+            TimeForm::Utc => Self::Utc,
+            TimeForm::Iso => Self::Iso,
+            TimeForm::Relative => Self::Relative,
+        }
+    }
 }
 
 /// Which incidents.
@@ -214,9 +242,24 @@ pub struct Select {
     /// Only victims in this cgroup or below it; may be repeated
     #[arg(long, value_name = "PATH", value_parser = cgroup_path)]
     pub cgroup: Vec<String>,
-    /// Only incidents with this cause; may be repeated
-    #[arg(long, value_enum, value_name = "CAUSE")]
-    pub cause: Vec<Cause>,
+    /// Only victims in containers of this image; * and ? match, may be repeated
+    #[arg(long, value_name = "IMAGE", value_parser = pattern)]
+    pub image: Vec<Pattern>,
+    /// Only victims in this systemd unit; * and ? match, may be repeated
+    #[arg(long, value_name = "UNIT", value_parser = pattern)]
+    pub unit: Vec<Pattern>,
+    /// Only victims with this name, or whose executable's file has it; * and ? match, may be repeated
+    #[arg(long, value_name = "NAME", value_parser = pattern)]
+    pub comm: Vec<Pattern>,
+    /// Only victims of this user, by its number on the host; may be repeated
+    #[arg(long, value_name = "UID")]
+    pub uid: Vec<u32>,
+    /// Only what this process sent, by its name, that of its executable's file, or its pid; kernel is the kernel itself; may be repeated
+    #[arg(long, value_name = "NAME|PID", value_parser = pattern)]
+    pub sender: Vec<Pattern>,
+    /// Only incidents with this cause, or one of this group of causes; may be repeated
+    #[arg(long, value_name = "CAUSE|GROUP", value_parser = PossibleValuesParser::new(cause_names()).map(|name| causes(&name)))]
+    pub cause: Vec<Causes>,
 }
 
 impl Select {
@@ -225,10 +268,15 @@ impl Select {
             containers: self.container.clone(),
             namespaces: self.namespace.clone(),
             pods: self.pod.clone(),
+            images: self.image.clone(),
             labels: self.label.clone(),
+            units: self.unit.clone(),
+            comms: self.comm.clone(),
+            uids: self.uid.clone(),
+            senders: self.sender.clone(),
             pids: self.pid.clone(),
             cgroups: self.cgroup.clone(),
-            causes: self.cause.clone(),
+            causes: self.cause.iter().flat_map(|causes| causes.0.iter().copied()).collect(),
         }
     }
 }
@@ -345,80 +393,6 @@ impl Color {
     }
 }
 
-/// Bytes of the ring buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RingSize(pub u32);
-
-impl std::fmt::Display for RingSize {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            bytes if bytes >= 1 << 20 => write!(f, "{}M", bytes >> 20),
-            bytes => write!(f, "{}K", bytes >> 10),
-        }
-    }
-}
-
-/// The smallest ring buffer: a page on every architecture.
-const MIN_RING: u64 = 64 << 10;
-/// The largest: the kernel counts it twice, and it is memory that nobody else can have.
-const MAX_RING: u64 = 1 << 30;
-
-/// `512K`, `8M`, `1G`, or bytes; rounded up to a power of two, as the kernel wants it.
-fn ring_size(text: &str) -> Result<RingSize, String> {
-    let upper = text.to_ascii_uppercase();
-    let number = upper.trim_end_matches("IB").trim_end_matches('B');
-    let (digits, shift) = match number.chars().last() {
-        Some('K') => (number.trim_end_matches('K'), 10),
-        Some('M') => (number.trim_end_matches('M'), 20),
-        Some('G') => (number.trim_end_matches('G'), 30),
-        _ => (number, 0),
-    };
-    let out_of_range = || "it must be between 64K and 1G".to_owned();
-    let size: u64 = digits.parse().map_err(|_| "it must be a size such as 512K, 8M or 1G".to_owned())?;
-    let size = size.checked_shl(shift).filter(|bytes| bytes >> shift == size).ok_or_else(out_of_range)?;
-    if !(MIN_RING..=MAX_RING).contains(&size) {
-        return Err(out_of_range());
-    }
-    u32::try_from(size.next_power_of_two()).map(RingSize).map_err(|_| out_of_range())
-}
-
-/// `30s`, `10m`, `1h 30m` and whatever else jiff's friendly durations are, or seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let parsed = text.parse::<SignedDuration>().and_then(Duration::try_from);
-    parsed.map_err(|_| "it must be a time such as 30s, 10m, 2h or 1h 30m, or a number of seconds".to_owned())
-}
-
-fn signal(text: &str) -> Result<u32, String> {
-    let number = signals::number(text).ok_or("there is no such signal; `kill -l` lists them")?;
-    Ok(number)
-}
-
-/// The explanation of a code, so that a code without one is a usage error.
-fn explanation(text: &str) -> Result<String, String> {
-    explain(text).ok_or_else(|| {
-        "it is no exit code, signal, reason or cause such as 137, SIGKILL, OOMKilled or oom_host".to_owned()
-    })
-}
-
-fn absent(text: &str) -> Result<Absent, String> {
-    let names = Absent::ALL.map(Absent::name).join(", ");
-    Absent::ALL.into_iter().find(|absent| absent.name() == text).ok_or_else(|| format!("it is one of {names}"))
-}
-
-fn label(text: &str) -> Result<Label, &'static str> {
-    Label::parse(text).ok_or("a label has a key: KEY, or KEY=VALUE")
-}
-
-fn pattern(text: &str) -> Result<Pattern, String> {
-    if text.is_empty() {
-        return Err("it must not be empty".to_owned());
-    }
-    Pattern::new(text).map_err(|error| format!("{} (at character {})", error.msg, error.pos))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -427,59 +401,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn ring_sizes_are_rounded_up_to_a_power_of_two() {
-        for (text, size) in [
-            ("64K", Some(64 << 10)),
-            ("100k", Some(128 << 10)),
-            ("8M", Some(8 << 20)),
-            ("8MiB", Some(8 << 20)),
-            ("1G", Some(1 << 30)),
-            ("65536", Some(64 << 10)),
-            ("1K", None),
-            ("2G", None),
-            ("", None),
-            ("M", None),
-            ("-8M", None),
-            ("8X", None),
-            ("99999999999999999999", None),
-            ("18446744073709551615G", None),
-        ] {
-            assert_eq!(ring_size(text).ok().map(|size| size.0), size, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn times_have_a_unit_or_are_seconds() {
-        for (text, seconds) in [
-            ("30s", Some(30)),
-            ("+30s", Some(30)),
-            ("1h 30m", Some(5400)),
-            ("1h30m", Some(5400)),
-            ("2 hours, 5 seconds", Some(7205)),
-            ("1000ms", Some(1)),
-            ("45", Some(45)),
-            ("10m", Some(600)),
-            ("2h", Some(7200)),
-            ("0", Some(0)),
-            ("", None),
-            ("m", None),
-            ("1d", None),
-            ("-1s", None),
-            ("-1", None),
-            ("9999999999999999999h", None),
-            ("99999999999999999999", None),
-        ] {
-            assert_eq!(duration(text).ok(), seconds.map(Duration::from_secs), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn the_default_is_shown_as_it_is_written() {
-        assert_eq!(RingSize(DEFAULT_RING_BYTES).to_string(), "16M");
-        assert_eq!(ring_size("16M"), Ok(RingSize(DEFAULT_RING_BYTES)));
     }
 
     #[test]

@@ -18,7 +18,13 @@ pub fn sink(options: &Show, reading: Reading, out: impl Write + Send + 'static) 
     let color = options.color.on_stdout();
     let is_terminal = io::stdout().is_terminal();
     let width = move || if is_terminal { terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)) } else { None };
-    Box::new(Human::new(out, move || Look { color, width: width(), brief: reading.brief, all: reading.all }))
+    Box::new(Human::new(out, move || Look {
+        color,
+        width: width(),
+        brief: reading.brief,
+        all: reading.all,
+        time: reading.time.into(),
+    }))
 }
 
 /// What text has left out of what there was; none when it was nothing.

@@ -7,11 +7,15 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use aya_log::EbpfLogger;
+use oomtrace::container::directory::Directory;
+use oomtrace::container::list::list;
 use oomtrace::container::readers;
 use oomtrace::model::OutputName;
+use oomtrace::node::cgroups;
 use oomtrace::node::signals::SIGKILL;
 use oomtrace::own::endurance;
 use oomtrace::probe::load::{Options, Probe};
+use oomtrace::run::filter::Filter;
 use oomtrace::run::live::{self, Tally};
 use oomtrace::run::recording::Recorder;
 use oomtrace::sink::notices;
@@ -86,9 +90,12 @@ async fn watch(
         Status::Failed
     }));
     if !options.show.json {
-        greet(&probe);
+        greet(&probe, &options.select.filter());
     }
     let filter = options.select.filter();
+    if filter.is_of_containers() {
+        tokio::task::spawn_local(say_if_none(runtimes.directory.clone(), filter.clone()));
+    }
     let result = live::run(probe, runtimes, filter, recorder, &ending.outputs, failures, stopped(stop)).await;
     if let Some(logs) = logs {
         logs.abort();
@@ -134,9 +141,21 @@ impl Ending {
     }
 }
 
+/// Says so when no container is what the filter asks for: it may be a slip, or come later.
+async fn say_if_none(directory: Directory, filter: Filter) {
+    let Ok(hierarchies) = cgroups::hierarchies() else { return };
+    let all = list(&directory, &hierarchies).await;
+    if !filter.wants_any(all.iter().map(|listed| &listed.container)) {
+        notices::say("no container is what the filters ask for now; waiting for one");
+    }
+}
+
 /// Says on stderr that it is running, and what it cannot see.
-fn greet(probe: &Probe) {
-    notices::say("watching every OOM kill and SIGKILL on this node; Ctrl-C stops");
+fn greet(probe: &Probe, filter: &Filter) {
+    match filter.describe() {
+        Some(only) => notices::say(&format!("watching OOM kills and SIGKILLs on this node, only {only}; Ctrl-C stops")),
+        None => notices::say("watching every OOM kill and SIGKILL on this node; Ctrl-C stops"),
+    }
     for missing in &probe.missing {
         notices::say(&format!("not seen here: {missing}"));
     }

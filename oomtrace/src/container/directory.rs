@@ -2,7 +2,6 @@
 //! gone. A daemon that hangs costs one time-out, after which incidents go out without it for a while, and say so.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::rc::Rc;
@@ -18,16 +17,10 @@ use crate::node::cgroups::{self, Version};
 use crate::placement::{ContainerPlace, On, Runtime};
 use crate::text;
 use crate::text::quote::quote;
+use remembered::Remembered;
 
-/// Containers kept; a container's metadata is some hundred bytes, and up to some KiB with many labels.
-const CAPACITY: usize = 1 << 15;
-/// Containers that wait to be asked for, and bytes of where they are; those beyond are asked for when they are killed.
-const MAX_QUEUED: usize = 1 << 12;
-const MAX_QUEUED_BYTES: usize = 1 << 20;
-/// Bytes of metadata that are kept, of all containers together, and of the keys that they are kept under.
-const MAX_BYTES: usize = 12 << 20;
-/// What an entry takes besides its texts, about: in the map, and in the list of those that are gone.
-const ENTRY_BYTES: usize = 256;
+mod remembered;
+
 /// How often a container that appears is reason enough to ask a daemon again that does not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Questions at a time.
@@ -46,119 +39,6 @@ pub struct Directory {
     keep: Duration,
     state: Rc<RefCell<Remembered>>,
     events: Events,
-}
-
-#[derive(Debug, Default)]
-struct Remembered {
-    known: HashMap<Rc<str>, Entry>,
-    /// What is gone, and since when, the oldest first. Each entry is here once at the most: whoever makes and removes one cgroup again and
-    /// again takes no room.
-    gone: VecDeque<(Instant, Rc<str>)>,
-    /// Waiting to be asked for.
-    queue: VecDeque<ContainerPlace>,
-    /// Bytes of the paths in that.
-    queued_bytes: usize,
-    asking: usize,
-    /// Daemons of Docker's that are not to be asked before this time, and why: the machine's, and users' own.
-    down: HashMap<Option<u32>, (Instant, DockerError)>,
-    /// When a container that appeared was last reason to ask the machine's again.
-    asked_again: Option<Instant>,
-    /// Bytes of all entries.
-    bytes: usize,
-}
-
-#[derive(Debug, Default)]
-struct Entry {
-    /// None while it is being asked for.
-    metadata: Option<Rc<Metadata>>,
-    /// It was asked for by itself, not just found in a list, which says less.
-    asked: bool,
-    /// Since when it is gone.
-    gone: Option<Instant>,
-    /// It stands in the list of those that are gone, although it may be back.
-    listed: bool,
-    /// Where it is, when that is neither below a user's slice nor within another container.
-    cgroup: Option<String>,
-}
-
-impl Remembered {
-    /// The container's entry, with room made for it.
-    fn entry(&mut self, key: &str) -> &mut Entry {
-        let bytes = ENTRY_BYTES + key.len();
-        if !self.known.contains_key(key) {
-            while (self.known.len() >= CAPACITY || self.bytes + bytes > MAX_BYTES) && !self.known.is_empty() {
-                self.forget_one();
-            }
-            self.bytes += bytes;
-        }
-        self.known.entry(Rc::from(key)).or_default()
-    }
-
-    /// The container is gone.
-    fn leave(&mut self, key: &str, now: Instant) {
-        let Some(key) = self.known.get_key_value(key).map(|(key, _)| Rc::clone(key)) else { return };
-        let Some(entry) = self.known.get_mut(&key) else { return };
-        entry.gone = entry.gone.or(Some(now));
-        if !std::mem::replace(&mut entry.listed, true) {
-            self.gone.push_back((now, key));
-        }
-    }
-
-    fn expire(&mut self, now: Instant, keep: Duration) {
-        while let Some((since, _)) = self.gone.front()
-            && now.duration_since(*since) >= keep
-            && let Some((_, key)) = self.gone.pop_front()
-        {
-            let Some(entry) = self.known.get_mut(&key) else { continue };
-            match entry.gone {
-                // It is back.
-                None => entry.listed = false,
-                Some(since) if now.duration_since(since) < keep => self.gone.push_back((since, key)),
-                Some(_) => self.forget(&key),
-            }
-        }
-    }
-
-    fn forget(&mut self, key: &str) {
-        let Some(Entry { metadata, .. }) = self.known.remove(key) else { return };
-        let bytes = ENTRY_BYTES + key.len() + metadata.map_or(0, |metadata| metadata.size());
-        self.bytes = self.bytes.saturating_sub(bytes);
-    }
-
-    /// Makes room: those that are gone go first, the oldest of them before the others.
-    fn forget_one(&mut self) {
-        let oldest = self.gone.pop_front().map(|(_, key)| key).or_else(|| self.known.keys().next().cloned());
-        if let Some(oldest) = oldest {
-            // One that is back goes as well: it is asked for again when it is killed.
-            self.forget(&oldest);
-        }
-    }
-
-    fn remember(&mut self, key: &str, metadata: Rc<Metadata>) {
-        let size = metadata.size();
-        while self.bytes + size > MAX_BYTES && !self.known.is_empty() {
-            self.forget_one();
-        }
-        let before = self.entry(key).metadata.replace(metadata);
-        self.bytes = (self.bytes + size).saturating_sub(before.map_or(0, |before| before.size()));
-    }
-
-    /// Has the container asked for; false when too many wait already.
-    fn enqueue(&mut self, place: ContainerPlace) -> bool {
-        let bytes = path_bytes(&place);
-        if self.queue.len() >= MAX_QUEUED || self.queued_bytes + bytes > MAX_QUEUED_BYTES {
-            return false;
-        }
-        self.queued_bytes += bytes;
-        self.queue.push_back(place);
-        true
-    }
-
-    fn dequeue(&mut self) -> Option<ContainerPlace> {
-        let place = self.queue.pop_front()?;
-        self.queued_bytes = self.queued_bytes.saturating_sub(path_bytes(&place));
-        Some(place)
-    }
 }
 
 impl Directory {
@@ -437,13 +317,6 @@ impl Directory {
             }
         }
     }
-}
-
-/// Bytes of a place's paths, and of those around it.
-fn path_bytes(place: &ContainerPlace) -> usize {
-    std::iter::successors(Some(place), |place| place.outer.as_deref())
-        .map(|place| place.cgroup.len() + ENTRY_BYTES)
-        .sum()
 }
 
 /// The process that was killed, to be compared with a container's first one.

@@ -110,7 +110,7 @@ mod tests {
             assert!(other.why.contains("gave up starting"), "{}", other.why);
             assert!(other.advice[0].action.contains("log"), "{:?}", other.advice);
         }
-        // The container's own program, which the runtime ends when it is told to.
+        // The container's own program, which the runtime ends when it is asked to.
         assert!(starting("nginx", Some(4 << 20)).why.contains("without a stop signal"));
         // Somebody else's child that calls itself so.
         let mut stranger = own_child("/usr/sbin/runc");

@@ -1,10 +1,12 @@
-//! Which incidents a person wants to see. Filters are on the victim, and on collateral victims too: never on the sender.
+//! Which incidents a person wants to see. Filters are on the victim, and on collateral victims too; one is on the sender.
 
+use clap::ValueEnum as _;
 use glob::{MatchOptions, Pattern};
 
 use crate::correlate::{Episode, Kill};
 use crate::event::Task;
-use crate::model::{Cause, Container, Incident, Record};
+use crate::model::{Cause, Container, Incident, Process, Record};
+use crate::text::quote::quote;
 
 /// A label that a container must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +39,18 @@ pub struct Filter {
     pub namespaces: Vec<Pattern>,
     /// The pod's name, or `NAMESPACE/NAME`.
     pub pods: Vec<Pattern>,
+    /// The container's image.
+    pub images: Vec<Pattern>,
     /// The container's labels; all of them.
     pub labels: Vec<Label>,
+    /// The victim's systemd unit.
+    pub units: Vec<Pattern>,
+    /// The victim's name, or that of its executable's file.
+    pub comms: Vec<Pattern>,
+    /// The victim's user, by its number on the host.
+    pub uids: Vec<u32>,
+    /// The sender's name, that of its executable's file, or its pid; `kernel` is the kernel itself.
+    pub senders: Vec<Pattern>,
     pub pids: Vec<u32>,
     /// A cgroup's path; whatever lives below it counts too.
     pub cgroups: Vec<String>,
@@ -58,21 +70,102 @@ impl Filter {
     #[must_use]
     pub fn wants(&self, record: &Record) -> bool {
         match record {
-            Record::Incident(incident) => self.wants_container(incident) && self.wants_cause(incident),
+            Record::Incident(incident) => self.wants_all_but_cause(incident) && self.wants_cause(incident),
             // A signal that is no kill has no cause to ask for.
-            Record::Signal(incident) => self.wants_container(incident) && self.causes.is_empty(),
+            Record::Signal(incident) => self.wants_all_but_cause(incident) && self.causes.is_empty(),
             // What is said of an incident that was wanted.
             Record::Contradiction(_) => true,
             Record::Ready(_) | Record::Lost(_) | Record::Repeat(_) => true,
         }
     }
 
+    fn wants_all_but_cause(&self, incident: &Incident) -> bool {
+        self.wants_container(incident) && self.wants_victim(incident) && self.wants_sender(incident)
+    }
+
+    fn wants_victim(&self, incident: &Incident) -> bool {
+        let mut victims =
+            std::iter::once(&incident.victim.process).chain(incident.collateral.iter().map(|other| &other.process));
+        let is_unit =
+            || incident.unit.as_deref().is_some_and(|unit| self.units.iter().any(|pattern| pattern.matches(unit)));
+        (self.units.is_empty() || is_unit())
+            && (self.comms.is_empty() && self.uids.is_empty()
+                || victims.any(|victim| self.is_comm(victim) && self.is_uid(victim)))
+    }
+
+    fn is_comm(&self, process: &Process) -> bool {
+        self.comms.is_empty() || self.comms.iter().any(|pattern| is_called(pattern, process))
+    }
+
+    fn is_uid(&self, process: &Process) -> bool {
+        self.uids.is_empty() || process.uid.is_some_and(|uid| self.uids.contains(&uid))
+    }
+
+    fn wants_sender(&self, incident: &Incident) -> bool {
+        let is_it = |pattern: &Pattern| match &incident.sender.process {
+            Some(sender) => is_called(pattern, sender) || pattern.as_str() == sender.pid.to_string(),
+            None => pattern.matches("kernel"),
+        };
+        self.senders.is_empty() || self.senders.iter().any(is_it)
+    }
+
+    /// It chooses by what only a container has.
+    #[must_use]
+    pub const fn is_of_containers(&self) -> bool {
+        !(self.containers.is_empty()
+            && self.namespaces.is_empty()
+            && self.pods.is_empty()
+            && self.images.is_empty()
+            && self.labels.is_empty())
+    }
+
+    /// What is left of everything, for a person; none when that is everything.
+    #[must_use]
+    pub fn describe(&self) -> Option<String> {
+        let patterns = |name: &str, all: &[Pattern]| {
+            let all: Vec<_> = all.iter().map(|pattern| quote(pattern.as_str()).into_owned()).collect();
+            (!all.is_empty()).then(|| format!("{name} {}", all.join(" or ")))
+        };
+        let numbers = |name: &str, all: &[u32]| {
+            let all: Vec<_> = all.iter().map(u32::to_string).collect();
+            (!all.is_empty()).then(|| format!("{name} {}", all.join(" or ")))
+        };
+        let label = |label: &Label| match &label.value {
+            Some(value) => format!("label {}={}", quote(&label.key), quote(value)),
+            None => format!("label {}", quote(&label.key)),
+        };
+        let cgroups: Vec<_> = self.cgroups.iter().map(|path| quote(path).into_owned()).collect();
+        let causes: Vec<_> =
+            self.causes.iter().filter_map(|cause| Some(cause.to_possible_value()?.get_name().to_owned())).collect();
+        let parts = [
+            patterns("container", &self.containers),
+            patterns("namespace", &self.namespaces),
+            patterns("pod", &self.pods),
+            patterns("image", &self.images),
+            patterns("unit", &self.units),
+            patterns("victim", &self.comms),
+            numbers("uid", &self.uids),
+            numbers("pid", &self.pids),
+            (!cgroups.is_empty()).then(|| format!("cgroup {}", cgroups.join(" or "))),
+            patterns("sender", &self.senders),
+            (!causes.is_empty()).then(|| format!("cause {}", causes.join(" or "))),
+        ];
+        let all: Vec<String> = parts.into_iter().flatten().chain(self.labels.iter().map(label)).collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    }
+
+    /// One of these containers is what it asks for.
+    #[must_use]
+    pub fn wants_any<'a>(&self, containers: impl IntoIterator<Item = &'a Container>) -> bool {
+        containers.into_iter().flat_map(Container::chain).any(|container| self.is_wanted(container))
+    }
+
     fn wants_container(&self, incident: &Incident) -> bool {
-        if self.containers.is_empty() && self.namespaces.is_empty() && self.pods.is_empty() && self.labels.is_empty() {
+        if !self.is_of_containers() {
             return true;
         }
         // What runs in a container runs in those around it, too: none gets out of sight by a cgroup that it makes within its own.
-        incident.container.iter().flat_map(Container::chain).any(|container| self.is_wanted(container))
+        self.wants_any(&incident.container)
     }
 
     fn is_wanted(&self, container: &Container) -> bool {
@@ -84,6 +177,7 @@ impl Filter {
         };
         is_in(&self.namespaces, &|pattern| pod.is_some() && pattern.matches(namespace))
             && is_in(&self.pods, &|pattern| pod.is_some_and(|pod| is_pod(pattern, namespace, pod)))
+            && is_in(&self.images, &|pattern| container.image.as_deref().is_some_and(|image| pattern.matches(image)))
             && self.labels.iter().all(|label| label.is_of(container))
             && self.is_named(container)
     }
@@ -118,6 +212,12 @@ impl Filter {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("a cgroup's path starts with /, for example /system.slice/nginx.service")]
 pub struct RelativePath;
+
+/// The process has that name, or its executable's file has.
+fn is_called(pattern: &Pattern, process: &Process) -> bool {
+    let file = process.exe.as_deref().and_then(|exe| exe.rsplit('/').next());
+    pattern.matches(&process.comm) || file.is_some_and(|file| pattern.matches(file))
+}
 
 /// The pattern is for a pod's name, or with a slash for its namespace and name.
 fn is_pod(pattern: &Pattern, namespace: &str, pod: &str) -> bool {
@@ -226,6 +326,42 @@ mod tests {
             assert_eq!(got, (wanted, without), "{namespace} {pod} {label}");
         }
         assert_eq!(Label::parse("=x"), None);
+    }
+
+    #[test]
+    fn victims_senders_and_images_are_chosen_by_name_or_number() {
+        use crate::judge::tests::{by_kernel, in_container, kill};
+        use crate::model::SignalPath;
+        let mut incident = in_container(kill("/usr/bin/bash"));
+        incident.unit = Some("web.service".to_owned());
+        incident.container.as_mut().unwrap().image = Some("nginx:1.27".to_owned());
+        let killed = Record::Incident(incident);
+        let by_kernel = Record::Incident(by_kernel(SignalPath::RlimitCpu));
+        let all = |text: &str| vec![Pattern::new(text).unwrap()];
+        let none = Filter::default;
+        for (filter, wanted, of_kernel) in [
+            (Filter { images: all("nginx*"), ..none() }, true, false),
+            (Filter { images: all("redis"), ..none() }, false, false),
+            (Filter { units: all("web.*"), ..none() }, true, false),
+            (Filter { comms: all("victim"), ..none() }, true, true),
+            (Filter { comms: all("v?"), ..none() }, false, false),
+            (Filter { uids: vec![0], ..none() }, true, true),
+            (Filter { uids: vec![1000], ..none() }, false, false),
+            (Filter { senders: all("bash"), ..none() }, true, false),
+            (Filter { senders: all("10"), ..none() }, true, false),
+            (Filter { senders: all("kernel"), ..none() }, false, true),
+            (Filter { comms: all("victim"), senders: all("vim"), ..none() }, false, false),
+        ] {
+            assert_eq!((filter.wants(&killed), filter.wants(&by_kernel)), (wanted, of_kernel), "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_chosen_is_said() {
+        assert_eq!(Filter::default().describe(), None);
+        let containers = vec![Pattern::new("web*").unwrap(), Pattern::new("db").unwrap()];
+        let filter = Filter { containers, uids: vec![7], causes: vec![Cause::OomHost], ..Filter::default() };
+        assert_eq!(filter.describe().as_deref(), Some("container 'web*' or db, uid 7, cause oom_host"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::sink::wrap::wrap;
 use crate::text::escape::escape;
 use crate::text::quote::quote;
 use crate::text::{bytes, duration_ms, elevation, host_available, name_or_id, other_large_processes, owner, process};
-use words::{about, asked, brief, described, effect_words, killed, local_time, login, parents, place_name, user};
+use words::{about, asked, brief, described, effect_words, killed, login, parents, place_name, time_of, user};
 
 mod words;
 
@@ -55,6 +55,21 @@ pub struct Look {
     pub brief: bool,
     /// Kills for which nobody needs to be woken, too.
     pub all: bool,
+    pub time: TimeForm,
+}
+
+/// How times are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeForm {
+    /// Hours, minutes and seconds where this machine is; with the day, where that is not today.
+    #[default]
+    Local,
+    /// The same in UTC.
+    Utc,
+    /// RFC 3339, in UTC.
+    Iso,
+    /// How long ago.
+    Relative,
 }
 
 /// Writes blocks to `W`.
@@ -274,7 +289,7 @@ impl Block {
 
     /// A block's first line: when, what, where, and why.
     fn title(&mut self, time: &str, what: &str, style: Style, place: &str, said: &str) {
-        let (time, what) = (local_time(time, jiff::Timestamp::now()), format!("{what:<9}"));
+        let (time, what) = (time_of(time, jiff::Timestamp::now(), self.look.time), format!("{what:<9}"));
         let indent = time.len() + what.len() + 4;
         let text =
             if said.is_empty() { escape(place) } else { escape(&format!("{place}: {said}")).into_owned().into() };

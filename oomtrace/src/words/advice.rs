@@ -6,12 +6,18 @@ mod stop;
 use crate::judge::judgement::{Judgement, LimitHolder, Manager, Reason};
 use crate::model::{Advice, Cause, Incident};
 use crate::placement::user_of;
+use crate::text::process;
 use crate::text::quote::quote;
 
 /// What to do about an incident whose verdict is in.
 #[must_use]
 pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
     match judgement.cause {
+        Cause::OomContainerLimit | Cause::OomPodLimit | Cause::OomUnitLimit | Cause::OomSliceLimit
+            if matches!(judgement.reason, Reason::Limit { lowered: true, .. }) =>
+        {
+            vec![lowered(incident)]
+        }
         Cause::OomContainerLimit if matches!(judgement.reason, Reason::Limit { starting: true, .. }) => {
             vec![container::to_start(incident, limit_bytes(incident))]
         }
@@ -129,6 +135,18 @@ fn parent_limit(incident: &Incident, reason: &Reason) -> Vec<Advice> {
         why: why.to_owned(),
         command: None,
     }]
+}
+
+/// The limit was set below what was in use: that, and no need for memory, is what killed.
+fn lowered(incident: &Incident) -> Advice {
+    let by = incident.trigger.as_ref().map(|trigger| format!(" (ask why {} did)", process(trigger)));
+    advice(
+        &format!(
+            "set the limit above what is in use, or make it use less before the limit is lowered{}",
+            by.unwrap_or_default()
+        ),
+        "the kernel kills at once for a limit below what it cannot reclaim",
+    )
 }
 
 fn limit_bytes(incident: &Incident) -> Option<u64> {

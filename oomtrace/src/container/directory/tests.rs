@@ -1,5 +1,6 @@
 //! A daemon that answers, hangs, or is not there; what is kept of it, and for how long.
 
+use super::remembered::{CAPACITY, MAX_BYTES, MAX_QUEUED_BYTES};
 use super::*;
 use crate::container::containerds::Containerds;
 use crate::container::readers::Readers;

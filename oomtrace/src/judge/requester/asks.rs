@@ -131,7 +131,7 @@ fn of_compose(arguments: &[String], verb: &str, container: Option<&Container>) -
     }
 }
 
-/// `docker kill --signal USR1 web`: what came of it is no SIGKILL.
+/// `docker kill --signal USR1 web`: it makes no SIGKILL.
 fn is_of_another_signal(arguments: &[String]) -> bool {
     let mut values = arguments.iter().enumerate().filter_map(|(at, argument)| match argument.as_str() {
         "-s" | "--signal" => arguments.get(at + 1).map(String::as_str),

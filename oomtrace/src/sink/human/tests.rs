@@ -57,8 +57,8 @@ fn no_word_is_broken_and_no_command_at_any_width() {
 #[test]
 fn colour_adds_nothing_but_colour() {
     for incident in incidents() {
-        let painted = block(&incident, Look { color: true, width: Some(80), brief: false, all: false });
-        let plain = block(&incident, Look { color: false, width: Some(80), brief: false, all: false });
+        let painted = block(&incident, Look { color: true, width: Some(80), brief: false, ..Look::default() });
+        let plain = block(&incident, Look { color: false, width: Some(80), brief: false, ..Look::default() });
         let stripped = anstyle_free(&painted);
         assert!(painted.contains('\x1b') && stripped == plain, "{stripped}\n{plain}");
     }
@@ -84,7 +84,7 @@ fn the_first_line_says_what_where_and_why() {
     ] {
         let text = block(&incident, Look::default());
         assert!(text.lines().next().unwrap().ends_with(said), "{text}");
-        let brief = block(&incident, Look { brief: true, width: Some(60), color: false, all: false });
+        let brief = block(&incident, Look { brief: true, width: Some(60), color: false, ..Look::default() });
         assert_eq!(brief.lines().count(), 1, "{brief}");
         assert!(brief.contains(&format!("{said}; victim[20]")), "{brief}");
     }
@@ -93,7 +93,7 @@ fn the_first_line_says_what_where_and_why() {
 #[test]
 fn another_day_is_said() {
     let now = "2026-01-02T12:00:00Z".parse().unwrap();
-    let time = |time: &str| local_time(time, now);
+    let time = |time: &str| words::time_of(time, now, TimeForm::Local);
     assert_eq!(time("2026-01-02T12:00:00Z").len(), "hh:mm:ss".len());
     assert_eq!(time("2025-12-24T12:00:00Z").len(), "yyyy-mm-dd hh:mm:ss".len());
     assert_eq!(time("no time"), "--:--:--");
@@ -149,5 +149,20 @@ fn routine_kills_are_counted_and_shown_to_who_asks() {
         let text = String::from_utf8(written).unwrap();
         assert_eq!(text.matches("SIGKILL").count(), blocks, "{text}");
         assert_eq!(text.contains("2 routine kills before this one: --all shows them"), counted, "{text}");
+    }
+}
+
+#[test]
+fn times_are_shown_as_they_were_asked_for() {
+    let now: jiff::Timestamp = "2026-01-02T05:04:07Z".parse().unwrap();
+    for (time, form, shown) in [
+        ("2026-01-02T03:04:05.123456789Z", TimeForm::Utc, "03:04:05Z"),
+        ("2026-01-01T03:04:05.123456789Z", TimeForm::Utc, "2026-01-01 03:04:05Z"),
+        ("2026-01-02T03:04:05.123456789Z", TimeForm::Iso, "2026-01-02T03:04:05.123Z"),
+        ("2026-01-02T05:04:05Z", TimeForm::Relative, "2.0 s ago"),
+        ("2026-01-02T05:05:05Z", TimeForm::Relative, "0 ms ago"),
+        ("no time", TimeForm::Iso, "--:--:--"),
+    ] {
+        assert_eq!(words::time_of(time, now, form), shown, "{time}");
     }
 }

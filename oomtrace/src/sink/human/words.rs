@@ -3,9 +3,10 @@
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::{Confidence, Container, Effect, Exit, Incident, Login, Process, Requester, Runtime};
+use crate::sink::human::TimeForm;
 use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
-use crate::text::{container_name, duration_us, ended, name_or_id, pod_name, process, short_id};
+use crate::text::{container_name, duration_ms, duration_us, ended, name_or_id, pod_name, process, short_id};
 
 /// Columns of a command line; the JSON has all of it.
 const CMDLINE: usize = 160;
@@ -192,15 +193,24 @@ pub fn brief(incident: &Incident, why: &str) -> String {
     if why.is_empty() { who.join(", ") } else { format!("{why}; {}", who.join(", ")) }
 }
 
-/// Hours, minutes and seconds where this terminal is; with the day, where that is not today.
-pub fn local_time(rfc3339: &str, now: jiff::Timestamp) -> String {
-    let time: Result<jiff::Timestamp, _> = rfc3339.parse();
-    let here = |time: jiff::Timestamp| time.to_zoned(jiff::tz::TimeZone::system());
-    time.map_or_else(
-        |_| "--:--:--".to_owned(),
-        |time| {
-            let is_today = here(time).date() == here(now).date();
-            here(time).strftime(if is_today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" }).to_string()
-        },
-    )
+/// The time of a record, in the form that was asked for.
+pub fn time_of(rfc3339: &str, now: jiff::Timestamp, form: TimeForm) -> String {
+    let Ok(time) = rfc3339.parse::<jiff::Timestamp>() else { return "--:--:--".to_owned() };
+    let zone = match form {
+        TimeForm::Local => jiff::tz::TimeZone::system(),
+        TimeForm::Utc | TimeForm::Iso | TimeForm::Relative => jiff::tz::TimeZone::UTC,
+    };
+    let there = |time: jiff::Timestamp| time.to_zoned(zone.clone());
+    match form {
+        TimeForm::Iso => format!("{time:.3}"),
+        TimeForm::Relative => {
+            let ago = now.duration_since(time).as_millis();
+            format!("{} ago", duration_ms(u64::try_from(ago).unwrap_or_default()))
+        }
+        TimeForm::Local | TimeForm::Utc => {
+            let is_today = there(time).date() == there(now).date();
+            let zone = if form == TimeForm::Utc { "Z" } else { "" };
+            there(time).strftime(if is_today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" }).to_string() + zone
+        }
+    }
 }

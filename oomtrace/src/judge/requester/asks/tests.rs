@@ -34,7 +34,7 @@ fn a_client_asks_for_the_end_of_what_it_names() {
         ("docker -H unix:///x stop -t 1 web", This),
         ("crictl -r unix:///x stop 6c266caa8d7c", This),
         ("ctr -n k8s.io task kill web", This),
-        // What came of another signal is no SIGKILL.
+        // Another signal makes no SIGKILL.
         ("docker kill -s USR1 web", Other),
         ("docker kill --signal HUP web", Other),
         ("docker kill --signal=15 web", Other),

@@ -1,0 +1,197 @@
+//! Values of options, from what people write.
+
+use std::time::Duration;
+
+use clap::ValueEnum as _;
+use clap::builder::PossibleValue;
+use glob::Pattern;
+use jiff::SignedDuration;
+use oomtrace::model::Cause;
+use oomtrace::node::signals;
+use oomtrace::probe::hook::Absent;
+use oomtrace::run::filter::Label;
+use oomtrace::words::explain::explain;
+
+/// One cause, or a group of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Causes(pub Vec<Cause>);
+
+/// Causes that are mostly asked for together: a name, what it is, and the beginnings of their names.
+const GROUPS: [(&str, &str, &[&str]); 5] = [
+    ("oom", "OOM kills, for whichever limit", &["oom_"]),
+    ("runtime", "what a container runtime killed", &["runtime_"]),
+    ("kubelet", "what the kubelet killed, or had killed", &["kubelet_"]),
+    (
+        "process",
+        "what another process killed, or the victim itself",
+        &["process_kill", "same_container_kill", "self_kill", "cgroup_kill"],
+    ),
+    (
+        "kernel",
+        "what the kernel killed for another reason than memory",
+        &["pid_namespace_exit", "parent_exit", "rlimit_", "timer", "ptrace", "bpf_program", "other_kernel"],
+    ),
+];
+
+/// All that `--cause` takes, with what it is.
+pub fn cause_names() -> impl Iterator<Item = PossibleValue> {
+    let groups = GROUPS.iter().map(|(name, what, _)| PossibleValue::new(*name).help(*what));
+    groups.chain(Cause::value_variants().iter().filter_map(Cause::to_possible_value))
+}
+
+/// What a name that is one of [`cause_names`] stands for.
+pub fn causes(name: &str) -> Causes {
+    let group = GROUPS.iter().find(|(group, ..)| *group == name).map(|(_, _, starts)| *starts);
+    let is_meant = |cause: &Cause| {
+        let own = cause.to_possible_value();
+        let own = own.as_ref().map_or("", PossibleValue::get_name);
+        group.map_or(own == name, |starts| starts.iter().any(|start| own.starts_with(start)))
+    };
+    Causes(Cause::value_variants().iter().copied().filter(is_meant).collect())
+}
+
+/// Bytes of the ring buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingSize(pub u32);
+
+impl std::fmt::Display for RingSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            bytes if bytes >= 1 << 20 => write!(f, "{}M", bytes >> 20),
+            bytes => write!(f, "{}K", bytes >> 10),
+        }
+    }
+}
+
+/// The smallest ring buffer: a page on every architecture.
+const MIN_RING: u64 = 64 << 10;
+/// The largest: the kernel counts it twice, and it is memory that nobody else can have.
+const MAX_RING: u64 = 1 << 30;
+
+/// `512K`, `8M`, `1G`, or bytes; rounded up to a power of two, as the kernel wants it.
+pub fn ring_size(text: &str) -> Result<RingSize, String> {
+    let upper = text.to_ascii_uppercase();
+    let number = upper.trim_end_matches("IB").trim_end_matches('B');
+    let (digits, shift) = match number.chars().last() {
+        Some('K') => (number.trim_end_matches('K'), 10),
+        Some('M') => (number.trim_end_matches('M'), 20),
+        Some('G') => (number.trim_end_matches('G'), 30),
+        _ => (number, 0),
+    };
+    let out_of_range = || "it must be between 64K and 1G".to_owned();
+    let size: u64 = digits.parse().map_err(|_| "it must be a size such as 512K, 8M or 1G".to_owned())?;
+    let size = size.checked_shl(shift).filter(|bytes| bytes >> shift == size).ok_or_else(out_of_range)?;
+    if !(MIN_RING..=MAX_RING).contains(&size) {
+        return Err(out_of_range());
+    }
+    u32::try_from(size.next_power_of_two()).map(RingSize).map_err(|_| out_of_range())
+}
+
+/// `30s`, `10m`, `1h 30m` and whatever else jiff's friendly durations are, or seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let parsed = text.parse::<SignedDuration>().and_then(Duration::try_from);
+    parsed.map_err(|_| "it must be a time such as 30s, 10m, 2h or 1h 30m, or a number of seconds".to_owned())
+}
+
+pub fn signal(text: &str) -> Result<u32, String> {
+    let number = signals::number(text).ok_or("there is no such signal; `kill -l` lists them")?;
+    Ok(number)
+}
+
+/// The explanation of a code, so that a code without one is a usage error.
+pub fn explanation(text: &str) -> Result<String, String> {
+    explain(text).ok_or_else(|| {
+        "it is no exit code, signal, reason or cause such as 137, SIGKILL, OOMKilled or oom_host".to_owned()
+    })
+}
+
+pub fn absent(text: &str) -> Result<Absent, String> {
+    let names = Absent::ALL.map(Absent::name).join(", ");
+    Absent::ALL.into_iter().find(|absent| absent.name() == text).ok_or_else(|| format!("it is one of {names}"))
+}
+
+pub fn label(text: &str) -> Result<Label, &'static str> {
+    Label::parse(text).ok_or("a label has a key: KEY, or KEY=VALUE")
+}
+
+pub fn pattern(text: &str) -> Result<Pattern, String> {
+    if text.is_empty() {
+        return Err("it must not be empty".to_owned());
+    }
+    Pattern::new(text).map_err(|error| format!("{} (at character {})", error.msg, error.pos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oomtrace::probe::load::DEFAULT_RING_BYTES;
+
+    #[test]
+    fn each_cause_is_in_one_group_but_those_that_stand_alone() {
+        let groups: Vec<Vec<Cause>> = GROUPS.iter().map(|(name, ..)| causes(name).0).collect();
+        assert!(groups.iter().all(|group| !group.is_empty()));
+        for cause in Cause::value_variants() {
+            let name = cause.to_possible_value().unwrap().get_name().to_owned();
+            assert_eq!(causes(&name), Causes(vec![*cause]));
+            let number = groups.iter().filter(|group| group.contains(cause)).count();
+            let is_alone = matches!(cause, Cause::UserspaceOomKiller | Cause::ServiceManagerKill);
+            assert_eq!(number, usize::from(!is_alone), "{name}");
+        }
+    }
+
+    #[test]
+    fn ring_sizes_are_rounded_up_to_a_power_of_two() {
+        for (text, size) in [
+            ("64K", Some(64 << 10)),
+            ("100k", Some(128 << 10)),
+            ("8M", Some(8 << 20)),
+            ("8MiB", Some(8 << 20)),
+            ("1G", Some(1 << 30)),
+            ("65536", Some(64 << 10)),
+            ("1K", None),
+            ("2G", None),
+            ("", None),
+            ("M", None),
+            ("-8M", None),
+            ("8X", None),
+            ("99999999999999999999", None),
+            ("18446744073709551615G", None),
+        ] {
+            assert_eq!(ring_size(text).ok().map(|size| size.0), size, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn times_have_a_unit_or_are_seconds() {
+        for (text, seconds) in [
+            ("30s", Some(30)),
+            ("+30s", Some(30)),
+            ("1h 30m", Some(5400)),
+            ("1h30m", Some(5400)),
+            ("2 hours, 5 seconds", Some(7205)),
+            ("1000ms", Some(1)),
+            ("45", Some(45)),
+            ("10m", Some(600)),
+            ("2h", Some(7200)),
+            ("0", Some(0)),
+            ("", None),
+            ("m", None),
+            ("1d", None),
+            ("-1s", None),
+            ("-1", None),
+            ("9999999999999999999h", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(duration(text).ok(), seconds.map(Duration::from_secs), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_default_is_shown_as_it_is_written() {
+        assert_eq!(RingSize(DEFAULT_RING_BYTES).to_string(), "16M");
+        assert_eq!(ring_size("16M"), Ok(RingSize(DEFAULT_RING_BYTES)));
+    }
+}
