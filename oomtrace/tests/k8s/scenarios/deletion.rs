@@ -1,0 +1,74 @@
+//! Pods that are deleted.
+
+use std::time::Duration;
+
+use oomtrace::model::{Cause, Record};
+use serde_json::json;
+
+use crate::Scenario;
+use crate::claims::claim;
+use crate::pod::{Pod, container, once, with};
+use crate::scenarios::{incidents_of, is_stopped, trace};
+
+pub const ALL: &[Scenario] = &[
+    Scenario::new("deletion::with_grace", with_grace),
+    Scenario::new("deletion::by_force", by_force),
+    Scenario::new("deletion::clean", clean),
+    Scenario::new("deletion::pre_stop_longer_than_grace", pre_stop),
+];
+
+/// No signal stops it: pid 1 has no handler.
+const STUBBORN: &str = "exec sleep 1000";
+
+fn with_grace() {
+    let mut tracer = trace();
+    let pod =
+        Pod::create("grace", with(once(&[container("app", STUBBORN)]), json!({ "terminationGracePeriodSeconds": 3 })));
+    let init = pod.init("app");
+    pod.delete(&[]);
+    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletDeletion);
+}
+
+fn by_force() {
+    let mut tracer = trace();
+    let pod = Pod::create("force", once(&[container("app", STUBBORN)]));
+    let init = pod.init("app");
+    pod.delete(&["--grace-period=0", "--force"]);
+    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletDeletion);
+}
+
+/// It ends by itself when it is asked to, and leaves nobody behind: the end of its sandbox is all that there is.
+fn clean() {
+    let mut tracer = trace();
+    let script = "trap 'kill $!; wait; exit 0' TERM; sleep 1000 & wait";
+    let pod = Pod::create("clean", once(&[container("app", script)]));
+    pod.init("app");
+    pod.delete(&[]);
+    let sandbox = tracer.wait("the end of the pod's sandbox", |record| match record {
+        Record::Incident(incident) => {
+            let of = incident.container.as_ref()?.pod.as_ref()?;
+            (of.sandbox && of.uid.as_deref() == Some(pod.uid.as_str())).then(|| incident.clone())
+        }
+        _ => None,
+    });
+    claim(
+        "the sandbox's cause",
+        "runtime_kill",
+        sandbox.verdict.map_or(String::new(), |v| crate::claims::name(v.cause)),
+    );
+    pod.wait_until_gone();
+    std::thread::sleep(Duration::from_millis(500));
+    let ended = tracer.end();
+    let others: Vec<String> = incidents_of(&ended.records, &pod).map(|i| i.victim.process.comm.clone()).collect();
+    claim("other victims", "", others.join(" "));
+}
+
+fn pre_stop() {
+    let mut tracer = trace();
+    let hook = json!({ "lifecycle": { "preStop": { "exec": { "command": ["sleep", "1000"] } } } });
+    let app = with(container("app", "exec tail -f /dev/null"), hook);
+    let pod = Pod::create("pre-stop", with(once(&[app]), json!({ "terminationGracePeriodSeconds": 3 })));
+    let init = pod.init("app");
+    pod.delete(&[]);
+    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletDeletion);
+}
