@@ -53,6 +53,14 @@ pub fn cause(incident: &Incident, expected: Cause) {
     claim("cause", name(expected), name(verdict.cause));
 }
 
+/// A cgroup's path below the node's, with the first digits of ids.
+pub fn short(path: &str) -> String {
+    let own = path.strip_prefix(crate::node::node().cgroup.as_str()).unwrap_or(path);
+    let cut =
+        |name: &str| if name.len() > 32 { name.chars().take(9).chain(['…']).collect() } else { name.to_owned() };
+    own.split('/').map(cut).collect::<Vec<String>>().join("/")
+}
+
 /// A value of the contract as its JSON has it.
 pub fn name(value: impl Serialize) -> String {
     match serde_json::to_value(value).unwrap() {

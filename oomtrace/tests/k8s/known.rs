@@ -3,8 +3,25 @@
 /// It takes the Kubernetes API to know why kubelet had a container stopped.
 const NEEDS_API: &str = "only the Kubernetes API says why kubelet stops a container";
 
+/// The kernel says that the pod's limit was hit, for the sandbox's own memory counts there as well; but that limit is the container's, and
+/// to raise the container's raises it.
+const ONE_LIMIT: &str = "a pod with one container has that one's limit, and fills up first for its sandbox";
+const NO_PID_1: &str =
+    "in a shared pid namespace a container's first process is not pid 1, and its bundle is not asked";
+const ELSEWHERE: &str = "containerd is looked for at one place";
+
 /// Scenario, what the claim is about, and why it is wrong.
 const KNOWN: &[(&str, &str, &str)] = &[
+    ("oom::guaranteed", "cause", ONE_LIMIT),
+    ("oom::burstable", "cause", ONE_LIMIT),
+    ("oom::static_pod", "cause", ONE_LIMIT),
+    ("oom::crash_loop", "cause", ONE_LIMIT),
+    ("oom::deleted_at_once", "cause", ONE_LIMIT),
+    ("oom::child_of_a_living_init", "cause", ONE_LIMIT),
+    ("restarts::oom_after_both", "cause", ONE_LIMIT),
+    ("restarts::deletion_after_both", "cause", NEEDS_API),
+    ("hands::shared_pid_namespace", "is the container's first process", NO_PID_1),
+    ("start::containerd_of_k3s", "container", ELSEWHERE),
     ("probe::liveness_by_exec", "cause", NEEDS_API),
     ("probe::liveness_by_tcp", "cause", NEEDS_API),
     ("probe::liveness_by_http", "cause", NEEDS_API),

@@ -6,9 +6,9 @@ use oomtrace::model::{Cause, Record};
 use serde_json::json;
 
 use crate::Scenario;
-use crate::claims::claim;
+use crate::claims::{self, claim};
 use crate::pod::{Pod, container, once, with};
-use crate::scenarios::{incidents_of, is_stopped, trace};
+use crate::scenarios::{incidents_of, is_in, is_stopped, trace};
 
 pub const ALL: &[Scenario] = &[
     Scenario::new("deletion::with_grace", with_grace),
@@ -34,7 +34,10 @@ fn by_force() {
     let pod = Pod::create("force", once(&[container("app", STUBBORN)]));
     let init = pod.init("app");
     pod.delete(&["--grace-period=0", "--force"]);
-    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletDeletion);
+    // By runc after two seconds, or before by kubelet's own kill(2): it does so when it removes the cgroup of a pod that is gone.
+    let incident = tracer.incident(init);
+    claims::cause(&incident, Cause::KubeletDeletion);
+    is_in(&incident, &pod, "app");
 }
 
 /// It ends by itself when it is asked to, and leaves nobody behind: the end of its sandbox is all that there is.
@@ -51,11 +54,7 @@ fn clean() {
         }
         _ => None,
     });
-    claim(
-        "the sandbox's cause",
-        "runtime_kill",
-        sandbox.verdict.map_or(String::new(), |v| crate::claims::name(v.cause)),
-    );
+    claim("the sandbox's cause", "runtime_kill", sandbox.verdict.map_or(String::new(), |v| claims::name(v.cause)));
     pod.wait_until_gone();
     std::thread::sleep(Duration::from_millis(500));
     let ended = tracer.end();

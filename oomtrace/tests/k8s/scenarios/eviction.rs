@@ -52,7 +52,13 @@ fn by_node_memory() {
 fn preemption() {
     let mut tracer = trace();
     let requests = |memory: &str| json!({ "resources": { "requests": { "memory": memory } } });
-    let low = Pod::create("low", once(&[with(container("app", "exec sleep 1000"), requests("600Mi"))]));
+    let low = Pod::create(
+        "low",
+        with(
+            once(&[with(container("app", "exec sleep 1000"), requests("600Mi"))]),
+            json!({ "terminationGracePeriodSeconds": 2 }),
+        ),
+    );
     let init = low.init("app");
     let spec = once(&[with(container("app", "exec sleep 1000"), requests("500Mi"))]);
     let high = Pod::create("high", with(spec, json!({ "priorityClassName": "system-node-critical" })));

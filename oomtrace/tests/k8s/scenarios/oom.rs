@@ -6,7 +6,7 @@ use oomtrace::model::{Cause, Incident};
 use serde_json::json;
 
 use crate::Scenario;
-use crate::claims::{self, claim};
+use crate::claims::{self, claim, short};
 use crate::kernel_log::{KernelLog, OomKill};
 use crate::node::node;
 use crate::pod::{Pod, container, limited, once, wait_slowly, with};
@@ -33,7 +33,6 @@ pub const SLEEP: &str = "exec sleep 1000";
 pub fn is_logged(incident: &Incident, logged: &OomKill, cause: Cause) {
     claims::cause(incident, cause);
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    let short = |path: &str| path.replace(&node().cgroup, "…");
     claim(
         "limit's owner",
         short(logged.limit_owner.as_deref().unwrap_or("the machine")),

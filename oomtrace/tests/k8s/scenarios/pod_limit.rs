@@ -6,7 +6,7 @@ use oomtrace::model::Cause;
 use serde_json::{Value, json};
 
 use crate::Scenario;
-use crate::claims::claim;
+use crate::claims::{claim, short};
 use crate::kernel_log::KernelLog;
 use crate::node::{node, set_limit};
 use crate::pod::{Pod, container, limited, once, with};
@@ -38,7 +38,7 @@ fn files() {
     let pod = Pod::create("files", spec(40, "48Mi", &[limited("app", HOG, "48Mi")]));
     let logged = log.oom_kill(&pod.cgroup());
     let incident = tracer.incident(logged.pid);
-    claim("limit's owner in the kernel's log", pod.cgroup(), logged.limit_owner.clone().unwrap_or_default());
+    assert_eq!(logged.limit_owner.as_deref(), Some(pod.cgroup().as_str()), "by the kernel's log");
     is_logged(&incident, &logged, Cause::OomPodLimit);
     is_in(&incident, &pod, "app");
 }
@@ -46,17 +46,17 @@ fn files() {
 fn another() {
     let (mut log, mut tracer) = (KernelLog::open(), trace());
     // The large one is there first; what the small one asks for is too much for the pod.
-    let large = "(head -c 24M /dev/zero; exec sleep 1000) | tail";
-    let small = "sleep 4; (head -c 12M /dev/zero; exec sleep 1000) | tail";
+    let large = "(head -c $((24 << 20)) /dev/zero; exec sleep 1000) | tail";
+    let small = "sleep 4; (head -c $((12 << 20)) /dev/zero; exec sleep 1000) | tail";
     let containers = [limited("large", large, "32Mi"), limited("small", small, "32Mi")];
     let pod = Pod::create("another", spec(32, "64Mi", &containers));
     let logged = log.oom_kill(&pod.cgroup());
     let incident = tracer.incident(logged.pid);
-    claim("limit's owner in the kernel's log", pod.cgroup(), logged.limit_owner.clone().unwrap_or_default());
+    assert_eq!(logged.limit_owner.as_deref(), Some(pod.cgroup().as_str()), "by the kernel's log");
     is_logged(&incident, &logged, Cause::OomPodLimit);
     is_in(&incident, &pod, "large");
     let trigger = incident.trigger.as_ref().and_then(|trigger| trigger.cgroup.clone()).unwrap_or_default();
-    claim("trigger's container", format!("{}/{}", pod.cgroup(), pod.id("small")), trigger);
+    claim("trigger's container", short(&format!("{}/{}", pod.cgroup(), pod.id("small"))), short(&trigger));
 }
 
 /// A limit that is set as it was when this goes out of scope.
@@ -89,7 +89,7 @@ fn of_a_class() {
     let pod = Pod::create("class", once(&[container("app", HOG)]));
     let logged = log.oom_kill(&pod.cgroup());
     let incident = tracer.incident(logged.pid);
-    claim("limit's owner in the kernel's log", class, logged.limit_owner.clone().unwrap_or_default());
+    assert_eq!(logged.limit_owner, Some(class), "by the kernel's log");
     is_logged(&incident, &logged, Cause::OomSliceLimit);
     is_in(&incident, &pod, "app");
 }
@@ -100,7 +100,7 @@ fn of_all_pods() {
     let pod = Pod::create("all", once(&[container("app", HOG)]));
     let logged = log.oom_kill(&pod.cgroup());
     let incident = tracer.incident(logged.pid);
-    claim("limit's owner in the kernel's log", node().kubepods(), logged.limit_owner.clone().unwrap_or_default());
+    assert_eq!(logged.limit_owner, Some(node().kubepods()), "by the kernel's log");
     is_logged(&incident, &logged, Cause::OomSliceLimit);
     is_in(&incident, &pod, "app");
 }

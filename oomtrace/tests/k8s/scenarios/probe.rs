@@ -25,7 +25,7 @@ fn fails(name: &str, kind: &str, probe: Value) {
     let mut tracer = trace();
     let timing = json!({ "periodSeconds": 1, "failureThreshold": 1, "initialDelaySeconds": 2 });
     let app = with(container("app", "exec sleep 1000"), json!({ kind: with(probe, timing) }));
-    let pod = Pod::create(name, with(once(&[app]), json!({ "terminationGracePeriodSeconds": 2 })));
+    let pod = Pod::create(name, json!({ "containers": [app], "terminationGracePeriodSeconds": 2 }));
     let init = pod.init("app");
     pod.wait_for_event("Killing", "probe");
     is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletProbeFailure);

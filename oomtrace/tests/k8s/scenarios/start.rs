@@ -7,25 +7,37 @@ use oomtrace::model::Cause;
 use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::k3s::{self, K3s};
-use crate::pod::{Pod, limited, once, wait_slowly};
+use crate::pod::{Pod, limited, once};
+use crate::scenarios::oom::SLEEP;
 use crate::scenarios::{names, trace};
 use crate::support::tracer::Tracer;
 
-pub const ALL: &[Scenario] =
-    &[Scenario::new("start::limit_too_small", too_small), Scenario::alone("start::containerd_of_k3s", of_k3s)];
+pub const ALL: &[Scenario] = &[
+    Scenario::new("start::limit_too_small", too_small),
+    Scenario::new("start::limit_too_small_for_the_sandbox", too_small_for_the_sandbox),
+    Scenario::alone("start::containerd_of_k3s", of_k3s),
+];
 
 /// runc's own process does not fit into the container's limit.
 fn too_small() {
     let tracer = trace();
-    let pod = Pod::create("small", once(&[limited("app", "exec sleep 1000", "128Ki")]));
-    wait_slowly("kubelet gives up", || {
-        let status = pod.status("app").unwrap_or_default();
-        let state = &status["state"];
-        state["terminated"]["reason"].is_string() || state["waiting"]["message"].is_string()
-    });
+    let pod = Pod::create("small", once(&[limited("app", SLEEP, "128Ki"), limited("other", SLEEP, "64Mi")]));
+    pod.wait_for_event("Failed", "OOM");
     let ended = tracer.end();
     for incident in crate::support::tracer::incidents(&ended.records) {
-        eprintln!("{}", serde_json::to_string(incident).unwrap());
+        claims::cause(incident, Cause::OomContainerLimit);
+    }
+    eprintln!("{} {:?}", pod.object().unwrap()["status"], pod.events());
+}
+
+/// Not even the sandbox's fits into the pod's, which is the container's.
+fn too_small_for_the_sandbox() {
+    let tracer = trace();
+    let pod = Pod::create("sandbox", once(&[limited("app", SLEEP, "128Ki")]));
+    pod.wait_for_event("FailedCreatePodSandBox", "OOM");
+    let ended = tracer.end();
+    for incident in crate::support::tracer::incidents(&ended.records) {
+        claims::cause(incident, Cause::OomContainerLimit);
     }
     eprintln!("{} {:?}", pod.object().unwrap()["status"], pod.events());
 }
