@@ -8,7 +8,6 @@ const NEEDS_API: &str = "only the Kubernetes API says why kubelet stops a contai
 const ONE_LIMIT: &str = "a pod with one container has that one's limit, and fills up first for its sandbox";
 const NO_PID_1: &str =
     "in a shared pid namespace a container's first process is not pid 1, and its bundle is not asked";
-const ELSEWHERE: &str = "containerd is looked for at one place";
 
 /// Scenario, what the claim is about, and why it is wrong.
 const KNOWN: &[(&str, &str, &str)] = &[
@@ -21,12 +20,12 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("restarts::oom_after_both", "cause", ONE_LIMIT),
     ("restarts::deletion_after_both", "cause", NEEDS_API),
     ("hands::shared_pid_namespace", "is the container's first process", NO_PID_1),
-    ("start::containerd_of_k3s", "container", ELSEWHERE),
     ("probe::liveness_by_exec", "cause", NEEDS_API),
     ("probe::liveness_by_tcp", "cause", NEEDS_API),
     ("probe::liveness_by_http", "cause", NEEDS_API),
     ("probe::startup", "cause", NEEDS_API),
     ("deletion::with_grace", "cause", NEEDS_API),
+    // By chance kubelet is faster by its own hand, and that is said.
     ("deletion::by_force", "cause", NEEDS_API),
     ("deletion::pre_stop_longer_than_grace", "cause", NEEDS_API),
     ("eviction::by_an_empty_dir", "cause", NEEDS_API),

@@ -24,20 +24,32 @@ int main(void) { signal(SIGINT, end); signal(SIGTERM, end); signal(SIGCHLD, reap
 ";
 const BUSYBOX_PROGRAM: &str = "/bin/busybox";
 
+/// An image with one layer.
+struct Image {
+    name: &'static str,
+    reference: &'static str,
+    /// Puts its files into a directory.
+    fill: fn(&Path) -> Result<()>,
+    /// What it runs.
+    command: &'static str,
+}
+
+const IMAGES: [Image; 2] = [
+    Image { name: "pause", reference: PAUSE, fill: pause, command: "/pause" },
+    Image { name: "busybox", reference: BUSYBOX, fill: busybox, command: "/bin/sh" },
+];
+
 /// The images' archives, in `directory` when they were made before.
 ///
 /// # Errors
 /// When there is no C compiler, or no static busybox.
 pub fn ensure(directory: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let images: [(&str, &str, fn(&Path) -> Result<()>, &[&str]); 2] =
-        [("pause", PAUSE, pause, &["/pause"]), ("busybox", BUSYBOX, busybox, &["/bin/sh"])];
     let mut archives = Vec::new();
-    for (name, reference, fill, command) in images {
-        let archive = directory.join(format!("{name}.tar"));
+    for image in IMAGES {
+        let archive = directory.join(format!("{}.tar", image.name));
         if !archive.exists() {
-            make(directory, &archive, reference, fill, command)
-                .with_context(|| format!("cannot make the image {reference}"))?;
+            make(directory, &archive, &image).with_context(|| format!("cannot make the image {}", image.reference))?;
         }
         archives.push(archive);
     }
@@ -66,21 +78,14 @@ fn busybox(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// An archive with one layer, which `fill` fills.
-fn make(
-    directory: &Path,
-    archive: &Path,
-    reference: &str,
-    fill: fn(&Path) -> Result<()>,
-    command: &[&str],
-) -> Result<()> {
+fn make(directory: &Path, archive: &Path, image: &Image) -> Result<()> {
     let work = archive.with_extension("part");
     if work.exists() {
         fs::remove_dir_all(&work).context("cannot remove an image that was not finished")?;
     }
     let root = work.join("root");
     fs::create_dir_all(&root).context("cannot create a directory for the image")?;
-    fill(&root)?;
+    (image.fill)(&root)?;
     let layer = work.join("layer.tar");
     let mut tar = Command::new("tar");
     tar.args(["--create", "--numeric-owner", "--owner=0", "--group=0", "--file"]).arg(&layer);
@@ -90,10 +95,10 @@ fn make(
     let config = json!({
         "architecture": architecture(),
         "os": "linux",
-        "config": { "Cmd": command, "Env": ["PATH=/bin"], "WorkingDir": "/" },
+        "config": { "Cmd": [image.command], "Env": ["PATH=/bin"], "WorkingDir": "/" },
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{sum}")] },
     });
-    let manifest = json!([{ "Config": "config.json", "RepoTags": [reference], "Layers": ["layer.tar"] }]);
+    let manifest = json!([{ "Config": "config.json", "RepoTags": [image.reference], "Layers": ["layer.tar"] }]);
     for (name, content) in [("config.json", config), ("manifest.json", manifest)] {
         fs::write(work.join(name), content.to_string()).context("cannot write the image's configuration")?;
     }

@@ -8,14 +8,22 @@ use xtask::say;
 
 use super::settings::NETWORK;
 
-/// Directories that kubelet, CNI and runc make for whatever node there is: removed when they are empty, and else not ours.
-const SHARED: [&str; 6] = [
-    "/var/log/pods",
-    "/var/log/containers",
-    "/var/lib/cni/results",
-    "/var/lib/cni/cache",
-    "/var/lib/cni",
-    "/run/containerd/runc/k8s.io",
+/// A directory that kubelet, CNI or runc makes for whatever node there is: removed when it is empty, and else not ours.
+struct Shared {
+    path: &'static str,
+    /// What of such a node begins with, in the part of its name of that number, with underscores between the parts.
+    ours: Option<(usize, &'static str)>,
+}
+
+const SHARED: [Shared; 6] = [
+    // NAMESPACE_POD_UID
+    Shared { path: "/var/log/pods", ours: Some((0, NAMESPACE)) },
+    // POD_NAMESPACE_CONTAINER-ID.log
+    Shared { path: "/var/log/containers", ours: Some((1, NAMESPACE)) },
+    Shared { path: "/var/lib/cni/results", ours: Some((0, NETWORK)) },
+    Shared { path: "/var/lib/cni/cache", ours: Some((0, NETWORK)) },
+    Shared { path: "/var/lib/cni", ours: None },
+    Shared { path: "/run/containerd/runc/k8s.io", ours: None },
 ];
 /// Namespaces of pods of this node begin so.
 pub const NAMESPACE: &str = "oomtrace-k8s";
@@ -24,10 +32,12 @@ pub const NAMESPACE: &str = "oomtrace-k8s";
 pub fn remove(directory: &Path) {
     forget_containers(directory);
     unmount(directory);
-    for (shared, is_ours) in ours() {
-        for entry in fs::read_dir(shared).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if is_ours(&name) {
+    for Shared { path, ours } in SHARED {
+        let is_ours = |name: &str| {
+            ours.is_some_and(|(part, start)| name.split('_').nth(part).is_some_and(|part| part.starts_with(start)))
+        };
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            if is_ours(&entry.file_name().to_string_lossy()) {
                 let path = entry.path();
                 _ = if path.is_dir() && !path.is_symlink() {
                     fs::remove_dir_all(&path)
@@ -36,26 +46,11 @@ pub fn remove(directory: &Path) {
                 };
             }
         }
-    }
-    for shared in SHARED {
-        _ = fs::remove_dir(shared);
+        _ = fs::remove_dir(path);
     }
     if let Err(error) = fs::remove_dir_all(directory) {
         say(&format!("cannot remove {}: {error}", directory.display()));
     }
-}
-
-/// Shared directories, and how one sees which files in them are of such a node.
-fn ours() -> [(&'static str, fn(&str) -> bool); 4] {
-    let of_network = |name: &str| name.starts_with(&format!("{NETWORK}-"));
-    [
-        // NAMESPACE_POD_UID
-        ("/var/log/pods", |name| name.starts_with(NAMESPACE)),
-        // POD_NAMESPACE_CONTAINER-ID.log
-        ("/var/log/containers", |name| name.split('_').nth(1).is_some_and(|n| n.starts_with(NAMESPACE))),
-        ("/var/lib/cni/results", of_network),
-        ("/var/lib/cni/cache", of_network),
-    ]
 }
 
 /// Sockets of shims, and runc's state of containers: that of each container whose bundle is in the node's directory.

@@ -7,14 +7,17 @@ use serde_json::json;
 
 use crate::Scenario;
 use crate::claims::{self, claim};
+use crate::node::node;
 use crate::pod::{Pod, container, once, with};
 use crate::scenarios::{incidents_of, is_in, is_stopped, trace};
+use crate::support::process::{Owned, wait_until};
 
 pub const ALL: &[Scenario] = &[
     Scenario::new("deletion::with_grace", with_grace),
     Scenario::new("deletion::by_force", by_force),
     Scenario::new("deletion::clean", clean),
     Scenario::new("deletion::pre_stop_longer_than_grace", pre_stop),
+    Scenario::new("deletion::what_is_left_in_a_cgroup", left_in_a_cgroup),
 ];
 
 /// No signal stops it: pid 1 has no handler.
@@ -70,4 +73,19 @@ fn pre_stop() {
     let init = pod.init("app");
     pod.delete(&[]);
     is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletDeletion);
+}
+
+/// The cgroup of a pod that kubelet does not know: it ends what is in it, by its own hand, and removes it.
+fn left_in_a_cgroup() {
+    let mut tracer = trace();
+    let path = format!("{}/besteffort/pod5f0a9c1e-7d3b-4c55-9e0a-{:012x}", node().kubepods(), std::process::id());
+    let directory = node().memory(&path);
+    std::fs::create_dir(&directory).unwrap();
+    let left = Owned::sleeper();
+    std::fs::write(directory.join("cgroup.procs"), left.pid().to_string()).unwrap();
+    let incident = tracer.incident(left.pid());
+    claims::cause(&incident, Cause::KubeletDeletion);
+    let sender = incident.sender.process.as_ref().map_or("nobody", |process| process.comm.as_str());
+    claim("sender", "kubelet", sender);
+    wait_until("kubelet removes the cgroup", || !directory.exists());
 }

@@ -53,14 +53,20 @@ fn asked_by(incident: &Incident, program: &str) {
 
 /// Incidents in the pod so far, but for the ends of its sandbox.
 fn incidents_of<'a>(records: &'a [Record], pod: &'a Pod) -> impl Iterator<Item = &'a Incident> {
-    crate::support::tracer::incidents(records).filter(|incident| {
-        let of = incident.container.as_ref().and_then(|container| container.pod.as_ref());
-        of.is_some_and(|of| of.uid.as_deref() == Some(pod.uid.as_str()) && !of.sandbox)
-    })
+    crate::support::tracer::incidents(records).filter(|incident| is_of(incident, pod))
+}
+
+/// The victim is in the pod, and not its sandbox.
+fn is_of(incident: &Incident, pod: &Pod) -> bool {
+    let of = incident.container.as_ref().and_then(|container| container.pod.as_ref());
+    of.is_some_and(|of| of.uid.as_deref() == Some(pod.uid.as_str()) && !of.sandbox)
 }
 
 /// What is claimed of a container's first process that kubelet has the runtime end.
 fn is_stopped(incident: &Incident, pod: &Pod, container: &str, cause: oomtrace::model::Cause) {
+    let id = incident.victim.process.cgroup.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    let logged = format!(r#"Kill container \"{id}\""#);
+    assert!(node().log("containerd").contains(&logged), "containerd logs no: {logged}");
     claims::cause(incident, cause);
     is_in(incident, pod, container);
     asked_by(incident, "kubelet");

@@ -56,7 +56,7 @@ fn times_out() {
     let init = pod.init("app");
     let victim = pod.process("sleep");
     let incident = tracer.incident(victim);
-    claims::cause(&incident, Cause::RuntimeKill);
+    claims::cause(&incident, Cause::KubeletProbeFailure);
     is_in(&incident, &pod, "app");
     claim("is the container's first process", "false", incident.victim.container_init.to_string());
     assert_eq!(comm(init), "tail", "the container goes on");
