@@ -98,7 +98,9 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
         }
     };
     let table_file = target.join("k8s-scenarios");
-    _ = fs::remove_file(&table_file);
+    for old in [table_file.clone(), table_file.with_extension("jsonl")] {
+        _ = fs::remove_file(old);
+    }
     network::enter()?;
     let mut node = Node::start(&programs, &archives)?;
     let values = [

@@ -9,10 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use oomtrace::model::{Cause, Incident};
 use serde::Serialize;
 
-use crate::known;
+use crate::known::{self, Often};
 
-/// Where the table goes: scenario, what the claim is about, expected, got, and why it is known to be wrong, a tab between them. Beside
-/// it, with `.jsonl` after its name, goes each incident that a claim was about.
+/// Where the table goes: scenario, what the claim is about, expected, got, why it is known to be wrong, and whether always or at times, a
+/// tab between them. Beside it, with `.jsonl` after its name, goes each incident that a claim was about.
 const TABLE: &str = "OOMTRACE_K8S_TABLE";
 
 thread_local! {
@@ -37,13 +37,18 @@ pub fn news() -> usize {
 pub fn claim(what: &str, expected: impl Into<String>, got: impl Into<String>) {
     let scenario = SCENARIO.with(|name| *name.borrow());
     let (expected, got) = (expected.into(), got.into());
-    let known = known::why(scenario, what).unwrap_or_default();
-    if expected != got && known.is_empty() {
+    let known = known::find(scenario, what);
+    if expected != got && known.is_none() {
         NEWS.set(NEWS.get() + 1);
     }
     let one_line = |text: &str| text.replace(['\n', '\t'], " ");
     let mut rows = ROWS.lock().unwrap_or_else(PoisonError::into_inner);
-    writeln!(rows, "{scenario}\t{what}\t{}\t{}\t{known}", one_line(&expected), one_line(&got)).unwrap();
+    let why = known.map_or("", |known| known.why);
+    let often = known.map_or("", |known| match known.often {
+        Often::Always => "always",
+        Often::AtTimes => "at times",
+    });
+    writeln!(rows, "{scenario}\t{what}\t{}\t{}\t{why}\t{often}", one_line(&expected), one_line(&got)).unwrap();
 }
 
 /// The incident's cause.

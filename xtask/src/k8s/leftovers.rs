@@ -6,24 +6,31 @@ use std::process::{Command, Stdio};
 
 use xtask::say;
 
-use super::settings::NETWORK;
-
 /// A directory that kubelet, CNI or runc makes for whatever node there is: removed when it is empty, and else not ours.
 struct Shared {
     path: &'static str,
-    /// What of such a node begins with, in the part of its name of that number, with underscores between the parts.
-    ours: Option<(usize, &'static str)>,
+    ours: Ours,
+}
+
+/// How one sees which of its files are of such a node.
+enum Ours {
+    /// By the part of the name with that number, with underscores between the parts: it begins so.
+    Named(usize, &'static str),
+    /// The file mentions the node's directory.
+    Mentions,
+    /// None is known by itself.
+    None,
 }
 
 const SHARED: [Shared; 6] = [
     // NAMESPACE_POD_UID
-    Shared { path: "/var/log/pods", ours: Some((0, NAMESPACE)) },
+    Shared { path: "/var/log/pods", ours: Ours::Named(0, NAMESPACE) },
     // POD_NAMESPACE_CONTAINER-ID.log
-    Shared { path: "/var/log/containers", ours: Some((1, NAMESPACE)) },
-    Shared { path: "/var/lib/cni/results", ours: Some((0, NETWORK)) },
-    Shared { path: "/var/lib/cni/cache", ours: Some((0, NETWORK)) },
-    Shared { path: "/var/lib/cni", ours: None },
-    Shared { path: "/run/containerd/runc/k8s.io", ours: None },
+    Shared { path: "/var/log/containers", ours: Ours::Named(1, NAMESPACE) },
+    Shared { path: "/var/lib/cni/results", ours: Ours::Mentions },
+    Shared { path: "/var/lib/cni/cache", ours: Ours::Mentions },
+    Shared { path: "/var/lib/cni", ours: Ours::None },
+    Shared { path: "/run/containerd/runc/k8s.io", ours: Ours::None },
 ];
 /// Namespaces of pods of this node begin so.
 pub const NAMESPACE: &str = "oomtrace-k8s";
@@ -33,11 +40,18 @@ pub fn remove(directory: &Path) {
     forget_containers(directory);
     unmount(directory);
     for Shared { path, ours } in SHARED {
-        let is_ours = |name: &str| {
-            ours.is_some_and(|(part, start)| name.split('_').nth(part).is_some_and(|part| part.starts_with(start)))
+        let is_ours = |entry: &fs::DirEntry| match &ours {
+            Ours::Named(part, start) => {
+                entry.file_name().to_string_lossy().split('_').nth(*part).is_some_and(|part| part.starts_with(start))
+            }
+            Ours::Mentions => {
+                let text = fs::read(entry.path()).unwrap_or_default();
+                String::from_utf8_lossy(&text).contains(&format!("{}/", directory.display()))
+            }
+            Ours::None => false,
         };
         for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            if is_ours(&entry.file_name().to_string_lossy()) {
+            if is_ours(&entry) {
                 let path = entry.path();
                 _ = if path.is_dir() && !path.is_symlink() {
                     fs::remove_dir_all(&path)

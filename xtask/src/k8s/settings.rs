@@ -160,7 +160,7 @@ BinaryName = "{programs}/runc"
 fn network(places: &Places) -> serde_json::Value {
     json!({
         "cniVersion": "0.4.0",
-        "name": NETWORK,
+        "name": NAME,
         "plugins": [{
             "type": "ptp",
             "ipMasq": false,
@@ -173,6 +173,3 @@ fn network(places: &Places) -> serde_json::Value {
         }],
     })
 }
-
-/// The pods' network.
-pub const NETWORK: &str = "oomtrace-k8s";
