@@ -3,6 +3,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use xtask::packages::{self, on_path};
 use xtask::say;
 
 use crate::time_limit::Spoken;
-use crate::{executable, interrupt, target_dir};
+use crate::{executable, interrupt, progress, target_dir};
 
 mod build;
 mod cgroups;
@@ -92,7 +93,9 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
         None => {
             crate::setup::ensure(workspace)?;
             let scenarios = executable(workspace, &["test", "--package", "oomtrace", "--test", "k8s"], None)?;
-            let mut command = Command::new(scenarios);
+            // When this process is killed, they end as well.
+            let mut command = Command::new("setpriv");
+            command.args(["--pdeathsig", "KILL"]).arg(scenarios).process_group(0);
             command.env("OOMTRACE_TEST_ONLY", wanted.only.join(" ")).current_dir(workspace.join("oomtrace"));
             command
         }
@@ -140,8 +143,9 @@ fn watch(command: &mut Command, node: &mut Node) -> Result<bool> {
             node.look_after().err().map(|error| format!("{error:#}"))
         };
         if let Some(why) = why {
-            // Its own cleaning up goes with the node.
-            child.kill().and_then(|()| child.wait()).context("cannot end the scenarios")?;
+            // With all that they started, where they lead a group; what they made on the node goes with that.
+            _ = child.kill();
+            progress::end(&mut child);
             bail!("the scenarios: {why}");
         }
         std::thread::sleep(LOOK);
