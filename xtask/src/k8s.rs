@@ -31,17 +31,19 @@ use node::Node;
 use sources::Programs;
 
 /// What the node and its making need of this machine.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("busybox", "busybox-static"),
     ("cc", "gcc"),
+    ("curl", "curl"),
     ("openssl", "openssl"),
     ("setpriv", "util-linux"),
     ("tar", "tar"),
     ("umount", "mount"),
 ];
 /// Environment variables that the scenarios read.
-const VARIABLES: [&str; 5] = [
+const VARIABLES: [&str; 6] = [
     "OOMTRACE_K8S_DIRECTORY",
+    "OOMTRACE_K8S_CONTAINERD",
     "OOMTRACE_K8S_PROGRAMS",
     "OOMTRACE_K8S_CGROUP",
     "OOMTRACE_K8S_NAMESPACE",
@@ -58,6 +60,8 @@ struct Wanted {
     only: Vec<String>,
     /// Where the programs are kept, once they were built.
     directory: Option<PathBuf>,
+    /// containerd's state directory, as `/run/k3s/containerd`; else it is among the node's own.
+    containerd: Option<PathBuf>,
     /// Only builds.
     build: bool,
     /// Runs this in the node instead of the scenarios.
@@ -105,9 +109,10 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
         _ = fs::remove_file(old);
     }
     network::enter()?;
-    let mut node = Node::start(&programs, &archives)?;
+    let mut node = Node::start(&programs, &archives, wanted.containerd.as_deref())?;
     let values = [
         node.places.directory.as_os_str().to_owned(),
+        node.places.containerd_state().into(),
         programs.directory().as_os_str().to_owned(),
         node.cgroup().into(),
         leftovers::NAMESPACE.into(),
@@ -160,6 +165,7 @@ fn wanted(arguments: &[String]) -> Result<Wanted> {
         match argument.as_str() {
             "--only" => wanted.only.push(value()?.clone()),
             "--directory" => wanted.directory = Some(env::current_dir()?.join(value()?)),
+            "--containerd" => wanted.containerd = Some(PathBuf::from(value()?)),
             "--build" => wanted.build = true,
             "--" => wanted.command = arguments.by_ref().cloned().collect(),
             other => bail!("k8s knows no {other}"),

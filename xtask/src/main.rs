@@ -54,6 +54,7 @@ Commands:
   k8s             scenarios on a real Kubernetes node: kubelet, kube-apiserver, etcd and containerd, of Debian's packages (the first
                   time some ten minutes more, to build the first two)
     --only NAME       only scenarios whose names start so; again for more
+    --containerd DIR  its containerd has its state there, as k3s' in /run/k3s/containerd
     --build           only builds the node's programs
     --directory DIR   keeps them there, and not in target/k8s
     -- COMMAND        runs that beside the node instead, with its KUBECONFIG

@@ -52,7 +52,9 @@ const KNOWN: &[Known] = &[
     wrong("probe::liveness_by_exec", "cause", NEEDS_API, Always),
     wrong("probe::liveness_by_tcp", "cause", NEEDS_API, Always),
     wrong("probe::liveness_by_http", "cause", NEEDS_API, Always),
-    wrong("probe::startup", "cause", NEEDS_API, Always),
+    wrong("probe::startup_by_exec", "cause", NEEDS_API, Always),
+    wrong("probe::startup_by_tcp", "cause", NEEDS_API, Always),
+    wrong("probe::startup_by_http", "cause", NEEDS_API, Always),
     wrong("deletion::with_grace", "cause", NEEDS_API, Always),
     // By chance kubelet is faster by its own hand, and that is seen.
     wrong("deletion::by_force", "cause", NEEDS_API, AtTimes),

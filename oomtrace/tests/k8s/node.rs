@@ -16,6 +16,8 @@ use crate::support::process::{run, wait_until};
 pub struct Node {
     /// Its files: kubeconfig, logs, pids, containerd's state.
     pub directory: PathBuf,
+    /// containerd's state directory.
+    pub containerd: PathBuf,
     /// Its programs.
     pub programs: PathBuf,
     /// Its cgroup, as its path from each hierarchy's root.
@@ -31,6 +33,7 @@ pub fn find() -> Option<&'static Node> {
         let variable = |name: &str| std::env::var(format!("OOMTRACE_K8S_{name}")).ok();
         Some(Node {
             directory: variable("DIRECTORY")?.into(),
+            containerd: variable("CONTAINERD")?.into(),
             programs: variable("PROGRAMS")?.into(),
             cgroup: variable("CGROUP")?,
             namespace: variable("NAMESPACE")?,
@@ -62,13 +65,14 @@ impl Node {
     /// containerd's client, for what Kubernetes has there.
     pub fn ctr(&self) -> Command {
         let mut command = Command::new(self.programs.join("ctr"));
-        command.arg("--address").arg(self.containerd_state().join("containerd.sock"));
+        command.arg("--address").arg(self.socket());
         command.args(["--namespace", "k8s.io"]).stdin(Stdio::null());
         command
     }
 
-    pub fn containerd_state(&self) -> PathBuf {
-        self.directory.join("containerd-state")
+    /// Where containerd listens.
+    pub fn socket(&self) -> PathBuf {
+        self.containerd.join("containerd.sock")
     }
 
     /// What a daemon has said so far.

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use xtask::say;
 
+use super::settings::CONTAINERD_STATE;
+
 /// A directory that kubelet, CNI or runc makes for whatever node there is: removed when it is empty, and else not ours.
 struct Shared {
     path: &'static str,
@@ -16,7 +18,7 @@ struct Shared {
 enum Ours {
     /// By the part of the name with that number, with underscores between the parts: it begins so.
     Named(usize, &'static str),
-    /// The file mentions the node's directory.
+    /// The file mentions the namespace of its pods.
     Mentions,
     /// None is known by itself.
     None,
@@ -37,8 +39,17 @@ pub const NAMESPACE: &str = "oomtrace-k8s";
 
 /// Removes what a node left whose directory is `directory`, and that directory. All that ran there has ended.
 pub fn remove(directory: &Path) {
-    forget_containers(directory);
+    let state = directory.join(CONTAINERD_STATE);
+    forget_containers(&state);
     unmount(directory);
+    if let Ok(elsewhere) = fs::read_link(&state) {
+        unmount(&elsewhere);
+        if let Err(error) = fs::remove_dir_all(&elsewhere) {
+            say(&format!("cannot remove {}: {error}", elsewhere.display()));
+        }
+        // Made for it, when there is nothing else in it.
+        _ = elsewhere.parent().map(fs::remove_dir);
+    }
     for Shared { path, ours } in SHARED {
         let is_ours = |entry: &fs::DirEntry| match &ours {
             Ours::Named(part, start) => {
@@ -46,7 +57,8 @@ pub fn remove(directory: &Path) {
             }
             Ours::Mentions => {
                 let text = fs::read(entry.path()).unwrap_or_default();
-                String::from_utf8_lossy(&text).contains(&format!("{}/", directory.display()))
+                let namespace = format!("\"{NAMESPACE}\"");
+                String::from_utf8_lossy(&text).contains(&namespace)
             }
             Ours::None => false,
         };
@@ -67,9 +79,9 @@ pub fn remove(directory: &Path) {
     }
 }
 
-/// Sockets of shims, and runc's state of containers: that of each container whose bundle is in the node's directory.
-fn forget_containers(directory: &Path) {
-    let bundles = directory.join("containerd-state/io.containerd.runtime.v2.task/k8s.io");
+/// Sockets of shims, and runc's state of containers: that of each container whose bundle is in containerd's state directory.
+fn forget_containers(state: &Path) {
+    let bundles = state.join("io.containerd.runtime.v2.task/k8s.io");
     for entry in fs::read_dir(bundles).into_iter().flatten().flatten() {
         let address = fs::read_to_string(entry.path().join("address")).unwrap_or_default();
         if let Some(socket) = address.trim().strip_prefix("unix://") {

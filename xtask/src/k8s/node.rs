@@ -33,27 +33,41 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts one, and waits until pods run on it. This process is in its network namespace already.
+    /// Starts one, and waits until pods run on it. This process is in its network namespace already. `containerd`: its state directory,
+    /// where that is not to be among the node's own.
     ///
     /// # Errors
     /// When a part of it does not start.
-    pub fn start(programs: &Programs, archives: &[PathBuf]) -> Result<Self> {
+    pub fn start(programs: &Programs, archives: &[PathBuf], containerd: Option<&Path>) -> Result<Self> {
         remove_stale();
         let name = format!("{PREFIX}{}", std::process::id());
         // Not in the target directory: the path of a Unix socket has at most 108 bytes.
         let directory = std::env::temp_dir().join(&name);
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        let places = Places { directory, programs: programs.directory().to_owned() };
+        let containerd = containerd.map(Path::to_owned);
+        let places = Places { directory, programs: programs.directory().to_owned(), containerd };
         let cgroups = Cgroups::of(&name);
         let daemons = Daemons::new(&places, cgroups.daemons()?);
         // From here on whatever fails, it is removed.
         let mut node = Self { places, cgroups, daemons };
+        node.link_containerd()?;
         node.cgroups = Cgroups::create(&name)?;
         settings::write(&node.places, &node.cgroups.path())?;
         node.start_containerd(archives)?;
         node.start_api()?;
         node.start_kubelet()?;
         Ok(node)
+    }
+
+    /// Makes containerd's state directory where it is elsewhere, and known to whoever removes the node.
+    fn link_containerd(&self) -> Result<()> {
+        let Some(state) = &self.places.containerd else { return Ok(()) };
+        if state.exists() {
+            bail!("{} is there already: another containerd may be using it", state.display());
+        }
+        fs::create_dir_all(state).with_context(|| format!("cannot create {}", state.display()))?;
+        let link = self.places.path(settings::CONTAINERD_STATE);
+        std::os::unix::fs::symlink(state, &link).with_context(|| format!("cannot create {}", link.display()))
     }
 
     fn start_containerd(&mut self, archives: &[PathBuf]) -> Result<()> {

@@ -18,12 +18,17 @@ pub const PODS_MEMORY: u64 = 1 << 30;
 /// With less than that left of it, in MiB, kubelet evicts pods.
 const EVICT_BELOW_MIB: u64 = 192;
 
+/// containerd's state directory, or a link to it, in the node's.
+pub const CONTAINERD_STATE: &str = "containerd-state";
+
 /// Where the node's files are.
 pub struct Places {
     /// For everything; it goes with the node.
     pub directory: PathBuf,
     /// The node's programs.
     pub programs: PathBuf,
+    /// containerd's state directory, where it is not below that.
+    pub containerd: Option<PathBuf>,
 }
 
 impl Places {
@@ -33,7 +38,7 @@ impl Places {
 
     /// containerd's state directory, with its socket.
     pub fn containerd_state(&self) -> PathBuf {
-        self.path("containerd-state")
+        self.containerd.clone().unwrap_or_else(|| self.path(CONTAINERD_STATE))
     }
 
     pub fn containerd_socket(&self) -> PathBuf {

@@ -15,6 +15,8 @@ use crate::support::process::run;
 pub const ALL: &[Scenario] = &[
     Scenario::new("hands::kubectl_exec_kill", exec_kill),
     Scenario::new("hands::ctr_task_kill", ctr_kill),
+    Scenario::new("hands::cri_remove_container", cri_remove),
+    Scenario::new("hands::cri_stop_container", cri_stop),
     Scenario::new("hands::kill_on_the_node", kill_on_the_node),
     Scenario::new("hands::pod_with_the_hosts_pids", hosts_pids),
     Scenario::new("hands::shared_pid_namespace", shared_pids),
@@ -45,6 +47,62 @@ fn ctr_kill() {
     claims::cause(&incident, Cause::RuntimeKill);
     is_in(&incident, &pod, "app");
     asked_by(&incident, "ctr");
+}
+
+/// What `crictl rm --force` asks containerd for, past kubelet.
+fn cri_remove() {
+    let mut tracer = trace();
+    let pod = sleeping("cri-remove");
+    let (id, init) = (pod.id("app"), pod.init("app"));
+    cri("RemoveContainer", &string(1, &id));
+    let incident = tracer.incident(init);
+    claims::cause(&incident, Cause::RuntimeKill);
+    is_in(&incident, &pod, "app");
+    asked_by(&incident, "curl");
+}
+
+/// What `crictl stop --timeout 2` asks it for.
+fn cri_stop() {
+    let mut tracer = trace();
+    let pod = sleeping("cri-stop");
+    let (id, init) = (pod.id("app"), pod.init("app"));
+    let timeout = [2 << 3, 2];
+    cri("StopContainer", &[string(1, &id).as_slice(), &timeout].concat());
+    let incident = tracer.incident(init);
+    claims::cause(&incident, Cause::RuntimeStopTimeout);
+    is_in(&incident, &pod, "app");
+    asked_by(&incident, "curl");
+}
+
+/// Calls containerd's CRI (gRPC over HTTP/2 on its socket) with a message, and waits for the answer.
+fn cri(method: &str, message: &[u8]) {
+    let mut body = vec![0];
+    body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+    body.extend(message);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), body).unwrap();
+    let mut curl = Command::new("curl");
+    curl.args([
+        "--silent",
+        "--show-error",
+        "--fail",
+        "--http2-prior-knowledge",
+        "--output",
+        "/dev/null",
+        "--unix-socket",
+    ]);
+    curl.arg(node().socket());
+    curl.args(["--header", "content-type: application/grpc", "--header", "te: trailers", "--data-binary"]);
+    curl.arg(format!("@{}", file.path().display()));
+    run(curl.arg(format!("http://localhost/runtime.v1.RuntimeService/{method}")));
+}
+
+/// A string as a field of a message in protobuf's encoding.
+fn string(field: u8, text: &str) -> Vec<u8> {
+    const LENGTH_DELIMITED: u8 = 2;
+    let mut bytes = vec![field << 3 | LENGTH_DELIMITED, u8::try_from(text.len()).unwrap()];
+    bytes.extend(text.bytes());
+    bytes
 }
 
 fn kill_on_the_node() {

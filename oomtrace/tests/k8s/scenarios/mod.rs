@@ -21,9 +21,13 @@ pub fn all() -> Vec<Scenario> {
     [oom::ALL, pod_limit::ALL, probe::ALL, deletion::ALL, eviction::ALL, hands::ALL, restarts::ALL, start::ALL].concat()
 }
 
-/// oomtrace, as it is run on a node whose containerd is elsewhere.
+/// oomtrace, as it is run on a node whose containerd is elsewhere; where a distribution has it, it is found without being named.
 fn trace() -> Tracer {
-    Tracer::start(&["--containerd-state", node().containerd_state().to_str().unwrap()])
+    if node().containerd.starts_with(&node().directory) {
+        Tracer::start(&["--containerd-state", node().containerd.to_str().unwrap()])
+    } else {
+        Tracer::start(&[])
+    }
 }
 
 /// The incident is in that container of the pod, by all the names that it has.

@@ -13,7 +13,9 @@ pub const ALL: &[Scenario] = &[
     Scenario::new("probe::liveness_by_exec", by_exec),
     Scenario::new("probe::liveness_by_tcp", by_tcp),
     Scenario::new("probe::liveness_by_http", by_http),
-    Scenario::new("probe::startup", startup),
+    Scenario::new("probe::startup_by_exec", startup_by_exec),
+    Scenario::new("probe::startup_by_tcp", startup_by_tcp),
+    Scenario::new("probe::startup_by_http", startup_by_http),
     Scenario::new("probe::exec_times_out", times_out),
 ];
 
@@ -31,20 +33,40 @@ fn fails(name: &str, kind: &str, probe: Value) {
     is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletProbeFailure);
 }
 
+fn exec() -> Value {
+    json!({ "exec": { "command": ["false"] } })
+}
+
+fn tcp() -> Value {
+    json!({ "tcpSocket": { "port": PORT } })
+}
+
+fn http() -> Value {
+    json!({ "httpGet": { "path": "/", "port": PORT } })
+}
+
 fn by_exec() {
-    fails("by-exec", "livenessProbe", json!({ "exec": { "command": ["false"] } }));
+    fails("by-exec", "livenessProbe", exec());
 }
 
 fn by_tcp() {
-    fails("by-tcp", "livenessProbe", json!({ "tcpSocket": { "port": PORT } }));
+    fails("by-tcp", "livenessProbe", tcp());
 }
 
 fn by_http() {
-    fails("by-http", "livenessProbe", json!({ "httpGet": { "path": "/", "port": PORT } }));
+    fails("by-http", "livenessProbe", http());
 }
 
-fn startup() {
-    fails("startup", "startupProbe", json!({ "exec": { "command": ["false"] } }));
+fn startup_by_exec() {
+    fails("startup-exec", "startupProbe", exec());
+}
+
+fn startup_by_tcp() {
+    fails("startup-tcp", "startupProbe", tcp());
+}
+
+fn startup_by_http() {
+    fails("startup-http", "startupProbe", http());
 }
 
 /// The probe's own process is killed, and the container goes on.
