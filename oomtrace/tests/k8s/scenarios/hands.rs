@@ -14,9 +14,10 @@ use crate::support::process::run;
 
 pub const ALL: &[Scenario] = &[
     Scenario::new("hands::kubectl_exec_kill", exec_kill),
-    Scenario::new("hands::ctr_task_kill", ctr_kill),
-    Scenario::new("hands::cri_remove_container", cri_remove),
-    Scenario::new("hands::cri_stop_container", cri_stop),
+    // Clients of containerd that others' requesters would be sought among.
+    Scenario::alone("hands::ctr_task_kill", ctr_kill),
+    Scenario::alone("hands::cri_remove_container", cri_remove),
+    Scenario::alone("hands::cri_stop_container", cri_stop),
     Scenario::new("hands::kill_on_the_node", kill_on_the_node),
     Scenario::new("hands::pod_with_the_hosts_pids", hosts_pids),
     Scenario::new("hands::shared_pid_namespace", shared_pids),
