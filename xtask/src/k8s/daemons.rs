@@ -15,8 +15,7 @@ use xtask::say;
 use super::settings::Places;
 
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-/// Puts the daemon into its cgroup, and has it end with this process. It is told by an argument, not by its parent: a shell that waited
-/// would be between them.
+/// Moves itself into the daemons' cgroup, and becomes the daemon, which ends when this process is killed.
 const SHELL: &str = r#"echo $$ > "$0" && exec setpriv --pdeathsig TERM "$@""#;
 
 /// How a daemon is run.
