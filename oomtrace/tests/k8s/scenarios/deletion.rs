@@ -9,7 +9,7 @@ use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::node::node;
 use crate::pod::{Pod, container, once, with};
-use crate::scenarios::{incidents_of, is_in, is_stopped, trace};
+use crate::scenarios::{incidents_of, is_by_kubelet, is_stopped, trace};
 use crate::support::process::{Owned, wait_until};
 
 pub const ALL: &[Scenario] = &[
@@ -37,10 +37,7 @@ fn by_force() {
     let pod = Pod::create("force", once(&[container("app", STUBBORN)]));
     let init = pod.init("app");
     pod.delete(&["--grace-period=0", "--force"]);
-    // By runc after two seconds, or before by kubelet's own kill(2): it does so when it removes the cgroup of a pod that is gone.
-    let incident = tracer.incident(init);
-    claims::cause(&incident, Cause::KubeletDeletion);
-    is_in(&incident, &pod, "app");
+    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletDeletion);
 }
 
 /// It ends by itself when it is asked to, and leaves nobody behind: the end of its sandbox is all that there is.
@@ -85,7 +82,6 @@ fn left_in_a_cgroup() {
     std::fs::write(directory.join("cgroup.procs"), left.pid().to_string()).unwrap();
     let incident = tracer.incident(left.pid());
     claims::cause(&incident, Cause::KubeletDeletion);
-    let sender = incident.sender.process.as_ref().map_or("nobody", |process| process.comm.as_str());
-    claim("sender", "kubelet", sender);
+    is_by_kubelet(&incident);
     wait_until("kubelet removes the cgroup", || !directory.exists());
 }

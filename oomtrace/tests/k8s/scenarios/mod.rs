@@ -9,7 +9,7 @@ mod probe;
 mod restarts;
 mod start;
 
-use oomtrace::model::{Incident, Record};
+use oomtrace::model::{Cause, Incident, Record};
 
 use crate::Scenario;
 use crate::claims::{self, claim};
@@ -66,12 +66,25 @@ fn is_of(incident: &Incident, pod: &Pod) -> bool {
     of.is_some_and(|of| of.uid.as_deref() == Some(pod.uid.as_str()) && !of.sandbox)
 }
 
-/// What is claimed of a container's first process that kubelet has the runtime end.
-fn is_stopped(incident: &Incident, pod: &Pod, container: &str, cause: oomtrace::model::Cause) {
-    let id = incident.victim.process.cgroup.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-    let logged = format!(r#"Kill container \"{id}\""#);
-    assert!(node().log("containerd").contains(&logged), "containerd logs no: {logged}");
+/// What is claimed of a container's first process that kubelet has the runtime end; or ends by its own hand, when by chance it removes
+/// the cgroup of a pod that is over before the grace is.
+fn is_stopped(incident: &Incident, pod: &Pod, container: &str, cause: Cause) {
     claims::cause(incident, cause);
     is_in(incident, pod, container);
-    asked_by(incident, "kubelet");
+    if is_by_containerd(incident) {
+        asked_by(incident, "kubelet");
+    } else {
+        is_by_kubelet(incident);
+    }
+}
+
+/// containerd logs that it had the victim's container killed.
+fn is_by_containerd(incident: &Incident) -> bool {
+    let id = incident.victim.process.cgroup.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    node().log("containerd").contains(&format!(r#"Kill container \"{id}\""#))
+}
+
+fn is_by_kubelet(incident: &Incident) {
+    let sender = incident.sender.process.as_ref().map_or("nobody", |process| process.comm.as_str());
+    claim("sender", "kubelet", sender);
 }

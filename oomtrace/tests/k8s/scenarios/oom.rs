@@ -23,6 +23,7 @@ pub const ALL: &[Scenario] = &[
     Scenario::new("oom::crash_loop", crash_loop),
     Scenario::new("oom::deleted_at_once", deleted_at_once),
     Scenario::new("oom::child_of_a_living_init", child),
+    Scenario::new("oom::child_whose_status_the_init_passes_on", passed_on),
 ];
 
 /// Takes memory until it is killed. The API must have seen it run before.
@@ -147,5 +148,26 @@ fn child() {
         "the container's first process",
         init.to_string(),
         incident.container.unwrap().init_pid.unwrap_or(0).to_string(),
+    );
+}
+
+/// The container ends by itself, with the status that its child had.
+fn passed_on() {
+    let (mut log, mut tracer) = (KernelLog::open(), trace());
+    let spec = once(&[limited("app", "sleep 2; tail /dev/zero; exit $?", "32Mi"), limited("quiet", SLEEP, "32Mi")]);
+    let pod = Pod::create("passed-on", spec);
+    let incident = kill_in(&pod, &mut log, &mut tracer, "app");
+    claim("is the container's first process", "false", incident.victim.container_init.to_string());
+    let mut code = None;
+    wait_slowly("kubelet says how it ended", || {
+        let status = pod.status("app").unwrap_or_default();
+        code = status["state"]["terminated"]["exitCode"].as_u64();
+        code.is_some()
+    });
+    let got = incident.victim.container_exit.and_then(|exit| exit.code);
+    claim(
+        "the container's exit code",
+        code.unwrap().to_string(),
+        got.map_or("unknown".to_owned(), |code| code.to_string()),
     );
 }
