@@ -31,6 +31,8 @@ const ONE_LIMIT: &str = "a pod with one container has that one's limit, and fill
 /// Without the OOM killer's own record: a container within 256 KiB of its limit counts as full, and the lowest full level is taken, though
 /// the pod is the one that is full to the byte.
 const NEARLY_FULL: &str = "read off the counters, a level that is nearly full counts as one that is full";
+/// It is unknown then, and not wrong: whoever reads an incident does not wait for longer.
+const LATE_INIT: &str = "the container's end is waited for for 12 ms";
 const NO_PID_1: &str =
     "in a shared pid namespace a container's first process is not pid 1, and its bundle is not asked";
 /// Who connects for one request comes a few milliseconds before the kill. kubelet, which is connected all the time, writes every second:
@@ -50,6 +52,7 @@ const KNOWN: &[Known] = &[
     wrong("oom::deleted_at_once", "limit's owner", NEARLY_FULL, AtTimes),
     wrong("oom::child_of_a_living_init", "cause", ONE_LIMIT, AtTimes),
     wrong("oom::child_of_a_living_init", "limit's owner", NEARLY_FULL, AtTimes),
+    wrong("oom::child_whose_status_the_init_passes_on", "the container's exit code", LATE_INIT, AtTimes),
     wrong("restarts::oom_after_both", "cause", ONE_LIMIT, AtTimes),
     wrong("restarts::oom_after_both", "limit's owner", NEARLY_FULL, AtTimes),
     wrong("probe::liveness_by_exec", "cause", NEEDS_API, Always),
