@@ -6,6 +6,7 @@ mod binaries;
 mod free_space;
 mod image;
 mod interrupt;
+mod k8s;
 mod mutants;
 mod progress;
 mod recordings;
@@ -50,6 +51,13 @@ Commands:
     --jobs N          so many machines at once
     --keep            makes the recordings those that `cargo test` judges again
     --write           writes the table into docs/kernels.md
+  k8s             scenarios on a real Kubernetes node: kubelet, kube-apiserver, etcd and containerd, of Debian's packages (the first
+                  time some ten minutes more, to build the first two)
+    --only NAME       only scenarios whose names start so; again for more
+    --containerd DIR  its containerd has its state there, as k3s' in /run/k3s/containerd
+    --build           only builds the node's programs
+    --directory DIR   keeps them there, and not in target/k8s
+    -- COMMAND        runs that beside the node instead, with its KUBECONFIG
   bench           measure, and write BENCHMARKS.md
   image           build the container image oomtrace:latest: a static binary and nothing else
   mutants [-- ARGS]
@@ -86,11 +94,12 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         println!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
-    let has_options = matches!(command.as_deref(), Some("vm" | "test" | "scenarios" | "lint-bpf"));
+    let has_options = matches!(command.as_deref(), Some("vm" | "test" | "scenarios" | "lint-bpf" | "k8s"));
     if let Some(unexpected) = rest.iter().take(own).next().filter(|_| !has_options) {
         bail!("unexpected argument {unexpected}: put oomtrace's own behind --, as in `cargo xtask run -- --json`");
     }
-    if own == 0 && !rest.is_empty() && command.as_deref() != Some("test") && command.as_deref() != Some("scenarios") {
+    let keeps_separator = matches!(command.as_deref(), Some("test" | "scenarios" | "k8s"));
+    if own == 0 && !rest.is_empty() && !keeps_separator {
         rest.remove(0);
     }
     match command.as_deref() {
@@ -98,6 +107,7 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         Some("test") => test(&workspace, how_of_test(Which::All, rest)?),
         Some("scenarios") => test(&workspace, how_of_test(Which::Scenarios, rest)?),
         Some("vm") => vm(&workspace, &rest),
+        Some("k8s") => k8s::run(&workspace, &rest).map(code),
         Some("bench") => {
             setup::ensure(&workspace)?;
             bench::run(&workspace)?;

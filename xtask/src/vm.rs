@@ -16,7 +16,7 @@ use crate::free_space;
 use crate::time_limit::TimeLimit;
 
 pub mod accelerator;
-mod apt;
+pub mod apt;
 mod disk;
 mod kernel;
 mod machine;

@@ -23,6 +23,8 @@ const SUITES: [(&str, &str); 8] = [
     ("debian-security", "trixie-security"),
     ("debian", "trixie-backports"),
 ];
+/// Whose sources are known as well.
+const SOURCE_SUITE: &str = "bookworm";
 const MIRROR: &str = "http://deb.debian.org";
 /// What the lists are signed with.
 pub const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -54,7 +56,7 @@ impl Apt {
             fs::create_dir_all(directory.join(part))
                 .with_context(|| format!("cannot create {}", directory.display()))?;
         }
-        let sources = sources("");
+        let sources = sources("") + &format!("deb-src [signed-by={KEYRING}] {MIRROR}/debian {SOURCE_SUITE} main\n");
         let file = directory.join("sources.list");
         let are_same = fs::read_to_string(&file).is_ok_and(|old| old == sources);
         if !are_same {
@@ -139,11 +141,20 @@ impl Apt {
         command.args(["download", "--quiet", name]).current_dir(directory).stdout(Stdio::null());
         progress::run(&mut command, &format!("fetching {name}"), LIMIT)
             .with_context(|| format!("cannot fetch {name}: {MIRROR} must answer, and the disk must not be full"))?;
-        let start = format!("{name}_");
+        let start = format!("{}_", name.split('/').next().unwrap_or(name));
         let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
         let of_package = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&start);
         let file = entries.flatten().find(of_package).with_context(|| format!("apt fetched no {name}"))?;
         Ok(file.path())
+    }
+
+    /// Fetches a source package's files into `directory`; apt checks them against the signed list.
+    pub fn download_source(&self, name: &str, directory: &Path) -> Result<()> {
+        let mut command = self.command("apt-get");
+        command.args(["source", "--quiet", "--download-only", name]).current_dir(directory).stdout(Stdio::null());
+        progress::run(&mut command, &format!("fetching the source of {name}"), LIMIT).with_context(|| {
+            format!("cannot fetch the source of {name}: {MIRROR} must answer, and the disk must not be full")
+        })
     }
 
     /// Installs a package on this machine, from the backports for its `release`.

@@ -1,0 +1,91 @@
+//! What a scenario knows, held against what oomtrace says; and the table of all of it.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
+
+use oomtrace::model::{Cause, Incident};
+use serde::Serialize;
+
+use crate::known::{self, Often};
+
+/// Where the table goes: scenario, what the claim is about, expected, got, why it is known to be wrong, and whether always or at times, a
+/// tab between them. Beside it, with `.jsonl` after its name, goes each incident that a claim was about.
+const TABLE: &str = "OOMTRACE_K8S_TABLE";
+
+thread_local! {
+    static SCENARIO: RefCell<&'static str> = const { RefCell::new("") };
+    static NEWS: Cell<usize> = const { Cell::new(0) };
+}
+
+static ROWS: Mutex<String> = Mutex::new(String::new());
+
+/// From here on this thread runs the scenario of that name.
+pub fn begin(scenario: &'static str) {
+    SCENARIO.set(scenario);
+    NEWS.set(0);
+}
+
+/// Claims of this thread's scenario that are wrong, and not known to be.
+pub fn news() -> usize {
+    NEWS.get()
+}
+
+/// `what` is expected to be so, and is `got`.
+pub fn claim(what: &str, expected: impl Into<String>, got: impl Into<String>) {
+    let scenario = SCENARIO.with(|name| *name.borrow());
+    let (expected, got) = (expected.into(), got.into());
+    let known = known::find(scenario, what);
+    if expected != got && known.is_none() {
+        NEWS.set(NEWS.get() + 1);
+    }
+    let one_line = |text: &str| text.replace(['\n', '\t'], " ");
+    let mut rows = ROWS.lock().unwrap_or_else(PoisonError::into_inner);
+    let why = known.map_or("", |known| known.why);
+    let often = known.map_or("", |known| match known.often {
+        Often::Always => "always",
+        Often::AtTimes => "at times",
+    });
+    writeln!(rows, "{scenario}\t{what}\t{}\t{}\t{why}\t{often}", one_line(&expected), one_line(&got)).unwrap();
+}
+
+/// The incident's cause.
+pub fn cause(incident: &Incident, expected: Cause) {
+    keep(incident);
+    let verdict = incident.verdict.as_ref().unwrap();
+    claim("cause", name(expected), name(verdict.cause));
+}
+
+/// A cgroup's path below the node's, with the first digits of ids.
+pub fn short(path: &str) -> String {
+    let own = path.strip_prefix(crate::node::node().cgroup.as_str()).unwrap_or(path);
+    let cut =
+        |name: &str| if name.len() > 32 { name.chars().take(9).chain(['…']).collect() } else { name.to_owned() };
+    own.split('/').map(cut).collect::<Vec<String>>().join("/")
+}
+
+/// A value of the contract as its JSON has it.
+pub fn name(value: impl Serialize) -> String {
+    match serde_json::to_value(value).unwrap() {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// Keeps an incident beside the table, for whoever looks why a claim is wrong.
+fn keep(incident: &Incident) {
+    let Ok(table) = std::env::var(TABLE) else { return };
+    let scenario = SCENARIO.with(|name| *name.borrow());
+    let line = serde_json::json!({ "scenario": scenario, "incident": incident });
+    let mut file = OpenOptions::new().create(true).append(true).open(format!("{table}.jsonl")).unwrap();
+    writeln!(file, "{line}").unwrap();
+}
+
+/// Writes the table.
+pub fn write_table() {
+    if let Some(path) = std::env::var_os(TABLE) {
+        std::fs::write(path, ROWS.lock().unwrap_or_else(PoisonError::into_inner).as_str()).unwrap();
+    }
+}

@@ -1,0 +1,80 @@
+//! What oomtrace is known to say wrongly of pods today. It is counted and printed with every run, and is to become empty.
+
+/// How often it is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Often {
+    Always,
+    /// By chance.
+    AtTimes,
+}
+
+use Often::{Always, AtTimes};
+
+/// What is known of a claim.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    scenario: &'static str,
+    what: &'static str,
+    pub why: &'static str,
+    pub often: Often,
+}
+
+const fn wrong(scenario: &'static str, what: &'static str, why: &'static str, often: Often) -> Known {
+    Known { scenario, what, why, often }
+}
+
+/// It takes the Kubernetes API to know why kubelet had a container stopped.
+const NEEDS_API: &str = "only the Kubernetes API says why kubelet stops a container";
+/// The kernel says that the pod's limit was hit, for the sandbox's own memory counts there as well; but that limit is the container's, and
+/// to raise the container's raises it.
+const ONE_LIMIT: &str = "a pod with one container has that one's limit, and fills up first for its sandbox";
+/// Without the OOM killer's own record: a container within 256 KiB of its limit counts as full, and the lowest full level is taken, though
+/// the pod is the one that is full to the byte.
+const NEARLY_FULL: &str = "read off the counters, a level that is nearly full counts as one that is full";
+/// It is unknown then, and not wrong: whoever reads an incident does not wait for longer.
+const LATE_INIT: &str = "the container's end is waited for for 12 ms";
+const NO_PID_1: &str =
+    "in a shared pid namespace a container's first process is not pid 1, and its bundle is not asked";
+/// Who connects for one request comes a few milliseconds before the kill. kubelet, which is connected all the time, writes every second:
+/// where it did so within two seconds, it is named first, and the other in the evidence.
+const BESIDE_KUBELET: &str = "kubelet, which always writes, is named before a client that came for this";
+
+const KNOWN: &[Known] = &[
+    wrong("oom::guaranteed", "cause", ONE_LIMIT, AtTimes),
+    wrong("oom::guaranteed", "limit's owner", NEARLY_FULL, AtTimes),
+    wrong("oom::burstable", "cause", ONE_LIMIT, AtTimes),
+    wrong("oom::burstable", "limit's owner", NEARLY_FULL, AtTimes),
+    wrong("oom::static_pod", "cause", ONE_LIMIT, AtTimes),
+    wrong("oom::static_pod", "limit's owner", NEARLY_FULL, AtTimes),
+    wrong("oom::crash_loop", "cause", ONE_LIMIT, AtTimes),
+    wrong("oom::crash_loop", "limit's owner", NEARLY_FULL, AtTimes),
+    wrong("oom::deleted_at_once", "cause", ONE_LIMIT, AtTimes),
+    wrong("oom::deleted_at_once", "limit's owner", NEARLY_FULL, AtTimes),
+    wrong("oom::child_of_a_living_init", "cause", ONE_LIMIT, AtTimes),
+    wrong("oom::child_of_a_living_init", "limit's owner", NEARLY_FULL, AtTimes),
+    wrong("oom::child_whose_status_the_init_passes_on", "the container's exit code", LATE_INIT, AtTimes),
+    wrong("restarts::oom_after_both", "cause", ONE_LIMIT, AtTimes),
+    wrong("restarts::oom_after_both", "limit's owner", NEARLY_FULL, AtTimes),
+    wrong("probe::liveness_by_exec", "cause", NEEDS_API, Always),
+    wrong("probe::liveness_by_tcp", "cause", NEEDS_API, Always),
+    wrong("probe::liveness_by_http", "cause", NEEDS_API, Always),
+    wrong("probe::startup_by_exec", "cause", NEEDS_API, Always),
+    wrong("probe::startup_by_tcp", "cause", NEEDS_API, Always),
+    wrong("probe::startup_by_http", "cause", NEEDS_API, Always),
+    wrong("deletion::with_grace", "cause", NEEDS_API, AtTimes),
+    // By chance kubelet is faster by its own hand, and that is seen.
+    wrong("deletion::by_force", "cause", NEEDS_API, AtTimes),
+    wrong("deletion::pre_stop_longer_than_grace", "cause", NEEDS_API, AtTimes),
+    wrong("restarts::deletion_after_both", "cause", NEEDS_API, AtTimes),
+    wrong("eviction::by_an_empty_dir", "cause", NEEDS_API, Always),
+    wrong("eviction::by_node_memory", "cause", NEEDS_API, Always),
+    wrong("eviction::preemption", "cause", NEEDS_API, Always),
+    wrong("hands::cri_remove_container", "requester", BESIDE_KUBELET, AtTimes),
+    wrong("hands::cri_stop_container", "requester", BESIDE_KUBELET, AtTimes),
+    wrong("hands::shared_pid_namespace", "is the container's first process", NO_PID_1, Always),
+];
+
+/// What is known of that claim of a scenario.
+pub fn find(scenario: &str, what: &str) -> Option<Known> {
+    KNOWN.iter().find(|known| known.scenario == scenario && known.what == what).copied()
+}

@@ -1,0 +1,100 @@
+//! Ground truth on a real Kubernetes node: each scenario makes pods through the API whose ends it knows the causes of, and holds what
+//! oomtrace says against the kernel's log, cgroups, containerd's log and the API; never against oomtrace itself.
+//!
+//! `cargo xtask k8s` makes the node, runs these, and prints what they found. What oomtrace is known to say wrongly today is in one list
+//! (`known.rs`), and counted.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails by panicking"
+)]
+
+mod cgroup;
+mod claims;
+mod k3s;
+mod kernel_log;
+mod known;
+mod node;
+mod pod;
+mod scenarios;
+#[allow(dead_code, reason = "the other scenarios need all of it")]
+#[path = "../live/support/mod.rs"]
+mod support;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::{PoisonError, RwLock};
+
+use libtest_mimic::{Arguments, Trial};
+use support::truth;
+
+/// A scenario: its name, what it does, and whether it does so when no other is running.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    pub name: &'static str,
+    pub alone: bool,
+    pub run: fn(),
+}
+
+impl Scenario {
+    /// One beside others.
+    pub const fn new(name: &'static str, run: fn()) -> Self {
+        Self { name, alone: false, run }
+    }
+
+    /// One that others' pods would be in the way of, or that would be in theirs.
+    pub const fn alone(name: &'static str, run: fn()) -> Self {
+        Self { name, alone: true, run }
+    }
+
+    fn play(self) -> Result<(), String> {
+        static RUNNING: RwLock<()> = RwLock::new(());
+        // One that failed has ended as well.
+        let _beside = (!self.alone).then(|| RUNNING.read().unwrap_or_else(PoisonError::into_inner));
+        let _alone = self.alone.then(|| RUNNING.write().unwrap_or_else(PoisonError::into_inner));
+        claims::begin(self.name);
+        truth::begin(self.name);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(self.run)) {
+            let why = message(&*panic);
+            claims::claim("the scenario", "comes to its end", why.lines().next().unwrap_or_default());
+            return Err(why);
+        }
+        match claims::news() {
+            0 => Ok(()),
+            news => Err(format!("{news} of its claims are wrong")),
+        }
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // They wait for kubelet most of the time.
+    arguments.test_threads = arguments.test_threads.or(Some(4));
+    let only = std::env::var("OOMTRACE_TEST_ONLY").unwrap_or_default();
+    let starts: Vec<&str> = only.split(' ').filter(|start| !start.is_empty()).collect();
+    // A scenario that was renamed is not left out unseen.
+    let matches_none = |start: &&&str| !scenarios::all().iter().any(|scenario| scenario.name.starts_with(**start));
+    if let Some(start) = starts.iter().find(matches_none) {
+        eprintln!("no scenario's name starts with {start}");
+        return ExitCode::FAILURE;
+    }
+    if node::find().is_none() && !arguments.list {
+        println!("there is no Kubernetes node: `cargo xtask k8s` makes one, and runs these");
+        return ExitCode::SUCCESS;
+    }
+    let wanted = scenarios::all()
+        .into_iter()
+        .filter(|scenario| starts.is_empty() || starts.iter().any(|start| scenario.name.starts_with(start)));
+    let trial = |scenario: Scenario| Trial::test(scenario.name, move || Ok(scenario.play()?));
+    let conclusion = libtest_mimic::run(&arguments, wanted.map(trial).collect());
+    claims::write_table();
+    conclusion.exit_code()
+}

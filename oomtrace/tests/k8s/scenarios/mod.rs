@@ -1,0 +1,90 @@
+//! The scenarios, by theme.
+
+mod deletion;
+mod eviction;
+mod hands;
+mod oom;
+mod pod_limit;
+mod probe;
+mod restarts;
+mod start;
+
+use oomtrace::model::{Cause, Incident, Record};
+
+use crate::Scenario;
+use crate::claims::{self, claim};
+use crate::node::node;
+use crate::pod::Pod;
+use crate::support::tracer::Tracer;
+
+pub fn all() -> Vec<Scenario> {
+    [oom::ALL, pod_limit::ALL, probe::ALL, deletion::ALL, eviction::ALL, hands::ALL, restarts::ALL, start::ALL].concat()
+}
+
+/// oomtrace, as it is run on a node whose containerd is elsewhere; where a distribution has it, it is found without being named.
+fn trace() -> Tracer {
+    if node().containerd.starts_with(&node().directory) {
+        Tracer::start(&["--containerd-state", node().containerd.to_str().unwrap()])
+    } else {
+        Tracer::start(&[])
+    }
+}
+
+/// The incident is in that container of the pod, by all the names that it has.
+fn is_in(incident: &Incident, pod: &Pod, container: &str) {
+    let expected = format!("{}/{}/{container}", node().namespace, pod.name);
+    claim("container", expected, names(incident));
+}
+
+/// Namespace, pod and container, as far as oomtrace knows them.
+fn names(incident: &Incident) -> String {
+    let Some(container) = &incident.container else { return "no container".to_owned() };
+    let pod = container.pod.as_ref();
+    let names = [
+        pod.and_then(|pod| pod.namespace.as_deref()),
+        pod.and_then(|pod| pod.name.as_deref()),
+        container.name.as_deref(),
+    ];
+    names.map(|name| name.unwrap_or("?")).join("/")
+}
+
+/// The program that asked the runtime for it, as oomtrace knows.
+fn asked_by(incident: &Incident, program: &str) {
+    let exe = incident.requester.as_ref().and_then(|requester| requester.process.exe.as_deref());
+    let name = exe.map_or("nobody", |exe| exe.rsplit('/').next().unwrap_or(exe));
+    claim("requester", program, name);
+}
+
+/// Incidents in the pod so far, but for the ends of its sandbox.
+fn incidents_of<'a>(records: &'a [Record], pod: &'a Pod) -> impl Iterator<Item = &'a Incident> {
+    crate::support::tracer::incidents(records).filter(|incident| is_of(incident, pod))
+}
+
+/// The victim is in the pod, and not its sandbox.
+fn is_of(incident: &Incident, pod: &Pod) -> bool {
+    let of = incident.container.as_ref().and_then(|container| container.pod.as_ref());
+    of.is_some_and(|of| of.uid.as_deref() == Some(pod.uid.as_str()) && !of.sandbox)
+}
+
+/// What is claimed of a container's first process that kubelet has the runtime end; or ends by its own hand, when by chance it removes
+/// the cgroup of a pod that is over before the grace is.
+fn is_stopped(incident: &Incident, pod: &Pod, container: &str, cause: Cause) {
+    claims::cause(incident, cause);
+    is_in(incident, pod, container);
+    if is_by_containerd(incident) {
+        asked_by(incident, "kubelet");
+    } else {
+        is_by_kubelet(incident);
+    }
+}
+
+/// containerd logs that it had the victim's container killed.
+fn is_by_containerd(incident: &Incident) -> bool {
+    let id = incident.victim.process.cgroup.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    node().log("containerd").contains(&format!(r#"Kill container \"{id}\""#))
+}
+
+fn is_by_kubelet(incident: &Incident) {
+    let sender = incident.sender.process.as_ref().map_or("nobody", |process| process.comm.as_str());
+    claim("sender", "kubelet", sender);
+}

@@ -1,0 +1,85 @@
+//! Probes that fail, and what kubelet has killed for them.
+
+use oomtrace::model::Cause;
+use serde_json::{Value, json};
+
+use crate::Scenario;
+use crate::claims::{self, claim};
+use crate::pod::{Pod, container, once, with};
+use crate::scenarios::{is_in, is_stopped, trace};
+use crate::support::process::comm;
+
+pub const ALL: &[Scenario] = &[
+    Scenario::new("probe::liveness_by_exec", by_exec),
+    Scenario::new("probe::liveness_by_tcp", by_tcp),
+    Scenario::new("probe::liveness_by_http", by_http),
+    Scenario::new("probe::startup_by_exec", startup_by_exec),
+    Scenario::new("probe::startup_by_tcp", startup_by_tcp),
+    Scenario::new("probe::startup_by_http", startup_by_http),
+    Scenario::new("probe::exec_times_out", times_out),
+];
+
+/// Nobody answers there.
+const PORT: u32 = 81;
+
+/// A container that no signal stops, and whose probe fails: kubelet has it stopped, and killed.
+fn fails(name: &str, kind: &str, probe: Value) {
+    let mut tracer = trace();
+    let timing = json!({ "periodSeconds": 1, "failureThreshold": 1, "initialDelaySeconds": 2 });
+    let app = with(container("app", "exec sleep 1000"), json!({ kind: with(probe, timing) }));
+    let pod = Pod::create(name, json!({ "containers": [app], "terminationGracePeriodSeconds": 2 }));
+    let init = pod.init("app");
+    pod.wait_for_event("Killing", "probe");
+    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletProbeFailure);
+}
+
+fn exec() -> Value {
+    json!({ "exec": { "command": ["false"] } })
+}
+
+fn tcp() -> Value {
+    json!({ "tcpSocket": { "port": PORT } })
+}
+
+fn http() -> Value {
+    json!({ "httpGet": { "path": "/", "port": PORT } })
+}
+
+fn by_exec() {
+    fails("by-exec", "livenessProbe", exec());
+}
+
+fn by_tcp() {
+    fails("by-tcp", "livenessProbe", tcp());
+}
+
+fn by_http() {
+    fails("by-http", "livenessProbe", http());
+}
+
+fn startup_by_exec() {
+    fails("startup-exec", "startupProbe", exec());
+}
+
+fn startup_by_tcp() {
+    fails("startup-tcp", "startupProbe", tcp());
+}
+
+fn startup_by_http() {
+    fails("startup-http", "startupProbe", http());
+}
+
+/// The probe's own process is killed, and the container goes on.
+fn times_out() {
+    let mut tracer = trace();
+    let probe = json!({ "exec": { "command": ["sleep", "999"] }, "timeoutSeconds": 1, "periodSeconds": 3 });
+    let app = with(container("app", "exec tail -f /dev/null"), json!({ "readinessProbe": probe }));
+    let pod = Pod::create("times-out", once(&[app]));
+    let init = pod.init("app");
+    let victim = pod.process("sleep");
+    let incident = tracer.incident(victim);
+    claims::cause(&incident, Cause::KubeletProbeFailure);
+    is_in(&incident, &pod, "app");
+    claim("is the container's first process", "false", incident.victim.container_init.to_string());
+    assert_eq!(comm(init), "tail", "the container goes on");
+}
