@@ -25,6 +25,9 @@ mod remembered;
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Questions at a time.
 const MAX_ASKING: usize = 4;
+/// After which time a container's first process is asked for that was not there before, and for how many containers at a time.
+const LATER: Duration = Duration::from_secs(1);
+const MAX_LATER: usize = 64;
 /// Daemons that are remembered as such.
 const MAX_DOWN: usize = 64;
 /// How long a daemon that did not answer is not asked again.
@@ -147,11 +150,29 @@ impl Directory {
         loop {
             let next = self.state.borrow_mut().dequeue();
             let Some(place) = next else { break };
-            if let Err(why) = self.fetch(&place).await {
-                log::debug!("{}: not known: {why}", place.cgroup);
+            match self.fetch(&place).await {
+                Ok(metadata) if metadata.stated.init.is_none() => self.ask_again(place),
+                Ok(_) => {}
+                Err(why) => log::debug!("{}: not known: {why}", place.cgroup),
             }
         }
         self.state.borrow_mut().asking -= 1;
+    }
+
+    /// A runtime makes a container's cgroup before it knows its first process: that is asked for a little later, while it lives.
+    fn ask_again(&self, place: ContainerPlace) {
+        if place.user().is_some() || self.state.borrow().later >= MAX_LATER {
+            return;
+        }
+        self.state.borrow_mut().later += 1;
+        let directory = self.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(LATER).await;
+            directory.state.borrow_mut().later -= 1;
+            if let Err(why) = directory.fetch(&place).await {
+                log::debug!("{}: its first process is not known: {why}", place.cgroup);
+            }
+        });
     }
 
     /// A container as its runtime knows it now, and why not more is known; none when it is no container, but a cgroup with the name

@@ -76,18 +76,18 @@ fn group_cgroup(mark: &MarkVictim, owner: Option<&str>) -> Option<String> {
 pub fn owner_path(choice: Option<&OomChoice>, mark: &MarkVictim) -> Option<String> {
     match choice {
         Some(choice) => choice.owner.as_ref()?.1.clone(),
-        None => at_limit(&mark.levels).first().and_then(|level| path_of(level, victim_path(mark))),
+        None if at_limit(&mark.levels).is_empty() => None,
+        None => limit_owner(&mark.levels).and_then(|(level, _)| path_of(level, victim_path(mark))),
     }
 }
 
 /// The level whose limit was hit, and whether it is the only one that it can be; none when no level has a limit.
 #[must_use]
 pub fn limit_owner(levels: &[MemcgLevel]) -> Option<(&MemcgLevel, bool)> {
-    if let [lowest, others @ ..] = at_limit(levels).as_slice() {
-        return Some((lowest, others.is_empty()));
-    }
-    // Memory was given back between the charge and the kill: the one with the least room left.
-    levels.iter().filter(|l| l.limit_bytes.is_some()).min_by_key(|l| room(l)).map(|level| (level, false))
+    // Memory may have been given back between the charge and the kill: the one with the least room left, the lowest where several have
+    // none. A pod with one container has that one's limit, and its sandbox's memory besides: it is the pod that fills up.
+    let limited = levels.iter().filter(|level| room(level) < u64::MAX);
+    limited.min_by_key(|level| room(level)).map(|level| (level, at_limit(levels).len() == 1))
 }
 
 fn room(level: &MemcgLevel) -> u64 {
@@ -303,6 +303,10 @@ mod tests {
         // A pod of one container: the container is nearly full, and what the pod has besides fills it first.
         let pod = level(1, 64 * MIB, Some(64 * MIB));
         assert_eq!(owner(&[level(2, 64 * MIB - (228 << 10), Some(64 * MIB)), pod, root]), Some((1, true)));
+        // Some was given back since, as much of both.
+        let (nearly, pod) =
+            (level(2, 63 * MIB + (800 << 10), Some(64 * MIB)), level(1, 64 * MIB - 4096, Some(64 * MIB)));
+        assert_eq!(owner(&[nearly, pod, root]), Some((1, false)));
         // Both are full: the lowest fails first, but it may be the other one.
         assert_eq!(owner(&[level(2, 512 * MIB, Some(512 * MIB)), parent, root]), Some((2, false)));
         // Nothing is full any more.

@@ -25,12 +25,6 @@ const fn wrong(scenario: &'static str, what: &'static str, why: &'static str, of
 
 /// It takes the Kubernetes API to know why kubelet had a container stopped.
 const NEEDS_API: &str = "only the Kubernetes API says why kubelet stops a container";
-/// The kernel says that the pod's limit was hit, for the sandbox's own memory counts there as well; but that limit is the container's, and
-/// to raise the container's raises it.
-const ONE_LIMIT: &str = "a pod with one container has that one's limit, and fills up first for its sandbox";
-/// Without the OOM killer's own record: a container within 256 KiB of its limit counts as full, and the lowest full level is taken, though
-/// the pod is the one that is full to the byte.
-const NEARLY_FULL: &str = "read off the counters, a level that is nearly full counts as one that is full";
 /// It is unknown then, and not wrong: whoever reads an incident does not wait for longer.
 const LATE_INIT: &str = "the container's end is waited for for 12 ms";
 const NO_PID_1: &str =
@@ -40,21 +34,7 @@ const NO_PID_1: &str =
 const BESIDE_KUBELET: &str = "kubelet, which always writes, is named before a client that came for this";
 
 const KNOWN: &[Known] = &[
-    wrong("oom::guaranteed", "cause", ONE_LIMIT, AtTimes),
-    wrong("oom::guaranteed", "limit's owner", NEARLY_FULL, AtTimes),
-    wrong("oom::burstable", "cause", ONE_LIMIT, AtTimes),
-    wrong("oom::burstable", "limit's owner", NEARLY_FULL, AtTimes),
-    wrong("oom::static_pod", "cause", ONE_LIMIT, AtTimes),
-    wrong("oom::static_pod", "limit's owner", NEARLY_FULL, AtTimes),
-    wrong("oom::crash_loop", "cause", ONE_LIMIT, AtTimes),
-    wrong("oom::crash_loop", "limit's owner", NEARLY_FULL, AtTimes),
-    wrong("oom::deleted_at_once", "cause", ONE_LIMIT, AtTimes),
-    wrong("oom::deleted_at_once", "limit's owner", NEARLY_FULL, AtTimes),
-    wrong("oom::child_of_a_living_init", "cause", ONE_LIMIT, AtTimes),
-    wrong("oom::child_of_a_living_init", "limit's owner", NEARLY_FULL, AtTimes),
     wrong("oom::child_whose_status_the_init_passes_on", "the container's exit code", LATE_INIT, AtTimes),
-    wrong("restarts::oom_after_both", "cause", ONE_LIMIT, AtTimes),
-    wrong("restarts::oom_after_both", "limit's owner", NEARLY_FULL, AtTimes),
     wrong("probe::liveness_by_exec", "cause", NEEDS_API, Always),
     wrong("probe::liveness_by_tcp", "cause", NEEDS_API, Always),
     wrong("probe::liveness_by_http", "cause", NEEDS_API, Always),

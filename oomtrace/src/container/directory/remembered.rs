@@ -29,6 +29,8 @@ pub struct Remembered {
     /// Bytes of the paths in that.
     pub queued_bytes: usize,
     pub asking: usize,
+    /// Whose first process is asked for later.
+    pub later: usize,
     /// Daemons of Docker's that are not to be asked before this time, and why: the machine's, and users' own.
     pub down: HashMap<Option<u32>, (Instant, DockerError)>,
     /// When a container that appeared was last reason to ask the machine's again.

@@ -30,9 +30,12 @@ pub const ALL: &[Scenario] = &[
 pub const HOG: &str = "sleep 2; exec tail /dev/zero";
 pub const SLEEP: &str = "exec sleep 1000";
 
-/// The incident is the OOM kill that the kernel logged.
+/// The incident is the OOM kill that the kernel logged. A pod with one container has that one's limit, and fills up first for its sandbox's
+/// memory: the kernel says whose limit it was.
 pub fn is_logged(incident: &Incident, logged: &OomKill, cause: Cause) {
-    claims::cause(incident, cause);
+    let name = logged.limit_owner.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    let is_pods = cause == Cause::OomContainerLimit && name.starts_with("pod");
+    claims::cause(incident, if is_pods { Cause::OomPodLimit } else { cause });
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
     claim(
         "limit's owner",
