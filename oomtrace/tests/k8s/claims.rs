@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-use oomtrace::model::{Cause, Incident};
+use oomtrace::model::{Cause, Incident, Routine};
 use serde::Serialize;
 
 use crate::known::{self, Often};
@@ -56,6 +56,12 @@ pub fn cause(incident: &Incident, expected: Cause) {
     keep(incident);
     let verdict = incident.verdict.as_ref().unwrap();
     claim("cause", name(expected), name(verdict.cause));
+}
+
+/// Whether nobody need be woken for it, and why.
+pub fn routine(incident: &Incident, expected: Option<Routine>) {
+    let name = |routine: Option<Routine>| routine.map_or("none".to_owned(), name);
+    claim("routine", name(expected), name(incident.routine));
 }
 
 /// A cgroup's path below the node's, with the first digits of ids.

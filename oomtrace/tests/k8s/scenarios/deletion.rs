@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oomtrace::model::{Cause, Record};
+use oomtrace::model::{Cause, Record, Routine};
 use serde_json::json;
 
 use crate::Scenario;
@@ -54,7 +54,8 @@ fn clean() {
         }
         _ => None,
     });
-    claim("the sandbox's cause", "runtime_kill", sandbox.verdict.map_or(String::new(), |v| claims::name(v.cause)));
+    claims::cause(&sandbox, Cause::RuntimeKill);
+    claims::routine(&sandbox, Some(Routine::Sandbox));
     pod.wait_until_gone();
     std::thread::sleep(Duration::from_millis(500));
     let ended = tracer.end();

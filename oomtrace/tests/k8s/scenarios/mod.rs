@@ -70,6 +70,7 @@ fn is_of(incident: &Incident, pod: &Pod) -> bool {
 /// the cgroup of a pod that is over before the grace is.
 fn is_stopped(incident: &Incident, pod: &Pod, container: &str, cause: Cause) {
     claims::cause(incident, cause);
+    claims::routine(incident, None);
     is_in(incident, pod, container);
     if is_by_containerd(incident) {
         asked_by(incident, "kubelet");

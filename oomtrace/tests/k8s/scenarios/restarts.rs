@@ -73,6 +73,7 @@ fn of_a_sandbox() {
     run(Command::new("sh").args(["-c", &format!("kill -9 {pause}")]));
     let incident = tracer.incident(pause);
     claims::cause(&incident, Cause::ProcessKill);
+    claims::routine(&incident, None);
     claim("container", format!("{}/{}/?", node().namespace, pod.name), names(&incident));
     pod.wait_for_event("SandboxChanged", "");
     is_stopped(&tracer.incident(init), &pod, "app", Cause::RuntimeStopTimeout);
