@@ -124,6 +124,14 @@ fn unit_limit(incident: &Incident) -> Vec<Advice> {
 
 fn parent_limit(incident: &Incident, reason: &Reason) -> Vec<Advice> {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+    // The kubelet's own: of a QoS class, or of all pods.
+    if owner.is_some_and(|owner| owner.path.starts_with("/kubepods")) {
+        return vec![advice(
+            "give the node's pods limits that add up to less, or move pods to other nodes; the kubelet sets this limit (kubeReserved, systemReserved, \
+             evictionHard)",
+            "the node's pods, or those of one QoS class, together used all that the kubelet leaves them",
+        )];
+    }
     let place = owner.map_or_else(String::new, |owner| format!(" {}", quote(&owner.path)));
     let why = if matches!(reason, Reason::Limit { holder: LimitHolder::OwnCgroup, .. }) {
         "the victim's cgroup used all that its own limit allows"

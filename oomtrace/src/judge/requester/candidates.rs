@@ -14,6 +14,8 @@ use crate::text;
 
 /// A client that came this long before the request, in milliseconds, may have come to ask for it.
 const NEAR_MS: u64 = 2000;
+/// One that connected this long before came for it, and for nothing else.
+const MOMENT_MS: u64 = 100;
 /// The only client there was may have come this long before.
 const ALONE_MS: u64 = 30_000;
 /// One that had ended this long before did not ask for it.
@@ -84,6 +86,8 @@ pub fn by_connection(case: &Case, request: Request) -> Option<FoundRequester> {
             // Whoever asks waits for the answer, whatever one that has ended said of itself.
             Reverse(*waits),
             Reverse(says_so),
+            // The kubelet writes to its runtime all the time: whoever connected for just this came for it.
+            Reverse(came_for_this(contact.as_ref(), asked)),
             Reverse(is_kubelet),
             contact.map_or(u64::MAX, |c| c.before_ms),
         )
@@ -122,6 +126,11 @@ pub fn by_connection(case: &Case, request: Request) -> Option<FoundRequester> {
         confidence,
     };
     Some(FoundRequester { requester, place: client.place.clone(), evidence, missing })
+}
+
+/// It connected within a moment of the request, as a client does that comes for nothing else.
+fn came_for_this(contact: Option<&Contact>, asked: Asked) -> bool {
+    contact.is_some_and(|contact| !contact.wrote && contact.before_ms.saturating_sub(asked.before_ms) <= MOMENT_MS)
 }
 
 /// Nobody else can have asked, as far as is seen: whatever others say of themselves, they may have asked as well.

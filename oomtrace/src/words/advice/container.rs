@@ -48,7 +48,15 @@ pub fn own_limit(incident: &Incident) -> Advice {
     }
 }
 
+/// The limit of the victim's pod. A pod with one container has that one's limit, and nobody but the kubelet sets the pod's.
 pub fn pod_limit(incident: &Incident) -> Advice {
+    if let Some(container) = incident.container.as_ref().filter(|_| is_one_limit(incident)) {
+        return Advice {
+            action: format!("raise {}, or find out what grew", setting(container)),
+            why: "the pod has its container's limit, and its sandbox's memory counts there as well".to_owned(),
+            command: None,
+        };
+    }
     let name = incident.container.as_ref().and_then(|container| pod_name(container.pod.as_ref()?));
     let name = name.map(|name| format!(" {name}")).unwrap_or_default();
     Advice {
@@ -58,6 +66,15 @@ pub fn pod_limit(incident: &Incident) -> Advice {
         why: "the container was below its own limit; the sum over the pod was not".to_owned(),
         command: None,
     }
+}
+
+/// The pod's limit is that of the victim's container.
+fn is_one_limit(incident: &Incident) -> bool {
+    let pods = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()).and_then(|owner| owner.limit_bytes);
+    let levels = incident.memory.iter().flat_map(|memory| &memory.levels);
+    let mut own =
+        levels.filter(|level| incident.container.as_ref().is_some_and(|container| container.owns(&level.path)));
+    pods.is_some() && own.any(|level| level.limit_bytes == pods)
 }
 
 /// Where the limit is written down.
@@ -95,6 +112,28 @@ mod tests {
     fn container(runtime: &str, name: &str) -> Container {
         let (name, runtime) = (Some(name.to_owned()), serde_json::from_value(runtime.into()).ok());
         Container { id: "a".repeat(64), name, runtime, ..Container::default() }
+    }
+
+    #[test]
+    fn a_pod_with_one_container_has_that_ones_limit() {
+        use crate::judge::tests::oom;
+        use crate::model::{LimitLevel, OomScope};
+        for (of_container, one) in [(32, true), (16, false)] {
+            let levels = [("/kubepods/podx/c", 31, Some(of_container)), ("/kubepods/podx", 32, Some(32))];
+            let mut incident = oom(&levels, Some((1, LimitLevel::Pod)), OomScope::Memcg);
+            let pod = Pod { name: Some("web".to_owned()), namespace: Some("shop".to_owned()), ..Pod::default() };
+            incident.container = Some(Container {
+                pod: Some(pod),
+                cgroup: "/kubepods/podx/c".to_owned(),
+                ..container("containerd", "app")
+            });
+            let advice = pod_limit(&incident);
+            assert_eq!(
+                advice.action.contains("resources.limits.memory of container app in pod shop/web"),
+                one,
+                "{advice:?}"
+            );
+        }
     }
 
     #[test]
