@@ -47,7 +47,7 @@ impl Pipeline {
     /// What is put out before a record that is wanted: that it is like one before.
     pub fn repeated(&mut self, record: &Record) -> Option<Record> {
         let Record::Incident(incident) = record else { return None };
-        self.repeats.take(incident).map(Record::Repeat)
+        self.repeats.take_worth_saying(incident).map(Record::Repeat)
     }
 
     /// Incidents that the filter has left out.

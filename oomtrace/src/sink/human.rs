@@ -25,6 +25,7 @@ use crate::sink::wrap::wrap;
 use crate::text::escape::escape;
 use crate::text::quote::quote;
 use crate::text::{bytes, duration_ms, elevation, host_available, name_or_id, other_large_processes, owner, process};
+use crate::words::repeats::Repeats;
 use words::{about, asked, brief, described, effect_words, killed, login, parents, place_name, time_of, user};
 
 mod words;
@@ -81,8 +82,7 @@ pub struct Human<W: Write> {
     routine: u64,
     /// The first of those that are like the one whose block was written last.
     latest: Option<String>,
-    /// What the next incident repeats.
-    repeat: Option<Repeat>,
+    repeats: Repeats,
     /// The line that counts repeats, which stays open on a terminal to be written anew.
     series: Option<Series>,
 }
@@ -99,23 +99,28 @@ struct Series {
 impl<W: Write> Human<W> {
     /// `look` is asked for each block: a terminal's width changes.
     pub fn new(out: W, look: impl Fn() -> Look + Send + 'static) -> Self {
-        Self { out, look: Box::new(look), first: true, routine: 0, latest: None, repeat: None, series: None }
+        Self {
+            out,
+            look: Box::new(look),
+            first: true,
+            routine: 0,
+            latest: None,
+            repeats: Repeats::default(),
+            series: None,
+        }
     }
 }
 
 impl<W: Write> Sink for Human<W> {
     fn put(&mut self, record: &Record) -> io::Result<()> {
         let look = (self.look)();
-        if let Record::Repeat(repeat) = record {
-            self.repeat = Some(repeat.clone());
-            return Ok(());
-        }
-        let repeat = self.repeat.take();
+        let repeat = match record {
+            Record::Incident(incident) if incident.routine.is_none() || look.all => self.repeats.take(incident),
+            _ => None,
+        };
         if let Record::Incident(incident) = record
-            && let Some(repeat) = repeat.as_ref().filter(|repeat| repeat.incident == incident.id)
-            && self.latest.as_ref() == Some(&repeat.first)
+            && let Some(repeat) = repeat.as_ref().filter(|repeat| self.latest.as_ref() == Some(&repeat.first))
             && !look.brief
-            && (incident.routine.is_none() || look.all)
         {
             return self.count(incident, repeat, look);
         }
@@ -128,7 +133,7 @@ impl<W: Write> Sink for Human<W> {
             Record::Contradiction(said) => contradiction(said, (self.look)()),
             Record::Lost(Lost { unwritten: Some(unwritten), .. }) => left_out(unwritten, (self.look)()),
             Record::Lost(lost) if lost.kills > 0 => lost_kills(lost, (self.look)()),
-            // Standard error has it.
+            // The first has standard error's, the last is for whoever reads records.
             Record::Ready(_) | Record::Lost(_) | Record::Repeat(_) => return Ok(()),
         };
         self.end_series()?;

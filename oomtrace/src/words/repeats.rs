@@ -7,6 +7,8 @@ use crate::model::{Cause, Container, Incident, Process, Repeat};
 
 /// The longest that may lie between two: Kubernetes waits for up to five minutes before it starts a container again.
 const APART_MS: u64 = 600_000;
+/// The pause between two records about one series that has not doubled.
+const PAUSE_MS: i64 = 1_000;
 /// Kinds of incidents that are remembered.
 const KINDS: usize = 64;
 
@@ -26,6 +28,8 @@ struct Series {
     began_ms: i64,
     last_ms: i64,
     count: u64,
+    /// The number of them, and the time, when [`Repeats::take_worth_saying`] gave one last.
+    said: (u64, i64),
 }
 
 /// See the module's documentation.
@@ -56,12 +60,24 @@ impl Repeats {
                 since_last_ms,
             }
         });
-        let new = || Series { kind, first: incident.id.clone(), began_ms: now, last_ms: now, count: 1 };
+        let new = || Series { kind, first: incident.id.clone(), began_ms: now, last_ms: now, count: 1, said: (1, now) };
         self.series.push_back(series.unwrap_or_else(new));
         if self.series.len() > KINDS {
             self.series.pop_front();
         }
         repeat
+    }
+
+    /// The same, when the number has doubled since it was given last, or a second has passed: in a storm every word costs.
+    pub fn take_worth_saying(&mut self, incident: &Incident) -> Option<Repeat> {
+        let repeat = self.take(incident)?;
+        let series = self.series.back_mut()?;
+        let (count, at) = series.said;
+        let is_due = repeat.count >= 2 * count || series.last_ms.saturating_sub(at) >= PAUSE_MS;
+        is_due.then(|| {
+            series.said = (repeat.count, series.last_ms);
+            repeat
+        })
     }
 }
 
@@ -134,6 +150,22 @@ mod tests {
             Repeat { incident: "c".into(), first: "a".into(), count: 3, within_ms: 5_000, since_last_ms: 3_000 };
         assert_eq!(third, expected);
         assert_eq!(repeats.take(&kill("/usr/bin/bash")), None, "without a verdict or a time");
+    }
+
+    #[test]
+    fn what_is_worth_saying_is_a_number_that_has_doubled_or_a_second_later() {
+        let own = |millis: i64| {
+            let mut one = at(in_container(kill("/usr/sbin/runc")), 0, "x");
+            one.time = jiff::Timestamp::from_millisecond(1_700_000_000_000 + millis).unwrap().to_string();
+            one
+        };
+        let mut repeats = Repeats::default();
+        let said: Vec<u64> =
+            (0..40).filter_map(|n| repeats.take_worth_saying(&own(n)).map(|repeat| repeat.count)).collect();
+        assert_eq!(said, [2, 4, 8, 16, 32]);
+        for (millis, count) in [(1_030, None), (1_031, Some(42)), (1_032, None), (2_030, None), (2_031, Some(45))] {
+            assert_eq!(repeats.take_worth_saying(&own(millis)).map(|repeat| repeat.count), count, "{millis}");
+        }
     }
 
     #[test]
