@@ -27,8 +27,6 @@ const fn wrong(scenario: &'static str, what: &'static str, why: &'static str, of
 const NEEDS_API: &str = "only the Kubernetes API says why kubelet stops a container";
 /// It is unknown then, and not wrong: whoever reads an incident does not wait for longer.
 const LATE_INIT: &str = "the container's end is waited for for 12 ms";
-const NO_PID_1: &str =
-    "in a shared pid namespace a container's first process is not pid 1, and its bundle is not asked";
 /// Who connects for one request comes a few milliseconds before the kill. kubelet, which is connected all the time, writes every second:
 /// where it did so within two seconds, it is named first, and the other in the evidence.
 const BESIDE_KUBELET: &str = "kubelet, which always writes, is named before a client that came for this";
@@ -51,7 +49,6 @@ const KNOWN: &[Known] = &[
     wrong("eviction::preemption", "cause", NEEDS_API, Always),
     wrong("hands::cri_remove_container", "requester", BESIDE_KUBELET, AtTimes),
     wrong("hands::cri_stop_container", "requester", BESIDE_KUBELET, AtTimes),
-    wrong("hands::shared_pid_namespace", "is the container's first process", NO_PID_1, Always),
 ];
 
 /// What is known of that claim of a scenario.
