@@ -15,7 +15,7 @@ use oomtrace::node::usage::Usage;
 use oomtrace::sink::json;
 use oomtrace::sink::notices;
 use oomtrace::text::escape::escape;
-use oomtrace::text::{bytes, short_id};
+use oomtrace::text::{bytes, pod_name, short_id};
 
 use super::exit::{Failure, Status};
 use super::options::Ps;
@@ -75,7 +75,8 @@ fn say_missing(all: &[Listed]) {
 fn table(all: &[Listed], color: bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(COLUMNS).add_rows(all.iter().map(row));
+    let rows = rows(all);
+    table.set_header(COLUMNS).add_rows(rows.iter().map(|row| &row.cells));
     for (column, number) in table.column_iter_mut().zip(0..) {
         column.set_padding((0, 2));
         if NUMBERS.contains(&number) {
@@ -83,7 +84,7 @@ fn table(all: &[Listed], color: bool) -> String {
         }
     }
     let close = AnsiColor::Yellow.on_default();
-    let styles = all.iter().map(|listed| if is_close(listed) { close } else { Style::new() });
+    let styles = rows.iter().map(|row| if row.is_close { close } else { Style::new() });
     let mut text = String::new();
     // No cell has more than one line.
     for (line, style) in table.lines().zip(iter::once(Style::new().bold()).chain(styles)) {
@@ -93,27 +94,62 @@ fn table(all: &[Listed], color: bool) -> String {
     text
 }
 
-/// It may soon be killed for its limit.
-fn is_close(listed: &Listed) -> bool {
-    listed.memory.and_then(used_percent).is_some_and(|percent| percent >= CLOSE_PERCENT)
+/// A line of the table.
+struct Row {
+    cells: [String; 8],
+    /// It may soon be killed for its limit.
+    is_close: bool,
 }
 
-/// Strings of runtimes are made safe before their width counts.
-fn row(listed: &Listed) -> [String; 8] {
+/// Containers by themselves, and then each pod with its containers below it; a pod's sandbox is a part of the pod.
+fn rows(all: &[Listed]) -> Vec<Row> {
+    let mut pods: BTreeMap<String, Vec<&Listed>> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for listed in all {
+        match listed.container.pod.as_ref().and_then(pod_name) {
+            Some(pod) => pods.entry(pod).or_default().push(listed),
+            None => rows.push(of_container(listed, "")),
+        }
+    }
+    for (name, containers) in pods {
+        let pod = containers.first().and_then(|listed| listed.container.pod.as_ref());
+        let memory = containers.iter().find_map(|listed| listed.pod_memory);
+        let class = pod.and_then(|pod| pod.qos).map_or_else(|| "-".to_owned(), |class| format!("{class:?}"));
+        let uid = pod.and_then(|pod| pod.uid.as_deref()?.split('-').next()).unwrap_or("?");
+        rows.push(row([&name, "pod", uid, &class], memory));
+        let is_sandbox = |listed: &&Listed| listed.container.pod.as_ref().is_some_and(|pod| pod.sandbox);
+        rows.extend(
+            containers.into_iter().filter(|listed| !is_sandbox(listed)).map(|listed| of_container(listed, "  ")),
+        );
+    }
+    rows
+}
+
+fn of_container(listed: &Listed, indent: &str) -> Row {
     let Listed { container, memory, .. } = listed;
+    let name = container.name.as_deref().unwrap_or_else(|| short_id(&container.id));
+    let runtime = container.runtime.map_or("?", |runtime| runtime.name());
+    let about =
+        if indent.is_empty() { what(container) } else { container.image.clone().unwrap_or_else(|| "-".to_owned()) };
+    row([&format!("{indent}{name}"), runtime, short_id(&container.id), &about], *memory)
+}
+
+/// Name, runtime, id and what it is, with its memory. Strings of runtimes are made safe before their width counts.
+fn row([name, runtime, id, what]: [&str; 4], memory: Option<Usage>) -> Row {
     let unknown = || "?".to_owned();
     let none = || "-".to_owned();
-    let name = container.name.as_deref().unwrap_or_else(|| short_id(&container.id));
-    [
+    let is_close = memory.and_then(used_percent).is_some_and(|percent| percent >= CLOSE_PERCENT);
+    let cells = [
         escape(name).into_owned(),
-        container.runtime.map_or_else(unknown, |runtime| runtime.name().to_owned()),
-        escape(short_id(&container.id)).into_owned(),
+        runtime.to_owned(),
+        escape(id).into_owned(),
         memory.and_then(|memory| memory.usage_bytes).map_or_else(unknown, bytes),
         memory.map_or_else(unknown, |memory| memory.limit_bytes.map_or_else(none, bytes)),
         memory.and_then(used_percent).map_or_else(none, |percent| format!("{percent} %")),
         memory.and_then(|memory| memory.oom_kills).map_or_else(unknown, |kills| kills.to_string()),
-        escape(&what(container)).into_owned(),
-    ]
+        escape(what).into_owned(),
+    ];
+    Row { cells, is_close }
 }
 
 fn used_percent(memory: Usage) -> Option<u64> {
@@ -135,7 +171,12 @@ mod tests {
         let container = serde_json::json!({
             "id": id, "name": name, "runtime": runtime, "image": image, "init_pid": null, "pod": null, "labels": null, "cgroup": "/",
         });
-        Listed { container: serde_json::from_value(container).unwrap(), memory: Some(memory), missing: Vec::new() }
+        Listed {
+            container: serde_json::from_value(container).unwrap(),
+            memory: Some(memory),
+            pod_memory: None,
+            missing: Vec::new(),
+        }
     }
 
     fn usage(usage: u64, limit: Option<u64>, kills: u64) -> Usage {
@@ -162,5 +203,36 @@ jobx     runc     jobx            2 MiB  50 MiB   4 %          0  -
         let lines: Vec<&str> = colored.lines().collect();
         assert!(lines[0].starts_with("\x1b[1mNAME") && lines[0].ends_with("WHAT\x1b[0m"), "{colored:?}");
         assert!(lines[1].starts_with("nolimit") && lines[3].starts_with("\x1b[33m容器"), "{colored:?}");
+    }
+
+    #[test]
+    fn a_pod_has_its_containers_below_it_and_no_sandbox() {
+        let in_pod = |name: Option<&str>, sandbox: bool| {
+            let mut listed = listed(
+                name.unwrap_or_default(),
+                Runtime::Containerd,
+                &"1".repeat(64),
+                usage(20 << 20, None, 0),
+                Some("app:1"),
+            );
+            listed.container.name = name.map(str::to_owned);
+            let pod = serde_json::json!({
+                "name": "web-5d4", "namespace": "shop", "uid": "2f1c8b1a-0c1d-4b5e-9a77-0123456789ab", "qos": "Burstable", "sandbox": sandbox,
+            });
+            listed.container.pod = serde_json::from_value(pod).unwrap();
+            listed.pod_memory = Some(usage(31 << 20, Some(32 << 20), 2));
+            listed
+        };
+        let alone = listed("db", Runtime::Docker, &"2".repeat(64), usage(1 << 20, None, 0), None);
+        let table = table(&[in_pod(None, true), in_pod(Some("app"), false), alone], false);
+        let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines.len(), 4, "{table}");
+        assert_eq!(lines[1][0], "db", "{table}");
+        assert_eq!((lines[2][0], lines[2][1], lines[2].last()), ("shop/web-5d4", "pod", Some(&"Burstable")), "{table}");
+        assert!(
+            table.lines().nth(2).unwrap().contains("31 MiB") && table.lines().nth(2).unwrap().contains("96 %"),
+            "{table}"
+        );
+        assert!(table.lines().nth(3).unwrap().starts_with("  app") && table.contains("app:1"), "{table}");
     }
 }

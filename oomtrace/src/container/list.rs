@@ -18,6 +18,8 @@ pub struct Listed {
     pub container: Container,
     /// What its cgroup says of its memory. Null where that cgroup cannot be read on the memory hierarchy.
     pub memory: Option<Usage>,
+    /// The same of its pod's cgroup. Null as well where it is in no pod.
+    pub pod_memory: Option<Usage>,
     /// What its runtime did not say, in words.
     pub missing: Vec<String>,
 }
@@ -50,8 +52,13 @@ pub async fn list(directory: &Directory, hierarchies: &[Hierarchy]) -> Vec<Liste
         let (directory, files) = (directory.clone(), files.clone());
         asking.spawn_local(async move {
             let described = directory.describe(&place).await;
-            let memory = files.as_ref().and_then(|files| files.read(&place.cgroup));
-            described.map(|(container, why)| (number, Listed { container, memory, missing: why.into_iter().collect() }))
+            let read = |path: &str| files.as_ref().and_then(|files| files.read(path));
+            let memory = read(&place.cgroup);
+            let pod_memory = place.pod.as_ref().and_then(|pod| read(pod.cgroup.as_deref()?));
+            let listed = |(container, why): (Container, Option<String>)| {
+                (number, Listed { container, memory, pod_memory, missing: why.into_iter().collect() })
+            };
+            described.map(listed)
         });
     }
     while let Some(listed) = asking.join_next().await {
