@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The next incident is like ones before: the same cause, at the same place, of the same program, by the same sender. Each of them is put out
+/// The next incident is like ones before: the same cause, at the same place, of the same program and arguments, by the same sender. Each of them is put out
 /// as any other; this comes before one of them when their number has doubled, or a second after it came last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Repeat {

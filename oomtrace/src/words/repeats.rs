@@ -91,8 +91,8 @@ impl Kind {
         Some(Self {
             cause: incident.verdict.as_ref()?.cause,
             place,
-            victim: program(&incident.victim.process),
-            sender: incident.sender.process.as_ref().map(program).unwrap_or_default(),
+            victim: victim(&incident.victim.process),
+            sender: incident.sender.process.as_ref().map(sender).unwrap_or_default(),
         })
     }
 }
@@ -104,8 +104,15 @@ fn container_name(container: &Container) -> String {
     format!("{pod}/{name}")
 }
 
-fn program(process: &Process) -> String {
-    process.exe.clone().unwrap_or_else(|| process.comm.clone())
+/// What it ran, with its arguments: two scripts of one shell are not alike.
+fn victim(process: &Process) -> String {
+    let arguments = process.cmdline.as_deref().unwrap_or_default().join(" ");
+    format!("{} {arguments}", process.exe.as_deref().unwrap_or(&process.comm))
+}
+
+/// What it runs, as whom, and what it calls itself. Its arguments name the victim, mostly.
+fn sender(process: &Process) -> String {
+    format!("{} {} {:?}", process.exe.as_deref().unwrap_or_default(), process.comm, process.uid)
 }
 
 #[cfg(test)]
@@ -133,8 +140,13 @@ mod tests {
         let by_other = at(in_container(kill("/usr/bin/bash")), 2, "x");
         let mut other_program = own(2);
         other_program.victim.process.exe = Some("/usr/bin/other".to_owned());
+        let mut other_arguments = own(2);
+        other_arguments.victim.process.cmdline = Some(vec!["x".to_owned()]);
+        let mut other_name = own(2);
+        other_name.sender.process.as_mut().unwrap().comm = "x".to_owned();
         assert_eq!(counts(&[own(0), own(1), own(2)]), [1, 2, 3]);
-        assert_eq!(counts(&[own(0), other_container, by_other, other_program, own(3)]), [1, 1, 1, 1, 2]);
+        let others = [own(0), other_container, by_other, other_program, other_arguments, other_name, own(3)];
+        assert_eq!(counts(&others), [1, 1, 1, 1, 1, 1, 2]);
         // Long after.
         assert_eq!(counts(&[own(0), own(599), own(1_200)]), [1, 2, 1]);
     }
