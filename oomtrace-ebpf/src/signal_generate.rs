@@ -226,7 +226,9 @@ fn push_sections<R: KernelRead>(
     // Sections that need alignment come first.
     task::keep_namespaces::<R, _>(record, victim);
     task::keep_namespaces::<R, _>(record, sender);
-    task::push_ancestors::<R, _>(record, sender, |parent| task::keep_namespaces::<R, _>(record, parent));
+    // The verifier looks each typed load up in the kernel's types, for each parent anew: typed, these alone take half of the time that
+    // oomtrace needs to start, and save a fifth of a microsecond.
+    task::push_ancestors::<Probed, _>(record, sender, |parent| task::keep_namespaces::<Probed, _>(record, parent));
     event.tail.ancestors = record.section();
     push_stack(ctx, record);
     event.tail.stack = record.section();
