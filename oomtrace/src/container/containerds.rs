@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::container::runtime::bundle::TASKS;
 use crate::container::runtime::containerd;
 use crate::node::shims::{self, Shim};
+use crate::profile::containerd::PLACES;
 
 /// How many are kept; a node has one or two.
 const MAX: usize = 16;
@@ -65,14 +66,8 @@ impl Containerds {
     /// The one whose state directory is `state`, those at the usual places of others, and those whose shims run.
     #[must_use]
     pub fn of_node(state: PathBuf) -> Self {
-        let mut places = vec![Place::at(state)];
-        // k3s and RKE2; dockerd's own, when there is no other; microk8s, whose socket lies beside.
-        for state in ["/run/k3s/containerd", "/run/docker/containerd/daemon"] {
-            places.push(Place::at(PathBuf::from(state)));
-        }
-        let microk8s = Path::new("/var/snap/microk8s/common/run");
-        places.push(Place { state: microk8s.join("containerd"), socket: microk8s.join("containerd.sock") });
-        let all = Self::with(places);
+        let usual = PLACES.into_iter().map(|(state, socket)| Place { state: state.into(), socket: socket.into() });
+        let all = Self::with(std::iter::once(Place::at(state)).chain(usual).collect());
         all.look();
         all
     }

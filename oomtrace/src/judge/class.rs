@@ -45,6 +45,11 @@ fn victims_mount(incident: &Incident) -> Option<u32> {
     incident.victim.process.namespaces.and_then(|own| own.mount)
 }
 
+/// The sender is the victim's parent.
+pub fn is_by_parent(incident: &Incident) -> bool {
+    incident.sender.process.as_ref().is_some_and(|sender| incident.victim.process.ppid == Some(sender.pid))
+}
+
 /// Sender and victim are in one container.
 pub fn same_container(incident: &Incident) -> bool {
     match (&incident.container, &incident.sender.container) {

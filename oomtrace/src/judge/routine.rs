@@ -1,6 +1,6 @@
 //! Kills for which nobody needs to be woken.
 
-use crate::judge::class::sender_class;
+use crate::judge::class::{is_by_parent, sender_class};
 use crate::judge::senders::{Class, is_hosts_root, program_class};
 use crate::model::{Cause, Incident, InitEnd, Routine};
 
@@ -33,8 +33,7 @@ fn is_as_it_should(end: &InitEnd) -> bool {
 /// A runtime ended a child of its own outside of any container, which is a runtime's program as well, and root's.
 fn is_runtimes_own(incident: &Incident) -> bool {
     let victim = &incident.victim.process;
-    let is_child = incident.sender.process.as_ref().is_some_and(|sender| victim.ppid == Some(sender.pid));
-    is_child
+    is_by_parent(incident)
         && !incident.is_contained()
         && is_hosts_root(victim)
         && program_class(victim) == Some(Class::Runtime)

@@ -1,7 +1,7 @@
 //! A runtime and the processes that it starts itself: the command that it brought into a container, and the process that is to become
 //! a container's first.
 
-use crate::judge::class::sender_class;
+use crate::judge::class::{is_by_parent, sender_class};
 use crate::judge::senders::{Class, is_shim};
 use crate::model::{Incident, Process};
 
@@ -12,25 +12,21 @@ const RUNC_INIT: &str = "runc:[";
 /// (`runc kill`); to commands it sends signals by its own hand (containerd, pkg/process/exec.go `execProcess.kill`, 1.6 to 2.1; conmon's
 /// `--timeout`).
 pub fn is_shims_command(incident: &Incident) -> bool {
-    let sender = incident.sender.process.as_ref();
-    let is_own = sender.is_some_and(|sender| is_shim(sender) && is_parent(incident, sender));
-    is_own && !incident.victim.container_init && sender_class(incident) == Some(Class::Runtime)
+    incident.sender.process.as_ref().is_some_and(is_shim)
+        && is_by_parent(incident)
+        && !incident.victim.container_init
+        && sender_class(incident) == Some(Class::Runtime)
 }
 
 /// A runtime ended the process that it was about to make a container's first one: the container did not start.
 pub fn is_given_up(incident: &Incident) -> bool {
-    let is_own = incident.sender.process.as_ref().is_some_and(|sender| is_parent(incident, sender));
-    is_own && is_starting(&incident.victim.process) && sender_class(incident) == Some(Class::Runtime)
+    is_by_parent(incident) && is_starting(&incident.victim.process) && sender_class(incident) == Some(Class::Runtime)
 }
 
 /// By its name it is the runtime itself that was about to become the container's first process. Anybody may call themselves so: this
 /// decides nothing but words, unless the runtime is known to be its parent.
 pub fn is_starting(process: &Process) -> bool {
     process.comm.starts_with(RUNC_INIT)
-}
-
-fn is_parent(incident: &Incident, sender: &Process) -> bool {
-    incident.victim.process.ppid == Some(sender.pid)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use crate::model::Runtime;
 
-mod containerd;
+pub mod containerd;
 mod crio;
 mod crun;
 mod docker;

@@ -19,7 +19,7 @@ fn process(pid: u32, exe: &str, arguments: &[&str]) -> Process {
 }
 
 /// A client on Docker's socket that connected so long before the kill and has not ended.
-fn client(pid: u32, before_ms: u64, arguments: &[&str]) -> RuntimeClient {
+pub fn client(pid: u32, before_ms: u64, arguments: &[&str]) -> RuntimeClient {
     let exe = format!("/usr/bin/{}", arguments.first().unwrap_or(&"nobody"));
     RuntimeClient {
         process: process(pid, &exe, arguments),

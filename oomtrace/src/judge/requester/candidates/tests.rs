@@ -1,6 +1,7 @@
 //! Which client may have asked, by when it came and went, and whose client it is.
 
 use super::*;
+use crate::judge::requester::tests;
 use crate::judge::tests::{case, container, in_container, kill, process, stop_signal};
 use crate::model::Namespaces;
 
@@ -8,22 +9,8 @@ const ASKED: u64 = 10_000;
 
 fn client(exe: &str, contacts: &[u64]) -> RuntimeClient {
     let contacts = contacts.iter().map(|before_ms| Contact { before_ms: *before_ms, wrote: false }).collect();
-    RuntimeClient {
-        process: Process { cgroup: None, ..process(1, exe) },
-        ancestors: Vec::new(),
-        place: None,
-        unit: None,
-        login: None,
-        socket: "/run/docker.sock".to_owned(),
-        runtime: Runtime::Docker,
-        owner: Some(0),
-        verified: true,
-        contacts,
-        more: false,
-        stood: false,
-        ended_before_ms: None,
-        followed: true,
-    }
+    let process = Process { cgroup: None, ..process(1, exe) };
+    RuntimeClient { process, contacts, ..tests::client(1, 0, &[]) }
 }
 
 fn python(contacts: &[u64]) -> RuntimeClient {
