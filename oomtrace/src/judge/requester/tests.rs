@@ -4,7 +4,7 @@ use super::*;
 use crate::judge::judge;
 use crate::judge::senders::file_name;
 use crate::judge::tests::{case, in_container, kill};
-use crate::model::{Container, Preceding, Runtime};
+use crate::model::{Container, Pod, Preceding, Runtime};
 use crate::resolve::case::{Contact, RuntimeClient};
 
 fn process(pid: u32, exe: &str, arguments: &[&str]) -> Process {
@@ -341,6 +341,27 @@ fn a_kubelet_asks_for_its_pods() {
     assert_eq!(found(&case), Some((2, LIKELY)));
     case.clients.clients = vec![in_runner(case.clients.clients.remove(0))];
     assert_eq!(found(&case), Some((2, POSSIBLE)));
+}
+
+/// The kubelet writes to its runtime all the time.
+#[test]
+fn who_connected_for_just_this_comes_before_a_kubelet_that_always_writes() {
+    let client = |pid, program: &str, before_ms, wrote| RuntimeClient {
+        contacts: vec![Contact { before_ms, wrote }],
+        ..client(pid, before_ms, &[program])
+    };
+    for (kubelet, python, expected) in [
+        ((10, true), (50, false), 2),
+        ((10, true), (100, false), 2),
+        ((10, true), (101, false), 1),
+        ((10, true), (50, true), 1),
+        ((10, false), (50, false), 1),
+    ] {
+        let clients = vec![client(1, "kubelet", kubelet.0, kubelet.1), client(2, "python3", python.0, python.1)];
+        let mut case = killed_by_docker(clients);
+        case.incident.container.as_mut().unwrap().pod = Some(Pod::default());
+        assert_eq!(found(&case), Some((expected, POSSIBLE)), "{kubelet:?} {python:?}");
+    }
 }
 
 #[test]
