@@ -41,6 +41,9 @@ pub mod correlate;
 /// From a cgroup to its container: who is there, and what its runtime knows.
 pub mod container;
 
+/// What the Kubernetes API says of the pods of this node, and what is said to it.
+pub mod kubernetes;
+
 /// Episodes to cases: names, and who may have asked. Decides nothing.
 pub mod resolve;
 

@@ -68,7 +68,7 @@ impl ContainerPlace {
                 namespace: None,
                 uid: Some(pod.uid.clone()),
                 qos: Some(pod.qos),
-                sandbox: false,
+                ..Pod::default()
             }),
             cgroup: self.cgroup.clone(),
             confirmed: false,
@@ -196,7 +196,8 @@ impl Placement {
 
 /// A pod's uid and QoS class, when `name` is a pod's cgroup: `podUID` under `kubepods`, `kubepods-QOS-podUID.slice`, or
 /// the folded `kubepods-QOS-podUID.slice:cri-containerd:ID`.
-fn pod_of(name: &str, parent: Option<&str>) -> Option<(String, Qos)> {
+#[must_use]
+pub fn pod_of(name: &str, parent: Option<&str>) -> Option<(String, Qos)> {
     let slice = name.split_once(".slice").map(|(slice, _)| slice);
     let (before, uid) = match slice {
         Some(slice) => slice.rsplit_once("-pod").filter(|(before, _)| before.contains("kubepods"))?,

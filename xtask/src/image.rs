@@ -27,7 +27,18 @@ pub fn context(workspace: &Path, binary: &Path) -> Result<PathBuf> {
 pub fn build(workspace: &Path) -> Result<()> {
     let target = target();
     let mut build = cargo(workspace);
-    build.args(["build", "--release", "--package", "oomtrace", "--bin", "oomtrace", "--target", &target]);
+    build.args([
+        "build",
+        "--release",
+        "--package",
+        "oomtrace",
+        "--features",
+        "kubernetes",
+        "--bin",
+        "oomtrace",
+        "--target",
+        &target,
+    ]);
     succeed(build.env("RUSTFLAGS", STATIC))?;
     let context = context(workspace, &target_dir(workspace).join(&target).join("release/oomtrace"))?;
     let Some(engine) = ["docker", "podman"].into_iter().find(|engine| on_path(engine)) else {

@@ -96,7 +96,11 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
         }
         None => {
             crate::setup::ensure(workspace)?;
-            let scenarios = executable(workspace, &["test", "--package", "oomtrace", "--test", "k8s"], None)?;
+            let scenarios = executable(
+                workspace,
+                &["test", "--package", "oomtrace", "--features", "kubernetes", "--test", "k8s"],
+                None,
+            )?;
             // When this process is killed, they end as well.
             let mut command = Command::new("setpriv");
             command.args(["--pdeathsig", "KILL"]).arg(scenarios).process_group(0);
@@ -120,7 +124,7 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
     ];
     command.envs(VARIABLES.into_iter().zip(values));
     // So that it can be used by hand as well.
-    command.env("KUBECONFIG", node.places.kubeconfig());
+    command.env("KUBECONFIG", node.places.kubeconfig()).env("NODE_NAME", settings::NAME);
     let passed = watch(&mut command, &mut node);
     drop(node);
     let passed = passed?;

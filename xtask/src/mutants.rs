@@ -14,7 +14,7 @@ use xtask::say;
 use crate::{cargo, target_dir};
 
 /// What is copied from `oomtrace/src`: the parts that are tested so, and those that they use.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 13] = [
     "event",
     "model",
     "profile",
@@ -23,6 +23,8 @@ const PARTS: [&str; 11] = [
     "node/signals.rs",
     "correlate",
     "container/runtime/docker/run_state.rs",
+    "kubernetes/report.rs",
+    "kubernetes/said.rs",
     "resolve/case.rs",
     "judge",
     "words",
@@ -38,6 +40,7 @@ pub mod text;
 pub mod node { pub mod signals; }
 pub mod correlate;
 pub mod container { pub mod runtime { pub mod docker { pub mod run_state; } } }
+pub mod kubernetes { pub mod report; pub mod said; }
 pub mod resolve { pub mod case; }
 pub mod judge;
 pub mod words;

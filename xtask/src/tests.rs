@@ -84,7 +84,7 @@ fn on_host(workspace: &Path, how: &How, table: &Path, binaries: Option<&Binaries
     say(&format!("cargo's tests; {} are left for the whole run", Spoken(how.time.left())));
     let daemon = Dockerd::start()?;
     let mut command = cargo(workspace);
-    command.args(["test", "--no-fail-fast"]).env(TABLE_VARIABLE, table);
+    command.args(["test", "--no-fail-fast", "--features", "oomtrace/kubernetes"]).env(TABLE_VARIABLE, table);
     if how.which == Which::Scenarios {
         command.args(["--package", "oomtrace", "--test", "live"]);
     }

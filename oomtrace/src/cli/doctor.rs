@@ -18,6 +18,7 @@ use super::exit::{Failure, Status};
 use super::options::Doctor;
 use super::output::Stdout;
 
+mod kubernetes;
 mod runtimes;
 mod sandbox;
 
@@ -50,6 +51,8 @@ pub fn run(options: &Doctor) -> Result<Status, Failure> {
     cgroups(&mut report)?;
     report.section("Runtimes")?;
     runtimes::report(&mut report, &options.runtimes)?;
+    report.section("Kubernetes")?;
+    kubernetes::report(&mut report, &options.kubernetes)?;
     Ok(status)
 }
 

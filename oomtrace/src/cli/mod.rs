@@ -4,6 +4,7 @@ mod completions;
 mod doctor;
 mod exit;
 mod explain;
+mod kubernetes;
 mod options;
 mod output;
 mod ps;
@@ -64,6 +65,9 @@ pub fn main() -> ExitCode {
         .write_style(if color_on_stderr() { env_logger::WriteStyle::Always } else { env_logger::WriteStyle::Never })
         .filter_module("aya", log::LevelFilter::Warn)
         .filter_module("aya_obj", log::LevelFilter::Warn)
+        // What it cannot reach is said where it matters.
+        .filter_module("kube_client", log::LevelFilter::Error)
+        .filter_module("kube_runtime", log::LevelFilter::Error)
         .parse_env(env_logger::Env::default().filter_or("OOMTRACE_LOG", "warn"))
         .init();
     let result = match cli.verb {

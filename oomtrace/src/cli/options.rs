@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::kubernetes::{Events, KubernetesOptions};
 use super::values::{
     Causes, RingSize, absent, cause_names, causes, duration, explanation, label, pattern, ring_size, signal,
 };
@@ -21,6 +22,7 @@ use oomtrace::container::runtime::docker::{self, Docker};
 use oomtrace::container::runtime::oci_state::States;
 use oomtrace::container::sockets;
 use oomtrace::container::sources::Sources;
+use oomtrace::kubernetes::Kubernetes;
 use oomtrace::own;
 use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
@@ -55,7 +57,8 @@ Exit status:
 
 Environment:
   OOMTRACE_LOG  oomtrace's own log on stderr: error, warn (default), info, debug
-  NODE_NAME     the node's name in the output, instead of the host's
+  NODE_NAME     the node's name in the output and in the Kubernetes API, instead of the host's
+  KUBECONFIG    credentials for the Kubernetes API, where --kubeconfig names none
   NO_COLOR      no colours, unless --color always";
 
 /// Says who killed a container: every OOM kill and every SIGKILL on this node, from inside the kernel
@@ -135,6 +138,11 @@ pub struct Watch {
     pub sandbox: Sandboxing,
     #[command(flatten)]
     pub runtimes: Runtimes,
+    #[command(flatten)]
+    pub kubernetes: KubernetesOptions,
+    /// Whether kills are put on their pods as Events, for `kubectl describe pod`: auto does so in a pod
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Events::Auto, hide_short_help = true)]
+    pub kubernetes_events: Events,
 }
 
 /// Whether oomtrace confines itself.
@@ -312,6 +320,8 @@ pub struct Ps {
     pub show: Show,
     #[command(flatten)]
     pub runtimes: Runtimes,
+    #[command(flatten)]
+    pub kubernetes: KubernetesOptions,
 }
 
 /// What has a schema.
@@ -343,11 +353,19 @@ impl Runtimes {
     }
 
     /// `keep_names`: how long a container that is gone is remembered.
-    pub fn runtimes(&self, keep_names: Duration, privacy: Privacy, sandbox: own::Mode) -> RuntimeConfig {
+    /// `kubernetes`: the API, if it is asked.
+    pub fn runtimes(
+        &self,
+        keep_names: Duration,
+        privacy: Privacy,
+        sandbox: own::Mode,
+        kubernetes: Kubernetes,
+    ) -> RuntimeConfig {
         let sources = self.sources();
         let sockets = sockets::watched(&self.docker_socket, &sources.bundles.containerds().places());
         let sockets_asked = self.sockets();
-        RuntimeConfig { directory: Directory::new(sources, keep_names), sockets, privacy, sandbox, sockets_asked }
+        let directory = Directory::new(sources, keep_names);
+        RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes }
     }
 
     /// Sockets of runtimes that are asked.
@@ -365,6 +383,8 @@ impl Runtimes {
 pub struct Doctor {
     #[command(flatten)]
     pub runtimes: Runtimes,
+    #[command(flatten)]
+    pub kubernetes: KubernetesOptions,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,

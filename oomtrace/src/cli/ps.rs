@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::iter;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use oomtrace::container::directory::{Directory, KEEP};
 use oomtrace::container::list::{Listed, list};
+use oomtrace::kubernetes::{EventsMode, Kubernetes, Question};
 use oomtrace::model::Container;
 use oomtrace::node::cgroups;
 use oomtrace::node::usage::Usage;
@@ -23,6 +25,8 @@ use super::output::Stdout;
 
 /// From this share of the limit on, a container is close to it.
 const CLOSE_PERCENT: u64 = 90;
+/// The Kubernetes API is waited for so long.
+const API_WITHIN: Duration = Duration::from_secs(2);
 /// Different reasons that are said.
 const MAX_REASONS: usize = 5;
 const COLUMNS: [&str; 8] = ["NAME", "RUNTIME", "ID", "MEMORY", "LIMIT", "USED", "OOM KILLS", "WHAT"];
@@ -38,8 +42,12 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
         )
         .into());
     }
-    let all = tokio::task::LocalSet::new()
-        .block_on(&runtime, async { list(&Directory::new(options.runtimes.sources(), KEEP), &hierarchies).await });
+    let kubernetes = options.kubernetes.start(EventsMode::Off);
+    let all = tokio::task::LocalSet::new().block_on(&runtime, async {
+        let mut all = list(&Directory::new(options.runtimes.sources(), KEEP), &hierarchies).await;
+        describe_pods(&mut all, &kubernetes).await;
+        all
+    });
     let privacy = options.show.privacy();
     let all: Vec<Listed> = all.into_iter().map(|listed| listed.private(privacy)).collect();
     runtime.shutdown_background();
@@ -58,6 +66,23 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
     }
     out.flush()?;
     Ok(Status::Done)
+}
+
+/// Adds what the Kubernetes API says of pods, if there are any and it says something.
+async fn describe_pods(all: &mut [Listed], kubernetes: &Kubernetes) {
+    if all.iter().all(|listed| listed.container.pod.is_none()) {
+        return;
+    }
+    if let Err(why) = kubernetes.reach(API_WITHIN).await {
+        return notices::say(&format!(
+            "requests, owners and restarts of pods are not known (the Kubernetes API: {why})"
+        ));
+    }
+    for listed in all {
+        if let Some(question) = Question::of(&listed.container) {
+            kubernetes.ask(&question, API_WITHIN).await.describe(&question, &mut listed.container);
+        }
+    }
 }
 
 /// Says once each what runtimes did not, for how many containers.
@@ -114,9 +139,12 @@ fn rows(all: &[Listed]) -> Vec<Row> {
     for (name, containers) in pods {
         let pod = containers.first().and_then(|listed| listed.container.pod.as_ref());
         let memory = containers.iter().find_map(|listed| listed.pod_memory);
-        let class = pod.and_then(|pod| pod.qos).map_or_else(|| "-".to_owned(), |class| format!("{class:?}"));
+        let class = pod.and_then(|pod| pod.qos).map(|class| format!("{class:?}"));
+        let owner = containers.iter().find_map(|listed| listed.container.pod.as_ref()?.owner.as_ref());
+        let owner = owner.map(|owner| format!("{} {}", owner.kind, owner.name));
+        let class = class.into_iter().chain(owner).collect::<Vec<_>>().join(" · ");
         let uid = pod.and_then(|pod| pod.uid.as_deref()?.split('-').next()).unwrap_or("?");
-        rows.push(row([&name, "pod", uid, &class], memory));
+        rows.push(row([&name, "pod", uid, if class.is_empty() { "-" } else { &class }], memory));
         let is_sandbox = |listed: &&Listed| listed.container.pod.as_ref().is_some_and(|pod| pod.sandbox);
         rows.extend(
             containers.into_iter().filter(|listed| !is_sandbox(listed)).map(|listed| of_container(listed, "  ")),
@@ -129,8 +157,7 @@ fn of_container(listed: &Listed, indent: &str) -> Row {
     let Listed { container, memory, .. } = listed;
     let name = container.name.as_deref().unwrap_or_else(|| short_id(&container.id));
     let runtime = container.runtime.map_or("?", |runtime| runtime.name());
-    let about =
-        if indent.is_empty() { what(container) } else { container.image.clone().unwrap_or_else(|| "-".to_owned()) };
+    let about = if indent.is_empty() { what(container) } else { in_pod(container) };
     row([&format!("{indent}{name}"), runtime, short_id(&container.id), &about], *memory)
 }
 
@@ -156,10 +183,27 @@ fn used_percent(memory: Usage) -> Option<u64> {
     memory.usage_bytes?.saturating_mul(100).checked_div(memory.limit_bytes?)
 }
 
+/// `nginx:1.27 · requests 64 MiB · restarted 3 times`
+fn in_pod(container: &Container) -> String {
+    let pod = container.pod.as_ref();
+    let requests = pod.and_then(|pod| pod.requests.as_ref()?.memory_bytes);
+    let restarts = pod.and_then(|pod| pod.restart_count).filter(|count| *count > 0);
+    let times = |count| if count == 1 { "once".to_owned() } else { format!("{count} times") };
+    let parts = [
+        container.image.clone(),
+        requests.map(|requests| format!("requests {}", bytes(requests))),
+        restarts.map(|count| format!("restarted {}", times(count))),
+    ];
+    or_none(parts.into_iter().flatten().collect())
+}
+
+fn or_none(parts: Vec<String>) -> String {
+    if parts.is_empty() { "-".to_owned() } else { parts.join(" · ") }
+}
+
 /// `nginx:1.27 · compose shop/web`
 fn what(container: &Container) -> String {
-    let about = oomtrace::sink::human::belongs_to(container);
-    if about.is_empty() { "-".to_owned() } else { about.join(" · ") }
+    or_none(oomtrace::sink::human::belongs_to(container))
 }
 
 #[cfg(test)]

@@ -77,7 +77,9 @@ async fn watch(
         Probe::load(&Options { signals, ring_bytes: options.ring_size.0, without: options.without.clone() })?;
     endurance::outlast();
     let logs = forward_kernel_log(&mut probe);
-    let runtimes = options.runtimes.runtimes(options.keep_names, options.show.privacy(), options.sandbox.into());
+    let kubernetes = options.kubernetes.start(options.kubernetes_events.into());
+    let (privacy, sandbox) = (options.show.privacy(), options.sandbox.into());
+    let runtimes = options.runtimes.runtimes(options.keep_names, privacy, sandbox, kubernetes);
     // After loading: what cannot watch leaves no file behind.
     let recorder = recording.map(|path| create(path, Arc::clone(&ending.outputs))).transpose()?;
     if let Some(recorder) = &recorder {

@@ -6,6 +6,7 @@ pub mod directory;
 pub mod labels;
 pub mod list;
 pub mod metadata;
+pub mod pod_usage;
 pub mod readers;
 pub mod runtime;
 pub mod sockets;

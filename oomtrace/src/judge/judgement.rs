@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use crate::model::{
-    Attribution, Cause, Confidence, Container, Disposition, Elevation, Evidence, Preceding, Requester, Routine,
+    Attribution, Cause, Confidence, Container, Disposition, Elevation, Evidence, Preceding, Probe, ProbeKind,
+    Requester, Routine,
 };
 use crate::placement::ContainerPlace;
 
@@ -28,6 +29,8 @@ pub struct Judgement {
     /// Why nobody needs to be woken for it.
     pub routine: Option<Routine>,
     pub attribution: Attribution,
+    /// The Kubernetes API server's minor version, where it is known: what can be changed depends on it.
+    pub server_minor: Option<u32>,
 }
 
 /// What there is to say of a cause besides its name.
@@ -46,6 +49,8 @@ pub enum Reason {
     EndedCommand {
         /// What asked the command to end before.
         stop: Option<StopRequest>,
+        /// The probe whose command it was, where only one can be it.
+        probe: Option<Probe>,
     },
     /// A runtime ended the process that was to become the container's first: the container did not start.
     GivenUp {
@@ -54,6 +59,14 @@ pub enum Reason {
     },
     /// The kubelet ended what was left in a pod's cgroup, to remove that.
     PodCleanUp,
+    /// A probe failed, as the Kubernetes API says.
+    Probe(ProbeFailure),
+    /// The kubelet evicted the pod.
+    Eviction(Eviction),
+    /// The pod had to go for another one.
+    Preemption(Preemption),
+    /// The pod was deleted, or its time was up.
+    Deletion(PodDeletion),
     /// The sender was brought into the container by exec.
     Exec {
         /// It manages the victim besides.
@@ -101,6 +114,87 @@ pub struct StopRequest {
     pub first_before_ms: u64,
     /// What the victim had set up for it.
     pub disposition: Option<Disposition>,
+}
+
+/// A probe for which the kubelet had a container killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeFailure {
+    pub kind: ProbeKind,
+    /// As the pod's spec has it.
+    pub probe: Option<Probe>,
+    /// How often it failed, as the kubelet's Event counts.
+    pub failures: Option<u32>,
+    /// What the kubelet said of the last failure.
+    pub said: Option<String>,
+    pub stop: Option<StopRequest>,
+}
+
+/// An eviction by the kubelet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eviction {
+    /// What the node was short of: `memory`, `ephemeral-storage`, `inodes`, `pids`. None: the pod exceeded a limit of its own.
+    pub resource: Option<String>,
+    /// In the kubelet's words.
+    pub message: String,
+    /// The pod's containers that used more than they asked for, and how much, as the kubelet has it.
+    pub usage: Vec<(String, String)>,
+    /// The memory that the victim's container asks for.
+    pub request_bytes: Option<u64>,
+    pub stop: Option<StopRequest>,
+}
+
+/// A preemption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preemption {
+    /// The pod that got the room: `namespace/name`.
+    pub for_pod: Option<String>,
+    /// By the kubelet, for a pod that the node cannot do without; else by the scheduler.
+    pub by_kubelet: bool,
+    /// In the API's words.
+    pub message: String,
+    pub stop: Option<StopRequest>,
+}
+
+/// A pod's deletion, or the end of its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodDeletion {
+    pub by: DeletedBy,
+    /// How long before the kill it was asked for, in milliseconds, to the second.
+    pub asked_before_ms: Option<u64>,
+    /// The grace that it was given, in seconds.
+    pub grace_s: Option<u64>,
+    /// The victim's container has a preStop hook, whose time counts.
+    pub pre_stop: bool,
+    /// In the API's words.
+    pub message: Option<String>,
+    pub stop: Option<StopRequest>,
+}
+
+/// Who or what wanted a pod deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletedBy {
+    /// Somebody or something deleted this very pod, as `kubectl delete pod` does.
+    Request,
+    /// The eviction API was asked, as `kubectl drain` does; the node is cordoned as it does, too.
+    EvictionApi { cordoned: bool },
+    /// Nothing says so, but the node is cordoned, as it is by `kubectl drain`.
+    Drain,
+    /// Its controller replaces it by one of a later revision.
+    Rollout,
+    /// Its controller wants fewer.
+    ScaleDown,
+    /// Its controller deleted it; whether for a later revision or for fewer of them is not known.
+    Controller,
+    /// What made it was deleted.
+    OwnersDeletion,
+    /// Its time was up: `activeDeadlineSeconds`, of the pod or of its Job.
+    Deadline,
+    /// The node got a taint that the pod does not tolerate.
+    Taint,
+    /// The node shuts down.
+    NodeShutdown,
+    /// The control plane cleaned up.
+    GarbageCollection,
 }
 
 /// A program that manages processes, and by what it ends them.
@@ -155,6 +249,20 @@ impl StopRequest {
 }
 
 impl Reason {
+    /// What asked the victim to stop before, where a runtime killed it.
+    #[must_use]
+    pub const fn stop(&self) -> Option<&StopRequest> {
+        match self {
+            Self::StopTimeout(stop) => Some(stop),
+            Self::EndedCommand { stop, .. } => stop.as_ref(),
+            Self::Probe(ProbeFailure { stop, .. })
+            | Self::Eviction(Eviction { stop, .. })
+            | Self::Preemption(Preemption { stop, .. })
+            | Self::Deletion(PodDeletion { stop, .. }) => stop.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The program that manages the victim, where the sender is one.
     #[must_use]
     pub fn manager(&self) -> Option<&Manager> {

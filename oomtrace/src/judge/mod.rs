@@ -8,6 +8,7 @@
 //! | `pid_namespace_exit`, `parent_exit`, `rlimit_cpu`, `rlimit_rttime`, `timer`, `ptrace`, `bpf_program`, `other_kernel` | the signal's path says so |
 //! | `self_kill` | the sender is the victim |
 //! | `userspace_oom_killer` | the sender is systemd-oomd, earlyoom, oomd or nohang |
+//! | `kubelet_eviction`, `kubelet_preemption`, `kubelet_probe_failure`, `kubelet_deletion` | a runtime, or the kubelet itself, killed a pod's container, and the Kubernetes API says why; nobody but the kubelet is known to have asked |
 //! | `kubelet_probe_failure` | a shim killed a command that it had brought into a pod's container, as at the time-out of a probe |
 //! | `kubelet_deletion` | the kubelet itself killed what was left in a pod's cgroup |
 //! | `runtime_stop_timeout` | a runtime killed a container that it had sent a stop signal before, within the time that a stop takes |
@@ -16,7 +17,6 @@
 //! | `same_container_kill` | sender and victim are in one container |
 //! | `cgroup_kill` | somebody else wrote cgroup.kill |
 //! | `process_kill` | any other process |
-//! | other `kubelet_*` | never: they need the Kubernetes API |
 //!
 //! How sure it is: `certain` when the kernel says so itself, by the OOM killer's own record, by the functions on its stack, or
 //! by who made the system call. Who a program is rests on its executable's path and on where it runs: `likely`. That a cgroup is a
@@ -29,6 +29,7 @@ pub mod contradiction;
 mod elevation;
 pub mod judgement;
 mod kernel;
+mod kubelet;
 mod managers;
 mod oom;
 mod requester;
@@ -38,7 +39,7 @@ mod starting;
 mod stop;
 
 use crate::judge::class::{same_container, sender_class};
-use crate::judge::judgement::{Judgement, Reason, StopRequest, Unproven};
+use crate::judge::judgement::{DeletedBy, Judgement, Reason, StopRequest, Unproven};
 use crate::judge::requester::FoundRequester;
 use crate::judge::senders::Class;
 use crate::model::{Attribution, Cause, Confidence, Incident, Process, SenderKind, SignalPath};
@@ -49,9 +50,10 @@ use crate::resolve::case::Case;
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
     let incident = &case.incident;
-    let Ruling { cause, confidence, reason } = rule(incident);
     let found = requester::find(case);
+    let Ruling { cause, confidence, reason } = rule(case, found.as_ref());
     let missing = requester::missing(case, found.as_ref());
+    let by_api = case.pod.as_ref().map(|said| kubelet::evidence(said, cause)).unwrap_or_default();
     let exec = requester::exec_fact(incident);
     let (requester, requesters_place, evidence) = match found {
         Some(FoundRequester { requester, place, evidence, .. }) => (Some(requester), place, evidence),
@@ -66,9 +68,10 @@ pub fn judge(case: &Case) -> Judgement {
         requesters_place,
         elevation: elevation::of(&incident.sender),
         unproven: incident.sender.process.as_ref().and_then(|sender| unproven(incident, sender)),
-        evidence: exec.into_iter().chain(evidence).collect(),
+        evidence: exec.into_iter().chain(evidence).chain(by_api).collect(),
         missing,
         routine: routine::routine(incident, cause),
+        server_minor: case.pod.as_ref().and_then(|said| said.server_minor),
         attribution: if is_nothing_seen { Attribution::None } else { incident.attribution },
     }
 }
@@ -86,8 +89,50 @@ impl Ruling {
     }
 }
 
+/// Why the kubelet had it killed, where it may have been the kubelet, and the Kubernetes API says why.
+fn as_api_says(ruling: Ruling, case: &Case, found: Option<&FoundRequester>) -> Ruling {
+    // A sandbox ends with its pod, whatever that ends for.
+    let Some(said) = case.pod.as_ref().filter(|_| !is_of_sandbox(&case.incident)) else { return ruling };
+    let found = found.map(|found| &found.requester);
+    let by_api = match (ruling.cause, &ruling.reason) {
+        (Cause::KubeletProbeFailure, Reason::EndedCommand { stop, .. }) => {
+            let reason = Reason::EndedCommand { stop: stop.clone(), probe: kubelet::commands_probe(said) };
+            return Ruling { reason, ..ruling };
+        }
+        (Cause::RuntimeStopTimeout, Reason::StopTimeout(stop)) => kubelet::rule(said, found, Some(stop)),
+        (Cause::RuntimeKill, Reason::RuntimeKill { .. }) | (Cause::KubeletDeletion, Reason::PodCleanUp) => {
+            kubelet::rule(said, found, None)
+        }
+        _ => None,
+    };
+    by_api.unwrap_or(ruling)
+}
+
+/// A controller has said by then that it deleted a pod.
+const SETTLED_MS: u64 = 5_000;
+
+/// Whether the Kubernetes API may know more of a kill that was judged so: why the kubelet asked for it.
+#[must_use]
+pub fn may_api_explain(judgement: &Judgement, incident: &Incident) -> bool {
+    let is_runtimes = match (judgement.cause, &judgement.reason) {
+        (Cause::RuntimeStopTimeout, Reason::StopTimeout(_)) | (Cause::RuntimeKill, Reason::RuntimeKill { .. }) => true,
+        (Cause::KubeletDeletion, Reason::PodCleanUp) => true,
+        // Who wanted it may still come out.
+        (Cause::KubeletDeletion, Reason::Deletion(deletion)) => {
+            deletion.by == DeletedBy::Request && deletion.asked_before_ms.is_none_or(|before_ms| before_ms < SETTLED_MS)
+        }
+        _ => false,
+    };
+    is_runtimes && is_in_pod(incident) && !is_of_sandbox(incident)
+}
+
+fn is_of_sandbox(incident: &Incident) -> bool {
+    incident.container.as_ref().and_then(|container| container.pod.as_ref()).is_some_and(|pod| pod.sandbox)
+}
+
 /// The rule that holds. Nothing is surer than the path, by which it is known who sent the signal at all.
-fn rule(incident: &Incident) -> Ruling {
+fn rule(case: &Case, found: Option<&FoundRequester>) -> Ruling {
+    let incident = &case.incident;
     if let Some(oom) = &incident.oom {
         let (cause, confidence) = oom::by_oom(incident, oom);
         return Ruling { cause, confidence, reason: oom::reason(incident, oom, cause) };
@@ -95,7 +140,7 @@ fn rule(incident: &Incident) -> Ruling {
     let sender = incident.sender.process.as_ref().filter(|_| incident.sender.kind == SenderKind::Process);
     let mut ruling = match sender {
         None => by_kernel(incident),
-        Some(sender) => by_sender(incident, sender),
+        Some(sender) => as_api_says(by_sender(incident, sender), case, found),
     };
     let by_path = match incident.signal.path_confidence {
         // The signal is the sender's, but whose wish it was is not to be seen.
@@ -173,7 +218,7 @@ fn by_runtime(incident: &Incident) -> Ruling {
         Reason::StopTimeout(stop) => Some(stop),
         _ => None,
     };
-    let reason = Reason::EndedCommand { stop };
+    let reason = Reason::EndedCommand { stop, probe: None };
     // Nothing else on a Kubernetes node has a command ended: exec of kubectl leaves it running (CRI's ExecSync has a time-out, Exec none).
     let cause = if is_in_pod(incident) { Cause::KubeletProbeFailure } else { ended.cause };
     Ruling { cause, confidence: Confidence::Likely, reason }

@@ -97,6 +97,7 @@ pub fn case(incident: Incident) -> Case {
         statements: Vec::new(),
         clients: RuntimeClients::default(),
         requesters_container: None,
+        pod: None,
         exited_init: None,
     }
 }

@@ -9,20 +9,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::event::Disposition;
+pub use correction::Correction;
 pub use effect::Effect;
 pub use lost::{Limited, Lost};
 pub use memory::*;
 pub use place::{ContainerPlace, On, PodPlace};
+pub use pod::*;
 pub use repeat::Repeat;
 pub use requester::Requester;
 pub use routine::Routine;
 pub use runtime::Runtime;
 pub use unwritten::{OutputName, Unwritten};
 
+mod correction;
 mod effect;
 mod lost;
 mod memory;
 mod place;
+mod pod;
 mod repeat;
 mod requester;
 mod routine;
@@ -44,8 +48,10 @@ pub enum Record {
     Incident(Incident),
     /// A signal that `--signal` asked for, other than SIGKILL. An incident without a verdict: a process may handle it.
     Signal(Incident),
-    /// A runtime says something else of an incident that was put out before.
+    /// A runtime or the kubelet says something else of an incident that was put out before.
     Contradiction(Contradiction),
+    /// More is known of an incident that was put out before.
+    Correction(Correction),
     /// Events that were not recorded, by kind, or records that an output could not take.
     Lost(Lost),
 }
@@ -81,19 +87,19 @@ pub struct Sandbox {
     pub seccomp: bool,
 }
 
-/// What a runtime says of a container's end that is not what the kernel did. It comes after its incident, because a runtime
-/// takes its time, and a verdict does not wait for it.
+/// What a runtime or the kubelet says of a container's end that is not what the kernel did. It comes after its incident, because they
+/// take their time, and a verdict does not wait for them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Contradiction {
     /// The incident's id.
     pub incident: String,
-    /// When the runtime said it.
+    /// When it was said.
     pub time: String,
     /// The container whose end it is about.
     pub container: Container,
     /// What it says, and what the kernel did.
     pub fact: String,
-    /// Who says so: today always the runtime.
+    /// Who says so: the runtime, or the kubelet by the Kubernetes API.
     pub source: Source,
 }
 
@@ -222,15 +228,15 @@ pub enum Cause {
     RuntimeStopTimeout,
     /// systemd sent the signal: a stop time-out, a watchdog, or KillMode=.
     ServiceManagerKill,
-    /// The command of an exec probe ran into its time-out and was killed. That a probe failed, and the kubelet had the container killed for
-    /// it, is not given yet: it needs the Kubernetes API.
+    /// A liveness or startup probe failed, and the kubelet had the container killed for it, as the Kubernetes API says; or, without the
+    /// API, the command of an exec probe ran into its time-out and was itself killed.
     KubeletProbeFailure,
-    /// The kubelet evicted the pod. Not given yet: it needs the Kubernetes API.
+    /// The kubelet evicted the pod, because the node or the pod ran out of something. Needs the Kubernetes API.
     KubeletEviction,
-    /// The pod was preempted for one of higher priority. Not given yet: it needs the Kubernetes API.
+    /// The pod was preempted for one of higher priority. Needs the Kubernetes API.
     KubeletPreemption,
-    /// The kubelet itself killed what was left in the cgroup of a pod that was deleted or had ended. That the container was killed for the
-    /// pod's deletion is not given yet: it needs the Kubernetes API.
+    /// The pod was deleted, or its time was up, as the Kubernetes API says; or, without the API, the kubelet itself killed what was left in
+    /// the cgroup of a pod that was deleted or had ended.
     KubeletDeletion,
     /// Another process in the victim's own container sent the signal: a supervisor, a worker's master, or a command that was
     /// brought in by exec.
@@ -303,7 +309,7 @@ pub enum Source {
     Procfs,
     /// The container runtime.
     Runtime,
-    /// The Kubernetes API. Not given yet.
+    /// The Kubernetes API.
     Kubernetes,
     /// The kernel's log. Not given yet.
     Kmsg,
@@ -508,33 +514,6 @@ pub struct Limits {
     pub memory_and_swap_bytes: Option<u64>,
     /// The soft limit: Docker's --memory-reservation, memory.low or memory.soft_limit_in_bytes.
     pub reservation_bytes: Option<u64>,
-}
-
-/// A Kubernetes pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Pod {
-    /// Its name.
-    pub name: Option<String>,
-    /// Its Kubernetes namespace.
-    pub namespace: Option<String>,
-    /// Its uid.
-    pub uid: Option<String>,
-    /// Its quality of service class.
-    pub qos: Option<Qos>,
-    /// The container is the pod's sandbox, which holds the pod's namespaces and runs nothing of the user's (pause).
-    #[serde(default)]
-    pub sandbox: bool,
-}
-
-/// A pod's quality of service class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Qos {
-    /// Every container has requests that equal its limits.
-    Guaranteed,
-    /// Some container has a request or a limit.
-    Burstable,
-    /// No container has a request or a limit.
-    BestEffort,
 }
 
 /// Who generated the signal.

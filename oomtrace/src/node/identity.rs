@@ -17,10 +17,15 @@ impl Identity {
     /// Reads both; what cannot be read is none.
     #[must_use]
     pub fn read() -> Self {
-        let from_environment = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
-        let node = from_environment.or_else(|| nix::unistd::gethostname().ok()?.into_string().ok());
+        let node = Self::named().or_else(|| nix::unistd::gethostname().ok()?.into_string().ok());
         let boot_id = files::read_text(Path::new("/proc/sys/kernel/random/boot_id"), SMALL).ok();
         Self { node, boot_id: boot_id.map(|id| id.trim().to_owned()) }
+    }
+
+    /// The name that `NODE_NAME` gives this node.
+    #[must_use]
+    pub fn named() -> Option<String> {
+        std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty())
     }
 
     /// An incident's id: sortable by time, unique across reboots (the boot id's first part) and processes. It is made

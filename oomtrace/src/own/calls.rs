@@ -154,7 +154,7 @@ const ALLOWED_OLD: &[libc::c_long] = &[];
 /// System calls on the list.
 #[must_use]
 pub fn count() -> usize {
-    ALLOWED.len() + ALLOWED_OLD.len() + conditional().map_or(0, |calls| calls.len())
+    ALLOWED.len() + ALLOWED_OLD.len() + conditional(Network::Nobody).map_or(0, |calls| calls.len())
 }
 
 /// What becomes of a call that is not on the list.
@@ -164,6 +164,14 @@ pub enum Refusal {
     Answered,
     /// oomtrace says which, and ends: for tests.
     Fatal,
+}
+
+/// Who may use the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    Nobody,
+    /// Threads that are there already, which asking the Kubernetes API needs; not the one that asks for the filter.
+    Others,
 }
 
 /// Why there is no filter.
@@ -181,13 +189,17 @@ pub enum FilterError {
 ///
 /// # Errors
 /// When the kernel has no seccomp, or does not let it be used.
-pub fn filter(refusal: Refusal) -> Result<(), FilterError> {
+pub fn filter(refusal: Refusal, network: Network) -> Result<(), FilterError> {
     if refusal == Refusal::Fatal {
         say_refused()?;
         // Tried first by glibc for each thread, and its arguments cannot be seen by a filter: the older clone can.
         apply_filter_all_threads(&program(answered_only(libc::SYS_clone3)?)?)?;
     }
-    Ok(apply_filter_all_threads(&program(list(refusal)?)?)?)
+    apply_filter_all_threads(&program(list(refusal, network)?)?)?;
+    if network == Network::Others {
+        apply_filter(&program(no_network()?)?)?;
+    }
+    Ok(())
 }
 
 /// The same for the calling thread alone.
@@ -195,7 +207,7 @@ pub fn filter(refusal: Refusal) -> Result<(), FilterError> {
 /// # Errors
 /// As for all.
 pub fn filter_thread() -> Result<(), FilterError> {
-    Ok(apply_filter(&program(list(Refusal::Answered)?)?)?)
+    Ok(apply_filter(&program(list(Refusal::Answered, Network::Nobody)?)?)?)
 }
 
 fn program(filter: SeccompFilter) -> Result<BpfProgram, FilterError> {
@@ -206,10 +218,18 @@ fn architecture() -> Result<seccompiler::TargetArch, seccompiler::BackendError> 
     std::env::consts::ARCH.try_into()
 }
 
-fn list(refusal: Refusal) -> Result<SeccompFilter, seccompiler::BackendError> {
+/// Refuses sockets of the network in the calling thread, and in those that it makes from now on.
+fn no_network() -> Result<SeccompFilter, seccompiler::BackendError> {
+    let families = [libc::AF_INET, libc::AF_INET6].into_iter();
+    let rules = families.map(|family| condition(0, SeccompCmpOp::Eq, family as u64)).collect::<Result<Vec<_>, _>>()?;
+    let refused = SeccompAction::Errno(libc::ENOSYS as u32);
+    SeccompFilter::new([(libc::SYS_socket, rules)].into(), SeccompAction::Allow, refused, architecture()?)
+}
+
+fn list(refusal: Refusal, network: Network) -> Result<SeccompFilter, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         ALLOWED.iter().chain(ALLOWED_OLD).map(|call| (*call, Vec::new())).collect();
-    for (call, conditions) in conditional()? {
+    for (call, conditions) in conditional(network)? {
         rules.insert(call, conditions);
     }
     let refused = match refusal {
@@ -229,14 +249,25 @@ fn answered_only(call: libc::c_long) -> Result<SeccompFilter, seccompiler::Backe
 }
 
 /// Calls that are let through with some arguments only: one of the rules must hold.
-fn conditional() -> Result<Vec<(i64, Vec<SeccompRule>)>, seccompiler::BackendError> {
+fn conditional(network: Network) -> Result<Vec<(i64, Vec<SeccompRule>)>, seccompiler::BackendError> {
     let is = |argument: u8, value: u64| condition(argument, SeccompCmpOp::Eq, value);
     let without = |argument: u8, bits: u64| condition(argument, SeccompCmpOp::MaskedEq(bits), 0);
     let one_of =
         |argument: u8, values: &[u64]| values.iter().map(|value| is(argument, *value)).collect::<Result<Vec<_>, _>>();
     let executable = libc::PROT_EXEC as u64;
     let thread = (libc::CLONE_THREAD | libc::CLONE_VM) as u64;
-    #[allow(unused_mut, reason = "x86-64 has an older call more")]
+    let mut prctls = PRCTLS.to_vec();
+    if network == Network::Others {
+        // The thread that is not to use the network gives that up by a filter more, which can only refuse more.
+        prctls.push(libc::PR_SET_NO_NEW_PRIVS as u64);
+    }
+    let prctls = prctls.as_slice();
+    let families: &[u64] = match network {
+        Network::Nobody => &[libc::AF_UNIX as u64, libc::AF_NETLINK as u64],
+        Network::Others => {
+            &[libc::AF_UNIX as u64, libc::AF_NETLINK as u64, libc::AF_INET as u64, libc::AF_INET6 as u64]
+        }
+    };
     let mut calls = vec![
         (libc::SYS_openat, vec![without(2, WRITES)?]),
         (libc::SYS_mmap, vec![without(2, executable)?]),
@@ -244,16 +275,19 @@ fn conditional() -> Result<Vec<(i64, Vec<SeccompRule>)>, seccompiler::BackendErr
         (libc::SYS_clone, vec![condition(0, SeccompCmpOp::MaskedEq(thread), thread)?]),
         (libc::SYS_bpf, one_of(0, &MAP_COMMANDS)?),
         (libc::SYS_ioctl, one_of(1, &IOCTLS)?),
-        (libc::SYS_prctl, one_of(0, &PRCTLS)?),
+        (libc::SYS_prctl, one_of(0, prctls)?),
         // Only looked at.
         (libc::SYS_prlimit64, vec![condition64(2, 0)?]),
-        (libc::SYS_socket, one_of(0, &[libc::AF_UNIX as u64, libc::AF_NETLINK as u64])?),
+        (libc::SYS_socket, one_of(0, families)?),
         (libc::SYS_socketpair, vec![is(0, libc::AF_UNIX as u64)?]),
         // Who was connected before is looked up by a thread that still has the capability for it.
         (libc::SYS_setns, vec![is(1, libc::CLONE_NEWNET as u64)?]),
         // abort(3) and panics.
         (libc::SYS_tgkill, vec![is(0, u64::from(std::process::id()))?]),
     ];
+    if network == Network::Others {
+        calls.push((libc::SYS_seccomp, vec![is(0, libc::SECCOMP_SET_MODE_FILTER as u64)?]));
+    }
     #[cfg(target_arch = "x86_64")]
     calls.push((libc::SYS_open, vec![without(1, WRITES)?]));
     Ok(calls)
@@ -350,6 +384,30 @@ mod tests {
             // The last call's errno is that of all.
             assert_eq!((result, errno), (-1, Some(libc::ENOSYS)), "{name}");
         }
+    }
+
+    #[test]
+    fn only_threads_that_are_there_use_the_network() {
+        let socket = |family: libc::c_int| {
+            // SAFETY: makes a socket, or fails; it goes with the test.
+            let made = unsafe { libc::socket(family, libc::SOCK_STREAM, 0) };
+            if made >= 0 { Ok(()) } else { Err(io::Error::last_os_error().raw_os_error()) }
+        };
+        let (asked, to_ask) = std::sync::mpsc::channel::<()>();
+        let results = std::thread::spawn(move || {
+            // As for all threads, but for this one and its own.
+            apply_filter(&program(list(Refusal::Answered, Network::Others).unwrap()).unwrap()).unwrap();
+            let before = std::thread::spawn(move || {
+                _ = to_ask.recv();
+                socket(libc::AF_INET)
+            });
+            apply_filter(&program(no_network().unwrap()).unwrap()).unwrap();
+            drop(asked);
+            let after = std::thread::spawn(move || socket(libc::AF_INET6)).join().unwrap();
+            (before.join().unwrap(), after, socket(libc::AF_INET), socket(libc::AF_UNIX))
+        });
+        let refused = Err(Some(libc::ENOSYS));
+        assert_eq!(results.join().unwrap(), (Ok(()), refused, refused, Ok(())));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::path::Path;
 use nix::libc;
 
 use crate::model::Sandbox;
-use calls::Refusal;
+use calls::{Network, Refusal};
 use capabilities::Needs;
 
 /// How much is given up.
@@ -36,9 +36,10 @@ pub enum Mode {
     Strict,
 }
 
-/// Gives up what watching does not need: in this thread and those that it makes from now on; the filter is for all. `reads_maps` says
+/// Gives up what watching does not need: in this thread and those that it makes from now on; the filter is for all. `network` says who may
+/// use that from now on, `reads_maps`
 /// whether maps can be read by a thread without CAP_BPF. What the kernel refuses stays as it is, and the answer says what is in force.
-pub fn confine(mode: Mode, sockets: &[&Path], reads_maps: impl FnOnce() -> bool + Send) -> Sandbox {
+pub fn confine(mode: Mode, sockets: &[&Path], network: Network, reads_maps: impl FnOnce() -> bool + Send) -> Sandbox {
     let refusal = match mode {
         Mode::Off => return in_force(false),
         Mode::On => Refusal::Answered,
@@ -57,7 +58,7 @@ pub fn confine(mode: Mode, sockets: &[&Path], reads_maps: impl FnOnce() -> bool 
     if let Err(error) = rustix::thread::set_no_new_privs(true) {
         log::warn!("no_new_privs is not set: {}", io::Error::from(error));
     }
-    let filtered = calls::filter(refusal);
+    let filtered = calls::filter(refusal, network);
     if let Err(error) = &filtered {
         log::warn!("system calls are not filtered: {error}");
     }

@@ -17,8 +17,16 @@ const STACK: usize = 256 << 10;
 /// # Errors
 /// When there can be no thread.
 pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    spawn_sized(name, STACK, work)
+}
+
+/// The same, with a stack of so many bytes.
+///
+/// # Errors
+/// When there can be no thread.
+pub fn spawn_sized(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let (confined, is_confined) = channel::<()>();
-    Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
+    Builder::new().name(name.to_owned()).stack_size(stack).spawn(move || {
         confine();
         drop(confined);
         work();

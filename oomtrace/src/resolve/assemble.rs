@@ -174,7 +174,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     } else {
         RuntimeClients::default()
     };
-    Case { incident, at, places, statements, clients, requesters_container: None, exited_init }
+    Case { incident, at, places, statements, clients, requesters_container: None, pod: None, exited_init }
 }
 
 /// The path that says most about where a task lives, and what it says. Where the memory controller has a hierarchy of its own, that

@@ -1,6 +1,7 @@
 //! What the judge decides on: an incident without a verdict, and what only the judge needs to know of it.
 
 use crate::event::BootNs;
+use crate::kubernetes::said::PodSaid;
 use crate::model::{Container, Evidence, Incident, Login, Process, Runtime};
 use crate::placement::ContainerPlace;
 
@@ -19,6 +20,8 @@ pub struct Case {
     pub clients: RuntimeClients,
     /// The container of whoever asked, as its runtime knows it.
     pub requesters_container: Option<Container>,
+    /// What the Kubernetes API says of the victim's pod.
+    pub pod: Option<PodSaid>,
     /// Pid of the process whose end is the victim's `container_exit`.
     pub exited_init: Option<u32>,
 }

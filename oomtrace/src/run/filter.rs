@@ -74,7 +74,7 @@ impl Filter {
             // A signal that is no kill has no cause to ask for.
             Record::Signal(incident) => self.wants_all_but_cause(incident) && self.causes.is_empty(),
             // What is said of an incident that was wanted.
-            Record::Contradiction(_) => true,
+            Record::Contradiction(_) | Record::Correction(_) => true,
             Record::Ready(_) | Record::Lost(_) | Record::Repeat(_) => true,
         }
     }

@@ -1,20 +1,32 @@
 //! What runtimes say of an incident's containers.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::container::directory::{Completed, Directory, Victim};
-use crate::judge::judge;
+use crate::container::pod_usage::largest_besides;
 use crate::judge::judgement::{Judgement, Reason};
+use crate::judge::{judge, may_api_explain};
+use crate::kubernetes::said::PodSaid;
+use crate::kubernetes::{Kubernetes, Question};
 use crate::model::{Cause, Container, Evidence, Incident, LimitLevel, Source};
 use crate::node::processes;
 use crate::placement::ContainerPlace;
 use crate::redact::Privacy;
 use crate::resolve::case::Case;
+use crate::text::bytes;
+use crate::text::quote::quote;
 
 /// A runtime does what it is asked for within this time, in milliseconds.
 const ASKED_BEFORE_MS: u64 = 2000;
 
-/// The containers of an incident, as their runtimes know them.
+/// What is missing without the Kubernetes API.
+pub const WHY: &str = "why the kubelet had it killed";
+/// A verdict waits for the Kubernetes API for so long; what comes later corrects it.
+const API_WITHIN: Duration = Duration::from_millis(100);
+
+/// The containers of an incident, as their runtimes and the Kubernetes API know them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Names {
     container: Option<Container>,
@@ -24,6 +36,12 @@ pub struct Names {
     /// What a runtime said of the kill.
     #[serde(default)]
     said: Vec<String>,
+    /// What the Kubernetes API said of the victim's pod.
+    #[serde(default)]
+    pod: Option<PodSaid>,
+    /// What the node's cgroups say besides.
+    #[serde(default)]
+    seen: Vec<String>,
     /// Cgroups that only have the name of a container's.
     #[serde(default)]
     refuted: Vec<String>,
@@ -38,8 +56,8 @@ impl Names {
         incident.container.is_some() || incident.sender.container.is_some()
     }
 
-    /// Asks the runtimes.
-    pub async fn ask(case: &Case, directory: &Directory) -> Self {
+    /// Asks the runtimes, and the Kubernetes API.
+    pub async fn ask(case: &Case, directory: &Directory, kubernetes: &Kubernetes) -> Self {
         let Case { incident, places, .. } = case;
         let victim = &incident.victim;
         let killed = Victim {
@@ -62,7 +80,7 @@ impl Names {
         named.incident.sender.container = sender;
         // Who asked is found by what the container is called.
         let judgement = judge(&named);
-        let named = named.incident;
+        let mut named = named.incident;
         let mut requester = None;
         if let Some(place) = &judgement.requesters_place {
             let asked = directory.complete(place, None).await;
@@ -72,7 +90,28 @@ impl Names {
         let is_confirmed = named.container.as_ref().is_some_and(|container| container.confirmed);
         let place = places.victim.as_ref().filter(|place| is_confirmed && place.user().is_none());
         let said = place.map(|place| said(&named, &judgement, place, directory)).unwrap_or_default();
-        Self { container: named.container, sender: named.sender.container, requester, said, refuted, missing }
+        let question = question(&named, &judgement);
+        let mut pod = None;
+        if let Some(question) = question {
+            let answer = kubernetes.ask(&question, API_WITHIN).await;
+            if let Some(container) = &mut named.container {
+                answer.describe(&question, container);
+            }
+            let why = answer.missing.map(|why| format!("{WHY} (the Kubernetes API: {why})"));
+            missing.extend(why);
+            pod = answer.said;
+        }
+        let seen = largest_pod(case, &named, pod.as_ref(), kubernetes).into_iter().collect();
+        Self {
+            container: named.container,
+            sender: named.sender.container,
+            requester,
+            said,
+            pod,
+            seen,
+            refuted,
+            missing,
+        }
     }
 
     /// No runtime was waited for; `why` says what is missing for it.
@@ -83,6 +122,8 @@ impl Names {
             sender: incident.sender.container.clone(),
             requester: None,
             said: Vec::new(),
+            pod: None,
+            seen: Vec::new(),
             refuted: Vec::new(),
             missing: vec![why.to_owned()],
         }
@@ -93,10 +134,12 @@ impl Names {
     pub fn private(mut self, privacy: Privacy) -> Self {
         let containers = [&mut self.container, &mut self.sender, &mut self.requester];
         containers.into_iter().flatten().for_each(|container| privacy.container(container));
+        let pods = self.pod.as_mut().into_iter().flat_map(PodSaid::texts);
         self.said
             .iter_mut()
             .chain(&mut self.refuted)
             .chain(&mut self.missing)
+            .chain(pods)
             .for_each(|text| *text = privacy.text(text));
         self
     }
@@ -109,10 +152,54 @@ impl Names {
         incident.missing.extend(self.missing);
         let evidence = |fact| Evidence { fact, source: Source::Runtime };
         case.statements.extend(self.said.into_iter().chain(self.refuted).map(evidence));
+        case.statements.extend(self.seen.into_iter().map(|fact| Evidence { fact, source: Source::Cgroup }));
         case.requesters_container = self.requester;
+        case.pod = self.pod;
         settle_init(case);
         settle_level(&mut case.incident);
     }
+}
+
+/// What the Kubernetes API is asked about the victim; none where it is in no pod. Why it was killed is asked where the verdict may depend on
+/// it.
+pub fn question(incident: &Incident, judgement: &Judgement) -> Option<Question> {
+    let container = incident.container.as_ref()?;
+    let pod = container.pod.as_ref()?;
+    // What is only called like a pod's is one where the kubelet itself removed it.
+    let is_pods = container.confirmed || judgement.reason == Reason::PodCleanUp;
+    if !is_pods || container.user.is_some() {
+        return None;
+    }
+    Some(Question {
+        uid: pod.uid.clone()?,
+        container: container.name.clone(),
+        container_id: container.id.clone(),
+        kill: incident.time.parse().ok()?,
+        why: may_api_explain(judgement, incident) || matches!(judgement.reason, Reason::EndedCommand { .. }),
+    })
+}
+
+/// What the API is asked about the end of the victim's container.
+pub fn question_of_end(incident: &Incident) -> Option<Question> {
+    let container = incident.container.as_ref()?;
+    let pod = container.pod.as_ref().filter(|pod| !pod.sandbox)?;
+    Some(Question {
+        uid: pod.uid.clone()?,
+        container: container.name.clone(),
+        container_id: container.id.clone(),
+        kill: incident.time.parse().ok()?,
+        why: false,
+    })
+}
+
+/// Where the node was short of memory: who uses most of it now.
+fn largest_pod(case: &Case, named: &Incident, said: Option<&PodSaid>, kubernetes: &Kubernetes) -> Option<String> {
+    let judged = judge(&Case { incident: named.clone(), pod: Some(said?.clone()), ..case.clone() });
+    let Reason::Eviction(eviction) = judged.reason else { return None };
+    let pod = case.places.victim.as_ref()?.pod.as_ref().filter(|_| eviction.resource.as_deref() == Some("memory"))?;
+    let (uid, usage) = largest_besides(pod.cgroup.as_deref()?)?;
+    let name = kubernetes.name_of(&uid).unwrap_or(uid);
+    Some(format!("of the node's other pods, {} used most memory right after: {}", quote(&name), bytes(usage)))
 }
 
 async fn complete(directory: &Directory, place: Option<&ContainerPlace>, victim: Option<Victim>) -> Completed {

@@ -44,6 +44,11 @@ impl Pipeline {
         is_wanted
     }
 
+    /// The same, without counting.
+    pub fn would_want(&self, record: &Record) -> bool {
+        self.filter.wants(record)
+    }
+
     /// What is put out before a record that is wanted: that it is like one before.
     pub fn repeated(&mut self, record: &Record) -> Option<Record> {
         let Record::Incident(incident) = record else { return None };

@@ -152,6 +152,7 @@ impl Player<'_> {
     fn said(&mut self, record: &Record) -> io::Result<()> {
         let is_wanted = match record {
             Record::Contradiction(said) => self.put.contains(&said.incident),
+            Record::Correction(correction) => self.put.contains(&correction.incident),
             _ => false,
         };
         if is_wanted { self.sink.put(record) } else { Ok(()) }

@@ -16,7 +16,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::model::{
-    Contradiction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Repeat, Role, Unwritten,
+    Contradiction, Correction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Repeat, Role,
+    Unwritten, Verdict,
 };
 use crate::sink::Sink;
 use crate::sink::outputs::counted;
@@ -26,7 +27,9 @@ use crate::text::escape::escape;
 use crate::text::quote::quote;
 use crate::text::{bytes, duration_ms, elevation, host_available, name_or_id, other_large_processes, owner, process};
 use crate::words::repeats::Repeats;
-use words::{about, asked, brief, described, effect_words, killed, login, parents, place_name, time_of, user};
+use words::{
+    about, asked, brief, described, effect_words, full_name, killed, login, parents, place_name, time_of, user,
+};
 
 mod words;
 
@@ -130,7 +133,8 @@ impl<W: Write> Sink for Human<W> {
                 return Ok(());
             }
             Record::Incident(incident) | Record::Signal(incident) => block(incident, look),
-            Record::Contradiction(said) => contradiction(said, (self.look)()),
+            Record::Contradiction(said) => contradiction(said, look),
+            Record::Correction(correction) => corrected(correction, look),
             Record::Lost(Lost { unwritten: Some(unwritten), .. }) => left_out(unwritten, (self.look)()),
             Record::Lost(lost) if lost.kills > 0 => lost_kills(lost, (self.look)()),
             // The first has standard error's, the last is for whoever reads records.
@@ -242,9 +246,21 @@ fn left_unsaid(routine: u64, look: Look) -> String {
 /// What a runtime says against it, with a line feed at the end of each line.
 fn contradiction(said: &Contradiction, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
-    block.title(&said.time, "CONFLICT", SIGNAL, &name_or_id(&said.container), &said.fact);
+    block.title(&said.time, "CONFLICT", SIGNAL, &full_name(&said.container), &said.fact);
     if !look.brief {
         block.line("in", &about(&said.container));
+    }
+    block.text
+}
+
+/// What is known by now of an incident that was put out before, with a line feed at the end of each line.
+fn corrected(correction: &Correction, look: Look) -> String {
+    let mut block = Block { text: String::new(), look };
+    let place = correction.container.as_ref().map_or_else(|| correction.incident.clone(), full_name);
+    block.title(&correction.time, "NOW KNOWN", SIGNAL, &place, &correction.verdict.why);
+    if !look.brief {
+        block.line("killed", &format!("as said above, incident {}", correction.incident));
+        block.remedies(&correction.verdict, &correction.missing);
     }
     block.text
 }
@@ -421,16 +437,27 @@ impl Block {
     }
 
     fn advice(&mut self, incident: &Incident) {
-        for advice in incident.verdict.iter().flat_map(|verdict| &verdict.advice) {
+        match &incident.verdict {
+            Some(verdict) => self.remedies(verdict, &incident.missing),
+            None => self.unseen(&incident.missing),
+        }
+    }
+
+    fn remedies(&mut self, verdict: &Verdict, missing: &[String]) {
+        for advice in &verdict.advice {
             let colon = if advice.command.is_some() { ":" } else { "" };
             self.styled_line("do", &format!("{}{colon}", advice.action), DO);
             if let Some(command) = &advice.command {
                 self.command(command);
             }
         }
+        self.unseen(missing);
+    }
+
+    fn unseen(&mut self, missing: &[String]) {
         // That a command line could not be read is seen by its not being there.
         let is_small = |what: &&String| what.starts_with("the victim's command line");
-        let unseen: Vec<&str> = incident.missing.iter().filter(|what| !is_small(what)).map(String::as_str).collect();
+        let unseen: Vec<&str> = missing.iter().filter(|what| !is_small(what)).map(String::as_str).collect();
         if !unseen.is_empty() {
             self.styled_line("unseen", &unseen.join("; "), DIM);
         }

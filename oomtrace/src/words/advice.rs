@@ -1,6 +1,7 @@
 //! Verdict to remedies. Pure, like the judge.
 
 mod container;
+mod pod;
 mod stop;
 
 use crate::judge::judgement::{Judgement, LimitHolder, Manager, Reason};
@@ -12,6 +13,10 @@ use crate::text::quote::quote;
 /// What to do about an incident whose verdict is in.
 #[must_use]
 pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
+    if let Some(by_kubelet) = pod::by_kubelet(incident, &judgement.reason) {
+        return by_kubelet;
+    }
+    let minor = judgement.server_minor;
     match judgement.cause {
         Cause::OomContainerLimit | Cause::OomPodLimit | Cause::OomUnitLimit | Cause::OomSliceLimit
             if matches!(judgement.reason, Reason::Limit { lowered: true, .. }) =>
@@ -21,8 +26,8 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         Cause::OomContainerLimit if matches!(judgement.reason, Reason::Limit { starting: true, .. }) => {
             vec![container::to_start(incident, limit_bytes(incident))]
         }
-        Cause::OomContainerLimit => vec![container::own_limit(incident)],
-        Cause::OomPodLimit => vec![container::pod_limit(incident)],
+        Cause::OomContainerLimit => container::own_limit(incident, minor),
+        Cause::OomPodLimit => container::pod_limit(incident, minor),
         Cause::OomUnitLimit => unit_limit(incident),
         Cause::OomSliceLimit => parent_limit(incident, &judgement.reason),
         Cause::OomHost if judgement.reason == Reason::Sysrq => {

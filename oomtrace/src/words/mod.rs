@@ -5,8 +5,10 @@ pub mod advice;
 pub mod evidence;
 pub mod explain;
 mod kernel_part;
+mod kubelet;
 mod phrases;
 pub mod repeats;
+pub mod report;
 pub mod summary;
 mod why;
 

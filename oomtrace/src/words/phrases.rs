@@ -1,12 +1,15 @@
 //! Clauses that more than one sentence is made of.
 
-use crate::judge::judgement::Reason;
-use crate::model::Incident;
+use crate::judge::judgement::{Reason, StopRequest};
+use crate::model::{Disposition, Incident};
 use crate::text::{ended, process};
 
 /// Why there was an OOM kill without a limit.
 pub const SYSRQ: &str = "somebody asked for an OOM kill (sysrq-f)";
 pub const MIN_TTL: &str = "the machine could not keep the pages in use in memory (min_ttl_ms)";
+
+/// What is said of a process that was asked to stop.
+pub const STILL_RUNNING: &str = "it was still running";
 
 /// `, without a stop signal before`; nothing when there was one that does not explain the kill.
 pub fn unasked(reason: &Reason) -> &'static str {
@@ -30,5 +33,15 @@ pub fn init_ended(incident: &Incident) -> String {
             Some(status) => format!("the init of its pid namespace, {init}, {}", ended(status)),
             None => format!("the init of its pid namespace, {init}, ended"),
         },
+    }
+}
+
+/// What a process made of the signal that it was asked to stop by.
+pub fn reply(stop: &StopRequest, is_init: bool) -> &'static str {
+    match stop.disposition {
+        Some(Disposition::Default) if is_init => "pid 1 has no handler for it",
+        Some(Disposition::Ignored) => "the process ignores it",
+        Some(Disposition::Handled) => "its handler had not ended the process",
+        Some(Disposition::Default | Disposition::Blocked) | None => STILL_RUNNING,
     }
 }

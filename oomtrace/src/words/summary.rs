@@ -5,6 +5,7 @@ use crate::model::{Cause, Incident, LimitOwner, SignalPath};
 use crate::text::quote::quote;
 use crate::text::{bytes, container_name, duration_ms, path_name, pod_name, process};
 use crate::words::kernel_part::kernel_part;
+use crate::words::kubelet;
 use crate::words::phrases::{MIN_TTL, SYSRQ, init_ended, unasked};
 
 /// The verdict in one sentence.
@@ -71,13 +72,13 @@ pub fn summary(incident: &Incident, judgement: &Judgement) -> String {
         Cause::KubeletProbeFailure if is_command(&judgement.reason) => {
             format!("{victim}, the command of an exec probe, was killed by {sender} at its time-out.")
         }
-        Cause::KubeletProbeFailure => format!("{victim} was killed because a probe failed."),
-        Cause::KubeletEviction => format!("{victim} was killed because its pod was evicted."),
-        Cause::KubeletPreemption => format!("{victim} was killed because its pod was preempted."),
         Cause::KubeletDeletion if judgement.reason == Reason::PodCleanUp => {
             format!("{victim} was killed by {sender}, which removed its pod's cgroup.")
         }
-        Cause::KubeletDeletion => format!("{victim} was killed because its pod was deleted."),
+        Cause::KubeletProbeFailure | Cause::KubeletEviction | Cause::KubeletPreemption | Cause::KubeletDeletion => {
+            let why = kubelet::clause(&judgement.reason).unwrap_or_else(|| kubelet::UNKNOWN.to_owned());
+            format!("{victim} was killed because {why}.")
+        }
         Cause::SameContainerKill => format!("{victim} was killed by {sender} inside the same container."),
         Cause::ProcessKill => format!("{victim} was killed by {sender}."),
         Cause::SelfKill => format!("{victim} killed itself."),

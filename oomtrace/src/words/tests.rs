@@ -1,6 +1,8 @@
 //! What is said of each cause and each reason, as a whole: `tests/said.txt` has the text, which is read and agreed on when it changes
 //! (`UPDATE=1 cargo test -p oomtrace --lib words` writes it anew).
 
+mod kubelet;
+
 use std::fmt::Write as _;
 
 use super::*;
@@ -379,16 +381,13 @@ fn name(value: impl serde::Serialize) -> String {
     serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
 }
 
-/// What the judge never gives without the Kubernetes API, and reasons that do not go with a cause.
+/// Reasons that do not go with a cause.
 fn judgements() -> Vec<(&'static str, Judgement)> {
     let plain = crate::judge::judge(&case(kill("/usr/bin/bash")));
     let with = |cause| Judgement { cause, ..plain.clone() };
     let stop = StopRequest { signal: "SIGTERM".to_owned(), before_ms: 1, first_before_ms: 1, disposition: None };
     vec![
-        ("a probe", with(Cause::KubeletProbeFailure)),
-        ("an eviction", with(Cause::KubeletEviction)),
-        ("a preemption", with(Cause::KubeletPreemption)),
-        ("a deletion", with(Cause::KubeletDeletion)),
+        ("a kubelet's kill for no reason that is known", with(Cause::KubeletDeletion)),
         ("a stop without its request", with(Cause::RuntimeStopTimeout)),
         ("likely", Judgement { confidence: Confidence::Likely, ..with(Cause::RuntimeKill) }),
         ("possible", Judgement { confidence: Confidence::Possible, ..with(Cause::RuntimeKill) }),
@@ -415,7 +414,7 @@ fn what_is_said_is_what_was_agreed_on() {
         let Record::Incident(incident) = conclude(case(incident)) else { panic!("{name}") };
         lines(&mut said, &incident, incident.verdict.as_ref().unwrap());
     }
-    for (name, judgement) in judgements() {
+    for (name, judgement) in judgements().into_iter().chain(kubelet::judgements()) {
         _ = writeln!(said, "{name}");
         let incident = kill("/usr/bin/bash");
         lines(&mut said, &incident, &verdict(&incident, &judgement));

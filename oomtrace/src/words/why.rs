@@ -1,25 +1,15 @@
 //! Why, in one clause.
 
 use crate::judge::judgement::{Judgement, LimitHolder, Manager, Reason, StopRequest};
-use crate::model::{Cause, Confidence, Disposition, Incident, SignalPath};
+use crate::model::{Cause, Confidence, Incident, SignalPath};
 use crate::text::{bytes, duration_ms, elevation, name_or_id, path_name, process};
 use crate::words::kernel_part::kernel_part;
-use crate::words::phrases::{MIN_TTL, SYSRQ, init_ended, unasked};
+use crate::words::kubelet::{self, probe_name};
+use crate::words::phrases::{MIN_TTL, STILL_RUNNING, SYSRQ, init_ended, reply, unasked};
 
-const STILL_RUNNING: &str = "it was still running";
 /// What ended a command that was brought into a container, where that is seen from the command alone.
 const PROBE: &str = "an exec probe ran into its time-out";
 const HEALTH_CHECK: &str = "a command that was run in the container (exec, a health check) ran into its time-out";
-
-/// What a process made of the signal that it was asked to stop by.
-fn reply(stop: &StopRequest, is_init: bool) -> &'static str {
-    match stop.disposition {
-        Some(Disposition::Default) if is_init => "pid 1 has no handler for it",
-        Some(Disposition::Ignored) => "the process ignores it",
-        Some(Disposition::Handled) => "its handler had not ended the process",
-        Some(Disposition::Default | Disposition::Blocked) | None => STILL_RUNNING,
-    }
-}
 
 /// `stop time-out: SIGTERM came 2.0 s earlier and the process ignores it`.
 fn timed_out(stop: &StopRequest, incident: &Incident) -> String {
@@ -103,12 +93,12 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
         Cause::UserspaceOomKiller => "an out-of-memory daemon chose it".to_owned(),
         Cause::RuntimeKill => match &judgement.reason {
             Reason::GivenUp { limit } => given_up(*limit),
-            Reason::EndedCommand { stop } => ended_command(HEALTH_CHECK, stop.as_ref()),
+            Reason::EndedCommand { stop, .. } => ended_command(HEALTH_CHECK, stop.as_ref()),
             reason => format!("the container runtime killed it{}", unasked(reason)),
         },
         Cause::RuntimeStopTimeout => match &judgement.reason {
             Reason::StopTimeout(stop) => timed_out(stop, incident),
-            Reason::EndedCommand { stop } => ended_command(HEALTH_CHECK, stop.as_ref()),
+            Reason::EndedCommand { stop, .. } => ended_command(HEALTH_CHECK, stop.as_ref()),
             _ => format!("stop time-out: a stop signal came and {STILL_RUNNING}"),
         },
         Cause::ServiceManagerKill => match &judgement.reason {
@@ -137,15 +127,23 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
         Cause::Ptrace => "its tracer killed it".to_owned(),
         Cause::BpfProgram => "a BPF program killed it".to_owned(),
         Cause::KubeletProbeFailure => match &judgement.reason {
-            Reason::EndedCommand { stop } => ended_command(PROBE, stop.as_ref()),
-            _ => "a probe failed".to_owned(),
+            Reason::EndedCommand { stop, probe: Some(probe) } => {
+                let limit = format!(
+                    "its {} probe, by exec, ran into its time-out of {} s",
+                    probe_name(probe.kind),
+                    probe.timeout_s
+                );
+                ended_command(&limit, stop.as_ref())
+            }
+            Reason::EndedCommand { stop, .. } => ended_command(PROBE, stop.as_ref()),
+            reason => kubelet::why(incident, reason).unwrap_or_else(|| kubelet::UNKNOWN.to_owned()),
         },
-        Cause::KubeletEviction => "its pod was evicted".to_owned(),
-        Cause::KubeletPreemption => "its pod was preempted".to_owned(),
         Cause::KubeletDeletion if judgement.reason == Reason::PodCleanUp => {
             "the kubelet removed its pod's cgroup, and killed what was left in it".to_owned()
         }
-        Cause::KubeletDeletion => "its pod was deleted".to_owned(),
+        Cause::KubeletEviction | Cause::KubeletPreemption | Cause::KubeletDeletion => {
+            kubelet::why(incident, &judgement.reason).unwrap_or_else(|| kubelet::UNKNOWN.to_owned())
+        }
         Cause::OtherKernel => match (&judgement.reason, incident.signal.path) {
             (Reason::Kernel(part), _) => format!("the kernel killed it: {}", kernel_part(*part)),
             (_, Some(SignalPath::OtherKernel) | None) => {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use oomtrace::container::directory::KEEP;
+use oomtrace::kubernetes::Kubernetes;
 use oomtrace::model::{Incident, OutputName, Record};
 use oomtrace::node::cgroups;
 use oomtrace::own;
@@ -58,7 +59,7 @@ async fn selftest(options: &Runtimes) -> Result<Status, Failure> {
     let (records, mut seen) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel::<()>();
     // This process runs programs to be killed.
-    let runtimes = options.runtimes(KEEP, Privacy::default(), own::Mode::Off);
+    let runtimes = options.runtimes(KEEP, Privacy::default(), own::Mode::Off, Kubernetes::off("this is a selftest"));
     let watching = tokio::task::spawn_local(async move {
         let (mut outputs, mut failures) = Outputs::new();
         outputs.add(OutputName::Selftest, |_| Box::new(Channel(records)))?;

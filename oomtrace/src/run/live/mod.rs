@@ -18,11 +18,13 @@ use oomtrace_common::event::WIRE_VERSION;
 use crate::container::clients::Socket;
 use crate::container::directory::Directory;
 use crate::event::Event;
-use crate::model::{Lost, Ready, Record, SCHEMA};
+use crate::kubernetes::Kubernetes;
+use crate::model::{Incident, Lost, Ready, Record, SCHEMA};
 use crate::node::clock::boot_now;
 use crate::node::identity::Identity;
 use crate::node::namespaces;
 use crate::own;
+use crate::own::calls::Network;
 use crate::own::heap;
 use crate::probe::counter::CounterError;
 use crate::probe::hook::Hook;
@@ -38,9 +40,10 @@ use crate::run::recording::Recording;
 use crate::run::recording::Start;
 use crate::sink::notices;
 use crate::sink::outputs::{Failures, Outputs};
-use aftermath::Aftermath;
+use crate::words::report::report;
+use aftermath::{Aftermath, Followed};
 use losses::Losses;
-use naming::Naming;
+use naming::{Named, Naming};
 use node_watch::{NodeWatch, SearchResult};
 
 /// Why watching ended early.
@@ -68,6 +71,8 @@ pub struct RuntimeConfig {
     pub sandbox: own::Mode,
     /// Sockets of runtimes that are asked for names.
     pub sockets_asked: Vec<PathBuf>,
+    /// The Kubernetes API.
+    pub kubernetes: Kubernetes,
 }
 
 /// So many processes, reported one after the other or as one incident, took megabytes, which are given back.
@@ -111,7 +116,8 @@ pub async fn run(
     failures: &mut Failures,
     stop: impl Future<Output = Instant>,
 ) -> Result<Tally, WatchError> {
-    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked } = runtimes;
+    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes } = runtimes;
+    let network = if kubernetes.is_on() { Network::Others } else { Network::Nobody };
     let mut start = start(&probe, &sockets, privacy)?;
     let Probe { ebpf, events, counter, sockets: watched, .. } = probe;
     // Holds the programs for as long as this runs.
@@ -122,7 +128,7 @@ pub async fn run(
     let mut search = node_watch.start();
     // Kernel symbols, and who was connected before, are read by threads that were made with all privileges, and soon end.
     let asked: Vec<_> = sockets_asked.iter().map(PathBuf::as_path).collect();
-    start.ready.sandbox = Some(own::confine(sandbox, &asked, || counter.read().is_ok()));
+    start.ready.sandbox = Some(own::confine(sandbox, &asked, network, || counter.read().is_ok()));
     let facts: Box<dyn Facts> = match &recorder {
         Some(recorder) => {
             recorder.start(&start);
@@ -140,6 +146,7 @@ pub async fn run(
         rest_at: None,
         taken_at_rest: None,
         behind: None,
+        kubernetes: kubernetes.clone(),
     };
     outputs.put(Record::Ready(start.ready));
     let hold = |pipeline: &mut Pipeline, node_watch: &mut NodeWatch, record: &[u8]| {
@@ -161,8 +168,8 @@ pub async fn run(
             recorder.event(record);
         }
     };
-    let mut aftermath = Aftermath::new(directory.clone(), privacy);
-    let mut naming = Naming::new(directory, recorder.clone(), privacy);
+    let mut aftermath = Aftermath::new(directory.clone(), kubernetes.clone(), privacy);
+    let mut naming = Naming::new(directory, kubernetes.clone(), recorder.clone(), privacy);
     let mut stop = std::pin::pin!(stop);
     let answers_until = loop {
         out.flush();
@@ -201,7 +208,7 @@ pub async fn run(
                 }
             }
             () = sleep(Some(BEHIND_LOOK)), if waits => {}
-            said = aftermath.next(), if !aftermath.is_idle() => out.said(said),
+            known = aftermath.next(), if !aftermath.is_idle() => out.followed(known, &mut pipeline),
             () = sleep(deadline), if deadline.is_some() && !waits => {
                 // The clock decides only about what was in the ring by then.
                 let now = boot_now()?;
@@ -310,6 +317,7 @@ struct Out<'a> {
     taken_at_rest: Option<u64>,
     /// Since when an output has been behind, and how many records it had taken then.
     behind: Option<(Instant, u64)>,
+    kubernetes: Kubernetes,
 }
 
 impl Out<'_> {
@@ -330,9 +338,25 @@ impl Out<'_> {
         catches_up
     }
 
-    /// Puts one record out, when it is wanted, and has what comes of it followed.
-    fn put(&mut self, record: Option<Record>, pipeline: &mut Pipeline, aftermath: &mut Aftermath) {
-        let Some(record) = record.filter(|record| pipeline.wants(record)) else { return };
+    /// Puts one incident out, when it is wanted, and has what comes of it followed.
+    fn put(&mut self, named: Option<Named>, pipeline: &mut Pipeline, aftermath: &mut Aftermath) {
+        let Some(Named { record, open }) = named else { return };
+        let is_wanted = pipeline.wants(&record);
+        // One with a cause that is not wanted may turn out to have another.
+        let is_followed = open.is_some_and(|case| aftermath.follow_open(case, is_wanted));
+        if !is_wanted {
+            return;
+        }
+        if let Record::Incident(incident) = &record {
+            aftermath.follow(incident);
+            if !is_followed {
+                self.report(incident);
+            }
+        }
+        self.put_wanted(record, pipeline);
+    }
+
+    fn put_wanted(&mut self, record: Record, pipeline: &mut Pipeline) {
         if let Some(repeat) = pipeline.repeated(&record) {
             self.outputs.put(repeat);
         }
@@ -343,9 +367,15 @@ impl Out<'_> {
             if self.told >= LARGE && self.rest_at.is_none() {
                 self.rest_at = Some(Instant::now() + REST);
             }
-            aftermath.follow(incident);
         }
         self.outputs.put(record);
+    }
+
+    /// Has an Event put on the victim's pod.
+    fn report(&self, incident: &Incident) {
+        if let Some(report) = report(incident) {
+            self.kubernetes.report(report);
+        }
     }
 
     /// Memory was given back. What was put out since, or still waits in an output, takes more, to be given back when it is over.
@@ -357,9 +387,29 @@ impl Out<'_> {
         self.rest_at = goes_on.then(|| Instant::now() + REST);
     }
 
-    /// Passes on what a runtime says.
-    fn said(&mut self, record: Option<Record>) {
-        let Some(record) = record else { return };
+    /// Passes on what became known of an incident that was put out.
+    fn followed(&mut self, known: Option<Followed>, pipeline: &mut Pipeline) {
+        match known {
+            None => {}
+            Some(Followed::Contradiction(said)) => self.said(Record::Contradiction(said)),
+            Some(Followed::Settled { incident, correction, was_put }) => {
+                let record = Record::Incident(*incident);
+                let is_wanted = pipeline.would_want(&record);
+                if let Record::Incident(incident) = &record
+                    && (was_put || is_wanted)
+                {
+                    self.report(incident);
+                }
+                match correction {
+                    Some(correction) if was_put => self.said(Record::Correction(correction)),
+                    Some(_) if is_wanted => self.put_wanted(record, pipeline),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn said(&mut self, record: Record) {
         if let Some(recorder) = &self.recorder {
             recorder.said(&record);
         }

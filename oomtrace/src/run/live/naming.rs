@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::container::directory::Directory;
+use crate::judge::{judge, may_api_explain};
+use crate::kubernetes::Kubernetes;
 use crate::model::Record;
 use crate::node::clock;
 use crate::redact::Privacy;
@@ -41,6 +43,7 @@ const MAX_WAITING: usize = 4096;
 /// See the module's documentation.
 pub struct Naming {
     directory: Directory,
+    kubernetes: Kubernetes,
     recorder: Option<Recorder>,
     privacy: Privacy,
     /// In the order of their kills.
@@ -55,8 +58,15 @@ fn time_for_names(age_ns: u64) -> Duration {
     REPORTED_WITHIN.saturating_sub(Duration::from_nanos(age_ns)).clamp(LEAST, NAMED_WITHIN)
 }
 
+/// An incident that can be put out.
+pub struct Named {
+    pub record: Record,
+    /// The Kubernetes API may know more of it later.
+    pub open: Option<Box<Case>>,
+}
+
 enum Waiting {
-    Named(Box<Record>),
+    Named(Box<Named>),
     Asking(Asking),
 }
 
@@ -69,14 +79,14 @@ struct Asking {
 
 impl Naming {
     /// Fetches what the runtimes know already, in the background.
-    pub fn new(directory: Directory, recorder: Option<Recorder>, privacy: Privacy) -> Self {
+    pub fn new(directory: Directory, kubernetes: Kubernetes, recorder: Option<Recorder>, privacy: Privacy) -> Self {
         let all = directory.clone();
         let preload = tokio::task::spawn_local(async move {
             if let Err(error) = all.preload().await {
                 notices::say(&format!("{error}; its containers go by their ids until it answers"));
             }
         });
-        Self { directory, recorder, privacy, waiting: VecDeque::new(), late: Vec::new(), preload }
+        Self { directory, kubernetes, recorder, privacy, waiting: VecDeque::new(), late: Vec::new(), preload }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -91,18 +101,19 @@ impl Naming {
     pub fn start(&mut self, cases: Vec<Case>) {
         for case in cases {
             let waiting = if !Names::are_wanted(&case.incident) {
-                Waiting::Named(Box::new(conclude(case)))
+                Waiting::Named(Box::new(Named { record: conclude(case), open: None }))
             } else if self.late.len() >= MAX_ASKED {
                 let names = Names::unasked(&case.incident, TOO_MANY);
                 Waiting::Named(Box::new(self.named(Rc::new(case), names)))
             } else {
                 let case = Rc::new(case);
                 let (asked, directory, privacy) = (Rc::clone(&case), self.directory.clone(), self.privacy);
+                let kubernetes = self.kubernetes.clone();
                 // A clock that cannot be read, as it always can, leaves the whole time.
                 let now = clock::boot_now().unwrap_or(case.at);
                 let within = time_for_names(now.saturating_sub(case.at));
                 let task = tokio::task::spawn_local(async move {
-                    let named = tokio::time::timeout(within, Names::ask(&asked, &directory)).await;
+                    let named = tokio::time::timeout(within, Names::ask(&asked, &directory, &kubernetes)).await;
                     named.unwrap_or_else(|_| Names::unasked(&asked.incident, TOO_LATE)).private(privacy)
                 });
                 Waiting::Asking(Asking { task, case, since: Instant::now() })
@@ -113,7 +124,7 @@ impl Naming {
 
     /// The oldest incident, once it is named, or one that was overtaken; none when none waits, and when one was overtaken just now.
     /// Cancel-safe.
-    pub async fn next(&mut self) -> Option<Record> {
+    pub async fn next(&mut self) -> Option<Named> {
         if self.is_idle() {
             return None;
         }
@@ -130,7 +141,7 @@ impl Naming {
         tokio::select! {
             biased;
             done = done(&mut self.waiting, &mut self.late) => match done {
-                Done::Named(record) => Some(*record),
+                Done::Named(named) => Some(*named),
                 Done::Answered(answered) => {
                     let (asking, names) = *answered;
                     Some(self.answered(asking, names))
@@ -146,23 +157,23 @@ impl Naming {
     }
 
     /// All that still wait, without what has not been answered by now: there is no time left.
-    pub fn rest(&mut self) -> Vec<Record> {
+    pub fn rest(&mut self) -> Vec<Named> {
         let (late, waiting) = (std::mem::take(&mut self.late), std::mem::take(&mut self.waiting));
         let all = late.into_iter().map(Waiting::Asking).chain(waiting);
         all.map(|waiting| match waiting {
-            Waiting::Named(record) => *record,
+            Waiting::Named(named) => *named,
             Waiting::Asking(asking) => self.as_it_is(asking),
         })
         .collect()
     }
 
-    fn as_it_is(&self, asking: Asking) -> Record {
+    fn as_it_is(&self, asking: Asking) -> Named {
         asking.task.abort();
         let names = Names::unasked(&asking.case.incident, STOPPED);
         self.named(asking.case, names)
     }
 
-    fn answered(&self, asking: Asking, names: Result<Names, JoinError>) -> Record {
+    fn answered(&self, asking: Asking, names: Result<Names, JoinError>) -> Named {
         match names {
             Ok(names) => self.named(asking.case, names),
             Err(error) => {
@@ -172,14 +183,16 @@ impl Naming {
         }
     }
 
-    fn named(&self, case: Rc<Case>, names: Names) -> Record {
+    fn named(&self, case: Rc<Case>, names: Names) -> Named {
         if let Some(recorder) = &self.recorder {
             recorder.names(&case.incident.id, &names);
         }
         // The task that asked has ended, or is about to.
         let mut case = Rc::unwrap_or_clone(case);
         names.apply(&mut case);
-        conclude(case)
+        let is_open = self.kubernetes.is_on() && may_api_explain(&judge(&case), &case.incident);
+        let open = is_open.then(|| Box::new(case.clone()));
+        Named { record: conclude(case), open }
     }
 }
 
@@ -192,7 +205,7 @@ impl Drop for Naming {
 /// What can be put out, and waits no longer.
 enum Done {
     /// It was not asked for.
-    Named(Box<Record>),
+    Named(Box<Named>),
     Answered(Box<(Asking, Result<Names, JoinError>)>),
 }
 
@@ -200,7 +213,7 @@ enum Done {
 async fn done(waiting: &mut VecDeque<Waiting>, late: &mut Vec<Asking>) -> Done {
     poll_fn(|context| {
         match waiting.pop_front() {
-            Some(Waiting::Named(record)) => return Poll::Ready(Done::Named(record)),
+            Some(Waiting::Named(named)) => return Poll::Ready(Done::Named(named)),
             Some(Waiting::Asking(mut asking)) => {
                 if let Poll::Ready(names) = Pin::new(&mut asking.task).poll(context) {
                     return Poll::Ready(Done::Answered(Box::new((asking, names))));

@@ -119,12 +119,18 @@ impl Contents {
         for step in &mut self.steps {
             match step {
                 Step::Event(event) => *event = privacy.event(event).into_owned(),
-                Step::Said(record) => {
-                    if let Record::Contradiction(said) = record.as_mut() {
+                Step::Said(record) => match record.as_mut() {
+                    Record::Contradiction(said) => {
                         privacy.container(&mut said.container);
                         said.fact = privacy.text(&said.fact);
                     }
-                }
+                    Record::Correction(said) => {
+                        said.container.iter_mut().for_each(|container| privacy.container(container));
+                        let facts = said.verdict.evidence.iter_mut().map(|evidence| &mut evidence.fact);
+                        facts.for_each(|fact| *fact = privacy.text(fact));
+                    }
+                    _ => {}
+                },
                 Step::Advance(_) | Step::Lost(_) | Step::ExistingClient(_) | Step::Gap(_) => {}
             }
         }

@@ -131,11 +131,22 @@ fn shorten_ids(text: &str) -> String {
 /// A sandbox's pod, the container's or unit's name, else the victim's.
 pub fn place_name(incident: &Incident) -> String {
     let pod = incident.container.as_ref().and_then(|container| container.pod.as_ref());
-    if let Some(name) = pod.filter(|pod| pod.sandbox).and_then(pod_name) {
-        return name;
+    if let Some(name) = pod.and_then(pod_name) {
+        // Many pods have a container of the same name.
+        let own = container_name(incident).filter(|_| !pod.is_some_and(|pod| pod.sandbox));
+        return own.map_or_else(|| name.clone(), |own| format!("{name}/{own}"));
     }
     let unit = || quote(incident.unit.as_deref().unwrap_or(&incident.victim.process.comm)).into_owned();
     container_name(incident).unwrap_or_else(unit)
+}
+
+/// A container with its pod, if it has one: `shop/web-5d4/app`, `web`.
+pub fn full_name(container: &Container) -> String {
+    let own = name_or_id(container);
+    match container.pod.as_ref().and_then(pod_name) {
+        Some(pod) => format!("{pod}/{own}"),
+        None => own.into_owned(),
+    }
 }
 
 /// `docker 6c266caa8d7c · nginx:1.27 · compose shop/web`
@@ -151,6 +162,9 @@ pub fn belongs_to(container: &Container) -> Vec<String> {
     if let Some(pod) = &container.pod {
         parts.extend(pod_name(pod).map(|name| format!("pod {name}")));
         parts.extend(pod.sandbox.then(|| "sandbox".to_owned()));
+        parts.extend(pod.owner.as_ref().map(|owner| format!("{} {}", owner.kind, quote(&owner.name))));
+        parts.extend(pod.qos.map(|class| format!("{class:?}")));
+        parts.extend(pod.restart_count.filter(|count| *count > 0).map(|count| format!("restarted {count} times")));
     }
     if let Some(labels) = &container.labels
         && let Some(project) = labels.get("com.docker.compose.project")

@@ -4,7 +4,7 @@ use crate::model::{Advice, Container, Incident};
 use crate::profile::{self, Update};
 use crate::text::quote::quote;
 use crate::text::{bytes, pod_name, short_id};
-use crate::words::advice::is_plain;
+use crate::words::advice::{is_plain, pod};
 
 /// The least memory limit that Docker takes (daemon/daemon_unix.go, `linuxMinMemory`): the runtime itself needs about that to start
 /// a container.
@@ -31,7 +31,7 @@ pub fn to_start(incident: &Incident, limit: Option<u64>) -> Advice {
 }
 
 /// The limit of the victim's container, or of one that this runs in.
-pub fn own_limit(incident: &Incident) -> Advice {
+pub fn own_limit(incident: &Incident, server_minor: Option<u32>) -> Vec<Advice> {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
     let all = std::iter::successors(incident.container.as_ref(), |container| container.outer.as_deref());
     let container = owner.and_then(|owner| all.into_iter().find(|container| container.owns(&owner.path)));
@@ -41,31 +41,34 @@ pub fn own_limit(incident: &Incident) -> Advice {
     let what = container.map_or_else(|| "the container's memory limit".to_owned(), setting);
     let restart = container.and_then(|container| container.restart_policy.as_deref());
     let again = restart.map(|policy| format!("; it is started again into the same limit (restart policy {policy})"));
-    Advice {
+    let raise = Advice {
         action: format!("raise {what}, or find out what grew"),
         why: format!("the container used all that its own limit allows{}", again.unwrap_or_default()),
-        command: container.zip(limit).and_then(|(container, limit)| update(container, limit)),
-    }
+        command: container.zip(limit).and_then(|(container, limit)| update(container, limit, server_minor)),
+    };
+    std::iter::once(raise).chain(pod::whole_group(incident)).collect()
 }
 
 /// The limit of the victim's pod. A pod with one container has that one's limit, and nobody but the kubelet sets the pod's.
-pub fn pod_limit(incident: &Incident) -> Advice {
+pub fn pod_limit(incident: &Incident, server_minor: Option<u32>) -> Vec<Advice> {
     if let Some(container) = incident.container.as_ref().filter(|_| is_one_limit(incident)) {
-        return Advice {
+        let limit = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()?.limit_bytes);
+        let raise = Advice {
             action: format!("raise {}, or find out what grew", setting(container)),
             why: "the pod has its container's limit, and its sandbox's memory counts there as well".to_owned(),
-            command: None,
+            command: limit.filter(|_| container.confirmed).and_then(|limit| update(container, limit, server_minor)),
         };
+        return std::iter::once(raise).chain(pod::whole_group(incident)).collect();
     }
     let name = incident.container.as_ref().and_then(|container| pod_name(container.pod.as_ref()?));
     let name = name.map(|name| format!(" {name}")).unwrap_or_default();
-    Advice {
+    vec![Advice {
         action: format!(
             "raise the memory limits of the containers of pod{name} (their sum is the pod's), or lower what they use together"
         ),
         why: "the container was below its own limit; the sum over the pod was not".to_owned(),
         command: None,
-    }
+    }]
 }
 
 /// The pod's limit is that of the victim's container.
@@ -93,11 +96,11 @@ fn setting(container: &Container) -> String {
 }
 
 /// Half as much again: enough to see whether the need is bounded.
-fn update(container: &Container, limit: u64) -> Option<String> {
-    if container.pod.is_some() {
-        return None;
-    }
+fn update(container: &Container, limit: u64, server_minor: Option<u32>) -> Option<String> {
     let mib = (limit.saturating_add(limit / 2) >> 20).max(6);
+    if container.pod.is_some() {
+        return pod::set_memory(container, mib, server_minor);
+    }
     let name = container.name.as_deref().filter(|name| is_plain(name));
     let id = || Some(short_id(&container.id)).filter(|id| is_plain(id));
     let target = name.or_else(id)?;
@@ -127,7 +130,7 @@ mod tests {
                 cgroup: "/kubepods/podx/c".to_owned(),
                 ..container("containerd", "app")
             });
-            let advice = pod_limit(&incident);
+            let [advice] = &pod_limit(&incident, None)[..] else { panic!("one piece of advice") };
             assert_eq!(
                 advice.action.contains("resources.limits.memory of container app in pod shop/web"),
                 one,
@@ -142,10 +145,10 @@ mod tests {
             ("docker", "web", Some("docker update --memory 768m --memory-swap 768m web")),
             ("docker", "$(reboot)", Some("docker update --memory 768m --memory-swap 768m aaaaaaaaaaaa")),
         ] {
-            assert_eq!(update(&container(runtime, name), 512 << 20).as_deref(), command, "{runtime} {name}");
+            assert_eq!(update(&container(runtime, name), 512 << 20, None).as_deref(), command, "{runtime} {name}");
         }
         // Docker's own least.
-        assert!(update(&container("docker", "web"), 1 << 20).unwrap().contains("6m"));
+        assert!(update(&container("docker", "web"), 1 << 20, None).unwrap().contains("6m"));
     }
 
     #[test]
@@ -160,7 +163,7 @@ mod tests {
         let pod = Pod { name: Some("web-5d4".to_owned()), namespace: Some("shop".to_owned()), ..Pod::default() };
         let pod = Container { pod: Some(pod), ..container("containerd", "app") };
         assert_eq!(setting(&pod), "resources.limits.memory of container app in pod shop/web-5d4");
-        assert_eq!(update(&pod, 1 << 30), None);
+        assert_eq!(update(&pod, 1 << 30, None), None);
         assert_eq!(setting(&container("docker", "web")), "the container's memory limit");
     }
 }

@@ -9,7 +9,7 @@ use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::node::node;
 use crate::pod::{Pod, container, once, with};
-use crate::scenarios::{incidents_of, is_by_kubelet, is_stopped, trace};
+use crate::scenarios::{incidents_of, is_by_kubelet, is_stopped, settled, trace};
 use crate::support::process::{Owned, wait_until};
 
 pub const ALL: &[Scenario] = &[
@@ -29,7 +29,7 @@ fn with_grace() {
         Pod::create("grace", with(once(&[container("app", STUBBORN)]), json!({ "terminationGracePeriodSeconds": 3 })));
     let init = pod.init("app");
     pod.delete(&[]);
-    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletDeletion);
+    is_stopped(&settled(&mut tracer, init, Cause::KubeletDeletion), &pod, "app", Cause::KubeletDeletion);
 }
 
 fn by_force() {
@@ -37,7 +37,7 @@ fn by_force() {
     let pod = Pod::create("force", once(&[container("app", STUBBORN)]));
     let init = pod.init("app");
     pod.delete(&["--grace-period=0", "--force"]);
-    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletDeletion);
+    is_stopped(&settled(&mut tracer, init, Cause::KubeletDeletion), &pod, "app", Cause::KubeletDeletion);
 }
 
 /// It ends by itself when it is asked to, and leaves nobody behind: the end of its sandbox is all that there is.
@@ -70,7 +70,7 @@ fn pre_stop() {
     let pod = Pod::create("pre-stop", with(once(&[app]), json!({ "terminationGracePeriodSeconds": 3 })));
     let init = pod.init("app");
     pod.delete(&[]);
-    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletDeletion);
+    is_stopped(&settled(&mut tracer, init, Cause::KubeletDeletion), &pod, "app", Cause::KubeletDeletion);
 }
 
 /// The cgroup of a pod that kubelet does not know: it ends what is in it, by its own hand, and removes it.

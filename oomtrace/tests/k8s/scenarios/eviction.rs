@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::Scenario;
 use crate::pod::{Pod, container, once, wait_slowly, with};
-use crate::scenarios::{is_stopped, trace};
+use crate::scenarios::{is_stopped, settled, trace};
 
 pub const ALL: &[Scenario] = &[
     Scenario::new("eviction::by_an_empty_dir", by_an_empty_dir),
@@ -25,7 +25,7 @@ fn by_an_empty_dir() {
     let pod = Pod::create("empty-dir", with(once(&[app]), volumes));
     let init = pod.init("app");
     waits_for_eviction(&pod);
-    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletEviction);
+    is_stopped(&settled(&mut tracer, init, Cause::KubeletEviction), &pod, "app", Cause::KubeletEviction);
 }
 
 /// The pod takes nearly all that pods have, and not more.
@@ -37,7 +37,7 @@ fn by_node_memory() {
     let pod = Pod::create("memory", with(once(&[app]), volumes));
     let init = pod.init("app");
     waits_for_eviction(&pod);
-    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletEviction);
+    is_stopped(&settled(&mut tracer, init, Cause::KubeletEviction), &pod, "app", Cause::KubeletEviction);
     pod.delete(&["--grace-period=0", "--force"]);
     pod.wait_until_gone();
     // Until then it admits no pod without requests.
@@ -63,6 +63,6 @@ fn preemption() {
     let spec = once(&[with(container("app", "exec sleep 1000"), requests("500Mi"))]);
     let high = Pod::create("high", with(spec, json!({ "priorityClassName": "system-node-critical" })));
     low.wait_for_event("Preempting", "");
-    is_stopped(&tracer.incident(init), &low, "app", Cause::KubeletPreemption);
+    is_stopped(&settled(&mut tracer, init, Cause::KubeletPreemption), &low, "app", Cause::KubeletPreemption);
     high.id("app");
 }

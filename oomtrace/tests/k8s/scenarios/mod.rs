@@ -11,11 +11,16 @@ mod start;
 
 use oomtrace::model::{Cause, Incident, Record};
 
+use std::time::Duration;
+
 use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::node::node;
 use crate::pod::Pod;
 use crate::support::tracer::Tracer;
+
+/// The kubelet writes what it did into the API within ten seconds or so.
+const CORRECTED_WITHIN: Duration = Duration::from_secs(25);
 
 pub fn all() -> Vec<Scenario> {
     [oom::ALL, pod_limit::ALL, probe::ALL, deletion::ALL, eviction::ALL, hands::ALL, restarts::ALL, start::ALL].concat()
@@ -28,6 +33,23 @@ fn trace() -> Tracer {
     } else {
         Tracer::start(&[])
     }
+}
+
+/// The incident whose victim is `pid`, with what becomes known of it afterwards: that is waited for where it has another cause.
+fn settled(tracer: &mut Tracer, pid: u32, cause: Cause) -> Incident {
+    let mut incident = tracer.incident(pid);
+    if incident.verdict.as_ref().is_none_or(|verdict| verdict.cause != cause) {
+        let id = incident.id.clone();
+        let corrected = tracer.wait_within("a correction", CORRECTED_WITHIN, |record| match record {
+            Record::Correction(correction) if correction.incident == id => Some(correction.clone()),
+            _ => None,
+        });
+        if let Some(correction) = corrected {
+            incident.verdict = Some(correction.verdict);
+            incident.container = correction.container;
+        }
+    }
+    incident
 }
 
 /// The incident is in that container of the pod, by all the names that it has.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::pod::{Pod, container, once, with};
-use crate::scenarios::{is_in, is_stopped, trace};
+use crate::scenarios::{is_in, is_stopped, settled, trace};
 use crate::support::process::comm;
 
 pub const ALL: &[Scenario] = &[
@@ -30,7 +30,7 @@ fn fails(name: &str, kind: &str, probe: Value) {
     let pod = Pod::create(name, json!({ "containers": [app], "terminationGracePeriodSeconds": 2 }));
     let init = pod.init("app");
     pod.wait_for_event("Killing", "probe");
-    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletProbeFailure);
+    is_stopped(&settled(&mut tracer, init, Cause::KubeletProbeFailure), &pod, "app", Cause::KubeletProbeFailure);
 }
 
 fn exec() -> Value {

@@ -12,7 +12,7 @@ use crate::kernel_log::KernelLog;
 use crate::node::node;
 use crate::pod::{Pod, container, limited, once, wait_slowly, with};
 use crate::scenarios::oom::is_logged;
-use crate::scenarios::{is_by_containerd, is_in, is_stopped, names, trace};
+use crate::scenarios::{is_in, is_stopped, names, settled, trace};
 use crate::support::process::run;
 
 pub const ALL: &[Scenario] = &[
@@ -57,7 +57,7 @@ fn deletion_after_both() {
     let init = pod.init("app");
     crash_both();
     pod.delete(&[]);
-    is_stopped(&tracer.incident(init), &pod, "app", Cause::KubeletDeletion);
+    is_stopped(&settled(&mut tracer, init, Cause::KubeletDeletion), &pod, "app", Cause::KubeletDeletion);
 }
 
 /// A container that no signal stops.
@@ -76,7 +76,7 @@ fn of_a_sandbox() {
     claims::routine(&incident, None);
     claim("container", format!("{}/{}/?", node().namespace, pod.name), names(&incident));
     pod.wait_for_event("SandboxChanged", "");
-    is_stopped(&tracer.incident(init), &pod, "app", Cause::RuntimeStopTimeout);
+    is_stopped(&settled(&mut tracer, init, Cause::RuntimeStopTimeout), &pod, "app", Cause::RuntimeStopTimeout);
 }
 
 fn of_another_image() {
@@ -85,7 +85,7 @@ fn of_another_image() {
     let init = pod.init("app");
     run(node().kubectl().args(["set", "image", &format!("pod/{}", pod.name), "app=oomtrace.test/pause:1"]));
     pod.wait_for_event("Killing", "definition changed");
-    is_stopped(&tracer.incident(init), &pod, "app", Cause::RuntimeStopTimeout);
+    is_stopped(&settled(&mut tracer, init, Cause::RuntimeStopTimeout), &pod, "app", Cause::RuntimeStopTimeout);
 }
 
 fn deadline() {
@@ -93,7 +93,5 @@ fn deadline() {
     let pod = Pod::create("deadline", with(stubborn(), json!({ "activeDeadlineSeconds": 4 })));
     let init = pod.init("app");
     wait_slowly("its time is over", || pod.object().unwrap_or_default()["status"]["reason"] == "DeadlineExceeded");
-    let incident = tracer.incident(init);
-    let cause = if is_by_containerd(&incident) { Cause::RuntimeStopTimeout } else { Cause::KubeletDeletion };
-    is_stopped(&incident, &pod, "app", cause);
+    is_stopped(&settled(&mut tracer, init, Cause::KubeletDeletion), &pod, "app", Cause::KubeletDeletion);
 }

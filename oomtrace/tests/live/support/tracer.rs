@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
@@ -181,24 +181,30 @@ impl Tracer {
 
     /// Waits for the first record that `wanted` gives something for; those seen already count.
     pub fn wait<T>(&mut self, what: &str, wanted: impl Fn(&Record) -> Option<T>) -> T {
+        let found = self.wait_within(what, patience(), wanted);
+        found.unwrap_or_else(|| panic!("{what}: not within {:?}; seen {:#?}", patience(), self.seen))
+    }
+
+    /// The same; none when there is none in time.
+    pub fn wait_within<T>(&mut self, what: &str, time: Duration, wanted: impl Fn(&Record) -> Option<T>) -> Option<T> {
         if let Some(found) = self.seen.iter().find_map(&wanted) {
-            return found;
+            return Some(found);
         }
         let started = Instant::now();
-        while let Some(left) = patience().checked_sub(started.elapsed()) {
+        while let Some(left) = time.checked_sub(started.elapsed()) {
             match self.records.recv_timeout(left) {
                 Ok(record) => {
                     let found = wanted(&record);
                     self.seen.push(record);
                     if let Some(found) = found {
-                        return found;
+                        return Some(found);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => panic!("{what}: oomtrace has ended; seen {:#?}", self.seen),
             }
         }
-        panic!("{what}: not within {:?}; seen {:#?}", patience(), self.seen);
+        None
     }
 
     /// Waits for the incident whose victim is `pid`.

@@ -1,0 +1,292 @@
+//! What the Kubernetes API says of the pods of this node, and what is said to it: Events on pods whose containers were killed.
+//!
+//! A thread of its own talks to the API (Cargo feature `kubernetes`): neither events nor verdicts ever wait for the network beyond a
+//! budget. What can be had of pods is pure, and there without that feature: recordings hold it.
+
+#[cfg(feature = "kubernetes")]
+mod access;
+#[cfg(feature = "kubernetes")]
+mod api;
+pub mod describe;
+#[cfg(feature = "kubernetes")]
+mod node_name;
+pub mod object;
+pub mod pods;
+pub mod quantity;
+pub mod report;
+#[cfg(feature = "kubernetes")]
+mod reporting;
+pub mod said;
+#[cfg(feature = "kubernetes")]
+mod thread;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::kubernetes::object::{PodObject, Terminated};
+use crate::kubernetes::pods::Pods;
+use crate::kubernetes::report::Report;
+use crate::kubernetes::said::{Deletion, EventSaid, OwnerSaid, PodSaid};
+use crate::model::{Container, PodOwner};
+
+/// Questions and Events that wait for the thread; what comes beyond is not asked, or not said.
+#[cfg(feature = "kubernetes")]
+const WAITING: usize = 256;
+/// How often it is looked whether the API knows a pod by now.
+const LOOK: Duration = Duration::from_millis(10);
+const TOO_MANY: &str = "too many questions wait for it already";
+const LATE: &str = "it had not answered in time";
+
+/// How the API is reached.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// This node's name in the cluster, if it is named; else the API knows it by its boot.
+    pub node: Option<String>,
+    /// The host's name, as a kubelet names its node by default.
+    pub host: String,
+    /// The kernel's id of this boot, as a node's status has it.
+    pub boot_id: Option<String>,
+    /// A file with credentials; else the service account's, or those of root's in a usual place.
+    pub kubeconfig: Option<std::path::PathBuf>,
+    /// Whether Events are put on pods: always, never, or when this runs in the cluster.
+    pub events: EventsMode,
+}
+
+/// Whether Events are put on pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventsMode {
+    /// When it runs in the cluster, by its service account: of several oomtraces on a node one alone should.
+    #[default]
+    InCluster,
+    On,
+    Off,
+}
+
+/// The API, as the rest of oomtrace sees it. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Kubernetes(Result<Arc<Link>, Arc<str>>);
+
+/// To the thread.
+#[derive(Debug)]
+struct Link {
+    pods: Arc<Mutex<Pods>>,
+    asks: mpsc::Sender<Ask>,
+    events: mpsc::Sender<Report>,
+}
+
+/// A question to the thread.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "the thread that reads it comes with the feature"))]
+struct Ask {
+    object: Arc<PodObject>,
+    kill: Timestamp,
+    /// Why it was killed is asked, and not only who owns it.
+    why: bool,
+    /// The pod is being deleted, or is gone.
+    is_deleted: bool,
+    reply: oneshot::Sender<Result<Told, String>>,
+}
+
+/// The thread's answer.
+#[derive(Debug, Default)]
+struct Told {
+    events: Vec<EventSaid>,
+    owner: Option<PodOwner>,
+    owner_said: Option<OwnerSaid>,
+    cordoned: Option<bool>,
+}
+
+/// What is asked about a victim.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The pod's uid, as its cgroup has it.
+    pub uid: String,
+    /// The container's name.
+    pub container: Option<String>,
+    pub container_id: String,
+    pub kill: Timestamp,
+    /// The verdict may depend on it.
+    pub why: bool,
+}
+
+/// What is known by then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    pub said: Option<PodSaid>,
+    pub owner: Option<PodOwner>,
+    /// Why there is no more, in words.
+    pub missing: Option<String>,
+    object: Option<Arc<PodObject>>,
+}
+
+impl Question {
+    /// About a container that nobody killed.
+    #[must_use]
+    pub fn of(container: &Container) -> Option<Self> {
+        let pod = container.pod.as_ref().filter(|_| container.confirmed)?;
+        Some(Self {
+            uid: pod.uid.clone()?,
+            container: container.name.clone().filter(|_| !pod.sandbox),
+            container_id: container.id.clone(),
+            kill: Timestamp::now(),
+            why: false,
+        })
+    }
+
+    /// The container's name: its runtime's word, or where that gave none the kubelet's, which knows it by its id.
+    fn name_in<'a>(&'a self, object: &'a PodObject) -> Option<&'a str> {
+        self.container.as_deref().or_else(|| object.name_of(&self.container_id))
+    }
+}
+
+impl Answer {
+    /// Adds what the API says of the victim's container, and of its pod, to their description.
+    pub fn describe(&self, question: &Question, container: &mut Container) {
+        let Some(object) = &self.object else { return };
+        let name = question.name_in(object);
+        let Some(pod) = &mut container.pod else { return };
+        describe::describe(object, name, &question.container_id, pod);
+        if let Some(owner) = &self.owner {
+            pod.owner = Some(owner.clone());
+        }
+        if container.name.is_none() {
+            container.name = name.map(str::to_owned);
+        }
+        if container.image.is_none() {
+            container.image.clone_from(&pod.image);
+        }
+    }
+}
+
+impl Kubernetes {
+    /// Nothing is asked; `why` says why not.
+    #[must_use]
+    pub fn off(why: &str) -> Self {
+        Self(Err(why.into()))
+    }
+
+    /// Finds credentials, and starts the thread. What cannot be reached now is tried again; where there are no credentials nothing is asked.
+    #[cfg(feature = "kubernetes")]
+    #[must_use]
+    pub fn start(options: &Options) -> Self {
+        match access::find(options).and_then(|access| thread::start(access, options)) {
+            Ok(link) => Self(Ok(Arc::new(link))),
+            Err(error) => Self::off(&error.to_string()),
+        }
+    }
+
+    /// This oomtrace cannot ask it.
+    #[cfg(not(feature = "kubernetes"))]
+    #[must_use]
+    pub fn start(_: &Options) -> Self {
+        Self::off("this oomtrace was built without the feature kubernetes")
+    }
+
+    /// The API is asked.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.0.is_ok()
+    }
+
+    /// Why nothing is asked.
+    #[must_use]
+    pub fn why_off(&self) -> Option<&str> {
+        self.0.as_ref().err().map(AsRef::as_ref)
+    }
+
+    /// Waits until it says how many pods this node has, for so long; with the node's name.
+    ///
+    /// # Errors
+    /// Why it does not, in words.
+    pub async fn reach(&self, within: Duration) -> Result<(usize, String), String> {
+        let link = self.0.as_ref().map_err(ToString::to_string)?;
+        let until = Instant::now() + within;
+        loop {
+            let count = link.pods().count();
+            if count.is_ok() || Instant::now() >= until {
+                return count;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// What the API says of a victim's pod, as far as it does within that time.
+    pub async fn ask(&self, question: &Question, within: Duration) -> Answer {
+        let link = match &self.0 {
+            Ok(link) => link,
+            Err(why) => return Answer { missing: question.why.then(|| why.to_string()), ..Answer::default() },
+        };
+        let until = Instant::now() + within;
+        let (object, is_gone) = loop {
+            // The lock is released before anything is waited for.
+            let found = link.pods().find(&question.uid);
+            match found {
+                Ok(found) => break found,
+                Err(missing) if Instant::now() >= until => {
+                    return Answer { missing: question.why.then_some(missing), ..Answer::default() };
+                }
+                Err(_) => tokio::time::sleep(LOOK).await,
+            }
+        };
+        let mut said = describe::said(&object, question.name_in(&object), &question.container_id, question.kill);
+        if is_gone && said.deletion.is_none() {
+            said.deletion = Some(Deletion { asked_before_ms: None, grace_s: None, is_gone });
+        }
+        let (reply, answer) = oneshot::channel();
+        let is_deleted = said.deletion.is_some();
+        let ask = Ask { object: Arc::clone(&object), kill: question.kill, why: question.why, is_deleted, reply };
+        let told = match link.asks.try_send(ask) {
+            Err(_) => Err(TOO_MANY.to_owned()),
+            Ok(()) => match tokio::time::timeout_at(until.into(), answer).await {
+                Ok(Ok(told)) => told,
+                Ok(Err(_)) | Err(_) => Err(LATE.to_owned()),
+            },
+        };
+        let pods = link.pods();
+        said.server_minor = pods.server_minor();
+        let (told, missing) = match told {
+            Ok(told) => (told, None),
+            Err(error) => (Told::default(), question.why.then_some(error)),
+        };
+        (said.events, said.owner, said.cordoned) = (told.events, told.owner_said, told.cordoned);
+        said.preemptor = pods.preemptor(&said, question.kill);
+        Answer { said: Some(said), owner: told.owner, missing, object: Some(object) }
+    }
+
+    /// A pod's namespace and name; none where the API does not know it.
+    #[must_use]
+    pub fn name_of(&self, uid: &str) -> Option<String> {
+        let (object, _) = self.0.as_ref().ok()?.pods().find(uid).ok()?;
+        Some(pods::name(&object))
+    }
+
+    /// How the kubelet says that a container ended; none while it does not say.
+    #[must_use]
+    pub fn end_of(&self, question: &Question) -> Option<Terminated> {
+        let link = self.0.as_ref().ok()?;
+        let (object, _) = link.pods().find(&question.uid).ok()?;
+        describe::end_of(&object, question.name_in(&object)?, &question.container_id)
+    }
+
+    /// Puts an Event on a pod, as soon as can be, if Events are wanted.
+    pub fn report(&self, report: Report) {
+        let Ok(link) = &self.0 else { return };
+        if link.events.try_send(report).is_err() {
+            link.pods().count_unsaid();
+        }
+    }
+}
+
+impl Link {
+    fn pods(&self) -> MutexGuard<'_, Pods> {
+        lock(&self.pods)
+    }
+}
+
+/// A thread that panicked leaves what it had written last.
+fn lock(pods: &Mutex<Pods>) -> MutexGuard<'_, Pods> {
+    pods.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,208 @@
+//! A pod as the API has it: of its hundreds of fields those that are used, so that 250 pods take little memory.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// What is kept of `metadata`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodMetadata {
+    pub name: String,
+    pub namespace: String,
+    pub uid: String,
+    /// RFC 3339.
+    pub deletion_timestamp: Option<String>,
+    pub deletion_grace_period_seconds: Option<i64>,
+    pub owner_references: Vec<OwnerReference>,
+    pub annotations: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OwnerReference {
+    pub api_version: String,
+    pub kind: String,
+    pub name: String,
+    pub uid: String,
+    pub controller: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodSpec {
+    pub containers: Vec<ContainerSpec>,
+    pub init_containers: Vec<ContainerSpec>,
+    pub termination_grace_period_seconds: Option<i64>,
+    pub priority: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerSpec {
+    pub name: String,
+    pub image: Option<String>,
+    pub resources: Resources,
+    pub liveness_probe: Option<ProbeSpec>,
+    pub readiness_probe: Option<ProbeSpec>,
+    pub startup_probe: Option<ProbeSpec>,
+    pub lifecycle: Option<Lifecycle>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    pub requests: BTreeMap<String, String>,
+    pub limits: BTreeMap<String, String>,
+}
+
+/// Only whether there is one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Lifecycle {
+    pub pre_stop: Option<Present>,
+}
+
+/// It is there, whatever is in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Present {}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProbeSpec {
+    pub exec: Option<Present>,
+    pub http_get: Option<Present>,
+    pub tcp_socket: Option<Present>,
+    pub grpc: Option<Present>,
+    pub initial_delay_seconds: Option<u32>,
+    pub period_seconds: Option<u32>,
+    pub timeout_seconds: Option<u32>,
+    pub failure_threshold: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodStatus {
+    pub reason: Option<String>,
+    pub message: Option<String>,
+    pub qos_class: Option<String>,
+    /// RFC 3339.
+    pub start_time: Option<String>,
+    pub conditions: Vec<Condition>,
+    pub container_statuses: Vec<ContainerStatus>,
+    pub init_container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Condition {
+    pub r#type: String,
+    pub status: String,
+    pub reason: Option<String>,
+    pub message: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerStatus {
+    pub name: String,
+    #[serde(rename = "containerID")]
+    pub container_id: Option<String>,
+    pub restart_count: u32,
+    pub state: ContainerState,
+    pub last_state: ContainerState,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ContainerState {
+    pub running: Option<Running>,
+    pub terminated: Option<Terminated>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Running {
+    /// RFC 3339.
+    pub started_at: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Terminated {
+    pub reason: Option<String>,
+    pub exit_code: i64,
+    pub started_at: Option<String>,
+    /// RFC 3339.
+    pub finished_at: Option<String>,
+    #[serde(rename = "containerID")]
+    pub container_id: Option<String>,
+}
+
+/// A pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct PodObject {
+    pub metadata: PodMetadata,
+    pub spec: PodSpec,
+    pub status: PodStatus,
+}
+
+/// Of annotations these are kept; others may be long.
+const ANNOTATIONS: [&str; 1] = [MIRROR];
+/// On the API's image of a static pod: the uid that the kubelet gave the pod itself.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+/// Labels by which a controller says of which revision a pod is.
+const LABELS: [&str; 3] = ["pod-template-generation", "controller-revision-hash", "pod-template-hash"];
+
+impl PodObject {
+    /// Drops what is never looked at.
+    #[must_use]
+    pub fn trimmed(mut self) -> Self {
+        self.metadata.annotations.retain(|name, _| ANNOTATIONS.contains(&name.as_str()));
+        self.metadata.labels.retain(|name, _| LABELS.contains(&name.as_str()));
+        self.metadata.owner_references.retain(|owner| owner.controller == Some(true));
+        self.status.conditions.retain(|condition| condition.r#type == "DisruptionTarget");
+        self
+    }
+
+    /// The uid that its cgroups and containers have.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        self.metadata.annotations.get(MIRROR).unwrap_or(&self.metadata.uid)
+    }
+
+    /// What made it.
+    #[must_use]
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.metadata.owner_references.iter().find(|owner| owner.controller == Some(true))
+    }
+
+    /// A container of that name, an init container among them.
+    #[must_use]
+    pub fn container(&self, name: &str) -> Option<&ContainerSpec> {
+        self.spec.containers.iter().chain(&self.spec.init_containers).find(|container| container.name == name)
+    }
+
+    /// The name of the container with that id, as the kubelet has it.
+    #[must_use]
+    pub fn name_of(&self, id: &str) -> Option<&str> {
+        let all = self.status.container_statuses.iter().chain(&self.status.init_container_statuses);
+        let is_it = |status: &&ContainerStatus| status.container_id.as_deref().map(bare_id) == Some(id);
+        all.into_iter().find(is_it).map(|status| status.name.as_str())
+    }
+
+    /// What the kubelet says of it.
+    #[must_use]
+    pub fn status_of(&self, name: &str) -> Option<&ContainerStatus> {
+        let all = self.status.container_statuses.iter().chain(&self.status.init_container_statuses);
+        all.into_iter().find(|status| status.name == name)
+    }
+}
+
+/// The id without the runtime's name: `containerd://…`.
+#[must_use]
+pub fn bare_id(id: &str) -> &str {
+    id.split_once("://").map_or(id, |(_, id)| id)
+}
