@@ -7,6 +7,7 @@ mod aftermath;
 mod losses;
 mod naming;
 mod node_watch;
+mod pulse;
 
 use std::future::Future;
 use std::io;
@@ -32,6 +33,7 @@ use crate::redact::Privacy;
 use crate::resolve::facts::Facts;
 use crate::resolve::facts::live::Live;
 use crate::run::filter::Filter;
+use crate::run::health::server::{Question, Questions};
 use crate::run::pipeline::Pipeline;
 use crate::run::recording::Recorder;
 use crate::run::recording::Recording;
@@ -42,6 +44,7 @@ use aftermath::Aftermath;
 use losses::Losses;
 use naming::Naming;
 use node_watch::{NodeWatch, SearchResult};
+use pulse::Pulse;
 
 /// Why watching ended early.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +71,8 @@ pub struct RuntimeConfig {
     pub sandbox: own::Mode,
     /// Sockets of runtimes that are asked for names.
     pub sockets_asked: Vec<PathBuf>,
+    /// Who wants to know whether it watches, if anybody may ask.
+    pub health: Option<Questions>,
 }
 
 /// So many processes, reported one after the other or as one incident, took megabytes, which are given back.
@@ -111,7 +116,7 @@ pub async fn run(
     failures: &mut Failures,
     stop: impl Future<Output = Instant>,
 ) -> Result<Tally, WatchError> {
-    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked } = runtimes;
+    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, mut health } = runtimes;
     let mut start = start(&probe, &sockets, privacy)?;
     let Probe { ebpf, events, counter, sockets: watched, .. } = probe;
     // Holds the programs for as long as this runs.
@@ -141,6 +146,7 @@ pub async fn run(
         taken_at_rest: None,
         behind: None,
     };
+    let mut pulse = Pulse::new(start.ready.attached.len());
     outputs.put(Record::Ready(start.ready));
     let hold = |pipeline: &mut Pipeline, node_watch: &mut NodeWatch, record: &[u8]| {
         // Nothing behind this sees what is not to be shown.
@@ -176,6 +182,10 @@ pub async fn run(
             biased;
             until = &mut stop => break until,
             error = failures.next() => return Err(error.into()),
+            question = next_question(&mut health), if health.is_some() => {
+                let (read, written) = ring.progress();
+                question.answer(pulse.answer(read, written, Instant::now()));
+            }
             incident = naming.next(), if !naming.is_idle() && !waits => out.put(incident, &mut pipeline, &mut aftermath),
             found = search.next() => match found {
                 SearchResult::Due => node_watch.walk(&mut search),
@@ -289,6 +299,13 @@ fn start(probe: &Probe, sockets: &[Socket], privacy: Privacy) -> nix::Result<Sta
         sockets: if probe.has(Hook::UnixConnect) { sockets.to_vec() } else { Vec::new() },
         privacy,
     })
+}
+
+async fn next_question(health: &mut Option<Questions>) -> Question {
+    match health {
+        Some(questions) => questions.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn sleep(duration: Option<Duration>) {
