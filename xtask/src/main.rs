@@ -26,7 +26,7 @@ use tests::{How, LIMIT, Wanted, Which};
 use time_limit::TimeLimit;
 use vm::accelerator::Accelerator;
 use vm::{Cgroups, plan};
-use xtask::{packages, say, succeed};
+use xtask::{chart, helm, packages, say, succeed};
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND>
@@ -60,6 +60,7 @@ Commands:
     -- COMMAND        runs that beside the node instead, with its KUBECONFIG
   bench           measure, and write BENCHMARKS.md
   image           build the container image oomtrace:latest: a static binary and nothing else
+  chart           write deploy/daemonset.yaml and its like anew, of the Helm chart in deploy/helm
   mutants [-- ARGS]
                   what no test notices when it is changed, in correlator, judge and words; ARGS go to `cargo mutants`
   setup           only the set-up
@@ -118,6 +119,7 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
             image::build(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
+        Some("chart") => chart(&workspace),
         Some("mutants") => mutants::run(&workspace, &rest),
         Some("setup") => {
             let toolchain = setup::ensure(&workspace)?;
@@ -175,10 +177,25 @@ fn lint_bpf(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Writes the plain manifests that the chart gives.
+fn chart(workspace: &Path) -> Result<ExitCode> {
+    let helm = helm::ensure(&target_dir(workspace))?;
+    let lint = chart::lint(&helm, workspace)?;
+    if !lint.status.success() {
+        bail!("helm lint: {}", String::from_utf8_lossy(&lint.stdout));
+    }
+    for manifest in chart::MANIFESTS {
+        let text = manifest.render(&helm, workspace)?;
+        fs::write(workspace.join(manifest.path), text).with_context(|| format!("cannot write {}", manifest.path))?;
+        say(&format!("{} is what the chart gives", manifest.path));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn test(workspace: &Path, how: How) -> Result<ExitCode> {
     interrupt::listen()?;
     setup::ensure(workspace)?;
-    setup::ensure_for_tests()?;
+    setup::ensure_for_tests(workspace)?;
     tests::run(workspace, &how).map(code)
 }
 
@@ -211,7 +228,7 @@ fn vm(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
     let wanted = wanted_of_vm(arguments)?;
     interrupt::listen()?;
     setup::ensure(workspace)?;
-    setup::ensure_for_tests()?;
+    setup::ensure_for_tests(workspace)?;
     tests::run_in_vm(workspace, &wanted).map(code)
 }
 
