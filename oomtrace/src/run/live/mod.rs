@@ -23,6 +23,7 @@ use crate::model::{Lost, Ready, Record, SCHEMA};
 use crate::node::clock::boot_now;
 use crate::node::identity::Identity;
 use crate::node::namespaces;
+use crate::node::processes;
 use crate::own;
 use crate::own::heap;
 use crate::probe::counter::CounterError;
@@ -155,6 +156,8 @@ pub async fn run(
         match pipeline.decode(record) {
             // What containers there are is recorded as answers: names are asked for but once.
             Some(Event::Cgroup(change)) => return node_watch.cgroup(&change),
+            // It asks runtimes for names itself, and for nothing else.
+            Some(Event::Connect(connect)) if processes::is_self(connect.task.key) => return,
             // No part of the recording either: what is judged is the same.
             Some(Event::Connect(connect)) if !node_watch.is_runtimes(&connect) => return,
             Some(event) => {
