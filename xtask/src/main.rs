@@ -51,10 +51,10 @@ Commands:
     --jobs N          so many machines at once
     --keep            makes the recordings those that `cargo test` judges again
     --write           writes the table into docs/kernels.md
-  k8s             scenarios on a real Kubernetes node: kubelet, kube-apiserver, etcd and containerd, of Debian's packages (the first
-                  time some ten minutes more, to build the first two)
+  k8s             scenarios on a real Kubernetes node: kubelet, kube-apiserver with controllers and scheduler, etcd and containerd, of
+                  Debian's packages (the first time some ten minutes more, to build what Debian has as source alone)
     --only NAME       only scenarios whose names start so; again for more
-    --containerd DIR  its containerd has its state there, as k3s' in /run/k3s/containerd
+    --containerd DIR  its containerd has its state there, and not where k3s has it, in /run/k3s/containerd
     --build           only builds the node's programs
     --directory DIR   keeps them there, and not in target/k8s
     -- COMMAND        runs that beside the node instead, with its KUBECONFIG
