@@ -5,7 +5,7 @@
 #   docker run --rm -it --privileged --pid host --uts host \
 #     -v /sys/fs/cgroup:/sys/fs/cgroup -v /run:/run:ro,rslave -v /etc/passwd:/etc/passwd:ro oomtrace
 #
-# deploy/daemonset.yaml says what each of these is for.
+# deploy/daemonset.yaml says what each of these is for; deploy/helm/oomtrace is for clusters.
 FROM scratch
 COPY oomtrace /oomtrace
 ENTRYPOINT ["/oomtrace"]

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::{executable, target_dir};
+use xtask::succeed;
+
+use crate::{cargo, executable, target_dir};
 
 /// The target that must be named for flags not to hold for what runs while building, too.
 pub fn target() -> String {
@@ -22,6 +24,15 @@ pub struct Binaries {
     pub live: PathBuf,
     /// oomtrace itself.
     pub oomtrace: PathBuf,
+}
+
+/// Builds oomtrace alone; where it is.
+pub fn oomtrace(workspace: &Path) -> Result<PathBuf> {
+    let target = target();
+    let mut build = cargo(workspace);
+    build.args(["build", "--quiet", "--package", "oomtrace", "--bin", "oomtrace", "--target", &target]);
+    succeed(build.env("RUSTFLAGS", STATIC)).context("cannot build a static oomtrace")?;
+    Ok(target_dir(workspace).join(&target).join("debug/oomtrace"))
 }
 
 /// Builds them, as tests want them.

@@ -1,5 +1,5 @@
-//! `cargo xtask k8s`: the scenarios on a real Kubernetes node, made of Debian's packages: kubelet, kube-apiserver, etcd, containerd, runc
-//! and CNI. Nothing of it is left afterwards.
+//! `cargo xtask k8s`: the scenarios on a real Kubernetes node, made of Debian's packages: kubelet, kube-apiserver and its controllers and
+//! scheduler, etcd, containerd, runc and CNI. Nothing of it is left afterwards.
 
 use std::env;
 use std::fs;
@@ -14,7 +14,7 @@ use xtask::packages::{self, on_path};
 use xtask::say;
 
 use crate::time_limit::Spoken;
-use crate::{executable, interrupt, progress, target_dir};
+use crate::{binaries, executable, image, interrupt, progress, target_dir};
 
 mod build;
 mod cgroups;
@@ -23,6 +23,7 @@ mod images;
 mod leftovers;
 mod network;
 mod node;
+mod propagation;
 mod settings;
 mod sources;
 mod table;
@@ -37,8 +38,8 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("curl", "curl"),
     ("openssl", "openssl"),
     ("setpriv", "util-linux"),
+    ("mount", "mount"),
     ("tar", "tar"),
-    ("umount", "mount"),
 ];
 /// Environment variables that the scenarios read.
 const VARIABLES: [&str; 6] = [
@@ -60,7 +61,7 @@ struct Wanted {
     only: Vec<String>,
     /// Where the programs are kept, once they were built.
     directory: Option<PathBuf>,
-    /// containerd's state directory, as `/run/k3s/containerd`; else it is among the node's own.
+    /// containerd's state directory; else it is that of k3s.
     containerd: Option<PathBuf>,
     /// Only builds.
     build: bool,
@@ -83,11 +84,15 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
     let target = target_dir(workspace);
     let directory = wanted.directory.clone().unwrap_or_else(|| target.join("k8s"));
     let programs = Programs::ensure(&directory, &target.join("vm/apt"))?;
-    let archives = images::ensure(&directory.join("images"))?;
+    let mut archives = images::ensure(&directory.join("images"))?;
     if wanted.build {
         say(&format!("the node's programs are in {}", programs.directory().display()));
         return Ok(true);
     }
+    crate::setup::ensure(workspace)?;
+    let binary = binaries::oomtrace(workspace)?;
+    let binary = image::context(workspace, &binary)?.join("oomtrace");
+    archives.push(images::of_oomtrace(&directory.join("images"), &binary)?);
     let mut command = match wanted.command.split_first() {
         Some((program, arguments)) => {
             let mut command = Command::new(program);
@@ -95,7 +100,6 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
             command
         }
         None => {
-            crate::setup::ensure(workspace)?;
             let scenarios = executable(
                 workspace,
                 &["test", "--package", "oomtrace", "--features", "kubernetes", "--test", "k8s"],
@@ -116,7 +120,7 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
     let mut node = Node::start(&programs, &archives, wanted.containerd.as_deref())?;
     let values = [
         node.places.directory.as_os_str().to_owned(),
-        node.places.containerd_state().into(),
+        node.places.containerd.as_os_str().to_owned(),
         programs.directory().as_os_str().to_owned(),
         node.cgroup().into(),
         leftovers::NAMESPACE.into(),

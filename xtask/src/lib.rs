@@ -4,7 +4,9 @@
 // The build script's own, so that it need not compile all else that is here.
 #[path = "../../oomtrace/build/bpf.rs"]
 pub mod bpf;
+pub mod chart;
 pub mod dockerd;
+pub mod helm;
 pub mod packages;
 
 use std::io;

@@ -26,7 +26,7 @@ use tests::{How, LIMIT, Wanted, Which};
 use time_limit::TimeLimit;
 use vm::accelerator::Accelerator;
 use vm::{Cgroups, plan};
-use xtask::{packages, say, succeed};
+use xtask::{chart, helm, packages, say, succeed};
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND>
@@ -51,15 +51,16 @@ Commands:
     --jobs N          so many machines at once
     --keep            makes the recordings those that `cargo test` judges again
     --write           writes the table into docs/kernels.md
-  k8s             scenarios on a real Kubernetes node: kubelet, kube-apiserver, etcd and containerd, of Debian's packages (the first
-                  time some ten minutes more, to build the first two)
+  k8s             scenarios on a real Kubernetes node: kubelet, kube-apiserver with controllers and scheduler, etcd and containerd, of
+                  Debian's packages (the first time some ten minutes more, to build what Debian has as source alone)
     --only NAME       only scenarios whose names start so; again for more
-    --containerd DIR  its containerd has its state there, as k3s' in /run/k3s/containerd
+    --containerd DIR  its containerd has its state there, and not where k3s has it, in /run/k3s/containerd
     --build           only builds the node's programs
     --directory DIR   keeps them there, and not in target/k8s
     -- COMMAND        runs that beside the node instead, with its KUBECONFIG
   bench           measure, and write BENCHMARKS.md
   image           build the container image oomtrace:latest: a static binary and nothing else
+  chart           write deploy/daemonset.yaml and its like anew, of the Helm chart in deploy/helm
   mutants [-- ARGS]
                   what no test notices when it is changed, in correlator, judge and words; ARGS go to `cargo mutants`
   setup           only the set-up
@@ -118,6 +119,7 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
             image::build(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
+        Some("chart") => chart(&workspace),
         Some("mutants") => mutants::run(&workspace, &rest),
         Some("setup") => {
             let toolchain = setup::ensure(&workspace)?;
@@ -175,10 +177,25 @@ fn lint_bpf(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Writes the plain manifests that the chart gives.
+fn chart(workspace: &Path) -> Result<ExitCode> {
+    let helm = helm::ensure(&target_dir(workspace))?;
+    let lint = chart::lint(&helm, workspace)?;
+    if !lint.status.success() {
+        bail!("helm lint: {}", String::from_utf8_lossy(&lint.stdout));
+    }
+    for manifest in chart::MANIFESTS {
+        let text = manifest.render(&helm, workspace)?;
+        fs::write(workspace.join(manifest.path), text).with_context(|| format!("cannot write {}", manifest.path))?;
+        say(&format!("{} is what the chart gives", manifest.path));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn test(workspace: &Path, how: How) -> Result<ExitCode> {
     interrupt::listen()?;
     setup::ensure(workspace)?;
-    setup::ensure_for_tests()?;
+    setup::ensure_for_tests(workspace)?;
     tests::run(workspace, &how).map(code)
 }
 
@@ -211,7 +228,7 @@ fn vm(workspace: &Path, arguments: &[String]) -> Result<ExitCode> {
     let wanted = wanted_of_vm(arguments)?;
     interrupt::listen()?;
     setup::ensure(workspace)?;
-    setup::ensure_for_tests()?;
+    setup::ensure_for_tests(workspace)?;
     tests::run_in_vm(workspace, &wanted).map(code)
 }
 

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use xtask::bpf::{self, Compiler, Missing, Toolchain};
 use xtask::packages::{self, on_path};
-use xtask::{say, succeed};
+use xtask::{helm, say, succeed};
+
+use crate::target_dir;
 
 /// The BPF toolchain, installed if need be.
 pub fn ensure(workspace: &Path) -> Result<Toolchain> {
@@ -65,7 +67,7 @@ fn install_linker(workspace: &Path) -> Result<()> {
 }
 
 /// What tests want besides. Without it they run all the same, and those that need it are skipped.
-pub fn ensure_for_tests() -> Result<()> {
+pub fn ensure_for_tests(workspace: &Path) -> Result<()> {
     let wanted = [
         ("dockerd", "docker.io", "tests run containers on a private Docker daemon"),
         ("docker", "docker-cli", "tests use Docker's client"),
@@ -86,6 +88,9 @@ pub fn ensure_for_tests() -> Result<()> {
         if let Err(error) = packages::install(&[package], what_for) {
             say(&format!("no {program} ({error:#}): tests that need it are skipped"));
         }
+    }
+    if let Err(error) = helm::ensure(&target_dir(workspace)) {
+        say(&format!("no Helm ({error:#}): tests of the chart are skipped"));
     }
     Ok(())
 }

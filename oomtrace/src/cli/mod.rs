@@ -4,6 +4,7 @@ mod completions;
 mod doctor;
 mod exit;
 mod explain;
+mod health;
 mod kubernetes;
 mod options;
 mod output;
@@ -79,6 +80,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Doctor(options)) => doctor::run(&options),
         Some(Verb::Explain { code }) => explain::run(&code),
         Some(Verb::Ps(options)) => ps::run(&options),
+        Some(Verb::Health { name }) => health::run(&name),
         Some(Verb::Schema { of }) => schema::run(of),
         Some(Verb::Completions { shell }) => completions::run(shell),
     };

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::kubernetes::{Events, KubernetesOptions};
 use super::values::{
-    Causes, RingSize, absent, cause_names, causes, duration, explanation, label, pattern, ring_size, signal,
+    Causes, RingSize, absent, cause_names, causes, duration, explanation, health_name, label, pattern, ring_size,
+    signal,
 };
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -28,6 +29,7 @@ use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
 use oomtrace::redact::Privacy;
 use oomtrace::run::filter::{Filter, Label, cgroup_path};
+use oomtrace::run::health;
 use oomtrace::run::live::RuntimeConfig;
 use oomtrace::sink::human;
 
@@ -50,7 +52,7 @@ Examples:
 
 Exit status:
   0  stopped by Ctrl-C, SIGTERM, SIGHUP or a closed pipe; or the verb did its work
-  1  something failed while it ran, not all of it could be written, or a check of the selftest failed
+  1  something failed while it ran, not all of it could be written, a check of the selftest failed, or health is not well
   2  the command line is wrong
   3  a privilege is missing: run it as root
   4  this kernel, or what confines this process, does not allow tracing
@@ -85,6 +87,12 @@ pub enum Verb {
     Ps(Ps),
     /// Show what this kernel and this node offer, and what is lost where something is missing
     Doctor(Doctor),
+    /// Ask an oomtrace that was started with --health whether it watches: for the probes of a pod, and whatever else keeps it running
+    Health {
+        /// Which one, where --health gave it another name
+        #[arg(default_value = health::NAME, value_parser = health_name)]
+        name: String,
+    },
     /// Say what an exit code or a reason means, and what it does not
     Explain {
         /// An exit code (137), a signal (SIGTERM), Docker's or Kubernetes' reason (OOMKilled), or a cause (oom_host); several, if you like
@@ -136,6 +144,10 @@ pub struct Watch {
     /// system call that is not expected
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Sandboxing::On, hide_short_help = true)]
     pub sandbox: Sandboxing,
+    /// Answer `oomtrace health`, which says whether the hooks are attached and what they report is read. A name tells several apart that
+    /// watch in one network namespace
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = health::NAME, value_parser = health_name)]
+    pub health: Option<String>,
     #[command(flatten)]
     pub runtimes: Runtimes,
     #[command(flatten)]
@@ -365,7 +377,7 @@ impl Runtimes {
         let sockets = sockets::watched(&self.docker_socket, &sources.bundles.containerds().places());
         let sockets_asked = self.sockets();
         let directory = Directory::new(sources, keep_names);
-        RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes }
+        RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes, health: None }
     }
 
     /// Sockets of runtimes that are asked.

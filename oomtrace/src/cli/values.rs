@@ -10,6 +10,7 @@ use oomtrace::model::Cause;
 use oomtrace::node::signals;
 use oomtrace::probe::hook::Absent;
 use oomtrace::run::filter::Label;
+use oomtrace::run::health;
 use oomtrace::words::explain::explain;
 
 /// One cause, or a group of them.
@@ -115,6 +116,15 @@ pub fn absent(text: &str) -> Result<Absent, String> {
 
 pub fn label(text: &str) -> Result<Label, &'static str> {
     Label::parse(text).ok_or("a label has a key: KEY, or KEY=VALUE")
+}
+
+/// What an oomtrace goes by that is asked for its health.
+pub fn health_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || text.len() > health::MAX_NAME || !text.chars().all(is_plain) {
+        return Err(format!("it must be letters, digits, -, _ and ., and not more than {}", health::MAX_NAME));
+    }
+    Ok(text.to_owned())
 }
 
 pub fn pattern(text: &str) -> Result<Pattern, String> {

@@ -16,6 +16,7 @@ use oomtrace::node::signals::SIGKILL;
 use oomtrace::own::endurance;
 use oomtrace::probe::load::{Options, Probe};
 use oomtrace::run::filter::Filter;
+use oomtrace::run::health::server::{self, Questions};
 use oomtrace::run::live::{self, Tally};
 use oomtrace::run::recording::Recorder;
 use oomtrace::sink::notices;
@@ -79,7 +80,8 @@ async fn watch(
     let logs = forward_kernel_log(&mut probe);
     let kubernetes = options.kubernetes.start(options.kubernetes_events.into());
     let (privacy, sandbox) = (options.show.privacy(), options.sandbox.into());
-    let runtimes = options.runtimes.runtimes(options.keep_names, privacy, sandbox, kubernetes);
+    let mut runtimes = options.runtimes.runtimes(options.keep_names, privacy, sandbox, kubernetes);
+    runtimes.health = options.health.as_deref().and_then(answer_health);
     // After loading: what cannot watch leaves no file behind.
     let recorder = recording.map(|path| create(path, Arc::clone(&ending.outputs))).transpose()?;
     if let Some(recorder) = &recorder {
@@ -103,6 +105,12 @@ async fn watch(
         logs.abort();
     }
     Ok(result?)
+}
+
+/// Somebody else may have the name: that is no reason not to watch, and whoever asks is told.
+fn answer_health(name: &str) -> Option<Questions> {
+    let said = |error| notices::say(&format!("nobody can ask {name} for its health: {error}; it watches all the same"));
+    server::listen(name).map_err(said).ok()
 }
 
 fn create(path: &Path, outputs: Arc<Outputs>) -> Result<Recorder, Failure> {

@@ -206,6 +206,12 @@ pub fn is_alive(key: ProcessKey) -> bool {
     stat.is_some_and(|stat| stat.is_of(tick_ns(), key.start) && !stat.has_ended())
 }
 
+/// It is this process. Seen from a pid namespace of its own it is not known again: there it has another number.
+#[must_use]
+pub fn is_self(key: ProcessKey) -> bool {
+    key.pid == std::process::id() && is_alive(key)
+}
+
 /// What is of interest in `/proc/<pid>/stat` (proc(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -298,6 +304,9 @@ mod tests {
         child.wait().unwrap();
         let own = crate::node::processes::outline(std::process::id()).unwrap();
         assert!(is_alive(ProcessKey { pid: std::process::id(), start: own.start }));
+        assert!(is_self(ProcessKey { pid: std::process::id(), start: own.start }));
+        // Another one of that number, in another pid namespace.
+        assert!(!is_self(ProcessKey { pid: std::process::id(), start: own.start + tick_ns() }));
     }
 
     /// A sender's parent is asked for with each of its kills, and stays known after it has ended.

@@ -54,6 +54,12 @@ impl Ring {
         Ok(true)
     }
 
+    /// How far it was read, and how far it is written: two counts of bytes, which are the same when nothing is left.
+    #[must_use]
+    pub fn progress(&self) -> (usize, usize) {
+        self.0.get_ref().progress()
+    }
+
     /// Gives what is in the ring now to `each`, without waiting.
     ///
     /// # Errors

@@ -9,15 +9,21 @@ use std::sync::{Mutex, PoisonError};
 use oomtrace::model::{Cause, Incident, Routine};
 use serde::Serialize;
 
+use crate::daemonset;
 use crate::known::{self, Often};
 
 /// Where the table goes: scenario, what the claim is about, expected, got, why it is known to be wrong, and whether always or at times, a
 /// tab between them. Beside it, with `.jsonl` after its name, goes each incident that a claim was about.
 const TABLE: &str = "OOMTRACE_K8S_TABLE";
 
+/// The scenario's own tracer: its claims have no mark.
+const ON_THE_NODE: &str = "";
+
 thread_local! {
     static SCENARIO: RefCell<&'static str> = const { RefCell::new("") };
     static NEWS: Cell<usize> = const { Cell::new(0) };
+    /// Whose incident the claim is about.
+    static TRACER: Cell<&'static str> = const { Cell::new(ON_THE_NODE) };
 }
 
 static ROWS: Mutex<String> = Mutex::new(String::new());
@@ -26,6 +32,24 @@ static ROWS: Mutex<String> = Mutex::new(String::new());
 pub fn begin(scenario: &'static str) {
     SCENARIO.set(scenario);
     NEWS.set(0);
+    TRACER.set(ON_THE_NODE);
+}
+
+/// Holds a claim against the incident, and against what each pod that watches says of the same kill.
+pub fn each(incident: &Incident, claim_of: impl Fn(&Incident)) {
+    claim_of(incident);
+    // It is a pod's already.
+    if TRACER.get() != ON_THE_NODE {
+        return;
+    }
+    for pod in daemonset::pods() {
+        TRACER.set(pod.label);
+        match pod.like(incident) {
+            Some(its) => claim_of(&its),
+            None => claim("the incident", "is in its log", "is not there"),
+        }
+        TRACER.set(ON_THE_NODE);
+    }
 }
 
 /// Claims of this thread's scenario that are wrong, and not known to be.
@@ -37,7 +61,9 @@ pub fn news() -> usize {
 pub fn claim(what: &str, expected: impl Into<String>, got: impl Into<String>) {
     let scenario = SCENARIO.with(|name| *name.borrow());
     let (expected, got) = (expected.into(), got.into());
-    let known = known::find(scenario, what);
+    let tracer = TRACER.get();
+    let known = known::find(scenario, tracer, what);
+    let what = if tracer == ON_THE_NODE { what.to_owned() } else { format!("{tracer}: {what}") };
     if expected != got && known.is_none() {
         NEWS.set(NEWS.get() + 1);
     }
@@ -53,15 +79,17 @@ pub fn claim(what: &str, expected: impl Into<String>, got: impl Into<String>) {
 
 /// The incident's cause.
 pub fn cause(incident: &Incident, expected: Cause) {
-    keep(incident);
-    let verdict = incident.verdict.as_ref().unwrap();
-    claim("cause", name(expected), name(verdict.cause));
+    each(incident, |incident| {
+        keep(incident);
+        let verdict = incident.verdict.as_ref().unwrap();
+        claim("cause", name(expected), name(verdict.cause));
+    });
 }
 
 /// Whether nobody need be woken for it, and why.
 pub fn routine(incident: &Incident, expected: Option<Routine>) {
     let name = |routine: Option<Routine>| routine.map_or("none".to_owned(), name);
-    claim("routine", name(expected), name(incident.routine));
+    each(incident, |incident| claim("routine", name(expected), name(incident.routine)));
 }
 
 /// A cgroup's path below the node's, with the first digits of ids.
@@ -84,7 +112,7 @@ pub fn name(value: impl Serialize) -> String {
 fn keep(incident: &Incident) {
     let Ok(table) = std::env::var(TABLE) else { return };
     let scenario = SCENARIO.with(|name| *name.borrow());
-    let line = serde_json::json!({ "scenario": scenario, "incident": incident });
+    let line = serde_json::json!({ "scenario": scenario, "tracer": TRACER.get(), "incident": incident });
     let mut file = OpenOptions::new().create(true).append(true).open(format!("{table}.jsonl")).unwrap();
     writeln!(file, "{line}").unwrap();
 }

@@ -24,7 +24,7 @@ pub struct K3s {
 }
 
 impl K3s {
-    /// None where k3s itself may be.
+    /// None where k3s itself may be, or the node has its own: then every scenario is one of a containerd at that place.
     pub fn start() -> Option<Self> {
         if Path::new(DIRECTORY).exists() {
             return None;

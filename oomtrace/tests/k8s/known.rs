@@ -51,7 +51,13 @@ const KNOWN: &[Known] = &[
     wrong("hands::cri_stop_container", "requester", BESIDE_KUBELET, AtTimes),
 ];
 
-/// What is known of that claim of a scenario.
-pub fn find(scenario: &str, what: &str) -> Option<Known> {
-    KNOWN.iter().find(|known| known.scenario == scenario && known.what == what).copied()
+/// The same of one tracer alone, in every scenario.
+const KNOWN_OF: &[(&str, Known)] = &[];
+
+/// What is known of that claim of a scenario about what a tracer says.
+pub fn find(scenario: &str, tracer: &str, what: &str) -> Option<Known> {
+    let of_all = KNOWN.iter().find(|known| known.scenario == scenario && known.what == what);
+    of_all
+        .or_else(|| KNOWN_OF.iter().find(|(of, known)| *of == tracer && known.what == what).map(|(_, known)| known))
+        .copied()
 }

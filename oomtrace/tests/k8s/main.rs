@@ -1,5 +1,6 @@
 //! Ground truth on a real Kubernetes node: each scenario makes pods through the API whose ends it knows the causes of, and holds what
-//! oomtrace says against the kernel's log, cgroups, containerd's log and the API; never against oomtrace itself.
+//! oomtrace says against the kernel's log, cgroups, containerd's log and the API; never against oomtrace itself. Three say it: one that each
+//! scenario starts on the node, and the pods of the two manifests in `deploy`, which watch all the time.
 //!
 //! `cargo xtask k8s` makes the node, runs these, and prints what they found. What oomtrace is known to say wrongly today is in one list
 //! (`known.rs`), and counted.
@@ -13,6 +14,7 @@
 
 mod cgroup;
 mod claims;
+mod daemonset;
 mod k3s;
 mod kernel_log;
 mod known;
@@ -89,6 +91,9 @@ fn main() -> ExitCode {
     if node::find().is_none() && !arguments.list {
         println!("there is no Kubernetes node: `cargo xtask k8s` makes one, and runs these");
         return ExitCode::SUCCESS;
+    }
+    if !arguments.list {
+        daemonset::start();
     }
     let wanted = scenarios::all()
         .into_iter()

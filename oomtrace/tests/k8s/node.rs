@@ -50,8 +50,13 @@ pub fn node() -> &'static Node {
 impl Node {
     /// kubectl, as the node's administrator, in the namespace for pods.
     pub fn kubectl(&self) -> Command {
+        self.kubectl_in(&self.namespace)
+    }
+
+    /// The same in another namespace.
+    pub fn kubectl_in(&self, namespace: &str) -> Command {
         let mut command = Command::new(self.programs.join("kubectl"));
-        command.arg("--kubeconfig").arg(self.directory.join("kubeconfig")).args(["--namespace", &self.namespace]);
+        command.arg("--kubeconfig").arg(self.directory.join("kubeconfig")).args(["--namespace", namespace]);
         command.env("HOME", &self.directory).stdin(Stdio::null());
         command
     }

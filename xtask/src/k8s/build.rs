@@ -1,5 +1,5 @@
-//! kubelet and kube-apiserver, which Debian has as source alone: the package `kubernetes` brings all that it is made of, and builds no
-//! more than kubectl.
+//! kubelet, kube-apiserver, kube-controller-manager and kube-scheduler, which Debian has as source alone: the package `kubernetes` brings
+//! all that they are made of, and builds no more than kubectl.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,8 @@ const SOURCE: &str = "kubernetes";
 /// What it says that it is: an API server that cannot say its version is refused by clients.
 const VERSION: &str = "v1.20.2";
 /// What makes the programs what they are; another one is built anew.
-pub const RECIPE: &str = "kubernetes v1.20.2 golang-1.15/bullseye dockerless,providerless no-sysctls";
+pub const RECIPE: &str = "kubernetes v1.20.2 golang-1.15/bullseye dockerless,providerless no-sysctls controllers";
+const PROGRAMS: [&str; 4] = ["kube-apiserver", "kubelet", "kube-controller-manager", "kube-scheduler"];
 /// Without these it has no drivers of clouds and no Docker: half the time and half the size.
 const TAGS: &str = "dockerless,providerless";
 /// Where packages that want a description in OpenAPI are, as Makefile.generated_files looks for them.
@@ -31,7 +32,7 @@ const NOT_DESCRIBED: [&str; 2] = ["code-generator", "sample-apiserver"];
 /// On two slow and shared processors.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// Builds both into `done`; `work` is for whatever that takes.
+/// Builds all of them into `done`; `work` is for whatever that takes.
 ///
 /// # Errors
 /// When the compiler or the source cannot be had, or it does not build.
@@ -56,7 +57,7 @@ pub fn build(apt: &Apt, work: &Path, done: &Path) -> Result<()> {
     build.arg(&generator).arg("./vendor/k8s.io/kube-openapi/cmd/openapi-gen");
     progress::run(&mut build, "building the generator of API descriptions", LIMIT)?;
     describe(&generator, work, &root)?;
-    say(&format!("building kubelet and kube-apiserver {VERSION} (some ten minutes, once)"));
+    say(&format!("building {} {VERSION} (some ten minutes, once)", PROGRAMS.join(", ")));
     let version = |package: &str, name: &str, value: &str| {
         format!("-X k8s.io/kubernetes/vendor/k8s.io/{package}/version.{name}={value}")
     };
@@ -66,7 +67,7 @@ pub fn build(apt: &Apt, work: &Path, done: &Path) -> Result<()> {
         version("component-base", "gitMajor", "1"),
         version("component-base", "gitMinor", "20"),
     ];
-    for program in ["kube-apiserver", "kubelet"] {
+    for program in PROGRAMS {
         let mut build = go(&["build", "-tags", TAGS, "-ldflags", &flags.join(" "), "-o"]);
         build.arg(done.join(program)).arg(format!("./cmd/{program}"));
         progress::run(&mut build, &format!("building {program}"), LIMIT)?;

@@ -24,19 +24,24 @@ int main(void) { signal(SIGINT, end); signal(SIGTERM, end); signal(SIGCHLD, reap
 ";
 const BUSYBOX_PROGRAM: &str = "/bin/busybox";
 
+/// oomtrace's own image, as the manifests name it, in full.
+const OOMTRACE: &str = "docker.io/library/oomtrace:latest";
+
 /// An image with one layer.
-struct Image {
+struct Image<'a> {
     name: &'static str,
     reference: &'static str,
     /// Puts its files into a directory.
-    fill: fn(&Path) -> Result<()>,
-    /// What it runs.
-    command: &'static str,
+    fill: &'a dyn Fn(&Path) -> Result<()>,
+    /// What it runs, unless a container says otherwise.
+    command: Option<&'static str>,
+    /// What it runs anyway, with what a container says as arguments.
+    entrypoint: Option<&'static str>,
 }
 
 const IMAGES: [Image; 2] = [
-    Image { name: "pause", reference: PAUSE, fill: pause, command: "/pause" },
-    Image { name: "busybox", reference: BUSYBOX, fill: busybox, command: "/bin/sh" },
+    Image { name: "pause", reference: PAUSE, fill: &pause, command: Some("/pause"), entrypoint: None },
+    Image { name: "busybox", reference: BUSYBOX, fill: &busybox, command: Some("/bin/sh"), entrypoint: None },
 ];
 
 /// The images' archives, in `directory` when they were made before.
@@ -54,6 +59,22 @@ pub fn ensure(directory: &Path) -> Result<Vec<PathBuf>> {
         archives.push(archive);
     }
     Ok(archives)
+}
+
+/// The archive of oomtrace's image, made anew of its static `binary`; in `directory`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn of_oomtrace(directory: &Path, binary: &Path) -> Result<PathBuf> {
+    let fill = |root: &Path| {
+        fs::copy(binary, root.join("oomtrace")).with_context(|| format!("cannot copy {}", binary.display()))?;
+        Ok(())
+    };
+    let image =
+        Image { name: "oomtrace", reference: OOMTRACE, fill: &fill, command: None, entrypoint: Some("/oomtrace") };
+    let archive = directory.join(format!("{}.tar", image.name));
+    make(directory, &archive, &image).with_context(|| format!("cannot make the image {}", image.reference))?;
+    Ok(archive)
 }
 
 fn pause(root: &Path) -> Result<()> {
@@ -95,7 +116,12 @@ fn make(directory: &Path, archive: &Path, image: &Image) -> Result<()> {
     let config = json!({
         "architecture": architecture(),
         "os": "linux",
-        "config": { "Cmd": [image.command], "Env": ["PATH=/bin"], "WorkingDir": "/" },
+        "config": {
+            "Entrypoint": image.entrypoint.map(|program| [program]),
+            "Cmd": image.command.map(|program| [program]),
+            "Env": ["PATH=/bin"],
+            "WorkingDir": "/",
+        },
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{sum}")] },
     });
     let manifest = json!([{ "Config": "config.json", "RepoTags": [image.reference], "Layers": ["layer.tar"] }]);

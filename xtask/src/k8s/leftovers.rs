@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use xtask::say;
 
+use super::propagation;
 use super::settings::CONTAINERD_STATE;
 
 /// A directory that kubelet, CNI or runc makes for whatever node there is: removed when it is empty, and else not ours.
@@ -40,6 +41,8 @@ pub const NAMESPACE: &str = "oomtrace-k8s";
 /// Removes what a node left whose directory is `directory`, and that directory. All that ran there has ended.
 pub fn remove(directory: &Path) {
     let state = directory.join(CONTAINERD_STATE);
+    let log = fs::read(directory.join("kubelet.log")).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
     forget_containers(&state);
     unmount(directory);
     if let Ok(elsewhere) = fs::read_link(&state) {
@@ -53,12 +56,18 @@ pub fn remove(directory: &Path) {
     for Shared { path, ours } in SHARED {
         let is_ours = |entry: &fs::DirEntry| match &ours {
             Ours::Named(part, start) => {
-                entry.file_name().to_string_lossy().split('_').nth(*part).is_some_and(|part| part.starts_with(start))
+                let name = entry.file_name().to_string_lossy().into_owned();
+                // A link has its pod's uid in what it leads to.
+                let to = fs::read_link(entry.path()).unwrap_or_default().display().to_string();
+                let uid = uid(&name).or_else(|| to.split('/').find_map(uid));
+                name.split('_').nth(*part).is_some_and(|part| part.starts_with(start))
+                    || uid.is_some_and(|uid| log.contains(uid))
             }
             Ours::Mentions => {
                 let text = fs::read(entry.path()).unwrap_or_default();
-                let namespace = format!("\"{NAMESPACE}\"");
-                String::from_utf8_lossy(&text).contains(&namespace)
+                let text = String::from_utf8_lossy(&text);
+                let uid = text.split_once(r#""K8S_POD_UID",""#).and_then(|(_, rest)| rest.split('"').next());
+                text.contains(&format!("\"{NAMESPACE}\"")) || uid.is_some_and(|uid| log.contains(uid))
             }
             Ours::None => false,
         };
@@ -74,9 +83,17 @@ pub fn remove(directory: &Path) {
         }
         _ = fs::remove_dir(path);
     }
+    propagation::restore(directory);
     if let Err(error) = fs::remove_dir_all(directory) {
         say(&format!("cannot remove {}: {error}", directory.display()));
     }
+}
+
+/// Of the pod whose logs are in a directory of that name, NAMESPACE_POD_UID: the node's kubelet has written of its pods, also of those that
+/// are in others' namespaces.
+fn uid(name: &str) -> Option<&str> {
+    const LENGTH: usize = 36;
+    name.splitn(3, '_').nth(2).filter(|uid| uid.len() == LENGTH)
 }
 
 /// Sockets of shims, and runc's state of containers: that of each container whose bundle is in containerd's state directory.

@@ -10,6 +10,10 @@ use xtask::succeed;
 
 /// The node's own address: kubelet refuses 127.0.0.1.
 pub const ADDRESS: &str = "10.88.0.1";
+/// Where pods find the API server: the first address of services, which the node has itself, as nobody forwards it.
+pub const API: &str = "10.96.0.1";
+/// Of services.
+pub const SERVICES: &str = "10.96.0.0/16";
 /// Of pods, each with a pair of interfaces.
 pub const PODS: &str = "10.88.1.0/24";
 
@@ -19,8 +23,12 @@ pub const PODS: &str = "10.88.1.0/24";
 /// When the kernel refuses, as for whoever is not root.
 pub fn enter() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace")?;
-    let address = format!("{ADDRESS}/32");
-    for arguments in [["link", "set", "lo", "up"].as_slice(), &["address", "add", &address, "dev", "lo"]] {
+    let [address, api] = [ADDRESS, API].map(|address| format!("{address}/32"));
+    for arguments in [
+        ["link", "set", "lo", "up"].as_slice(),
+        &["address", "add", &address, "dev", "lo"],
+        &["address", "add", &api, "dev", "lo"],
+    ] {
         // A machine without iproute2 has busybox: the images are made of it.
         succeed(Command::new("busybox").arg("ip").args(arguments).stdin(Stdio::null()))?;
     }

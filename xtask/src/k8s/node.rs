@@ -1,5 +1,5 @@
-//! The node: etcd, an API server, containerd and kubelet, with cgroups of their own and in this process's network namespace. It has no
-//! scheduler and no controllers: pods name their node themselves.
+//! The node: etcd, an API server, its controllers and scheduler, containerd and kubelet, with cgroups of their own and in this process's
+//! network namespace. The API server lets everybody do what RBAC allows and nothing else, and gives pods tokens, as on every cluster.
 //!
 //! Its daemons are in the machine's mount namespace, as they are on every node: a program in one of its own may be anything at
 //! `/usr/sbin/runc`, and oomtrace takes none such for a runtime.
@@ -16,7 +16,8 @@ use xtask::{say, succeed};
 use super::cgroups::Cgroups;
 use super::daemons::{Daemons, Plan};
 use super::leftovers;
-use super::network::ADDRESS;
+use super::network::{ADDRESS, SERVICES};
+use super::propagation;
 use super::settings::{self, NAME, Places};
 use super::sources::Programs;
 use crate::interrupt;
@@ -24,6 +25,11 @@ use crate::interrupt;
 const PREFIX: &str = "oomtrace-k8s-";
 /// What each step of starting may take, on a machine that has much else to do.
 const START_WITHIN: Duration = Duration::from_secs(180);
+
+/// Where k3s has its containerd: the usual place may have one of this machine's.
+const K3S: &str = "/run/k3s/containerd";
+/// The token that a service account has, once a controller has made it.
+const TOKEN: &str = "jsonpath={.secrets[0].name}";
 
 /// A running node; dropping it ends it, and removes all of it.
 pub struct Node {
@@ -34,7 +40,7 @@ pub struct Node {
 
 impl Node {
     /// Starts one, and waits until pods run on it. This process is in its network namespace already. `containerd`: its state directory,
-    /// where that is not to be among the node's own.
+    /// where that is not to be that of k3s, which is known to oomtrace and below `/run`, as the manifests want it.
     ///
     /// # Errors
     /// When a part of it does not start.
@@ -44,7 +50,7 @@ impl Node {
         // Not in the target directory: the path of a Unix socket has at most 108 bytes.
         let directory = std::env::temp_dir().join(&name);
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        let containerd = containerd.map(Path::to_owned);
+        let containerd = containerd.unwrap_or(Path::new(K3S)).to_owned();
         let places = Places { directory, programs: programs.directory().to_owned(), containerd };
         let cgroups = Cgroups::of(&name);
         let daemons = Daemons::new(&places, cgroups.daemons()?);
@@ -52,16 +58,18 @@ impl Node {
         let mut node = Self { places, cgroups, daemons };
         node.link_containerd()?;
         node.cgroups = Cgroups::create(&name)?;
+        propagation::share(&node.places.directory)?;
         settings::write(&node.places, &node.cgroups.path())?;
         node.start_containerd(archives)?;
         node.start_api()?;
+        node.start_control()?;
         node.start_kubelet()?;
         Ok(node)
     }
 
-    /// Makes containerd's state directory where it is elsewhere, and known to whoever removes the node.
+    /// Makes containerd's state directory, and has it known to whoever removes the node.
     fn link_containerd(&self) -> Result<()> {
-        let Some(state) = &self.places.containerd else { return Ok(()) };
+        let state = &self.places.containerd;
         if state.exists() {
             bail!("{} is there already: another containerd may be using it", state.display());
         }
@@ -97,15 +105,14 @@ impl Node {
         ];
         let api = [
             "--etcd-servers=http://127.0.0.1:2379".to_owned(),
-            "--bind-address=127.0.0.1".to_owned(),
-            "--secure-port=6443".to_owned(),
+            // The namespace is its own: pods reach it there, and nobody else does.
+            "--bind-address=0.0.0.0".to_owned(),
+            "--secure-port=443".to_owned(),
             format!("--advertise-address={ADDRESS}"),
             format!("--cert-dir={}", path("apiserver")),
             format!("--token-auth-file={}", path("tokens")),
-            "--authorization-mode=AlwaysAllow".to_owned(),
-            // It would wait for accounts that a controller makes.
-            "--disable-admission-plugins=ServiceAccount".to_owned(),
-            "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+            "--authorization-mode=RBAC".to_owned(),
+            format!("--service-cluster-ip-range={SERVICES}"),
             "--service-account-issuer=https://oomtrace.test".to_owned(),
             format!("--service-account-key-file={key}"),
             format!("--service-account-signing-key-file={key}"),
@@ -116,6 +123,36 @@ impl Node {
         self.daemons.start(Plan { name: "kube-apiserver", arguments: api.to_vec() })?;
         self.wait("kube-apiserver", |node| node.asks(&["get", "--raw", "/readyz"]).is_some())?;
         succeed(self.kubectl().args(["create", "namespace", leftovers::NAMESPACE]).stdout(Stdio::null()))
+    }
+
+    /// Controllers and scheduler: DaemonSets, Deployments and Jobs have pods, and these have a node; namespaces have service accounts.
+    fn start_control(&mut self) -> Result<()> {
+        let path = |name: &str| self.places.path(name).display().to_string();
+        let kubeconfig = format!("--kubeconfig={}", path("kubeconfig"));
+        let controllers = [
+            kubeconfig.clone(),
+            format!("--service-account-private-key-file={}", path("tokens.key")),
+            // What the API server shows to pods, so that they know that it is it.
+            format!("--root-ca-file={}", path("apiserver/apiserver.crt")),
+            // Each with the rights of its own, as on a cluster.
+            "--use-service-account-credentials".to_owned(),
+            "--leader-elect=false".to_owned(),
+            "--bind-address=127.0.0.1".to_owned(),
+            "--port=0".to_owned(),
+            "--secure-port=10257".to_owned(),
+        ];
+        let scheduler = [
+            kubeconfig,
+            "--leader-elect=false".to_owned(),
+            "--bind-address=127.0.0.1".to_owned(),
+            "--port=0".to_owned(),
+            "--secure-port=10259".to_owned(),
+        ];
+        self.daemons.start(Plan { name: "kube-controller-manager", arguments: controllers.to_vec() })?;
+        self.daemons.start(Plan { name: "kube-scheduler", arguments: scheduler.to_vec() })?;
+        // The first that they do for pods.
+        let account = ["get", "serviceaccount", "default", "--namespace", leftovers::NAMESPACE, "-o", TOKEN];
+        self.wait("kube-controller-manager", |node| node.asks(&account).is_some_and(|token| !token.is_empty()))
     }
 
     fn start_kubelet(&mut self) -> Result<()> {

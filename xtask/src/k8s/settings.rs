@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::images;
-use super::network::{ADDRESS, PODS};
+use super::network::{ADDRESS, API, PODS};
 
 /// Whoever has it may do anything on this API server.
 pub const TOKEN: &str = "oomtrace";
@@ -18,7 +18,7 @@ pub const PODS_MEMORY: u64 = 1 << 30;
 /// With less than that left of it, in MiB, kubelet evicts pods.
 const EVICT_BELOW_MIB: u64 = 192;
 
-/// containerd's state directory, or a link to it, in the node's.
+/// A link to containerd's state directory, in the node's.
 pub const CONTAINERD_STATE: &str = "containerd-state";
 
 /// Where the node's files are.
@@ -27,8 +27,8 @@ pub struct Places {
     pub directory: PathBuf,
     /// The node's programs.
     pub programs: PathBuf,
-    /// containerd's state directory, where it is not below that.
-    pub containerd: Option<PathBuf>,
+    /// containerd's state directory.
+    pub containerd: PathBuf,
 }
 
 impl Places {
@@ -36,13 +36,8 @@ impl Places {
         self.directory.join(name)
     }
 
-    /// containerd's state directory, with its socket.
-    pub fn containerd_state(&self) -> PathBuf {
-        self.containerd.clone().unwrap_or_else(|| self.path(CONTAINERD_STATE))
-    }
-
     pub fn containerd_socket(&self) -> PathBuf {
-        self.containerd_state().join("containerd.sock")
+        self.containerd.join("containerd.sock")
     }
 
     pub fn kubeconfig(&self) -> PathBuf {
@@ -85,7 +80,7 @@ fn kubeconfig() -> serde_json::Value {
         "kind": "Config",
         "clusters": [{
             "name": NAME,
-            "cluster": { "server": "https://127.0.0.1:6443", "insecure-skip-tls-verify": true },
+            "cluster": { "server": "https://127.0.0.1", "insecure-skip-tls-verify": true },
         }],
         "users": [{ "name": "admin", "user": { "token": TOKEN } }],
         "contexts": [{ "name": NAME, "context": { "cluster": NAME, "user": "admin" } }],
@@ -155,7 +150,7 @@ runtime_type = "io.containerd.runc.v2"
 BinaryName = "{programs}/runc"
 "#,
         root = path("containerd"),
-        state = places.containerd_state(),
+        state = places.containerd,
         socket = places.containerd_socket(),
         pause = images::PAUSE,
         cni = path("cni"),
@@ -172,7 +167,7 @@ fn network(places: &Places) -> serde_json::Value {
             "ipam": {
                 "type": "host-local",
                 "ranges": [[{ "subnet": PODS }]],
-                "routes": [{ "dst": format!("{ADDRESS}/32") }],
+                "routes": [{ "dst": format!("{ADDRESS}/32") }, { "dst": format!("{API}/32") }],
                 "dataDir": places.path("addresses"),
             },
         }],

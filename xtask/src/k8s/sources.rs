@@ -43,7 +43,7 @@ impl Programs {
             return Ok(programs);
         }
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        free_space::require(directory, SPACE, "building kubelet and kube-apiserver")?;
+        free_space::require(directory, SPACE, "building what Debian has as source alone")?;
         let work = directory.join("build");
         for old in [&work, &programs.directory] {
             if old.exists() {

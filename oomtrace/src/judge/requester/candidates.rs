@@ -82,6 +82,8 @@ pub fn by_connection(case: &Case, request: Request) -> Option<FoundRequester> {
         let says_so = matches!(asks, Asks::This | Asks::Perhaps);
         let is_kubelet = of_pod && is_kubelet(client);
         (
+            // It asks for names when a container starts, and at its end. In a container anything may be called so: it is not left out.
+            is_called_oomtrace(client),
             Reverse(*near),
             // Whoever asks waits for the answer, whatever one that has ended said of itself.
             Reverse(*waits),
@@ -240,8 +242,11 @@ fn without_var(path: &str) -> &str {
 
 /// The client is a part of the runtime, or of oomtrace: as root of the host runs it. Anybody may have a program of that name.
 fn is_runtimes(client: &RuntimeClient) -> bool {
-    let is_own = client.process.exe.as_deref().map(file_name) == Some("oomtrace");
-    (is_own || is_daemon(&client.process)) && is_hosts(client)
+    (is_called_oomtrace(client) || is_daemon(&client.process)) && is_hosts(client)
+}
+
+fn is_called_oomtrace(client: &RuntimeClient) -> bool {
+    client.process.exe.as_deref().map(file_name) == Some("oomtrace")
 }
 
 /// Its command line says what it does: a program that does nothing else, which the host's root runs. Anybody else may run what they like

@@ -186,6 +186,9 @@ fn only_the_hosts_root_is_a_part_of_the_runtime() {
     assert_eq!(found(&killed_by_docker(vec![shim(1000)])), Some((1, LIKELY)));
     assert_eq!(found(&killed_by_docker(vec![in_runner(shim(0))])), Some((1, LIKELY)));
     assert_eq!(found(&killed_by_docker(vec![in_runner(client(1, 30, &["oomtrace"]))])), Some((1, LIKELY)));
+    // Beside anybody else it is not named first, however near it came.
+    let beside = vec![in_runner(client(1, 30, &["oomtrace"])), client(2, 1500, &["curl"])];
+    assert_eq!(found(&killed_by_docker(beside)), Some((2, POSSIBLE)));
     // Its name is what it calls itself.
     let mut named = client(1, 30, &["python3", "x.py"]);
     named.process.comm = "containerd-shim".to_owned();

@@ -60,6 +60,12 @@ impl Records {
         self.page
     }
 
+    /// How far it was read, and how far it is written.
+    #[must_use]
+    pub fn progress(&self) -> (usize, usize) {
+        (self.read, self.producer.position().load(Ordering::Acquire))
+    }
+
     /// Gives the next record to `each`; false when there is none. Then, and only then, the kernel makes the descriptor readable
     /// with the next one.
     ///

@@ -7,6 +7,7 @@ mod aftermath;
 mod losses;
 mod naming;
 mod node_watch;
+mod pulse;
 
 use std::future::Future;
 use std::io;
@@ -23,6 +24,7 @@ use crate::model::{Incident, Lost, Ready, Record, SCHEMA};
 use crate::node::clock::boot_now;
 use crate::node::identity::Identity;
 use crate::node::namespaces;
+use crate::node::processes;
 use crate::own;
 use crate::own::calls::Network;
 use crate::own::heap;
@@ -34,6 +36,7 @@ use crate::redact::Privacy;
 use crate::resolve::facts::Facts;
 use crate::resolve::facts::live::Live;
 use crate::run::filter::Filter;
+use crate::run::health::server::{Question, Questions};
 use crate::run::pipeline::Pipeline;
 use crate::run::recording::Recorder;
 use crate::run::recording::Recording;
@@ -45,6 +48,7 @@ use aftermath::{Aftermath, Followed};
 use losses::Losses;
 use naming::{Named, Naming};
 use node_watch::{NodeWatch, SearchResult};
+use pulse::Pulse;
 
 /// Why watching ended early.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +77,8 @@ pub struct RuntimeConfig {
     pub sockets_asked: Vec<PathBuf>,
     /// The Kubernetes API.
     pub kubernetes: Kubernetes,
+    /// Who wants to know whether it watches, if anybody may ask.
+    pub health: Option<Questions>,
 }
 
 /// So many processes, reported one after the other or as one incident, took megabytes, which are given back.
@@ -116,7 +122,7 @@ pub async fn run(
     failures: &mut Failures,
     stop: impl Future<Output = Instant>,
 ) -> Result<Tally, WatchError> {
-    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes } = runtimes;
+    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes, mut health } = runtimes;
     let network = if kubernetes.is_on() { Network::Others } else { Network::Nobody };
     let mut start = start(&probe, &sockets, privacy)?;
     let Probe { ebpf, events, counter, sockets: watched, .. } = probe;
@@ -148,6 +154,7 @@ pub async fn run(
         behind: None,
         kubernetes: kubernetes.clone(),
     };
+    let mut pulse = Pulse::new(start.ready.attached.len());
     outputs.put(Record::Ready(start.ready));
     let hold = |pipeline: &mut Pipeline, node_watch: &mut NodeWatch, record: &[u8]| {
         // Nothing behind this sees what is not to be shown.
@@ -156,6 +163,8 @@ pub async fn run(
         match pipeline.decode(record) {
             // What containers there are is recorded as answers: names are asked for but once.
             Some(Event::Cgroup(change)) => return node_watch.cgroup(&change),
+            // It asks runtimes for names itself, and for nothing else.
+            Some(Event::Connect(connect)) if processes::is_self(connect.task.key) => return,
             // No part of the recording either: what is judged is the same.
             Some(Event::Connect(connect)) if !node_watch.is_runtimes(&connect) => return,
             Some(event) => {
@@ -183,6 +192,10 @@ pub async fn run(
             biased;
             until = &mut stop => break until,
             error = failures.next() => return Err(error.into()),
+            question = next_question(&mut health), if health.is_some() => {
+                let (read, written) = ring.progress();
+                question.answer(pulse.answer(read, written, Instant::now()));
+            }
             incident = naming.next(), if !naming.is_idle() && !waits => out.put(incident, &mut pipeline, &mut aftermath),
             found = search.next() => match found {
                 SearchResult::Due => node_watch.walk(&mut search),
@@ -296,6 +309,13 @@ fn start(probe: &Probe, sockets: &[Socket], privacy: Privacy) -> nix::Result<Sta
         sockets: if probe.has(Hook::UnixConnect) { sockets.to_vec() } else { Vec::new() },
         privacy,
     })
+}
+
+async fn next_question(health: &mut Option<Questions>) -> Question {
+    match health {
+        Some(questions) => questions.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn sleep(duration: Option<Duration>) {

@@ -118,9 +118,11 @@ fn kill_on_the_node() {
 
 /// The sender's container, by its pod's name and its own.
 fn is_from(incident: &Incident, pod: &Pod, name: &str) {
-    let sender = Incident { container: incident.sender.container.clone(), ..incident.clone() };
     let expected = format!("{}/{}/{name}", node().namespace, pod.name);
-    claim("sender's container", expected, crate::scenarios::names(&sender));
+    claims::each(incident, |incident| {
+        let sender = Incident { container: incident.sender.container.clone(), ..incident.clone() };
+        claim("sender's container", expected.as_str(), crate::scenarios::names(&sender));
+    });
 }
 
 fn hosts_pids() {
@@ -148,5 +150,7 @@ fn shared_pids() {
     claims::cause(&incident, Cause::ProcessKill);
     is_in(&incident, &pod, "app");
     is_from(&incident, &pod, "chaos");
-    claim("is the container's first process", "true", incident.victim.container_init.to_string());
+    claims::each(&incident, |incident| {
+        claim("is the container's first process", "true", incident.victim.container_init.to_string());
+    });
 }

@@ -3,6 +3,7 @@
 mod deletion;
 mod eviction;
 mod hands;
+mod manifests;
 mod oom;
 mod pod_limit;
 mod probe;
@@ -23,15 +24,26 @@ use crate::support::tracer::Tracer;
 const CORRECTED_WITHIN: Duration = Duration::from_secs(25);
 
 pub fn all() -> Vec<Scenario> {
-    [oom::ALL, pod_limit::ALL, probe::ALL, deletion::ALL, eviction::ALL, hands::ALL, restarts::ALL, start::ALL].concat()
+    [
+        manifests::ALL,
+        oom::ALL,
+        pod_limit::ALL,
+        probe::ALL,
+        deletion::ALL,
+        eviction::ALL,
+        hands::ALL,
+        restarts::ALL,
+        start::ALL,
+    ]
+    .concat()
 }
 
 /// oomtrace, as it is run on a node whose containerd is elsewhere; where a distribution has it, it is found without being named.
 fn trace() -> Tracer {
-    if node().containerd.starts_with(&node().directory) {
-        Tracer::start(&["--containerd-state", node().containerd.to_str().unwrap()])
-    } else {
+    if node().containerd.starts_with("/run/k3s") {
         Tracer::start(&[])
+    } else {
+        Tracer::start(&["--containerd-state", node().containerd.to_str().unwrap()])
     }
 }
 
@@ -55,7 +67,7 @@ fn settled(tracer: &mut Tracer, pid: u32, cause: Cause) -> Incident {
 /// The incident is in that container of the pod, by all the names that it has.
 fn is_in(incident: &Incident, pod: &Pod, container: &str) {
     let expected = format!("{}/{}/{container}", node().namespace, pod.name);
-    claim("container", expected, names(incident));
+    claims::each(incident, |incident| claim("container", expected.as_str(), names(incident)));
 }
 
 /// Namespace, pod and container, as far as oomtrace knows them.
@@ -72,9 +84,11 @@ fn names(incident: &Incident) -> String {
 
 /// The program that asked the runtime for it, as oomtrace knows.
 fn asked_by(incident: &Incident, program: &str) {
-    let exe = incident.requester.as_ref().and_then(|requester| requester.process.exe.as_deref());
-    let name = exe.map_or("nobody", |exe| exe.rsplit('/').next().unwrap_or(exe));
-    claim("requester", program, name);
+    claims::each(incident, |incident| {
+        let exe = incident.requester.as_ref().and_then(|requester| requester.process.exe.as_deref());
+        let name = exe.map_or("nobody", |exe| exe.rsplit('/').next().unwrap_or(exe));
+        claim("requester", program, name);
+    });
 }
 
 /// Incidents in the pod so far, but for the ends of its sandbox.
@@ -108,6 +122,8 @@ fn is_by_containerd(incident: &Incident) -> bool {
 }
 
 fn is_by_kubelet(incident: &Incident) {
-    let sender = incident.sender.process.as_ref().map_or("nobody", |process| process.comm.as_str());
-    claim("sender", "kubelet", sender);
+    claims::each(incident, |incident| {
+        let sender = incident.sender.process.as_ref().map_or("nobody", |process| process.comm.as_str());
+        claim("sender", "kubelet", sender);
+    });
 }

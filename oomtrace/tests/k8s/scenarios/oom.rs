@@ -36,18 +36,20 @@ pub fn is_logged(incident: &Incident, logged: &OomKill, cause: Cause) {
     let name = logged.limit_owner.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
     let is_pods = cause == Cause::OomContainerLimit && name.starts_with("pod");
     claims::cause(incident, if is_pods { Cause::OomPodLimit } else { cause });
-    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    claim(
-        "limit's owner",
-        short(logged.limit_owner.as_deref().unwrap_or("the machine")),
-        short(owner.map_or("unknown", |owner| owner.path.as_str())),
-    );
     let limit = logged.limit_owner.as_deref().and_then(|path| crate::node::limit(&node().memory(path)));
-    // Gone with its cgroup, it is not there to be compared.
-    if let Some(limit) = limit {
-        let got = owner.and_then(|owner| owner.limit_bytes).map_or("unknown".to_owned(), |bytes| bytes.to_string());
-        claim("limit", limit.to_string(), got);
-    }
+    claims::each(incident, |incident| {
+        let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+        claim(
+            "limit's owner",
+            short(logged.limit_owner.as_deref().unwrap_or("the machine")),
+            short(owner.map_or("unknown", |owner| owner.path.as_str())),
+        );
+        // Gone with its cgroup, it is not there to be compared.
+        if let Some(limit) = limit {
+            let got = owner.and_then(|owner| owner.limit_bytes).map_or("unknown".to_owned(), |bytes| bytes.to_string());
+            claim("limit", limit.to_string(), got);
+        }
+    });
 }
 
 /// The OOM kill of a pod's container, which has a limit of its own.
@@ -63,10 +65,12 @@ fn single(name: &str, resources: serde_json::Value) {
     let (mut log, mut tracer) = (KernelLog::open(), trace());
     let pod = Pod::create(name, once(&[with(container("app", HOG), json!({ "resources": resources }))]));
     let incident = kill_in(&pod, &mut log, &mut tracer, "app");
-    let qos = incident.container.as_ref().and_then(|c| c.pod.as_ref()).and_then(|pod| pod.qos);
     let object = pod.object().unwrap();
     let expected = object["status"]["qosClass"].as_str().unwrap();
-    claim("class", expected, qos.map_or("unknown".to_owned(), claims::name));
+    claims::each(&incident, |incident| {
+        let qos = incident.container.as_ref().and_then(|c| c.pod.as_ref()).and_then(|pod| pod.qos);
+        claim("class", expected, qos.map_or("unknown".to_owned(), claims::name));
+    });
     let mut reason = String::new();
     wait_slowly("kubelet says how it ended", || {
         let status = pod.status("app").unwrap_or_default();
@@ -144,7 +148,9 @@ fn child() {
     let pod = Pod::create("child", once(&[limited("app", "sleep 2; tail /dev/zero; exec sleep 1000", "32Mi")]));
     let init = pod.init("app");
     let incident = kill_in(&pod, &mut log, &mut tracer, "app");
-    claim("is the container's first process", "false", incident.victim.container_init.to_string());
+    claims::each(&incident, |incident| {
+        claim("is the container's first process", "false", incident.victim.container_init.to_string());
+    });
     // The container goes on.
     wait_until("pid 1 goes on", || crate::support::process::comm(init) == "sleep");
     claim(
@@ -160,7 +166,9 @@ fn passed_on() {
     let spec = once(&[limited("app", "sleep 2; tail /dev/zero; exit $?", "32Mi"), limited("quiet", SLEEP, "32Mi")]);
     let pod = Pod::create("passed-on", spec);
     let incident = kill_in(&pod, &mut log, &mut tracer, "app");
-    claim("is the container's first process", "false", incident.victim.container_init.to_string());
+    claims::each(&incident, |incident| {
+        claim("is the container's first process", "false", incident.victim.container_init.to_string());
+    });
     let mut code = None;
     wait_slowly("kubelet says how it ended", || {
         let status = pod.status("app").unwrap_or_default();

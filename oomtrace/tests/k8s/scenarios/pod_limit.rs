@@ -6,7 +6,7 @@ use oomtrace::model::Cause;
 use serde_json::{Value, json};
 
 use crate::Scenario;
-use crate::claims::{claim, short};
+use crate::claims::{self, claim, short};
 use crate::kernel_log::KernelLog;
 use crate::node::{node, set_limit};
 use crate::pod::{Pod, container, limited, once, with};
@@ -55,8 +55,11 @@ fn another() {
     assert_eq!(logged.limit_owner.as_deref(), Some(pod.cgroup().as_str()), "by the kernel's log");
     is_logged(&incident, &logged, Cause::OomPodLimit);
     is_in(&incident, &pod, "large");
-    let trigger = incident.trigger.as_ref().and_then(|trigger| trigger.cgroup.clone()).unwrap_or_default();
-    claim("trigger's container", short(&format!("{}/{}", pod.cgroup(), pod.id("small"))), short(&trigger));
+    let small = format!("{}/{}", pod.cgroup(), pod.id("small"));
+    claims::each(&incident, |incident| {
+        let trigger = incident.trigger.as_ref().and_then(|trigger| trigger.cgroup.clone()).unwrap_or_default();
+        claim("trigger's container", short(&small), short(&trigger));
+    });
 }
 
 /// A limit that is set as it was when this goes out of scope.

@@ -74,7 +74,8 @@ fn of_a_sandbox() {
     let incident = tracer.incident(pause);
     claims::cause(&incident, Cause::ProcessKill);
     claims::routine(&incident, None);
-    claim("container", format!("{}/{}/?", node().namespace, pod.name), names(&incident));
+    let expected = format!("{}/{}/?", node().namespace, pod.name);
+    claims::each(&incident, |incident| claim("container", expected.as_str(), names(incident)));
     pod.wait_for_event("SandboxChanged", "");
     is_stopped(&settled(&mut tracer, init, Cause::RuntimeStopTimeout), &pod, "app", Cause::RuntimeStopTimeout);
 }

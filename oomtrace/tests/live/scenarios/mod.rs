@@ -4,6 +4,7 @@ mod conditions;
 mod containerd;
 mod daemons;
 mod docker;
+mod health;
 mod host;
 mod hostile;
 mod image;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Scenario> {
         image::ALL,
         daemons::ALL,
         output::ALL,
+        health::ALL,
         storm::ALL,
         conditions::ALL,
     ]

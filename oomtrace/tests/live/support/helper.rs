@@ -36,6 +36,8 @@ pub enum Role {
     KillsOfAZombie,
     /// Has processes connect to a socket of its own, without end.
     Connections,
+    /// Connects to where health is asked for, as another user, without end; the environment names that in [`FILE`].
+    AsksForHealth,
     /// Breaks the rules of seccomp's strict mode.
     Strict,
     /// Starts processes that start processes, as fast as it goes, until there are 2,000.
@@ -59,7 +61,8 @@ const BATCH: usize = 2_000;
 /// Processes that a [`Role::ForkBomb`] starts: they all wait for each other when they end.
 const BOMB: usize = 2_000;
 
-const ROLES: [(&str, Role); 12] = [
+const ROLES: [(&str, Role); 13] = [
+    ("asks_for_health", Role::AsksForHealth),
     ("arguments_in_a_file", Role::ArgumentsInAFile),
     ("endless_arguments", Role::EndlessArguments),
     ("ignored_stops", Role::IgnoredStops),
@@ -90,6 +93,11 @@ impl Role {
         Owned::spawn(&mut command)
     }
 
+    /// The same with a name to use.
+    pub fn start_named(self, name: &str) -> Owned {
+        self.start_with(Path::new(name))
+    }
+
     /// The same with a file to use.
     pub fn start_with(self, file: &Path) -> Owned {
         Owned::spawn(Command::new(std::env::current_exe().unwrap()).env(ROLE, self.name()).env(FILE, file))
@@ -117,6 +125,7 @@ pub fn play() {
         Role::IgnoredStops => flood::ignored_stops(),
         Role::KillsOfAZombie => flood::kills_of_a_zombie(),
         Role::Connections => flood::connections(),
+        Role::AsksForHealth => flood::health(&std::env::var(FILE).unwrap()),
         Role::Strict => flood::strict(),
         Role::Killer => kill_in_batches(),
         Role::ForkBomb => multiply(),

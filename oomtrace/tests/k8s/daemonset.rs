@@ -1,0 +1,178 @@
+//! oomtrace as a cluster runs it: the pods of the manifests in `deploy`, which watch beside the scenarios' own. Their findings are in their
+//! logs, where whoever collects logs would find them.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use oomtrace::model::{Incident, Record};
+
+use crate::node::node;
+use crate::support::process::run;
+
+/// Where the kubelet has containers' logs.
+const LOGS: &str = "/var/log/pods";
+/// A field that Kubernetes has since 1.30, and the test node's does not know; AppArmor is not there either.
+const APPARMOR: [&str; 2] = ["            appArmorProfile:\n", "              type: Unconfined\n"];
+const COMES_WITHIN: Duration = Duration::from_secs(10);
+/// Two incidents of one process that are so near to each other are one kill.
+const SAME: SignedDuration = SignedDuration::from_secs(2);
+
+/// A manifest, and how the claims about what its pod says are marked.
+pub struct Manifest {
+    pub label: &'static str,
+    file: &'static str,
+    namespace: &'static str,
+    /// Its text as the test node takes it.
+    text: fn(String) -> String,
+}
+
+pub const MANIFESTS: [Manifest; 2] = [
+    Manifest { label: "pod", file: "daemonset.yaml", namespace: "kube-system", text: |text| text },
+    Manifest {
+        label: "pod with few capabilities",
+        file: "daemonset-least-capabilities.yaml",
+        namespace: "oomtrace-k8s-least",
+        text: beside_the_other,
+    },
+];
+
+/// Both are there at once, for which one has other names.
+fn beside_the_other(text: String) -> String {
+    let field = APPARMOR.concat();
+    // The comment goes with it.
+    assert!(text.contains(&field), "the manifest says nothing of AppArmor");
+    let text = text.replace(&field, "").replace("namespace: kube-system", "namespace: oomtrace-k8s-least");
+    let rename = |document: &str| match document.contains("apiVersion: rbac.authorization.k8s.io") {
+        true => document.replace("\n  name: oomtrace\n", "\n  name: oomtrace-least\n"),
+        false => document.to_owned(),
+    };
+    text.split("---\n").map(rename).collect::<Vec<_>>().join("---\n")
+}
+
+impl Manifest {
+    /// The API server's opinion of it, which changes nothing.
+    pub fn dry_run(&self) -> Output {
+        self.kubectl().args(["apply", "--dry-run=server", "--filename"]).arg(self.path()).output().unwrap()
+    }
+
+    /// Its text, in a file.
+    fn path(&self) -> PathBuf {
+        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(self.file);
+        let path = node().directory.join(self.file);
+        fs::write(&path, (self.text)(fs::read_to_string(&original).unwrap())).unwrap();
+        path
+    }
+
+    fn kubectl(&self) -> Command {
+        let mut command = node().kubectl_in(self.namespace);
+        command.args(["--request-timeout", "120s"]);
+        command
+    }
+
+    fn apply(&self) {
+        if self.namespace != "kube-system" {
+            run(node().kubectl_in("default").args(["create", "namespace", self.namespace]));
+        }
+        run(self.kubectl().arg("apply").arg("--filename").arg(self.path()));
+    }
+
+    /// Waits for its pod.
+    fn pod(&self) -> Pod {
+        run(self.kubectl().args(["rollout", "status", "daemonset/oomtrace", "--timeout", "90s"]));
+        let pods = run(self.kubectl().args(["get", "pods", "--output"]).args([
+            r#"jsonpath={range .items[*]}{.metadata.name}_{.metadata.uid}{"\n"}{end}"#,
+            "--selector",
+            "app.kubernetes.io/name=oomtrace",
+        ]));
+        let name = pods.lines().next().unwrap().to_owned();
+        let directory = Path::new(LOGS).join(format!("{}_{name}", self.namespace)).join("oomtrace");
+        Pod { label: self.label, name, directory, log: Mutex::default() }
+    }
+}
+
+/// A pod that watches.
+pub struct Pod {
+    pub label: &'static str,
+    pub name: String,
+    directory: PathBuf,
+    log: Mutex<Log>,
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Log {
+    read: usize,
+    line: String,
+    incidents: HashMap<u32, Vec<Incident>>,
+    /// What was waited for, and did not come.
+    missed: HashSet<String>,
+}
+
+static PODS: OnceLock<Vec<Pod>> = OnceLock::new();
+
+/// Has the pods watch from now on.
+pub fn start() {
+    PODS.get_or_init(|| {
+        MANIFESTS.iter().for_each(Manifest::apply);
+        MANIFESTS.iter().map(Manifest::pod).collect()
+    });
+}
+
+/// Those that watch.
+pub fn pods() -> &'static [Pod] {
+    PODS.get().map_or(&[], Vec::as_slice)
+}
+
+impl Pod {
+    /// What it says of the kill that `other` is about.
+    pub fn like(&self, other: &Incident) -> Option<Incident> {
+        let started = Instant::now();
+        let pid = other.victim.process.pid;
+        let time = |incident: &Incident| incident.time.parse::<Timestamp>().unwrap();
+        loop {
+            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.read(&self.directory);
+            // Another process may have had the number before.
+            let same = |incident: &&Incident| time(incident).duration_since(time(other)).abs() < SAME;
+            if let Some(found) = log.incidents.get(&pid).and_then(|all| all.iter().find(same)) {
+                return Some(found.clone());
+            }
+            if started.elapsed() > COMES_WITHIN || log.missed.contains(&other.id) {
+                log.missed.insert(other.id.clone());
+                return None;
+            }
+            drop(log);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Log {
+    /// Reads on. Each line is `TIME STREAM TAG TEXT`; one that is long is several, of which the last has the tag F (CRI's format).
+    fn read(&mut self, directory: &Path) {
+        let text = fs::read(directory.join("0.log")).unwrap_or_default();
+        let new = String::from_utf8_lossy(&text[self.read.min(text.len())..]).into_owned();
+        // A line that is being written is read the next time.
+        let whole = new.rfind('\n').map_or(0, |end| end + 1);
+        self.read += whole;
+        for line in new[..whole].lines() {
+            let mut fields = line.splitn(4, ' ').skip(1);
+            let (Some(stream), Some(tag), Some(part)) = (fields.next(), fields.next(), fields.next()) else { continue };
+            if stream != "stdout" {
+                continue;
+            }
+            self.line.push_str(part);
+            if tag.starts_with('F') {
+                let line = std::mem::take(&mut self.line);
+                if let Record::Incident(incident) = serde_json::from_str(&line).unwrap() {
+                    self.incidents.entry(incident.victim.process.pid).or_default().push(incident);
+                }
+            }
+        }
+    }
+}
