@@ -37,8 +37,8 @@ fn note(incident: &Incident) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::tests::{case, in_container, kill, oom_kill};
-    use crate::model::{Pod, Record, Routine};
+    use crate::judge::tests::{case, in_container, kill, oom, oom_kill};
+    use crate::model::{LimitLevel, OomScope, Pod, Record, Routine};
     use crate::words::conclude;
 
     fn in_pod(mut incident: Incident, is_init: bool) -> Incident {
@@ -80,11 +80,13 @@ mod tests {
 
     #[test]
     fn another_cause_or_another_limit_is_another_event() {
-        let first = report(&in_pod(in_container(oom_kill()), true)).unwrap();
-        let mut larger = in_pod(in_container(oom_kill()), true);
+        let at_limit =
+            || in_container(oom(&[("/docker/x", 512, Some(512))], Some((0, LimitLevel::Container)), OomScope::Memcg));
+        let first = report(&in_pod(at_limit(), true)).unwrap();
+        let mut larger = in_pod(at_limit(), true);
         larger.oom.as_mut().unwrap().limit_owner.as_mut().unwrap().limit_bytes = Some(1);
         let killed = report(&in_pod(in_container(kill("/usr/bin/bash")), true)).unwrap();
-        assert_eq!(first.likeness, report(&in_pod(in_container(oom_kill()), true)).unwrap().likeness);
+        assert_eq!(first.likeness, report(&in_pod(at_limit(), true)).unwrap().likeness);
         assert_ne!(first.likeness, report(&larger).unwrap().likeness);
         assert_ne!(first.likeness, killed.likeness);
     }
