@@ -110,21 +110,30 @@ impl ApiServer {
         Self { client, node, owners: RefCell::default() }
     }
 
-    /// Answers a question.
-    pub async fn answer(&self, ask: &Ask) -> Result<Told, String> {
+    /// Answers a question: first by what is said of the pod itself, then by what is said of its owners as well.
+    pub async fn answer(&self, ask: &Ask, say: impl Fn(Result<Told, String>)) -> Result<(), String> {
         let object = ask.object.as_ref();
         let owner = self.owner(object);
         if !ask.why {
-            return Ok(Told { owner: owner.await, ..Told::default() });
+            say(Ok(Told { owner: owner.await, ..Told::default() }));
+            return Ok(());
         }
-        let namespace = &object.metadata.namespace;
-        let (owner, events) = tokio::join!(owner, self.events(namespace, object.uid(), ask.kill));
-        // Why it was deleted is asked where it was alone: for an eviction by the kubelet nobody need be asked.
-        let (owner_said, cordoned) = match ask.is_deleted {
-            true => tokio::join!(self.owner_said(object, ask.kill), self.is_cordoned()),
-            false => (None, None),
+        let events = self.events(&object.metadata.namespace, object.uid(), ask.kill);
+        // Why it was deleted is asked where it was: an eviction by the kubelet needs nobody else.
+        if !ask.is_deleted {
+            let (owner, events) = tokio::join!(owner, events);
+            say(Ok(Told { events: events?, owner, ..Told::default() }));
+            return Ok(());
+        }
+        let of_pod = async {
+            let (owner, events) = tokio::join!(owner, events);
+            let told = Told { events: events?, owner, ..Told::default() };
+            say(Ok(told.clone()));
+            Ok::<Told, String>(told)
         };
-        Ok(Told { events: events?, owner, owner_said, cordoned })
+        let (told, owner_said, cordoned) = tokio::join!(of_pod, self.owner_said(object, ask.kill), self.is_cordoned());
+        say(Ok(Told { owner_said, cordoned, ..told? }));
+        Ok(())
     }
 
     /// Events on the object with that uid, the latest first.
@@ -175,17 +184,20 @@ impl ApiServer {
             said.is_deleted = true;
             return Some(said);
         };
-        let events = self.events(namespace, &controller.uid, kill).await.unwrap_or_default();
+        let top = own.owner_references.iter().find(|owner| owner.controller == Some(true));
+        let of_top = async {
+            match top.and_then(|top| path_of(top, namespace)) {
+                Some(path) => self.get::<OnlyMetadata>(&path, Some(METADATA_ONLY)).await.ok(),
+                None => None,
+            }
+        };
+        let (events, tops) = tokio::join!(self.events(namespace, &controller.uid, kill), of_top);
+        let events = events.unwrap_or_default();
         let pod = object.metadata.name.as_str();
         let names_it = |event: &EventSaid| event.message.split([' ', ':', ',']).any(|word| word == pod);
         said.deleted_it = events.iter().any(|event| event.reason == "SuccessfulDelete" && names_it(event));
         said.deadline = events.iter().any(|event| event.reason == "DeadlineExceeded");
         let mut changed = own.last_change(kill);
-        let top = own.owner_references.iter().find(|owner| owner.controller == Some(true));
-        let tops = match top.and_then(|top| path_of(top, namespace)) {
-            Some(path) => self.get::<OnlyMetadata>(&path, Some(METADATA_ONLY)).await.ok(),
-            None => None,
-        };
         said.top = top.map(|top| (top.kind.clone(), top.name.clone()));
         said.is_deleted = own.deletion_timestamp.is_some() || matches!(tops, Some(None));
         if let Some(Some(OnlyMetadata { metadata: top })) = &tops {
@@ -195,7 +207,7 @@ impl ApiServer {
         }
         let generation = |text: Option<&String>| text.and_then(|text| text.parse().ok());
         if controller.kind == "DaemonSet" {
-            let pods = generation(object.metadata.labels.get("pod-template-generation"));
+            let pods = generation(object.metadata.labels.template_generation.as_ref());
             said.is_outdated = is_less(pods, own.number("deprecated.daemonset.template.generation"));
         }
         said.changed_by = changed;
