@@ -27,8 +27,8 @@ use crate::own::writer;
 
 /// Questions that the API is asked at a time.
 const ASKING: usize = 4;
-/// Pods of a list that are read at a time: all of them at once would take megabytes.
-const PAGE: u32 = 50;
+/// Pods of a list that are read at a time: each may have more than a megabyte (etcd's limit), and whoever may make pods may make them so.
+const PAGE: u32 = 10;
 /// An API server that takes longer for an answer than that has none.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);

@@ -66,6 +66,11 @@ fn the_api_says_why_the_kubelet_killed() {
             PodSaid { deletion: deletion(3_000), ..with_events(&[event("Killing", failed, 11_000)]) },
             Cause::KubeletProbeFailure,
         ),
+        (
+            "deleted when the probe failed, as far as clocks go",
+            PodSaid { deletion: deletion(16_000), ..with_events(&[event("Killing", failed, 11_000)]) },
+            Cause::KubeletProbeFailure,
+        ),
         ("deleted", PodSaid { deletion: deletion(11_000), ..with_events(&[]) }, Cause::KubeletDeletion),
         ("deleted afterwards", PodSaid { deletion: deletion(-6_000), ..with_events(&[]) }, Cause::RuntimeStopTimeout),
         (
@@ -381,6 +386,10 @@ fn evidence_is_in_the_apis_own_words() {
             "the pod's last state OOMKilled is of the container before this one, which ended 1 min 0 s before: not of this kill",
         ]
     );
+    // Where the container is not known, each of the pod's Events may be about it.
+    let unnamed = PodSaid { container: None, ..said.clone() };
+    let facts = evidence(&unnamed, Cause::KubeletEviction);
+    assert!(facts.iter().any(|fact| fact.fact.contains("of db")), "{facts:?}");
     // A kill by somebody else, and one by the OOM killer.
     assert_eq!(evidence(&said, Cause::ProcessKill).len(), 1);
     assert_eq!(evidence(&said, Cause::OomContainerLimit).len(), 0);
