@@ -49,6 +49,13 @@ impl From<Events> for EventsMode {
 }
 
 impl KubernetesOptions {
+    /// Why the API is not asked, where somebody wants it to be: credentials are named, or Events are asked for.
+    pub fn why_not(&self, kubernetes: &Kubernetes, events: Events) -> Option<String> {
+        let is_named = self.kubeconfig.is_some() || std::env::var_os("KUBECONFIG").is_some_and(|path| !path.is_empty());
+        let why = kubernetes.why_off().filter(|_| is_named || events == Events::On)?;
+        Some(format!("the Kubernetes API is not asked: {why}"))
+    }
+
     /// Finds credentials, and begins to ask.
     pub fn start(&self, events: EventsMode) -> Kubernetes {
         if self.kubernetes == When::Off {

@@ -67,8 +67,8 @@ pub fn main() -> ExitCode {
         .filter_module("aya", log::LevelFilter::Warn)
         .filter_module("aya_obj", log::LevelFilter::Warn)
         // What it cannot reach is said where it matters.
-        .filter_module("kube_client", log::LevelFilter::Error)
-        .filter_module("kube_runtime", log::LevelFilter::Error)
+        .filter_module("kube_client", log::LevelFilter::Off)
+        .filter_module("kube_runtime", log::LevelFilter::Off)
         .parse_env(env_logger::Env::default().filter_or("OOMTRACE_LOG", "warn"))
         .init();
     let result = match cli.verb {

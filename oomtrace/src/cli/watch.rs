@@ -79,6 +79,9 @@ async fn watch(
     endurance::outlast();
     let logs = forward_kernel_log(&mut probe);
     let kubernetes = options.kubernetes.start(options.kubernetes_events.into());
+    if let Some(why) = options.kubernetes.why_not(&kubernetes, options.kubernetes_events) {
+        notices::say(&why);
+    }
     let (privacy, sandbox) = (options.show.privacy(), options.sandbox.into());
     let mut runtimes = options.runtimes.runtimes(options.keep_names, privacy, sandbox, kubernetes);
     runtimes.health = options.health.as_deref().and_then(answer_health);

@@ -175,6 +175,8 @@ pub struct PodDeletion {
 pub enum DeletedBy {
     /// Somebody or something deleted this very pod, as `kubectl delete pod` does.
     Request,
+    /// Something made the pod, and the API has not said whether that wanted it gone.
+    Unknown,
     /// The eviction API was asked, as `kubectl drain` does; the node is cordoned as it does, too.
     EvictionApi { cordoned: bool },
     /// Nothing says so, but the node is cordoned, as it is by `kubectl drain`.

@@ -117,9 +117,12 @@ pub fn may_api_explain(judgement: &Judgement, incident: &Incident) -> bool {
     let is_runtimes = match (judgement.cause, &judgement.reason) {
         (Cause::RuntimeStopTimeout, Reason::StopTimeout(_)) | (Cause::RuntimeKill, Reason::RuntimeKill { .. }) => true,
         (Cause::KubeletDeletion, Reason::PodCleanUp) => true,
+        // The kubelet may not have written the pod's status yet.
+        (Cause::KubeletEviction, _) => judgement.confidence < Confidence::Likely,
         // Who wanted it may still come out.
         (Cause::KubeletDeletion, Reason::Deletion(deletion)) => {
-            deletion.by == DeletedBy::Request && deletion.asked_before_ms.is_none_or(|before_ms| before_ms < SETTLED_MS)
+            matches!(deletion.by, DeletedBy::Request | DeletedBy::Unknown)
+                && deletion.asked_before_ms.is_none_or(|before_ms| before_ms < SETTLED_MS)
         }
         _ => false,
     };

@@ -67,9 +67,8 @@ pub fn said(object: &PodObject, container: Option<&str>, id: &str, at: Timestamp
             reason: condition.reason.clone().unwrap_or_default(),
             message: condition.message.clone().unwrap_or_default(),
         }),
-        deletion: before(object.metadata.deletion_timestamp.as_deref()).map(|ends| Deletion {
-            // The timestamp is when the grace is over.
-            asked_before_ms: Some(ends.saturating_add(grace.unwrap_or_default().saturating_mul(1000))),
+        deletion: deletion_asked_ms(object, at).map(|asked_before_ms| Deletion {
+            asked_before_ms: Some(asked_before_ms),
             grace_s: grace.and_then(|grace| u64::try_from(grace).ok()),
             is_gone: false,
         }),
@@ -84,6 +83,14 @@ pub fn said(object: &PodObject, container: Option<&str>, id: &str, at: Timestamp
             .and_then(|ended| before(ended.finished_at.as_deref())),
         ..PodSaid::default()
     }
+}
+
+/// How long before the kill the pod's deletion was asked for, in milliseconds, to the second: its timestamp is when the grace is over.
+#[must_use]
+pub fn deletion_asked_ms(object: &PodObject, kill: Timestamp) -> Option<i64> {
+    let ends = before_ms(object.metadata.deletion_timestamp.as_deref(), kill)?;
+    let grace = object.metadata.deletion_grace_period_seconds.unwrap_or_default();
+    Some(ends.saturating_add(grace.saturating_mul(1000)))
 }
 
 /// How the kubelet says that the container with that id ended; none while it does not say.

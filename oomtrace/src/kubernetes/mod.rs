@@ -38,6 +38,8 @@ const WAITING: usize = 256;
 /// How often it is looked whether the API knows a pod by now.
 const LOOK: Duration = Duration::from_millis(10);
 const TOO_MANY: &str = "too many questions wait for it already";
+const MORE: &str = "there are more Events on its pod than are read";
+const OTHER: &str = "its pod of that uid has another name than the runtime says";
 const LATE: &str = "it had not answered in time";
 
 /// How the API is reached.
@@ -100,6 +102,8 @@ struct Told {
     owner: Option<PodOwner>,
     owner_said: Option<OwnerSaid>,
     cordoned: Option<bool>,
+    /// There are more Events.
+    is_cut: bool,
 }
 
 /// What is asked about a victim.
@@ -107,6 +111,8 @@ struct Told {
 pub struct Question {
     /// The pod's uid, as its cgroup has it.
     pub uid: String,
+    /// The pod's namespace and name, as its runtime has them.
+    pub pod: Option<(String, String)>,
     /// The container's name.
     pub container: Option<String>,
     pub container_id: String,
@@ -126,12 +132,19 @@ pub struct Answer {
 }
 
 impl Question {
+    /// The API's pod is the one that the runtime has.
+    fn is_about(&self, object: &PodObject) -> bool {
+        let meta = &object.metadata;
+        self.pod.as_ref().is_none_or(|(namespace, name)| (namespace, name) == (&meta.namespace, &meta.name))
+    }
+
     /// About a container that nobody killed.
     #[must_use]
     pub fn of(container: &Container) -> Option<Self> {
         let pod = container.pod.as_ref().filter(|_| container.confirmed)?;
         Some(Self {
             uid: pod.uid.clone()?,
+            pod: pod.namespace.clone().zip(pod.name.clone()),
             container: container.name.clone().filter(|_| !pod.sandbox),
             container_id: container.id.clone(),
             kill: Timestamp::now(),
@@ -242,6 +255,10 @@ impl Kubernetes {
                 Err(_) => tokio::time::sleep(LOOK).await,
             }
         };
+        if !question.is_about(&object) {
+            let missing = question.why.then(|| OTHER.to_owned());
+            return Answer { missing, ..Answer::default() };
+        }
         let mut said = describe::said(&object, question.name_in(&object), &question.container_id, question.kill);
         if is_gone && said.deletion.is_none() {
             said.deletion = Some(Deletion { asked_before_ms: None, grace_s: None, is_gone });
@@ -250,16 +267,21 @@ impl Kubernetes {
         let is_deleted = said.deletion.is_some();
         let ask = Ask { object: Arc::clone(&object), kill: question.kill, why: question.why, is_deleted, reply };
         let told = match link.asks.try_send(ask) {
-            Err(_) => Err(TOO_MANY.to_owned()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(TOO_MANY.to_owned()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(link.pods().lost().unwrap_or(LATE).to_owned()),
             Ok(()) => latest(answers, until).await,
         };
         let pods = link.pods();
         said.server_minor = pods.server_minor();
         let (told, missing) = match told {
-            Ok(told) => (told, None),
+            Ok(told) => {
+                let missing = told.is_cut.then(|| MORE.to_owned());
+                (told, missing)
+            }
             Err(error) => (Told::default(), question.why.then_some(error)),
         };
         (said.events, said.owner, said.cordoned) = (told.events, told.owner_said, told.cordoned);
+        said.is_owner_unknown = said.owner.is_none() && object.controller().is_some_and(|owner| owner.kind != "Node");
         said.preemptor = pods.preemptor(&said, question.kill);
         Answer { said: Some(said), owner: told.owner, missing, object: Some(object) }
     }
@@ -275,16 +297,23 @@ impl Kubernetes {
     #[must_use]
     pub fn end_of(&self, question: &Question) -> Option<Terminated> {
         let link = self.0.as_ref().ok()?;
-        let (object, _) = link.pods().find(&question.uid).ok()?;
+        let (object, _) = link.pods().find(&question.uid).ok().filter(|(object, _)| question.is_about(object))?;
         describe::end_of(&object, question.name_in(&object)?, &question.container_id)
     }
 
     /// Puts an Event on a pod, as soon as can be, if Events are wanted.
     pub fn report(&self, report: Report) {
         let Ok(link) = &self.0 else { return };
-        if link.events.try_send(report).is_err() {
+        // It is closed where no Events are wanted.
+        if matches!(link.events.try_send(report), Err(mpsc::error::TrySendError::Full(_))) {
             link.pods().count_unsaid();
         }
+    }
+
+    /// Events that could not be put on their pods, since it was asked last.
+    #[must_use]
+    pub fn take_unsaid(&self) -> u64 {
+        self.0.as_ref().map_or(0, |link| link.pods().take_unsaid())
     }
 }
 

@@ -7,8 +7,8 @@ use crate::kubernetes::Options;
 use crate::kubernetes::api;
 
 /// Nodes that are asked for at a time, and how often: it is the first of them on most that have a kubeconfig at hand.
-const PAGE: usize = 50;
-const PAGES: usize = 40;
+const PAGE: usize = 10;
+const PAGES: usize = 100;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::text::clip;
+
 /// What is kept of `metadata`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -16,6 +18,11 @@ pub struct PodMetadata {
     pub annotations: Annotations,
     pub labels: Labels,
 }
+
+/// Containers of a pod that are kept, and bytes of an image's name and of a message.
+const CONTAINERS: usize = 64;
+const IMAGE: usize = 512;
+const MESSAGE: usize = 1024;
 
 /// The annotation and the labels that are used.
 pub const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -183,9 +190,17 @@ pub struct PodObject {
 }
 
 impl PodObject {
-    /// Drops what is never looked at.
+    /// Drops what is never looked at, and what is longer than it may be: whoever may make pods chooses most of it.
     #[must_use]
     pub fn trimmed(mut self) -> Self {
+        for container in self.spec.containers.iter_mut().chain(&mut self.spec.init_containers) {
+            container.image = container.image.take().map(|image| clip(&image, IMAGE).to_owned());
+        }
+        self.spec.containers.truncate(CONTAINERS);
+        self.spec.init_containers.truncate(CONTAINERS);
+        self.status.container_statuses.truncate(CONTAINERS);
+        self.status.init_container_statuses.truncate(CONTAINERS);
+        self.status.message = self.status.message.take().map(|message| clip(&message, MESSAGE).to_owned());
         self.metadata.owner_references.retain(|owner| owner.controller == Some(true));
         self.metadata.owner_references.shrink_to_fit();
         self.spec.containers.shrink_to_fit();
@@ -195,10 +210,12 @@ impl PodObject {
         self
     }
 
-    /// The uid that its cgroups and containers have.
+    /// The uid that its cgroups and containers have. Whoever may make pods may annotate one as the image of a static pod, which has a hash
+    /// without dashes for a uid: another pod's uid has dashes, and is not believed here.
     #[must_use]
     pub fn uid(&self) -> &str {
-        self.metadata.annotations.mirror.as_ref().unwrap_or(&self.metadata.uid)
+        let is_hash = |uid: &&String| uid.len() == 32 && uid.bytes().all(|byte| byte.is_ascii_hexdigit());
+        self.metadata.annotations.mirror.as_ref().filter(is_hash).unwrap_or(&self.metadata.uid)
     }
 
     /// What made it.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -12,11 +13,15 @@ use crate::text::quote::quote;
 
 /// Pods that are gone are remembered, the latest ones: a kill comes after its pod's end where that was by force.
 const GONE: usize = 128;
+/// Pods that are known, those that have ended and are still in the API among them: a kubelet runs 110 by default.
+const MOST: usize = 2048;
 /// Pods of that priority and above are those that a node cannot do without (scheduling.SystemCriticalPriority).
 const CRITICAL: i64 = 2_000_000_000;
 /// A pod that took another one's room starts within this time, in milliseconds.
 const STARTS_WITHIN_MS: i64 = 60_000;
 
+/// One that did not answer is asked again and again; where nothing more was said for so long it answers again.
+const ANSWERS_AGAIN: Duration = Duration::from_secs(120);
 const NOT_YET: &str = "it has not answered yet";
 
 /// Whether the API answers.
@@ -26,8 +31,11 @@ enum State {
     #[default]
     Starting,
     Known,
-    /// It does not answer; what it said before stays.
-    Lost(String),
+    /// It did not answer then; what it said before stays. It is asked again within half a minute, and says nothing when it answers again
+    /// and nothing has changed.
+    Lost(String, Instant),
+    /// It is not asked any more.
+    Ended(String),
 }
 
 /// See the module's documentation.
@@ -66,13 +74,17 @@ impl Pods {
         if let Some(pod) = self.gone.iter().rev().find(|pod| pod.uid() == uid) {
             return Ok((Arc::clone(pod), true));
         }
-        Err(match &self.state {
-            State::Starting => NOT_YET.to_owned(),
-            State::Known => format!(
+        let unknown = || {
+            format!(
                 "it has no such pod on node {}, which this node is taken for; NODE_NAME names another one",
                 quote(&self.node)
-            ),
-            State::Lost(why) => why.clone(),
+            )
+        };
+        Err(match &self.state {
+            State::Starting => NOT_YET.to_owned(),
+            State::Known => unknown(),
+            State::Lost(_, at) if at.elapsed() > ANSWERS_AGAIN => unknown(),
+            State::Lost(why, _) | State::Ended(why) => why.clone(),
         })
     }
 
@@ -84,22 +96,26 @@ impl Pods {
         match &self.state {
             State::Starting => Err(NOT_YET.to_owned()),
             State::Known => Ok((self.known.len(), self.node.clone())),
-            State::Lost(why) => Err(why.clone()),
+            State::Lost(why, _) | State::Ended(why) => Err(why.clone()),
         }
     }
 
     /// A pod is there, or has changed.
     pub fn apply(&mut self, pod: PodObject) {
-        let pod = pod.trimmed();
-        self.known.insert(pod.uid().to_owned(), Arc::new(pod));
         self.state = State::Known;
+        keep(&mut self.known, pod.trimmed());
     }
 
     /// A pod is no more.
     pub fn delete(&mut self, pod: PodObject) {
+        self.state = State::Known;
         let pod = pod.trimmed();
-        self.known.remove(pod.uid());
-        self.remember(Arc::new(pod));
+        // It is nobody else's end.
+        let is_own = self.known.get(pod.uid()).is_none_or(|known| known.metadata.uid == pod.metadata.uid);
+        if is_own {
+            self.known.remove(pod.uid());
+            self.remember(Arc::new(pod));
+        }
     }
 
     fn remember(&mut self, pod: Arc<PodObject>) {
@@ -115,8 +131,7 @@ impl Pods {
     }
 
     pub fn list(&mut self, pod: PodObject) {
-        let pod = pod.trimmed();
-        self.listed.get_or_insert_default().insert(pod.uid().to_owned(), Arc::new(pod));
+        keep(self.listed.get_or_insert_default(), pod.trimmed());
     }
 
     /// Those that were not listed are gone.
@@ -133,14 +148,19 @@ impl Pods {
 
     /// The API does not answer.
     pub fn lose(&mut self, why: String) {
-        self.state = State::Lost(why);
+        self.state = State::Lost(why, Instant::now());
+    }
+
+    /// It is not asked any more.
+    pub fn end(&mut self, why: String) {
+        self.state = State::Ended(why);
     }
 
     /// It does not answer, and why.
     #[must_use]
     pub fn lost(&self) -> Option<&str> {
         match &self.state {
-            State::Lost(why) => Some(why),
+            State::Lost(why, _) | State::Ended(why) => Some(why),
             State::Starting | State::Known => None,
         }
     }
@@ -197,6 +217,17 @@ impl Pods {
     }
 }
 
+/// Keeps the latest of a pod; of two that claim the same uid the first, and of too many those that were there.
+fn keep(pods: &mut HashMap<String, Arc<PodObject>>, pod: PodObject) {
+    let has_room = pods.len() < MOST;
+    match pods.get_mut(pod.uid()) {
+        Some(known) if known.metadata.uid == pod.metadata.uid => *known = Arc::new(pod),
+        Some(_) => {}
+        None if has_room => _ = pods.insert(pod.uid().to_owned(), Arc::new(pod)),
+        None => {}
+    }
+}
+
 /// `namespace/name`.
 #[must_use]
 pub fn name(pod: &PodObject) -> String {
@@ -246,10 +277,23 @@ mod tests {
     #[test]
     fn a_mirror_has_the_uid_that_the_kubelet_gave() {
         let mut mirror = pod("api");
-        mirror.metadata.annotations.mirror = Some("own".to_owned());
+        let hash = "0123456789abcdef0123456789abcdef";
+        mirror.metadata.annotations.mirror = Some(hash.to_owned());
+        let mut pods = Pods::default();
+        pods.apply(mirror.clone());
+        assert!(pods.find(hash).is_ok() && pods.find("api").is_err());
+        // Another one that claims to be its image neither takes its place nor ends it.
+        let mut other = pod("other");
+        other.metadata.annotations.mirror = Some(hash.to_owned());
+        pods.apply(other.clone());
+        pods.delete(other);
+        assert_eq!(pods.find(hash).unwrap().0.metadata.uid, "api");
+        // Nor is it that of any other pod.
+        let victim = "2f1c8b1a-0c1d-4b5e-9a77-0123456789ab";
+        mirror.metadata.annotations.mirror = Some(victim.to_owned());
         let mut pods = Pods::default();
         pods.apply(mirror);
-        assert!(pods.find("own").is_ok() && pods.find("api").is_err());
+        assert!(pods.find(victim).is_err() && pods.find("api").is_ok());
     }
 
     #[test]

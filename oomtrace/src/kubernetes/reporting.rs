@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use kube::Client;
 use serde_json::json;
 
-use crate::kubernetes::api::{clip, said};
+use crate::kubernetes::api::said;
 use crate::kubernetes::lock;
 use crate::kubernetes::object::PodObject;
 use crate::kubernetes::pods::Pods;
 use crate::kubernetes::report::Report;
+use crate::text::clip;
 
 /// As the API's fields have it.
 const CONTROLLER: &str = "oomtrace";
@@ -31,6 +32,8 @@ const BURST: f64 = 25.0;
 const A_SECOND: f64 = 5.0;
 /// A series is counted anew so often at most: what comes in between is counted with the next.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
+/// Rights are given and taken while it runs.
+const DENIED_FOR: Duration = Duration::from_secs(600);
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// See the module's documentation.
@@ -40,8 +43,8 @@ pub struct Reporting {
     series: HashMap<String, Series>,
     room: f64,
     filled: Instant,
-    /// The API does not let it: it is not tried again.
-    denied: bool,
+    /// When the API did not let it: it is not tried for a while.
+    denied: Option<Instant>,
     number: u64,
 }
 
@@ -58,14 +61,14 @@ impl Reporting {
     pub fn new(client: Client, node: String) -> Self {
         let node: String = node.chars().take(INSTANCE).collect();
         let filled = Instant::now();
-        Self { client, node, series: HashMap::new(), room: BURST, filled, denied: false, number: 0 }
+        Self { client, node, series: HashMap::new(), room: BURST, filled, denied: None, number: 0 }
     }
 
     /// Puts it on its pod; what cannot be is counted.
     pub async fn put(&mut self, report: Report, pods: &Mutex<Pods>) {
         let object = lock(pods).find(&report.uid).ok().map(|(object, _)| object);
-        // A namespace that goes takes no more.
-        let Some(object) = object.filter(|_| !self.denied) else { return lock(pods).count_unsaid() };
+        let is_denied = self.denied.is_some_and(|at| at.elapsed() < DENIED_FOR);
+        let Some(object) = object.filter(|_| !is_denied) else { return lock(pods).count_unsaid() };
         let now = Instant::now();
         let key = format!("{} {}", report.uid, report.likeness);
         let like = self.series.get_mut(&key).filter(|series| now.duration_since(series.last) < SERIES);
@@ -129,7 +132,11 @@ impl Reporting {
         if self.series.len() >= MOST {
             self.series.retain(|_, series| now.duration_since(series.last) < SERIES);
         }
-        if self.series.len() < MOST {
+        if self.series.len() >= MOST {
+            let oldest = self.series.iter().min_by_key(|(_, series)| series.last).map(|(key, _)| key.clone());
+            oldest.map(|oldest| self.series.remove(&oldest));
+        }
+        {
             let series = Series { name, namespace: namespace.clone(), count: 1, last: now, put: now };
             self.series.insert(key, series);
         }
@@ -155,9 +162,13 @@ impl Reporting {
         match sent.map_err(|_| "the API takes too long".to_owned())? {
             Ok(_) => Ok(()),
             Err(error) => {
-                // A namespace that is being removed forbids it as well.
-                let is_denied = |status: &kube::core::Status| status.code == 403 && status.message.contains("cannot");
-                self.denied |= matches!(&error, kube::Error::Api(status) if is_denied(status));
+                // A namespace that is being removed, or has enough of them, forbids it as well.
+                let is_denied = |status: &kube::core::Status| {
+                    status.code == 403 && status.message.contains(" cannot create resource \"events\" ")
+                };
+                if matches!(&error, kube::Error::Api(status) if is_denied(status)) {
+                    self.denied = Some(Instant::now());
+                }
                 Err(said(&error))
             }
         }

@@ -31,6 +31,9 @@ pub struct PodSaid {
     /// Events on the pod, the latest first.
     pub events: Vec<EventSaid>,
     pub owner: Option<OwnerSaid>,
+    /// Something made the pod, of which the API said nothing, or not in time.
+    #[serde(default)]
+    pub is_owner_unknown: bool,
     /// The node takes no new pods.
     pub cordoned: Option<bool>,
     /// The pod that this one had to go for: `namespace/name`.
@@ -122,7 +125,9 @@ impl PodSaid {
 
     /// Whatever others wrote freely.
     pub fn texts(&mut self) -> impl Iterator<Item = &mut String> {
-        let events = self.events.iter_mut().map(|event| &mut event.message);
+        let events = self.events.iter_mut().flat_map(|event| {
+            std::iter::once(&mut event.message).chain(event.annotations.iter_mut().map(|(_, value)| value))
+        });
         let disruption = self.disruption.as_mut().map(|disruption| &mut disruption.message);
         self.message.iter_mut().chain(disruption).chain(events)
     }

@@ -12,6 +12,7 @@ use kube::core::{Object, ObjectMeta};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
+use serde::Deserialize;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::kubernetes::access::{Access, AccessError};
@@ -61,10 +62,11 @@ pub fn start(access: Access, options: &Options) -> Result<Link, AccessError> {
         reports,
         wants_events,
     };
+    let left = Arc::clone(&pods);
     let work = move || {
-        // What was asked of it is then never answered, which says so.
         if let Err(why) = talk.run() {
-            log::error!("the Kubernetes API is not asked any more: {why}");
+            log::error!("the Kubernetes API is not asked: {why}");
+            lock(&left).end(why.to_string());
         }
     };
     writer::spawn_sized("kubernetes", STACK, work).map_err(AccessError::Thread)?;
@@ -139,15 +141,29 @@ async fn node_name(client: &Client, options: &Options, pods: &Mutex<Pods>) -> St
                 lock(pods).set_node(&name);
                 return name;
             }
-            Err(why) => lock(pods).lose(why),
+            Err(why) => lose(pods, why),
         }
         tokio::time::sleep(AGAIN).await;
     }
 }
 
+/// The API does not answer, which is said once for each reason.
+fn lose(pods: &Mutex<Pods>, why: String) {
+    let mut pods = lock(pods);
+    if pods.lost() != Some(why.as_str()) {
+        log::warn!("the Kubernetes API does not say which pods there are: {why}");
+    }
+    pods.lose(why);
+}
+
+#[derive(Deserialize)]
+struct Version {
+    minor: String,
+}
+
 async fn version(client: Client, pods: Arc<Mutex<Pods>>) {
     loop {
-        if let Ok(version) = client.apiserver_version().await {
+        if let Ok(Some(version)) = api::get::<Version>(&client, "/version", None).await {
             // `20+` on some.
             let digits: String = version.minor.chars().take_while(char::is_ascii_digit).collect();
             if let Ok(minor) = digits.parse() {
@@ -160,13 +176,13 @@ async fn version(client: Client, pods: Arc<Mutex<Pods>>) {
 }
 
 /// Follows the pods of this node, for good.
-async fn watch(client: Client, node: String, pods: Arc<Mutex<Pods>>, listed: Arc<Notify>) {
+async fn watch(client: Client, node: String, all_pods: Arc<Mutex<Pods>>, listed: Arc<Notify>) {
     let resource = ApiResource::erase::<core::Pod>(&());
     let all: Api<ApiPod> = Api::all_with(client, &resource);
     let config = watcher::Config::default().fields(&format!("spec.nodeName={node}")).page_size(PAGE);
     let mut stream = std::pin::pin!(watcher::watcher(all, config).default_backoff());
     while let Some(event) = stream.next().await {
-        let mut pods = lock(&pods);
+        let mut pods = lock(&all_pods);
         match event {
             Ok(Event::Apply(pod)) => pods.apply(lean(pod)),
             Ok(Event::Delete(pod)) => pods.delete(lean(pod)),
@@ -177,11 +193,8 @@ async fn watch(client: Client, node: String, pods: Arc<Mutex<Pods>>, listed: Arc
                 listed.notify_one();
             }
             Err(error) => {
-                let why = said(&error);
-                if pods.lost() != Some(why.as_str()) {
-                    log::warn!("the Kubernetes API does not say which pods there are: {why}");
-                }
-                pods.lose(why);
+                drop(pods);
+                lose(&all_pods, said(&error));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::mm::{MlockAllFlags, mlockall, munlockall};
 
@@ -44,8 +45,10 @@ fn lock() {
     LOCKED.store(locked.is_ok(), Ordering::Relaxed);
 }
 
-/// Does what locked memory stands in the way of.
+/// Does what locked memory stands in the way of: one thread at a time.
 pub fn unlocked(work: impl FnOnce()) {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let was_locked = LOCKED.load(Ordering::Relaxed);
     if was_locked {
         // It does not fail on Linux.

@@ -109,6 +109,9 @@ impl Privacy {
         if let Some(image) = &mut container.image {
             *image = self.text(image);
         }
+        if let Some(image) = container.pod.as_mut().and_then(|pod| pod.image.as_mut()) {
+            *image = self.text(image);
+        }
         if let Some(outer) = &mut container.outer {
             self.container(outer);
         }

@@ -1,4 +1,4 @@
-//! What runtimes say of an incident's containers.
+//! What runtimes and the Kubernetes API say of an incident's containers.
 
 use std::time::Duration;
 
@@ -172,6 +172,7 @@ pub fn question(incident: &Incident, judgement: &Judgement) -> Option<Question> 
     }
     Some(Question {
         uid: pod.uid.clone()?,
+        pod: pod.namespace.clone().zip(pod.name.clone()),
         container: container.name.clone(),
         container_id: container.id.clone(),
         kill: incident.time.parse().ok()?,
@@ -185,6 +186,7 @@ pub fn question_of_end(incident: &Incident) -> Option<Question> {
     let pod = container.pod.as_ref().filter(|pod| !pod.sandbox)?;
     Some(Question {
         uid: pod.uid.clone()?,
+        pod: pod.namespace.clone().zip(pod.name.clone()),
         container: container.name.clone(),
         container_id: container.id.clone(),
         kill: incident.time.parse().ok()?,
@@ -194,6 +196,8 @@ pub fn question_of_end(incident: &Incident) -> Option<Question> {
 
 /// Where the node was short of memory: who uses most of it now.
 fn largest_pod(case: &Case, named: &Incident, said: Option<&PodSaid>, kubernetes: &Kubernetes) -> Option<String> {
+    // The kubelet's own word, and not an Event's, which others may write.
+    said.filter(|said| said.reason.as_deref() == Some("Evicted"))?;
     let judged = judge(&Case { incident: named.clone(), pod: Some(said?.clone()), ..case.clone() });
     let Reason::Eviction(eviction) = judged.reason else { return None };
     let pod = case.places.victim.as_ref()?.pod.as_ref().filter(|_| eviction.resource.as_deref() == Some("memory"))?;

@@ -38,6 +38,13 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// The beginning of a text, of so many bytes at most.
+#[must_use]
+pub fn clip(text: &str, most: usize) -> &str {
+    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= most).last().unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
 /// Milliseconds as people read them: `12 ms`, `10.0 s`, `2 min 5 s`.
 #[must_use]
 pub fn duration_ms(ms: u64) -> String {

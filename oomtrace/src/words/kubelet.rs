@@ -75,8 +75,11 @@ fn probe(failure: &ProbeFailure) -> String {
 fn evicted(eviction: &Eviction) -> String {
     let Eviction { resource, message, usage, request_bytes, .. } = eviction;
     let Some(resource) = resource else {
-        let said =
-            if message.is_empty() { String::new() } else { format!(": {}", message.trim_end_matches(['.', ' '])) };
+        let said = if message.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", quote(message.trim_end_matches(['.', ' '])))
+        };
         return format!("its pod was evicted{said}");
     };
     let used: Vec<String> =
@@ -104,6 +107,7 @@ fn deleted(deletion: &PodDeletion) -> String {
     let force = if deletion.grace_s == Some(0) { ", by force" } else { "" };
     let what = match deletion.by {
         DeletedBy::Request => "its pod was deleted through the API (kubectl delete pod, or another client)",
+        DeletedBy::Unknown => "its pod was deleted; whether by its controller or by somebody is not known",
         DeletedBy::EvictionApi { cordoned: true } => "its pod was evicted through the API, as kubectl drain does",
         DeletedBy::EvictionApi { cordoned: false } => "its pod was evicted through the API",
         DeletedBy::Drain => "its pod was deleted, on a node that is cordoned, as kubectl drain does",

@@ -17,7 +17,7 @@ pub fn report(incident: &Incident) -> Option<Report> {
         (false, false) => "ProcessKilled",
     };
     let limit = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    let likeness = (&container.name, reason, verdict.cause, limit.map(|owner| (&owner.path, owner.limit_bytes)));
+    let likeness = (&container.name, reason, verdict.cause, limit.map(|owner| (owner.level, owner.limit_bytes)));
     Some(Report {
         uid: pod.uid.clone()?,
         container: container.name.clone().filter(|_| !pod.sandbox),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use oomtrace::kubernetes::EventsMode;
 
 use super::{Mark, Report};
-use crate::cli::kubernetes::KubernetesOptions;
+use crate::cli::kubernetes::{Events, KubernetesOptions};
 
 /// It is waited for so long.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -16,7 +16,9 @@ pub fn report(report: &mut Report, options: &KubernetesOptions) -> io::Result<()
     let kubernetes = options.start(EventsMode::Off);
     if let Some(why) = kubernetes.why_off() {
         // A node without Kubernetes lacks nothing by that.
-        return report.line(Mark::Note, "API", &format!("not asked: {why}"));
+        let is_wanted = options.why_not(&kubernetes, Events::Auto).is_some();
+        let mark = if is_wanted { Mark::Costs } else { Mark::Note };
+        return report.line(mark, "API", &format!("not asked: {why}"));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match runtime.block_on(kubernetes.reach(WITHIN)) {

@@ -47,7 +47,11 @@ fn wanted_by(said: &PodSaid) -> DeletedBy {
         _ => {}
     }
     let Some(owner) = &said.owner else {
-        return if said.cordoned == Some(true) { DeletedBy::Drain } else { DeletedBy::Request };
+        return match (said.cordoned, said.is_owner_unknown) {
+            (Some(true), _) => DeletedBy::Drain,
+            (_, true) => DeletedBy::Unknown,
+            (_, false) => DeletedBy::Request,
+        };
     };
     match owner {
         OwnerSaid { deadline: true, .. } => DeletedBy::Deadline,

@@ -96,8 +96,8 @@ fn deletion(said: &PodSaid) -> Option<String> {
 }
 
 fn owner(owner: &OwnerSaid) -> Vec<String> {
-    let name = format!("{} {}", owner.kind, quote(&owner.name));
-    let top = owner.top.as_ref().map(|(kind, name)| format!("{kind} {}", quote(name)));
+    let name = format!("{} {}", quote(&owner.kind), quote(&owner.name));
+    let top = owner.top.as_ref().map(|(kind, name)| format!("{} {}", quote(kind), quote(name)));
     let mut facts = Vec::new();
     if owner.deleted_it {
         facts.push(format!("the controller of {name} says that it deleted this pod"));

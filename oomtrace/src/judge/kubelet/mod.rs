@@ -28,7 +28,7 @@ pub fn rule(said: &PodSaid, requester: Option<&Requester>, stop: Option<&StopReq
     }
     let likely = |cause, reason| Ruling { cause, confidence: Confidence::Likely, reason };
     eviction::find(said, stop)
-        .map(|found| likely(Cause::KubeletEviction, Reason::Eviction(found)))
+        .map(|(found, confidence)| Ruling { confidence, ..likely(Cause::KubeletEviction, Reason::Eviction(found)) })
         .or_else(|| preemption(said, stop).map(|found| likely(Cause::KubeletPreemption, Reason::Preemption(found))))
         .or_else(|| {
             let (found, confidence) = probe::find(said, stop)?;

@@ -91,6 +91,16 @@ fn the_api_says_why_the_kubelet_killed() {
             with_events(&[event("Evicted", "x", 11_000), event("Killing", failed, 11_000)]),
             Cause::KubeletEviction,
         ),
+        (
+            "evicted through the API, of which others make Events as well",
+            PodSaid { events: vec![event("Evicted", "x", 11_000)], ..disrupted("EvictionByEvictionAPI") },
+            Cause::KubeletDeletion,
+        ),
+        (
+            "evicted by the kubelet, by its condition",
+            PodSaid { reason: Some("Evicted".to_owned()), ..disrupted("TerminationByKubelet") },
+            Cause::KubeletEviction,
+        ),
         ("preempted by the kubelet", with_events(&[event("Preempting", "x", 11_000)]), Cause::KubeletPreemption),
         ("preempted by the scheduler", with_events(&[event("Preempted", "x", 11_000)]), Cause::KubeletPreemption),
         ("preempted, by its condition", disrupted("PreemptionByScheduler"), Cause::KubeletPreemption),
@@ -108,7 +118,9 @@ fn the_api_says_why_the_kubelet_killed() {
     ] {
         let judgement = judged(said);
         assert_eq!(judgement.cause, cause, "{name}");
-        assert_eq!(judgement.confidence, Confidence::Likely, "{name}");
+        // An Event alone may be anybody's.
+        let likely = if name.starts_with("evicted, by an Event") { Confidence::Possible } else { Confidence::Likely };
+        assert_eq!(judgement.confidence, likely, "{name}");
         assert_eq!(judgement.reason.stop().map(|stop| stop.before_ms), Some(10_012), "{name}");
     }
 }
@@ -181,6 +193,8 @@ fn who_wanted_the_pod_deleted() {
     for (said, by) in [
         (said(None, false, None), DeletedBy::Request),
         (said(None, true, None), DeletedBy::Drain),
+        (PodSaid { is_owner_unknown: true, ..said(None, false, None) }, DeletedBy::Unknown),
+        (PodSaid { is_owner_unknown: true, ..said(None, true, None) }, DeletedBy::Drain),
         (said(Some(owner()), true, None), DeletedBy::Drain),
         (said(Some(owner()), false, None), DeletedBy::Request),
         (said(Some(deleted_it(Some(true))), true, None), DeletedBy::Rollout),
@@ -451,6 +465,13 @@ fn what_the_api_may_still_explain() {
         ("of a sandbox", &sandbox, None, false),
         ("in no pod", &alone, None, false),
         ("evicted", &stopped(), Some(evicted), false),
+        ("evicted, by an Event", &stopped(), Some(with_events(&[event("Evicted", "x", 0)])), true),
+        (
+            "deleted just now, by whom is not known",
+            &stopped(),
+            Some(PodSaid { is_owner_unknown: true, ..deleted(Some(1_000)) }),
+            true,
+        ),
         ("deleted just now", &stopped(), Some(deleted(Some(4_999))), true),
         ("deleted, when is not known", &stopped(), Some(deleted(None)), true),
         ("deleted a while ago", &stopped(), Some(deleted(Some(5_000))), false),

@@ -11,7 +11,7 @@ use crate::container::runtime::docker::run_state::RunState;
 use crate::judge::contradiction::{contradiction, kubelets};
 use crate::judge::{judge, may_api_explain};
 use crate::kubernetes::{Kubernetes, Question};
-use crate::model::{Contradiction, Correction, Incident, PodOwner, Record, Source};
+use crate::model::{Contradiction, Correction, Incident, Record, Source};
 use crate::placement::Runtime;
 use crate::redact::Privacy;
 use crate::resolve::case::Case;
@@ -103,13 +103,9 @@ async fn settle(kubernetes: Kubernetes, mut case: Box<Case>, was_put: bool, priv
     let before = judge(&case);
     let question = names::question(&case.incident, &before)?;
     let mut settled = before.clone();
-    let first_owner = owner(&case.incident).cloned();
     for after in API_ASKED_AFTER_MS {
         tokio::time::sleep(Duration::from_millis(after)).await;
         let mut answer = kubernetes.ask(&question, API_WITHIN).await;
-        if answer.missing.is_some() && case.pod.is_some() {
-            continue;
-        }
         if let Some(container) = &mut case.incident.container {
             answer.describe(&question, container);
             privacy.container(container);
@@ -120,15 +116,20 @@ async fn settle(kubernetes: Kubernetes, mut case: Box<Case>, was_put: bool, priv
         }
         if let Some(said) = answer.said {
             let before = case.pod.take();
-            case.pod = Some(said.after(before.as_ref()));
+            let mut said = said.after(before.as_ref());
+            // What was not said this time was said before.
+            if answer.missing.is_some() {
+                said.events = before.map(|before| before.events).unwrap_or_default();
+            }
+            case.pod = Some(said);
         }
         settled = judge(&case);
         if !may_api_explain(&settled, &case.incident) {
             break;
         }
     }
-    let is_other = (settled.cause, &settled.reason) != (before.cause, &before.reason)
-        || owner(&case.incident) != first_owner.as_ref();
+    let is_other =
+        (settled.cause, settled.confidence, &settled.reason) != (before.cause, before.confidence, &before.reason);
     let Record::Incident(incident) = conclude(*case) else { return None };
     let correction = incident.verdict.clone().filter(|_| is_other).map(|verdict| Correction {
         incident: incident.id.clone(),
@@ -138,10 +139,6 @@ async fn settle(kubernetes: Kubernetes, mut case: Box<Case>, was_put: bool, priv
         missing: incident.missing.clone(),
     });
     Some(Followed::Settled { incident: Box::new(incident), correction, was_put })
-}
-
-fn owner(incident: &Incident) -> Option<&PodOwner> {
-    incident.container.as_ref()?.pod.as_ref()?.owner.as_ref()
 }
 
 /// What the kubelet says of the container's end, once it does.

@@ -274,6 +274,11 @@ pub async fn run(
     }
     let lost = losses.rest()?;
     out.lost(lost);
+    match kubernetes.take_unsaid() {
+        0 => {}
+        1 => notices::say("one Event could not be put on its pod (the Kubernetes API)"),
+        unsaid => notices::say(&format!("{unsaid} Events could not be put on their pods (the Kubernetes API)")),
+    }
     out.flush();
     Ok(Tally { left_out: pipeline.left_out(), ..out.tally })
 }

@@ -162,7 +162,7 @@ pub fn belongs_to(container: &Container) -> Vec<String> {
     if let Some(pod) = &container.pod {
         parts.extend(pod_name(pod).map(|name| format!("pod {name}")));
         parts.extend(pod.sandbox.then(|| "sandbox".to_owned()));
-        parts.extend(pod.owner.as_ref().map(|owner| format!("{} {}", owner.kind, quote(&owner.name))));
+        parts.extend(pod.owner.as_ref().map(|owner| format!("{} {}", quote(&owner.kind), quote(&owner.name))));
         parts.extend(pod.qos.map(|class| format!("{class:?}")));
         parts.extend(pod.restart_count.filter(|count| *count > 0).map(|count| format!("restarted {count} times")));
     }

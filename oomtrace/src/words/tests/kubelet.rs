@@ -80,6 +80,7 @@ pub fn judgements() -> Vec<(&'static str, Judgement)> {
     for (name, by) in [
         ("an eviction by the API, by a drain", DeletedBy::EvictionApi { cordoned: true }),
         ("an eviction by the API", DeletedBy::EvictionApi { cordoned: false }),
+        ("nobody who is known", DeletedBy::Unknown),
         ("a drain", DeletedBy::Drain),
         ("a rollout", DeletedBy::Rollout),
         ("a scale-down", DeletedBy::ScaleDown),
