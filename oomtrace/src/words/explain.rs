@@ -104,8 +104,33 @@ fn reason(word: &str) -> Option<String> {
              ran, so nothing of it was killed; the event in `kubectl describe pod` has the runtime's own words."
         }
         "evicted" => {
-            "Kubernetes: kubelet ended the pod because the node ran short of something (memory, disk, pids). Its containers \
-             got SIGTERM and, with no or little grace, SIGKILL: exit code 137 without an OOM kill."
+            "Kubernetes: kubelet ended the pod because the node ran short of something (memory, disk, pids), or because the pod \
+             exceeded a limit of its own (emptyDir.sizeLimit, ephemeral-storage). Its containers got SIGTERM and, with no or \
+             little grace, SIGKILL: exit code 137 without an OOM kill. oomtrace says kubelet_eviction, with what was short."
+        }
+        "containeroomkilled" | "processoomkilled" | "containerkilled" | "processkilled" => {
+            "oomtrace's own Event on a pod: the container's first process (Container…) or another one in it (Process…) was killed, \
+             by the OOM killer (…OOMKilled) or by a SIGKILL of somebody's. The Event says why, and what to do."
+        }
+        "killing" => {
+            "Kubernetes' Event: kubelet is about to stop the container; its message says why. What does not end in its grace \
+             gets SIGKILL, which oomtrace reports as kubelet_probe_failure, kubelet_deletion and the like."
+        }
+        "unhealthy" => {
+            "Kubernetes' Event: a probe failed. A liveness or startup probe that fails failureThreshold times in a row has the \
+             container killed (kubelet_probe_failure); a readiness probe only takes it out of traffic."
+        }
+        "exceededgraceperiod" => {
+            "Kubernetes' Event: the pod had not ended in its grace, and was killed: exit code 137."
+        }
+        "disruptiontarget"
+        | "preemptionbyscheduler"
+        | "deletionbytaintmanager"
+        | "evictionbyevictionapi"
+        | "deletionbypodgc"
+        | "terminationbykubelet" => {
+            "Kubernetes: the condition DisruptionTarget says why a pod had to go: preempted, evicted through the API (kubectl \
+             drain), a taint, garbage collection, or by the kubelet (eviction, node shutdown). oomtrace reads it."
         }
         "deadlineexceeded" => "Kubernetes: the pod was active for longer than activeDeadlineSeconds, and was ended.",
         "preempting" | "preempted" => "Kubernetes: the pod was ended to make room for one of higher priority.",
@@ -217,6 +242,12 @@ mod tests {
                 "could not start the container's process",
             ),
             (&["Evicted"], "the node ran short of something"),
+            (&["Evicted"], "kubelet_eviction"),
+            (&["ContainerOOMKilled", "ProcessOOMKilled", "ContainerKilled", "ProcessKilled"], "oomtrace's own Event"),
+            (&["Killing"], "about to stop the container"),
+            (&["Unhealthy"], "failureThreshold"),
+            (&["ExceededGracePeriod"], "in its grace"),
+            (&["DisruptionTarget", "PreemptionByScheduler", "EvictionByEvictionAPI"], "had to go"),
             (&["DeadlineExceeded"], "activeDeadlineSeconds"),
             (&["Preempting", "Preempted"], "one of higher priority"),
             (&["NodeLost", "Terminated", "NodeShutdown"], "was shut down"),

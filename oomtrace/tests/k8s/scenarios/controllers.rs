@@ -115,11 +115,10 @@ fn jobs_deadline() {
 
 fn drain() {
     let made = Made::deployment("drained");
-    let drain = |pod: &Pod| {
+    let drain = |_: &Pod| {
         let mut drain = node().kubectl();
         drain.args(["drain", "oomtrace", "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=60s"]);
         run(drain.args(["--pod-selector", &format!("app={}", made.name)]));
-        _ = pod;
     };
     made.ends(drain, "kubectl drain");
     run(node().kubectl().args(["uncordon", "oomtrace"]));

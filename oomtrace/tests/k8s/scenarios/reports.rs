@@ -86,10 +86,17 @@ fn many() {
         (0..PODS).map(|_| Pod::create("many", with(once(&[container("app", "exec sleep 1000")]), json!({})))).collect();
     let inits: Vec<String> = names.iter().map(|pod| pod.init("app").to_string()).collect();
     run(Command::new("kill").arg("-9").args(&inits));
+    let mut without = Vec::new();
     wait_slowly("each has its Event", || {
         let list = node().get(&["events", "--field-selector", "reason=ContainerKilled"]).unwrap_or_default();
         let all = list["items"].as_array().cloned().unwrap_or_default();
-        names.iter().all(|pod| all.iter().any(|event| event["involvedObject"]["name"] == pod.name.as_str()))
+        let has = |pod: &&Pod| all.iter().any(|event| event["involvedObject"]["name"] == pod.name.as_str());
+        without = names.iter().filter(|pod| !has(pod)).map(|pod| pod.name.clone()).collect();
+        without.is_empty()
     });
-    claim("pods with an Event", PODS.to_string(), PODS.to_string());
+    claim("pods without an Event", "", without.join(" "));
+    let watcher = node().get(&["pods", "--all-namespaces", "--selector", "app.kubernetes.io/name=oomtrace"]).unwrap();
+    let restarts = |pod: &serde_json::Value| pod["status"]["containerStatuses"][0]["restartCount"].as_u64();
+    let all: Option<u64> = watcher["items"].as_array().unwrap().iter().map(restarts).sum();
+    claim("restarts of those that watch", "0", all.unwrap_or_default().to_string());
 }
