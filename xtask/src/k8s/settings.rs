@@ -21,6 +21,26 @@ const EVICT_BELOW_MIB: u64 = 192;
 /// A link to containerd's state directory, in the node's.
 pub const CONTAINERD_STATE: &str = "containerd-state";
 
+/// Who makes the pods' cgroups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Driver {
+    /// kubelet and runc, by hand, in the node's own cgroup.
+    #[default]
+    Cgroupfs,
+    /// The machine's systemd, which kubelet and runc ask for slices and scopes below the root.
+    Systemd,
+}
+
+impl Driver {
+    /// As kubelet calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cgroupfs => "cgroupfs",
+            Self::Systemd => "systemd",
+        }
+    }
+}
+
 /// Where the node's files are.
 pub struct Places {
     /// For everything; it goes with the node.
@@ -54,7 +74,7 @@ impl Places {
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn write(places: &Places, cgroup: &str) -> Result<()> {
+pub fn write(places: &Places, cgroup: &str, driver: Driver) -> Result<()> {
     for name in ["manifests", "cni", "plugins"] {
         let directory = places.path(name);
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
@@ -62,8 +82,8 @@ pub fn write(places: &Places, cgroup: &str) -> Result<()> {
     let files = [
         ("tokens", format!("{TOKEN},admin,admin,\"system:masters\"\n")),
         ("kubeconfig", kubeconfig().to_string()),
-        ("kubelet.json", kubelet(places, cgroup)?.to_string()),
-        ("containerd.toml", containerd(places)),
+        ("kubelet.json", kubelet(places, cgroup, driver)?.to_string()),
+        ("containerd.toml", containerd(places, driver)),
         ("cni/10-ptp.conflist", network(places).to_string()),
         ("resolv.conf", String::new()),
     ];
@@ -88,19 +108,21 @@ fn kubeconfig() -> serde_json::Value {
     })
 }
 
-fn kubelet(places: &Places, cgroup: &str) -> Result<serde_json::Value> {
+fn kubelet(places: &Places, cgroup: &str, driver: Driver) -> Result<serde_json::Value> {
     // What is not for pods is reserved: their cgroup has the rest as its limit.
     let text = fs::read_to_string("/proc/meminfo").context("cannot read how much memory there is")?;
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
     let total: u64 = total.context("cannot read how much memory there is")?;
     let reserved = (total << 10).saturating_sub(PODS_MEMORY);
+    // Slices' names are their paths: those of pods are what they are on every node.
+    let root = if driver == Driver::Systemd { "/" } else { cgroup };
     Ok(json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "authentication": { "anonymous": { "enabled": true }, "webhook": { "enabled": false } },
         "authorization": { "mode": "AlwaysAllow" },
-        "cgroupDriver": "cgroupfs",
-        "cgroupRoot": cgroup,
+        "cgroupDriver": driver.name(),
+        "cgroupRoot": root,
         "enforceNodeAllocatable": ["pods"],
         "systemReserved": { "memory": reserved.to_string() },
         "evictionHard": { "memory.available": format!("{EVICT_BELOW_MIB}Mi") },
@@ -126,7 +148,7 @@ fn kubelet(places: &Places, cgroup: &str) -> Result<serde_json::Value> {
     }))
 }
 
-fn containerd(places: &Places) -> String {
+fn containerd(places: &Places, driver: Driver) -> String {
     let path = |name: &str| places.path(name).display().to_string();
     let programs = places.programs.display();
     format!(
@@ -148,11 +170,13 @@ conf_dir = {cni:?}
 runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 BinaryName = "{programs}/runc"
+SystemdCgroup = {is_systemd}
 "#,
         root = path("containerd"),
         state = places.containerd,
         socket = places.containerd_socket(),
         pause = images::PAUSE,
+        is_systemd = driver == Driver::Systemd,
         cni = path("cni"),
     )
 }
