@@ -12,13 +12,16 @@ use xtask::packages::{self, on_path};
 use xtask::say;
 
 use crate::time_limit::TimeLimit;
-use crate::{binaries, executable, image, interrupt, target_dir};
+use crate::vm::accelerator::Accelerator;
+use crate::{binaries, executable, image, interrupt, limit, target_dir};
 
 mod build;
 mod cgroups;
 mod daemons;
 mod images;
 mod leftovers;
+mod machine;
+pub mod names;
 mod network;
 mod node;
 mod on_node;
@@ -29,8 +32,10 @@ mod table;
 
 pub use on_node::SCENARIOS;
 
+use machine::Prepared;
 use node::Surroundings;
 use on_node::Parts;
+use settings::Driver;
 use sources::Programs;
 
 /// What the node and its making need of this machine.
@@ -57,6 +62,13 @@ struct Wanted {
     directory: Option<PathBuf>,
     /// containerd's state directory; else it is that of k3s.
     containerd: Option<PathBuf>,
+    /// In a virtual machine with systemd.
+    systemd: bool,
+    /// For that one.
+    accelerator: Option<Accelerator>,
+    time: Option<TimeLimit>,
+    /// In such a machine: all that is needed is there.
+    prepared: Option<PathBuf>,
     /// Only builds.
     build: bool,
     /// Runs this in the node instead of the scenarios.
@@ -105,18 +117,26 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
     }
     interrupt::listen()?;
     let target = target_dir(workspace);
+    if let Some(prepared) = &wanted.prepared {
+        return in_machine(&target, prepared, &wanted.only);
+    }
     let directory = wanted.directory.clone().unwrap_or_else(|| directory(workspace));
     let programs = programs(workspace, &directory, TimeLimit::new(BUILD_LIMIT))?;
-    let mut archives = images::ensure(&directory.join("images"))?;
+    let archives = images::ensure(&directory.join("images"))?;
     if wanted.build {
         say(&format!("the node's programs are in {}", programs.directory().display()));
         return Ok(true);
     }
     crate::setup::ensure(workspace)?;
+    let mut parts = Parts { programs, archives };
+    if wanted.systemd {
+        let time = wanted.time.unwrap_or_else(|| TimeLimit::new(LIMIT));
+        let machine = machine::Wanted { only: &wanted.only, accelerator: wanted.accelerator, time };
+        return machine::run(workspace, &parts, &directory, &machine);
+    }
     let binary = binaries::oomtrace(workspace)?;
     let binary = image::context(workspace, &binary)?.join("oomtrace");
-    archives.push(images::of_oomtrace(&directory.join("images"), &binary)?);
-    let parts = Parts { programs, archives };
+    parts.archives.push(images::of_oomtrace(&directory.join("images"), &binary)?);
     let surroundings = Surroundings { containerd: wanted.containerd, ..Surroundings::default() };
     if let Some((program, arguments)) = wanted.command.split_first() {
         return on_node::run(&parts, &surroundings, &target, Command::new(program).args(arguments), LIMIT);
@@ -125,6 +145,17 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
     let mut scenarios = on_node::scenarios(&scenarios, &wanted.only);
     scenarios.current_dir(workspace.join("oomtrace"));
     on_node::judge(&parts, &surroundings, &target, &mut scenarios, LIMIT)
+}
+
+/// In the virtual machine, where everything is ready.
+fn in_machine(target: &Path, prepared: &Path, only: &[String]) -> Result<bool> {
+    let Prepared { parts, scenarios, key } = Prepared::find(prepared)?;
+    let surroundings =
+        Surroundings { driver: Driver::Systemd, key: Some(key), is_emulated: true, ..Surroundings::default() };
+    let mut scenarios = on_node::scenarios(&scenarios, only);
+    // The manifests are not there, and two more tracers would take half of the little time that an emulated processor has.
+    scenarios.arg("--test-threads=2").env("OOMTRACE_K8S_WITHOUT_PODS", "1");
+    on_node::judge(&parts, &surroundings, target, &mut scenarios, LIMIT)
 }
 
 fn wanted(arguments: &[String]) -> Result<Wanted> {
@@ -137,6 +168,10 @@ fn wanted(arguments: &[String]) -> Result<Wanted> {
             "--directory" => wanted.directory = Some(env::current_dir()?.join(value()?)),
             "--containerd" => wanted.containerd = Some(PathBuf::from(value()?)),
             "--build" => wanted.build = true,
+            "--systemd" => wanted.systemd = true,
+            "--accel" => wanted.accelerator = Some(Accelerator::parse(value()?)?),
+            "--limit" => wanted.time = Some(limit(value()?)?),
+            "--prepared" => wanted.prepared = Some(PathBuf::from(value()?)),
             "--" => wanted.command = arguments.by_ref().cloned().collect(),
             other => bail!("k8s knows no {other}"),
         }

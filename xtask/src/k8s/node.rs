@@ -74,7 +74,7 @@ impl Node {
         node.link_containerd()?;
         node.cgroups = Cgroups::create(&name)?;
         propagation::share(&node.places.directory)?;
-        settings::write(&node.places, &node.cgroups.path(), surroundings.driver)?;
+        settings::write(&node.places, &node.cgroups.path(), surroundings)?;
         node.start_containerd(archives)?;
         node.start_api(surroundings.key.as_deref())?;
         node.start_control()?;

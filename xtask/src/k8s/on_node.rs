@@ -28,7 +28,7 @@ const VARIABLES: [&str; 7] = [
 /// The scenarios' test binary.
 pub const SCENARIOS: &str = "tests/k8s/main.rs";
 /// Their table, where cargo puts what it builds.
-const TABLE: &str = "k8s-scenarios";
+pub const TABLE: &str = "k8s-scenarios";
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What a node is made of.

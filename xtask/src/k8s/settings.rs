@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::images;
 use super::network::{ADDRESS, API, PODS};
+use super::node::Surroundings;
 
 /// Whoever has it may do anything on this API server.
 pub const TOKEN: &str = "oomtrace";
@@ -74,7 +75,7 @@ impl Places {
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn write(places: &Places, cgroup: &str, driver: Driver) -> Result<()> {
+pub fn write(places: &Places, cgroup: &str, surroundings: &Surroundings) -> Result<()> {
     for name in ["manifests", "cni", "plugins"] {
         let directory = places.path(name);
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
@@ -82,8 +83,8 @@ pub fn write(places: &Places, cgroup: &str, driver: Driver) -> Result<()> {
     let files = [
         ("tokens", format!("{TOKEN},admin,admin,\"system:masters\"\n")),
         ("kubeconfig", kubeconfig().to_string()),
-        ("kubelet.json", kubelet(places, cgroup, driver)?.to_string()),
-        ("containerd.toml", containerd(places, driver)),
+        ("kubelet.json", kubelet(places, cgroup, surroundings)?.to_string()),
+        ("containerd.toml", containerd(places, surroundings.driver)),
         ("cni/10-ptp.conflist", network(places).to_string()),
         ("resolv.conf", String::new()),
     ];
@@ -108,12 +109,15 @@ fn kubeconfig() -> serde_json::Value {
     })
 }
 
-fn kubelet(places: &Places, cgroup: &str, driver: Driver) -> Result<serde_json::Value> {
+fn kubelet(places: &Places, cgroup: &str, surroundings: &Surroundings) -> Result<serde_json::Value> {
     // What is not for pods is reserved: their cgroup has the rest as its limit.
     let text = fs::read_to_string("/proc/meminfo").context("cannot read how much memory there is")?;
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
     let total: u64 = total.context("cannot read how much memory there is")?;
     let reserved = (total << 10).saturating_sub(PODS_MEMORY);
+    let driver = surroundings.driver;
+    // It gives the API server as long for each answer.
+    let status_frequency = if surroundings.is_emulated { "10s" } else { "2s" };
     // Slices' names are their paths: those of pods are what they are on every node.
     let root = if driver == Driver::Systemd { "/" } else { cgroup };
     Ok(json!({
@@ -137,7 +141,7 @@ fn kubelet(places: &Places, cgroup: &str, driver: Driver) -> Result<serde_json::
         "hairpinMode": "none",
         // A disk that is full is none of its business.
         "imageGCHighThresholdPercent": 100,
-        "nodeStatusUpdateFrequency": "2s",
+        "nodeStatusUpdateFrequency": status_frequency,
         "syncFrequency": "10s",
         "fileCheckFrequency": "1s",
         "readOnlyPort": 0,

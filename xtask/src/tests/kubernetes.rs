@@ -63,7 +63,7 @@ fn choose(is_built: bool, before_machines: bool, left: Duration) -> Choice {
 
 /// Runs them, if it is time for them; none when it is too early. `before_machines`: virtual machines are to run yet.
 pub fn quick(workspace: &Path, time: TimeLimit, place: &str, before_machines: bool) -> Result<Option<Vec<Part>>> {
-    let names = scenarios(workspace);
+    let names = k8s::names::all(workspace);
     let not_run = |why: String| {
         let what = format!("{} {KUBERNETES}", names.len());
         Ok(Some(vec![Part::not_run(what, place, format!("{why}; {ALL}"))]))
@@ -86,27 +86,23 @@ pub fn quick(workspace: &Path, time: TimeLimit, place: &str, before_machines: bo
             }
         }
     }
-    let chosen = names.iter().filter(|name| QUICK.iter().any(|start| name.starts_with(start))).count();
-    let left_out = names.len() - chosen;
-    say(&format!("{chosen} of {} {KUBERNETES}; {} are left for the whole run", names.len(), Spoken(time.left())));
+    let (chosen, left_out) = k8s::names::choose(&names, &QUICK);
+    say(&format!(
+        "{} of {} {KUBERNETES}; {} are left for the whole run",
+        chosen.len(),
+        names.len(),
+        Spoken(time.left())
+    ));
     // A process of its own: it enters a network namespace. The program's file may be another one by now, which a build has put there.
     let mut command = Command::new("/proc/self/exe");
     command.arg("k8s").args(QUICK.iter().flat_map(|name| ["--only", name]));
     let mut parts = host::run(&mut command, KUBERNETES, place, TimeLimit::new(time.left().min(RUN)))?;
     parts.push(Part::not_run(
-        format!("{left_out} more {KUBERNETES}"),
+        format!("{} more {KUBERNETES}", left_out.len()),
         place,
         format!("a quick run leaves them out; {ALL}"),
     ));
     Ok(Some(parts))
-}
-
-/// The names of all scenarios, as their sources have them.
-fn scenarios(workspace: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(workspace.join("oomtrace/tests/k8s/scenarios")).into_iter().flatten().flatten();
-    let texts = entries.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
-    let name = |rest: &str| rest.split_once("(\"").and_then(|(_, name)| name.split('"').next()).map(str::to_owned);
-    texts.flat_map(|text| text.split("Scenario::").skip(1).filter_map(name).collect::<Vec<_>>()).collect()
 }
 
 #[cfg(test)]
@@ -116,12 +112,12 @@ mod tests {
     #[test]
     fn each_choice_is_of_a_few_scenarios_that_there_are() {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let names = scenarios(workspace);
+        let names = k8s::names::all(workspace);
         for start in QUICK {
             assert!(names.iter().any(|name| name.starts_with(start)), "no scenario's name starts with {start}");
         }
-        let chosen = names.iter().filter(|name| QUICK.iter().any(|start| name.starts_with(start))).count();
-        assert!((8..=12).contains(&chosen) && names.len() > 40, "{chosen} of {names:?}");
+        let (chosen, _) = k8s::names::choose(&names, &QUICK);
+        assert!((8..=12).contains(&chosen.len()), "{chosen:?}");
     }
 
     #[test]
