@@ -51,7 +51,8 @@ pub fn of_node(workspace: &Path) -> Result<OfNode> {
 pub fn oomtrace(workspace: &Path) -> Result<PathBuf> {
     let target = target();
     let mut build = cargo(workspace);
-    build.args(["build", "--quiet", "--package", "oomtrace", "--bin", "oomtrace", "--target", &target]);
+    build.args(["build", "--quiet", "--package", "oomtrace", "--features", "kubernetes", "--bin", "oomtrace"]);
+    build.args(["--target", &target]);
     succeed(build.env("RUSTFLAGS", STATIC)).context("cannot build a static oomtrace")?;
     Ok(target_dir(workspace).join(&target).join("debug/oomtrace"))
 }

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
+use http_body_util::{BodyExt as _, Limited};
 use jiff::Timestamp;
 use kube::Client;
+use kube::client::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -13,6 +15,7 @@ use crate::kubernetes::object::{OwnerReference, PodObject};
 use crate::kubernetes::said::{EventSaid, OwnerSaid};
 use crate::kubernetes::{Ask, Told};
 use crate::model::PodOwner;
+use crate::text::bytes;
 
 /// Events of one object that are read.
 const EVENTS: usize = 100;
@@ -20,6 +23,10 @@ const EVENTS: usize = 100;
 const OWNERS: usize = 1024;
 /// Annotations of an eviction's Event (pkg/kubelet/eviction/helpers.go).
 const ANNOTATIONS: [&str; 3] = ["starved_resource", "offending_containers", "offending_containers_usage"];
+/// Bytes of an answer that are read: whoever may put Events on a pod may make them as large as the API takes them.
+const LARGEST: usize = 4 << 20;
+/// Bytes of a message that are kept: of an Event of events.k8s.io it has no more.
+const MESSAGE: usize = 1024;
 /// Instead of the whole object.
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
@@ -53,6 +60,13 @@ struct ManagedField {
 #[serde(default)]
 struct OnlyMetadata {
     metadata: Metadata,
+}
+
+/// What the API says instead of an answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Refused {
+    message: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -110,21 +124,30 @@ impl ApiServer {
         Self { client, node, owners: RefCell::default() }
     }
 
-    /// Answers a question.
-    pub async fn answer(&self, ask: &Ask) -> Result<Told, String> {
+    /// Answers a question: first by what is said of the pod itself, then by what is said of its owners as well.
+    pub async fn answer(&self, ask: &Ask, say: impl Fn(Result<Told, String>)) -> Result<(), String> {
         let object = ask.object.as_ref();
         let owner = self.owner(object);
         if !ask.why {
-            return Ok(Told { owner: owner.await, ..Told::default() });
+            say(Ok(Told { owner: owner.await, ..Told::default() }));
+            return Ok(());
         }
-        let namespace = &object.metadata.namespace;
-        let (owner, events) = tokio::join!(owner, self.events(namespace, object.uid(), ask.kill));
-        // Why it was deleted is asked where it was alone: for an eviction by the kubelet nobody need be asked.
-        let (owner_said, cordoned) = match ask.is_deleted {
-            true => tokio::join!(self.owner_said(object, ask.kill), self.is_cordoned()),
-            false => (None, None),
+        let events = self.events(&object.metadata.namespace, object.uid(), ask.kill);
+        // Why it was deleted is asked where it was: an eviction by the kubelet needs nobody else.
+        if !ask.is_deleted {
+            let (owner, events) = tokio::join!(owner, events);
+            say(Ok(Told { events: events?, owner, ..Told::default() }));
+            return Ok(());
+        }
+        let of_pod = async {
+            let (owner, events) = tokio::join!(owner, events);
+            let told = Told { events: events?, owner, ..Told::default() };
+            say(Ok(told.clone()));
+            Ok::<Told, String>(told)
         };
-        Ok(Told { events: events?, owner, owner_said, cordoned })
+        let (told, owner_said, cordoned) = tokio::join!(of_pod, self.owner_said(object, ask.kill), self.is_cordoned());
+        say(Ok(Told { owner_said, cordoned, ..told? }));
+        Ok(())
     }
 
     /// Events on the object with that uid, the latest first.
@@ -175,17 +198,20 @@ impl ApiServer {
             said.is_deleted = true;
             return Some(said);
         };
-        let events = self.events(namespace, &controller.uid, kill).await.unwrap_or_default();
+        let top = own.owner_references.iter().find(|owner| owner.controller == Some(true));
+        let of_top = async {
+            match top.and_then(|top| path_of(top, namespace)) {
+                Some(path) => self.get::<OnlyMetadata>(&path, Some(METADATA_ONLY)).await.ok(),
+                None => None,
+            }
+        };
+        let (events, tops) = tokio::join!(self.events(namespace, &controller.uid, kill), of_top);
+        let events = events.unwrap_or_default();
         let pod = object.metadata.name.as_str();
         let names_it = |event: &EventSaid| event.message.split([' ', ':', ',']).any(|word| word == pod);
         said.deleted_it = events.iter().any(|event| event.reason == "SuccessfulDelete" && names_it(event));
         said.deadline = events.iter().any(|event| event.reason == "DeadlineExceeded");
         let mut changed = own.last_change(kill);
-        let top = own.owner_references.iter().find(|owner| owner.controller == Some(true));
-        let tops = match top.and_then(|top| path_of(top, namespace)) {
-            Some(path) => self.get::<OnlyMetadata>(&path, Some(METADATA_ONLY)).await.ok(),
-            None => None,
-        };
         said.top = top.map(|top| (top.kind.clone(), top.name.clone()));
         said.is_deleted = own.deletion_timestamp.is_some() || matches!(tops, Some(None));
         if let Some(Some(OnlyMetadata { metadata: top })) = &tops {
@@ -195,7 +221,7 @@ impl ApiServer {
         }
         let generation = |text: Option<&String>| text.and_then(|text| text.parse().ok());
         if controller.kind == "DaemonSet" {
-            let pods = generation(object.metadata.labels.get("pod-template-generation"));
+            let pods = generation(object.metadata.labels.template_generation.as_ref());
             said.is_outdated = is_less(pods, own.number("deprecated.daemonset.template.generation"));
         }
         said.changed_by = changed;
@@ -216,14 +242,28 @@ impl ApiServer {
 /// Asks for what is at that path. None: there is no such thing.
 ///
 /// # Errors
-/// When it does not answer, or not with that, in words.
+/// When it does not answer, or not with that, or with too much, in words.
 pub async fn get<T: DeserializeOwned>(client: &Client, path: &str, accept: Option<&str>) -> Result<Option<T>, String> {
     let request = http_request(path, accept).ok_or_else(|| format!("{path} cannot be asked for"))?;
-    match client.request(request).await {
-        Ok(found) => Ok(Some(found)),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-        Err(error) => Err(said(&error)),
+    let response = client.send(request.map(Body::from)).await.map_err(|error| said(&error))?;
+    let status = response.status();
+    if status == hyper::StatusCode::NOT_FOUND {
+        return Ok(None);
     }
+    let body = Limited::new(response.into_body(), LARGEST).collect().await;
+    let body = body.map_err(|_| format!("its answer is cut off, or larger than {}", bytes(LARGEST as u64)))?.to_bytes();
+    if !status.is_success() {
+        let refused: Refused = serde_json::from_slice(&body).unwrap_or_default();
+        let why = if refused.message.is_empty() { status.to_string() } else { refused.message };
+        return Err(clip(&why, MESSAGE).to_owned());
+    }
+    serde_json::from_slice(&body).map(Some).map_err(|error| format!("its answer cannot be read: {error}"))
+}
+
+/// So many bytes at most.
+pub fn clip(text: &str, most: usize) -> &str {
+    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= most).last().unwrap_or(0);
+    text.get(..end).unwrap_or_default()
 }
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -280,13 +320,13 @@ impl ApiEvent {
         let related = self.related.filter(|related| related.kind.as_deref() == Some("Pod"));
         let annotations = self.metadata.annotations.into_iter().filter(|(key, _)| ANNOTATIONS.contains(&key.as_str()));
         EventSaid {
-            reason: self.reason.unwrap_or_default(),
-            message: self.message.unwrap_or_default(),
+            reason: clip(&self.reason.unwrap_or_default(), MESSAGE).to_owned(),
+            message: clip(&self.message.unwrap_or_default(), MESSAGE).to_owned(),
             count: count.unwrap_or(1).max(1),
             before_ms: before_ms(last.as_deref(), kill).unwrap_or(i64::MAX),
             container: container.map(str::to_owned),
             related: related.and_then(|pod| Some(format!("{}/{}", pod.namespace?, pod.name?))),
-            annotations: annotations.collect(),
+            annotations: annotations.map(|(key, value)| (key, clip(&value, MESSAGE).to_owned())).collect(),
         }
     }
 }

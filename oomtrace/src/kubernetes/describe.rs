@@ -1,10 +1,8 @@
 //! A pod object in the contract's words, and in the judge's.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
-use crate::kubernetes::object::{ContainerStatus, PodObject, ProbeSpec, Terminated, bare_id};
+use crate::kubernetes::object::{Amounts, ContainerStatus, PodObject, ProbeSpec, Terminated, bare_id};
 use crate::kubernetes::quantity;
 use crate::kubernetes::said::{Deletion, Disruption, PodSaid};
 use crate::model::{LastState, Pod, PodOwner, PodResources, Probe, ProbeAction, ProbeKind, Qos};
@@ -15,8 +13,7 @@ pub fn describe(object: &PodObject, container: Option<&str>, id: &str, pod: &mut
     pod.namespace.get_or_insert_with(|| object.metadata.namespace.clone());
     // The API is surer than a cgroup's path.
     pod.qos = qos(object).or(pod.qos);
-    pod.owner =
-        object.controller().map(|owner| PodOwner { kind: owner.kind.clone(), name: owner.name.clone(), through: None });
+    pod.owner = owner(object);
     pod.grace_s = object.spec.termination_grace_period_seconds.and_then(|grace| u64::try_from(grace).ok());
     let Some(name) = container else { return };
     if let Some(spec) = object.container(name) {
@@ -34,6 +31,22 @@ pub fn describe(object: &PodObject, container: Option<&str>, id: &str, pod: &mut
             container_id: ended.container_id.as_deref().map(bare_id).map(str::to_owned),
         });
     }
+}
+
+/// What makes the pod, as far as the pod itself says: a ReplicaSet whose name ends with the hash of the pod's template was made by a
+/// Deployment, which has the rest of the name (pkg/controller/deployment/sync.go).
+fn owner(object: &PodObject) -> Option<PodOwner> {
+    let controller = object.controller()?;
+    let hash = object.metadata.labels.template_hash.as_ref().filter(|_| controller.kind == "ReplicaSet");
+    let deployment = hash.and_then(|hash| controller.name.strip_suffix(hash.as_str())?.strip_suffix('-'));
+    Some(match deployment {
+        Some(name) => PodOwner {
+            kind: "Deployment".to_owned(),
+            name: name.to_owned(),
+            through: Some(format!("{}/{}", controller.kind, controller.name)),
+        },
+        None => PodOwner { kind: controller.kind.clone(), name: controller.name.clone(), through: None },
+    })
 }
 
 /// What the judge needs of it; Events, owner and node come from elsewhere. `at`: when the kill was.
@@ -63,7 +76,7 @@ pub fn said(object: &PodObject, container: Option<&str>, id: &str, at: Timestamp
         grace_s: object.spec.termination_grace_period_seconds.and_then(|grace| u64::try_from(grace).ok()),
         pre_stop: spec.and_then(|spec| spec.lifecycle.as_ref()).is_some_and(|lifecycle| lifecycle.pre_stop.is_some()),
         probes: container.map(|name| probes(object, name)).unwrap_or_default(),
-        memory_request_bytes: spec.and_then(|spec| quantity::bytes(spec.resources.requests.get("memory")?)),
+        memory_request_bytes: spec.and_then(|spec| quantity::bytes(spec.resources.requests.memory.as_ref()?)),
         started_before_ms: status.and_then(|status| before(started(status, id))),
         earlier_oom_before_ms: status
             .and_then(|status| ended_before(status, id))
@@ -116,11 +129,11 @@ fn qos(object: &PodObject) -> Option<Qos> {
     }
 }
 
-fn resources(all: &BTreeMap<String, String>) -> Option<PodResources> {
+fn resources(all: &Amounts) -> Option<PodResources> {
     let found = PodResources {
-        memory_bytes: all.get("memory").and_then(|text| quantity::bytes(text)),
-        cpu_millis: all.get("cpu").and_then(|text| quantity::millis(text)),
-        ephemeral_storage_bytes: all.get("ephemeral-storage").and_then(|text| quantity::bytes(text)),
+        memory_bytes: all.memory.as_deref().and_then(quantity::bytes),
+        cpu_millis: all.cpu.as_deref().and_then(quantity::millis),
+        ephemeral_storage_bytes: all.ephemeral_storage.as_deref().and_then(quantity::bytes),
     };
     (found != PodResources::default()).then_some(found)
 }
@@ -207,6 +220,24 @@ mod tests {
         assert_eq!(pod.last_state.unwrap().container_id.as_deref(), Some("c1"));
         let [probe] = &pod.probes[..] else { panic!("{:?}", pod.probes) };
         assert_eq!((probe.by, probe.failure_threshold, probe.period_s, probe.timeout_s), (ProbeAction::Http, 5, 10, 1));
+    }
+
+    #[test]
+    fn a_replica_set_with_the_templates_hash_was_made_by_a_deployment() {
+        let named = |hash: Option<&str>, kind: &str| {
+            let mut object = object();
+            object.metadata.labels.template_hash = hash.map(str::to_owned);
+            object.metadata.owner_references[0].kind = kind.to_owned();
+            owner(&object).map(|owner| format!("{}/{} {:?}", owner.kind, owner.name, owner.through))
+        };
+        for (hash, kind, expected) in [
+            (Some("5d4"), "ReplicaSet", "Deployment/web Some(\"ReplicaSet/web-5d4\")"),
+            (Some("other"), "ReplicaSet", "ReplicaSet/web-5d4 None"),
+            (None, "ReplicaSet", "ReplicaSet/web-5d4 None"),
+            (Some("5d4"), "StatefulSet", "StatefulSet/web-5d4 None"),
+        ] {
+            assert_eq!(named(hash, kind).as_deref(), Some(expected), "{hash:?} {kind}");
+        }
     }
 
     #[test]

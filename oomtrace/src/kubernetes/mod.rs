@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 
 use crate::kubernetes::object::{PodObject, Terminated};
 use crate::kubernetes::pods::Pods;
@@ -73,6 +73,8 @@ pub struct Kubernetes(Result<Arc<Link>, Arc<str>>);
 #[derive(Debug)]
 struct Link {
     pods: Arc<Mutex<Pods>>,
+    /// All pods were listed, for which a lot was read.
+    listed: Arc<Notify>,
     asks: mpsc::Sender<Ask>,
     events: mpsc::Sender<Report>,
 }
@@ -87,11 +89,12 @@ struct Ask {
     why: bool,
     /// The pod is being deleted, or is gone.
     is_deleted: bool,
-    reply: oneshot::Sender<Result<Told, String>>,
+    /// What is known so far, more of it each time.
+    reply: mpsc::UnboundedSender<Result<Told, String>>,
 }
 
 /// The thread's answer.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Told {
     events: Vec<EventSaid>,
     owner: Option<PodOwner>,
@@ -213,6 +216,14 @@ impl Kubernetes {
         }
     }
 
+    /// Completes each time that all pods were listed. Cancel-safe.
+    pub async fn listed(&self) {
+        match &self.0 {
+            Ok(link) => link.listed.notified().await,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// What the API says of a victim's pod, as far as it does within that time.
     pub async fn ask(&self, question: &Question, within: Duration) -> Answer {
         let link = match &self.0 {
@@ -235,15 +246,12 @@ impl Kubernetes {
         if is_gone && said.deletion.is_none() {
             said.deletion = Some(Deletion { asked_before_ms: None, grace_s: None, is_gone });
         }
-        let (reply, answer) = oneshot::channel();
+        let (reply, answers) = mpsc::unbounded_channel();
         let is_deleted = said.deletion.is_some();
         let ask = Ask { object: Arc::clone(&object), kill: question.kill, why: question.why, is_deleted, reply };
         let told = match link.asks.try_send(ask) {
             Err(_) => Err(TOO_MANY.to_owned()),
-            Ok(()) => match tokio::time::timeout_at(until.into(), answer).await {
-                Ok(Ok(told)) => told,
-                Ok(Err(_)) | Err(_) => Err(LATE.to_owned()),
-            },
+            Ok(()) => latest(answers, until).await,
         };
         let pods = link.pods();
         said.server_minor = pods.server_minor();
@@ -278,6 +286,15 @@ impl Kubernetes {
             link.pods().count_unsaid();
         }
     }
+}
+
+/// What the thread had answered by then, or in the end.
+async fn latest(mut answers: mpsc::UnboundedReceiver<Result<Told, String>>, until: Instant) -> Result<Told, String> {
+    let mut latest = Err(LATE.to_owned());
+    while let Ok(Some(answer)) = tokio::time::timeout_at(until.into(), answers.recv()).await {
+        latest = answer;
+    }
+    latest
 }
 
 impl Link {

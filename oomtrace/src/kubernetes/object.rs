@@ -1,7 +1,5 @@
 //! A pod as the API has it: of its hundreds of fields those that are used, so that 250 pods take little memory.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 /// What is kept of `metadata`.
@@ -15,8 +13,34 @@ pub struct PodMetadata {
     pub deletion_timestamp: Option<String>,
     pub deletion_grace_period_seconds: Option<i64>,
     pub owner_references: Vec<OwnerReference>,
-    pub annotations: BTreeMap<String, String>,
-    pub labels: BTreeMap<String, String>,
+    pub annotations: Annotations,
+    pub labels: Labels,
+}
+
+/// The annotation and the labels that are used.
+pub const MIRROR: &str = "kubernetes.io/config.mirror";
+pub const GENERATION: &str = "pod-template-generation";
+pub const HASH: &str = "pod-template-hash";
+
+/// Of annotations, which may be many and long, what is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Annotations {
+    /// On the API's image of a static pod: the uid that the kubelet gave the pod itself.
+    #[serde(rename = "kubernetes.io/config.mirror")]
+    pub mirror: Option<String>,
+}
+
+/// The same of labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Labels {
+    /// By which a DaemonSet's controller says of which revision a pod is.
+    #[serde(rename = "pod-template-generation")]
+    pub template_generation: Option<String>,
+    /// With which a Deployment's controller ends the name of a ReplicaSet.
+    #[serde(rename = "pod-template-hash")]
+    pub template_hash: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -53,8 +77,17 @@ pub struct ContainerSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Resources {
-    pub requests: BTreeMap<String, String>,
-    pub limits: BTreeMap<String, String>,
+    pub requests: Amounts,
+    pub limits: Amounts,
+}
+
+/// As quantities.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Amounts {
+    pub memory: Option<String>,
+    pub cpu: Option<String>,
+    pub ephemeral_storage: Option<String>,
 }
 
 /// Only whether there is one.
@@ -149,28 +182,23 @@ pub struct PodObject {
     pub status: PodStatus,
 }
 
-/// Of annotations these are kept; others may be long.
-const ANNOTATIONS: [&str; 1] = [MIRROR];
-/// On the API's image of a static pod: the uid that the kubelet gave the pod itself.
-const MIRROR: &str = "kubernetes.io/config.mirror";
-/// Labels by which a controller says of which revision a pod is.
-const LABELS: [&str; 3] = ["pod-template-generation", "controller-revision-hash", "pod-template-hash"];
-
 impl PodObject {
     /// Drops what is never looked at.
     #[must_use]
     pub fn trimmed(mut self) -> Self {
-        self.metadata.annotations.retain(|name, _| ANNOTATIONS.contains(&name.as_str()));
-        self.metadata.labels.retain(|name, _| LABELS.contains(&name.as_str()));
         self.metadata.owner_references.retain(|owner| owner.controller == Some(true));
+        self.metadata.owner_references.shrink_to_fit();
+        self.spec.containers.shrink_to_fit();
         self.status.conditions.retain(|condition| condition.r#type == "DisruptionTarget");
+        self.status.conditions.shrink_to_fit();
+        self.status.container_statuses.shrink_to_fit();
         self
     }
 
     /// The uid that its cgroups and containers have.
     #[must_use]
     pub fn uid(&self) -> &str {
-        self.metadata.annotations.get(MIRROR).unwrap_or(&self.metadata.uid)
+        self.metadata.annotations.mirror.as_ref().unwrap_or(&self.metadata.uid)
     }
 
     /// What made it.

@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn a_mirror_has_the_uid_that_the_kubelet_gave() {
         let mut mirror = pod("api");
-        mirror.metadata.annotations.insert("kubernetes.io/config.mirror".to_owned(), "own".to_owned());
+        mirror.metadata.annotations.mirror = Some("own".to_owned());
         let mut pods = Pods::default();
         pods.apply(mirror);
         assert!(pods.find("own").is_ok() && pods.find("api").is_err());

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kube::Client;
 use serde_json::json;
 
-use crate::kubernetes::api::said;
+use crate::kubernetes::api::{clip, said};
 use crate::kubernetes::lock;
 use crate::kubernetes::object::PodObject;
 use crate::kubernetes::pods::Pods;
@@ -167,10 +167,4 @@ impl Reporting {
 /// As the API's MicroTime has it.
 fn micros(time: Timestamp) -> String {
     format!("{time:.6}")
-}
-
-/// So many bytes at most.
-fn clip(text: &str, most: usize) -> &str {
-    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= most).last().unwrap_or(0);
-    text.get(..end).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! The thread that talks to the API: it watches the pods of this node, and answers what is asked.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,11 +12,13 @@ use kube::core::{Object, ObjectMeta};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::kubernetes::access::{Access, AccessError};
 use crate::kubernetes::api::{self, ApiServer};
-use crate::kubernetes::object::{OwnerReference, PodMetadata, PodObject, PodSpec, PodStatus};
+use crate::kubernetes::object::{
+    Annotations, GENERATION, HASH, Labels, MIRROR, OwnerReference, PodMetadata, PodObject, PodSpec, PodStatus,
+};
 use crate::kubernetes::pods::Pods;
 use crate::kubernetes::report::Report;
 use crate::kubernetes::reporting::Reporting;
@@ -24,8 +27,8 @@ use crate::own::writer;
 
 /// Questions that the API is asked at a time.
 const ASKING: usize = 4;
-/// Pods of a list that are read at a time: all of them at once would take megabytes.
-const PAGE: u32 = 50;
+/// Pods of a list that are read at a time: each may have more than a megabyte (etcd's limit), and whoever may make pods may make them so.
+const PAGE: u32 = 10;
 /// An API server that takes longer for an answer than that has none.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -41,6 +44,7 @@ type ApiPod = Object<PodSpec, PodStatus>;
 /// When there can be no thread.
 pub fn start(access: Access, options: &Options) -> Result<Link, AccessError> {
     let pods = Arc::new(Mutex::new(Pods::default()));
+    let listed = Arc::new(Notify::new());
     let (asks, asked) = mpsc::channel(WAITING);
     let (events, reports) = mpsc::channel(WAITING);
     let wants_events = match options.events {
@@ -48,7 +52,15 @@ pub fn start(access: Access, options: &Options) -> Result<Link, AccessError> {
         EventsMode::Off => false,
         EventsMode::InCluster => access.in_cluster,
     };
-    let talk = Talk { access, options: options.clone(), pods: Arc::clone(&pods), asked, reports, wants_events };
+    let talk = Talk {
+        access,
+        options: options.clone(),
+        pods: Arc::clone(&pods),
+        listed: Arc::clone(&listed),
+        asked,
+        reports,
+        wants_events,
+    };
     let work = move || {
         // What was asked of it is then never answered, which says so.
         if let Err(why) = talk.run() {
@@ -56,13 +68,14 @@ pub fn start(access: Access, options: &Options) -> Result<Link, AccessError> {
         }
     };
     writer::spawn_sized("kubernetes", STACK, work).map_err(AccessError::Thread)?;
-    Ok(Link { pods, asks, events })
+    Ok(Link { pods, listed, asks, events })
 }
 
 struct Talk {
     access: Access,
     options: Options,
     pods: Arc<Mutex<Pods>>,
+    listed: Arc<Notify>,
     asked: mpsc::Receiver<Ask>,
     reports: mpsc::Receiver<Report>,
     wants_events: bool,
@@ -75,11 +88,11 @@ impl Talk {
     }
 
     async fn talk(self) -> Result<(), std::io::Error> {
-        let Self { mut access, options, pods, mut asked, mut reports, wants_events } = self;
+        let Self { mut access, options, pods, listed, mut asked, mut reports, wants_events } = self;
         access.config.connect_timeout = Some(CONNECT_WITHIN);
         let client = Client::try_from(access.config).map_err(std::io::Error::other)?;
         let node = node_name(&client, &options, &pods).await;
-        tokio::task::spawn_local(watch(client.clone(), node.clone(), Arc::clone(&pods)));
+        tokio::task::spawn_local(watch(client.clone(), node.clone(), Arc::clone(&pods), listed));
         tokio::task::spawn_local(version(client.clone(), Arc::clone(&pods)));
         let server = Rc::new(ApiServer::new(client.clone(), node.clone()));
         if wants_events {
@@ -103,10 +116,15 @@ impl Talk {
                     // Nobody waits for it any more.
                     return;
                 }
-                let answer = tokio::time::timeout(READ_WITHIN, server.answer(&ask)).await;
-                let answer = answer.unwrap_or_else(|_| Err("it takes too long to answer".to_owned()));
-                // Whoever asked may have stopped waiting.
-                _ = ask.reply.send(answer);
+                let say = |answer| {
+                    // Whoever asked may have stopped waiting.
+                    _ = ask.reply.send(answer);
+                };
+                match tokio::time::timeout(READ_WITHIN, server.answer(&ask, say)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(why)) => say(Err(why)),
+                    Err(_) => say(Err("it takes too long to answer".to_owned())),
+                }
             });
         }
         Ok(())
@@ -142,7 +160,7 @@ async fn version(client: Client, pods: Arc<Mutex<Pods>>) {
 }
 
 /// Follows the pods of this node, for good.
-async fn watch(client: Client, node: String, pods: Arc<Mutex<Pods>>) {
+async fn watch(client: Client, node: String, pods: Arc<Mutex<Pods>>, listed: Arc<Notify>) {
     let resource = ApiResource::erase::<core::Pod>(&());
     let all: Api<ApiPod> = Api::all_with(client, &resource);
     let config = watcher::Config::default().fields(&format!("spec.nodeName={node}")).page_size(PAGE);
@@ -154,7 +172,10 @@ async fn watch(client: Client, node: String, pods: Arc<Mutex<Pods>>) {
             Ok(Event::Delete(pod)) => pods.delete(lean(pod)),
             Ok(Event::Init) => pods.begin_list(),
             Ok(Event::InitApply(pod)) => pods.list(lean(pod)),
-            Ok(Event::InitDone) => pods.end_list(),
+            Ok(Event::InitDone) => {
+                pods.end_list();
+                listed.notify_one();
+            }
             Err(error) => {
                 let why = said(&error);
                 if pods.lost() != Some(why.as_str()) {
@@ -181,6 +202,10 @@ fn lean(pod: ApiPod) -> PodObject {
     PodObject { metadata: metadata(pod.metadata), spec: pod.spec, status: pod.status.unwrap_or_default() }
 }
 
+fn labels(mut all: BTreeMap<String, String>) -> Labels {
+    Labels { template_generation: all.remove(GENERATION), template_hash: all.remove(HASH) }
+}
+
 fn metadata(meta: ObjectMeta) -> PodMetadata {
     let owner = |owner: k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference| OwnerReference {
         api_version: owner.api_version,
@@ -196,7 +221,7 @@ fn metadata(meta: ObjectMeta) -> PodMetadata {
         deletion_timestamp: meta.deletion_timestamp.map(|time| time.0.to_string()),
         deletion_grace_period_seconds: meta.deletion_grace_period_seconds,
         owner_references: meta.owner_references.unwrap_or_default().into_iter().map(owner).collect(),
-        annotations: meta.annotations.unwrap_or_default(),
-        labels: meta.labels.unwrap_or_default(),
+        annotations: Annotations { mirror: meta.annotations.and_then(|mut all| all.remove(MIRROR)) },
+        labels: labels(meta.labels.unwrap_or_default()),
     }
 }

@@ -36,21 +36,58 @@ pub fn begin(scenario: &'static str) {
     TRACER.set(ON_THE_NODE);
 }
 
-/// Holds a claim against the incident, and against what each pod that watches says of the same kill.
+/// Holds a claim against the incident, and against what the others that watch say of the same kill.
 pub fn each(incident: &Incident, claim_of: impl Fn(&Incident)) {
+    each_of(incident, &|_| true, claim_of);
+}
+
+/// `is_settled`: what is waited for as long as it may be corrected.
+fn each_of(incident: &Incident, is_settled: &dyn Fn(&Incident) -> bool, claim_of: impl Fn(&Incident)) {
     claim_of(incident);
-    // It is a pod's already.
+    // It is another one's already.
     if TRACER.get() != ON_THE_NODE {
         return;
     }
-    for pod in daemonset::pods() {
-        TRACER.set(pod.label);
-        match pod.like(incident) {
+    for watcher in daemonset::watchers() {
+        TRACER.set(watcher.label);
+        match watcher.like(incident, is_settled) {
             Some(its) => claim_of(&its),
             None => claim("the incident", "is in its log", "is not there"),
         }
         TRACER.set(ON_THE_NODE);
     }
+}
+
+/// The verdict has that cause.
+pub fn has_cause(cause: Cause) -> impl Fn(&Incident) -> bool {
+    move |incident| incident.verdict.as_ref().is_some_and(|verdict| verdict.cause == cause)
+}
+
+/// The verdict's reason has those words.
+pub fn says(words: &str) -> impl Fn(&Incident) -> bool {
+    move |incident| incident.verdict.as_ref().is_some_and(|verdict| verdict.why.contains(words))
+}
+
+/// What the verdict says of its reason, which the Kubernetes API alone knows: nothing is claimed of the tracer that does not ask it.
+pub fn why(incident: &Incident, words: &str) {
+    each_of(incident, &says(words), |incident| {
+        if TRACER.get() == daemonset::WITHOUT_API {
+            return;
+        }
+        let why = incident.verdict.as_ref().map_or("", |verdict| verdict.why.as_str());
+        claim("why", words, if says(words)(incident) { words } else { why });
+    });
+}
+
+/// The same of what made the pod, as `Deployment/web`.
+pub fn owner(incident: &Incident, owner: &str) {
+    each(incident, |incident| {
+        if TRACER.get() == daemonset::WITHOUT_API {
+            return;
+        }
+        let its = incident.container.as_ref().and_then(|container| container.pod.as_ref()?.owner.as_ref());
+        claim("owner", owner, its.map_or("unknown".to_owned(), |owner| format!("{}/{}", owner.kind, owner.name)));
+    });
 }
 
 /// Claims of this thread's scenario that are wrong, and not known to be.
@@ -80,7 +117,7 @@ pub fn claim(what: &str, expected: impl Into<String>, got: impl Into<String>) {
 
 /// The incident's cause.
 pub fn cause(incident: &Incident, expected: Cause) {
-    each(incident, |incident| {
+    each_of(incident, &has_cause(expected), |incident| {
         keep(incident);
         let verdict = incident.verdict.as_ref().unwrap();
         claim("cause", name(expected), name(verdict.cause));

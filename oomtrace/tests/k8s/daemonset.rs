@@ -1,10 +1,10 @@
 //! oomtrace as a cluster runs it: the pods of the manifests in `deploy`, which watch beside the scenarios' own. Their findings are in their
-//! logs, where whoever collects logs would find them.
+//! logs, where whoever collects logs would find them. And one on the node that does not ask the Kubernetes API.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,16 @@ use jiff::{SignedDuration, Timestamp};
 use oomtrace::model::{Incident, Record};
 
 use crate::node::node;
-use crate::support::process::run;
+use crate::support::process::{Owned, run, wait_until};
+use crate::support::tracer::binary;
 
 /// Where the kubelet has containers' logs.
 const LOGS: &str = "/var/log/pods";
 /// A field that Kubernetes has since 1.30, and the test node's does not know; AppArmor is not there either.
 const APPARMOR: [&str; 2] = ["            appArmorProfile:\n", "              type: Unconfined\n"];
 const COMES_WITHIN: Duration = Duration::from_secs(10);
+/// The kubelet writes what it did into the API within ten seconds or so, which corrects a verdict.
+const CORRECTED_WITHIN: Duration = Duration::from_secs(25);
 /// Two incidents of one process that are so near to each other are one kill.
 const SAME: SignedDuration = SignedDuration::from_secs(2);
 
@@ -82,7 +85,7 @@ impl Manifest {
     }
 
     /// Waits for its pod.
-    fn pod(&self) -> Pod {
+    fn pod(&self) -> Watcher {
         run(self.kubectl().args(["rollout", "status", "daemonset/oomtrace", "--timeout", "90s"]));
         let pods = run(self.kubectl().args(["get", "pods", "--output"]).args([
             r#"jsonpath={range .items[*]}{.metadata.name}_{.metadata.uid}{"\n"}{end}"#,
@@ -90,18 +93,25 @@ impl Manifest {
             "app.kubernetes.io/name=oomtrace",
         ]));
         let name = pods.lines().next().unwrap().to_owned();
-        let directory = Path::new(LOGS).join(format!("{}_{name}", self.namespace)).join("oomtrace");
-        Pod { label: self.label, name, directory, log: Mutex::default() }
+        let file = Path::new(LOGS).join(format!("{}_{name}", self.namespace)).join("oomtrace/0.log");
+        Watcher { label: self.label, pod: Some(name), file, log: Mutex::default(), _process: None }
     }
 }
 
-/// A pod that watches.
-pub struct Pod {
+/// One that watches beside the scenarios' own.
+pub struct Watcher {
     pub label: &'static str,
-    pub name: String,
-    directory: PathBuf,
+    /// Of the pod; none where it runs on the node.
+    pub pod: Option<String>,
+    /// Its records are there.
+    file: PathBuf,
     log: Mutex<Log>,
+    /// Ends with this process.
+    _process: Option<Owned>,
 }
+
+/// The label of the one that does not ask the Kubernetes API.
+pub const WITHOUT_API: &str = "without the API";
 
 /// What was read so far.
 #[derive(Default)]
@@ -113,30 +123,56 @@ struct Log {
     missed: HashSet<String>,
 }
 
-static PODS: OnceLock<Vec<Pod>> = OnceLock::new();
+static WATCHERS: OnceLock<Vec<Watcher>> = OnceLock::new();
 
-/// Has the pods watch from now on.
+/// Has them watch from now on.
 pub fn start() {
-    PODS.get_or_init(|| {
+    WATCHERS.get_or_init(|| {
         MANIFESTS.iter().for_each(Manifest::apply);
-        MANIFESTS.iter().map(Manifest::pod).collect()
+        let without_api = Watcher::without_api();
+        MANIFESTS.iter().map(Manifest::pod).chain([without_api]).collect()
     });
 }
 
 /// Those that watch.
-pub fn pods() -> &'static [Pod] {
-    PODS.get().map_or(&[], Vec::as_slice)
+pub fn watchers() -> &'static [Watcher] {
+    WATCHERS.get().map_or(&[], Vec::as_slice)
 }
 
-impl Pod {
-    /// What it says of the kill that `other` is about.
-    pub fn like(&self, other: &Incident) -> Option<Incident> {
+impl Watcher {
+    /// On the node, without the Kubernetes API.
+    fn without_api() -> Self {
+        let file = node().directory.join("without-api.jsonl");
+        // Nobody drops what is kept until the end.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(binary());
+        command.args(["--json", "--kubernetes", "off", "--containerd-state"]).arg(&node().containerd);
+        command.stdin(Stdio::null()).stdout(File::create(&file).unwrap()).stderr(Stdio::null());
+        let process = Owned::spawn(&mut command);
+        wait_until("the one without the API watches", || fs::read_to_string(&file).unwrap().contains("\"ready\""));
+        Self { label: WITHOUT_API, pod: None, file, log: Mutex::default(), _process: Some(process) }
+    }
+
+    /// What it says of the kill that `other` is about; with what it says of it later, where that is not as wanted.
+    pub fn like(&self, other: &Incident, is_settled: &dyn Fn(&Incident) -> bool) -> Option<Incident> {
+        let found = self.first(other)?;
+        let started = Instant::now();
+        let mut latest = found;
+        while self.label != WITHOUT_API && !is_settled(&latest) && started.elapsed() < CORRECTED_WITHIN {
+            std::thread::sleep(Duration::from_millis(200));
+            latest = self.first(other)?;
+        }
+        Some(latest)
+    }
+
+    /// What it says of that kill by now.
+    fn first(&self, other: &Incident) -> Option<Incident> {
         let started = Instant::now();
         let pid = other.victim.process.pid;
         let time = |incident: &Incident| incident.time.parse::<Timestamp>().unwrap();
         loop {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.read(&self.directory);
+            log.read(&self.file, self.pod.is_some());
             // Another process may have had the number before.
             let same = |incident: &&Incident| time(incident).duration_since(time(other)).abs() < SAME;
             if let Some(found) = log.incidents.get(&pid).and_then(|all| all.iter().find(same)) {
@@ -153,26 +189,49 @@ impl Pod {
 }
 
 impl Log {
-    /// Reads on. Each line is `TIME STREAM TAG TEXT`; one that is long is several, of which the last has the tag F (CRI's format).
-    fn read(&mut self, directory: &Path) {
-        let text = fs::read(directory.join("0.log")).unwrap_or_default();
+    /// Reads on.
+    fn read(&mut self, file: &Path, is_pods: bool) {
+        let text = fs::read(file).unwrap_or_default();
         let new = String::from_utf8_lossy(&text[self.read.min(text.len())..]).into_owned();
         // A line that is being written is read the next time.
         let whole = new.rfind('\n').map_or(0, |end| end + 1);
         self.read += whole;
         for line in new[..whole].lines() {
-            let mut fields = line.splitn(4, ' ').skip(1);
-            let (Some(stream), Some(tag), Some(part)) = (fields.next(), fields.next(), fields.next()) else { continue };
-            if stream != "stdout" {
-                continue;
+            if is_pods {
+                self.part(line);
+            } else {
+                self.record(line);
             }
-            self.line.push_str(part);
-            if tag.starts_with('F') {
-                let line = std::mem::take(&mut self.line);
-                if let Record::Incident(incident) = serde_json::from_str(&line).unwrap() {
-                    self.incidents.entry(incident.victim.process.pid).or_default().push(incident);
+        }
+    }
+
+    /// Of a pod's log a line is `TIME STREAM TAG TEXT`; one that is long is several, of which the last has the tag F (CRI's format).
+    fn part(&mut self, line: &str) {
+        let mut fields = line.splitn(4, ' ').skip(1);
+        let (Some(stream), Some(tag), Some(part)) = (fields.next(), fields.next(), fields.next()) else { return };
+        if stream != "stdout" {
+            return;
+        }
+        self.line.push_str(part);
+        if tag.starts_with('F') {
+            let line = std::mem::take(&mut self.line);
+            self.record(&line);
+        }
+    }
+
+    fn record(&mut self, line: &str) {
+        match serde_json::from_str(line).unwrap() {
+            Record::Incident(incident) => {
+                self.incidents.entry(incident.victim.process.pid).or_default().push(incident);
+            }
+            Record::Correction(correction) => {
+                let mut all = self.incidents.values_mut().flatten();
+                if let Some(incident) = all.find(|incident| incident.id == correction.incident) {
+                    incident.verdict = Some(correction.verdict);
+                    incident.container = correction.container;
                 }
             }
+            _ => {}
         }
     }
 }

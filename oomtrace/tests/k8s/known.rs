@@ -8,22 +8,30 @@ pub enum Often {
     AtTimes,
 }
 
+use crate::daemonset::WITHOUT_API;
+
 use Often::{Always, AtTimes};
 
 /// What is known of a claim.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
     scenario: &'static str,
+    /// Of whom it is known; none: of all.
+    tracer: Option<&'static str>,
     what: &'static str,
     pub why: &'static str,
     pub often: Often,
 }
 
 const fn wrong(scenario: &'static str, what: &'static str, why: &'static str, often: Often) -> Known {
-    Known { scenario, what, why, often }
+    Known { scenario, tracer: None, what, why, often }
 }
 
 /// It takes the Kubernetes API to know why kubelet had a container stopped.
+const fn needs_api(scenario: &'static str, often: Often) -> Known {
+    Known { tracer: Some(WITHOUT_API), ..wrong(scenario, "cause", NEEDS_API, often) }
+}
+
 const NEEDS_API: &str = "only the Kubernetes API says why kubelet stops a container";
 /// It is unknown then, and not wrong: whoever reads an incident does not wait for longer.
 const LATE_INIT: &str = "the container's end is waited for for 12 ms";
@@ -33,31 +41,35 @@ const BESIDE_KUBELET: &str = "kubelet, which always writes, is named before a cl
 
 const KNOWN: &[Known] = &[
     wrong("oom::child_whose_status_the_init_passes_on", "the container's exit code", LATE_INIT, AtTimes),
-    wrong("probe::liveness_by_exec", "cause", NEEDS_API, Always),
-    wrong("probe::liveness_by_tcp", "cause", NEEDS_API, Always),
-    wrong("probe::liveness_by_http", "cause", NEEDS_API, Always),
-    wrong("probe::startup_by_exec", "cause", NEEDS_API, Always),
-    wrong("probe::startup_by_tcp", "cause", NEEDS_API, Always),
-    wrong("probe::startup_by_http", "cause", NEEDS_API, Always),
-    wrong("deletion::with_grace", "cause", NEEDS_API, AtTimes),
+    needs_api("probe::liveness_by_exec", Always),
+    needs_api("probe::liveness_by_tcp", Always),
+    needs_api("probe::liveness_by_http", Always),
+    needs_api("probe::startup_by_exec", Always),
+    needs_api("probe::startup_by_tcp", Always),
+    needs_api("probe::startup_by_http", Always),
+    needs_api("deletion::with_grace", AtTimes),
     // By chance kubelet is faster by its own hand, and that is seen.
-    wrong("deletion::by_force", "cause", NEEDS_API, AtTimes),
-    wrong("deletion::pre_stop_longer_than_grace", "cause", NEEDS_API, AtTimes),
-    wrong("restarts::deletion_after_both", "cause", NEEDS_API, AtTimes),
-    wrong("eviction::by_an_empty_dir", "cause", NEEDS_API, Always),
-    wrong("eviction::by_node_memory", "cause", NEEDS_API, Always),
-    wrong("eviction::preemption", "cause", NEEDS_API, Always),
+    needs_api("deletion::by_force", AtTimes),
+    needs_api("deletion::pre_stop_longer_than_grace", AtTimes),
+    needs_api("restarts::deletion_after_both", AtTimes),
+    needs_api("eviction::by_an_empty_dir", Always),
+    needs_api("eviction::by_node_memory", Always),
+    needs_api("eviction::preemption", Always),
+    needs_api("controllers::rollout", AtTimes),
+    needs_api("controllers::scale_down", AtTimes),
+    needs_api("controllers::the_owners_deletion", AtTimes),
+    needs_api("controllers::a_pod_of_a_deployment_is_deleted", AtTimes),
+    needs_api("controllers::daemon_set_rollout", AtTimes),
+    needs_api("controllers::a_jobs_deadline", AtTimes),
+    needs_api("controllers::drain", AtTimes),
+    needs_api("controllers::preemption_by_the_scheduler", Always),
+    needs_api("restarts::none_after_the_deadline", AtTimes),
     wrong("hands::cri_remove_container", "requester", BESIDE_KUBELET, AtTimes),
     wrong("hands::cri_stop_container", "requester", BESIDE_KUBELET, AtTimes),
 ];
 
-/// The same of one tracer alone, in every scenario.
-const KNOWN_OF: &[(&str, Known)] = &[];
-
 /// What is known of that claim of a scenario about what a tracer says.
 pub fn find(scenario: &str, tracer: &str, what: &str) -> Option<Known> {
-    let of_all = KNOWN.iter().find(|known| known.scenario == scenario && known.what == what);
-    of_all
-        .or_else(|| KNOWN_OF.iter().find(|(of, known)| *of == tracer && known.what == what).map(|(_, known)| known))
-        .copied()
+    let is_of = |known: &&Known| known.tracer.is_none_or(|of| of == tracer);
+    KNOWN.iter().filter(is_of).find(|known| known.scenario == scenario && known.what == what).copied()
 }

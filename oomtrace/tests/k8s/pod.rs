@@ -56,11 +56,13 @@ pub struct Pod {
 impl Pod {
     /// Creates one whose name begins so.
     pub fn create(name: &str, spec: Value) -> Self {
+        Self::create_unplaced(name, with(spec, json!({ "nodeName": "oomtrace" })))
+    }
+
+    /// The same, which the scheduler finds a node for.
+    pub fn create_unplaced(name: &str, spec: Value) -> Self {
         let name = format!("{name}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let spec = with(
-            spec,
-            json!({ "nodeName": "oomtrace", "enableServiceLinks": false, "automountServiceAccountToken": false }),
-        );
+        let spec = with(spec, json!({ "enableServiceLinks": false, "automountServiceAccountToken": false }));
         let manifest = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": spec });
         let mut create = node().kubectl();
         create.args(["create", "--output", "json", "--filename", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -86,6 +88,19 @@ impl Pod {
             found.is_some()
         });
         Self::of(&found.unwrap(), Some(file))
+    }
+
+    /// The pod that a controller makes, by its label `app`.
+    pub fn made_for(app: &str) -> Self {
+        let mut found = None;
+        wait_until("the controller makes a pod", || {
+            let list = node().get(&["pods", "--selector", &format!("app={app}")]).unwrap_or_default();
+            let all = list["items"].as_array().cloned().unwrap_or_default();
+            // One that goes is none that comes.
+            found = all.into_iter().find(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+            found.is_some()
+        });
+        Self::of(&found.unwrap(), None)
     }
 
     fn of(object: &Value, manifest: Option<PathBuf>) -> Self {
@@ -198,6 +213,15 @@ impl Drop for Pod {
         let mut kubectl = node().kubectl();
         _ = kubectl.args(["delete", "pod", &self.name, "--wait=false", "--grace-period=0", "--force"]).output();
     }
+}
+
+/// Creates an object of another kind in the pods' namespace.
+pub fn create(object: &Value) {
+    let mut create = node().kubectl();
+    create.args(["create", "--filename", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = create.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(object.to_string().as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "{object} is not created");
 }
 
 /// Waits for what kubelet does now and then.

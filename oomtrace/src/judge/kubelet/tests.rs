@@ -66,6 +66,11 @@ fn the_api_says_why_the_kubelet_killed() {
             PodSaid { deletion: deletion(3_000), ..with_events(&[event("Killing", failed, 11_000)]) },
             Cause::KubeletProbeFailure,
         ),
+        (
+            "deleted when the probe failed, as far as clocks go",
+            PodSaid { deletion: deletion(16_000), ..with_events(&[event("Killing", failed, 11_000)]) },
+            Cause::KubeletProbeFailure,
+        ),
         ("deleted", PodSaid { deletion: deletion(11_000), ..with_events(&[]) }, Cause::KubeletDeletion),
         ("deleted afterwards", PodSaid { deletion: deletion(-6_000), ..with_events(&[]) }, Cause::RuntimeStopTimeout),
         (
@@ -381,7 +386,113 @@ fn evidence_is_in_the_apis_own_words() {
             "the pod's last state OOMKilled is of the container before this one, which ended 1 min 0 s before: not of this kill",
         ]
     );
+    // Where the container is not known, each of the pod's Events may be about it.
+    let unnamed = PodSaid { container: None, ..said.clone() };
+    let facts = evidence(&unnamed, Cause::KubeletEviction);
+    assert!(facts.iter().any(|fact| fact.fact.contains("of db")), "{facts:?}");
     // A kill by somebody else, and one by the OOM killer.
     assert_eq!(evidence(&said, Cause::ProcessKill).len(), 1);
     assert_eq!(evidence(&said, Cause::OomContainerLimit).len(), 0);
+}
+
+/// A kill by the shim that no stop signal came before, of a process that is not the container's first.
+fn unasked() -> Incident {
+    let mut incident = stopped();
+    incident.preceding.clear();
+    incident
+}
+
+#[test]
+fn a_kill_without_a_stop_signal_is_explained_as_well_but_not_a_sandboxs() {
+    let said = || PodSaid { deletion: deletion(1_000), ..with_events(&[]) };
+    let cause = |incident: Incident| {
+        let mut case = case(incident);
+        case.pod = Some(said());
+        judge(&case).cause
+    };
+    assert_eq!(cause(unasked()), Cause::KubeletDeletion);
+    let mut by_kubelet = unasked();
+    by_kubelet.sender.process = Some(process(10, "/usr/bin/kubelet"));
+    let mut case_of = case(by_kubelet.clone());
+    assert_eq!(judge(&case_of).reason, Reason::PodCleanUp);
+    case_of.pod = Some(said());
+    assert!(matches!(judge(&case_of).reason, Reason::Deletion(_)));
+    let mut sandbox = unasked();
+    sandbox.container.as_mut().unwrap().pod.as_mut().unwrap().sandbox = true;
+    assert_eq!(cause(sandbox), Cause::RuntimeKill);
+}
+
+#[test]
+fn what_the_api_may_still_explain() {
+    use crate::judge::may_api_explain;
+    let open = |incident: &Incident, said: Option<PodSaid>| {
+        let mut case = case(incident.clone());
+        case.pod = said;
+        may_api_explain(&judge(&case), incident)
+    };
+    let deleted = |asked_before_ms| PodSaid {
+        deletion: Some(Deletion { asked_before_ms, grace_s: None, is_gone: false }),
+        ..with_events(&[])
+    };
+    let evicted = PodSaid { reason: Some("Evicted".to_owned()), ..with_events(&[]) };
+    let mut by_kubelet = unasked();
+    by_kubelet.sender.process = Some(process(10, "/usr/bin/kubelet"));
+    let mut by_hand = unasked();
+    by_hand.sender.process = Some(process(10, "/usr/bin/bash"));
+    let mut sandbox = unasked();
+    sandbox.container.as_mut().unwrap().pod.as_mut().unwrap().sandbox = true;
+    let mut alone = unasked();
+    alone.container.as_mut().unwrap().pod = None;
+    for (name, incident, said, expected) in [
+        ("a stop that timed out", &stopped(), None, true),
+        ("a runtime's kill", &unasked(), None, true),
+        ("the kubelet's own", &by_kubelet, None, true),
+        ("somebody's kill", &by_hand, None, false),
+        ("of a sandbox", &sandbox, None, false),
+        ("in no pod", &alone, None, false),
+        ("evicted", &stopped(), Some(evicted), false),
+        ("deleted just now", &stopped(), Some(deleted(Some(4_999))), true),
+        ("deleted, when is not known", &stopped(), Some(deleted(None)), true),
+        ("deleted a while ago", &stopped(), Some(deleted(Some(5_000))), false),
+        (
+            "deleted by a drain just now",
+            &stopped(),
+            Some(PodSaid { cordoned: Some(true), ..deleted(Some(1_000)) }),
+            false,
+        ),
+    ] {
+        assert_eq!(open(incident, said), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_deletion_counts_that_came_before_the_kill_as_far_as_clocks_go() {
+    for (asked_before_ms, cause) in
+        [(-5_000, Cause::KubeletDeletion), (-5_001, Cause::RuntimeStopTimeout), (0, Cause::KubeletDeletion)]
+    {
+        let said = PodSaid { deletion: deletion(asked_before_ms), ..with_events(&[]) };
+        assert_eq!(judged(said).cause, cause, "{asked_before_ms}");
+    }
+}
+
+#[test]
+fn a_probes_command_keeps_what_it_was_asked_by() {
+    let probe = Probe {
+        kind: ProbeKind::Liveness,
+        by: ProbeAction::Exec,
+        initial_delay_s: 0,
+        period_s: 10,
+        timeout_s: 1,
+        failure_threshold: 3,
+    };
+    let mut incident = stopped();
+    incident.victim.process.ppid = Some(10);
+    let mut case = case(incident);
+    let without = judge(&case);
+    assert!(matches!(&without.reason, Reason::EndedCommand { probe: None, .. }), "{without:?}");
+    case.pod = Some(PodSaid { probes: vec![probe.clone()], ..PodSaid::default() });
+    let with = judge(&case);
+    let Reason::EndedCommand { probe: found, stop } = &with.reason else { panic!("{with:?}") };
+    assert_eq!((found.as_ref(), with.cause), (Some(&probe), Cause::KubeletProbeFailure));
+    assert_eq!(with.reason.stop(), stop.as_ref());
 }

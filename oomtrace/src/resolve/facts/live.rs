@@ -46,7 +46,7 @@ impl Live {
         let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
             let symbols = Symbols::read(Path::new("/proc/kallsyms"));
             // The last of what start-up needed.
-            heap::give_back();
+            heap::give_back_all();
             symbols
         });
         Self {

@@ -11,7 +11,7 @@ use crate::container::runtime::docker::run_state::RunState;
 use crate::judge::contradiction::{contradiction, kubelets};
 use crate::judge::{judge, may_api_explain};
 use crate::kubernetes::{Kubernetes, Question};
-use crate::model::{Contradiction, Correction, Incident, Record, Source};
+use crate::model::{Contradiction, Correction, Incident, PodOwner, Record, Source};
 use crate::placement::Runtime;
 use crate::redact::Privacy;
 use crate::resolve::case::Case;
@@ -103,6 +103,7 @@ async fn settle(kubernetes: Kubernetes, mut case: Box<Case>, was_put: bool, priv
     let before = judge(&case);
     let question = names::question(&case.incident, &before)?;
     let mut settled = before.clone();
+    let first_owner = owner(&case.incident).cloned();
     for after in API_ASKED_AFTER_MS {
         tokio::time::sleep(Duration::from_millis(after)).await;
         let mut answer = kubernetes.ask(&question, API_WITHIN).await;
@@ -126,7 +127,8 @@ async fn settle(kubernetes: Kubernetes, mut case: Box<Case>, was_put: bool, priv
             break;
         }
     }
-    let is_other = (settled.cause, &settled.reason) != (before.cause, &before.reason);
+    let is_other = (settled.cause, &settled.reason) != (before.cause, &before.reason)
+        || owner(&case.incident) != first_owner.as_ref();
     let Record::Incident(incident) = conclude(*case) else { return None };
     let correction = incident.verdict.clone().filter(|_| is_other).map(|verdict| Correction {
         incident: incident.id.clone(),
@@ -136,6 +138,10 @@ async fn settle(kubernetes: Kubernetes, mut case: Box<Case>, was_put: bool, priv
         missing: incident.missing.clone(),
     });
     Some(Followed::Settled { incident: Box::new(incident), correction, was_put })
+}
+
+fn owner(incident: &Incident) -> Option<&PodOwner> {
+    incident.container.as_ref()?.pod.as_ref()?.owner.as_ref()
 }
 
 /// What the kubelet says of the container's end, once it does.

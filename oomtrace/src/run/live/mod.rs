@@ -242,6 +242,7 @@ pub async fn run(
                     pipeline.clients_missed();
                 }
             }
+            () = kubernetes.listed() => heap::give_back_all(),
             () = sleep(out.rest_at.map(|at| at.saturating_duration_since(Instant::now()))), if out.rest_at.is_some() => {
                 heap::give_back();
                 out.rested();

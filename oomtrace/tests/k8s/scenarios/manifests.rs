@@ -23,13 +23,13 @@ fn taken() {
 }
 
 fn ready() {
-    for pod in daemonset::pods() {
+    for (watcher, name) in daemonset::watchers().iter().filter_map(|watcher| Some((watcher, watcher.pod.as_ref()?))) {
         let all = node().get(&["pods", "--all-namespaces"]).unwrap();
         let items = all["items"].as_array().unwrap();
-        let is_it = |item: &&Value| pod.name.starts_with(item["metadata"]["name"].as_str().unwrap());
+        let is_it = |item: &&Value| name.starts_with(item["metadata"]["name"].as_str().unwrap());
         let status = &items.iter().find(is_it).unwrap()["status"]["containerStatuses"][0];
-        claim(&format!("{}: ready", pod.label), "true", status["ready"].to_string());
-        claim(&format!("{}: restarts", pod.label), "0", status["restartCount"].to_string());
+        claim(&format!("{}: ready", watcher.label), "true", status["ready"].to_string());
+        claim(&format!("{}: restarts", watcher.label), "0", status["restartCount"].to_string());
     }
 }
 

@@ -1,5 +1,6 @@
 //! The scenarios, by theme.
 
+mod controllers;
 mod deletion;
 mod eviction;
 mod hands;
@@ -7,6 +8,7 @@ mod manifests;
 mod oom;
 mod pod_limit;
 mod probe;
+mod reports;
 mod restarts;
 mod start;
 
@@ -31,9 +33,11 @@ pub fn all() -> Vec<Scenario> {
         pod_limit::ALL,
         probe::ALL,
         deletion::ALL,
+        controllers::ALL,
         eviction::ALL,
         hands::ALL,
         restarts::ALL,
+        reports::ALL,
         start::ALL,
     ]
     .concat()
@@ -50,8 +54,13 @@ fn trace() -> Tracer {
 
 /// The incident whose victim is `pid`, with what becomes known of it afterwards: that is waited for where it has another cause.
 fn settled(tracer: &mut Tracer, pid: u32, cause: Cause) -> Incident {
+    settled_as(tracer, pid, &claims::has_cause(cause))
+}
+
+/// The same, where it is not as wanted.
+fn settled_as(tracer: &mut Tracer, pid: u32, is_settled: &dyn Fn(&Incident) -> bool) -> Incident {
     let mut incident = tracer.incident(pid);
-    if incident.verdict.as_ref().is_none_or(|verdict| verdict.cause != cause) {
+    if !is_settled(&incident) {
         let id = incident.id.clone();
         let corrected =
             tracer.wait_within("a correction", CORRECTED_WITHIN.max(patience() / 4), |record| match record {
