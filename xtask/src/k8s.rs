@@ -153,8 +153,8 @@ fn in_machine(target: &Path, prepared: &Path, only: &[String]) -> Result<bool> {
     let surroundings =
         Surroundings { driver: Driver::Systemd, key: Some(key), is_emulated: true, ..Surroundings::default() };
     let mut scenarios = on_node::scenarios(&scenarios, only);
-    // The manifests are not there, and two more tracers would take half of the little time that an emulated processor has.
-    scenarios.arg("--test-threads=2").env("OOMTRACE_K8S_WITHOUT_PODS", "1");
+    // The manifests are not there, and more tracers would take much of the little time that an emulated processor has.
+    scenarios.arg("--test-threads=2").env("OOMTRACE_K8S_WITHOUT_WATCHERS", "1");
     on_node::judge(&parts, &surroundings, target, &mut scenarios, LIMIT)
 }
 

@@ -71,8 +71,8 @@ impl Scenario {
     }
 }
 
-/// Environment variable: no pods watch beside the scenarios.
-const WITHOUT_PODS: &str = "OOMTRACE_K8S_WITHOUT_PODS";
+/// Environment variable: no other tracers watch beside the scenarios.
+const WITHOUT_WATCHERS: &str = "OOMTRACE_K8S_WITHOUT_WATCHERS";
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
         println!("there is no Kubernetes node: `cargo xtask k8s` makes one, and runs these");
         return ExitCode::SUCCESS;
     }
-    if !arguments.list && std::env::var_os(WITHOUT_PODS).is_none() {
+    if !arguments.list && std::env::var_os(WITHOUT_WATCHERS).is_none() {
         daemonset::start();
     }
     let wanted = scenarios::all()

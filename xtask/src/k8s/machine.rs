@@ -71,7 +71,7 @@ pub fn run(workspace: &Path, parts: &Parts, directory: &Path, wanted: &Wanted<'_
     let starts: Vec<&str> = only.iter().map(String::as_str).collect();
     let (_, left_out) = names::choose(&all, &starts);
     println!("{} of {} scenarios were not run there: {}", left_out.len(), all.len(), left_out.join(" "));
-    println!("Nor were the pods of the manifests, whose tracers watch beside the scenarios elsewhere");
+    println!("Nor were the manifests' pods, whose tracers watch beside the scenarios elsewhere");
     Ok(status.trim() == "0" && !rows.iter().any(table::Row::is_news))
 }
 

@@ -239,6 +239,15 @@ test result: ok. 9 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; fini
   oom::c: no curl (curl)
      Running tests/replay.rs (target/debug/deps/replay-cccccccccccccccc)
 test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 2.01s
+     Running tests/k8s/main.rs (target/debug/deps/k8s-dddddddddddddddd)
+xtask: starting containerd
+
+running 12 tests
+test oom::burstable                                           ... ok
+test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 16.99s
+
+scenario                     of                                expected
+12 claims: 12 right, 0 known to be wrong, 0 wrong
 ";
 
     #[test]
@@ -246,8 +255,9 @@ test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         let mut reader = Reader::new("Linux 6.18");
         SAID.lines().for_each(|line| reader.read(line));
         let names: Vec<&str> = reader.parts.iter().map(|part| part.what.as_str()).collect();
-        assert_eq!(names, ["unit tests of oomtrace", "scenarios", "replay"]);
-        let [unit, scenarios, replay] = &reader.parts[..] else { panic!() };
+        assert_eq!(names, ["unit tests of oomtrace", "scenarios", "replay", KUBERNETES]);
+        let [unit, scenarios, replay, on_node] = &reader.parts[..] else { panic!() };
+        assert_eq!(on_node.counts.passed, 12);
         assert_eq!(unit.counts, Counts { passed: 1, failed: 1, skipped: 0 });
         assert_eq!(unit.failures, ["a::c"]);
         assert_eq!(scenarios.counts, Counts { passed: 9, failed: 0, skipped: 2 });
