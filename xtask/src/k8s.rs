@@ -115,6 +115,9 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
     if !packages::is_root() {
         bail!("a Kubernetes node needs root");
     }
+    if wanted.systemd && !wanted.command.is_empty() {
+        bail!("a command is run beside the node on this machine alone, without --systemd");
+    }
     interrupt::listen()?;
     let target = target_dir(workspace);
     if let Some(prepared) = &wanted.prepared {

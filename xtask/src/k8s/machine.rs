@@ -139,3 +139,16 @@ impl Prepared {
         Ok(Self { parts, scenarios: root.join(SCENARIOS), key: root.join(KEY) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_default_is_of_a_scenario_that_there_is() {
+        let all = names::all(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
+        for start in DEFAULT {
+            assert!(!names::choose(&all, &[start]).0.is_empty(), "no scenario's name starts with {start}");
+        }
+    }
+}
