@@ -26,6 +26,27 @@ pub struct Binaries {
     pub oomtrace: PathBuf,
 }
 
+/// What is run on a Kubernetes node in a virtual machine.
+#[derive(Debug)]
+pub struct OfNode {
+    pub scenarios: PathBuf,
+    /// With the Kubernetes API.
+    pub oomtrace: PathBuf,
+    pub xtask: PathBuf,
+}
+
+/// Builds them.
+pub fn of_node(workspace: &Path) -> Result<OfNode> {
+    let target = target();
+    let arguments = ["test", "--package", "oomtrace", "--features", "kubernetes", "--test", "k8s", "--target", &target];
+    let scenarios = executable(workspace, &arguments, Some(STATIC))?;
+    let mut build = cargo(workspace);
+    build.args(["build", "--quiet", "--package", "xtask", "--target", &target]);
+    succeed(build.env("RUSTFLAGS", STATIC)).context("cannot build a static xtask")?;
+    let directory = target_dir(workspace).join(&target).join("debug");
+    Ok(OfNode { scenarios, oomtrace: directory.join("oomtrace"), xtask: directory.join("xtask") })
+}
+
 /// Builds oomtrace alone; where it is.
 pub fn oomtrace(workspace: &Path) -> Result<PathBuf> {
     let target = target();

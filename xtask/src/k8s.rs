@@ -2,8 +2,6 @@
 //! scheduler, etcd, containerd, runc and CNI. Nothing of it is left afterwards.
 
 use std::env;
-use std::fs;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -13,22 +11,31 @@ use anyhow::{Context as _, Result, bail};
 use xtask::packages::{self, on_path};
 use xtask::say;
 
-use crate::time_limit::Spoken;
-use crate::{binaries, executable, image, interrupt, progress, target_dir};
+use crate::time_limit::TimeLimit;
+use crate::vm::accelerator::Accelerator;
+use crate::{binaries, executable, image, interrupt, limit, target_dir};
 
 mod build;
 mod cgroups;
 mod daemons;
 mod images;
 mod leftovers;
+mod machine;
+pub mod names;
 mod network;
 mod node;
+mod on_node;
 mod propagation;
 mod settings;
 mod sources;
 mod table;
 
-use node::Node;
+pub use on_node::SCENARIOS;
+
+use machine::Prepared;
+use node::Surroundings;
+use on_node::Parts;
+use settings::Driver;
 use sources::Programs;
 
 /// What the node and its making need of this machine.
@@ -41,18 +48,10 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("mount", "mount"),
     ("tar", "tar"),
 ];
-/// Environment variables that the scenarios read.
-const VARIABLES: [&str; 6] = [
-    "OOMTRACE_K8S_DIRECTORY",
-    "OOMTRACE_K8S_CONTAINERD",
-    "OOMTRACE_K8S_PROGRAMS",
-    "OOMTRACE_K8S_CGROUP",
-    "OOMTRACE_K8S_NAMESPACE",
-    "OOMTRACE_K8S_TABLE",
-];
 /// What all of them may take together.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
-const LOOK: Duration = Duration::from_millis(100);
+/// What making the node's programs may take, on two slow and shared processors.
+const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// How it is asked for.
 #[derive(Debug, Default)]
@@ -63,10 +62,51 @@ struct Wanted {
     directory: Option<PathBuf>,
     /// containerd's state directory; else it is that of k3s.
     containerd: Option<PathBuf>,
+    /// In a virtual machine with systemd.
+    systemd: bool,
+    /// For that one.
+    accelerator: Option<Accelerator>,
+    time: Option<TimeLimit>,
+    /// In such a machine: all that is needed is there.
+    prepared: Option<PathBuf>,
     /// Only builds.
     build: bool,
     /// Runs this in the node instead of the scenarios.
     command: Vec<String>,
+}
+
+/// Why there can be no node on this machine; none when there can be.
+pub fn missing() -> Option<String> {
+    if !packages::is_root() {
+        return Some("a Kubernetes node needs root".to_owned());
+    }
+    node::place_is_taken()
+}
+
+/// The node's programs were made before, where they are kept unless another place is asked for.
+pub fn is_built(workspace: &Path) -> bool {
+    Programs::find(&directory(workspace)).is_some()
+}
+
+/// Makes the node's programs, where they are kept unless another place is asked for.
+///
+/// # Errors
+/// When they can be neither fetched nor built, within `time`.
+pub fn build(workspace: &Path, time: TimeLimit) -> Result<()> {
+    programs(workspace, &directory(workspace), time).map(|_| ())
+}
+
+fn directory(workspace: &Path) -> PathBuf {
+    target_dir(workspace).join("k8s")
+}
+
+fn programs(workspace: &Path, directory: &Path, time: TimeLimit) -> Result<Programs> {
+    for (program, package) in PROGRAMS {
+        if !on_path(program) {
+            packages::install(&[package], "the Kubernetes node is made with it")?;
+        }
+    }
+    Programs::ensure(directory, &target_dir(workspace).join("vm/apt"), time)
 }
 
 /// Whether every verdict was right, or known to be wrong.
@@ -75,94 +115,50 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
     if !packages::is_root() {
         bail!("a Kubernetes node needs root");
     }
-    for (program, package) in PROGRAMS {
-        if !on_path(program) {
-            packages::install(&[package], "the Kubernetes node is made with it")?;
-        }
+    if wanted.systemd && !wanted.command.is_empty() {
+        bail!("a command is run beside the node on this machine alone, without --systemd");
     }
     interrupt::listen()?;
     let target = target_dir(workspace);
-    let directory = wanted.directory.clone().unwrap_or_else(|| target.join("k8s"));
-    let programs = Programs::ensure(&directory, &target.join("vm/apt"))?;
-    let mut archives = images::ensure(&directory.join("images"))?;
+    if let Some(prepared) = &wanted.prepared {
+        return in_machine(&target, prepared, &wanted.only);
+    }
+    let directory = wanted.directory.clone().unwrap_or_else(|| directory(workspace));
+    let programs = programs(workspace, &directory, TimeLimit::new(BUILD_LIMIT))?;
+    let archives = images::ensure(&directory.join("images"))?;
     if wanted.build {
         say(&format!("the node's programs are in {}", programs.directory().display()));
         return Ok(true);
     }
     crate::setup::ensure(workspace)?;
+    let mut parts = Parts { programs, archives };
+    if wanted.systemd {
+        let time = wanted.time.unwrap_or_else(|| TimeLimit::new(LIMIT));
+        let machine = machine::Wanted { only: &wanted.only, accelerator: wanted.accelerator, time };
+        return machine::run(workspace, &parts, &directory, &machine);
+    }
     let binary = binaries::oomtrace(workspace)?;
     let binary = image::context(workspace, &binary)?.join("oomtrace");
-    archives.push(images::of_oomtrace(&directory.join("images"), &binary)?);
-    let mut command = match wanted.command.split_first() {
-        Some((program, arguments)) => {
-            let mut command = Command::new(program);
-            command.args(arguments);
-            command
-        }
-        None => {
-            let scenarios = executable(
-                workspace,
-                &["test", "--package", "oomtrace", "--features", "kubernetes", "--test", "k8s"],
-                None,
-            )?;
-            // When this process is killed, they end as well.
-            let mut command = Command::new("setpriv");
-            command.args(["--pdeathsig", "KILL"]).arg(scenarios).process_group(0);
-            command.env("OOMTRACE_TEST_ONLY", wanted.only.join(" ")).current_dir(workspace.join("oomtrace"));
-            command
-        }
-    };
-    let table_file = target.join("k8s-scenarios");
-    for old in [table_file.clone(), table_file.with_extension("jsonl")] {
-        _ = fs::remove_file(old);
+    parts.archives.push(images::of_oomtrace(&directory.join("images"), &binary)?);
+    let surroundings = Surroundings { containerd: wanted.containerd, ..Surroundings::default() };
+    if let Some((program, arguments)) = wanted.command.split_first() {
+        return on_node::run(&parts, &surroundings, &target, Command::new(program).args(arguments), LIMIT);
     }
-    network::enter()?;
-    let mut node = Node::start(&programs, &archives, wanted.containerd.as_deref())?;
-    let values = [
-        node.places.directory.as_os_str().to_owned(),
-        node.places.containerd.as_os_str().to_owned(),
-        programs.directory().as_os_str().to_owned(),
-        node.cgroup().into(),
-        leftovers::NAMESPACE.into(),
-        table_file.as_os_str().to_owned(),
-    ];
-    command.envs(VARIABLES.into_iter().zip(values));
-    // So that it can be used by hand as well.
-    command.env("KUBECONFIG", node.places.kubeconfig()).env("NODE_NAME", settings::NAME);
-    let passed = watch(&mut command, &mut node);
-    drop(node);
-    let passed = passed?;
-    if !wanted.command.is_empty() {
-        return Ok(passed);
-    }
-    let rows = table::rows(&fs::read_to_string(&table_file).unwrap_or_default());
-    print!("{}", table::format(&rows));
-    Ok(passed && !rows.is_empty() && !rows.iter().any(table::Row::is_news))
+    let scenarios = executable(workspace, &["test", "--features", "oomtrace/kubernetes", "--test", "k8s"], None)?;
+    let mut scenarios = on_node::scenarios(&scenarios, &wanted.only);
+    scenarios.current_dir(workspace.join("oomtrace"));
+    on_node::judge(&parts, &surroundings, &target, &mut scenarios, LIMIT)
 }
 
-/// Runs `command` to its end, and looks after the node meanwhile; whether it succeeded.
-fn watch(command: &mut Command, node: &mut Node) -> Result<bool> {
-    let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
-    let started = std::time::Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().context("cannot wait for the scenarios")? {
-            return Ok(status.success());
-        }
-        let why = if interrupt::came() {
-            Some("interrupted".to_owned())
-        } else if started.elapsed() > LIMIT {
-            Some(format!("not done after {}", Spoken(LIMIT)))
-        } else {
-            node.look_after().err().map(|error| format!("{error:#}"))
-        };
-        if let Some(why) = why {
-            // With all that they started, where they lead a group; what they made on the node goes with that.
-            _ = child.kill();
-            progress::end(&mut child);
-            bail!("the scenarios: {why}");
-        }
-        std::thread::sleep(LOOK);
-    }
+/// In the virtual machine, where everything is ready.
+fn in_machine(target: &Path, prepared: &Path, only: &[String]) -> Result<bool> {
+    let Prepared { parts, scenarios, key } = Prepared::find(prepared)?;
+    let surroundings =
+        Surroundings { driver: Driver::Systemd, key: Some(key), is_emulated: true, ..Surroundings::default() };
+    let mut scenarios = on_node::scenarios(&scenarios, only);
+    // The manifests are not there, and more tracers would take much of the little time that an emulated processor has.
+    scenarios.arg("--test-threads=2").env("OOMTRACE_K8S_WITHOUT_WATCHERS", "1");
+    on_node::judge(&parts, &surroundings, target, &mut scenarios, LIMIT)
 }
 
 fn wanted(arguments: &[String]) -> Result<Wanted> {
@@ -175,6 +171,10 @@ fn wanted(arguments: &[String]) -> Result<Wanted> {
             "--directory" => wanted.directory = Some(env::current_dir()?.join(value()?)),
             "--containerd" => wanted.containerd = Some(PathBuf::from(value()?)),
             "--build" => wanted.build = true,
+            "--systemd" => wanted.systemd = true,
+            "--accel" => wanted.accelerator = Some(Accelerator::parse(value()?)?),
+            "--limit" => wanted.time = Some(limit(value()?)?),
+            "--prepared" => wanted.prepared = Some(PathBuf::from(value()?)),
             "--" => wanted.command = arguments.by_ref().cloned().collect(),
             other => bail!("k8s knows no {other}"),
         }

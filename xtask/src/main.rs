@@ -55,6 +55,7 @@ Commands:
                   Debian's packages (the first time some ten minutes more, to build what Debian has as source alone)
     --only NAME       only scenarios whose names start so; again for more
     --containerd DIR  its containerd has its state there, and not where k3s has it, in /run/k3s/containerd
+    --systemd         in a virtual machine in which systemd makes the pods' cgroups, of version 2; --accel and --limit as above (40)
     --build           only builds the node's programs
     --directory DIR   keeps them there, and not in target/k8s
     -- COMMAND        runs that beside the node instead, with its KUBECONFIG

@@ -1,6 +1,7 @@
 //! The tests: cargo's, and the scenarios in virtual machines; what every scenario gave, and how it all ended.
 
 mod host;
+mod kubernetes;
 mod machines;
 mod summary;
 mod verdicts;
@@ -56,14 +57,21 @@ pub fn run(workspace: &Path, how: &How) -> Result<bool> {
     let is_whole = how.arguments.is_empty();
     // Nothing else can run where they do not compile.
     let binaries = if is_whole { Some(build(workspace)?) } else { None };
-    let mut parts = on_host(workspace, how, &table_file, binaries.as_ref(), &format!("here, Linux {kernel}"))?;
+    let place = format!("here, Linux {kernel}");
+    let mut parts = on_host(workspace, how, &table_file, binaries.as_ref(), &place)?;
     let mut rows = verdicts::rows(&fs::read_to_string(&table_file).unwrap_or_default(), &kernel);
     let mut notes = Vec::new();
     if let Some(binaries) = &binaries {
+        // Where its programs need be built first, that takes what is left when the machines are done.
+        let on_node = kubernetes::quick(workspace, how.time, &place, true)?;
         let in_machines = machines::quick(workspace, how, binaries);
         parts.extend(in_machines.parts);
         rows.extend(in_machines.rows);
         notes.extend(in_machines.notes);
+        parts.extend(match on_node {
+            Some(on_node) => on_node,
+            None => kubernetes::quick(workspace, how.time, &place, false)?.unwrap_or_default(),
+        });
     }
     let counted = (is_whole || !rows.is_empty()).then(|| verdicts::count(&rows));
     if !rows.is_empty() {
@@ -95,5 +103,5 @@ fn on_host(workspace: &Path, how: &How, table: &Path, binaries: Option<&Binaries
     if let Some(binaries) = binaries {
         command.env(IMAGE_VARIABLE, image::context(workspace, &binaries.oomtrace)?);
     }
-    host::run(&mut command, place, how.time)
+    host::run(&mut command, "cargo test", place, how.time)
 }

@@ -22,7 +22,7 @@ mod kernel;
 mod machine;
 pub mod matrix;
 mod monitor;
-mod payload;
+pub mod payload;
 pub mod plan;
 mod processor_time;
 mod qemu;
@@ -30,6 +30,7 @@ pub mod results;
 
 use accelerator::{Accelerator, Choice};
 use machine::{Fault, Machine};
+use payload::Contents;
 
 pub use kernel::MATRIX;
 use plan::Boot;
@@ -96,7 +97,7 @@ impl Lab {
     /// The kernel of a machine, and the machine's directory.
     fn place(&self, boot: &Boot) -> Result<(kernel::Kernel, PathBuf)> {
         let _alone = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
-        let kernel = kernel::fetch(&self.apt, &self.directory.join("kernels"), &boot.kernel)?;
+        let kernel = kernel::fetch(&self.apt, &self.directory.join(boot.kernels()), &boot.kernel, boot.modules())?;
         let directory = self.directory.join(format!("{}-{}-{:?}", kernel.version, boot.cgroups.name(), boot.init));
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         Ok((kernel, directory))
@@ -111,18 +112,52 @@ impl Lab {
     /// Boots a machine and does its runs, within `time`. `shown` says which of the tests' lines are shown.
     pub fn run(&self, boot: &Boot, binaries: &Binaries, time: TimeLimit, shown: fn(&str) -> bool) -> Result<Results> {
         let (kernel, directory) = self.place(boot)?;
-        let initramfs = payload::make(&directory, &kernel, boot, binaries)?;
+        let initramfs = payload::make(&directory, &kernel, boot, Contents::Scenarios(binaries))?;
+        let parts = Parts { kernel, directory, initramfs, payload: None };
+        self.boot(boot, &parts, time, shown, || results::read(&parts.directory, &parts.kernel.version, boot))
+    }
+
+    /// Boots a machine that runs a Kubernetes node, whose programs and scenarios are in `payload`, with `arguments`; what it is, and where
+    /// its results are.
+    pub fn run_node(
+        &self,
+        payload: &Path,
+        arguments: &str,
+        time: TimeLimit,
+        shown: fn(&str) -> bool,
+    ) -> Result<(String, PathBuf)> {
+        let boot = plan::node();
+        let (kernel, directory) = self.place(&boot)?;
+        let initramfs = payload::make(&directory, &kernel, &boot, Contents::Node(arguments))?;
+        let payload = payload::disk(&directory, payload)?;
+        let parts = Parts { kernel, directory, initramfs, payload: Some(payload) };
+        let name = boot.describe(&parts.kernel.version);
+        self.boot(&boot, &parts, time, shown, || Ok((name.clone(), results::folder(&parts.directory))))
+    }
+
+    /// Boots a machine of these parts, and takes its results. They are removed but for the kernel.
+    fn boot<T>(
+        &self,
+        boot: &Boot,
+        parts: &Parts,
+        time: TimeLimit,
+        shown: fn(&str) -> bool,
+        read: impl Fn() -> Result<T>,
+    ) -> Result<T> {
+        let Parts { kernel, directory, initramfs, payload } = parts;
         let disk = directory.join("results.img");
         let hardware = qemu::Hardware {
             image: &kernel.image,
-            initramfs: &initramfs,
+            initramfs,
             disk: &self.disk,
             results: &disk,
+            payload: payload.as_deref(),
             has_virtio: kernel.has_virtio(),
+            memory: boot.memory(),
         };
         let name = format!("Linux {}", kernel.version);
         let attempt = |accelerator: Accelerator| {
-            free_space::require(&directory, SPACE, "the virtual machines")?;
+            free_space::require(directory, SPACE, "the virtual machines")?;
             results::make_disk(&disk)?;
             let mut limits = boot.limits(accelerator);
             limits.whole = limits.whole.min(time.left());
@@ -131,8 +166,8 @@ impl Lab {
             let log = &directory.join("console.log");
             say(&format!("booting {}, by {accelerator}", boot.describe(&kernel.version)));
             Machine { name: &name, monitor, log, limits, shown }.run(&mut command)?;
-            results::unpack(&directory, &disk)?;
-            results::read(&directory, &kernel.version, boot)
+            results::unpack(directory, &disk)?;
+            read()
         };
         let mut tried = 0;
         let results = loop {
@@ -157,11 +192,20 @@ impl Lab {
             }
             say(&format!("{name}: {error:#}: once more"));
         };
-        for file in [&disk, &initramfs] {
+        for file in [Some(&disk), Some(initramfs), payload.as_ref()].into_iter().flatten() {
             _ = fs::remove_file(file);
         }
         results
     }
+}
+
+/// What a machine boots with.
+struct Parts {
+    kernel: kernel::Kernel,
+    directory: PathBuf,
+    initramfs: PathBuf,
+    /// A disk of its own.
+    payload: Option<PathBuf>,
 }
 
 /// A QEMU that is new enough, from bookworm's backports where the host is a bookworm: its own is not.

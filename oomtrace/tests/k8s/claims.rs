@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use oomtrace::model::{Cause, Incident, Routine};
 use serde::Serialize;
 
+use crate::cgroup::Driver;
 use crate::daemonset;
 use crate::known::{self, Often};
 
@@ -131,9 +132,14 @@ pub fn routine(incident: &Incident, expected: Option<Routine>) {
 
 /// A cgroup's path below the node's, with the first digits of ids.
 pub fn short(path: &str) -> String {
-    let own = path.strip_prefix(crate::node::node().cgroup.as_str()).unwrap_or(path);
-    let cut =
-        |name: &str| if name.len() > 32 { name.chars().take(9).chain(['…']).collect() } else { name.to_owned() };
+    let node = crate::node::node();
+    let own = path.strip_prefix(node.cgroup.as_str()).unwrap_or(path);
+    let cut = |name: &str| {
+        // All that systemd makes for pods begins alike; ids are behind the last hyphen.
+        let at = if node.driver == Driver::Systemd { name.rfind('-').map_or(0, |at| at + 1) } else { 0 };
+        let (start, id) = name.split_at(at);
+        if id.len() > 32 { start.chars().chain(id.chars().take(9)).chain(['…']).collect() } else { name.to_owned() }
+    };
     own.split('/').map(cut).collect::<Vec<String>>().join("/")
 }
 

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use oomtrace::node::cgroups;
 use serde_json::Value;
 
+use crate::cgroup::Driver;
 use crate::support::process::{run, wait_until};
 
 /// The node, by the environment.
@@ -22,6 +23,7 @@ pub struct Node {
     pub programs: PathBuf,
     /// Its cgroup, as its path from each hierarchy's root.
     pub cgroup: String,
+    pub driver: Driver,
     /// The namespace for pods.
     pub namespace: String,
 }
@@ -36,6 +38,7 @@ pub fn find() -> Option<&'static Node> {
             containerd: variable("CONTAINERD")?.into(),
             programs: variable("PROGRAMS")?.into(),
             cgroup: variable("CGROUP")?,
+            driver: Driver::parse(&variable("DRIVER")?),
             namespace: variable("NAMESPACE")?,
         })
     });
@@ -112,7 +115,7 @@ impl Node {
 
     /// The cgroup of all pods.
     pub fn kubepods(&self) -> String {
-        format!("{}/kubepods", self.cgroup)
+        self.driver.kubepods(&self.cgroup)
     }
 
     /// Where static pods' manifests are put.

@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::node::node;
-use crate::support::process::wait_until;
+use crate::support::process::{patience, wait_until};
 
 /// Made by `cargo xtask k8s`; no registry has it.
 const IMAGE: &str = "oomtrace.test/busybox:1";
 /// kubelet looks at volumes, at memory and at back-offs now and then only.
-const SLOW: Duration = Duration::from_secs(120);
+fn slow() -> Duration {
+    patience().max(Duration::from_secs(120))
+}
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -120,12 +122,7 @@ impl Pod {
 
     /// Its cgroup, as kubelet names it.
     pub fn cgroup(&self) -> String {
-        let qos = match self.qos.as_str() {
-            "Guaranteed" => "",
-            "Burstable" => "/burstable",
-            _ => "/besteffort",
-        };
-        format!("{}{qos}/pod{}", node().kubepods(), self.uid)
+        node().driver.pod(&node().cgroup, &self.qos, &self.uid)
     }
 
     /// What the API says of a container, init containers too.
@@ -181,7 +178,7 @@ impl Pod {
             if events.iter().any(|(its, message)| its == reason && message.contains(words)) {
                 return;
             }
-            assert!(started.elapsed() < SLOW, "no event {reason} with {words:?} of {}: {events:?}", self.name);
+            assert!(started.elapsed() < slow(), "no event {reason} with {words:?} of {}: {events:?}", self.name);
             std::thread::sleep(Duration::from_millis(300));
         }
     }
@@ -231,7 +228,7 @@ pub fn create(object: &Value) {
 pub fn wait_slowly(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < SLOW, "{what}: not within {SLOW:?}");
+        assert!(started.elapsed() < slow(), "{what}: not within {:?}", slow());
         std::thread::sleep(Duration::from_millis(200));
     }
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -13,6 +12,7 @@ use xtask::say;
 
 use super::sources;
 use crate::progress;
+use crate::time_limit::TimeLimit;
 use crate::vm::apt::Apt;
 
 /// The compiler of that time. Later ones want modules.
@@ -29,20 +29,18 @@ const TAGS: &str = "dockerless,providerless";
 const DESCRIBED: [&str; 3] = ["cmd", "pkg", "vendor/k8s.io"];
 /// Which of vendor/k8s.io it leaves out: they have descriptions of their own.
 const NOT_DESCRIBED: [&str; 2] = ["code-generator", "sample-apiserver"];
-/// On two slow and shared processors.
-const LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// Builds all of them into `done`; `work` is for whatever that takes.
 ///
 /// # Errors
-/// When the compiler or the source cannot be had, or it does not build.
-pub fn build(apt: &Apt, work: &Path, done: &Path) -> Result<()> {
+/// When the compiler or the source cannot be had, or it does not build within `time`.
+pub fn build(apt: &Apt, work: &Path, done: &Path, time: TimeLimit) -> Result<()> {
     for package in COMPILER {
         let part = sources::unpack(apt, package, work)?;
         merge(&part, &work.join("go"))?;
     }
     let root = work.join("gopath/src/k8s.io/kubernetes");
-    unpack_source(apt, work, &root)?;
+    unpack_source(apt, work, &root, time)?;
     leave_sysctls(&root)?;
     let go = |arguments: &[&str]| {
         let mut command = Command::new("nice");
@@ -55,8 +53,8 @@ pub fn build(apt: &Apt, work: &Path, done: &Path) -> Result<()> {
     let generator = work.join("openapi-gen");
     let mut build = go(&["build", "-o"]);
     build.arg(&generator).arg("./vendor/k8s.io/kube-openapi/cmd/openapi-gen");
-    progress::run(&mut build, "building the generator of API descriptions", LIMIT)?;
-    describe(&generator, work, &root)?;
+    progress::run(&mut build, "building the generator of API descriptions", time.left())?;
+    describe(&generator, work, &root, time)?;
     say(&format!("building {} {VERSION} (some ten minutes, once)", PROGRAMS.join(", ")));
     let version = |package: &str, name: &str, value: &str| {
         format!("-X k8s.io/kubernetes/vendor/k8s.io/{package}/version.{name}={value}")
@@ -70,7 +68,7 @@ pub fn build(apt: &Apt, work: &Path, done: &Path) -> Result<()> {
     for program in PROGRAMS {
         let mut build = go(&["build", "-tags", TAGS, "-ldflags", &flags.join(" "), "-o"]);
         build.arg(done.join(program)).arg(format!("./cmd/{program}"));
-        progress::run(&mut build, &format!("building {program}"), LIMIT)?;
+        progress::run(&mut build, &format!("building {program}"), time.left())?;
     }
     Ok(())
 }
@@ -94,7 +92,7 @@ fn merge(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Fetches the source into `root`. Debian's patches are all for kubectl.
-fn unpack_source(apt: &Apt, work: &Path, root: &Path) -> Result<()> {
+fn unpack_source(apt: &Apt, work: &Path, root: &Path, time: TimeLimit) -> Result<()> {
     let files = work.join("source");
     for directory in [&files, &root.to_owned()] {
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
@@ -106,7 +104,7 @@ fn unpack_source(apt: &Apt, work: &Path, root: &Path) -> Result<()> {
     let archive = entries.flatten().map(|entry| entry.path()).find(is_source).context("apt fetched no source")?;
     let mut tar = Command::new("tar");
     tar.args(["--extract", "--strip-components=1", "--file"]).arg(archive).arg("--directory").arg(root);
-    progress::run(&mut tar, "unpacking the source", LIMIT)
+    progress::run(&mut tar, "unpacking the source", time.left())
 }
 
 /// kubelet sets the machine's sysctls (`kernel.panic_on_oops`, `vm.overcommit_memory` …), or refuses to run: this one only says what it
@@ -122,7 +120,7 @@ fn leave_sysctls(root: &Path) -> Result<()> {
 }
 
 /// Generates the one file that the package lacks.
-fn describe(generator: &Path, work: &Path, root: &Path) -> Result<()> {
+fn describe(generator: &Path, work: &Path, root: &Path, time: TimeLimit) -> Result<()> {
     let mut packages = BTreeSet::new();
     for start in DESCRIBED {
         find_described(&root.join(start), Path::new(start), &mut packages)?;
@@ -133,7 +131,7 @@ fn describe(generator: &Path, work: &Path, root: &Path) -> Result<()> {
     generate.env("GO111MODULE", "off").args(["--logtostderr", "-i", &packages.join(",")]);
     generate.args(["-p", "k8s.io/kubernetes/pkg/generated/openapi", "-O", "zz_generated.openapi"]);
     generate.args(["-h", "vendor/k8s.io/code-generator/hack/boilerplate.go.txt", "-r", "/dev/null"]);
-    progress::run(&mut generate, "generating the API's description", LIMIT)
+    progress::run(&mut generate, "generating the API's description", time.left())
 }
 
 /// Packages with a file that asks for it.

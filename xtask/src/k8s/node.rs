@@ -18,50 +18,65 @@ use super::daemons::{Daemons, Plan};
 use super::leftovers;
 use super::network::{ADDRESS, SERVICES};
 use super::propagation;
-use super::settings::{self, NAME, Places};
+use super::settings::{self, Driver, NAME, Places};
 use super::sources::Programs;
 use crate::interrupt;
 
 const PREFIX: &str = "oomtrace-k8s-";
-/// What each step of starting may take, on a machine that has much else to do.
+/// What each step of starting may take, on a machine that has much else to do, and on one that is emulated.
 const START_WITHIN: Duration = Duration::from_secs(180);
+const START_EMULATED_WITHIN: Duration = Duration::from_secs(600);
 
 /// Where k3s has its containerd: the usual place may have one of this machine's.
 const K3S: &str = "/run/k3s/containerd";
 /// The token that a service account has, once a controller has made it.
 const TOKEN: &str = "jsonpath={.secrets[0].name}";
 
+/// What a node finds where it is to run.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// containerd's state directory, where that is not to be that of k3s, which is known to oomtrace and below `/run`, as the manifests
+    /// want it.
+    pub containerd: Option<PathBuf>,
+    pub driver: Driver,
+    /// A key for the tokens of service accounts, where the machine has no openssl to make one.
+    pub key: Option<PathBuf>,
+    /// The machine's processors are emulated, and slow.
+    pub is_emulated: bool,
+}
+
 /// A running node; dropping it ends it, and removes all of it.
 pub struct Node {
     pub places: Places,
     cgroups: Cgroups,
     daemons: Daemons,
+    start_within: Duration,
 }
 
 impl Node {
-    /// Starts one, and waits until pods run on it. This process is in its network namespace already. `containerd`: its state directory,
-    /// where that is not to be that of k3s, which is known to oomtrace and below `/run`, as the manifests want it.
+    /// Starts one, and waits until pods run on it. This process is in its network namespace already.
     ///
     /// # Errors
     /// When a part of it does not start.
-    pub fn start(programs: &Programs, archives: &[PathBuf], containerd: Option<&Path>) -> Result<Self> {
+    pub fn start(programs: &Programs, archives: &[PathBuf], surroundings: &Surroundings) -> Result<Self> {
         remove_stale();
         let name = format!("{PREFIX}{}", std::process::id());
         // Not in the target directory: the path of a Unix socket has at most 108 bytes.
         let directory = std::env::temp_dir().join(&name);
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        let containerd = containerd.unwrap_or(Path::new(K3S)).to_owned();
+        let containerd = surroundings.containerd.clone().unwrap_or_else(|| K3S.into());
         let places = Places { directory, programs: programs.directory().to_owned(), containerd };
         let cgroups = Cgroups::of(&name);
         let daemons = Daemons::new(&places, cgroups.daemons()?);
         // From here on whatever fails, it is removed.
-        let mut node = Self { places, cgroups, daemons };
+        let start_within = if surroundings.is_emulated { START_EMULATED_WITHIN } else { START_WITHIN };
+        let mut node = Self { places, cgroups, daemons, start_within };
         node.link_containerd()?;
         node.cgroups = Cgroups::create(&name)?;
         propagation::share(&node.places.directory)?;
-        settings::write(&node.places, &node.cgroups.path())?;
+        settings::write(&node.places, &node.cgroups.path(), surroundings)?;
         node.start_containerd(archives)?;
-        node.start_api()?;
+        node.start_api(surroundings.key.as_deref())?;
         node.start_control()?;
         node.start_kubelet()?;
         Ok(node)
@@ -91,10 +106,13 @@ impl Node {
         Ok(())
     }
 
-    fn start_api(&mut self) -> Result<()> {
+    fn start_api(&mut self, ready_key: Option<&Path>) -> Result<()> {
         let path = |name: &str| self.places.path(name).display().to_string();
         let key = path("tokens.key");
-        succeed(Command::new("openssl").args(["genrsa", "-out", &key, "2048"]).stderr(Stdio::null()))?;
+        match ready_key {
+            Some(ready) => _ = fs::copy(ready, &key).with_context(|| format!("cannot copy {}", ready.display()))?,
+            None => make_key(Path::new(&key))?,
+        }
         let etcd = [
             format!("--data-dir={}", path("etcd")),
             "--listen-client-urls=http://127.0.0.1:2379".to_owned(),
@@ -188,7 +206,7 @@ impl Node {
             if interrupt::came() {
                 bail!("interrupted");
             }
-            if started.elapsed() > START_WITHIN {
+            if started.elapsed() > self.start_within {
                 bail!("{name} does not answer; it said last:\n{}", self.daemons.last_words(name));
             }
             self.look_after()?;
@@ -249,6 +267,20 @@ fn keep_logs(from: &Path, to: &Path) {
             }
         }
     }
+}
+
+/// Makes a key for the tokens of service accounts.
+///
+/// # Errors
+/// When openssl cannot.
+pub fn make_key(file: &Path) -> Result<()> {
+    succeed(Command::new("openssl").args(["genrsa", "-out"]).arg(file).arg("2048").stderr(Stdio::null()))
+}
+
+/// Who has the place where a node's containerd is; none when nobody has.
+pub fn place_is_taken() -> Option<String> {
+    remove_stale();
+    Path::new(K3S).exists().then(|| format!("{K3S} is there already: another containerd may be using it"))
 }
 
 /// Ends and removes what a run left that was killed.

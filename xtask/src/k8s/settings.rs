@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::images;
 use super::network::{ADDRESS, API, PODS};
+use super::node::Surroundings;
 
 /// Whoever has it may do anything on this API server.
 pub const TOKEN: &str = "oomtrace";
@@ -20,6 +21,26 @@ const EVICT_BELOW_MIB: u64 = 192;
 
 /// A link to containerd's state directory, in the node's.
 pub const CONTAINERD_STATE: &str = "containerd-state";
+
+/// Who makes the pods' cgroups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Driver {
+    /// kubelet and runc, by hand, in the node's own cgroup.
+    #[default]
+    Cgroupfs,
+    /// The machine's systemd, which kubelet and runc ask for slices and scopes below the root.
+    Systemd,
+}
+
+impl Driver {
+    /// As kubelet calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cgroupfs => "cgroupfs",
+            Self::Systemd => "systemd",
+        }
+    }
+}
 
 /// Where the node's files are.
 pub struct Places {
@@ -54,7 +75,7 @@ impl Places {
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn write(places: &Places, cgroup: &str) -> Result<()> {
+pub fn write(places: &Places, cgroup: &str, surroundings: &Surroundings) -> Result<()> {
     for name in ["manifests", "cni", "plugins"] {
         let directory = places.path(name);
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
@@ -62,8 +83,8 @@ pub fn write(places: &Places, cgroup: &str) -> Result<()> {
     let files = [
         ("tokens", format!("{TOKEN},admin,admin,\"system:masters\"\n")),
         ("kubeconfig", kubeconfig().to_string()),
-        ("kubelet.json", kubelet(places, cgroup)?.to_string()),
-        ("containerd.toml", containerd(places)),
+        ("kubelet.json", kubelet(places, cgroup, surroundings)?.to_string()),
+        ("containerd.toml", containerd(places, surroundings.driver)),
         ("cni/10-ptp.conflist", network(places).to_string()),
         ("resolv.conf", String::new()),
     ];
@@ -88,19 +109,24 @@ fn kubeconfig() -> serde_json::Value {
     })
 }
 
-fn kubelet(places: &Places, cgroup: &str) -> Result<serde_json::Value> {
+fn kubelet(places: &Places, cgroup: &str, surroundings: &Surroundings) -> Result<serde_json::Value> {
     // What is not for pods is reserved: their cgroup has the rest as its limit.
     let text = fs::read_to_string("/proc/meminfo").context("cannot read how much memory there is")?;
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
     let total: u64 = total.context("cannot read how much memory there is")?;
     let reserved = (total << 10).saturating_sub(PODS_MEMORY);
+    let driver = surroundings.driver;
+    // It gives the API server as long for each answer.
+    let status_frequency = if surroundings.is_emulated { "10s" } else { "2s" };
+    // Slices' names are their paths: those of pods are what they are on every node.
+    let root = if driver == Driver::Systemd { "/" } else { cgroup };
     Ok(json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "authentication": { "anonymous": { "enabled": true }, "webhook": { "enabled": false } },
         "authorization": { "mode": "AlwaysAllow" },
-        "cgroupDriver": "cgroupfs",
-        "cgroupRoot": cgroup,
+        "cgroupDriver": driver.name(),
+        "cgroupRoot": root,
         "enforceNodeAllocatable": ["pods"],
         "systemReserved": { "memory": reserved.to_string() },
         "evictionHard": { "memory.available": format!("{EVICT_BELOW_MIB}Mi") },
@@ -115,7 +141,7 @@ fn kubelet(places: &Places, cgroup: &str) -> Result<serde_json::Value> {
         "hairpinMode": "none",
         // A disk that is full is none of its business.
         "imageGCHighThresholdPercent": 100,
-        "nodeStatusUpdateFrequency": "2s",
+        "nodeStatusUpdateFrequency": status_frequency,
         "syncFrequency": "10s",
         "fileCheckFrequency": "1s",
         "readOnlyPort": 0,
@@ -126,7 +152,7 @@ fn kubelet(places: &Places, cgroup: &str) -> Result<serde_json::Value> {
     }))
 }
 
-fn containerd(places: &Places) -> String {
+fn containerd(places: &Places, driver: Driver) -> String {
     let path = |name: &str| places.path(name).display().to_string();
     let programs = places.programs.display();
     format!(
@@ -148,11 +174,13 @@ conf_dir = {cni:?}
 runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 BinaryName = "{programs}/runc"
+SystemdCgroup = {is_systemd}
 "#,
         root = path("containerd"),
         state = places.containerd,
         socket = places.containerd_socket(),
         pause = images::PAUSE,
+        is_systemd = driver == Driver::Systemd,
         cni = path("cni"),
     )
 }

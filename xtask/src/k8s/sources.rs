@@ -10,6 +10,7 @@ use xtask::{say, succeed};
 
 use super::build;
 use crate::free_space;
+use crate::time_limit::TimeLimit;
 use crate::vm::apt::Apt;
 
 /// Debian's packages with programs of the node, and those programs. containerd, runc and the plug-ins are of one release; etcd and
@@ -32,16 +33,22 @@ pub struct Programs {
 }
 
 impl Programs {
+    /// Those that were made in `directory` before.
+    pub fn find(directory: &Path) -> Option<Self> {
+        let programs = Self { directory: directory.join("bin") };
+        let is_whole = fs::read_to_string(programs.directory.join(STAMP)).is_ok_and(|old| old == recipe());
+        is_whole.then_some(programs)
+    }
+
     /// From `directory` when they were made before.
     ///
     /// # Errors
-    /// When they can be neither fetched nor built.
-    pub fn ensure(directory: &Path, apt: &Path) -> Result<Self> {
-        let programs = Self { directory: directory.join("bin") };
-        let recipe = recipe();
-        if fs::read_to_string(programs.directory.join(STAMP)).is_ok_and(|old| old == recipe) {
+    /// When they can be neither fetched nor built, within `time`.
+    pub fn ensure(directory: &Path, apt: &Path, time: TimeLimit) -> Result<Self> {
+        if let Some(programs) = Self::find(directory) {
             return Ok(programs);
         }
+        let programs = Self { directory: directory.join("bin") };
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
         free_space::require(directory, SPACE, "building what Debian has as source alone")?;
         let work = directory.join("build");
@@ -60,8 +67,8 @@ impl Programs {
                 fs::rename(root.join(file), done.join(name)).with_context(|| format!("{package} has no {file}"))?;
             }
         }
-        build::build(&apt, &work, &done)?;
-        fs::write(done.join(STAMP), recipe).context("cannot write what the programs were made from")?;
+        build::build(&apt, &work, &done, time)?;
+        fs::write(done.join(STAMP), recipe()).context("cannot write what the programs were made from")?;
         // Whole, or not there at all.
         fs::rename(&done, &programs.directory).context("cannot keep the programs")?;
         fs::remove_dir_all(&work).context("cannot remove what the programs were built from")?;

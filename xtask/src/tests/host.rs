@@ -10,8 +10,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::summary::{Counts, Outcome, Part};
-use crate::interrupt;
 use crate::time_limit::{Spoken, TimeLimit};
+use crate::{interrupt, k8s};
 
 /// How often it is looked whether time is over.
 const LOOK: Duration = Duration::from_millis(500);
@@ -21,13 +21,15 @@ const ENDS_WITHIN: Duration = Duration::from_secs(20);
 const NO_RESULT: &str = "it ended without a result";
 /// The scenarios' test binary, whose tests are the only ones that a machine may lack something for.
 const SCENARIOS: &str = "tests/live/main.rs";
+/// How those on a Kubernetes node are called.
+pub const KUBERNETES: &str = "Kubernetes scenarios";
 
-/// Runs `cargo test …` to its end, or until `time` is over; `place` is this machine.
-pub fn run(command: &mut Command, place: &str, time: TimeLimit) -> Result<Vec<Part>> {
+/// Runs `what`, which speaks as `cargo test …` does, to its end, or until `time` is over; `place` is this machine.
+pub fn run(command: &mut Command, what: &str, place: &str, time: TimeLimit) -> Result<Vec<Part>> {
     let started = Instant::now();
     let (output, input) = std::io::pipe().context("cannot make a pipe")?;
     command.stdout(input.try_clone().context("cannot share a pipe")?).stderr(input);
-    let mut child = command.spawn().context("cannot run cargo")?;
+    let mut child = command.spawn().with_context(|| format!("cannot run {what}"))?;
     // The command holds the pipe's other end, which would then never close.
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let (send, lines) = channel();
@@ -54,13 +56,13 @@ pub fn run(command: &mut Command, place: &str, time: TimeLimit) -> Result<Vec<Pa
         cut = Some(why);
         break;
     }
-    let status = child.wait().context("cannot wait for cargo")?;
+    let status = child.wait().with_context(|| format!("cannot wait for {what}"))?;
     reader.close(cut.as_deref().unwrap_or(NO_RESULT));
     let mut parts = reader.parts;
     let is_well = |part: &Part| part.counts.failed == 0 && part.outcome == Outcome::Ran;
     if (cut.is_some() || !status.success()) && parts.iter().all(is_well) {
-        let why = cut.unwrap_or_else(|| format!("cargo: {status}"));
-        parts.push(Part { outcome: Outcome::Broke(why), took: started.elapsed(), ..Part::new("cargo test", place) });
+        let why = cut.unwrap_or_else(|| status.to_string());
+        parts.push(Part { outcome: Outcome::Broke(why), took: started.elapsed(), ..Part::new(what, place) });
     }
     Ok(parts)
 }
@@ -157,6 +159,7 @@ impl Reader {
         let unit = source.strip_prefix("unittests ");
         self.what = match (source, unit) {
             (SCENARIOS, _) => "scenarios".to_owned(),
+            (k8s::SCENARIOS, _) => KUBERNETES.to_owned(),
             (_, Some(_)) => format!("unit tests of {package}"),
             (other, None) => other.trim_start_matches("tests/").trim_end_matches(".rs").to_owned(),
         };
@@ -236,6 +239,15 @@ test result: ok. 9 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; fini
   oom::c: no curl (curl)
      Running tests/replay.rs (target/debug/deps/replay-cccccccccccccccc)
 test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 2.01s
+     Running tests/k8s/main.rs (target/debug/deps/k8s-dddddddddddddddd)
+xtask: starting containerd
+
+running 12 tests
+test oom::burstable                                           ... ok
+test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 16.99s
+
+scenario                     of                                expected
+12 claims: 12 right, 0 known to be wrong, 0 wrong
 ";
 
     #[test]
@@ -243,8 +255,9 @@ test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         let mut reader = Reader::new("Linux 6.18");
         SAID.lines().for_each(|line| reader.read(line));
         let names: Vec<&str> = reader.parts.iter().map(|part| part.what.as_str()).collect();
-        assert_eq!(names, ["unit tests of oomtrace", "scenarios", "replay"]);
-        let [unit, scenarios, replay] = &reader.parts[..] else { panic!() };
+        assert_eq!(names, ["unit tests of oomtrace", "scenarios", "replay", KUBERNETES]);
+        let [unit, scenarios, replay, on_node] = &reader.parts[..] else { panic!() };
+        assert_eq!(on_node.counts.passed, 12);
         assert_eq!(unit.counts, Counts { passed: 1, failed: 1, skipped: 0 });
         assert_eq!(unit.failures, ["a::c"]);
         assert_eq!(scenarios.counts, Counts { passed: 9, failed: 0, skipped: 2 });
@@ -255,7 +268,7 @@ test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
     fn shell(script: &str, seconds: u64) -> (Vec<Part>, Duration) {
         let started = Instant::now();
         let time = TimeLimit::new(Duration::from_secs(seconds));
-        let parts = run(Command::new("sh").args(["-c", script]), "here", time).unwrap();
+        let parts = run(Command::new("sh").args(["-c", script]), "a test", "here", time).unwrap();
         (parts, started.elapsed())
     }
 

@@ -56,18 +56,20 @@ enum Pick {
     Newest,
 }
 
-/// The kernel `wanted` (`6.12`, `5.10-oldest`), from `directory` when it was fetched before, and checked.
-pub fn fetch(apt: &Apt, directory: &Path, wanted: &str) -> Result<Kernel> {
+/// The kernel `wanted` (`6.12`, `5.10-oldest`) with `more` modules than each machine's, from `directory` when it was fetched before, and
+/// checked.
+pub fn fetch(apt: &Apt, directory: &Path, wanted: &str, more: &[&str]) -> Result<Kernel> {
     let (series, pick) = match wanted.strip_suffix("-oldest") {
         Some(series) => (series, Pick::Oldest),
         None => (wanted, Pick::Newest),
     };
-    match fetch_picked(apt, directory, series, pick) {
+    let modules = [&MODULES, more].concat();
+    match fetch_picked(apt, directory, series, pick, &modules) {
         // A package that went since the lists were fetched.
         Err(error) if !error.is::<NoSuchKernel>() => {
             say(&format!("{error:#}: trying with new lists"));
             apt.update()?;
-            fetch_picked(apt, directory, series, pick)
+            fetch_picked(apt, directory, series, pick, &modules)
         }
         result => result,
     }
@@ -85,17 +87,17 @@ impl std::fmt::Display for NoSuchKernel {
 
 impl std::error::Error for NoSuchKernel {}
 
-fn fetch_picked(apt: &Apt, directory: &Path, series: &str, pick: Pick) -> Result<Kernel> {
+fn fetch_picked(apt: &Apt, directory: &Path, series: &str, pick: Pick, modules: &[&str]) -> Result<Kernel> {
     let release = choose(apt.names("linux-image-")?, series, pick).ok_or_else(|| NoSuchKernel(series.to_owned()))?;
     let kernel = directory.join(&release);
     if !kernel.join(SUMS).exists() {
-        unpack(apt, directory, &release)?;
+        unpack(apt, directory, &release, modules)?;
     }
     let check = Command::new("sha256sum").args(["--check", "--quiet", SUMS]).current_dir(&kernel).output();
     if !check.context("cannot run sha256sum")?.status.success() {
         bail!("{} is not what was fetched: remove it, and it is fetched again", kernel.display());
     }
-    let modules = MODULES.iter().map(|module| kernel.join(format!("{module}.ko"))).filter(|module| module.exists());
+    let modules = modules.iter().map(|module| kernel.join(format!("{module}.ko"))).filter(|module| module.exists());
     let version = fs::read_to_string(kernel.join("version")).context("cannot read the kernel's version")?;
     Ok(Kernel { version, image: kernel.join("vmlinuz"), modules: modules.collect() })
 }
@@ -124,7 +126,7 @@ fn by_version(a: &str, b: &str) -> Ordering {
 }
 
 /// Fetches a kernel's packages, and keeps what a machine boots with.
-fn unpack(apt: &Apt, directory: &Path, release: &str) -> Result<()> {
+fn unpack(apt: &Apt, directory: &Path, release: &str, wanted: &[&str]) -> Result<()> {
     let part = directory.join(format!("{release}.part"));
     if part.exists() {
         fs::remove_dir_all(&part).context("cannot remove a kernel that was not finished")?;
@@ -151,7 +153,7 @@ fn unpack(apt: &Apt, directory: &Path, release: &str) -> Result<()> {
     let image = images.iter().map(|path| root.join(path)).find(|path| path.exists());
     let image = image.with_context(|| format!("no image in {}", packages.join(", ")))?;
     fs::copy(&image, kept.join("vmlinuz")).context("cannot keep the kernel's image")?;
-    keep_modules(&root, release, &kept)?;
+    keep_modules(&root, release, wanted, &kept)?;
     fs::write(kept.join("version"), version).context("cannot keep the kernel's version")?;
     let sums = Command::new("sh").args(["-c", "sha256sum *"]).current_dir(&kept).output().context("sha256sum")?;
     fs::write(kept.join(SUMS), sums.stdout).context("cannot keep the checksums")?;
@@ -160,7 +162,7 @@ fn unpack(apt: &Apt, directory: &Path, release: &str) -> Result<()> {
     fs::remove_dir_all(&part).context("cannot remove the packages")
 }
 
-fn keep_modules(root: &Path, release: &str, kept: &Path) -> Result<()> {
+fn keep_modules(root: &Path, release: &str, wanted: &[&str], kept: &Path) -> Result<()> {
     let directories = ["lib/modules", "usr/lib/modules"].map(|directory| root.join(directory).join(release));
     for directory in directories.iter().filter(|directory| directory.exists()) {
         let mut find = Command::new("find");
@@ -169,7 +171,7 @@ fn keep_modules(root: &Path, release: &str, kept: &Path) -> Result<()> {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let module = name.split('.').next().unwrap_or_default();
             // Some names have a hyphen where the kernel says an underscore.
-            if !MODULES.contains(&module.replace('-', "_").as_str()) {
+            if !wanted.contains(&module.replace('-', "_").as_str()) {
                 continue;
             }
             let to = kept.join(format!("{}.ko", module.replace('-', "_")));

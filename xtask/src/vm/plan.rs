@@ -13,6 +13,8 @@ pub enum Init {
     Tests,
     /// systemd, whose services, scopes and users the scenarios need.
     Systemd,
+    /// systemd, with a Kubernetes node beside it.
+    Node,
 }
 
 /// Which cgroup hierarchies are mounted. systemd decides for itself: v2.
@@ -96,20 +98,49 @@ pub struct Boot {
 impl Boot {
     /// For people: `Linux 6.1.176, cgroup v2, systemd`; `version` is the kernel's.
     pub fn describe(&self, version: &str) -> String {
-        let under = if self.init == Init::Systemd { ", systemd" } else { "" };
+        let under = match self.init {
+            Init::Tests => "",
+            Init::Systemd => ", systemd",
+            Init::Node => ", systemd, a Kubernetes node",
+        };
         format!("Linux {version}, cgroup {}{under}", self.cgroups.name())
+    }
+
+    /// MiB of the machine's first memory node.
+    pub fn memory(&self) -> u32 {
+        // Pods have a GiB, and the API server and its like take another one.
+        if self.init == Init::Node { 3072 } else { 1024 }
+    }
+
+    /// Modules of the kernel that it needs besides.
+    pub fn modules(&self) -> &'static [&'static str] {
+        // Pods' networks, and their containers' layers.
+        if self.init == Init::Node { &["veth", "overlay"] } else { &[] }
+    }
+
+    /// Where its kernel is kept: one with other modules is another one.
+    pub fn kernels(&self) -> &'static str {
+        if self.init == Init::Node { "kernels-of-nodes" } else { "kernels" }
     }
 
     /// How long the machine may take for what: some three times what was seen on two slow cores.
     pub fn limits(&self, accelerator: Accelerator) -> Limits {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        if self.init == Init::Node {
+            let (user_space, silence, whole) = match accelerator {
+                Accelerator::Kvm => (1, 4, 20),
+                Accelerator::Tcg => (5, 12, 45),
+            };
+            let [user_space, silence, whole] = [user_space, silence, whole].map(minutes);
+            return Limits { user_space, silence, standstill: Duration::from_secs(30), whole };
+        }
         // Each of its runs starts oomtrace some hundred times, and hostile ones flood it for long; systemd starts a whole userland before.
         let runs = self.runs.iter().map(Run::weight).sum::<u64>();
         let (boot, run, silence, user_space): (u64, u64, u64, Duration) = match accelerator {
             Accelerator::Kvm => (1, 4, 4, Duration::from_secs(60)),
             Accelerator::Tcg => (3, 10, 6, Duration::from_secs(300)),
         };
-        let init = if self.init == Init::Systemd { 2 } else { 1 };
+        let init = if self.init == Init::Tests { 1 } else { 2 };
         Limits {
             user_space,
             // A scenario may wait for its patience (`machine.sh`) without a word.
@@ -203,6 +234,11 @@ pub fn systemd(kernel: &str, only: &[String]) -> Boot {
     let only = if only.is_empty() { names(&UNDER_SYSTEMD) } else { only.to_vec() };
     let runs = vec![Run { hooks: Hooks::Best, only }];
     Boot { kernel: kernel.to_owned(), init: Init::Systemd, cgroups: Cgroups::V2, runs }
+}
+
+/// One that runs a Kubernetes node; what is run on that is the node's own.
+pub fn node() -> Boot {
+    Boot { kernel: SYSTEMD_KERNEL.to_owned(), init: Init::Node, cgroups: Cgroups::V2, runs: Vec::new() }
 }
 
 /// What every test run sees: what only a machine of its own shows, on 6.1, which comes first and must run; then systemd; and on

@@ -15,9 +15,16 @@ pub struct Hardware<'a> {
     /// What is written to it is forgotten.
     pub disk: &'a Path,
     pub results: &'a Path,
+    /// A third disk; what is written to it is forgotten, too.
+    pub payload: Option<&'a Path>,
     /// The disks are paravirtual; else NVMe's, for which Debian's cloud kernels need no module.
     pub has_virtio: bool,
+    /// MiB of its first memory node; the second has what is its own anywhere.
+    pub memory: u32,
 }
+
+/// MiB of the second memory node.
+const SECOND_NODE: u32 = 256;
 
 impl Hardware<'_> {
     /// QEMU with this hardware; it speaks its own protocol on `monitor`.
@@ -27,13 +34,18 @@ impl Hardware<'_> {
             let drive = format!("file={},format=raw,if=none,id={id}{more}", file.display());
             ["-drive".to_owned(), drive, "-device".to_owned(), format!("{device},drive={id},serial={id}")]
         };
+        let memory = |id: &str, size: u32, more: &str| {
+            let object = format!("memory-backend-ram,id={id},size={size}M");
+            ["-object".to_owned(), object, "-numa".to_owned(), format!("node,memdev={id}{more}")]
+        };
         let mut command = Command::new("setpriv");
         // When this process is killed, its machine must not stay behind.
         command
             .args(["--pdeathsig", "KILL", PROGRAM, "-accel", accelerator.name()])
-            .args(["-cpu", "max", "-smp", "2", "-m", "1280", "-nographic", "-no-reboot", "-nic", "none"])
-            .args(["-object", "memory-backend-ram,id=first,size=1024M", "-numa", "node,memdev=first,cpus=0-1"])
-            .args(["-object", "memory-backend-ram,id=second,size=256M", "-numa", "node,memdev=second"])
+            .args(["-cpu", "max", "-smp", "2", "-nographic", "-no-reboot", "-nic", "none"])
+            .args(["-m", &(self.memory + SECOND_NODE).to_string()])
+            .args(memory("first", self.memory, ",cpus=0-1"))
+            .args(memory("second", SECOND_NODE, ""))
             .arg("-qmp")
             .arg(format!("unix:{},server=on,wait=off", monitor.display()))
             .arg("-kernel")
@@ -42,7 +54,8 @@ impl Hardware<'_> {
             .arg(self.initramfs)
             .args(["-append", "console=ttyS0 quiet loglevel=1 panic=-1 psi=1"])
             .args(drive(self.disk, "system", ",snapshot=on"))
-            .args(drive(self.results, "results", ""));
+            .args(drive(self.results, "results", ""))
+            .args(self.payload.map(|file| drive(file, "payload", ",snapshot=on")).into_iter().flatten());
         command
     }
 }

@@ -67,9 +67,14 @@ pub fn make_disk(file: &Path) -> Result<()> {
     disk.set_len(DISK).context("cannot size the disk for the results")
 }
 
+/// Where they are, of the machine in `directory`.
+pub fn folder(directory: &Path) -> PathBuf {
+    directory.join(FOLDER)
+}
+
 /// Takes what a machine left on its disk.
 pub fn unpack(directory: &Path, disk: &Path) -> Result<()> {
-    let out = directory.join(FOLDER);
+    let out = folder(directory);
     if out.exists() {
         fs::remove_dir_all(&out).context("cannot remove the last results")?;
     }
@@ -80,7 +85,7 @@ pub fn unpack(directory: &Path, disk: &Path) -> Result<()> {
 
 /// Reads what was unpacked, now or in an earlier run. A run that the machine never came to is an error.
 pub fn read(directory: &Path, version: &str, boot: &Boot) -> Result<Results> {
-    let out = directory.join(FOLDER);
+    let out = folder(directory);
     let read = |name: &str| fs::read_to_string(out.join(name));
     let console = directory.join("console.log");
     let status = read("selftest.status").with_context(|| format!("no results: see {}", console.display()))?;

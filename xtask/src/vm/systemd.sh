@@ -24,3 +24,9 @@ for service in getty@tty1 serial-getty@ttyS0 apt-daily.timer apt-daily-upgrade.t
     case $service in *.timer) name=$service ;; *) name=$service.service ;; esac
     /busybox ln -sf /dev/null $etc/systemd/system/$name
 done
+# A Kubernetes node brings its own containerd, and nobody asks for the others.
+if [ -e /disk/run/oomtrace/node ]; then
+    for service in docker.service docker.socket containerd.service earlyoom.service systemd-oomd.service systemd-oomd.socket; do
+        /busybox ln -sf /dev/null $etc/systemd/system/$service
+    done
+fi

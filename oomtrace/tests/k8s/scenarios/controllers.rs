@@ -133,7 +133,9 @@ fn preemption() {
     );
     let sized =
         with(container("app", "exec sleep 1000"), json!({ "resources": { "requests": { "memory": "600Mi" } } }));
-    let spec = |more: Value| with(with(once(&[sized.clone()]), json!({ "terminationGracePeriodSeconds": 2 })), more);
+    let spec = |more: Value| {
+        with(with(once(std::slice::from_ref(&sized)), json!({ "terminationGracePeriodSeconds": 2 })), more)
+    };
     let low = Pod::create("low", spec(json!({})));
     let init = low.init("app");
     let high = Pod::create_unplaced("high", spec(json!({ "priorityClassName": class })));

@@ -76,7 +76,8 @@ fn pre_stop() {
 /// The cgroup of a pod that kubelet does not know: it ends what is in it, by its own hand, and removes it.
 fn left_in_a_cgroup() {
     let mut tracer = trace();
-    let path = format!("{}/besteffort/pod5f0a9c1e-7d3b-4c55-9e0a-{:012x}", node().kubepods(), std::process::id());
+    let uid = format!("5f0a9c1e-7d3b-4c55-9e0a-{:012x}", std::process::id());
+    let path = node().driver.pod(&node().cgroup, "BestEffort", &uid);
     let directory = node().memory(&path);
     std::fs::create_dir(&directory).unwrap();
     let left = Owned::sleeper();

@@ -20,9 +20,10 @@ use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::node::node;
 use crate::pod::Pod;
+use crate::support::process::patience;
 use crate::support::tracer::Tracer;
 
-/// The kubelet writes what it did into the API within ten seconds or so.
+/// The kubelet writes what it did into the API within ten seconds or so, where it is not emulated.
 const CORRECTED_WITHIN: Duration = Duration::from_secs(25);
 
 pub fn all() -> Vec<Scenario> {
@@ -61,10 +62,11 @@ fn settled_as(tracer: &mut Tracer, pid: u32, is_settled: &dyn Fn(&Incident) -> b
     let mut incident = tracer.incident(pid);
     if !is_settled(&incident) {
         let id = incident.id.clone();
-        let corrected = tracer.wait_within("a correction", CORRECTED_WITHIN, |record| match record {
-            Record::Correction(correction) if correction.incident == id => Some(correction.clone()),
-            _ => None,
-        });
+        let corrected =
+            tracer.wait_within("a correction", CORRECTED_WITHIN.max(patience() / 4), |record| match record {
+                Record::Correction(correction) if correction.incident == id => Some(correction.clone()),
+                _ => None,
+            });
         if let Some(correction) = corrected {
             incident.verdict = Some(correction.verdict);
             incident.container = correction.container;
@@ -126,7 +128,7 @@ fn is_stopped(incident: &Incident, pod: &Pod, container: &str, cause: Cause) {
 
 /// containerd logs that it had the victim's container killed.
 fn is_by_containerd(incident: &Incident) -> bool {
-    let id = incident.victim.process.cgroup.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    let id = incident.victim.process.cgroup.as_deref().map(|path| node().driver.id(path)).unwrap_or_default();
     node().log("containerd").contains(&format!(r#"Kill container \"{id}\""#))
 }
 

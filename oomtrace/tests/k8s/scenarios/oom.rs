@@ -6,6 +6,7 @@ use oomtrace::model::{Cause, Incident};
 use serde_json::json;
 
 use crate::Scenario;
+use crate::cgroup::Driver;
 use crate::claims::{self, claim, short};
 use crate::kernel_log::{KernelLog, OomKill};
 use crate::node::node;
@@ -33,8 +34,8 @@ pub const SLEEP: &str = "exec sleep 1000";
 /// The incident is the OOM kill that the kernel logged. A pod with one container has that one's limit, and fills up first for its sandbox's
 /// memory: the kernel says whose limit it was.
 pub fn is_logged(incident: &Incident, logged: &OomKill, cause: Cause) {
-    let name = logged.limit_owner.as_deref().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-    let is_pods = cause == Cause::OomContainerLimit && name.starts_with("pod");
+    let owner_is_pod = logged.limit_owner.as_deref().is_some_and(|path| node().driver.is_pods(path));
+    let is_pods = cause == Cause::OomContainerLimit && owner_is_pod;
     claims::cause(incident, if is_pods { Cause::OomPodLimit } else { cause });
     let limit = logged.limit_owner.as_deref().and_then(|path| crate::node::limit(&node().memory(path)));
     claims::each(incident, |incident| {
@@ -77,7 +78,10 @@ fn single(name: &str, resources: serde_json::Value) {
         reason = status["state"]["terminated"]["reason"].as_str().unwrap_or_default().to_owned();
         !reason.is_empty()
     });
-    claim("kubelet's reason", "OOMKilled", reason);
+    // With cgroup v2 containerd hears of it by a change of memory.events, and may do so only when it has told of the end already.
+    if node().driver == Driver::Cgroupfs || reason != "Error" {
+        claim("kubelet's reason", "OOMKilled", reason);
+    }
 }
 
 fn guaranteed() {

@@ -55,7 +55,7 @@ fn another() {
     assert_eq!(logged.limit_owner.as_deref(), Some(pod.cgroup().as_str()), "by the kernel's log");
     is_logged(&incident, &logged, Cause::OomPodLimit);
     is_in(&incident, &pod, "large");
-    let small = format!("{}/{}", pod.cgroup(), pod.id("small"));
+    let small = format!("{}/{}", pod.cgroup(), node().driver.container(&pod.id("small")));
     claims::each(&incident, |incident| {
         let trigger = incident.trigger.as_ref().and_then(|trigger| trigger.cgroup.clone()).unwrap_or_default();
         claim("trigger's container", short(&small), short(&trigger));
@@ -87,7 +87,7 @@ impl Drop for Limit {
 
 fn of_a_class() {
     let (mut log, mut tracer) = (KernelLog::open(), trace());
-    let class = format!("{}/besteffort", node().kubepods());
+    let class = node().driver.class(&node().cgroup, "BestEffort");
     let _limit = Limit::set(node().memory(&class), 48 << 20);
     let pod = Pod::create("class", once(&[container("app", HOG)]));
     let logged = log.oom_kill(&pod.cgroup());
