@@ -132,6 +132,13 @@ pub fn limit(directory: &Path) -> Option<u64> {
 
 /// Sets it.
 pub fn set_limit(directory: &Path, value: &str) {
+    if node().driver == Driver::Systemd {
+        // What is written behind systemd's back is undone by it when the next slice is made.
+        let slice = directory.file_name().unwrap().to_str().unwrap();
+        let value = if value == "max" { "infinity" } else { value };
+        run(Command::new("systemctl").args(["set-property", "--runtime", slice, &format!("MemoryMax={value}")]));
+        return;
+    }
     let files = ["memory.max", "memory.limit_in_bytes"].map(|file| directory.join(file));
     let file = files.iter().find(|file| file.exists()).unwrap();
     fs::write(file, value).unwrap();

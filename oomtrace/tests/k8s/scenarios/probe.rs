@@ -7,7 +7,7 @@ use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::pod::{Pod, container, once, with};
 use crate::scenarios::{is_in, is_stopped, settled, trace};
-use crate::support::process::comm;
+use crate::support::process::{comm, patience};
 
 pub const ALL: &[Scenario] = &[
     Scenario::new("probe::liveness_by_exec", by_exec),
@@ -25,7 +25,9 @@ const PORT: u32 = 81;
 /// A container that no signal stops, and whose probe fails: kubelet has it stopped, and killed.
 fn fails(name: &str, kind: &str, probe: Value) {
     let mut tracer = trace();
-    let timing = json!({ "periodSeconds": 1, "failureThreshold": 1, "initialDelaySeconds": 2 });
+    // It must have been seen to run before: emulated machines take their time.
+    let delay = (patience().as_secs() / 10).max(2);
+    let timing = json!({ "periodSeconds": 1, "failureThreshold": 1, "initialDelaySeconds": delay });
     let app = with(container("app", "exec sleep 1000"), json!({ kind: with(probe, timing) }));
     let pod = Pod::create(name, json!({ "containers": [app], "terminationGracePeriodSeconds": 2 }));
     let init = pod.init("app");
