@@ -84,6 +84,35 @@ fn of_file(path: &Path) -> Result<Access, AccessError> {
     let current = KubeConfigOptions::default();
     let loading = Config::from_custom_kubeconfig(kubeconfig, &current);
     let config = futures_util::FutureExt::now_or_never(loading);
-    let config = config.ok_or_else(|| not_safe("it cannot be read at once"))?.map_err(not_read)?;
+    let mut config = config.ok_or_else(|| not_safe("it cannot be read at once"))?.map_err(not_read)?;
+    // Where no certificate is checked, none is needed to check by: a machine may have no authorities' at all.
+    if config.accept_invalid_certs && config.root_cert.is_none() {
+        config.root_cert = Some(Vec::new());
+    }
     Ok(Access { config, in_cluster: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(cluster: &str) -> Config {
+        let directory = std::env::temp_dir().join(format!("oomtrace-access-{}-{}", std::process::id(), cluster.len()));
+        fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("kubeconfig");
+        let text = format!(
+            "{{apiVersion: v1, kind: Config, current-context: c, clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1'{cluster}}}}}], \
+             users: [{{name: u, user: {{token: t}}}}], contexts: [{{name: c, context: {{cluster: c, user: u}}}}]}}"
+        );
+        fs::write(&file, text).unwrap();
+        let access = of_file(&file).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        access.config
+    }
+
+    #[test]
+    fn where_nothing_is_checked_no_authority_is_asked_for() {
+        assert_eq!(config(", insecure-skip-tls-verify: true").root_cert, Some(Vec::new()));
+        assert_eq!(config("").root_cert, None, "the machine's authorities are what certificates are checked by");
+    }
 }
