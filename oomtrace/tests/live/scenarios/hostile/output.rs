@@ -161,11 +161,12 @@ fn full_for_a_moment() {
 /// Nothing of it panics or ends, and standard output says it.
 fn full_stderr() {
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut oomtrace = Watching::start(command().stdout(Stdio::piped()).stderr(full));
+    let mut oomtrace = Watching::start(command().args(["--all", "--brief"]).stdout(Stdio::piped()).stderr(full));
     let mut out = BufReader::new(oomtrace.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     // Its greeting.
     assert!(out.any(|line| line.contains("LOST") && line.contains("standard error")));
     let victim = killed();
+    // A line each: what is like another scenario's kill would only be counted below its block.
     let name = format!("sleep[{}]", victim.pid());
     assert!(out.any(|line| line.contains(&name)));
     oomtrace.signal(Signal::SIGTERM);
