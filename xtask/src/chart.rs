@@ -17,7 +17,7 @@ const HELMS: [&str; 3] = ["# Source:", "app.kubernetes.io/managed-by:", "helm.sh
 pub struct Manifest {
     /// From the workspace's root.
     pub path: &'static str,
-    /// What the chart is told.
+    /// The values that the chart gets.
     values: &'static [&'static str],
     /// What it is.
     title: &'static str,
@@ -70,7 +70,7 @@ impl Manifest {
     }
 }
 
-/// `helm template oomtrace`, to be told more.
+/// `helm template oomtrace`, to which arguments are added.
 #[must_use]
 pub fn template(helm: &Path, workspace: &Path) -> Command {
     let mut command = self::helm(helm);

@@ -10,6 +10,7 @@ use xtask::packages::on_path;
 use xtask::{say, succeed};
 
 use crate::binaries::{STATIC, target};
+use crate::vm::payload::strip;
 use crate::{cargo, target_dir};
 
 /// The image's name.
@@ -19,7 +20,7 @@ const NAME: &str = "oomtrace:latest";
 pub fn context(workspace: &Path, binary: &Path) -> Result<PathBuf> {
     let context = target_dir(workspace).join("image");
     fs::create_dir_all(&context).with_context(|| format!("cannot create {}", context.display()))?;
-    succeed(Command::new("strip").arg("--strip-debug").arg("-o").arg(context.join("oomtrace")).arg(binary))?;
+    strip(binary, &context.join("oomtrace"))?;
     Ok(context)
 }
 

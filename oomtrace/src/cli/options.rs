@@ -144,8 +144,8 @@ pub struct Watch {
     /// system call that is not expected
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Sandboxing::On, hide_short_help = true)]
     pub sandbox: Sandboxing,
-    /// Answer `oomtrace health`, which says whether the hooks are attached and what they report is read. A name tells several apart that
-    /// watch in one network namespace
+    /// Answer `oomtrace health`, which says whether the hooks are attached and what they report is read. A name distinguishes several
+    /// that watch in one network namespace
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = health::NAME, value_parser = health_name)]
     pub health: Option<String>,
     #[command(flatten)]

@@ -17,7 +17,7 @@ use oomtrace::node::usage::Usage;
 use oomtrace::sink::json;
 use oomtrace::sink::notices;
 use oomtrace::text::escape::escape;
-use oomtrace::text::{bytes, pod_name, short_id};
+use oomtrace::text::{bytes, pod_name, short_id, times};
 
 use super::exit::{Failure, Status};
 use super::options::Ps;
@@ -78,8 +78,11 @@ async fn describe_pods(all: &mut [Listed], kubernetes: &Kubernetes) {
             "requests, owners and restarts of pods are not known (the Kubernetes API: {why})"
         ));
     }
+    // Nobody killed them.
+    let now = jiff::Timestamp::now();
     for listed in all {
-        if let Some(question) = Question::of(&listed.container) {
+        let container = Some(&listed.container).filter(|container| container.confirmed);
+        if let Some(question) = container.and_then(|container| Question::of(container, now, false)) {
             kubernetes.ask(&question, API_WITHIN).await.describe(&question, &mut listed.container);
         }
     }
@@ -188,7 +191,6 @@ fn in_pod(container: &Container) -> String {
     let pod = container.pod.as_ref();
     let requests = pod.and_then(|pod| pod.requests.as_ref()?.memory_bytes);
     let restarts = pod.and_then(|pod| pod.restart_count).filter(|count| *count > 0);
-    let times = |count| if count == 1 { "once".to_owned() } else { format!("{count} times") };
     let parts = [
         container.image.clone(),
         requests.map(|requests| format!("requests {}", bytes(requests))),

@@ -110,7 +110,7 @@ async fn watch(
     Ok(result?)
 }
 
-/// Somebody else may have the name: that is no reason not to watch, and whoever asks is told.
+/// Somebody else may have the name: that is no reason not to watch, and whoever asks gets an answer that says so.
 fn answer_health(name: &str) -> Option<Questions> {
     let said = |error| notices::say(&format!("nobody can ask {name} for its health: {error}; it watches all the same"));
     server::listen(name).map_err(said).ok()

@@ -1,81 +1,37 @@
 //! What is asked of the API about one pod: its Events, what owns it, whether its node is cordoned. Only the fields that are used are read.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Bytes;
+use hyper::header::ACCEPT;
+use hyper::{Request, StatusCode};
 use jiff::Timestamp;
 use kube::Client;
 use kube::client::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::kubernetes::describe::{self, before_ms};
-use crate::kubernetes::object::{OwnerReference, PodObject};
-use crate::kubernetes::said::{EventSaid, OwnerSaid};
+use crate::kubernetes::api_event::{ApiEvent, MESSAGE};
+use crate::kubernetes::owners::Owner;
+use crate::kubernetes::said::EventSaid;
 use crate::kubernetes::{Ask, Told};
-use crate::model::PodOwner;
 use crate::text::{bytes, clip};
 
 /// Events of one object that are read.
 const EVENTS: usize = 100;
-/// The API is asked again for an owner that it said nothing of.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// An answer takes no longer.
-const WITHIN: Duration = Duration::from_secs(5);
-/// Owners that are remembered.
-const OWNERS: usize = 1024;
-/// Annotations of an eviction's Event (pkg/kubelet/eviction/helpers.go).
-const ANNOTATIONS: [&str; 3] = ["starved_resource", "offending_containers", "offending_containers_usage"];
+pub const WITHIN: Duration = Duration::from_secs(5);
 /// Bytes of an answer that are read: whoever may put Events on a pod may make them as large as the API takes them.
 const LARGEST: usize = 4 << 20;
-/// Bytes of a message that are kept: of an Event of events.k8s.io it has no more.
-const MESSAGE: usize = 1024;
-const ANNOTATION: usize = 256;
-/// Instead of the whole object.
-const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
-
 /// The API server, asked about pods of this node.
 pub struct ApiServer {
     client: Client,
     node: String,
     /// What owns a controller, by namespace and uid.
-    owners: RefCell<HashMap<(String, String), Owner>>,
-}
-
-/// What owns a controller.
-#[derive(Clone)]
-enum Owner {
-    /// Kind and name; none: nothing does.
-    Known(Option<(String, String)>),
-    /// The API did not say so then.
-    Unknown(Instant),
-}
-
-/// `metadata` of any object.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    uid: String,
-    annotations: BTreeMap<String, String>,
-    deletion_timestamp: Option<String>,
-    owner_references: Vec<OwnerReference>,
-    managed_fields: Vec<ManagedField>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ManagedField {
-    manager: String,
-    time: Option<String>,
-    subresource: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct OnlyMetadata {
-    metadata: Metadata,
+    pub owners: RefCell<HashMap<(String, String), Owner>>,
 }
 
 /// What the API says instead of an answer.
@@ -97,57 +53,26 @@ struct NodeSpec {
     unschedulable: bool,
 }
 
+/// A list, or a part of it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct List<T> {
+pub struct List<T> {
     #[serde(bound(deserialize = "T: Deserialize<'de>"), default = "Vec::new")]
-    items: Vec<T>,
+    pub items: Vec<T>,
     metadata: ListMetadata,
+}
+
+impl<T> List<T> {
+    /// By which the rest is asked for; none when this is all.
+    pub fn rest(&self) -> Option<&str> {
+        Some(self.metadata.r#continue.as_str()).filter(|token| !token.is_empty())
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ListMetadata {
     r#continue: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ApiEvent {
-    metadata: Metadata,
-    reason: Option<String>,
-    message: Option<String>,
-    count: Option<i64>,
-    first_timestamp: Option<String>,
-    last_timestamp: Option<String>,
-    event_time: Option<String>,
-    series: Option<Series>,
-    source: EventSource,
-    reporting_component: Option<String>,
-    involved_object: Reference,
-    related: Option<Reference>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct EventSource {
-    component: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Series {
-    count: i64,
-    last_observed_time: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Reference {
-    kind: Option<String>,
-    namespace: Option<String>,
-    name: Option<String>,
-    field_path: Option<String>,
 }
 
 impl ApiServer {
@@ -164,13 +89,6 @@ impl ApiServer {
             return Ok(());
         }
         let events = self.events(&object.metadata.namespace, object.uid(), ask.kill);
-        // Why it was deleted is asked where it was: an eviction by the kubelet needs nobody else.
-        if !ask.is_deleted {
-            let (owner, events) = tokio::join!(owner, events);
-            let (events, is_cut) = events?;
-            say(Ok(Told { events, is_cut, owner, ..Told::default() }));
-            return Ok(());
-        }
         let of_pod = async {
             let (owner, events) = tokio::join!(owner, events);
             let (events, is_cut) = events?;
@@ -178,108 +96,29 @@ impl ApiServer {
             say(Ok(told.clone()));
             Ok::<Told, String>(told)
         };
+        // Why it was deleted is asked where it was: an eviction by the kubelet needs nobody else.
+        if !ask.is_deleted {
+            return of_pod.await.map(drop);
+        }
         let (told, owner_said, cordoned) = tokio::join!(of_pod, self.owner_said(object, ask.kill), self.is_cordoned());
         say(Ok(Told { owner_said, cordoned, ..told? }));
         Ok(())
     }
 
-    /// Events on the object with that uid, the latest first.
-    async fn events(&self, namespace: &str, uid: &str, kill: Timestamp) -> Result<(Vec<EventSaid>, bool), String> {
+    /// Events on the object with that uid, the latest first, and whether there are more.
+    pub async fn events(&self, namespace: &str, uid: &str, kill: Timestamp) -> Result<(Vec<EventSaid>, bool), String> {
         if !is_plain(namespace) || !is_plain(uid) {
             return Ok((Vec::new(), false));
         }
         let path =
             format!("/api/v1/namespaces/{namespace}/events?limit={EVENTS}&fieldSelector=involvedObject.uid%3D{uid}");
         let list: List<serde_json::Value> = self.get(&path, None).await?.unwrap_or_default();
+        let is_cut = list.rest().is_some();
         // One that cannot be read, which anybody may put there, hides no other.
         let read = list.items.into_iter().filter_map(|item| serde_json::from_value::<ApiEvent>(item).ok());
         let mut events: Vec<EventSaid> = read.filter_map(|event| event.said(kill)).collect();
         events.sort_by_key(|event| event.before_ms);
-        Ok((events, !list.metadata.r#continue.is_empty()))
-    }
-
-    /// What owns the pod: a Deployment, and not its ReplicaSet.
-    async fn owner(&self, object: &PodObject) -> Option<PodOwner> {
-        let controller = object.controller()?;
-        let key = (object.metadata.namespace.clone(), controller.uid.clone());
-        let known = self.owners.borrow().get(&key).cloned();
-        let top = match known {
-            Some(Owner::Known(top)) => top,
-            Some(Owner::Unknown(since)) if since.elapsed() < ASK_AGAIN => return None,
-            _ => {
-                let found = self.controllers_owner(controller, &object.metadata.namespace).await;
-                let mut owners = self.owners.borrow_mut();
-                if owners.len() >= OWNERS {
-                    owners.clear();
-                }
-                owners.insert(key, found.clone().map_or_else(|| Owner::Unknown(Instant::now()), Owner::Known));
-                found?
-            }
-        };
-        let through = format!("{}/{}", controller.kind, controller.name);
-        Some(match top {
-            Some((kind, name)) => PodOwner { kind, name, through: Some(through) },
-            None => PodOwner { kind: controller.kind.clone(), name: controller.name.clone(), through: None },
-        })
-    }
-
-    /// What owns a controller; none where the API does not say so of that very one: a pod may name any as its own.
-    async fn controllers_owner(
-        &self,
-        controller: &OwnerReference,
-        namespace: &str,
-    ) -> Option<Option<(String, String)>> {
-        let path = path_of(controller, namespace)?;
-        let found: OnlyMetadata = self.get(&path, Some(METADATA_ONLY)).await.ok()??;
-        if found.metadata.uid != controller.uid {
-            return None;
-        }
-        let top = found.metadata.owner_references.into_iter().find(|owner| owner.controller == Some(true));
-        Some(top.map(|owner| (owner.kind, owner.name)))
-    }
-
-    /// What the pod's owners say of its deletion.
-    async fn owner_said(&self, object: &PodObject, kill: Timestamp) -> Option<OwnerSaid> {
-        let controller = object.controller()?;
-        let namespace = &object.metadata.namespace;
-        let path = path_of(controller, namespace)?;
-        let mut said =
-            OwnerSaid { kind: controller.kind.clone(), name: controller.name.clone(), ..OwnerSaid::default() };
-        let own: Option<OnlyMetadata> = self.get(&path, Some(METADATA_ONLY)).await.ok()?;
-        // One that was made anew under the same name is another one.
-        let own = own.filter(|own| own.metadata.uid == controller.uid);
-        let Some(OnlyMetadata { metadata: own }) = own else {
-            said.is_deleted = true;
-            return Some(said);
-        };
-        let top = own.owner_references.iter().find(|owner| owner.controller == Some(true));
-        let of_top = async {
-            match top.and_then(|top| path_of(top, namespace)) {
-                Some(path) => self.get::<OnlyMetadata>(&path, Some(METADATA_ONLY)).await.ok(),
-                None => None,
-            }
-        };
-        let (events, tops) = tokio::join!(self.events(namespace, &controller.uid, kill), of_top);
-        let (events, _) = events.unwrap_or_default();
-        let pod = object.metadata.name.as_str();
-        let asked_ms = describe::deletion_asked_ms(object, kill);
-        said.deleted_it = events.iter().any(|event| is_deletion_of(event, pod, asked_ms));
-        said.deadline = events.iter().any(|event| event.reason == "DeadlineExceeded");
-        let mut changed = own.last_change(kill);
-        said.top = top.map(|top| (top.kind.clone(), top.name.clone()));
-        said.is_deleted = own.deletion_timestamp.is_some() || matches!(tops, Some(None));
-        if let Some(Some(OnlyMetadata { metadata: top })) = &tops {
-            said.is_deleted |= top.deletion_timestamp.is_some();
-            changed = top.last_change(kill);
-            said.is_outdated = is_less(own.number(REVISION), top.number(REVISION));
-        }
-        let generation = |text: Option<&String>| text.and_then(|text| text.parse().ok());
-        if controller.kind == "DaemonSet" {
-            let pods = generation(object.metadata.labels.template_generation.as_ref());
-            said.is_outdated = is_less(pods, own.number("deprecated.daemonset.template.generation"));
-        }
-        said.changed_by = changed;
-        Some(said)
+        Ok((events, is_cut))
     }
 
     /// This node takes no new pods; none when that is not known.
@@ -288,7 +127,7 @@ impl ApiServer {
         Some(node.spec.unschedulable)
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str, accept: Option<&str>) -> Result<Option<T>, String> {
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, accept: Option<&str>) -> Result<Option<T>, String> {
         get(&self.client, path, accept).await
     }
 }
@@ -298,131 +137,42 @@ impl ApiServer {
 /// # Errors
 /// When it does not answer, or not with that, or with too much, in words.
 pub async fn get<T: DeserializeOwned>(client: &Client, path: &str, accept: Option<&str>) -> Result<Option<T>, String> {
-    let request = http_request(path, accept).ok_or_else(|| format!("{path} cannot be asked for"))?;
+    let request = Request::get(path).header(ACCEPT, accept.unwrap_or("application/json")).body(Vec::new());
+    let request = request.map_err(|_| format!("{path} cannot be asked for"))?;
+    let (status, body) = exchange(client, request).await?;
+    if status == StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    if !status.is_success() {
+        return Err(refusal(status, &body));
+    }
+    serde_json::from_slice(&body).map(Some).map_err(|error| format!("its answer cannot be read: {error}"))
+}
+
+/// Sends a request; status and body of the answer, which takes no longer than it may, and is no larger.
+///
+/// # Errors
+/// When there is none, in words.
+pub async fn exchange(client: &Client, request: Request<Vec<u8>>) -> Result<(StatusCode, Bytes), String> {
     let asked = async {
         let response = client.send(request.map(Body::from)).await.map_err(|error| said(&error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LARGEST).collect().await;
         let body = body.map_err(|_| format!("its answer is cut off, or larger than {}", bytes(LARGEST as u64)))?;
-        Ok::<_, String>((status, body.to_bytes()))
+        Ok((status, body.to_bytes()))
     };
-    let (status, body) =
-        tokio::time::timeout(WITHIN, asked).await.map_err(|_| "it takes too long to answer".to_owned())??;
-    if status == hyper::StatusCode::NOT_FOUND {
-        return Ok(None);
-    }
-    if !status.is_success() {
-        let refused: Refused = serde_json::from_slice(&body).unwrap_or_default();
-        let why = if refused.message.is_empty() { status.to_string() } else { refused.message };
-        return Err(clip(&why, MESSAGE).to_owned());
-    }
-    serde_json::from_slice(&body).map(Some).map_err(|error| format!("its answer cannot be read: {error}"))
+    tokio::time::timeout(WITHIN, asked).await.unwrap_or_else(|_| Err("it takes too long to answer".to_owned()))
 }
 
-/// A controller's Event says that it deleted the pod of that name, whose deletion was asked for so long before the kill: a pod of a
-/// StatefulSet has the name of the one before. After ten in ten minutes client-go puts several into one, which names the last
-/// (tools/record/events_cache.go).
-fn is_deletion_of(event: &EventSaid, pod: &str, asked_ms: Option<i64>) -> bool {
-    const NEAR_MS: i64 = 30_000;
-    let is_near = asked_ms.is_none_or(|asked_ms| event.before_ms.saturating_sub(asked_ms).abs() <= NEAR_MS);
-    let names_it = event.message.split([' ', ':', ',']).any(|word| word == pod);
-    event.reason == "SuccessfulDelete"
-        && is_near
-        && (names_it || event.message.starts_with("(combined from similar events)"))
-}
-
-const REVISION: &str = "deployment.kubernetes.io/revision";
-
-fn is_less(first: Option<u64>, second: Option<u64>) -> Option<bool> {
-    Some(first? < second?)
-}
-
-fn http_request(path: &str, accept: Option<&str>) -> Option<hyper::Request<Vec<u8>>> {
-    let request = hyper::Request::get(path).header(hyper::header::ACCEPT, accept.unwrap_or("application/json"));
-    request.body(Vec::new()).ok()
-}
-
-/// Where a controller is, of the kinds that this may ask for.
-fn path_of(owner: &OwnerReference, namespace: &str) -> Option<String> {
-    let plural = match owner.kind.as_str() {
-        "ReplicaSet" => "replicasets",
-        "Deployment" => "deployments",
-        "StatefulSet" => "statefulsets",
-        "DaemonSet" => "daemonsets",
-        "Job" => "jobs",
-        "CronJob" => "cronjobs",
-        _ => return None,
-    };
-    (matches!(owner.api_version.as_str(), "apps/v1" | "batch/v1" | "batch/v1beta1")
-        && is_plain(&owner.name)
-        && is_plain(namespace))
-    .then(|| format!("/apis/{}/namespaces/{namespace}/{plural}/{}", owner.api_version, owner.name))
-}
-
-impl Metadata {
-    fn number(&self, annotation: &str) -> Option<u64> {
-        self.annotations.get(annotation)?.parse().ok()
-    }
-
-    /// Who changed what the object wants last, and how long before the kill: not its status, and no controller.
-    fn last_change(&self, kill: Timestamp) -> Option<(String, i64)> {
-        let is_wish = |field: &&ManagedField| {
-            field.subresource.as_deref().is_none_or(|subresource| subresource == "scale")
-                && field.manager != "kube-controller-manager"
-        };
-        let all = self.managed_fields.iter().filter(is_wish);
-        let timed = all.filter_map(|field| Some((field.manager.clone(), before_ms(field.time.as_deref(), kill)?)));
-        timed.min_by_key(|(_, before_ms)| *before_ms)
-    }
-}
-
-impl ApiEvent {
-    /// None where it is not of whom that reason is.
-    fn said(self, kill: Timestamp) -> Option<EventSaid> {
-        let by = [self.source.component.as_deref(), self.reporting_component.as_deref()];
-        let by = by.into_iter().flatten().find(|by| !by.is_empty()).unwrap_or_default();
-        if !is_reporters(self.reason.as_deref().unwrap_or_default(), by) {
-            return None;
-        }
-        let Self { series, .. } = &self;
-        let last = series.as_ref().and_then(|series| series.last_observed_time.clone());
-        let last = last.or(self.last_timestamp).or(self.event_time).or(self.first_timestamp);
-        let count = self.series.as_ref().map(|series| series.count).or(self.count);
-        let field = self.involved_object.field_path.as_deref();
-        let container = field.and_then(|field| field.split_once('{')?.1.strip_suffix('}'));
-        let related = self.related.filter(|related| related.kind.as_deref() == Some("Pod"));
-        let annotations = self.metadata.annotations.into_iter().filter(|(key, _)| ANNOTATIONS.contains(&key.as_str()));
-        Some(EventSaid {
-            reason: clip(&self.reason.unwrap_or_default(), MESSAGE).to_owned(),
-            message: clip(&self.message.unwrap_or_default(), MESSAGE).to_owned(),
-            count: u32::try_from(count.unwrap_or(1).max(1)).unwrap_or(u32::MAX),
-            before_ms: before_ms(last.as_deref(), kill).unwrap_or(i64::MAX),
-            container: container.map(str::to_owned),
-            related: related.and_then(|pod| Some(format!("{}/{}", pod.namespace?, pod.name?))),
-            annotations: annotations.map(|(key, value)| (key, clip(&value, ANNOTATION).to_owned())).collect(),
-        })
-    }
-}
-
-/// Events with these reasons count only where their reporter says that it is this one: others use the same words for other things. It is its
-/// own word, which whoever may make Events may write as well.
-fn is_reporters(reason: &str, by: &str) -> bool {
-    match reason {
-        "Killing"
-        | "Unhealthy"
-        | "Evicted"
-        | "Preempting"
-        | "ExceededGracePeriod"
-        | "NodeShutdown"
-        | "FailedPostStartHook"
-        | "FailedPreStopHook" => by == "kubelet",
-        "Preempted" => by.contains("scheduler"),
-        _ => true,
-    }
+/// Why the API does not do what it was asked for.
+pub fn refusal(status: StatusCode, body: &[u8]) -> String {
+    let refused: Refused = serde_json::from_slice(body).unwrap_or_default();
+    let why = if refused.message.is_empty() { status.to_string() } else { refused.message };
+    clip(&why, MESSAGE).to_owned()
 }
 
 /// May stand in a request: names and uids are their owners' own text.
-fn is_plain(text: &str) -> bool {
+pub fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
@@ -439,88 +189,5 @@ pub fn said(error: &kube::Error) -> String {
             }
             inner.to_string()
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_of_both_forms_are_read() {
-        let kill: Timestamp = "2026-11-26T10:00:10Z".parse().unwrap();
-        let old = serde_json::json!({
-            "metadata": { "annotations": { "starved_resource": "memory", "x": "y" } }, "source": { "component": "kubelet" },
-            "reason": "Killing", "message": "m", "count": 3, "lastTimestamp": "2026-11-26T10:00:08Z", "eventTime": null,
-            "involvedObject": { "fieldPath": "spec.containers{app}" }, "related": null,
-        });
-        let new = serde_json::json!({
-            "reportingComponent": "default-scheduler", "reason": "Preempted", "message": "m", "eventTime": "2026-11-26T10:00:09.500000Z", "lastTimestamp": null,
-            "series": { "count": 2, "lastObservedTime": "2026-11-26T10:00:11.000000Z" },
-            "involvedObject": {}, "related": { "kind": "Pod", "namespace": "a", "name": "b" },
-        });
-        let read = |value| serde_json::from_value::<ApiEvent>(value).unwrap().said(kill).unwrap();
-        let old = read(old);
-        assert_eq!((old.count, old.before_ms, old.container.as_deref()), (3, 2000, Some("app")));
-        assert_eq!(old.annotations, [("starved_resource".to_owned(), "memory".to_owned())]);
-        let new = read(new);
-        assert_eq!((new.count, new.before_ms, new.related.as_deref()), (2, -1000, Some("a/b")));
-    }
-
-    #[test]
-    fn an_event_counts_only_from_whom_it_is() {
-        for (reason, by, expected) in [
-            ("Evicted", "kubelet", true),
-            ("Evicted", "karpenter", false),
-            ("Killing", "", false),
-            ("Preempted", "default-scheduler", true),
-            ("Preempted", "kubelet", false),
-            ("SuccessfulDelete", "replicaset-controller", true),
-        ] {
-            assert_eq!(is_reporters(reason, by), expected, "{reason} {by}");
-        }
-    }
-
-    #[test]
-    fn a_count_may_be_anything() {
-        for (count, expected) in [(-1, 1), (0, 1), (7, 7), (1_i64 << 40, u32::MAX)] {
-            let event = serde_json::json!({ "reason": "Pulled", "count": count });
-            let event: ApiEvent = serde_json::from_value(event).unwrap();
-            assert_eq!(event.said(Timestamp::UNIX_EPOCH).unwrap().count, expected);
-        }
-    }
-
-    #[test]
-    fn a_controllers_deletion_is_that_of_this_pod_and_of_this_time() {
-        let deleted = |message: &str, before_ms| EventSaid {
-            reason: "SuccessfulDelete".to_owned(),
-            message: message.to_owned(),
-            before_ms,
-            ..EventSaid::default()
-        };
-        for (event, expected) in [
-            (deleted("Deleted pod: web-0", 11_000), true),
-            (deleted("delete Pod web-0 in StatefulSet web successful", 11_000), true),
-            (deleted("Deleted pod: web-01", 11_000), false),
-            (deleted("Deleted pod: web-0", 41_001), false),
-            (deleted("Deleted pod: web-0", 41_000), true),
-            (deleted("(combined from similar events): Deleted pod: web-7", 11_000), true),
-            (EventSaid { reason: "SuccessfulCreate".to_owned(), ..deleted("Created pod: web-0", 11_000) }, false),
-        ] {
-            assert_eq!(is_deletion_of(&event, "web-0", Some(11_000)), expected, "{event:?}");
-        }
-        assert!(is_deletion_of(&deleted("Deleted pod: web-0", 900_000), "web-0", None));
-    }
-
-    #[test]
-    fn who_changed_it_last_is_no_controller() {
-        let metadata = serde_json::json!({ "managedFields": [
-            { "manager": "kubectl-create", "time": "2026-11-26T09:00:00Z" },
-            { "manager": "kube-controller-manager", "time": "2026-11-26T10:00:00Z", "subresource": "status" },
-            { "manager": "kubectl", "time": "2026-11-26T09:59:00Z", "subresource": "scale" },
-        ] });
-        let metadata: Metadata = serde_json::from_value(metadata).unwrap();
-        let kill = "2026-11-26T10:00:00Z".parse().unwrap();
-        assert_eq!(metadata.last_change(kill), Some(("kubectl".to_owned(), 60_000)));
     }
 }

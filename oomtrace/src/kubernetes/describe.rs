@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::kubernetes::object::{Amounts, ContainerStatus, PodObject, ProbeSpec, Terminated, bare_id};
+use crate::kubernetes::object::{Amounts, ContainerStatus, OwnerReference, PodObject, ProbeSpec, Terminated, bare_id};
 use crate::kubernetes::quantity;
 use crate::kubernetes::said::{Deletion, Disruption, PodSaid};
 use crate::model::{LastState, Pod, PodOwner, PodResources, Probe, ProbeAction, ProbeKind, Qos};
@@ -28,7 +28,7 @@ pub fn describe(object: &PodObject, container: Option<&str>, id: &str, pod: &mut
             reason: ended.reason.clone(),
             exit_code: ended.exit_code,
             finished_at: ended.finished_at.clone(),
-            container_id: ended.container_id.as_deref().map(bare_id).map(str::to_owned),
+            container_id: ended.id().map(str::to_owned),
         });
     }
 }
@@ -39,14 +39,18 @@ fn owner(object: &PodObject) -> Option<PodOwner> {
     let controller = object.controller()?;
     let hash = object.metadata.labels.template_hash.as_ref().filter(|_| controller.kind == "ReplicaSet");
     let deployment = hash.and_then(|hash| controller.name.strip_suffix(hash.as_str())?.strip_suffix('-'));
-    Some(match deployment {
-        Some(name) => PodOwner {
-            kind: "Deployment".to_owned(),
-            name: name.to_owned(),
-            through: Some(format!("{}/{}", controller.kind, controller.name)),
-        },
+    Some(owned_by(controller, deployment.map(|name| ("Deployment".to_owned(), name.to_owned()))))
+}
+
+/// What makes a pod: its controller, or that which controls this, by kind and name.
+#[must_use]
+pub fn owned_by(controller: &OwnerReference, top: Option<(String, String)>) -> PodOwner {
+    match top {
+        Some((kind, name)) => {
+            PodOwner { kind, name, through: Some(format!("{}/{}", controller.kind, controller.name)) }
+        }
         None => PodOwner { kind: controller.kind.clone(), name: controller.name.clone(), through: None },
-    })
+    }
 }
 
 /// What the judge needs of it; Events, owner and node come from elsewhere. `at`: when the kill was.
@@ -96,28 +100,20 @@ pub fn deletion_asked_ms(object: &PodObject, kill: Timestamp) -> Option<i64> {
 /// How the kubelet says that the container with that id ended; none while it does not say.
 #[must_use]
 pub fn end_of(object: &PodObject, container: &str, id: &str) -> Option<Terminated> {
-    let status = object.status_of(container)?;
-    let states = [&status.state, &status.last_state].into_iter().filter_map(|state| state.terminated.as_ref());
-    states.into_iter().find(|ended| ended.container_id.as_deref().map(bare_id) == Some(id)).cloned()
+    object.status_of(container)?.ends().find(|ended| ended.id() == Some(id)).cloned()
 }
 
 /// The end of a container that was there before the one with that id.
 fn ended_before<'a>(status: &'a ContainerStatus, id: &str) -> Option<&'a Terminated> {
-    let states = [&status.state, &status.last_state].into_iter().filter_map(|state| state.terminated.as_ref());
-    states.into_iter().find(|ended| ended.container_id.as_deref().map(bare_id).is_some_and(|its| its != id))
+    status.ends().find(|ended| ended.id().is_some_and(|its| its != id))
 }
 
 /// When the container with that id started.
 fn started<'a>(status: &'a ContainerStatus, id: &str) -> Option<&'a str> {
-    let is_it = |its: Option<&str>| its.map(bare_id) == Some(id);
-    let running = status.state.running.as_ref().filter(|_| is_it(status.container_id.as_deref()));
-    let ended = [&status.state, &status.last_state].into_iter().filter_map(|state| state.terminated.as_ref());
-    running.and_then(|running| running.started_at.as_deref()).or_else(|| {
-        ended
-            .into_iter()
-            .find(|ended| is_it(ended.container_id.as_deref()))
-            .and_then(|ended| ended.started_at.as_deref())
-    })
+    let is_running = status.container_id.as_deref().map(bare_id) == Some(id);
+    let running = status.state.running.as_ref().filter(|_| is_running);
+    let ended = || status.ends().find(|ended| ended.id() == Some(id))?.started_at.as_deref();
+    running.and_then(|running| running.started_at.as_deref()).or_else(ended)
 }
 
 /// Milliseconds from a time to the kill; below zero: it came after.

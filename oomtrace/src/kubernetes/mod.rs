@@ -7,10 +7,14 @@
 mod access;
 #[cfg(feature = "kubernetes")]
 mod api;
+#[cfg(feature = "kubernetes")]
+mod api_event;
 pub mod describe;
 #[cfg(feature = "kubernetes")]
 mod node_name;
 pub mod object;
+#[cfg(feature = "kubernetes")]
+mod owners;
 pub mod pods;
 pub mod quantity;
 pub mod report;
@@ -138,17 +142,18 @@ impl Question {
         self.pod.as_ref().is_none_or(|(namespace, name)| (namespace, name) == (&meta.namespace, &meta.name))
     }
 
-    /// About a container that nobody killed.
+    /// About a pod's container, and its end then; none where it is in no pod.
     #[must_use]
-    pub fn of(container: &Container) -> Option<Self> {
-        let pod = container.pod.as_ref().filter(|_| container.confirmed)?;
+    pub fn of(container: &Container, kill: Timestamp, why: bool) -> Option<Self> {
+        let pod = container.pod.as_ref()?;
         Some(Self {
             uid: pod.uid.clone()?,
             pod: pod.namespace.clone().zip(pod.name.clone()),
+            // The API has no container of that name.
             container: container.name.clone().filter(|_| !pod.sandbox),
             container_id: container.id.clone(),
-            kill: Timestamp::now(),
-            why: false,
+            kill,
+            why,
         })
     }
 

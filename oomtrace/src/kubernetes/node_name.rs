@@ -1,27 +1,14 @@
-//! What this node is called in the cluster: by default as its host, but a kubelet may be told another name (`--hostname-override`).
+//! What this node is called in the cluster: by default as its host, but a kubelet may be given another name (`--hostname-override`).
 
 use kube::Client;
 use serde::Deserialize;
 
 use crate::kubernetes::Options;
-use crate::kubernetes::api;
+use crate::kubernetes::api::{self, List};
 
 /// Nodes that are asked for at a time, and how often: it is the first of them on most that have a kubeconfig at hand.
 const PAGE: usize = 10;
 const PAGES: usize = 100;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct NodeList {
-    metadata: ListMetadata,
-    items: Vec<Node>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ListMetadata {
-    r#continue: Option<String>,
-}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -67,12 +54,13 @@ pub async fn find(client: &Client, options: &Options) -> Result<String, String> 
     let mut from = String::new();
     for _ in 0..PAGES {
         let path = format!("/api/v1/nodes?limit={PAGE}{from}");
-        let list: NodeList = api::get(client, &path, None).await?.unwrap_or_default();
+        let list: List<Node> = api::get(client, &path, None).await?.unwrap_or_default();
+        let rest = list.rest().map(|token| format!("&continue={token}"));
         if let Some(node) = list.items.into_iter().find(is_this) {
             return Ok(node.metadata.name);
         }
-        match list.metadata.r#continue.filter(|token| !token.is_empty()) {
-            Some(token) => from = format!("&continue={token}"),
+        match rest {
+            Some(rest) => from = rest,
             None => break,
         }
     }

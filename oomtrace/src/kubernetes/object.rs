@@ -221,7 +221,7 @@ impl PodObject {
     /// What made it.
     #[must_use]
     pub fn controller(&self) -> Option<&OwnerReference> {
-        self.metadata.owner_references.iter().find(|owner| owner.controller == Some(true))
+        OwnerReference::controller(&self.metadata.owner_references)
     }
 
     /// A container of that name, an init container among them.
@@ -233,16 +233,41 @@ impl PodObject {
     /// The name of the container with that id, as the kubelet has it.
     #[must_use]
     pub fn name_of(&self, id: &str) -> Option<&str> {
-        let all = self.status.container_statuses.iter().chain(&self.status.init_container_statuses);
         let is_it = |status: &&ContainerStatus| status.container_id.as_deref().map(bare_id) == Some(id);
-        all.into_iter().find(is_it).map(|status| status.name.as_str())
+        self.statuses().find(is_it).map(|status| status.name.as_str())
     }
 
     /// What the kubelet says of it.
     #[must_use]
     pub fn status_of(&self, name: &str) -> Option<&ContainerStatus> {
-        let all = self.status.container_statuses.iter().chain(&self.status.init_container_statuses);
-        all.into_iter().find(|status| status.name == name)
+        self.statuses().find(|status| status.name == name)
+    }
+
+    fn statuses(&self) -> impl Iterator<Item = &ContainerStatus> {
+        self.status.container_statuses.iter().chain(&self.status.init_container_statuses)
+    }
+}
+
+impl ContainerStatus {
+    /// The ends of its containers, one after another, that the kubelet still has, the latest first.
+    pub fn ends(&self) -> impl Iterator<Item = &Terminated> {
+        [&self.state, &self.last_state].into_iter().filter_map(|state| state.terminated.as_ref())
+    }
+}
+
+impl Terminated {
+    /// Its container's id, without the runtime's name.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.container_id.as_deref().map(bare_id)
+    }
+}
+
+impl OwnerReference {
+    /// That one of them which controls the object.
+    #[must_use]
+    pub fn controller(all: &[Self]) -> Option<&Self> {
+        all.iter().find(|owner| owner.controller == Some(true))
     }
 }
 

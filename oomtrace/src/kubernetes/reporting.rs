@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use hyper::StatusCode;
 use jiff::Timestamp;
 use kube::Client;
 use serde_json::json;
 
-use crate::kubernetes::api::said;
+use crate::kubernetes::api::{exchange, refusal};
 use crate::kubernetes::lock;
 use crate::kubernetes::object::PodObject;
 use crate::kubernetes::pods::Pods;
@@ -34,7 +35,6 @@ const A_SECOND: f64 = 5.0;
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
 /// Rights are given and taken while it runs.
 const DENIED_FOR: Duration = Duration::from_secs(600);
-const WITHIN: Duration = Duration::from_secs(5);
 
 /// See the module's documentation.
 pub struct Reporting {
@@ -136,10 +136,8 @@ impl Reporting {
             let oldest = self.series.iter().min_by_key(|(_, series)| series.last).map(|(key, _)| key.clone());
             oldest.map(|oldest| self.series.remove(&oldest));
         }
-        {
-            let series = Series { name, namespace: namespace.clone(), count: 1, last: now, put: now };
-            self.series.insert(key, series);
-        }
+        let series = Series { name, namespace: namespace.clone(), count: 1, last: now, put: now };
+        self.series.insert(key, series);
         Ok(())
     }
 
@@ -158,20 +156,16 @@ impl Reporting {
 
     async fn send(&mut self, request: hyper::http::request::Builder, body: &serde_json::Value) -> Result<(), String> {
         let request = request.body(body.to_string().into_bytes()).map_err(|error| error.to_string())?;
-        let sent = tokio::time::timeout(WITHIN, self.client.request::<serde::de::IgnoredAny>(request)).await;
-        match sent.map_err(|_| "the API takes too long".to_owned())? {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                // A namespace that is being removed, or has enough of them, forbids it as well.
-                let is_denied = |status: &kube::core::Status| {
-                    status.code == 403 && status.message.contains(" cannot create resource \"events\" ")
-                };
-                if matches!(&error, kube::Error::Api(status) if is_denied(status)) {
-                    self.denied = Some(Instant::now());
-                }
-                Err(said(&error))
-            }
+        let (status, body) = exchange(&self.client, request).await?;
+        if status.is_success() {
+            return Ok(());
         }
+        let why = refusal(status, &body);
+        // A namespace that is being removed, or has enough of them, forbids it as well.
+        if status == StatusCode::FORBIDDEN && why.contains(" cannot create resource \"events\" ") {
+            self.denied = Some(Instant::now());
+        }
+        Err(why)
     }
 }
 

@@ -132,6 +132,12 @@ impl PodSaid {
         self.message.iter_mut().chain(disruption).chain(events)
     }
 
+    /// The Event is about the victim's container, in this life or an earlier one, as far as either is known.
+    #[must_use]
+    pub fn is_of_container(&self, event: &EventSaid) -> bool {
+        event.container.is_none() || self.container.is_none() || event.container == self.container
+    }
+
     /// Events with that reason, the latest first.
     pub fn events(&self, reason: &str) -> impl Iterator<Item = &EventSaid> {
         self.events.iter().filter(move |event| event.reason == reason)

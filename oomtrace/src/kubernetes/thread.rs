@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::kubernetes::access::{Access, AccessError};
-use crate::kubernetes::api::{self, ApiServer};
+use crate::kubernetes::api::{self, ApiServer, WITHIN};
 use crate::kubernetes::object::{
     Annotations, GENERATION, HASH, Labels, MIRROR, OwnerReference, PodMetadata, PodObject, PodSpec, PodStatus,
 };
@@ -30,8 +30,6 @@ use crate::own::writer;
 const ASKING: usize = 4;
 /// Pods of a list that are read at a time: each may have more than a megabyte (etcd's limit), and whoever may make pods may make them so.
 const PAGE: u32 = 10;
-/// An API server that takes longer for an answer than that has none.
-const READ_WITHIN: Duration = Duration::from_secs(5);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const STACK: usize = 1 << 20;
 /// What the API did not say is asked again after this time.
@@ -122,7 +120,7 @@ impl Talk {
                     // Whoever asked may have stopped waiting.
                     _ = ask.reply.send(answer);
                 };
-                match tokio::time::timeout(READ_WITHIN, server.answer(&ask, say)).await {
+                match tokio::time::timeout(WITHIN, server.answer(&ask, say)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(why)) => say(Err(why)),
                     Err(_) => say(Err("it takes too long to answer".to_owned())),

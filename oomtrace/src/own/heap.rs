@@ -8,23 +8,27 @@ use nix::libc;
 /// Returns freed memory to the kernel, where the C library has to be asked to. Memory that is locked cannot be given back
 /// (madvise(2), `EINVAL`): it is unlocked for that moment.
 pub fn give_back() {
-    #[cfg(target_env = "gnu")]
-    crate::own::endurance::unlocked(|| {
-        // SAFETY: malloc_trim(3) may be called at any time, from any thread.
-        unsafe { libc::malloc_trim(0) };
-    });
+    crate::own::endurance::unlocked(trim);
 }
 
 /// The same, and code that only the start needed, or what came in a burst: a part that is needed again is mapped again from the page
 /// cache, at its first use.
 pub fn give_back_all() {
-    give_back();
     crate::own::endurance::unlocked(|| {
+        trim();
         for (start, length) in code() {
             // SAFETY: the mapping is the kernel's own word, nobody writes to it, and what is dropped comes again from its file.
             unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED) };
         }
     });
+}
+
+fn trim() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim(3) may be called at any time, from any thread.
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 /// Where this program's code is mapped from its file: what is executable and not writable, which no relocation changes.

@@ -80,34 +80,31 @@ impl Names {
         named.incident.sender.container = sender;
         // Who asked is found by what the container is called.
         let judgement = judge(&named);
-        let mut named = named.incident;
         let mut requester = None;
         if let Some(place) = &judgement.requesters_place {
             let asked = directory.complete(place, None).await;
             missing.extend(asked.missing.into_iter().map(|why| format!("of the requester: {why}")));
             requester = asked.container;
         }
-        let is_confirmed = named.container.as_ref().is_some_and(|container| container.confirmed);
+        let is_confirmed = named.incident.container.as_ref().is_some_and(|container| container.confirmed);
         let place = places.victim.as_ref().filter(|place| is_confirmed && place.user().is_none());
-        let said = place.map(|place| said(&named, &judgement, place, directory)).unwrap_or_default();
-        let question = question(&named, &judgement);
-        let mut pod = None;
-        if let Some(question) = question {
+        let said = place.map(|place| said(&named.incident, &judgement, place, directory)).unwrap_or_default();
+        if let Some(question) = question(&named.incident, &judgement) {
             let answer = kubernetes.ask(&question, API_WITHIN).await;
-            if let Some(container) = &mut named.container {
+            if let Some(container) = &mut named.incident.container {
                 answer.describe(&question, container);
             }
             let why = answer.missing.map(|why| format!("{WHY} (the Kubernetes API: {why})"));
             missing.extend(why);
-            pod = answer.said;
+            named.pod = answer.said;
         }
-        let seen = largest_pod(case, &named, pod.as_ref(), kubernetes).into_iter().collect();
+        let seen = largest_pod(&named, kubernetes).into_iter().collect();
         Self {
-            container: named.container,
-            sender: named.sender.container,
+            container: named.incident.container,
+            sender: named.incident.sender.container,
             requester,
             said,
-            pod,
+            pod: named.pod,
             seen,
             refuted,
             missing,
@@ -164,43 +161,19 @@ impl Names {
 /// it.
 pub fn question(incident: &Incident, judgement: &Judgement) -> Option<Question> {
     let container = incident.container.as_ref()?;
-    let pod = container.pod.as_ref()?;
     // What is only called like a pod's is one where the kubelet itself removed it.
     let is_pods = container.confirmed || judgement.reason == Reason::PodCleanUp;
-    if !is_pods || container.user.is_some() {
-        return None;
-    }
-    Some(Question {
-        uid: pod.uid.clone()?,
-        pod: pod.namespace.clone().zip(pod.name.clone()),
-        container: container.name.clone(),
-        container_id: container.id.clone(),
-        kill: incident.time.parse().ok()?,
-        why: may_api_explain(judgement, incident) || matches!(judgement.reason, Reason::EndedCommand { .. }),
-    })
-}
-
-/// What the API is asked about the end of the victim's container.
-pub fn question_of_end(incident: &Incident) -> Option<Question> {
-    let container = incident.container.as_ref()?;
-    let pod = container.pod.as_ref().filter(|pod| !pod.sandbox)?;
-    Some(Question {
-        uid: pod.uid.clone()?,
-        pod: pod.namespace.clone().zip(pod.name.clone()),
-        container: container.name.clone(),
-        container_id: container.id.clone(),
-        kill: incident.time.parse().ok()?,
-        why: false,
-    })
+    let why = may_api_explain(judgement, incident) || matches!(judgement.reason, Reason::EndedCommand { .. });
+    Question::of(container, incident.time.parse().ok()?, why).filter(|_| is_pods && container.user.is_none())
 }
 
 /// Where the node was short of memory: who uses most of it now.
-fn largest_pod(case: &Case, named: &Incident, said: Option<&PodSaid>, kubernetes: &Kubernetes) -> Option<String> {
+fn largest_pod(named: &Case, kubernetes: &Kubernetes) -> Option<String> {
     // The kubelet's own word, and not an Event's, which others may write.
-    said.filter(|said| said.reason.as_deref() == Some("Evicted"))?;
-    let judged = judge(&Case { incident: named.clone(), pod: Some(said?.clone()), ..case.clone() });
+    named.pod.as_ref().filter(|said| said.reason.as_deref() == Some("Evicted"))?;
+    let judged = judge(named);
     let Reason::Eviction(eviction) = judged.reason else { return None };
-    let pod = case.places.victim.as_ref()?.pod.as_ref().filter(|_| eviction.resource.as_deref() == Some("memory"))?;
+    let pod = named.places.victim.as_ref()?.pod.as_ref().filter(|_| eviction.resource.as_deref() == Some("memory"))?;
     let (uid, usage) = largest_besides(pod.cgroup.as_deref()?)?;
     let name = kubernetes.name_of(&uid).unwrap_or(uid);
     Some(format!("of the node's other pods, {} used most memory right after: {}", quote(&name), bytes(usage)))

@@ -38,6 +38,12 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// `once`, `3 times`.
+#[must_use]
+pub fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
 /// The beginning of a text, of so many bytes at most.
 #[must_use]
 pub fn clip(text: &str, most: usize) -> &str {

@@ -22,6 +22,12 @@ use crate::resolve::case::Case;
 #[must_use]
 pub fn conclude(case: Case) -> Record {
     let judgement = judge(&case);
+    conclude_as(case, &judgement)
+}
+
+/// The same, where it was judged already.
+#[must_use]
+pub fn conclude_as(case: Case, judgement: &Judgement) -> Record {
     let Case { mut incident, mut statements, .. } = case;
     incident.requester.clone_from(&judgement.requester);
     incident.sender.elevation.clone_from(&judgement.elevation);
@@ -32,7 +38,7 @@ pub fn conclude(case: Case) -> Record {
     incident.attribution = judgement.attribution;
     incident.routine = judgement.routine;
     statements.extend(judgement.evidence.iter().cloned());
-    let mut verdict = verdict(&incident, &judgement);
+    let mut verdict = verdict(&incident, judgement);
     verdict.evidence.extend(statements);
     incident.verdict = Some(verdict);
     Record::Incident(incident)

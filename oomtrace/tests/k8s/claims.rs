@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use oomtrace::model::{Cause, Incident, Routine};
+use oomtrace::model::{Cause, Correction, Incident, Routine};
 use serde::Serialize;
 
 use crate::cgroup::Driver;
@@ -56,6 +57,15 @@ fn each_of(incident: &Incident, is_settled: &dyn Fn(&Incident) -> bool, claim_of
         }
         TRACER.set(ON_THE_NODE);
     }
+}
+
+/// The kubelet writes what it did into the API within ten seconds or so where it is not emulated, which corrects a verdict.
+pub const CORRECTED_WITHIN: Duration = Duration::from_secs(25);
+
+/// What it has takes the place of the same of the incident.
+pub fn correct(incident: &mut Incident, correction: Correction) {
+    incident.verdict = Some(correction.verdict);
+    incident.container = correction.container;
 }
 
 /// The verdict has that cause.

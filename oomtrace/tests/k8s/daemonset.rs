@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use oomtrace::model::{Incident, Record};
 
+use crate::claims::{CORRECTED_WITHIN, correct};
 use crate::node::node;
 use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::binary;
@@ -20,8 +21,6 @@ const LOGS: &str = "/var/log/pods";
 /// A field that Kubernetes has since 1.30, and the test node's does not know; AppArmor is not there either.
 const APPARMOR: [&str; 2] = ["            appArmorProfile:\n", "              type: Unconfined\n"];
 const COMES_WITHIN: Duration = Duration::from_secs(10);
-/// The kubelet writes what it did into the API within ten seconds or so, which corrects a verdict.
-const CORRECTED_WITHIN: Duration = Duration::from_secs(25);
 /// Two incidents of one process that are so near to each other are one kill.
 const SAME: SignedDuration = SignedDuration::from_secs(2);
 
@@ -227,8 +226,7 @@ impl Log {
             Record::Correction(correction) => {
                 let mut all = self.incidents.values_mut().flatten();
                 if let Some(incident) = all.find(|incident| incident.id == correction.incident) {
-                    incident.verdict = Some(correction.verdict);
-                    incident.container = correction.container;
+                    correct(incident, correction);
                 }
             }
             _ => {}

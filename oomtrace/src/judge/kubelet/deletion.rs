@@ -4,7 +4,7 @@ use crate::judge::judgement::{DeletedBy, PodDeletion, StopRequest};
 use crate::judge::kubelet::{CLOCKS_MS, is_recent};
 use crate::kubernetes::said::{Deletion, OwnerSaid, PodSaid};
 
-/// That, and who or what wanted it, as far as the API tells.
+/// That, and who or what wanted it, as far as the API says.
 pub fn find(said: &PodSaid, stop: Option<&StopRequest>) -> Option<PodDeletion> {
     let by = by_its_end(said).or_else(|| said.deletion.as_ref().filter(|d| is_before(d)).map(|_| wanted_by(said)))?;
     let deletion = said.deletion.as_ref();

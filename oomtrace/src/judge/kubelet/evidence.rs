@@ -64,8 +64,7 @@ fn status(said: &PodSaid) -> Option<String> {
 }
 
 fn is_telling(event: &EventSaid, said: &PodSaid) -> bool {
-    let is_its = event.container.is_none() || said.container.is_none() || event.container == said.container;
-    is_its && TELLING.contains(&event.reason.as_str()) && is_recent(said, event.before_ms)
+    said.is_of_container(event) && TELLING.contains(&event.reason.as_str()) && is_recent(said, event.before_ms)
 }
 
 fn event(event: &EventSaid) -> String {

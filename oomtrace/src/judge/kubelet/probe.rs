@@ -33,7 +33,9 @@ pub fn find(said: &PodSaid, stop: Option<&StopRequest>) -> Option<(ProbeFailure,
                     is_about(event, said) && is_recent(said, event.before_ms) && event.message.starts_with(unhealthy)
                 };
                 let had_failed = |event: &EventSaid| {
-                    is_its(event, said) && (0..=EARLIER_MS).contains(&event.before_ms) && event.message.contains(words)
+                    said.is_of_container(event)
+                        && (0..=EARLIER_MS).contains(&event.before_ms)
+                        && event.message.contains(words)
                 };
                 said.events("Unhealthy").any(is_failing) || said.events("Killing").next().is_some_and(had_failed)
             })?;
@@ -44,7 +46,7 @@ pub fn find(said: &PodSaid, stop: Option<&StopRequest>) -> Option<(ProbeFailure,
 }
 
 fn failure(said: &PodSaid, kind: ProbeKind, unhealthy: &str, stop: Option<&StopRequest>) -> ProbeFailure {
-    let is_failure = |event: &&EventSaid| is_its(event, said) && event.message.starts_with(unhealthy);
+    let is_failure = |event: &&EventSaid| said.is_of_container(event) && event.message.starts_with(unhealthy);
     let failed = said.events("Unhealthy").find(is_failure);
     ProbeFailure {
         kind,
@@ -55,16 +57,8 @@ fn failure(said: &PodSaid, kind: ProbeKind, unhealthy: &str, stop: Option<&StopR
     }
 }
 
-/// The Event is about the victim's container, in this life or an earlier one.
-fn is_its(event: &EventSaid, said: &PodSaid) -> bool {
-    match (&event.container, &said.container) {
-        (Some(events), Some(victims)) => events == victims,
-        _ => true,
-    }
-}
-
 /// The Event is about the victim's container, and came after that started.
 fn is_about(event: &EventSaid, said: &PodSaid) -> bool {
     let is_since = said.started_before_ms.is_none_or(|started| event.before_ms <= started.saturating_add(CLOCKS_MS));
-    is_its(event, said) && is_since
+    said.is_of_container(event) && is_since
 }

@@ -49,7 +49,7 @@ pub fn ask(name: &str) -> Result<String, HealthError> {
     }
     let answer = read(&mut stream).map_err(failed)?;
     match answer.trim_end() {
-        // It ended at once, or was told that this is a stranger.
+        // It ended at once, or took this for a stranger.
         "" => Err(HealthError::Silent),
         text => match text.strip_prefix(WELL) {
             Some(text) => Ok(text.to_owned()),

@@ -16,7 +16,7 @@ use crate::placement::Runtime;
 use crate::redact::Privacy;
 use crate::resolve::case::Case;
 use crate::run::names;
-use crate::words::conclude;
+use crate::words::conclude_as;
 
 /// Ends that are followed at a time; those of a storm are not all.
 const MAX_FOLLOWED: usize = 64;
@@ -71,7 +71,9 @@ impl Aftermath {
             }
         } else if self.kubernetes.is_on()
             && (incident.victim.container_init || incident.oom.is_some())
-            && let Some(question) = names::question_of_end(incident)
+            && !container.pod.as_ref().is_some_and(|pod| pod.sandbox)
+            && let Ok(kill) = incident.time.parse()
+            && let Some(question) = Question::of(container, kill, false)
         {
             self.followed.spawn_local(follow_kubelet(self.kubernetes.clone(), question, incident.clone()));
         }
@@ -130,10 +132,10 @@ async fn settle(kubernetes: Kubernetes, mut case: Box<Case>, was_put: bool, priv
     }
     let is_other =
         (settled.cause, settled.confidence, &settled.reason) != (before.cause, before.confidence, &before.reason);
-    let Record::Incident(incident) = conclude(*case) else { return None };
+    let Record::Incident(incident) = conclude_as(*case, &settled) else { return None };
     let correction = incident.verdict.clone().filter(|_| is_other).map(|verdict| Correction {
         incident: incident.id.clone(),
-        time: format!("{:.9}", jiff::Timestamp::now()),
+        time: now(),
         verdict,
         container: incident.container.clone(),
         missing: incident.missing.clone(),
@@ -143,25 +145,29 @@ async fn settle(kubernetes: Kubernetes, mut case: Box<Case>, was_put: bool, priv
 
 /// What the kubelet says of the container's end, once it does.
 async fn follow_kubelet(kubernetes: Kubernetes, question: Question, incident: Incident) -> Option<Followed> {
-    let container = incident.container.clone()?;
     for after in API_ASKED_AFTER_MS {
         tokio::time::sleep(Duration::from_millis(after)).await;
         let Some(said) = kubernetes.end_of(&question) else { continue };
         let fact = kubelets(&incident, said.reason.as_deref(), said.exit_code)?;
-        let time = format!("{:.9}", jiff::Timestamp::now());
-        let source = Source::Kubernetes;
-        return Some(Followed::Contradiction(Contradiction { incident: incident.id, time, container, fact, source }));
+        return contradicted(incident, fact, Source::Kubernetes);
     }
     None
 }
 
 async fn follow(docker: Docker, incident: Incident, privacy: Privacy) -> Option<Followed> {
-    let container = incident.container.clone()?;
-    let said = end_of(&docker, &container.id).await?;
+    let said = end_of(&docker, &incident.container.as_ref()?.id).await?;
     let fact = privacy.text(&contradiction(&incident, &said)?);
-    let time = format!("{:.9}", jiff::Timestamp::now());
-    let source = Source::Runtime;
-    Some(Followed::Contradiction(Contradiction { incident: incident.id, time, container, fact, source }))
+    contradicted(incident, fact, Source::Runtime)
+}
+
+/// Now, about the end of the incident's container.
+fn contradicted(incident: Incident, fact: String, source: Source) -> Option<Followed> {
+    let Incident { id: incident, container, .. } = incident;
+    Some(Followed::Contradiction(Contradiction { incident, time: now(), container: container?, fact, source }))
+}
+
+fn now() -> String {
+    format!("{:.9}", jiff::Timestamp::now())
 }
 
 /// How the container ended; none when it does not, runs again, or Docker no longer knows it.

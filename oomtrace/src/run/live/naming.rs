@@ -20,7 +20,7 @@ use crate::resolve::case::Case;
 use crate::run::names::Names;
 use crate::run::recording::Recorder;
 use crate::sink::notices;
-use crate::words::conclude;
+use crate::words::{conclude, conclude_as};
 
 /// All that is asked about one incident takes no longer, whatever a runtime does.
 const NAMED_WITHIN: Duration = Duration::from_secs(4);
@@ -190,9 +190,10 @@ impl Naming {
         // The task that asked has ended, or is about to.
         let mut case = Rc::unwrap_or_clone(case);
         names.apply(&mut case);
-        let is_open = self.kubernetes.is_on() && may_api_explain(&judge(&case), &case.incident);
+        let judgement = judge(&case);
+        let is_open = self.kubernetes.is_on() && may_api_explain(&judgement, &case.incident);
         let open = is_open.then(|| Box::new(case.clone()));
-        Named { record: conclude(case), open }
+        Named { record: conclude_as(case, &judgement), open }
     }
 }
 

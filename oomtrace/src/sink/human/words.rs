@@ -6,7 +6,7 @@ use crate::model::{Confidence, Container, Effect, Exit, Incident, Login, Process
 use crate::sink::human::TimeForm;
 use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
-use crate::text::{container_name, duration_ms, duration_us, ended, name_or_id, pod_name, process, short_id};
+use crate::text::{container_name, duration_ms, duration_us, ended, name_or_id, pod_name, process, short_id, times};
 
 /// Columns of a command line; the JSON has all of it.
 const CMDLINE: usize = 160;
@@ -164,7 +164,7 @@ pub fn belongs_to(container: &Container) -> Vec<String> {
         parts.extend(pod.sandbox.then(|| "sandbox".to_owned()));
         parts.extend(pod.owner.as_ref().map(|owner| format!("{} {}", quote(&owner.kind), quote(&owner.name))));
         parts.extend(pod.qos.map(|class| format!("{class:?}")));
-        parts.extend(pod.restart_count.filter(|count| *count > 0).map(|count| format!("restarted {count} times")));
+        parts.extend(pod.restart_count.filter(|count| *count > 0).map(|count| format!("restarted {}", times(count))));
     }
     if let Some(labels) = &container.labels
         && let Some(project) = labels.get("com.docker.compose.project")

@@ -17,14 +17,11 @@ use oomtrace::model::{Cause, Incident, Record};
 use std::time::Duration;
 
 use crate::Scenario;
-use crate::claims::{self, claim};
+use crate::claims::{self, CORRECTED_WITHIN, claim, correct};
 use crate::node::node;
 use crate::pod::Pod;
 use crate::support::process::patience;
 use crate::support::tracer::Tracer;
-
-/// The kubelet writes what it did into the API within ten seconds or so, where it is not emulated.
-const CORRECTED_WITHIN: Duration = Duration::from_secs(25);
 
 pub fn all() -> Vec<Scenario> {
     [
@@ -68,8 +65,7 @@ fn settled_as(tracer: &mut Tracer, pid: u32, is_settled: &dyn Fn(&Incident) -> b
                 _ => None,
             });
         if let Some(correction) = corrected {
-            incident.verdict = Some(correction.verdict);
-            incident.container = correction.container;
+            correct(&mut incident, correction);
         }
     }
     incident

@@ -78,7 +78,7 @@ fn single(name: &str, resources: serde_json::Value) {
         reason = status["state"]["terminated"]["reason"].as_str().unwrap_or_default().to_owned();
         !reason.is_empty()
     });
-    // With cgroup v2 containerd hears of it by a change of memory.events, and may do so only when it has told of the end already.
+    // With cgroup v2 containerd hears of it by a change of memory.events, and may do so only after it has reported the end.
     if node().driver == Driver::Cgroupfs || reason != "Error" {
         claim("kubelet's reason", "OOMKilled", reason);
     }
