@@ -12,7 +12,10 @@ use oomtrace::container::runtime::lxc;
 use oomtrace::container::runtime::oci_state;
 use oomtrace::container::runtime::storage;
 use oomtrace::event::decode::decode;
-use oomtrace::model::Record;
+use oomtrace::kubernetes::describe;
+use oomtrace::kubernetes::object::{PodObject, bare_id};
+use oomtrace::kubernetes::pods::Pods;
+use oomtrace::model::{Pod, Record};
 use oomtrace::node::files;
 use oomtrace::node::mounts;
 use oomtrace::node::processes;
@@ -96,6 +99,27 @@ pub fn reader(data: &[u8]) {
         12 => _ = processes::parse_cgroups(data),
         _ => _ = (users::parse(data), users::parse_home(data, 0)),
     }
+}
+
+/// A pod as the Kubernetes API has it, which whoever may make pods has written a good part of.
+pub fn pod(data: &[u8]) {
+    let Ok(object) = serde_json::from_slice::<PodObject>(data) else { return };
+    let object = object.trimmed();
+    let kill = jiff::Timestamp::UNIX_EPOCH;
+    let names =
+        object.spec.containers.iter().chain(&object.spec.init_containers).map(|container| container.name.as_str());
+    for name in names.map(Some).chain([None]) {
+        let id = name
+            .and_then(|name| object.status_of(name))
+            .and_then(|status| status.container_id.as_deref())
+            .map_or("0", bare_id);
+        describe::describe(&object, name, id, &mut Pod::default());
+        _ = describe::said(&object, name, id, kill);
+        _ = name.and_then(|name| describe::end_of(&object, name, id));
+    }
+    let mut pods = Pods::default();
+    pods.apply(object.clone());
+    pods.delete(object, kill);
 }
 
 /// A frame as `recording` documents it.

@@ -1,6 +1,6 @@
 //! Inputs that the fuzzer found worth keeping, and changed ones made of them: nothing panics on any.
 //!
-//! `cargo +nightly fuzz run event` (or `file`, `reader`, `steps`, `redact`) looks for more, in `fuzz/corpus`.
+//! `cargo +nightly fuzz run event` (or `file`, `reader`, `steps`, `redact`, `pod`) looks for more, in `fuzz/corpus`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -98,4 +98,9 @@ fn readers() {
 #[test]
 fn steps() {
     assert!(run("steps", inputs::steps) > 50);
+}
+
+#[test]
+fn pods() {
+    assert!(run("pod", inputs::pod) >= 4);
 }

@@ -249,7 +249,7 @@ impl Kubernetes {
             Err(why) => return Answer { missing: question.why.then(|| why.to_string()), ..Answer::default() },
         };
         let until = Instant::now() + within;
-        let (object, is_gone) = loop {
+        let (object, gone) = loop {
             // The lock is released before anything is waited for.
             let found = link.pods().find(&question.uid);
             match found {
@@ -265,8 +265,8 @@ impl Kubernetes {
             return Answer { missing, ..Answer::default() };
         }
         let mut said = describe::said(&object, question.name_in(&object), &question.container_id, question.kill);
-        if is_gone && said.deletion.is_none() {
-            said.deletion = Some(Deletion { asked_before_ms: None, grace_s: None, is_gone });
+        if said.deletion.is_none() && gone.is_some_and(|gone| gone.explains(question.kill)) {
+            said.deletion = Some(Deletion { asked_before_ms: None, grace_s: None, is_gone: true });
         }
         let (reply, answers) = mpsc::unbounded_channel();
         let is_deleted = said.deletion.is_some();

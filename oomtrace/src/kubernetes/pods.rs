@@ -17,6 +17,8 @@ const GONE: usize = 128;
 const MOST: usize = 2048;
 /// Pods of that priority and above are those that a node cannot do without (scheduling.SystemCriticalPriority).
 const CRITICAL: i64 = 2_000_000_000;
+/// How long the API may take to say that a pod is gone, in milliseconds.
+const SAID_WITHIN_MS: i64 = 1_000;
 /// A pod that took another one's room starts within this time, in milliseconds.
 const STARTS_WITHIN_MS: i64 = 60_000;
 
@@ -38,6 +40,31 @@ enum State {
     Ended(String),
 }
 
+/// A pod that the API had.
+#[derive(Debug)]
+struct GonePod {
+    pod: Arc<PodObject>,
+    gone: Gone,
+}
+
+/// Since when the API does not have a pod any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// The API said so then.
+    At(Timestamp),
+    /// It was not there when the API answered again: some time before.
+    Unknown,
+}
+
+impl Gone {
+    /// It was gone when, or just after, that happened: a kill comes after its pod's end where that was by force, and the API's word of it
+    /// takes its time. What is deleted later had nothing to do with it.
+    #[must_use]
+    pub fn explains(self, kill: Timestamp) -> bool {
+        matches!(self, Self::At(gone) if gone.as_millisecond() <= kill.as_millisecond().saturating_add(SAID_WITHIN_MS))
+    }
+}
+
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Pods {
@@ -49,7 +76,7 @@ pub struct Pods {
     /// Those of a list that is being read.
     listed: Option<HashMap<String, Arc<PodObject>>>,
     /// The latest ones at the end.
-    gone: Vec<Arc<PodObject>>,
+    gone: Vec<GonePod>,
     server_minor: Option<u32>,
     /// Events that were not put on their pods.
     unsaid: u64,
@@ -61,18 +88,18 @@ impl Pods {
         node.clone_into(&mut self.node);
     }
 
-    /// The pod, and whether it is gone.
+    /// The pod, and since when it is gone; none: it is there.
     ///
     /// # Errors
     /// Why it is not known, in words.
-    pub fn find(&self, uid: &str) -> Result<(Arc<PodObject>, bool), String> {
+    pub fn find(&self, uid: &str) -> Result<(Arc<PodObject>, Option<Gone>), String> {
         // While all are listed anew, those of before count.
         let known = self.known.get(uid).or_else(|| self.listed.as_ref()?.get(uid));
         if let Some(pod) = known {
-            return Ok((Arc::clone(pod), false));
+            return Ok((Arc::clone(pod), None));
         }
-        if let Some(pod) = self.gone.iter().rev().find(|pod| pod.uid() == uid) {
-            return Ok((Arc::clone(pod), true));
+        if let Some(GonePod { pod, gone }) = self.gone.iter().rev().find(|gone| gone.pod.uid() == uid) {
+            return Ok((Arc::clone(pod), Some(*gone)));
         }
         let unknown = || {
             format!(
@@ -106,23 +133,23 @@ impl Pods {
         keep(&mut self.known, pod.trimmed());
     }
 
-    /// A pod is no more.
-    pub fn delete(&mut self, pod: PodObject) {
+    /// A pod is no more, as the API says at that time.
+    pub fn delete(&mut self, pod: PodObject, now: Timestamp) {
         self.state = State::Known;
         let pod = pod.trimmed();
         // It is nobody else's end.
         let is_own = self.known.get(pod.uid()).is_none_or(|known| known.metadata.uid == pod.metadata.uid);
         if is_own {
             self.known.remove(pod.uid());
-            self.remember(Arc::new(pod));
+            self.remember(Arc::new(pod), Gone::At(now));
         }
     }
 
-    fn remember(&mut self, pod: Arc<PodObject>) {
+    fn remember(&mut self, pod: Arc<PodObject>, gone: Gone) {
         if self.gone.len() >= GONE {
             self.gone.remove(0);
         }
-        self.gone.push(pod);
+        self.gone.push(GonePod { pod, gone });
     }
 
     /// All of them are listed from here on.
@@ -140,7 +167,7 @@ impl Pods {
         let before = std::mem::replace(&mut self.known, listed);
         for (uid, pod) in before {
             if !self.known.contains_key(&uid) {
-                self.remember(pod);
+                self.remember(pod, Gone::Unknown);
             }
         }
         self.state = State::Known;
@@ -255,23 +282,38 @@ mod tests {
         pods.set_node("n1");
         pods.begin_list();
         pods.list(pod("a"));
-        assert!(!pods.find("a").unwrap().1);
+        assert_eq!(pods.find("a").unwrap().1, None);
         pods.end_list();
         pods.apply(pod("b"));
         assert!(pods.find("c").unwrap_err().contains("no such pod on node n1"));
-        pods.delete(pod("a"));
-        assert!(pods.find("a").unwrap().1);
+        let now = Timestamp::UNIX_EPOCH;
+        pods.delete(pod("a"), now);
+        assert_eq!(pods.find("a").unwrap().1, Some(Gone::At(now)));
         // What a new list does not have, has ended meanwhile.
         pods.lose("refused".to_owned());
         assert_eq!(pods.find("c").unwrap_err(), "refused");
         pods.begin_list();
         pods.end_list();
-        assert!(pods.find("b").unwrap().1);
+        assert_eq!(pods.find("b").unwrap().1, Some(Gone::Unknown));
         for number in 0..GONE {
-            pods.delete(pod(&format!("g{number}")));
+            pods.delete(pod(&format!("g{number}")), now);
         }
         assert_eq!(pods.gone.len(), GONE);
         assert!(pods.find("b").is_err());
+    }
+
+    #[test]
+    fn what_is_deleted_after_a_kill_does_not_explain_it() {
+        let kill: Timestamp = "2026-11-26T10:00:03Z".parse().unwrap();
+        for (gone, explains) in [
+            (Gone::At("2026-11-26T09:59:00Z".parse().unwrap()), true),
+            (Gone::At(kill), true),
+            (Gone::At("2026-11-26T10:00:04Z".parse().unwrap()), true),
+            (Gone::At("2026-11-26T10:00:04.001Z".parse().unwrap()), false),
+            (Gone::Unknown, false),
+        ] {
+            assert_eq!(gone.explains(kill), explains, "{gone:?}");
+        }
     }
 
     #[test]
@@ -286,7 +328,7 @@ mod tests {
         let mut other = pod("other");
         other.metadata.annotations.mirror = Some(hash.to_owned());
         pods.apply(other.clone());
-        pods.delete(other);
+        pods.delete(other, Timestamp::UNIX_EPOCH);
         assert_eq!(pods.find(hash).unwrap().0.metadata.uid, "api");
         // Nor is it that of any other pod.
         let victim = "2f1c8b1a-0c1d-4b5e-9a77-0123456789ab";

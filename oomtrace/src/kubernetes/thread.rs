@@ -183,7 +183,7 @@ async fn watch(client: Client, node: String, all_pods: Arc<Mutex<Pods>>, listed:
         let mut pods = lock(&all_pods);
         match event {
             Ok(Event::Apply(pod)) => pods.apply(lean(pod)),
-            Ok(Event::Delete(pod)) => pods.delete(lean(pod)),
+            Ok(Event::Delete(pod)) => pods.delete(lean(pod), jiff::Timestamp::now()),
             Ok(Event::Init) => pods.begin_list(),
             Ok(Event::InitApply(pod)) => pods.list(lean(pod)),
             Ok(Event::InitDone) => {

@@ -60,10 +60,12 @@ const KNOWN: &[Known] = &[
     needs_api("controllers::the_owners_deletion", AtTimes),
     needs_api("controllers::a_pod_of_a_deployment_is_deleted", AtTimes),
     needs_api("controllers::daemon_set_rollout", AtTimes),
+    needs_api("controllers::stateful_set_rollout", AtTimes),
     needs_api("controllers::a_jobs_deadline", AtTimes),
     needs_api("controllers::drain", AtTimes),
     needs_api("controllers::preemption_by_the_scheduler", Always),
     needs_api("restarts::none_after_the_deadline", AtTimes),
+    needs_api("outage::the_api_is_gone_and_comes_back", AtTimes),
     wrong("hands::cri_remove_container", "requester", BESIDE_KUBELET, AtTimes),
     wrong("hands::cri_stop_container", "requester", BESIDE_KUBELET, AtTimes),
 ];

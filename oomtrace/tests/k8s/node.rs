@@ -100,6 +100,17 @@ impl Node {
         wait_until("the daemon is started again", || self.pid(daemon).is_some_and(|pid| pid != old));
     }
 
+    /// Ends a daemon, which stays away until what is returned goes out of scope.
+    pub fn take_away(&self, daemon: &'static str) -> Away {
+        let held = self.directory.join(format!("{daemon}.held"));
+        fs::write(&held, "").unwrap();
+        let away = Away { held, daemon };
+        let pid = self.pid(daemon).unwrap();
+        kill(Pid::from_raw(pid as i32), Signal::SIGKILL).unwrap();
+        wait_until("the daemon has ended", || !Path::new(&format!("/proc/{pid}/exe")).exists());
+        away
+    }
+
     /// The pid of a container's first process, as containerd has it.
     pub fn init(&self, container: &str) -> Option<u32> {
         let tasks = run(self.ctr().args(["task", "list"]));
@@ -121,6 +132,28 @@ impl Node {
     /// Where static pods' manifests are put.
     pub fn manifests(&self) -> PathBuf {
         self.directory.join("manifests")
+    }
+}
+
+/// A daemon that is away.
+pub struct Away {
+    /// While it is there, the daemon is not started again.
+    held: PathBuf,
+    daemon: &'static str,
+}
+
+impl Away {
+    /// Waits until it is there again.
+    pub fn bring_back(self) {
+        let (daemon, old) = (self.daemon, node().pid(self.daemon));
+        drop(self);
+        wait_until("the daemon is started again", || node().pid(daemon) != old);
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        _ = fs::remove_file(&self.held);
     }
 }
 

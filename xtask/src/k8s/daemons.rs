@@ -71,7 +71,7 @@ impl Daemons {
         Ok(child)
     }
 
-    /// Starts those again that have ended.
+    /// Starts those again that have ended, but for those that a test wants to stay away: it makes a file for that.
     ///
     /// # Errors
     /// When one cannot be run.
@@ -80,7 +80,8 @@ impl Daemons {
         for index in 0..self.running.len() {
             let Some(daemon) = self.running.get_mut(index) else { continue };
             let has_ended = daemon.child.try_wait().context("cannot look after a daemon")?.is_some();
-            if !has_ended || daemon.started.elapsed() < PAUSE {
+            let is_held = self.directory.join(format!("{}.held", daemon.plan.name)).exists();
+            if !has_ended || is_held || daemon.started.elapsed() < PAUSE {
                 continue;
             }
             let Some(daemon) = self.running.get(index) else { continue };

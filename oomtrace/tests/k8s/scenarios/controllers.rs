@@ -18,6 +18,7 @@ pub const ALL: &[Scenario] = &[
     Scenario::new("controllers::the_owners_deletion", owners_deletion),
     Scenario::new("controllers::a_pod_of_a_deployment_is_deleted", of_a_deployment),
     Scenario::new("controllers::daemon_set_rollout", daemon_set),
+    Scenario::new("controllers::stateful_set_rollout", stateful_set),
     Scenario::new("controllers::a_jobs_deadline", jobs_deadline),
     Scenario::alone("controllers::drain", drain),
     Scenario::alone("controllers::preemption_by_the_scheduler", preemption),
@@ -104,6 +105,12 @@ fn of_a_deployment() {
 
 fn daemon_set() {
     let made = Made::create("DaemonSet", "apps/v1", "daemons", json!({ "pod": {}, "own": {} }));
+    made.ends(|_| made.kubectl(&["rollout", "restart"], &[]), "rollout");
+}
+
+fn stateful_set() {
+    let own = json!({ "serviceName": "none", "replicas": 1 });
+    let made = Made::create("StatefulSet", "apps/v1", "stateful", json!({ "pod": {}, "own": own }));
     made.ends(|_| made.kubectl(&["rollout", "restart"], &[]), "rollout");
 }
 

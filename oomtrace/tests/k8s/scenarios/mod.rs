@@ -6,6 +6,7 @@ mod eviction;
 mod hands;
 mod manifests;
 mod oom;
+mod outage;
 mod pod_limit;
 mod probe;
 mod reports;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Scenario> {
         eviction::ALL,
         hands::ALL,
         restarts::ALL,
+        outage::ALL,
         reports::ALL,
         start::ALL,
     ]
