@@ -14,7 +14,7 @@ use xtask::say;
 use crate::{cargo, target_dir};
 
 /// What is copied from `oomtrace/src`: the parts that are tested so, and those that they use.
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
     "event",
     "model",
     "profile",
@@ -27,6 +27,7 @@ const PARTS: [&str; 14] = [
     "kubernetes/said.rs",
     "resolve/case.rs",
     "resolve/limits_before.rs",
+    "resolve/limits_before",
     "judge",
     "words",
 ];

@@ -1,7 +1,7 @@
 //! The limit of a systemd unit, or of any other cgroup, in the words of whoever sets it: the unit's property, or the kernel's file.
 
 use crate::judge::judgement::{Judgement, LimitHolder, Reason};
-use crate::model::{Advice, Incident, LimitOwner};
+use crate::model::{Advice, Container, Incident, LimitOwner};
 use crate::placement::user_of;
 use crate::text::bytes;
 use crate::text::quote::quote;
@@ -35,13 +35,16 @@ pub fn of_unit(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
 
 /// systemd keeps what is set so for the next start, in a drop-in of its own (systemctl(1)).
 fn set_property(incident: &Incident, unit: &str, mib: u64) -> Option<String> {
-    // A unit of a container's own systemd may be called as one of the machine's.
-    if incident.container.is_some() || !is_plain(unit) {
+    // A unit of a container's own systemd may be called as one of the machine's; one around the containers is the machine's.
+    let path = &owner(incident)?.path;
+    let is_within =
+        |cgroup: &str| path.strip_prefix(cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if incident.container.iter().flat_map(Container::chain).any(|found| is_within(&found.cgroup)) || !is_plain(unit) {
         return None;
     }
-    Some(match user_of(&owner(incident)?.path) {
+    Some(match user_of(path) {
         // Only what lies below the user's own manager is that one's to change.
-        Some(uid) if owner(incident)?.path.contains(&format!("/user@{uid}.service/")) => {
+        Some(uid) if path.contains(&format!("/user@{uid}.service/")) => {
             format!(
                 "sudo -u '#{uid}' XDG_RUNTIME_DIR=/run/user/{uid} systemctl --user set-property {unit} MemoryMax={mib}M"
             )
@@ -151,6 +154,22 @@ mod tests {
         assert_eq!(slice("/jobs/a", &|_| {}), None);
         let systemds = Some("systemctl set-property shop.slice MemoryMax=768M".to_owned());
         assert_eq!(slice("/shop.slice", &on_v2), systemds);
+    }
+
+    #[test]
+    fn a_slice_around_a_container_is_the_machines_and_one_within_it_is_not() {
+        for (path, command) in [
+            ("/shop.slice", Some("systemctl set-property shop.slice MemoryMax=768M")),
+            ("/shop.slice/x.scope/own.slice", None),
+            ("/shop.slice/x.scopes.slice", Some("systemctl set-property x.scopes.slice MemoryMax=768M")),
+        ] {
+            let mut incident = oom(&[(path, 512, Some(512))], Some((0, LimitLevel::Slice)), OomScope::Memcg);
+            incident.memory.as_mut().unwrap().levels[0].swap_usage_bytes = Some(0);
+            let cgroup = "/shop.slice/x.scope".to_owned();
+            incident.container = Some(Container { cgroup, ..crate::judge::tests::container("x") });
+            let judgement = judge(&case(incident.clone()));
+            assert_eq!(of_cgroup(&incident, &judgement)[0].command.as_deref(), command, "{path}");
+        }
     }
 
     #[test]
