@@ -6,7 +6,7 @@
 //! | Docker, systemd | `…/docker-ID.scope` |
 //! | containerd (`ctr`), cgroupfs | `/default/NAME` |
 //! | nerdctl, systemd | `…/nerdctl-ID.scope` |
-//! | Podman | `…/libpod-ID.scope`, `…/libpod-ID`, with `/container` below (crun) |
+//! | Podman | `…/libpod-ID.scope`, `…/libpod-ID`, with `/container` below (crun); a quadlet's `/SLICE/UNIT/libpod-payload-ID` |
 //! | LXC | `/lxc/NAME`, `/lxc.payload/NAME`, `/lxc.payload.NAME` |
 //! | Kubernetes, cgroupfs | `/kubepods[/QOS]/podUID/ID`, `…/crio-ID` |
 //! | Kubernetes, systemd | `…-podUID.slice/cri-containerd-ID.scope`, `…/crio-ID.scope`, `…/docker-ID.scope` |
@@ -231,6 +231,10 @@ fn container_of(name: &str, parent: Option<&str>, index: usize, in_pod: bool) ->
     {
         return Some((id.to_owned(), Some(Runtime::Containerd)));
     }
+    // podman's with --cgroups=split, as quadlets have it: below the unit's own cgroup (libpod/container_internal_linux.go, 3.0 to 5.7).
+    if let Some(id) = name.strip_prefix("libpod-payload-").filter(|id| is_id(id)) {
+        return Some((id.to_owned(), Some(Runtime::Podman)));
+    }
     if let Some(id) = name.strip_prefix("lxc.payload.").filter(|id| !id.is_empty()) {
         return Some((id.to_owned(), Some(Runtime::Lxc)));
     }
@@ -287,6 +291,7 @@ mod tests {
             ("/machine.slice/libpod-ID.scope/container", Some(Podman)),
             ("/machine.slice/machine-libpod_pod_OTHER.slice/libpod-ID.scope", Some(Podman)),
             ("/libpod_parent/libpod-ID", Some(Podman)),
+            ("/system.slice/web.service/libpod-payload-ID", Some(Podman)),
             ("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope/container", Some(Podman)),
             ("/kubepods/burstable/podUUU/ID", None),
             ("/kubepods/podUUU/ID", None),

@@ -14,7 +14,7 @@ use xtask::say;
 use crate::{cargo, target_dir};
 
 /// What is copied from `oomtrace/src`: the parts that are tested so, and those that they use.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 15] = [
     "event",
     "model",
     "profile",
@@ -26,6 +26,8 @@ const PARTS: [&str; 13] = [
     "kubernetes/report.rs",
     "kubernetes/said.rs",
     "resolve/case.rs",
+    "resolve/limits_before.rs",
+    "resolve/limits_before",
     "judge",
     "words",
 ];
@@ -41,7 +43,7 @@ pub mod node { pub mod signals; }
 pub mod correlate;
 pub mod container { pub mod runtime { pub mod docker { pub mod run_state; } } }
 pub mod kubernetes { pub mod report; pub mod said; }
-pub mod resolve { pub mod case; }
+pub mod resolve { pub mod case; pub mod limits_before; }
 pub mod judge;
 pub mod words;
 ";

@@ -28,6 +28,9 @@ pub struct Metadata {
     pub limits: Option<Limits>,
     /// As the runtime writes it: `always`, `on-failure:3`.
     pub restart_policy: Option<String>,
+    /// It is removed when it ends.
+    #[serde(default)]
+    pub auto_remove: Option<bool>,
     /// The signal that it is stopped by, as the runtime has it.
     #[serde(default)]
     pub stop_signal: Option<String>,
@@ -128,6 +131,7 @@ impl Metadata {
             },
             limits: self.limits.or(other.limits),
             restart_policy: self.restart_policy.or(other.restart_policy),
+            auto_remove: self.auto_remove.or(other.auto_remove),
             stop_signal: self.stop_signal.or(other.stop_signal),
             stop_timeout_s: self.stop_timeout_s.or(other.stop_timeout_s),
             stated: if self.stated == Statement::default() { other.stated } else { self.stated },
@@ -146,6 +150,7 @@ impl Metadata {
         container.labels.clone_from(&self.labels);
         container.limits.clone_from(&self.limits);
         container.restart_policy.clone_from(&self.restart_policy);
+        container.auto_remove = self.auto_remove;
         container.stop_signal.clone_from(&self.stop_signal);
         container.stop_timeout_s = self.stop_timeout_s;
         if !self.pod.is_empty() || container.pod.is_some() {

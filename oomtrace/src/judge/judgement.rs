@@ -7,6 +7,7 @@ use crate::model::{
     Requester, Routine,
 };
 use crate::placement::ContainerPlace;
+use crate::resolve::limits_before::LimitsBefore;
 
 /// The judgement of one case.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Judgement {
     pub attribution: Attribution,
     /// The Kubernetes API server's minor version, where it is known: what can be changed depends on it.
     pub server_minor: Option<u32>,
+    /// What the limit that was hit has killed before in this run.
+    pub limits_before: LimitsBefore,
 }
 
 /// What there is to say of a cause besides its name.

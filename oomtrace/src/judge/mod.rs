@@ -71,6 +71,7 @@ pub fn judge(case: &Case) -> Judgement {
         evidence: exec.into_iter().chain(evidence).chain(by_api).collect(),
         missing,
         routine: routine::routine(incident, cause),
+        limits_before: case.limits_before.clone(),
         server_minor: case.pod.as_ref().and_then(|said| said.server_minor),
         attribution: if is_nothing_seen { Attribution::None } else { incident.attribution },
     }

@@ -6,6 +6,7 @@ use crate::model::{
     Verdict, Victim,
 };
 use crate::resolve::case::{Case, Places, RuntimeClients};
+use crate::resolve::limits_before::LimitsBefore;
 use crate::words::conclude;
 
 const MIB: u64 = 1 << 20;
@@ -99,6 +100,7 @@ pub fn case(incident: Incident) -> Case {
         requesters_container: None,
         pod: None,
         exited_init: None,
+        limits_before: LimitsBefore::default(),
     }
 }
 

@@ -174,4 +174,10 @@ pub struct MemoryUser {
     pub comm: String,
     /// What it has in memory. Pages that it shares with others are counted for each.
     pub resident_bytes: u64,
+    /// Path of its memory cgroup, where the machine ran out. Null: not read.
+    #[serde(default)]
+    pub cgroup: Option<String>,
+    /// A memory limit holds for it, its own cgroup's or that of one above, where the machine ran out. Null: not read.
+    #[serde(default)]
+    pub limited: Option<bool>,
 }

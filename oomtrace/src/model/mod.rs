@@ -471,6 +471,9 @@ pub struct Container {
     /// When its runtime starts it again, as that writes it: `always`, `on-failure:3`.
     #[serde(default)]
     pub restart_policy: Option<String>,
+    /// Its runtime removes it when it ends (`docker run --rm`). Null: not known.
+    #[serde(default)]
+    pub auto_remove: Option<bool>,
     /// The signal that its runtime stops it by, as that has it; null: SIGTERM, or not known.
     #[serde(default)]
     pub stop_signal: Option<String>,

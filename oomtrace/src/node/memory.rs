@@ -22,6 +22,10 @@ const MAX_TIME: Duration = Duration::from_millis(100);
 const MAX_ENTRIES: usize = 1 << 16;
 /// Numbers in a memory.stat that are kept; the kernel's have some 60.
 const MAX_NUMBERS: usize = 256;
+/// Levels of cgroups that are looked at for a limit.
+const MAX_LEVELS: usize = 16;
+/// What v1 shows for no limit is as many whole pages as a long can count (mm/page_counter.c, `PAGE_COUNTER_MAX`); v2 says `max`.
+const NO_LIMIT: u64 = 1 << 62;
 /// The largest processes that are kept.
 const TOP: usize = 5;
 
@@ -75,7 +79,12 @@ impl MemoryFiles {
         let meminfo = files::read_text(&self.proc.join("meminfo"), SMALL).ok();
         let until = Instant::now() + MAX_TIME;
         let (pids, more) = self.processes(scene.owner, until);
-        let (largest, late) = self.largest(pids.into_iter().filter(|pid| *pid != scene.victim), until);
+        let (mut largest, late) = self.largest(pids.into_iter().filter(|pid| *pid != scene.victim), until);
+        // Where a limit was hit, it is known where they are.
+        for user in largest.iter_mut().filter(|_| scene.owner.is_none()) {
+            user.cgroup = self.cgroup(user.pid);
+            user.limited = user.cgroup.as_deref().and_then(|cgroup| self.is_limited(cgroup));
+        }
         Snapshot {
             owner: scene.owner.map(str::to_owned),
             stat: self.stat(scene.cgroup),
@@ -125,9 +134,43 @@ impl MemoryFiles {
         sizes.truncate(TOP);
         let named = sizes.into_iter().filter(|(bytes, _)| *bytes > 0).filter_map(|(resident_bytes, pid)| {
             let comm = files::read(&self.proc.join(pid.to_string()).join("comm"), SMALL).ok()?;
-            Some(MemoryUser { pid, comm: String::from_utf8_lossy(&comm).trim_end().to_owned(), resident_bytes })
+            let comm = String::from_utf8_lossy(&comm).trim_end().to_owned();
+            Some(MemoryUser { pid, comm, resident_bytes, cgroup: None, limited: None })
         });
         (named.collect(), late)
+    }
+
+    /// The memory cgroup of a process (cgroups(7)).
+    fn cgroup(&self, pid: u32) -> Option<String> {
+        let text = files::read_text(&self.proc.join(pid.to_string()).join("cgroup"), SMALL).ok()?;
+        let fields = |line: &str| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, path) = rest.split_once(':')?;
+            Some((controllers.to_owned(), path.to_owned()))
+        };
+        let all: Vec<_> = text.lines().filter_map(fields).collect();
+        let on_v1 = all.iter().find(|(controllers, _)| controllers.split(',').any(|controller| controller == "memory"));
+        let found = on_v1.or_else(|| all.iter().find(|(controllers, _)| controllers.is_empty()));
+        found.map(|(_, path)| path.clone())
+    }
+
+    /// Whether a limit is set on the cgroup or on one above it; none where that cannot be read.
+    fn is_limited(&self, cgroup: &str) -> Option<bool> {
+        let mut dir = self.dir(cgroup)?;
+        let mount = self.mount.as_ref()?;
+        for _ in 0..MAX_LEVELS {
+            // The root has no such file on v2, and no limit on v1.
+            if dir == *mount || !dir.starts_with(mount) {
+                return Some(false);
+            }
+            let read = |file: &str| files::read_text(&dir.join(file), SMALL).ok();
+            let limit = read("memory.max").or_else(|| read("memory.limit_in_bytes"))?;
+            if limit.trim().parse::<u64>().is_ok_and(|limit| limit < NO_LIMIT) {
+                return Some(true);
+            }
+            dir.pop();
+        }
+        None
     }
 
     /// Resident memory, in bytes: the second field of statm (proc(5)).
@@ -226,6 +269,19 @@ mod tests {
         };
         assert_eq!(largest(Some("/pod")), [("p2".to_owned(), 30), ("p1".to_owned(), 10)]);
         assert_eq!(largest(None)[0], ("p4".to_owned(), 99));
+        for (pid, cgroup) in [(1, "4:memory:/pod"), (2, "4:memory:/pod/a"), (4, "2:cpu:/x\n0::/other")] {
+            fs::write(files.proc.join(pid.to_string()).join("cgroup"), format!("{cgroup}\n")).unwrap();
+        }
+        for (cgroup, limit) in [("pod", "9223372036854771712"), ("pod/a", "4096"), ("other", "max")] {
+            fs::write(files.mount.as_ref().unwrap().join(cgroup).join("memory.limit_in_bytes"), limit).unwrap();
+        }
+        let of_machine = files.read(MemoryScope { cgroup: "/pod/a", owner: None, victim: 3 });
+        let placed: Vec<_> =
+            of_machine.largest.iter().map(|user| (user.pid, user.cgroup.as_deref(), user.limited)).collect();
+        assert_eq!(
+            placed,
+            [(4, Some("/other"), Some(false)), (2, Some("/pod/a"), Some(true)), (1, Some("/pod"), Some(false)),]
+        );
         assert_eq!(largest(Some("/gone")), []);
     }
 }

@@ -35,5 +35,6 @@ pub const PROFILE: Profile = Profile {
         cost: "names, images and labels of its containers, and of Kubernetes' with it",
     }),
     limit_setting: USUAL_SETTING,
+    engine: |_| None,
     update: |_| None,
 };

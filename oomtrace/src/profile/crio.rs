@@ -18,5 +18,6 @@ pub const PROFILE: Profile = Profile {
         cost: "names and images of CRI-O's containers",
     }),
     limit_setting: USUAL_SETTING,
+    engine: |_| None,
     update: |_| None,
 };

@@ -14,11 +14,14 @@ pub const PROFILE: Profile = Profile {
     sockets: &[],
     kept: None,
     limit_setting: USUAL_SETTING,
-    update: |update| {
-        Some(match update.user {
-            // Root's own engine may have another container of that name, and whoever made this one chose it.
-            Some(uid) => engine_update(&format!("docker --host unix:///run/user/{uid}/docker.sock"), update),
-            None => engine_update("docker", update),
-        })
-    },
+    engine,
+    update: |update| engine_update(engine, update),
 };
+
+fn engine(user: Option<u32>) -> Option<String> {
+    Some(match user {
+        // Root's own engine may have another container of that name, and whoever made this one chose it.
+        Some(uid) => format!("docker --host unix:///run/user/{uid}/docker.sock"),
+        None => "docker".to_owned(),
+    })
+}

@@ -34,6 +34,8 @@ pub struct Profile {
     pub kept: Option<Kept>,
     /// Where a container's memory limit is written down.
     pub limit_setting: &'static str,
+    /// The command line of its client, for the containers of the machine or of a user's own; none where there is none for people.
+    pub engine: fn(Option<u32>) -> Option<String>,
     /// The command that gives a running container another memory limit; none where nothing does but its orchestrator.
     pub update: fn(&Update<'_>) -> Option<String>,
 }
@@ -51,10 +53,22 @@ pub struct Kept {
 pub struct Update<'a> {
     /// In MiB.
     pub mib: u64,
+    /// Memory and swap together; none where nothing is known of swap.
+    pub total: Option<Total>,
+    /// The memory controller is on a v1 hierarchy.
+    pub is_v1: bool,
     /// The container's name or id, as a shell takes it.
     pub target: &'a str,
     /// The user whose own the container is; none: the machine's.
     pub user: Option<u32>,
+}
+
+/// A limit of memory and swap together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    /// In MiB.
+    Mib(u64),
+    Unlimited,
 }
 
 /// How most write down that a container has a limit.
@@ -91,9 +105,14 @@ pub const fn of(runtime: Runtime) -> &'static Profile {
 }
 
 /// `docker update` and its like, which take the limit of swap along: Docker refuses one without the other.
-fn engine_update(engine: &str, update: &Update<'_>) -> String {
-    let Update { mib, target, .. } = update;
-    format!("{engine} update --memory {mib}m --memory-swap {mib}m {target}")
+fn engine_update(engine: fn(Option<u32>) -> Option<String>, update: &Update<'_>) -> Option<String> {
+    let Update { mib, total, target, user, .. } = update;
+    let total = match total {
+        Some(Total::Mib(total)) => format!("{total}m"),
+        Some(Total::Unlimited) => "-1".to_owned(),
+        None => format!("{mib}m"),
+    };
+    Some(format!("{} update --memory {mib}m --memory-swap {total} {target}", engine(*user)?))
 }
 
 /// What is known of a runtime that is used without an engine above it: its one program.
@@ -113,14 +132,19 @@ const fn by_itself(
         sockets: &[],
         kept: None,
         limit_setting: "linux.resources.memory.limit in the container's config.json",
+        engine: |_| None,
         update,
     }
 }
 
 /// `runc update` and its like, of the machine's containers.
 fn oci_update(program: &str, update: &Update<'_>) -> Option<String> {
-    let Update { mib, target, user } = update;
-    user.is_none().then(|| format!("{program} update --memory {} {target}", mib << 20))
+    let Update { mib, total, target, user, .. } = update;
+    let swap = match total {
+        Some(Total::Mib(total)) => format!(" --memory-swap {}", total << 20),
+        Some(Total::Unlimited) | None => String::new(),
+    };
+    user.is_none().then(|| format!("{program} update --memory {}{swap} {target}", mib << 20))
 }
 
 #[cfg(test)]
@@ -162,8 +186,29 @@ mod tests {
             (Runtime::Runc, Some(7), None),
             (Runtime::Lxc, Some(7), None),
         ] {
-            let update = Update { mib: 768, target: "web", user };
+            let update = Update { mib: 768, total: None, is_v1: false, target: "web", user };
             assert_eq!((of(runtime).update)(&update).as_deref(), command, "{} {user:?}", runtime.name());
+        }
+    }
+
+    #[test]
+    fn what_a_container_may_swap_is_left_to_it() {
+        for (runtime, total, is_v1, command) in [
+            (Runtime::Docker, Total::Mib(1280), false, "docker update --memory 768m --memory-swap 1280m web"),
+            (Runtime::Docker, Total::Unlimited, false, "docker update --memory 768m --memory-swap -1 web"),
+            (Runtime::Runc, Total::Mib(1280), false, "runc update --memory 805306368 --memory-swap 1342177280 web"),
+            (Runtime::Runc, Total::Unlimited, false, "runc update --memory 805306368 web"),
+            (Runtime::Lxc, Total::Mib(1280), false, "lxc-cgroup -n web memory.max 768M"),
+            (Runtime::Lxc, Total::Unlimited, true, "lxc-cgroup -n web memory.limit_in_bytes 768M"),
+            (
+                Runtime::Lxc,
+                Total::Mib(1280),
+                true,
+                "lxc-cgroup -n web memory.memsw.limit_in_bytes 1280M && lxc-cgroup -n web memory.limit_in_bytes 768M",
+            ),
+        ] {
+            let update = Update { mib: 768, total: Some(total), is_v1, target: "web", user: None };
+            assert_eq!((of(runtime).update)(&update).as_deref(), Some(command), "{} {total:?}", runtime.name());
         }
     }
 }

@@ -14,5 +14,10 @@ pub const PROFILE: Profile = Profile {
     sockets: &[],
     kept: None,
     limit_setting: USUAL_SETTING,
-    update: |update| update.user.is_none().then(|| engine_update("nerdctl", update)),
+    engine,
+    update: |update| engine_update(engine, update),
 };
+
+fn engine(user: Option<u32>) -> Option<String> {
+    user.is_none().then(|| "nerdctl".to_owned())
+}

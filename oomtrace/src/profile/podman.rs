@@ -18,10 +18,13 @@ pub const PROFILE: Profile = Profile {
         cost: "names and images of Podman's containers",
     }),
     limit_setting: USUAL_SETTING,
-    update: |update| {
-        Some(match update.user {
-            Some(uid) => engine_update(&format!("sudo -u '#{uid}' XDG_RUNTIME_DIR=/run/user/{uid} podman"), update),
-            None => engine_update("podman", update),
-        })
-    },
+    engine,
+    update: |update| engine_update(engine, update),
 };
+
+fn engine(user: Option<u32>) -> Option<String> {
+    Some(match user {
+        Some(uid) => format!("sudo -u '#{uid}' XDG_RUNTIME_DIR=/run/user/{uid} podman"),
+        None => "podman".to_owned(),
+    })
+}

@@ -17,6 +17,7 @@ use crate::placement::{ContainerPlace, On, Placement};
 use crate::resolve::case::{Case, Places, RuntimeClients};
 use crate::resolve::clients::{self, Connections};
 use crate::resolve::facts::Facts;
+use crate::resolve::limits_before::LimitsBefore;
 use crate::resolve::oom;
 use crate::text;
 use crate::text::quote::quote;
@@ -174,7 +175,18 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     } else {
         RuntimeClients::default()
     };
-    Case { incident, at, places, statements, clients, requesters_container: None, pod: None, exited_init }
+    let limits_before = LimitsBefore::default();
+    Case {
+        incident,
+        at,
+        places,
+        statements,
+        clients,
+        requesters_container: None,
+        pod: None,
+        exited_init,
+        limits_before,
+    }
 }
 
 /// The path that says most about where a task lives, and what it says. Where the memory controller has a hierarchy of its own, that

@@ -4,6 +4,7 @@ use crate::event::BootNs;
 use crate::kubernetes::said::PodSaid;
 use crate::model::{Container, Evidence, Incident, Login, Process, Runtime};
 use crate::placement::ContainerPlace;
+use crate::resolve::limits_before::LimitsBefore;
 
 /// Everything that is known of a kill.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Case {
     pub pod: Option<PodSaid>,
     /// Pid of the process whose end is the victim's `container_exit`.
     pub exited_init: Option<u32>,
+    /// What the limit that was hit has killed before in this run.
+    pub limits_before: LimitsBefore,
 }
 
 /// The containers of an incident, as its cgroups' paths name them.

@@ -5,4 +5,5 @@ pub mod case;
 pub mod clients;
 pub mod facts;
 pub mod gfp;
+pub mod limits_before;
 pub mod oom;

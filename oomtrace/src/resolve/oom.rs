@@ -255,16 +255,19 @@ pub fn describe_memory(
     if incomplete {
         unseen.push("all of the largest processes: there were too many to look at".to_owned());
     }
-    largest.splice(0..0, victim(mark));
+    largest.splice(0..0, victim(mark, oom.scope == Some(OomScope::Host)));
     largest.sort_by_key(|user| std::cmp::Reverse(user.resident_bytes));
     Some(Memory { levels, stat, owner_stat, host, largest, timeline: None })
 }
 
 /// The victim as one of the largest, with what it had when it was chosen.
-fn victim(mark: &MarkVictim) -> Option<MemoryUser> {
+fn victim(mark: &MarkVictim, is_machine: bool) -> Option<MemoryUser> {
     let task = mark.victim.as_ref()?;
     let resident_bytes = mark.anon_bytes.saturating_add(mark.file_bytes).saturating_add(mark.shmem_bytes);
-    Some(MemoryUser { pid: task.key.pid, comm: task.comm.clone(), resident_bytes })
+    let cgroup = task.memory_path.clone().filter(|_| is_machine);
+    let is_limited = || mark.levels.iter().any(|level| level.limit_bytes.is_some());
+    let limited = (is_machine && !mark.levels.is_empty()).then(is_limited);
+    Some(MemoryUser { pid: task.key.pid, comm: task.comm.clone(), resident_bytes, cgroup, limited })
 }
 
 #[cfg(test)]

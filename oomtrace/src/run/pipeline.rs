@@ -7,6 +7,7 @@ use crate::event::{BootNs, Event};
 use crate::model::Record;
 use crate::resolve::case::Case;
 use crate::resolve::facts::Facts;
+use crate::resolve::limits_before::LimitPasts;
 use crate::run::filter::Filter;
 use crate::run::recording::Start;
 use crate::run::resolver::Resolver;
@@ -20,6 +21,7 @@ pub struct Pipeline {
     filter: Filter,
     left_out: u64,
     repeats: Repeats,
+    limit_pasts: LimitPasts,
 }
 
 impl Pipeline {
@@ -34,6 +36,7 @@ impl Pipeline {
             filter,
             left_out: 0,
             repeats: Repeats::default(),
+            limit_pasts: LimitPasts::default(),
         }
     }
 
@@ -123,6 +126,13 @@ impl Pipeline {
         let (wanted, others): (Vec<_>, Vec<_>) =
             episodes.into_iter().partition(|episode| self.filter.may_want(episode));
         self.left_out += others.len() as u64;
-        wanted.into_iter().map(|episode| self.resolver.resolve(episode)).collect()
+        let cases = wanted.into_iter().map(|episode| self.resolver.resolve(episode));
+        // In the order of the kills, which is the same in a replay: names come later, and in any order.
+        cases
+            .map(|case| {
+                let limits_before = self.limit_pasts.take(&case.incident);
+                Case { limits_before, ..case }
+            })
+            .collect()
     }
 }

@@ -1,14 +1,20 @@
 //! Verdict to remedies. Pure, like the judge.
 
+mod cgroup;
 mod container;
+mod figure;
+mod host;
+mod init;
+mod manager;
+mod nature;
 mod pod;
+mod program;
+mod setter;
 mod stop;
 
-use crate::judge::judgement::{Judgement, LimitHolder, Manager, Reason};
+use crate::judge::judgement::{Judgement, Reason};
 use crate::model::{Advice, Cause, Incident};
-use crate::placement::user_of;
 use crate::text::process;
-use crate::text::quote::quote;
 
 /// What to do about an incident whose verdict is in.
 #[must_use]
@@ -16,7 +22,6 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
     if let Some(by_kubelet) = pod::by_kubelet(incident, &judgement.reason) {
         return by_kubelet;
     }
-    let minor = judgement.server_minor;
     match judgement.cause {
         Cause::OomContainerLimit | Cause::OomPodLimit | Cause::OomUnitLimit | Cause::OomSliceLimit
             if matches!(judgement.reason, Reason::Limit { lowered: true, .. }) =>
@@ -26,10 +31,10 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         Cause::OomContainerLimit if matches!(judgement.reason, Reason::Limit { starting: true, .. }) => {
             vec![container::to_start(incident, limit_bytes(incident))]
         }
-        Cause::OomContainerLimit => container::own_limit(incident, minor),
-        Cause::OomPodLimit => container::pod_limit(incident, minor),
-        Cause::OomUnitLimit => unit_limit(incident),
-        Cause::OomSliceLimit => parent_limit(incident, &judgement.reason),
+        Cause::OomContainerLimit => container::own_limit(incident, judgement),
+        Cause::OomPodLimit => container::pod_limit(incident, judgement),
+        Cause::OomUnitLimit => cgroup::of_unit(incident, judgement),
+        Cause::OomSliceLimit => cgroup::of_cgroup(incident, judgement),
         Cause::OomHost if judgement.reason == Reason::Sysrq => {
             vec![advice("ask who pressed sysrq-f, or wrote f to /proc/sysrq-trigger", "memory need not have run out")]
         }
@@ -37,10 +42,7 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
             "lower min_ttl_ms (/sys/kernel/mm/lru_gen), give containers memory limits, or move load off this machine",
             "it asks the kernel to kill rather than to reclaim pages that were used that recently",
         )],
-        Cause::OomHost => vec![advice(
-            "give containers memory limits, or move load off this machine",
-            "no limit was hit: the machine itself ran out, and the kernel chose the process with the highest score",
-        )],
+        Cause::OomHost => host::out_of_memory(incident),
         Cause::OomConstrained => {
             vec![advice("widen cpuset.mems or the memory policy", "other memory nodes may have had room")]
         }
@@ -52,10 +54,16 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         Cause::RuntimeStopTimeout => vec![stop::time_out(incident, &judgement.reason)],
         Cause::RuntimeKill => match judgement.reason {
             Reason::GivenUp { limit } => vec![container::to_start(incident, limit)],
-            _ => Vec::new(),
+            // One that has the runtime's socket, as an updater has.
+            _ => judgement
+                .requester
+                .iter()
+                .filter_map(|found| found.container.as_ref())
+                .map(manager::of_container)
+                .collect(),
         },
         Cause::ServiceManagerKill => stop::of_unit(incident, &judgement.reason).into_iter().collect(),
-        Cause::SameContainerKill => vec![same_container(&judgement.reason)],
+        Cause::SameContainerKill => vec![same_container(incident, &judgement.reason)],
         Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
         Cause::PidNamespaceExit => vec![advice(
             match &incident.init_end {
@@ -79,6 +87,11 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
             "look for timer_create in the victim's own code",
             "the kernel keeps no trace of who else could have set it: only a process itself can, for itself",
         )],
+        Cause::ProcessKill | Cause::CgroupKill => match (judgement.reason.manager(), &incident.sender.container) {
+            (Some(managing), _) => vec![manager::managed(incident, managing)],
+            (None, Some(container)) => vec![manager::of_container(container)],
+            (None, None) => Vec::new(),
+        },
         Cause::UserspaceOomKiller => vec![advice(
             "look at the memory of the whole machine or slice, and at the daemon's thresholds",
             "the daemon kills before the kernel would have to",
@@ -87,8 +100,6 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         | Cause::KubeletEviction
         | Cause::KubeletPreemption
         | Cause::KubeletDeletion
-        | Cause::ProcessKill
-        | Cause::CgroupKill
         | Cause::Ptrace
         | Cause::BpfProgram
         | Cause::OtherKernel => Vec::new(),
@@ -99,55 +110,28 @@ fn advice(action: &str, why: &str) -> Advice {
     Advice { action: action.to_owned(), why: why.to_owned(), command: None }
 }
 
-fn same_container(reason: &Reason) -> Advice {
-    let why = "the kill came from inside the container; neither the kernel nor the runtime was involved";
+fn same_container(incident: &Incident, reason: &Reason) -> Advice {
     match reason {
         Reason::Exec { .. } => advice(
             "ask whoever ran the command in the container (docker exec, kubectl exec, an exec probe)",
             "the sender was brought in from outside: it is no part of what the container runs",
         ),
-        Reason::Manager(Manager { program, limit }) => advice(
-            &format!("read the log of its parent, by its looks {program}, and look at {limit}: this is no OOM kill"),
-            why,
+        Reason::Manager(managing) => manager::managed(incident, managing),
+        _ => advice(
+            "read the sender's own log: its time-out or health check decided this",
+            "the kill came from inside the container; neither the kernel nor the runtime was involved",
         ),
-        _ => advice("read the sender's own log: its time-out or health check decided this", why),
     }
 }
 
-fn unit_limit(incident: &Incident) -> Vec<Advice> {
-    let mib = limit_bytes(incident).map(|limit| limit.saturating_add(limit / 2) >> 20);
-    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    // A unit of a container's or of a user's own systemd may be called as one of the machine's.
-    let is_machines = incident.container.is_none() && owner.is_some_and(|owner| user_of(&owner.path).is_none());
-    let unit = incident.unit.as_deref().filter(|unit| is_machines && is_plain(unit));
-    vec![Advice {
-        action: "raise the unit's MemoryMax=, or find out what grew".to_owned(),
-        why: "the unit used all that its limit allows".to_owned(),
-        command: unit.zip(mib).map(|(unit, mib)| format!("systemctl set-property {unit} MemoryMax={mib}M")),
-    }]
-}
-
-fn parent_limit(incident: &Incident, reason: &Reason) -> Vec<Advice> {
-    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    // The kubelet's own: of a QoS class, or of all pods.
-    if owner.is_some_and(|owner| owner.path.starts_with("/kubepods")) {
-        return vec![advice(
-            "give the node's pods limits that add up to less, or move pods to other nodes; the kubelet sets this limit (kubeReserved, systemReserved, \
-             evictionHard)",
-            "the node's pods, or those of one QoS class, together used all that the kubelet leaves them",
-        )];
+/// With what the victim's program should be told besides, or before that where it is at fault by its own arguments.
+fn with_program(incident: &Incident, mut raise: Vec<Advice>) -> Vec<Advice> {
+    match program::setting(incident) {
+        Some(setting) if setting.at_fault => raise.insert(0, setting.into()),
+        Some(setting) => raise.push(setting.into()),
+        None => raise.extend(nature::many(incident)),
     }
-    let place = owner.map_or_else(String::new, |owner| format!(" {}", quote(&owner.path)));
-    let why = if matches!(reason, Reason::Limit { holder: LimitHolder::OwnCgroup, .. }) {
-        "the victim's cgroup used all that its own limit allows"
-    } else {
-        "the victim's own cgroup was below its limit; the sum in a parent was not"
-    };
-    vec![Advice {
-        action: format!("raise the limit of the cgroup{place}, or lower what lives below it"),
-        why: why.to_owned(),
-        command: None,
-    }]
+    raise
 }
 
 /// The limit was set below what was in use: that, and no need for memory, is what killed.

@@ -2,6 +2,7 @@
 //! (`UPDATE=1 cargo test -p oomtrace --lib words` writes it anew).
 
 mod kubelet;
+mod remedies;
 
 use std::fmt::Write as _;
 
@@ -133,7 +134,13 @@ fn with_everything() -> Incident {
     incident.trigger = Some(process(30, "/usr/bin/dd"));
     let memory = incident.memory.as_mut().unwrap();
     memory.host = Some(HostMemory { available_bytes: Some(3 << 30), ..HostMemory::default() });
-    let user = |pid, comm: &str| MemoryUser { pid, comm: comm.to_owned(), resident_bytes: u64::from(pid) << 20 };
+    let user = |pid, comm: &str| MemoryUser {
+        pid,
+        comm: comm.to_owned(),
+        resident_bytes: u64::from(pid) << 20,
+        cgroup: None,
+        limited: None,
+    };
     memory.largest =
         vec![user(20, "victim"), user(9, "redis"), user(8, "java"), user(7, "nginx"), user(6, "not shown")];
     incident.victim.container_exit =
@@ -409,7 +416,7 @@ fn judgements() -> Vec<(&'static str, Judgement)> {
 #[test]
 fn what_is_said_is_what_was_agreed_on() {
     let mut said = String::new();
-    for (name, incident) in incidents() {
+    for (name, incident) in incidents().into_iter().chain(remedies::incidents()) {
         _ = writeln!(said, "{name}");
         let Record::Incident(incident) = conclude(case(incident)) else { panic!("{name}") };
         lines(&mut said, &incident, incident.verdict.as_ref().unwrap());

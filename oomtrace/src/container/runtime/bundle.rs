@@ -198,6 +198,8 @@ impl Config {
             },
             limits: self.limits(),
             stated: Statement { paths: self.paths(user), init: None },
+            // podman's (pkg/annotations, 2.0 to 5.7).
+            auto_remove: first(&["io.podman.annotations.autoremove"]).map(|value| value == "TRUE"),
             // What podman and CRI-O write (pkg/annotations, 1.20 to 1.33), and containerd's own label.
             stop_signal: first(&["org.opencontainers.image.stopSignal", "io.containerd.image.config.stop-signal"]),
             ..Metadata::default()

@@ -336,6 +336,7 @@ pub fn parse(id: &str, body: &[u8]) -> Result<Metadata, serde_json::Error> {
         init_pid,
         limits: Some(host.limits()),
         stated: Statement { paths: paths_of_docker(id, &host.cgroup_parent), init: None }.with_init(init_pid, None),
+        auto_remove: host.auto_remove,
         restart_policy: host.restart_policy.and_then(|policy| policy.describe()),
         stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
         // A negative one waits for ever.
@@ -364,6 +365,7 @@ struct HostConfig {
     memory_reservation: i64,
     cgroup_parent: String,
     restart_policy: Option<RestartPolicy>,
+    auto_remove: Option<bool>,
 }
 
 impl HostConfig {

@@ -1,14 +1,16 @@
 //! A container's memory limit, in the words of whoever set it: the flag, or the field of the manifest.
 
+use crate::judge::judgement::Judgement;
 use crate::model::{Advice, Container, Incident};
-use crate::profile::{self, Update};
+use crate::profile::{self, Total, Update};
 use crate::text::quote::quote;
 use crate::text::{bytes, pod_name, short_id};
-use crate::words::advice::{is_plain, pod};
+use crate::words::advice::figure::{self, Swap};
+use crate::words::advice::setter::{self, Setter};
+use crate::words::advice::{is_plain, nature, pod, with_program};
 
-/// The least memory limit that Docker takes (daemon/daemon_unix.go, `linuxMinMemory`): the runtime itself needs about that to start
-/// a container.
-const LEAST_TO_START: u64 = 6 << 20;
+/// The runtime itself needs about that to start a container.
+const LEAST_TO_START: u64 = figure::LEAST;
 /// A container with a limit below this may have failed to start for it.
 const SMALL: u64 = 16 << 20;
 
@@ -31,34 +33,71 @@ pub fn to_start(incident: &Incident, limit: Option<u64>) -> Advice {
 }
 
 /// The limit of the victim's container, or of one that this runs in.
-pub fn own_limit(incident: &Incident, server_minor: Option<u32>) -> Vec<Advice> {
+pub fn own_limit(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    let all = std::iter::successors(incident.container.as_ref(), |container| container.outer.as_deref());
-    let container = owner.and_then(|owner| all.into_iter().find(|container| container.owns(&owner.path)));
+    let mut all = incident.container.iter().flat_map(Container::chain);
+    let container = owner.and_then(|owner| all.find(|container| container.owns(&owner.path)));
     // What is only called like a container must not have anything done to the one that it is called like.
     let container = container.filter(|container| container.confirmed);
-    let limit = owner.and_then(|owner| owner.limit_bytes);
+    let raise = nature::not_the_limit(incident, &judgement.limits_before)
+        .map_or_else(|| raised(incident, container, judgement), |instead| vec![instead]);
+    raise.into_iter().chain(pod::whole_group(incident)).collect()
+}
+
+/// More for it: now, and the next time.
+fn raised(incident: &Incident, container: Option<&Container>, judgement: &Judgement) -> Vec<Advice> {
     let what = container.map_or_else(|| "the container's memory limit".to_owned(), setting);
     let restart = container.and_then(|container| container.restart_policy.as_deref());
     let again = restart.map(|policy| format!("; it is started again into the same limit (restart policy {policy})"));
-    let raise = Advice {
-        action: format!("raise {what}, or find out what grew"),
-        why: format!("the container used all that its own limit allows{}", again.unwrap_or_default()),
-        command: container.zip(limit).and_then(|(container, limit)| update(container, limit, server_minor)),
+    let again = again.unwrap_or_default();
+    let Some(figure) = figure::figure(incident, &judgement.limits_before) else {
+        return vec![Advice {
+            action: format!("raise {what}, or find out what grew"),
+            why: format!("the container used all that its own limit allows{again}"),
+            command: None,
+        }];
     };
-    std::iter::once(raise).chain(pod::whole_group(incident)).collect()
+    let is_victims = container.is_some_and(|found| incident.container.as_ref() == Some(found));
+    let setter = container.map(Setter::of);
+    let keep = setter.as_ref().and_then(|setter| setter.keep(incident, figure.mib));
+    let is_gone = is_ended(incident) && matches!(setter, Some(Setter::Once | Setter::Unit(_)));
+    if let Some(keep) = keep.as_ref().filter(|_| is_gone) {
+        let why = format!("the container used all that its own limit allows: {}; {}", figure.basis, keep.why);
+        return with_program(incident, vec![Advice { why, ..keep.clone() }]);
+    }
+    let command = container.and_then(|container| match setter.as_ref()? {
+        Setter::Swarm { service, .. } => setter::update_service(service, figure.mib),
+        _ => update(incident, container, figure.mib, judgement.server_minor),
+    });
+    let raise = Advice {
+        action: format!("raise {what} to {} or more, or find out what grew", bytes(figure.mib << 20)),
+        why: format!("the container used all that its own limit allows: {}{again}", figure.basis),
+        command,
+    };
+    let all = std::iter::once(raise).chain(keep).collect();
+    if is_victims { with_program(incident, all) } else { all }
+}
+
+/// The container went with the victim.
+const fn is_ended(incident: &Incident) -> bool {
+    incident.victim.container_init || incident.victim.container_exit.is_some()
 }
 
 /// The limit of the victim's pod. A pod with one container has that one's limit, and nobody but the kubelet sets the pod's.
-pub fn pod_limit(incident: &Incident, server_minor: Option<u32>) -> Vec<Advice> {
+pub fn pod_limit(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
     if let Some(container) = incident.container.as_ref().filter(|_| is_one_limit(incident)) {
-        let limit = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()?.limit_bytes);
+        if let Some(instead) = nature::not_the_limit(incident, &judgement.limits_before) {
+            return std::iter::once(instead).chain(pod::whole_group(incident)).collect();
+        }
+        let figure = figure::figure(incident, &judgement.limits_before);
+        let size = figure.as_ref().map(|figure| format!(" to {} or more", bytes(figure.mib << 20)));
+        let mib = figure.as_ref().filter(|_| container.confirmed).map(|figure| figure.mib);
         let raise = Advice {
-            action: format!("raise {}, or find out what grew", setting(container)),
+            action: format!("raise {}{}, or find out what grew", setting(container), size.unwrap_or_default()),
             why: "the pod has its container's limit, and its sandbox's memory counts there as well".to_owned(),
-            command: limit.filter(|_| container.confirmed).and_then(|limit| update(container, limit, server_minor)),
+            command: mib.and_then(|mib| pod::set_memory(container, mib, judgement.server_minor)),
         };
-        return std::iter::once(raise).chain(pod::whole_group(incident)).collect();
+        return with_program(incident, vec![raise]).into_iter().chain(pod::whole_group(incident)).collect();
     }
     let name = incident.container.as_ref().and_then(|container| pod_name(container.pod.as_ref()?));
     let name = name.map(|name| format!(" {name}")).unwrap_or_default();
@@ -95,22 +134,41 @@ fn setting(container: &Container) -> String {
     runtime.map_or("the container's memory limit", |profile| profile.limit_setting).to_owned()
 }
 
-/// Half as much again: enough to see whether the need is bounded.
-fn update(container: &Container, limit: u64, server_minor: Option<u32>) -> Option<String> {
-    let mib = (limit.saturating_add(limit / 2) >> 20).max(6);
+/// The command that gives the running container a limit of `mib`, and leaves it the swap that it has.
+fn update(incident: &Incident, container: &Container, mib: u64, server_minor: Option<u32>) -> Option<String> {
     if container.pod.is_some() {
         return pod::set_memory(container, mib, server_minor);
     }
-    let name = container.name.as_deref().filter(|name| is_plain(name));
+    let total = match figure::swap(incident) {
+        Swap::Bytes(swap) => Some(Total::Mib(mib.saturating_add(swap >> 20))),
+        Swap::Unlimited => Some(Total::Unlimited),
+        Swap::Unknown => None,
+    };
+    let is_v1 = figure::is_v1(incident).unwrap_or_default();
+    let target = target(container)?;
+    (profile::of(container.runtime?).update)(&Update { mib, total, is_v1, target, user: container.user })
+}
+
+/// What a client calls the container, where that is safe to paste.
+fn target(container: &Container) -> Option<&str> {
     let id = || Some(short_id(&container.id)).filter(|id| is_plain(id));
-    let target = name.or_else(id)?;
-    (profile::of(container.runtime?).update)(&Update { mib, target, user: container.user })
+    container.name.as_deref().filter(|name| is_plain(name)).or_else(id)
+}
+
+/// The engine's client, and what it calls the container, where both are safe to paste: `docker`, `web`.
+pub fn engine_target(container: &Container) -> Option<(String, &str)> {
+    let engine = (profile::of(container.runtime.filter(|_| container.confirmed)?).engine)(container.user)?;
+    Some((engine, target(container)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Pod;
+
+    fn update(container: &Container, mib: u64) -> Option<String> {
+        super::update(&crate::judge::tests::kill("/usr/bin/bash"), container, mib, None)
+    }
 
     fn container(runtime: &str, name: &str) -> Container {
         let (name, runtime) = (Some(name.to_owned()), serde_json::from_value(runtime.into()).ok());
@@ -130,7 +188,8 @@ mod tests {
                 cgroup: "/kubepods/podx/c".to_owned(),
                 ..container("containerd", "app")
             });
-            let [advice] = &pod_limit(&incident, None)[..] else { panic!("one piece of advice") };
+            let judgement = crate::judge::judge(&crate::judge::tests::case(incident.clone()));
+            let [advice] = &pod_limit(&incident, &judgement)[..] else { panic!("one piece of advice") };
             assert_eq!(
                 advice.action.contains("resources.limits.memory of container app in pod shop/web"),
                 one,
@@ -145,10 +204,8 @@ mod tests {
             ("docker", "web", Some("docker update --memory 768m --memory-swap 768m web")),
             ("docker", "$(reboot)", Some("docker update --memory 768m --memory-swap 768m aaaaaaaaaaaa")),
         ] {
-            assert_eq!(update(&container(runtime, name), 512 << 20, None).as_deref(), command, "{runtime} {name}");
+            assert_eq!(update(&container(runtime, name), 768).as_deref(), command, "{runtime} {name}");
         }
-        // Docker's own least.
-        assert!(update(&container("docker", "web"), 1 << 20, None).unwrap().contains("6m"));
     }
 
     #[test]
@@ -163,7 +220,7 @@ mod tests {
         let pod = Pod { name: Some("web-5d4".to_owned()), namespace: Some("shop".to_owned()), ..Pod::default() };
         let pod = Container { pod: Some(pod), ..container("containerd", "app") };
         assert_eq!(setting(&pod), "resources.limits.memory of container app in pod shop/web-5d4");
-        assert_eq!(update(&pod, 1 << 30, None), None);
+        assert_eq!(update(&pod, 1 << 10), None);
         assert_eq!(setting(&container("docker", "web")), "the container's memory limit");
     }
 }

@@ -46,7 +46,7 @@ fn events(pod: &Pod) -> Option<Advice> {
 }
 
 /// Namespace and name, where both are safe to paste.
-fn names(pod: &Pod) -> Option<(&str, &str)> {
+pub fn names(pod: &Pod) -> Option<(&str, &str)> {
     Some((pod.namespace.as_deref().filter(|name| is_plain(name))?, pod.name.as_deref().filter(|name| is_plain(name))?))
 }
 

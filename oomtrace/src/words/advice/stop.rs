@@ -2,16 +2,27 @@
 
 use crate::judge::judgement::{Reason, StopRequest};
 use crate::model::{Advice, Container, Disposition, Incident, Runtime};
+use crate::placement::user_of;
 use crate::text::quote::quote;
-use crate::words::advice::advice;
+use crate::words::advice::init::Init;
+use crate::words::advice::setter::Setter;
+use crate::words::advice::{advice, is_plain};
 
-/// What helps depends on what the victim had set up for the stop signal.
+/// What helps depends on what the victim is, and on what it had set up for the stop signal.
 pub fn time_out(incident: &Incident, reason: &Reason) -> Advice {
-    let (name, disposition) = match reason {
-        Reason::StopTimeout(StopRequest { signal, disposition, .. }) => (signal.as_str(), *disposition),
-        _ => ("the stop signal", None),
+    let request = match reason {
+        Reason::StopTimeout(request) => Some(request),
+        _ => None,
     };
+    let name = request.map_or("the stop signal", |request| request.signal.as_str());
+    let disposition = request.and_then(|request| request.disposition);
     let by = Orchestrator::of(incident.container.as_ref());
+    let grace = by.grace(incident, request.map(|request| longer_s(request.first_before_ms)));
+    let init = Init::of(&incident.victim.process);
+    let special = disposition.filter(|_| incident.victim.is_pid_1());
+    if let Some((action, why)) = special.and_then(|disposition| init.advise(name, disposition, by.init(), &grace)) {
+        return advice(&action, &why);
+    }
     match disposition {
         Some(Disposition::Default) if incident.victim.is_pid_1() => advice(
             &format!("handle {name} in pid 1: exec form in the Dockerfile and a handler, or {}", by.init()),
@@ -21,15 +32,23 @@ pub fn time_out(incident: &Incident, reason: &Reason) -> Advice {
             &format!("stop ignoring {name} in pid 1, or set STOPSIGNAL to a signal that it handles"),
             "it was asked to stop by a signal that it ignores",
         ),
-        Some(Disposition::Handled | Disposition::Blocked) => advice(
-            &format!("make it end sooner when it is asked to, or give it longer ({})", by.grace()),
-            "it takes the stop signal, and was still running when the grace period ended",
-        ),
+        Some(Disposition::Handled | Disposition::Blocked) => {
+            let slow = init.slow_part().map(|part| format!(" (look at {part})")).unwrap_or_default();
+            advice(
+                &format!("make it end sooner when it is asked to{slow}, or give it longer ({grace})"),
+                "it takes the stop signal, and was still running when the grace period ended",
+            )
+        }
         Some(Disposition::Default) | None => advice(
-            &format!("make the container's first process handle the stop signal, or give it longer ({})", by.grace()),
+            &format!("make the container's first process handle the stop signal, or give it longer ({grace})"),
             "it was asked to stop and was still running when the grace period ended",
         ),
     }
+}
+
+/// What it may be given in place of what was not enough, in seconds: three times as long, and half a minute at the least.
+fn longer_s(taken_ms: u64) -> u64 {
+    (taken_ms / 1000).saturating_mul(3).next_multiple_of(10).max(30)
 }
 
 /// For a command that was brought into the container, and ran into its time-out.
@@ -56,12 +75,30 @@ pub fn of_command(incident: &Incident) -> Advice {
 
 /// For a unit of systemd's that was asked to stop before.
 pub fn of_unit(incident: &Incident, reason: &Reason) -> Option<Advice> {
-    let Reason::StopTimeout(StopRequest { signal, .. }) = reason else { return None };
-    let unit = incident.unit.as_deref().map(|unit| format!(" of {}", quote(unit))).unwrap_or_default();
-    Some(advice(
-        &format!("have it end when it gets {signal}, or raise TimeoutStopSec={unit}"),
-        "systemd asked it to stop, and it was still running when the time was over",
-    ))
+    let Reason::StopTimeout(StopRequest { signal, disposition, first_before_ms, .. }) = reason else { return None };
+    let unit = incident.unit.as_deref();
+    let of = unit.map(|unit| format!(" of {}", quote(unit))).unwrap_or_default();
+    if *disposition == Some(Disposition::Ignored) {
+        return Some(advice(
+            &format!("have it end when it gets {signal}, or set KillSignal={of} to a signal that it does not ignore"),
+            "systemd asked it to stop by a signal that it ignores",
+        ));
+    }
+    let seconds = longer_s(*first_before_ms);
+    let user = incident.victim.process.cgroup.as_deref().and_then(user_of);
+    // A unit of a container's or of a user's own systemd may be called as one of the machine's.
+    let is_machines = incident.container.is_none() && user.is_none();
+    let unit = unit.filter(|unit| is_machines && is_plain(unit) && unit.ends_with(".service"));
+    Some(Advice {
+        action: format!("have it end when it gets {signal}, or raise TimeoutStopSec={of} to {seconds} s"),
+        why: "systemd asked it to stop, and it was still running when the time was over".to_owned(),
+        command: unit.map(|unit| {
+            let directory = format!("/etc/systemd/system/{unit}.d");
+            format!(
+                "mkdir -p {directory} && printf '[Service]\\nTimeoutStopSec={seconds}\\n' > {directory}/50-stop.conf && systemctl daemon-reload"
+            )
+        }),
+    })
 }
 
 /// Who manages the container.
@@ -100,14 +137,37 @@ impl Orchestrator {
         }
     }
 
-    /// What gives it longer.
-    const fn grace(self) -> &'static str {
+    /// What gives it longer, by so many seconds where the time that was not enough is known.
+    fn grace(self, incident: &Incident, seconds: Option<u64>) -> String {
+        let time = |unit: &str| seconds.map(|seconds| format!("{seconds}{unit}"));
+        let with = |option: &str| time("").map_or_else(|| option.to_owned(), |time| format!("{option} {time}"));
         match self {
-            Self::Kubernetes => "terminationGracePeriodSeconds, which includes the time of a preStop hook",
-            Self::Compose => "stop_grace_period of the service",
-            Self::Docker => "docker stop -t, or docker run --stop-timeout",
-            Self::Podman => "podman stop -t, or podman run --stop-timeout",
-            Self::Other => "its grace period",
+            Self::Kubernetes => "terminationGracePeriodSeconds, which includes the time of a preStop hook".to_owned(),
+            Self::Compose => {
+                let container = incident.container.as_ref();
+                let place = container.and_then(|found| Setter::of(found).place());
+                let place = place.map(|place| format!(" in {place}")).unwrap_or_default();
+                match time("s") {
+                    Some(time) => format!("stop_grace_period: {time} of the service{place}"),
+                    None => format!("stop_grace_period of the service{place}"),
+                }
+            }
+            Self::Docker => format!("{}, or {}", with("docker stop -t"), with("docker run --stop-timeout")),
+            Self::Podman => format!("{}, or {}", with("podman stop -t"), with("podman run --stop-timeout")),
+            Self::Other => "its grace period".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_give_is_longer_than_what_was_not_enough() {
+        for (taken_ms, seconds) in [(0, 30), (2_000, 30), (10_012, 30), (11_000, 40), (30_000, 90), (90_000, 270)] {
+            assert_eq!(longer_s(taken_ms), seconds, "{taken_ms}");
+        }
+        assert!(longer_s(u64::MAX) > u64::MAX / 1000);
     }
 }

@@ -13,6 +13,7 @@ mod oom;
 mod output;
 mod paths;
 mod podman;
+mod remedies;
 mod requester;
 mod runtimes;
 mod storm;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Scenario> {
         requester::ALL,
         runtimes::ALL,
         podman::ALL,
+        remedies::ALL,
         systemd::ALL,
         image::ALL,
         daemons::ALL,

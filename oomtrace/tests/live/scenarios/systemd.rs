@@ -14,7 +14,7 @@ use crate::support::docker::Container;
 use crate::support::needs::Need::{
     self, Busybox, Docker, MemoryCgroup, MemoryV2, Oomd, OwnMachine, Systemd, Tracing, User,
 };
-use crate::support::process::{run, wait_until};
+use crate::support::process::{run, run_as_printed, wait_until};
 use crate::support::tracer::Tracer;
 use crate::support::truth;
 use crate::support::user;
@@ -86,7 +86,10 @@ fn over_its_limit() {
     let owner = incident.oom.unwrap().limit_owner.unwrap();
     assert_eq!((owner.level, owner.limit_bytes), (LimitLevel::Unit, Some(24 << 20)));
     let command = format!("systemctl set-property {} MemoryMax=36M", unit.name);
-    assert_eq!(verdict.advice[0].command, Some(command));
+    assert_eq!(verdict.advice[0].command.as_ref(), Some(&command));
+    run_as_printed(&command);
+    let set = run(Command::new("systemctl").args(["show", "--property", "MemoryMax", "--value", &unit.name]));
+    assert_eq!(set, (36 << 20).to_string());
 }
 
 fn stop_time_out() {

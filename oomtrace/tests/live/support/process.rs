@@ -136,6 +136,15 @@ pub fn describe(pid: u32) -> String {
     format!("{pid}: {} {} {}", read("stat").trim_end(), read("wchan"), read("stack").replace('\n', " "))
 }
 
+/// Runs a line that oomtrace printed as a user pastes it, with Docker's clients pointed at the private daemon; what it printed.
+pub fn run_as_printed(line: &str) -> String {
+    let mut shell = Command::new("sh");
+    if let Some(socket) = super::docker::socket() {
+        shell.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+    }
+    run(shell.args(["-c", line]).stdin(Stdio::null()))
+}
+
 /// Runs a command to its end; panics when it fails.
 pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));

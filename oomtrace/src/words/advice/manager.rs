@@ -1,0 +1,106 @@
+//! A kill by a program that manages the victim: the setting by which it does so, and where that is.
+
+use crate::judge::judgement::Manager;
+use crate::model::{Advice, Container, Incident};
+use crate::text::{name_or_id, process};
+use crate::words::advice::container::engine_target;
+use crate::words::advice::{advice, is_plain, pod};
+
+/// The programs of the judge's table, and what to change.
+const SETTINGS: [(&str, &str); 13] = [
+    (
+        "gunicorn",
+        "raise --timeout (timeout in gunicorn.conf.py; 30 s without it), or find out what kept the worker busy: its log says WORKER TIMEOUT",
+    ),
+    ("uwsgi", "raise harakiri in its ini file, or make the request quicker"),
+    ("unicorn", "raise timeout in unicorn.rb, or make the request quicker"),
+    ("puma", "raise worker_timeout in puma.rb, or find out what kept the worker from its check-in"),
+    ("php-fpm", "raise request_terminate_timeout in the pool's file, or make the request quicker"),
+    ("apache2", "raise GracefulShutdownTimeout, or make the requests quicker"),
+    ("httpd", "raise GracefulShutdownTimeout, or make the requests quicker"),
+    ("celery", "raise task_time_limit (--time-limit), or make the task quicker"),
+    ("supervisord", "raise stopwaitsecs of the program's section in supervisord.conf, or have it end at stopsignal"),
+    ("circusd", "raise graceful_timeout of the watcher, or have it end at its stop_signal"),
+    ("pm2", "raise kill_timeout (ms) in ecosystem.config.js, or have it end at SIGINT"),
+    ("monit", "give its stop program a longer timeout, or have it end sooner"),
+    ("s6-supervise", "raise the number in the service's timeout-kill file (ms), or have it end sooner"),
+];
+
+/// For a kill by its parent.
+pub fn managed(incident: &Incident, Manager { program, limit }: &Manager) -> Advice {
+    let known = SETTINGS.iter().find(|(name, _)| name == program);
+    let sender = incident.sender.process.as_ref().map_or_else(|| (*program).to_owned(), process);
+    let action = match known {
+        Some((_, action)) => (*action).to_owned(),
+        None if *program == "timeout" => format!("give it longer, or make it quicker: timeout kills by {limit}"),
+        None => format!("look at {limit}: {program} decided it"),
+    };
+    advice(&action, &format!("{sender} is its parent, and by its looks {program}: this is no OOM kill"))
+}
+
+/// For a kill by a process of another container, or from one of which a runtime was asked: that one's log.
+pub fn of_container(container: &Container) -> Advice {
+    let command = match &container.pod {
+        Some(found) => pod::names(found).and_then(|(namespace, name)| {
+            let container = container.name.as_deref().filter(|name| is_plain(name))?;
+            Some(format!("kubectl -n {namespace} logs {name} -c {container} --tail=50"))
+        }),
+        None => engine_target(container).map(|(engine, target)| format!("{engine} logs --tail 50 {target}")),
+    };
+    Advice {
+        action: format!("see why container {} did it", name_or_id(container)),
+        why: "the kill came from a process of that container".to_owned(),
+        command,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::{container, kill};
+    use crate::model::{Pod, Runtime};
+
+    #[test]
+    fn a_manager_is_answered_by_the_setting_that_it_goes_by() {
+        for (program, limit, action) in [
+            ("gunicorn", "its worker time-out (--timeout)", "raise --timeout (timeout in gunicorn.conf.py"),
+            ("supervisord", "its stop time-out (stopwaitsecs)", "raise stopwaitsecs of the program's section"),
+            (
+                "timeout",
+                "its --kill-after (5)",
+                "give it longer, or make it quicker: timeout kills by its --kill-after (5)",
+            ),
+            ("tini", "its own end", "look at its own end: tini decided it"),
+        ] {
+            let manager = Manager { program, limit: limit.into() };
+            let said = managed(&kill("/usr/bin/x"), &manager).action;
+            assert!(said.starts_with(action), "{said}");
+        }
+    }
+
+    #[test]
+    fn another_containers_log_is_where_its_engine_has_it() {
+        let named = |runtime, confirmed| Container {
+            name: Some("watchtower".to_owned()),
+            runtime: Some(runtime),
+            confirmed,
+            ..container("b")
+        };
+        let pod = Pod { name: Some("web-5d4".to_owned()), namespace: Some("shop".to_owned()), ..Pod::default() };
+        for (container, command) in [
+            (named(Runtime::Docker, true), Some("docker logs --tail 50 watchtower")),
+            (named(Runtime::Docker, false), None),
+            (named(Runtime::Runc, true), None),
+            (
+                Container { pod: Some(pod), ..named(Runtime::Containerd, true) },
+                Some("kubectl -n shop logs web-5d4 -c watchtower --tail=50"),
+            ),
+            (
+                Container { name: Some("a;b".to_owned()), ..named(Runtime::Docker, true) },
+                Some("docker logs --tail 50 b"),
+            ),
+        ] {
+            assert_eq!(of_container(&container).command.as_deref(), command, "{container:?}");
+        }
+    }
+}

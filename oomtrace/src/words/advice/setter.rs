@@ -1,0 +1,224 @@
+//! Who set a container's memory limit, and will set it again: what keeps a new one.
+
+use crate::model::{Advice, Container, Incident, Runtime};
+use crate::text::quote::quote;
+use crate::words::advice::is_plain;
+
+/// What made the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setter<'a> {
+    Pod,
+    Swarm {
+        service: &'a str,
+        /// The stack whose file sets it.
+        stack: Option<&'a str>,
+    },
+    Compose {
+        project: &'a str,
+        service: &'a str,
+        /// Its files, as compose was given them.
+        files: Vec<String>,
+    },
+    /// A builder of buildx's, by the name that buildx has for it.
+    Builder(&'a str),
+    /// A unit of systemd's that starts it with podman: a quadlet, or what `podman generate systemd` wrote.
+    Unit(&'a str),
+    /// A command that made it once, and has it removed when it ends.
+    Once,
+    /// A command that made it, or a client of the engine's.
+    Engine,
+}
+
+impl<'a> Setter<'a> {
+    #[must_use]
+    pub fn of(container: &'a Container) -> Self {
+        let label = |key: &str| {
+            let labels = container.labels.as_ref();
+            labels.and_then(|labels| labels.get(key)).map(String::as_str).filter(|value| !value.is_empty())
+        };
+        if container.pod.is_some() {
+            return Self::Pod;
+        }
+        if let Some(service) = label("com.docker.swarm.service.name") {
+            return Self::Swarm { service, stack: label("com.docker.stack.namespace") };
+        }
+        if let (Some(project), Some(service)) =
+            (label("com.docker.compose.project"), label("com.docker.compose.service"))
+        {
+            let named = label("com.docker.compose.project.config_files").unwrap_or_default();
+            let directory = label("com.docker.compose.project.working_dir");
+            let files = named.split(',').filter(|file| !file.is_empty()).map(|file| absolute(file, directory));
+            return Self::Compose { project, service, files: files.collect() };
+        }
+        // The builder's name, and the number of its node.
+        let builder = container.name.as_deref().and_then(|name| name.strip_prefix("buildx_buildkit_"));
+        if let Some(builder) = builder {
+            return Self::Builder(builder.trim_end_matches(|c: char| c.is_ascii_digit()));
+        }
+        let unit = label("PODMAN_SYSTEMD_UNIT").or_else(|| around(container)).filter(|unit| unit.ends_with(".service"));
+        match (container.runtime, unit) {
+            (Some(Runtime::Podman), Some(unit)) => Self::Unit(unit),
+            _ if container.auto_remove == Some(true) => Self::Once,
+            _ => Self::Engine,
+        }
+    }
+
+    /// The file that says how the container is made, where it is compose's.
+    #[must_use]
+    pub fn place(&self) -> Option<String> {
+        match self {
+            Self::Compose { files, .. } if !files.is_empty() => Some(places(files)),
+            _ => None,
+        }
+    }
+
+    /// What keeps a limit of `mib` where a command for the running container would not.
+    #[must_use]
+    pub fn keep(&self, incident: &Incident, mib: u64) -> Option<Advice> {
+        let say = |action: String, why: &str| Some(Advice { action, why: why.to_owned(), command: None });
+        match self {
+            Self::Compose { service, files, .. } => say(
+                format!(
+                    "set mem_limit: {mib}m (deploy.resources.limits.memory: {mib}M, where that is what it has) for service {} in {}, then docker compose up -d",
+                    quote(service),
+                    places(files)
+                ),
+                "compose sets the limit of its file when it makes the container anew, whatever docker update said",
+            ),
+            Self::Swarm { stack: Some(stack), .. } => say(
+                format!("set deploy.resources.limits.memory: {mib}M in the file of stack {}", quote(stack)),
+                "the next docker stack deploy sets the limit of that file again",
+            ),
+            Self::Builder(name) => say(
+                format!("make builder {} with --driver-opt memory={mib}m the next time", quote(name)),
+                "docker buildx create is what gives the builder's container its limit",
+            ),
+            Self::Unit(unit) => say(
+                format!(
+                    "set PodmanArgs=--memory={mib}m in the [Container] section of {}, then systemctl daemon-reload",
+                    quadlet(unit, incident.container.as_ref().and_then(|container| container.user))
+                ),
+                "the unit makes the container anew each time that it starts",
+            ),
+            Self::Once => say(
+                format!("start it with --memory {mib}m the next time"),
+                "it is removed when it ends (--rm), and its limit with it",
+            ),
+            Self::Pod | Self::Swarm { .. } | Self::Engine => None,
+        }
+    }
+}
+
+/// The command that gives the tasks of a swarm's service another limit, on one of its managers.
+#[must_use]
+pub fn update_service(service: &str, mib: u64) -> Option<String> {
+    is_plain(service).then(|| format!("docker service update --limit-memory {mib}M {service}"))
+}
+
+/// The unit around a container of podman's that has no cgroup elsewhere (--cgroups=split, as quadlets have it).
+fn around(container: &Container) -> Option<&str> {
+    let (above, own) = container.cgroup.rsplit_once('/')?;
+    let unit = above.rsplit('/').next()?;
+    own.starts_with("libpod-payload-").then_some(unit)
+}
+
+fn absolute(file: &str, directory: Option<&str>) -> String {
+    match directory {
+        Some(directory) if !file.starts_with('/') => format!("{}/{file}", directory.trim_end_matches('/')),
+        _ => file.to_owned(),
+    }
+}
+
+fn places(files: &[String]) -> String {
+    match files {
+        [] => "its compose file".to_owned(),
+        [file] => quote(file).into_owned(),
+        several => {
+            let all: Vec<_> = several.iter().map(|file| quote(file)).collect();
+            format!("the one of {} that has it", all.join(", "))
+        }
+    }
+}
+
+/// The file that makes the unit, where it is a quadlet (podman-systemd.unit(5)); a user's own are looked for in several directories.
+fn quadlet(unit: &str, user: Option<u32>) -> String {
+    let name = unit.trim_end_matches(".service");
+    let directory = if user.is_some() { "~/.config/containers/systemd" } else { "/etc/containers/systemd" };
+    format!("{directory}/{}", quote(&format!("{name}.container")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::kill;
+    use crate::model::Pod;
+
+    fn labelled(labels: &[(&str, &str)]) -> Container {
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Container { labels: Some(labels), runtime: Some(Runtime::Docker), ..Container::default() }
+    }
+
+    fn kept(container: &Container) -> Option<String> {
+        let mut incident = kill("/usr/bin/bash");
+        incident.container = Some(container.clone());
+        Setter::of(container).keep(&incident, 768).map(|advice| advice.action)
+    }
+
+    #[test]
+    fn what_keeps_a_limit_is_where_whoever_set_it_wrote_it() {
+        let project = ("com.docker.compose.project", "shop");
+        let service = ("com.docker.compose.service", "web");
+        let files = |files| ("com.docker.compose.project.config_files", files);
+        let directory = ("com.docker.compose.project.working_dir", "/srv/shop");
+        let of_compose = |place: &str| {
+            Some(format!(
+                "set mem_limit: 768m (deploy.resources.limits.memory: 768M, where that is what it has) for service web in {place}, \
+                 then docker compose up -d"
+            ))
+        };
+        for (labels, place) in [
+            (&[project, service, files("/srv/shop/compose.yaml"), directory][..], "/srv/shop/compose.yaml"),
+            (&[project, service, files("compose.yaml"), directory], "/srv/shop/compose.yaml"),
+            (&[project, service, files("/a.yml,/b.yml")], "the one of /a.yml, /b.yml that has it"),
+            (&[project, service, files("/a b;c.yml")], "'/a b;c.yml'"),
+            (&[project, service], "its compose file"),
+        ] {
+            assert_eq!(kept(&labelled(labels)), of_compose(place), "{labels:?}");
+        }
+        assert_eq!(kept(&labelled(&[project])), None);
+    }
+
+    #[test]
+    fn a_swarms_service_is_changed_by_its_manager() {
+        let name = ("com.docker.swarm.service.name", "shop_web");
+        let alone = labelled(&[name]);
+        assert_eq!(Setter::of(&alone), Setter::Swarm { service: "shop_web", stack: None });
+        let command = update_service("shop_web", 768);
+        assert_eq!(command.as_deref(), Some("docker service update --limit-memory 768M shop_web"));
+        assert_eq!(kept(&alone), None);
+        let stack = labelled(&[name, ("com.docker.stack.namespace", "shop")]);
+        assert_eq!(kept(&stack).as_deref(), Some("set deploy.resources.limits.memory: 768M in the file of stack shop"));
+        assert_eq!(update_service("a;b", 768), None);
+    }
+
+    #[test]
+    fn builders_units_and_containers_for_once_are_told_apart() {
+        let named = |name: &str| Container { name: Some(name.to_owned()), ..labelled(&[]) };
+        assert_eq!(Setter::of(&named("buildx_buildkit_mine0")), Setter::Builder("mine"));
+        let podman = Container { runtime: Some(Runtime::Podman), ..named("web") };
+        assert_eq!(Setter::of(&podman), Setter::Engine);
+        let podman = Container { cgroup: "/system.slice/web.service/libpod-payload-x".to_owned(), ..podman };
+        assert_eq!(Setter::of(&podman), Setter::Unit("web.service"));
+        assert_eq!(
+            kept(&podman).as_deref(),
+            Some(
+                "set PodmanArgs=--memory=768m in the [Container] section of /etc/containers/systemd/web.container, then systemctl \
+                 daemon-reload"
+            )
+        );
+        let once = Container { auto_remove: Some(true), ..named("web") };
+        assert_eq!(Setter::of(&once), Setter::Once);
+        let pod = Container { pod: Some(Pod::default()), ..once };
+        assert_eq!(Setter::of(&pod), Setter::Pod);
+    }
+}
