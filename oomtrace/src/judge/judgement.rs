@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::judge::memory_use::MemoryUse;
 use crate::model::{
     Attribution, Cause, Confidence, Container, Disposition, Elevation, Evidence, Preceding, Probe, ProbeKind,
     Requester, Routine,
@@ -22,6 +23,8 @@ pub struct Judgement {
     pub elevation: Option<Elevation>,
     /// The sender's executable has the path of a runtime, service manager or OOM daemon, and is not believed to be one.
     pub unproven: Option<Unproven>,
+    /// What most of the memory was that ran out, where that can be said.
+    pub memory_use: Option<MemoryUse>,
     /// What the requester was found by.
     pub evidence: Vec<Evidence>,
     /// What could not be seen of the requester, in words.

@@ -31,6 +31,7 @@ pub mod judgement;
 mod kernel;
 mod kubelet;
 mod managers;
+pub mod memory_use;
 mod oom;
 mod requester;
 mod routine;
@@ -68,6 +69,7 @@ pub fn judge(case: &Case) -> Judgement {
         requesters_place,
         elevation: elevation::of(&incident.sender),
         unproven: incident.sender.process.as_ref().and_then(|sender| unproven(incident, sender)),
+        memory_use: memory_use::memory_use(incident),
         evidence: exec.into_iter().chain(evidence).chain(by_api).collect(),
         missing,
         routine: routine::routine(incident, cause),
