@@ -99,6 +99,7 @@ pub fn case(incident: Incident) -> Case {
         requesters_container: None,
         pod: None,
         exited_init: None,
+        exited: None,
     }
 }
 

@@ -13,6 +13,7 @@ mod oom;
 mod output;
 mod paths;
 mod podman;
+mod reasons;
 mod requester;
 mod runtimes;
 mod storm;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Scenario> {
         docker::ALL,
         containerd::ALL,
         requester::ALL,
+        reasons::ALL,
         runtimes::ALL,
         podman::ALL,
         systemd::ALL,
