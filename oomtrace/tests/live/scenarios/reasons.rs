@@ -124,11 +124,11 @@ fn tmpfs() {
 }
 
 fn many() {
-    const LIMIT: u64 = 32 << 20;
+    const LIMIT: u64 = 64 << 20;
     let mut tracer = Tracer::start(&[]);
     let cgroup = Cgroup::with_memory_limit(LIMIT);
-    // Each holds a megabyte or two of its own.
-    let small = "x=$(head -c 1000000 /dev/zero | tr \"\\0\" a); sleep 1000; echo $x";
+    // Each holds some megabytes of its own, so that it is not the kernel's memory for processes that fills the limit.
+    let small = "x=$(head -c 3000000 /dev/zero | tr \"\\0\" a); sleep 1000; echo $x";
     let script =
         format!("echo $$ > {} && for i in $(seq 60); do sh -c '{small}' & done; wait", cgroup.procs().display());
     let _all = Owned::spawn(Command::new("sh").args(["-c", &script]).stderr(Stdio::null()));
@@ -190,8 +190,8 @@ fn passes_137_on() {
     let exited = exit_of(&mut tracer, &outer);
     let after = exited.after.as_ref().unwrap_or_else(|| panic!("{exited:?}"));
     assert_eq!((after.comm.as_str(), after.is_child, after.is_oom), ("tail", true, true));
-    let said = format!("; its child tail[{}] was OOM-killed {} ms before", after.pid, after.before_ms);
-    assert!(exited.why.ends_with(&said), "{}", exited.why);
+    let said = format!("; its child tail[{}] was OOM-killed ", after.pid);
+    assert!(exited.why.contains(&said) && exited.why.ends_with(" before"), "{}", exited.why);
     let incident = tracer.incident(after.pid);
     assert_eq!(incident.id, after.incident);
     truth::is_oom(&incident, Cause::OomSliceLimit);
