@@ -88,9 +88,11 @@ pub fn memory_use(incident: &Incident) -> Option<MemoryUse> {
     let mapped = oom.victim_memory.as_ref().map_or(0, |victim| victim.shmem_bytes);
     let victim = incident.victim.process.pid;
     let found = share.and_then(|share| share.class(mapped, of_bytes));
-    // What processes have of their own may only be said where that is what there is most of.
-    let is_processes = share.is_none_or(|share| is_half(share.anon, of_bytes));
-    let by_process = || is_processes.then(|| by_process(memory, victim, of_bytes)).flatten();
+    // What processes have of their own may only be said where that is what there is most of. Of the victim's, memory.stat may be without it
+    // already.
+    let victims = oom.victim_memory.as_ref().map(|victim| victim.anon_bytes);
+    let is_processes = share.is_none_or(|share| is_half(share.anon.max(victims.unwrap_or_default()), of_bytes));
+    let by_process = || is_processes.then(|| by_process(memory, (victim, victims), of_bytes)).flatten();
     let (class, bytes) = found.or_else(by_process)?;
     Some(MemoryUse { class, bytes, of_bytes })
 }
@@ -193,10 +195,15 @@ impl Share {
     }
 }
 
-/// By what the processes have: one that has half of it, or many of which none has a quarter.
-fn by_process(memory: &Memory, victim: u32, of_bytes: u64) -> Option<(MemoryClass, u64)> {
-    let largest: &MemoryUser = memory.largest.iter().max_by_key(|user| user.resident_bytes)?;
-    let bytes = largest.resident_bytes;
+/// By what the processes have: one that has half of it, or many of which none has a quarter. Of the victim, by its pid, its own memory
+/// counts alone where that is known: pages of files may be charged elsewhere.
+fn by_process(memory: &Memory, (victim, own): (u32, Option<u64>), of_bytes: u64) -> Option<(MemoryClass, u64)> {
+    let size = |user: &MemoryUser| match own.filter(|_| user.pid == victim) {
+        Some(own) => own,
+        None => user.resident_bytes.min(of_bytes),
+    };
+    let largest = memory.largest.iter().max_by_key(|user| size(user))?;
+    let bytes = size(largest);
     if is_half(bytes, of_bytes) {
         let (pid, comm) = (largest.pid, largest.comm.clone());
         return Some((MemoryClass::OneProcess { pid, comm, is_victim: pid == victim }, bytes));

@@ -437,7 +437,7 @@ pub enum Role {
     CgroupKill,
     /// It was in the same cgroup, whose processes the same sender killed one by one.
     OneByOne,
-    /// The same call killed it: kill(-PGID), or kill(-1), which is for every process that the sender may signal.
+    /// The same call killed it, kill(-PGID) or kill(-1), or the next one: timeout(1) kills its command, then its process group.
     ProcessGroup,
 }
 

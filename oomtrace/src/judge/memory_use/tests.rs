@@ -126,6 +126,8 @@ fn processes_are_named_where_their_memory_is_most_of_it() {
         (&[(3, 50), (20, 5)], Some(200), Some((one(3, false), 50))),
         (&[(20, 5), (3, 32)], None, Some((one(3, false), 32))),
         (&[(20, 31)], Some(200), None),
+        // Pages of files that are charged elsewhere count for it, too.
+        (&[(3, 70), (20, 60)], None, Some((one(3, false), 64))),
         (&[(20, 3), (4, 2)], Some(8), Some((ManyProcesses { count: 8 }, 3))),
         (&[(20, 15)], Some(8), Some((ManyProcesses { count: 8 }, 15))),
         (&[(20, 16)], Some(8), None),
@@ -134,6 +136,12 @@ fn processes_are_named_where_their_memory_is_most_of_it() {
         (&[], Some(8), None),
     ] {
         assert_eq!(class(&with(at_64(&anon), largest, processes)), expected, "{largest:?} {processes:?}");
+    }
+    // The victim's is gone already.
+    for (anon, is_told) in [(32, true), (31, false)] {
+        let mut gone = victim_maps(with(at_64(&[("anon", 1)]), &[(20, 50)], None), 0);
+        gone.oom.as_mut().unwrap().victim_memory.as_mut().unwrap().anon_bytes = anon * MIB;
+        assert_eq!(class(&gone), is_told.then(|| (one(20, true), anon)), "{anon}");
     }
     // It is not most of it; and nothing says what is.
     assert_eq!(class(&with(at_64(&[("anon", 31)]), &[(20, 50)], Some(2))), None);
