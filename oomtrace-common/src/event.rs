@@ -362,6 +362,8 @@ pub const UNSEEN_TRACED: u32 = 1 << 1;
 pub const UNSEEN_SECCOMP: u32 = 1 << 2;
 /// A SIGKILL was pending for the process, which no hook saw.
 pub const UNSEEN_PENDING: u32 = 1 << 3;
+/// It ended by exit(137), which looks like a SIGKILL: the first process of a pid namespace. No other bit is set.
+pub const UNSEEN_EXITED: u32 = 1 << 4;
 
 /// Sizes of the sections in an [`UnseenEvent`]'s tail, in their order.
 #[repr(C)]
@@ -378,7 +380,8 @@ pub struct UnseenTail {
     pub cmdline: u16,
 }
 
-/// The last thread of a process is ending by SIGKILL, and no SIGKILL for it is recorded. In place of an [`ExitEvent`].
+/// The last thread of a process is ending by SIGKILL, and no SIGKILL for it is recorded; or as if by one ([`UNSEEN_EXITED`]). In place of
+/// an [`ExitEvent`].
 #[repr(C)]
 #[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

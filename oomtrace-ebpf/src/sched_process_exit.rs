@@ -5,8 +5,8 @@ use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use oomtrace_common::{
     counts::{DISCONNECTIONS, EXITS},
     event::{
-        Ancestor, DisconnectEvent, ExitEvent, KIND_DISCONNECT, KIND_EXIT, KIND_UNSEEN, SIGNAL_GROUP_EXIT, UNSEEN_LOST,
-        UNSEEN_PENDING, UNSEEN_SECCOMP, UNSEEN_TRACED, UnseenEvent,
+        Ancestor, DisconnectEvent, ExitEvent, KIND_DISCONNECT, KIND_EXIT, KIND_UNSEEN, SIGNAL_GROUP_EXIT,
+        UNSEEN_EXITED, UNSEEN_LOST, UNSEEN_PENDING, UNSEEN_SECCOMP, UNSEEN_TRACED, UnseenEvent,
     },
     settings::{KILL, signal_bit},
 };
@@ -19,6 +19,8 @@ use crate::{
 };
 
 const SIGKILL: u32 = 9;
+/// exit(137): what a shell says of a child that a SIGKILL ended, and a runtime of a container.
+const EXITED_AS_KILLED: u32 = (128 + SIGKILL) << 8;
 /// include/uapi/linux/seccomp.h; a process that breaks the strict mode's rules is ended without a signal.
 const SECCOMP_MODE_STRICT: u32 = 1;
 /// include/linux/seccomp.h: it broke a rule, and runs no more (5.16).
@@ -55,6 +57,10 @@ fn capture(current: u64, status: u32) {
         if facts != SEEN {
             return capture_unseen(current, status, facts);
         }
+    }
+    // Only an init's exit comes here.
+    if status == EXITED_AS_KILLED {
+        return capture_unseen(current, status, UNSEEN_EXITED);
     }
     let Some((record, event)) = Record::<ExitEvent>::start(&EXIT_SCRATCH, EXITS) else { return };
     task::fill::<Probed>(&mut event.task, current);
@@ -108,7 +114,7 @@ fn unseen(current: u64) -> u32 {
     facts
 }
 
-/// Records the end of a process whose SIGKILL is not recorded. A function of its own, as it runs rarely.
+/// Records the end of a process whose SIGKILL is not recorded, or that looks as if it had one. A function of its own, as it runs rarely.
 #[inline(never)]
 fn capture_unseen(current: u64, status: u32, facts: u32) {
     let Some((record, event)) = Record::<UnseenEvent>::start(&EXIT_SCRATCH, EXITS) else { return };

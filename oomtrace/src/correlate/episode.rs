@@ -1,7 +1,7 @@
 //! What the correlator gives: a kill episode, in raw facts.
 
 use crate::correlate::path::Path;
-use crate::event::{BootNs, Cmdline, MarkVictim, OomChoice, ProcessKey, Signal, Task, Unseen};
+use crate::event::{BootNs, CgroupKey, Cmdline, MarkVictim, OomChoice, ProcessKey, Signal, Task, Unseen};
 use crate::model::Role;
 
 /// One process of an episode.
@@ -73,6 +73,30 @@ pub struct InitExit {
     pub ending: Ending,
 }
 
+/// A process of a container that was killed before the container's first process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KilledBefore {
+    pub key: ProcessKey,
+    pub comm: String,
+    pub ppid: u32,
+    /// When its SIGKILL was made, or when it ended where that was not seen.
+    pub at: BootNs,
+    /// The process that sent it, and its name; none: the kernel.
+    pub by: Option<(ProcessKey, String)>,
+    /// The OOM killer chose it, or took it along.
+    pub is_oom: bool,
+    /// Where it lived, and at what depth of pid namespaces.
+    pub home: Option<CgroupKey>,
+    pub ns_level: u32,
+}
+
+/// The first process of a pid namespace ended by exit(137), and no SIGKILL ended it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExitedAsKilled {
+    /// The latest process of the namespace that was killed: a child, if one was.
+    pub after: Option<KilledBefore>,
+}
+
 /// A signal that a process got, and from whom.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Earlier {
@@ -95,6 +119,8 @@ pub struct Episode {
     pub init_ending: Option<Ending>,
     /// The init of the victim's pid namespace ended right after the victim.
     pub init_exit: Option<InitExit>,
+    /// It is no kill: the chosen process only ended as if by one.
+    pub exited: Option<ExitedAsKilled>,
 }
 
 impl Episode {

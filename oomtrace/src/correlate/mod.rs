@@ -6,7 +6,8 @@
 //!   A `mark_victim` without that SIGKILL is a process that was dying already, and no incident.
 //! - Processes that share the victim's memory get their SIGKILL after `mark_victim`, and none of their own;
 //!   `memory.oom.group` members get the pair each. All in the context of one trigger.
-//! - One kill(2) for a process group, or for all processes, is one episode; so are a sender's calls for one process after
+//! - One kill(2) for a process group, or for all processes, is one episode, with the kill right before of a member by the group's own
+//!   leader, as timeout(1) does it; so are a sender's calls for one process after
 //!   the other of a cgroup that it is not in itself, as a runtime or a service manager makes them.
 //! - A cgroup that is killed as one takes along what is forked into it meanwhile: the kernel kills such a child in its
 //!   parent's context, also before the first of those that were there.
@@ -22,6 +23,7 @@
 mod earlier;
 pub mod effect;
 mod episode;
+mod exited;
 mod open;
 pub mod path;
 mod recent;
@@ -35,11 +37,13 @@ use crate::event::{
 use crate::model::{Effect, Role, SignalPath};
 use crate::node::signals::SIGKILL;
 use earlier::EarlierSignals;
-pub use episode::{Earlier, Ending, Episode, InitExit, Kill};
+pub use episode::{Earlier, Ending, Episode, ExitedAsKilled, InitExit, Kill, KilledBefore};
+use exited::Members;
 use open::{Open, OpenSet};
 use recent::Recent;
 use rules::{
-    belongs, home, is_from_outside, is_kill, is_of_killed_cgroup, is_orphaned, is_sweep, may_be_oom, role, settle,
+    belongs, home, is_from_outside, is_kill, is_of_killed_cgroup, is_of_own_group, is_orphaned, is_sweep, may_be_oom,
+    role, settle,
 };
 
 /// How long an episode waits for its next event. `mark_victim` follows its SIGKILL within the same spinlock section,
@@ -96,6 +100,8 @@ pub struct Correlator {
     choice: Option<OomChoice>,
     /// When all hooks were attached.
     since: BootNs,
+    /// Processes of containers that were killed.
+    members: Members,
 }
 
 impl Correlator {
@@ -109,6 +115,7 @@ impl Correlator {
             ended: Recent::new(INITS),
             choice: None,
             since: 0,
+            members: Members::default(),
         }
     }
 
@@ -130,12 +137,14 @@ impl Correlator {
             Event::Oom(choice) => self.choice = Some(*choice),
             Event::Exit(exit) => self.exit(*exit),
             Event::Unseen(unseen) => self.unseen(*unseen),
+            Event::ExitedAsKilled(exit) => self.exited_as_killed(*exit),
             Event::Deliver(deliver) => self.cmdline(deliver.key, deliver.cmdline),
             // No part of a kill.
             Event::Cgroup(_) | Event::Connect(_) | Event::Disconnect(_) => {}
         }
         let mut due = self.advance(at);
-        due.extend(self.open.take_beyond(OPEN).into_iter().map(settle));
+        let beyond = self.open.take_beyond(OPEN);
+        due.extend(self.complete(beyond));
         // What was due came first.
         due.append(&mut done);
         due
@@ -143,7 +152,14 @@ impl Correlator {
 
     /// Time has come to `now` (`CLOCK_BOOTTIME`); gives the episodes that have waited long enough.
     pub fn advance(&mut self, now: BootNs) -> Vec<Episode> {
-        self.open.take_due(now).into_iter().map(settle).collect()
+        let due = self.open.take_due(now);
+        self.complete(due)
+    }
+
+    fn complete(&mut self, episodes: Vec<Episode>) -> Vec<Episode> {
+        let settled: Vec<Episode> = episodes.into_iter().map(settle).collect();
+        settled.iter().for_each(|episode| self.members.remember(episode));
+        settled
     }
 
     /// When [`Self::advance`] may have something to give; none while no episode is open.
@@ -228,7 +244,7 @@ impl Correlator {
             Info::Kernel => patience(&signal, path),
             Info::None | Info::Real(_) if is_of_many(&signal, path) => CALL_NS,
             // It may be the first of a cgroup whose processes are killed one by one.
-            Info::None | Info::Real(_) if is_from_outside(&signal) => QUIET_NS,
+            Info::None | Info::Real(_) if is_from_outside(&signal) || is_of_own_group(&signal) => QUIET_NS,
             Info::None | Info::Real(_) => 0,
         };
         let mut episode = Episode::of(Kill { choice, ..Kill::by(signal, path) });
@@ -337,6 +353,23 @@ impl Correlator {
         self.killed.insert(key, None);
         let (at, tid) = (exit.at, exit.task.tid);
         self.open.push(key, Open { episode, tid, sender: key, until: at, exit_by: 0, bytes: 0 });
+        self.exit(exit);
+    }
+
+    /// The init of a pid namespace ended by exit(137): worth saying where no SIGKILL for it explains that. It waits for the episode of
+    /// what was killed in it right before.
+    fn exited_as_killed(&mut self, exit: Exit) {
+        let (key, at, tid) = (exit.task.key, exit.at, exit.task.tid);
+        let is_told = self.hooks.signal_generate && self.killed.get(&key).is_none() && exit.task.is_namespace_init();
+        if is_told {
+            let after = self.members.before(&exit.task, at, self.open.iter().map(|open| &open.episode));
+            let ending = Some(Ending { at, status: exit.status });
+            let unseen = Unseen { exit: exit.clone(), lost: false, tracer: None, seccomp: false, pending: false };
+            let chosen = Kill { unseen: Some(Box::new(unseen)), ending, ..Kill::default() };
+            let episode = Episode { exited: Some(ExitedAsKilled { after }), ..Episode::of(chosen) };
+            let until = at.saturating_add(INIT_NS);
+            self.open.push(key, Open { episode, tid, sender: key, until, exit_by: 0, bytes: 0 });
+        }
         self.exit(exit);
     }
 

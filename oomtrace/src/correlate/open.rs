@@ -39,7 +39,7 @@ impl Open {
 
     /// It is of a kill: another signal that was asked for is an episode of its own, which nothing joins.
     fn is_kill(&self) -> bool {
-        self.episode.first().is_none_or(|signal| signal.number == SIGKILL)
+        self.episode.exited.is_none() && self.episode.first().is_none_or(|signal| signal.number == SIGKILL)
     }
 
     fn due(&self) -> BootNs {
@@ -128,6 +128,10 @@ impl OpenSet {
     /// The latest kill that `wanted` holds for.
     pub fn find(&self, wanted: impl Fn(&Open) -> bool) -> Option<u64> {
         self.episodes.iter().rev().find(|(_, open)| open.is_kill() && wanted(open)).map(|(number, _)| *number)
+    }
+
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Open> {
+        self.episodes.values()
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Open> {

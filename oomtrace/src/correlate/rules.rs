@@ -92,6 +92,12 @@ pub fn is_from_outside(signal: &Signal) -> bool {
     home_of_victim.is_some() && home(&signal.sender) != home_of_victim
 }
 
+/// The sender leads the process group that its victim is in, and may go on to kill the group, itself with it: timeout(1) kills its
+/// command, and then its group (`cleanup` of src/timeout.c, coreutils 8.0 to 9.7).
+pub fn is_of_own_group(signal: &Signal) -> bool {
+    signal.victim.key != signal.sender.key && signal.victim.pgid == Some(signal.sender.key.pid)
+}
+
 /// The cgroup that a process lives in; none for the root, where anything may live.
 pub fn home(task: &Task) -> Option<CgroupKey> {
     [task.cgroup, task.memory_cgroup].into_iter().find(|cgroup| cgroup.level > 0)

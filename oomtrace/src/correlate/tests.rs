@@ -56,6 +56,10 @@ pub(super) fn at_time(event: Event, at: BootNs) -> Event {
             e.at = at;
             Event::Exit(e)
         }
+        Event::ExitedAsKilled(mut e) => {
+            e.at = at;
+            Event::ExitedAsKilled(e)
+        }
         Event::Deliver(d) => Event::Deliver(Deliver { at, ..d }),
         Event::Unseen(mut u) => {
             u.exit.at = at;
@@ -501,6 +505,31 @@ fn one_call_for_many_processes_is_one_episode() {
     // Two senders.
     let other = one_of_many(11, 21, 5, "__kill_pgrp_info");
     assert_eq!(episodes(BOTH, vec![group(20, 5), other]).len(), 2);
+}
+
+/// timeout(1) kills its command, and then its process group, in which it is itself.
+#[test]
+fn a_command_that_timeout_ends_and_the_rest_of_its_group_are_one_episode() {
+    const START: BootNs = 1_000_000_000;
+    let first = |pgid| at_time(one_of_many(10, 20, pgid, "kill_pid_info_type"), START);
+    let rest = |victim, pgid, later| at_time(one_of_many(10, victim, pgid, "__kill_pgrp_info"), START + later);
+    let of = |events: Vec<Event>| {
+        let mut correlator = Correlator::new(BOTH);
+        let mut got: Vec<Episode> = events.into_iter().flat_map(|event| correlator.take(event)).collect();
+        got.extend(correlator.finish());
+        got
+    };
+    let role = Role::ProcessGroup;
+    let got = of(vec![first(10), rest(21, 10, QUIET_NS - 1), rest(10, 10, QUIET_NS)]);
+    assert_eq!(shape(&got), [(20, false, vec![(role, 21), (role, 10)])]);
+    // Long after, and by one that does not lead the group.
+    for (pgid, later) in [(10, QUIET_NS + 1), (5, QUIET_NS - 1)] {
+        assert_eq!(of(vec![first(pgid), rest(21, pgid, later)]).len(), 2, "{pgid} {later}");
+    }
+    // Itself alone waits for nothing.
+    let mut own = signal(10, 10);
+    own.victim.pgid = Some(10);
+    assert!(!is_of_own_group(&own));
 }
 
 #[test]

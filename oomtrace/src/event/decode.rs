@@ -38,7 +38,12 @@ pub fn decode(mut bytes: &[u8], page_size: u64) -> Result<Event, DecodeError> {
         wire::KIND_MARK_VICTIM => Ok(Event::MarkVictim(Box::new(mark_victim(&fixed(at)?, at, page_size)?))),
         wire::KIND_OOM => Ok(Event::Oom(Box::new(oom(&fixed(at)?, at, page_size)?))),
         wire::KIND_EXIT => Ok(Event::Exit(Box::new(exit(&fixed(at)?, at)?))),
-        wire::KIND_UNSEEN => Ok(Event::Unseen(Box::new(unseen(&fixed(at)?, at)?))),
+        wire::KIND_UNSEEN => {
+            let event: wire::UnseenEvent = fixed(at)?;
+            let unseen = unseen(&event, at)?;
+            let has_exited = event.facts & wire::UNSEEN_EXITED != 0;
+            Ok(if has_exited { Event::ExitedAsKilled(Box::new(unseen.exit)) } else { Event::Unseen(Box::new(unseen)) })
+        }
         wire::KIND_DELIVER => Ok(Event::Deliver(deliver(&fixed(at)?, at)?)),
         wire::KIND_CGROUP => Ok(Event::Cgroup(cgroup_change(&fixed(at)?, at)?)),
         wire::KIND_CONNECT => Ok(Event::Connect(Box::new(connect(&fixed(at)?, at)?))),

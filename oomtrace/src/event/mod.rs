@@ -25,6 +25,8 @@ pub enum Event {
     Exit(Box<Exit>),
     /// A process ended by a SIGKILL that was not seen.
     Unseen(Box<Unseen>),
+    /// The first process of a pid namespace ended by exit(137), as if a SIGKILL had ended it.
+    ExitedAsKilled(Box<Exit>),
     /// A victim's arguments, read when it took its SIGKILL.
     Deliver(Deliver),
     /// A cgroup came, was renamed, or went.
@@ -43,7 +45,7 @@ impl Event {
             Self::Signal(s) => s.at,
             Self::MarkVictim(m) => m.at,
             Self::Oom(o) => o.at,
-            Self::Exit(e) => e.at,
+            Self::Exit(e) | Self::ExitedAsKilled(e) => e.at,
             Self::Unseen(u) => u.exit.at,
             Self::Deliver(d) => d.at,
             Self::Cgroup(c) => c.at,

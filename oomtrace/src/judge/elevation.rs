@@ -24,6 +24,11 @@ pub fn of(sender: &Sender) -> Option<Elevation> {
     Some(Elevation { by: by.to_owned(), uid, user })
 }
 
+/// A person becomes another user by it.
+pub fn is_elevator(process: &Process) -> bool {
+    ELEVATORS.iter().any(|name| is_installed(process, name))
+}
+
 fn is_person(process: &Process) -> bool {
     process.uid.is_some_and(|uid| uid != 0)
 }

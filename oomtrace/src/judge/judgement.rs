@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::judge::memory_use::MemoryUse;
 use crate::model::{
     Attribution, Cause, Confidence, Container, Disposition, Elevation, Evidence, Preceding, Probe, ProbeKind,
     Requester, Routine,
@@ -17,12 +18,16 @@ pub struct Judgement {
     pub reason: Reason,
     /// Who asked the runtime that killed, or that ran the command which did.
     pub requester: Option<Requester>,
+    /// What the requester's command line asks for, where its program is a runtime's client: `docker rm -f`.
+    pub asked_for: Option<String>,
     /// The container that the requester lives in, by its cgroup's path.
     pub requesters_place: Option<ContainerPlace>,
     /// How the sender became the user that it is.
     pub elevation: Option<Elevation>,
     /// The sender's executable has the path of a runtime, service manager or OOM daemon, and is not believed to be one.
     pub unproven: Option<Unproven>,
+    /// What most of the memory was that ran out, where that can be said.
+    pub memory_use: Option<MemoryUse>,
     /// What the requester was found by.
     pub evidence: Vec<Evidence>,
     /// What could not be seen of the requester, in words.
@@ -77,6 +82,12 @@ pub enum Reason {
     },
     /// The sender is the victim's parent, and a program that manages processes.
     Manager(Manager),
+    /// A program that manages processes asked the victim, a child of its own, to stop, and killed it when it had not.
+    ManagerStop { manager: Manager, stop: StopRequest },
+    /// timeout(1) ended its command.
+    TimeLimit(TimeLimit),
+    /// What stands behind a process that killed by itself.
+    Origin(Origin),
     /// A memory limit was hit.
     Limit {
         holder: LimitHolder,
@@ -209,6 +220,49 @@ pub struct Manager {
     pub limit: Cow<'static, str>,
 }
 
+/// The time limit of a command that timeout(1) runs, as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeLimit {
+    /// `5`, `1.5m`.
+    pub duration: String,
+    /// How long it waited after its first signal (`--kill-after`), where SIGKILL came only then.
+    pub kill_after: Option<String>,
+    /// Its whole command line.
+    pub command: Vec<String>,
+}
+
+/// What stands behind a process that killed another by itself, as far as programs' names say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A person at a shell with a terminal.
+    Shell(Shell),
+    /// A job of a CI service's.
+    Ci {
+        service: &'static str,
+        /// The service's own program sent the signal, as at a job's end; else a process that it had started did.
+        by_runner: bool,
+    },
+    /// A job of cron's or of its like.
+    Scheduler(&'static str),
+    /// A command over ssh, without a terminal.
+    Ssh,
+    /// A debugger or a tracer, by its name.
+    Debugger(&'static str),
+}
+
+/// A shell that somebody types into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shell {
+    /// Its name.
+    pub shell: String,
+    /// The terminal, as the kernel names it: `pts2`.
+    pub terminal: String,
+    /// Nothing but `kill` and the like, and a program by which one becomes another user, is between it and the signal.
+    pub by_hand: bool,
+    /// The shell itself sent it, as its `kill` does.
+    pub own: bool,
+}
+
 /// Why a path proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unproven {
@@ -258,7 +312,7 @@ impl Reason {
     #[must_use]
     pub const fn stop(&self) -> Option<&StopRequest> {
         match self {
-            Self::StopTimeout(stop) => Some(stop),
+            Self::StopTimeout(stop) | Self::ManagerStop { stop, .. } => Some(stop),
             Self::EndedCommand { stop, .. } => stop.as_ref(),
             Self::Probe(ProbeFailure { stop, .. })
             | Self::Eviction(Eviction { stop, .. })
@@ -268,11 +322,24 @@ impl Reason {
         }
     }
 
+    /// How sure it is by itself, however sure the cause is: what a program is called, and by what command line, is its own choice.
+    #[must_use]
+    pub const fn confidence(&self) -> Confidence {
+        match self {
+            Self::Manager(_)
+            | Self::ManagerStop { .. }
+            | Self::TimeLimit(_)
+            | Self::Origin(_)
+            | Self::Exec { manager: Some(_) } => Confidence::Likely,
+            _ => Confidence::Certain,
+        }
+    }
+
     /// The program that manages the victim, where the sender is one.
     #[must_use]
     pub fn manager(&self) -> Option<&Manager> {
         match self {
-            Self::Manager(manager) => Some(manager),
+            Self::Manager(manager) | Self::ManagerStop { manager, .. } => Some(manager),
             Self::Exec { manager } => manager.as_ref(),
             _ => None,
         }

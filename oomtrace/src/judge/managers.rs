@@ -1,76 +1,112 @@
 //! Programs that start processes and end them, and by what.
 
-use crate::judge::judgement::Manager;
-use crate::judge::senders::{is_installed, matches, program};
-use crate::model::Incident;
+use crate::judge::judgement::{Manager, StopRequest, TimeLimit};
+use crate::judge::senders::{file_name, invocation, is_at_home, matches, program};
+use crate::judge::stop;
+use crate::model::{Incident, Process};
 
 mod timeout;
 
-/// Such programs, inside containers too, and the limit of theirs that they kill by.
-const MANAGERS: &[(&str, &str)] = &[
-    ("gunicorn", "its worker time-out (--timeout)"),
-    ("uwsgi", "its request time-out (harakiri)"),
-    ("unicorn*", "its worker time-out"),
-    ("puma*", "its worker time-out"),
-    ("php-fpm*", "its request time-out (request_terminate_timeout)"),
-    ("apache2", "its graceful shut-down time-out"),
-    ("httpd", "its graceful shut-down time-out"),
-    ("celery", "its hard time limit (--time-limit)"),
-    ("supervisord", "its stop time-out (stopwaitsecs)"),
-    ("circusd", "its graceful_timeout"),
-    ("pm2", "its kill_timeout"),
-    ("monit", "its stop time-out"),
-    ("s6-supervise", "its timeout-kill"),
-    ("s6-svscan", "its shut-down"),
-    ("runsv", "a request (sv)"),
-    ("tini", "its own end"),
-    ("docker-init", "its own end"),
-    ("dumb-init", "its own end"),
-    ("catatonit", "its own end"),
+/// Such programs, inside containers too, the limit of theirs that they kill by, and the options that set it.
+const MANAGERS: &[(&str, &str, &[&str])] = &[
+    ("gunicorn", "its worker time-out (--timeout)", &["--timeout", "-t"]),
+    ("uwsgi", "its request time-out (harakiri)", &["--harakiri", "-t"]),
+    ("unicorn*", "its worker time-out", &[]),
+    ("puma*", "its worker time-out", &[]),
+    ("uvicorn", "its health check of workers (--timeout-worker-healthcheck)", &["--timeout-worker-healthcheck"]),
+    ("hypercorn", "its graceful time-out (--graceful-timeout)", &["--graceful-timeout"]),
+    ("granian", "its worker time-out (--workers-kill-timeout)", &["--workers-kill-timeout"]),
+    ("php-fpm*", "its request time-out (request_terminate_timeout)", &[]),
+    ("PassengerAgent", "its request time-out (max_request_time), or its shut-down", &[]),
+    ("apache2", "its graceful shut-down time-out", &[]),
+    ("httpd", "its graceful shut-down time-out", &[]),
+    ("postgres", "its immediate shut-down, or another server process's crash", &[]),
+    ("celery", "its hard time limit (--time-limit)", &["--time-limit"]),
+    ("resque*", "its worker's time-out (RESQUE_TERM_TIMEOUT)", &[]),
+    ("supervisord", "its stop time-out (stopwaitsecs)", &[]),
+    ("circusd", "its graceful_timeout", &[]),
+    ("pm2", "its kill_timeout", &[]),
+    ("God Daemon", "its kill_timeout", &[]),
+    ("foreman", "its shut-down time-out (--timeout)", &["--timeout", "-t"]),
+    ("honcho", "its shut-down time-out (5 s)", &[]),
+    ("overmind", "its shut-down time-out (--timeout)", &["--timeout", "-t"]),
+    ("monit", "its stop time-out", &[]),
+    ("s6-supervise", "its timeout-kill", &[]),
+    ("s6-svscan", "its shut-down", &[]),
+    ("runsv", "a request (sv)", &[]),
+    ("dinit", "its stop-timeout", &[]),
+    ("slurmstepd", "its job's time limit, or a cancellation (scancel)", &[]),
+    ("condor_starter", "its job's limit or removal (condor_rm)", &[]),
+    ("pbs_mom", "its job's limit or deletion (qdel)", &[]),
+    ("tini", "its own end", &[]),
+    ("docker-init", "its own end", &[]),
+    ("dumb-init", "its own end", &[]),
+    ("catatonit", "its own end", &[]),
 ];
+
+/// What has the programs of others in it, and is one of them by the name that it was called by.
+const MULTI_CALL: &[&str] = &["busybox", "toybox", "coreutils"];
 
 /// The program that manages processes which the sender looks like, where it is the victim's parent, and the limit of it that ends them.
 pub fn manager(incident: &Incident) -> Option<Manager> {
-    let sender = incident.sender.process.as_ref()?;
-    if incident.victim.process.ppid != Some(sender.pid) {
-        return None;
-    }
+    let sender = incident.sender.process.as_ref().filter(|sender| incident.victim.process.ppid == Some(sender.pid))?;
     let name = program(sender)?;
-    if name == "timeout" && is_installed(sender, name) {
-        let arguments = sender.cmdline.as_ref().filter(|_| !sender.cmdline_truncated)?.get(1..)?;
-        return Some(Manager { program: "timeout", limit: timeout::limit(arguments)?.into() });
-    }
-    let (pattern, limit) = MANAGERS.iter().find(|(pattern, _)| matches(name, pattern))?;
-    Some(Manager { program: pattern.trim_end_matches('*'), limit: (*limit).into() })
+    let (pattern, limit, options) = MANAGERS.iter().find(|(pattern, ..)| matches(name, pattern))?;
+    let limit = match (value(sender, options), limit.strip_suffix(')')) {
+        (Some(value), Some(open)) => format!("{open} {value})").into(),
+        _ => (*limit).into(),
+    };
+    Some(Manager { program: pattern.trim_end_matches('*'), limit })
+}
+
+/// The number that the sender's command line gives one of the options, where it gives one.
+fn value<'a>(sender: &'a Process, options: &[&str]) -> Option<&'a str> {
+    let (_, arguments) = invocation(sender);
+    let mut given = arguments.iter().enumerate().filter_map(|(at, argument)| {
+        let option = argument.split_once('=').map_or(argument.as_str(), |(option, _)| option);
+        if !options.contains(&option) {
+            return None;
+        }
+        argument.split_once('=').map(|(_, value)| value).or_else(|| arguments.get(at + 1).map(String::as_str))
+    });
+    // The last one counts.
+    given.next_back().filter(|value| value.len() <= 9 && value.parse::<f64>().is_ok())
+}
+
+/// The sender itself had asked the victim to stop.
+pub fn stop(incident: &Incident) -> Option<StopRequest> {
+    let sender = incident.sender.process.as_ref()?;
+    let mut own = stop::recent(incident).filter(|request| request.sender.pid == sender.pid);
+    let first = own.next()?;
+    Some(StopRequest::of(first, own.next_back().unwrap_or(first)))
+}
+
+/// The time limit that the sender, timeout(1), ended its command at, or itself with the rest of its process group.
+pub fn time_limit(incident: &Incident) -> Option<TimeLimit> {
+    let sender = incident.sender.process.as_ref()?;
+    let cmdline = sender.cmdline.as_ref().filter(|_| !sender.cmdline_truncated)?;
+    let called = |at: usize| cmdline.get(at).is_some_and(|name| file_name(name) == "timeout");
+    let multi_call = MULTI_CALL.iter().find(|name| is_at_home(sender, name)).copied();
+    let at = match multi_call {
+        None if is_at_home(sender, "timeout") => 0,
+        Some(_) if called(0) => 0,
+        Some(_) if called(1) => 1,
+        _ => return None,
+    };
+    let command = cmdline.get(at..)?;
+    let found = timeout::limit(command.get(1..)?)?;
+    let victim = &incident.victim.process;
+    let is_its = match multi_call {
+        // It becomes the command itself, and a grandchild of it watches the time (coreutils/timeout.c of 1.30 to 1.37).
+        Some("busybox") => victim.cmdline.as_ref().is_some_and(|own| own.ends_with(found.runs)),
+        _ => victim.ppid == Some(sender.pid) || victim.pid == sender.pid,
+    };
+    is_its.then(|| TimeLimit {
+        duration: found.duration.to_owned(),
+        kill_after: found.kill_after.map(str::to_owned),
+        command: command.to_vec(),
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::judge::tests::run as process;
-    use crate::model::Process;
-
-    #[test]
-    fn managers_are_known_anywhere_by_program_script_or_title_and_end_their_own_children() {
-        let cgroup = format!("/docker/{}", "a".repeat(64));
-        for (exe, cmdline, name) in [
-            ("/usr/bin/python3.11", &["/usr/bin/python3", "/usr/bin/gunicorn", "app"][..], Some("gunicorn")),
-            ("/usr/bin/python3.11", &["gunicorn: master [app:app]"], Some("gunicorn")),
-            ("/usr/sbin/php-fpm8.2", &["php-fpm: master process"], Some("php-fpm")),
-            ("/usr/bin/timeout", &["timeout", "-s", "KILL", "5", "sleep", "9"], Some("timeout")),
-            ("/usr/bin/timeout", &["timeout", "5", "sleep", "9"], None),
-            // Anybody's own.
-            ("/home/u/timeout", &["timeout", "-s", "KILL", "5", "sleep", "9"], None),
-            ("/usr/bin/python3.11", &["python3", "/srv/app.py"], None),
-            ("/usr/bin/bash", &["gunicorn"], None),
-        ] {
-            let mut incident = crate::judge::tests::kill(exe);
-            incident.sender.process = Some(Process { pid: 10, ..process(exe, &cgroup, cmdline) });
-            incident.victim.process.ppid = Some(10);
-            assert_eq!(manager(&incident).map(|m| m.program), name, "{exe} {cmdline:?}");
-            // A process that it has nothing to do with.
-            incident.victim.process.ppid = Some(11);
-            assert_eq!(manager(&incident), None, "{exe} {cmdline:?}");
-        }
-    }
-}
+mod tests;

@@ -24,14 +24,16 @@
 //! `likely` when one level alone was full, else `possible`. Nothing is surer than the signal's path: without a stack that is
 //! `possible`, unless the siginfo proves who the sender is.
 
-mod class;
+pub mod class;
 pub mod contradiction;
 mod elevation;
 pub mod judgement;
 mod kernel;
 mod kubelet;
 mod managers;
+pub mod memory_use;
 mod oom;
+mod origin;
 mod requester;
 mod routine;
 mod senders;
@@ -39,7 +41,7 @@ mod starting;
 mod stop;
 
 use crate::judge::class::{same_container, sender_class};
-use crate::judge::judgement::{DeletedBy, Judgement, Reason, StopRequest, Unproven};
+use crate::judge::judgement::{DeletedBy, Judgement, Origin, Reason, StopRequest, Unproven};
 use crate::judge::requester::FoundRequester;
 use crate::judge::senders::Class;
 use crate::model::{Attribution, Cause, Confidence, Incident, Process, SenderKind, SignalPath};
@@ -64,10 +66,12 @@ pub fn judge(case: &Case) -> Judgement {
         cause,
         confidence,
         reason,
+        asked_for: requester.as_ref().and_then(|requester| requester::told(&requester.process)),
         requester,
         requesters_place,
         elevation: elevation::of(&incident.sender),
         unproven: incident.sender.process.as_ref().and_then(|sender| unproven(incident, sender)),
+        memory_use: memory_use::memory_use(incident),
         evidence: exec.into_iter().chain(evidence).chain(by_api).collect(),
         missing,
         routine: routine::routine(incident, cause),
@@ -168,10 +172,14 @@ fn by_kernel(incident: &Incident) -> Ruling {
 /// A process sent it. Who a program is rests on its executable's path: likely at most.
 fn by_sender(incident: &Incident, sender: &Process) -> Ruling {
     if incident.signal.path == Some(SignalPath::Ptrace) {
-        return Ruling::certain(Cause::Ptrace);
+        let debugger = origin::origin(incident).filter(|origin| matches!(origin, Origin::Debugger(_)));
+        let reason = debugger.map_or(Reason::Plain, Reason::Origin);
+        return Ruling { reason, ..Ruling::certain(Cause::Ptrace) };
     }
     if sender.pid == incident.victim.process.pid {
-        return Ruling::certain(Cause::SelfKill);
+        // timeout(1) ends its process group, and is in it.
+        let reason = managers::time_limit(incident).map_or(Reason::Plain, Reason::TimeLimit);
+        return Ruling { reason, ..Ruling::certain(Cause::SelfKill) };
     }
     let by_program = |cause| Ruling { confidence: Confidence::Likely, ..Ruling::certain(cause) };
     match sender_class(incident) {
@@ -191,21 +199,28 @@ fn by_sender(incident: &Incident, sender: &Process) -> Ruling {
         }
         _ => {}
     }
-    let manager = managers::manager(incident);
     if same_container(incident) {
         // That the cgroup which both are in is a container's may be its name's word alone.
         let confirmed = incident.container.as_ref().is_some_and(|container| container.confirmed);
         let confidence = if confirmed { Confidence::Certain } else { Confidence::Likely };
-        let reason = match manager {
-            manager if requester::is_by_exec(incident) => Reason::Exec { manager },
-            Some(manager) => Reason::Manager(manager),
-            None => Reason::Plain,
+        let reason = match managers::time_limit(incident) {
+            None if requester::is_by_exec(incident) => Reason::Exec { manager: managers::manager(incident) },
+            limit => limit.map_or_else(|| by_itself(incident), Reason::TimeLimit),
         };
         return Ruling { cause: Cause::SameContainerKill, confidence, reason };
     }
-    let reason = manager.map_or(Reason::Plain, Reason::Manager);
+    let reason = managers::time_limit(incident).map_or_else(|| by_itself(incident), Reason::TimeLimit);
     let is_write = incident.signal.path == Some(SignalPath::CgroupKill);
     Ruling { reason, ..Ruling::certain(if is_write { Cause::CgroupKill } else { Cause::ProcessKill }) }
+}
+
+/// What there is to say of a process that killed by itself.
+fn by_itself(incident: &Incident) -> Reason {
+    let managed = managers::manager(incident).map(|manager| match managers::stop(incident) {
+        Some(stop) => Reason::ManagerStop { manager, stop },
+        None => Reason::Manager(manager),
+    });
+    managed.or_else(|| origin::origin(incident).map(Reason::Origin)).unwrap_or(Reason::Plain)
 }
 
 /// A runtime killed a container, or what it had started itself.

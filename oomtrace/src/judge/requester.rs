@@ -15,6 +15,8 @@
 mod asks;
 mod candidates;
 
+pub use asks::told;
+
 use crate::judge::class::{class_in, is_by_runtime};
 use crate::judge::senders::{Class, is_daemon, is_hosts_root, is_shim};
 use crate::judge::starting::is_given_up;

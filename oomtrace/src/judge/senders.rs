@@ -147,9 +147,13 @@ fn is_of_any(list: fn(&Profile) -> &'static [&'static str], name: &str) -> bool 
 
 /// The process runs the program of that name, from where the host has programs installed.
 pub fn is_installed(process: &Process, name: &str) -> bool {
+    is_in_hosts_namespaces(process) && is_at_home(process, name)
+}
+
+/// It runs the program of that name from where programs are installed, of the host or of a container.
+pub fn is_at_home(process: &Process, name: &str) -> bool {
     let exe = process.exe.as_deref().unwrap_or_default();
-    is_in_hosts_namespaces(process)
-        && file_name(exe) == name
+    file_name(exe) == name
         && INSTALLED.iter().any(|folder| exe.strip_prefix(folder).is_some_and(|rest| !rest.contains('/')))
 }
 

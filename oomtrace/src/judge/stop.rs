@@ -12,15 +12,17 @@ const USUAL_STOP_MS: u64 = 600_000;
 /// How late a runtime may be with the kill.
 const LATE_MS: u64 = 10_000;
 
+/// The stop signals that the victim got before the kill, from anybody, recently enough to be about it, the first one first.
+pub fn recent(incident: &Incident) -> impl DoubleEndedIterator<Item = &Preceding> {
+    incident.preceding.iter().filter(|p| p.before_ms <= LONGEST_STOP_MS && is_stop_signal(incident, p.signal))
+}
+
 /// The stop signals that a runtime, or the service manager, sent to the victim before the kill, recently enough to be about the same
 /// stop, the first one first.
 pub fn stop_requests(incident: &Incident, by: Class) -> impl DoubleEndedIterator<Item = &Preceding> {
     let killer = incident.sender.process.as_ref();
-    incident.preceding.iter().filter(move |p| {
-        p.before_ms <= LONGEST_STOP_MS
-            && is_stop_signal(incident, p.signal)
-            && class_in(incident, &p.sender) == Some(by)
-            && killer.is_none_or(|killer| is_lxc(killer) == is_lxc(&p.sender))
+    recent(incident).filter(move |p| {
+        class_in(incident, &p.sender) == Some(by) && killer.is_none_or(|killer| is_lxc(killer) == is_lxc(&p.sender))
     })
 }
 

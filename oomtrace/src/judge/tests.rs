@@ -101,6 +101,7 @@ pub fn case(incident: Incident) -> Case {
         pod: None,
         exited_init: None,
         limits_before: LimitsBefore::default(),
+        exited: None,
     }
 }
 
@@ -185,8 +186,7 @@ pub fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel
         oom_score_adj: Some(0),
         victim_memory: None,
     });
-    incident.memory =
-        Some(Memory { levels, stat: None, owner_stat: None, host: None, largest: Vec::new(), timeline: None });
+    incident.memory = Some(Memory { levels, ..Memory::default() });
     incident
 }
 

@@ -112,7 +112,7 @@ pub struct VictimMemory {
 }
 
 /// Memory around the victim.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Memory {
     /// From the victim's cgroup to the root, at the kill.
     pub levels: Vec<MemoryLevel>,
@@ -125,6 +125,13 @@ pub struct Memory {
     /// The largest processes below the limit's owner, or of the machine where it ran out; the victim among them, with what
     /// it had when it was chosen.
     pub largest: Vec<MemoryUser>,
+    /// Processes below the limit's owner, or of the machine where it ran out, right after the victim was chosen. Null: not all could
+    /// be looked at.
+    #[serde(default)]
+    pub processes: Option<u32>,
+    /// cgroup v1: the kernel's own memory on behalf of the limit's owner (memory.kmem.usage_in_bytes). On v2 it is in memory.stat.
+    #[serde(default)]
+    pub kernel_bytes: Option<u64>,
     /// Usage over time before the kill. Not filled in yet: always null.
     pub timeline: Option<Vec<serde_json::Value>>,
 }

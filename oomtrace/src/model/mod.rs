@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::event::Disposition;
 pub use correction::Correction;
 pub use effect::Effect;
+pub use exited::{Exited, ExitedAfter};
 pub use lost::{Limited, Lost};
 pub use memory::*;
 pub use place::{ContainerPlace, On, PodPlace};
@@ -23,6 +24,7 @@ pub use unwritten::{OutputName, Unwritten};
 
 mod correction;
 mod effect;
+mod exited;
 mod lost;
 mod memory;
 mod place;
@@ -48,6 +50,8 @@ pub enum Record {
     Incident(Incident),
     /// A signal that `--signal` asked for, other than SIGKILL. An incident without a verdict: a process may handle it.
     Signal(Incident),
+    /// A container's first process ended with 137, and no SIGKILL ended it.
+    Exit(Exited),
     /// A runtime or the kubelet says something else of an incident that was put out before.
     Contradiction(Contradiction),
     /// More is known of an incident that was put out before.
@@ -193,7 +197,8 @@ pub struct Verdict {
     pub confidence: Confidence,
     /// The answer in one sentence.
     pub summary: String,
-    /// Why, in one clause: what the summary says of the cause, and how sure that is when it is not certain.
+    /// Why, in one clause: what the summary says of the cause, and how sure that is when it is not certain. It may be less sure than the
+    /// cause: that a process sent the signal is certain, what that process is (`timeout`, a CI runner) is likely at the most.
     #[serde(default)]
     pub why: String,
     /// The facts that the verdict rests on.
@@ -432,7 +437,7 @@ pub enum Role {
     CgroupKill,
     /// It was in the same cgroup, whose processes the same sender killed one by one.
     OneByOne,
-    /// The same call killed it: kill(-PGID), or kill(-1), which is for every process that the sender may signal.
+    /// The same call killed it, kill(-PGID) or kill(-1), or the next one: timeout(1) kills its command, then its process group.
     ProcessGroup,
 }
 

@@ -15,4 +15,11 @@ pub struct Repeat {
     pub within_ms: u64,
     /// From the last one before to this one, in milliseconds.
     pub since_last_ms: u64,
+    /// The limit that each of them hit. Null: they are no OOM kills at a limit, or not at the same.
+    #[serde(default)]
+    pub limit_bytes: Option<u64>,
+    /// From the end of the last victim to the start of this one, in milliseconds: how long whoever starts it again waited. Null: it was
+    /// not started since, or that is not known.
+    #[serde(default)]
+    pub back_off_ms: Option<u64>,
 }

@@ -43,6 +43,12 @@ pub struct Snapshot {
     pub largest: Vec<MemoryUser>,
     /// There were more processes than were looked at.
     pub incomplete: bool,
+    /// Processes below the limit owner, or of the whole machine; none when there were more than were counted.
+    #[serde(default)]
+    pub processes: Option<u32>,
+    /// cgroup v1: the kernel's own memory on behalf of the limit owner, in bytes.
+    #[serde(default)]
+    pub kernel_bytes: Option<u64>,
 }
 
 /// What to look at.
@@ -79,6 +85,7 @@ impl MemoryFiles {
         let meminfo = files::read_text(&self.proc.join("meminfo"), SMALL).ok();
         let until = Instant::now() + MAX_TIME;
         let (pids, more) = self.processes(scene.owner, until);
+        let processes = u32::try_from(pids.len()).ok().filter(|count| *count > 0 && !more);
         let (mut largest, late) = self.largest(pids.into_iter().filter(|pid| *pid != scene.victim), until);
         // Where a limit was hit, it is known where they are.
         for user in largest.iter_mut().filter(|_| scene.owner.is_none()) {
@@ -92,6 +99,8 @@ impl MemoryFiles {
             host: meminfo.map(|text| parse_meminfo(&text)),
             largest,
             incomplete: more || late,
+            processes,
+            kernel_bytes: scene.owner.and_then(|owner| self.kernel(owner)),
         }
     }
 
@@ -102,6 +111,12 @@ impl MemoryFiles {
     fn stat(&self, cgroup: &str) -> Option<BTreeMap<String, u64>> {
         let text = files::read_text(&self.dir(cgroup)?.join("memory.stat"), SMALL).ok()?;
         Some(parse_stat(&text))
+    }
+
+    /// Of v1 (mm/memcontrol-v1.c, `mem_cgroup_legacy_files`).
+    fn kernel(&self, cgroup: &str) -> Option<u64> {
+        let text = files::read_text(&self.dir(cgroup)?.join("memory.kmem.usage_in_bytes"), SMALL).ok()?;
+        text.trim().parse().ok()
     }
 
     /// The processes in a cgroup and below it, or of the whole machine; and whether there were more.

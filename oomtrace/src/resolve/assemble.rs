@@ -2,11 +2,12 @@
 
 use crate::correlate::effect::effect;
 use crate::correlate::path::{Path, is_at_fork, is_by_process};
-use crate::correlate::{Earlier, Ending, Episode, Kill};
+use crate::correlate::{Earlier, Ending, Episode, Kill, KilledBefore};
 use crate::event::{self, Ancestor, Arguments, BootNs, Cmdline, Info, MarkVictim, Signal, Task, Unseen};
 use crate::model::{
-    Attribution, Collateral, Confidence, Container, Evidence, Exit, Incident, InitEnd, InitKilled, Login, Namespaces,
-    Preceding, Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source, Victim,
+    Attribution, Collateral, Confidence, Container, Evidence, Exit, ExitedAfter, Incident, InitEnd, InitKilled, Login,
+    Namespaces, Preceding, Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source,
+    Victim,
 };
 use crate::node::clock::WallClock;
 use crate::node::identity::Identity;
@@ -14,7 +15,7 @@ use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
 use crate::node::signals::{self, SIGKILL};
 use crate::placement::{ContainerPlace, On, Placement};
-use crate::resolve::case::{Case, Places, RuntimeClients};
+use crate::resolve::case::{AsKilled, Case, Places, RuntimeClients};
 use crate::resolve::clients::{self, Connections};
 use crate::resolve::facts::Facts;
 use crate::resolve::limits_before::LimitsBefore;
@@ -49,7 +50,11 @@ struct Gaps {
 pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Context<'_>) -> Case {
     let mut gaps = Gaps::default();
     let (at, is_oom) = (episode.at(), episode.is_oom());
-    let Episode { chosen, collateral, preceding, init_killed_by, init_ending, init_exit } = episode;
+    let Episode { chosen, collateral, preceding, init_killed_by, init_ending, init_exit, exited } = episode;
+    let exited = exited.map(|exited| {
+        let init = chosen.victim().map(|victim| victim.key.pid);
+        AsKilled { after: exited.after.map(|killed| describe_killed_before(killed, init, at, context)) }
+    });
     let victim_task = chosen.victim().cloned();
     let victim_task = victim_task.as_ref();
     let Kill { signal, path, mark, choice, cmdline, ending, unseen } = chosen;
@@ -184,6 +189,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         clients,
         requesters_container: None,
         pod: None,
+        exited,
         exited_init,
         limits_before,
     }
@@ -305,6 +311,21 @@ fn describe_exit(ending: Ending, killed_at: BootNs) -> Exit {
         code: (signal == 0).then_some(ending.status >> 8 & 0xff),
         signal: (signal != 0).then_some(signal),
         after_us: ending.at.checked_sub(killed_at).map(|ns| ns / 1000),
+    }
+}
+
+fn describe_killed_before(killed: KilledBefore, init: Option<u32>, at: BootNs, context: &Context<'_>) -> ExitedAfter {
+    let KilledBefore { key, comm, ppid, at: killed_at, by, is_oom, .. } = killed;
+    let (by_pid, by_comm) = by.map(|(key, comm)| (key.pid, comm)).unzip();
+    ExitedAfter {
+        incident: context.identity.incident_id(context.clock.offset_ns + i128::from(killed_at), key.pid),
+        pid: key.pid,
+        comm,
+        is_child: Some(ppid) == init,
+        is_oom,
+        by_pid,
+        by_comm,
+        before_ms: at.saturating_sub(killed_at) / 1_000_000,
     }
 }
 

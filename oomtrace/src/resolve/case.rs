@@ -2,7 +2,7 @@
 
 use crate::event::BootNs;
 use crate::kubernetes::said::PodSaid;
-use crate::model::{Container, Evidence, Incident, Login, Process, Runtime};
+use crate::model::{Container, Evidence, ExitedAfter, Incident, Login, Process, Runtime};
 use crate::placement::ContainerPlace;
 use crate::resolve::limits_before::LimitsBefore;
 
@@ -23,10 +23,19 @@ pub struct Case {
     pub requesters_container: Option<Container>,
     /// What the Kubernetes API says of the victim's pod.
     pub pod: Option<PodSaid>,
+    /// It is no kill: the victim only ended as if by one.
+    pub exited: Option<AsKilled>,
     /// Pid of the process whose end is the victim's `container_exit`.
     pub exited_init: Option<u32>,
     /// What the limit that was hit has killed before in this run.
     pub limits_before: LimitsBefore,
+}
+
+/// A container's first process ended by exit(137), and no SIGKILL ended it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AsKilled {
+    /// What was killed before, if anything.
+    pub after: Option<ExitedAfter>,
 }
 
 /// The containers of an incident, as its cgroups' paths name them.

@@ -240,14 +240,15 @@ pub fn describe_memory(
             })
         })
         .collect();
-    let Snapshot { owner, stat, mut owner_stat, host, mut largest, incomplete } = snapshot.unwrap_or_default();
+    let Snapshot { owner, stat, mut owner_stat, host, mut largest, incomplete, mut processes, mut kernel_bytes } =
+        snapshot.unwrap_or_default();
     // It was read for another cgroup than the one that turned out to be the owner: it says nothing about that one.
     let is_of_owner = match &oom.limit_owner {
         Some(limit) => owner.as_ref() == Some(&limit.path),
         None => owner.is_none() && oom.scope != Some(OomScope::Memcg),
     };
     if !is_of_owner {
-        (owner_stat, largest) = (None, Vec::new());
+        (owner_stat, largest, processes, kernel_bytes) = (None, Vec::new(), None, None);
     }
     if levels.is_empty() && host.is_none() {
         return None;
@@ -257,7 +258,7 @@ pub fn describe_memory(
     }
     largest.splice(0..0, victim(mark, oom.scope == Some(OomScope::Host)));
     largest.sort_by_key(|user| std::cmp::Reverse(user.resident_bytes));
-    Some(Memory { levels, stat, owner_stat, host, largest, timeline: None })
+    Some(Memory { levels, stat, owner_stat, host, largest, processes, kernel_bytes, timeline: None })
 }
 
 /// The victim as one of the largest, with what it had when it was chosen.

@@ -5,7 +5,7 @@ use glob::{MatchOptions, Pattern};
 
 use crate::correlate::{Episode, Kill};
 use crate::event::Task;
-use crate::model::{Cause, Container, Incident, Process, Record};
+use crate::model::{Cause, Container, Exited, Incident, Process, Record};
 use crate::text::quote::quote;
 
 /// A label that a container must have.
@@ -73,6 +73,8 @@ impl Filter {
             Record::Incident(incident) => self.wants_all_but_cause(incident) && self.wants_cause(incident),
             // A signal that is no kill has no cause to ask for.
             Record::Signal(incident) => self.wants_all_but_cause(incident) && self.causes.is_empty(),
+            // It has neither a cause nor a sender.
+            Record::Exit(exited) => self.wants_exit(exited),
             // What is said of an incident that was wanted.
             Record::Contradiction(_) | Record::Correction(_) => true,
             Record::Ready(_) | Record::Lost(_) | Record::Repeat(_) => true,
@@ -81,6 +83,16 @@ impl Filter {
 
     fn wants_all_but_cause(&self, incident: &Incident) -> bool {
         self.wants_container(incident) && self.wants_victim(incident) && self.wants_sender(incident)
+    }
+
+    fn wants_exit(&self, exited: &Exited) -> bool {
+        let is_unit = |unit: &String| self.units.iter().any(|pattern| pattern.matches(unit));
+        let is_told = self.causes.is_empty() && self.senders.is_empty();
+        is_told
+            && (!self.is_of_containers() || self.wants_any(&exited.container))
+            && (self.units.is_empty() || exited.unit.as_ref().is_some_and(is_unit))
+            && self.is_comm(&exited.process)
+            && self.is_uid(&exited.process)
     }
 
     fn wants_victim(&self, incident: &Incident) -> bool {
@@ -326,6 +338,33 @@ mod tests {
             assert_eq!(got, (wanted, without), "{namespace} {pod} {label}");
         }
         assert_eq!(Label::parse("=x"), None);
+    }
+
+    #[test]
+    fn an_exit_is_chosen_by_whose_it_is_and_has_neither_cause_nor_sender() {
+        use crate::judge::tests::{in_container, kill};
+        let pattern = |text: &str| vec![Pattern::new(text).unwrap()];
+        let mut case = crate::judge::tests::case(in_container(kill("/usr/bin/sh")));
+        case.incident.container.as_mut().unwrap().name = Some("web".to_owned());
+        case.incident.unit = Some("web.service".to_owned());
+        case.exited = Some(crate::resolve::case::AsKilled::default());
+        let record = crate::words::conclude(case);
+        let all = Filter::default;
+        for (filter, wanted) in [
+            (all(), true),
+            (Filter { containers: pattern("web"), ..all() }, true),
+            (Filter { containers: pattern("api"), ..all() }, false),
+            (Filter { units: pattern("web.*"), ..all() }, true),
+            (Filter { units: pattern("api.*"), ..all() }, false),
+            (Filter { comms: pattern("victim"), ..all() }, true),
+            (Filter { comms: pattern("other"), ..all() }, false),
+            (Filter { uids: vec![0], ..all() }, true),
+            (Filter { uids: vec![1], ..all() }, false),
+            (Filter { senders: pattern("*"), ..all() }, false),
+            (Filter { causes: vec![Cause::SelfKill], ..all() }, false),
+        ] {
+            assert_eq!(filter.wants(&record), wanted, "{filter:?}");
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Resolver {
             Event::Signal(signal) => self.signal(signal),
             Event::Oom(choice) => self.choice = Some((**choice).clone()),
             Event::MarkVictim(mark) => self.mark(mark),
-            Event::Exit(_) | Event::Deliver(_) | Event::Cgroup(_) => {}
+            Event::Exit(_) | Event::ExitedAsKilled(_) | Event::Deliver(_) | Event::Cgroup(_) => {}
             // Who traced it lives on.
             Event::Unseen(unseen) => self.look_up(unseen.tracer.as_slice()),
             Event::Connect(connect) => self.look_up(&connect.ancestors),

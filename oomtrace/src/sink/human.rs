@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::model::{
-    Contradiction, Correction, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Repeat, Role,
+    Contradiction, Correction, Exited, Incident, Lost, OomOrigin, OomScope, OutputName, Process, Record, Repeat, Role,
     Unwritten, Verdict,
 };
 use crate::sink::Sink;
@@ -25,8 +25,8 @@ use crate::sink::queue::Count;
 use crate::sink::wrap::wrap;
 use crate::text::escape::escape;
 use crate::text::quote::quote;
-use crate::text::{bytes, duration_ms, elevation, host_available, name_or_id, other_large_processes, owner, process};
-use crate::words::repeats::Repeats;
+use crate::text::{bytes, elevation, host_available, name_or_id, other_large_processes, owner, process};
+use crate::words::repeats::{Repeats, said};
 use words::{
     about, asked, brief, described, effect_words, full_name, killed, login, parents, place_name, time_of, user,
 };
@@ -133,6 +133,7 @@ impl<W: Write> Sink for Human<W> {
                 return Ok(());
             }
             Record::Incident(incident) | Record::Signal(incident) => block(incident, look),
+            Record::Exit(exited) => exit(exited, look),
             Record::Contradiction(said) => contradiction(said, look),
             Record::Correction(correction) => corrected(correction, look),
             Record::Lost(Lost { unwritten: Some(unwritten), .. }) => left_out(unwritten, (self.look)()),
@@ -188,20 +189,9 @@ impl<W: Write> Human<W> {
     }
 }
 
-/// `×4 in 3.2 s: again, started again each time (restart policy always); the last one 1.6 s after the one before`, without a line feed.
+/// `×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s)`, without a line feed.
 fn repeated(incident: &Incident, repeat: &Repeat, look: Look) -> String {
-    let Repeat { count, within_ms, since_last_ms, .. } = *repeat;
-    let container = incident.container.as_ref();
-    let policy = container.and_then(|container| container.restart_policy.as_deref());
-    let again = match policy.filter(|_| incident.victim.container_init) {
-        Some(policy) => format!(", started again each time (restart policy {})", quote(policy)),
-        None => String::new(),
-    };
-    let text = format!(
-        "×{count} in {}{again}; the last one {} after the one before",
-        duration_ms(within_ms),
-        duration_ms(since_last_ms)
-    );
+    let text = said(incident, repeat);
     // On one line, whatever the terminal's width: it is written anew.
     let room = look.width.map_or(usize::MAX, |width| width.saturating_sub(4).max(20));
     let text: String = escape(&text).chars().take(room).collect();
@@ -249,6 +239,19 @@ fn contradiction(said: &Contradiction, look: Look) -> String {
     block.title(&said.time, "CONFLICT", SIGNAL, &full_name(&said.container), &said.fact);
     if !look.brief {
         block.line("in", &about(&said.container));
+    }
+    block.text
+}
+
+/// A container's first process that only looks killed, with a line feed at the end of each line.
+fn exit(exited: &Exited, look: Look) -> String {
+    let mut block = Block { text: String::new(), look };
+    let name = || quote(&exited.process.comm).into_owned();
+    let place = exited.container.as_ref().map_or_else(name, full_name);
+    block.title(&exited.time, "EXIT 137", SIGNAL, &place, &exited.why);
+    if !look.brief {
+        exited.container.iter().for_each(|container| block.line("in", &about(container)));
+        block.line("ended", &described(&exited.process));
     }
     block.text
 }

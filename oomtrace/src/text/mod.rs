@@ -172,6 +172,16 @@ pub fn short_id(id: &str) -> &str {
     if id.len() == 64 { id.get(..12).unwrap_or(id) } else { id }
 }
 
+/// A terminal by its file's name below /dev: the kernel calls `pts/2` `pts2`.
+#[must_use]
+pub fn terminal(tty: &str) -> Cow<'_, str> {
+    let number = tty.strip_prefix("pts").filter(|number| number.starts_with(|c: char| c.is_ascii_digit()));
+    match number {
+        Some(number) => quote(&format!("pts/{number}")).into_owned().into(),
+        None => quote(tty),
+    }
+}
+
 /// A wait status in words: `exited with 1`, `was ended by SIGSEGV`.
 #[must_use]
 pub fn ended(status: u32) -> String {
@@ -212,6 +222,14 @@ mod tests {
             (125_000, "2 min 5 s"),
         ] {
             assert_eq!(duration_ms(ms), text);
+        }
+    }
+
+    #[test]
+    fn a_terminal_is_called_as_its_file_is() {
+        for (tty, name) in [("pts2", "pts/2"), ("tty1", "tty1"), ("ptsx", "ptsx"), ("pts/2", "pts/2"), ("a b", "'a b'")]
+        {
+            assert_eq!(terminal(tty), name);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a verdict rests on, a fact a line, each with its source.
 
-use crate::judge::judgement::{Judgement, Manager, Reason, Unproven};
+use crate::judge::judgement::{Judgement, Manager, Reason, TimeLimit, Unproven};
 use crate::model::{
     Cause, Confidence, Disposition, Evidence, Incident, InitEnd, InitKilled, Oom, OomOrigin, OomScope, Preceding,
     SignalPath, Source,
@@ -161,6 +161,10 @@ impl Facts {
             self.kernel(format!(
                 "the sender is {program}, by its executable and arguments, which ends its processes by {limit}"
             ));
+        }
+        if let Reason::TimeLimit(TimeLimit { command, .. }) = &judgement.reason {
+            let command: Vec<_> = command.iter().map(|word| quote(word)).collect();
+            self.kernel(format!("the sender's own command line says when it kills: {}", command.join(" ")));
         }
         if let Some(elevation) = &judgement.elevation {
             self.add(Source::Procfs, format!("the sender runs {}", text::elevation(elevation)));

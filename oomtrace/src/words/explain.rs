@@ -72,7 +72,12 @@ fn by_signal(signal: u32) -> Option<String> {
     if name == "SIGKILL" {
         text.push_str(
             "\n\nWho sent it is known only while it happens: the kernel keeps no record. `sudo oomtrace` shows it the next \
-             time, and what `dmesg` and the cgroup's memory.events still say of an OOM kill is there now.",
+             time, and what `dmesg` and the cgroup's memory.events still say of an OOM kill is there now.\n\n\
+             To tell them apart: with the reason OOMKilled, the OOM killer was there, for this process or for a child of it. With Error, \
+             look for a stop (`docker events`, the pod's Events: Killing, Evicted, Preempting) just before: it timed out. Docker's \
+             health check kills no container. An exit(137) of the program's own, or one that a shell passed on from its child, is no \
+             SIGKILL for the container: oomtrace says so in a record of type `exit`. And Kubernetes writes 137 with the reason \
+             ContainerStatusUnknown where it does not know.",
         );
     }
     Some(text)
@@ -96,6 +101,26 @@ fn reason(word: &str) -> Option<String> {
             "Kubernetes: the container ended again and again, and the next start waits (10 s, twice as long each time, up to \
              5 min). It is no cause. How it ended stands in its last state: `kubectl describe pod NAME` shows reason and exit \
              code, `kubectl logs --previous NAME` what it said. `sudo oomtrace` shows each end that a SIGKILL made."
+        }
+        "containerstatusunknown" => {
+            "Kubernetes: the container could not be found when its pod was ended, as after the node was started again. kubelet writes exit \
+             code 137 then without knowing anything: no SIGKILL and no OOM kill is proven by it."
+        }
+        "systemoom" | "oomkilling" | "taskoom" => {
+            "An Event on the node: the kernel's OOM killer killed a process, as kubelet (SystemOOM), containerd (TaskOOM) or \
+             node-problem-detector (OOMKilling) heard. It names a process, and no pod; with kubelet it need not have been the machine that \
+             ran out. `sudo oomtrace` says whose limit it was."
+        }
+        "imagepullbackoff" | "errimagepull" | "invalidimagename" => {
+            "Kubernetes: the image could not be fetched. Nothing of the container ran, so nothing of it was killed."
+        }
+        "oomscoreadj" | "oom_score_adj" => {
+            "What the OOM killer adds to a process's points, from -1000 (never) to 1000 (first), in thousandths of the memory that ran out. \
+             kubelet sets it by a pod's QoS class: Guaranteed -997, BestEffort 1000, Burstable in between by its request."
+        }
+        "dead" | "exited" | "restarting" => {
+            "Docker's state of a container, and no cause. Its exit code and OOMKilled say more: \
+             `docker inspect --format '{{json .State}}' NAME`, and then `oomtrace explain CODE`."
         }
         "completed" => "Kubernetes: the container ended with exit code 0.",
         "containercannotrun" | "starterror" | "runcontainererror" | "createcontainererror" => {
@@ -236,6 +261,12 @@ mod tests {
             (&["OOMKilled"][..], "a child was OOM-killed"),
             (&["Error"], "an exit code that is not 0"),
             (&["CrashLoopBackOff", "BackOff"], "It is no cause"),
+            (&["ContainerStatusUnknown"], "without knowing anything"),
+            (&["SystemOOM", "OOMKilling", "TaskOOM"], "An Event on the node"),
+            (&["ImagePullBackOff", "ErrImagePull", "InvalidImageName"], "could not be fetched"),
+            (&["OOMScoreAdj", "oom_score_adj"], "BestEffort 1000"),
+            (&["Dead", "Exited", "Restarting"], "Docker's state of a container"),
+            (&["137", "SIGKILL"], "To tell them apart: with the reason OOMKilled"),
             (&["Completed"], "exit code 0"),
             (
                 &["ContainerCannotRun", "StartError", "RunContainerError", "CreateContainerError"],

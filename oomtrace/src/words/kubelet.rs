@@ -33,10 +33,10 @@ pub fn why(incident: &Incident, reason: &Reason) -> Option<String> {
     })
 }
 
-/// `it was sent SIGTERM, and killed 2.0 s later: it was still running`.
+/// `its stop timed out after 2.0 s: it was sent SIGTERM, and was still running`.
 fn not_stopped(stop: &StopRequest, incident: &Incident) -> String {
     let reply = reply(stop, incident.victim.is_pid_1());
-    format!("it was sent {}, and killed {} later: {reply}", stop.signal, duration_ms(stop.before_ms))
+    format!("its stop timed out after {}: {reply}", duration_ms(stop.before_ms))
 }
 
 /// What a probe is called in a pod's spec, without `Probe`.

@@ -2,10 +2,13 @@
 //! kernel was. Nothing is decided here.
 
 pub mod advice;
+mod by_process;
 pub mod evidence;
+mod exited;
 pub mod explain;
 mod kernel_part;
 mod kubelet;
+mod memory_use;
 mod phrases;
 pub mod repeats;
 pub mod report;
@@ -28,7 +31,10 @@ pub fn conclude(case: Case) -> Record {
 /// The same, where it was judged already.
 #[must_use]
 pub fn conclude_as(case: Case, judgement: &Judgement) -> Record {
-    let Case { mut incident, mut statements, .. } = case;
+    let Case { mut incident, mut statements, exited, .. } = case;
+    if let Some(exited) = exited {
+        return Record::Exit(exited::exited(incident, exited.after));
+    }
     incident.requester.clone_from(&judgement.requester);
     incident.sender.elevation.clone_from(&judgement.elevation);
     incident.missing.extend(judgement.missing.iter().cloned());

@@ -1,7 +1,8 @@
 //! Clauses that more than one sentence is made of.
 
-use crate::judge::judgement::{Reason, StopRequest};
+use crate::judge::judgement::{Manager, Reason, StopRequest};
 use crate::model::{Disposition, Incident};
+use crate::text::quote::quote;
 use crate::text::{ended, process};
 
 /// Why there was an OOM kill without a limit.
@@ -9,7 +10,7 @@ pub const SYSRQ: &str = "somebody asked for an OOM kill (sysrq-f)";
 pub const MIN_TTL: &str = "the machine could not keep the pages in use in memory (min_ttl_ms)";
 
 /// What is said of a process that was asked to stop.
-pub const STILL_RUNNING: &str = "it was still running";
+pub const STILL_RUNNING: &str = "was still running";
 
 /// `, without a stop signal before`; nothing when there was one that does not explain the kill.
 pub fn unasked(reason: &Reason) -> &'static str {
@@ -36,12 +37,19 @@ pub fn init_ended(incident: &Incident) -> String {
     }
 }
 
-/// What a process made of the signal that it was asked to stop by.
-pub fn reply(stop: &StopRequest, is_init: bool) -> &'static str {
+/// What a process made of the signal that it was asked to stop by: `pid 1 has no SIGTERM handler`.
+pub fn reply(stop: &StopRequest, is_init: bool) -> String {
+    let signal = quote(&stop.signal);
     match stop.disposition {
-        Some(Disposition::Default) if is_init => "pid 1 has no handler for it",
-        Some(Disposition::Ignored) => "the process ignores it",
-        Some(Disposition::Handled) => "its handler had not ended the process",
-        Some(Disposition::Default | Disposition::Blocked) | None => STILL_RUNNING,
+        Some(Disposition::Default) if is_init => format!("pid 1 has no {signal} handler"),
+        Some(Disposition::Ignored) => format!("it ignores {signal}"),
+        Some(Disposition::Handled) => format!("its {signal} handler had not ended it"),
+        Some(Disposition::Blocked) => format!("it was sent {signal}, which it blocks, and was still running"),
+        Some(Disposition::Default) | None => format!("it was sent {signal}, and {STILL_RUNNING}"),
     }
+}
+
+/// What the manager's limit says of a kill.
+pub fn managed(killed: &str, Manager { program, limit }: &Manager) -> String {
+    format!("{killed}: {program} does so by {limit}")
 }

@@ -1,9 +1,11 @@
 //! Incidents that are like one before: a container that runs into its limit again and again, a supervisor that kills worker after
-//! worker. Pure: the time is that of the incidents.
+//! worker. Pure: the time is that of the incidents. What is said of them is here, too.
 
 use std::collections::VecDeque;
 
-use crate::model::{Cause, Container, Incident, Process, Repeat};
+use crate::model::{Cause, Container, Incident, Process, Repeat, Runtime};
+use crate::text::quote::quote;
+use crate::text::{bytes, duration_ms};
 
 /// The longest that may lie between two: Kubernetes waits for up to five minutes before it starts a container again.
 const APART_MS: u64 = 600_000;
@@ -28,6 +30,10 @@ struct Series {
     began_ms: i64,
     last_ms: i64,
     count: u64,
+    /// When the last one's victim ended, where that was seen.
+    ended_ms: Option<i64>,
+    /// The limit that each of them hit.
+    limit: Option<u64>,
     /// The number of them, and the time, when [`Repeats::take_worth_saying`] gave one last.
     said: (u64, i64),
 }
@@ -48,8 +54,13 @@ impl Repeats {
         let apart = |from: i64| u64::try_from(now.saturating_sub(from)).unwrap_or_default();
         let known = self.series.iter().position(|series| series.kind == kind);
         let mut series = known.and_then(|at| self.series.remove(at)).filter(|series| apart(series.last_ms) <= APART_MS);
+        let limit = limit(incident);
+        let ended_ms = ended_ms(incident, now);
         let repeat = series.as_mut().map(|series| {
             series.count += 1;
+            series.limit = series.limit.filter(|before| Some(*before) == limit);
+            let back_off_ms = series.ended_ms.and_then(|ended| back_off_ms(incident, ended));
+            series.ended_ms = ended_ms;
             let since_last_ms = apart(series.last_ms);
             series.last_ms = series.last_ms.max(now);
             Repeat {
@@ -58,9 +69,20 @@ impl Repeats {
                 count: series.count,
                 within_ms: apart(series.began_ms),
                 since_last_ms,
+                limit_bytes: series.limit,
+                back_off_ms,
             }
         });
-        let new = || Series { kind, first: incident.id.clone(), began_ms: now, last_ms: now, count: 1, said: (1, now) };
+        let new = || Series {
+            kind,
+            first: incident.id.clone(),
+            began_ms: now,
+            last_ms: now,
+            count: 1,
+            ended_ms,
+            limit,
+            said: (1, now),
+        };
         self.series.push_back(series.unwrap_or_else(new));
         if self.series.len() > KINDS {
             self.series.pop_front();
@@ -78,6 +100,63 @@ impl Repeats {
             series.said = (repeat.count, series.last_ms);
             repeat
         })
+    }
+}
+
+/// The limit that it hit.
+fn limit(incident: &Incident) -> Option<u64> {
+    incident.oom.as_ref()?.limit_owner.as_ref()?.limit_bytes
+}
+
+/// When the victim ended.
+fn ended_ms(incident: &Incident, killed_ms: i64) -> Option<i64> {
+    let after_us = incident.victim.exit.as_ref()?.after_us?;
+    killed_ms.checked_add(i64::try_from(after_us / 1_000).ok()?)
+}
+
+/// How long after `ended_ms` the victim was started: it is what was started again, by whoever waited so long.
+fn back_off_ms(incident: &Incident, ended_ms: i64) -> Option<u64> {
+    let started: jiff::Timestamp = incident.victim.process.started.as_ref()?.parse().ok()?;
+    u64::try_from(started.as_millisecond().checked_sub(ended_ms)?).ok()
+}
+
+/// `×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s)`.
+#[must_use]
+pub fn said(incident: &Incident, repeat: &Repeat) -> String {
+    let Repeat { count, within_ms, since_last_ms, limit_bytes, back_off_ms, .. } = repeat;
+    let limit = limit_bytes.map(|limit| format!(", the same limit ({})", bytes(limit))).unwrap_or_default();
+    let back_off = back_off_ms.map(|back_off| format!("back-off {}", duration_ms(back_off)));
+    let (by, policy) = restarted(incident);
+    let details: Vec<String> = policy.into_iter().chain(back_off).collect();
+    let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) };
+    let again = match by {
+        Some(by) => format!(", restarted by {by} each time{details}"),
+        None if back_off_ms.is_some() => format!(", started again each time{details}"),
+        None => format!("; the last one {} after the one before", duration_ms(*since_last_ms)),
+    };
+    format!("×{count} in {}{limit}{again}", duration_ms(*within_ms))
+}
+
+/// Who starts it again, and its restart policy, where it is a container's first process; a service's main process is systemd's own child.
+fn restarted(incident: &Incident) -> (Option<&'static str>, Option<String>) {
+    let is_init = incident.victim.container_init;
+    match &incident.container {
+        Some(container) if is_init && container.pod.is_some() => (Some("the kubelet"), None),
+        Some(container) => {
+            let policy = container.restart_policy.as_deref().filter(|policy| is_init && *policy != "no");
+            let by = match container.runtime {
+                Some(Runtime::Docker) => "Docker",
+                Some(Runtime::Podman) => "Podman",
+                Some(runtime) => runtime.name(),
+                None => "its runtime",
+            };
+            (policy.map(|_| by), policy.map(|policy| quote(policy).into_owned()))
+        }
+        None => {
+            let is_service = incident.unit.as_deref().is_some_and(|unit| unit.ends_with(".service"));
+            let by = Some("systemd").filter(|_| is_service && incident.victim.process.ppid == Some(1));
+            (by, None)
+        }
     }
 }
 
@@ -118,7 +197,8 @@ fn sender(process: &Process) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::tests::{in_container, judged, kill};
+    use crate::judge::tests::{in_container, judged, kill, oom};
+    use crate::model::{Exit, LimitLevel, OomScope};
 
     fn at(mut incident: Incident, seconds: i64, id: &str) -> Incident {
         incident.verdict = Some(judged(&incident));
@@ -158,8 +238,15 @@ mod tests {
         assert_eq!(repeats.take(&own(0, "a")), None);
         repeats.take(&own(2, "b"));
         let third = repeats.take(&own(5, "c")).unwrap();
-        let expected =
-            Repeat { incident: "c".into(), first: "a".into(), count: 3, within_ms: 5_000, since_last_ms: 3_000 };
+        let expected = Repeat {
+            incident: "c".into(),
+            first: "a".into(),
+            count: 3,
+            within_ms: 5_000,
+            since_last_ms: 3_000,
+            limit_bytes: None,
+            back_off_ms: None,
+        };
         assert_eq!(third, expected);
         assert_eq!(repeats.take(&kill("/usr/bin/bash")), None, "without a verdict or a time");
     }
@@ -177,6 +264,97 @@ mod tests {
         assert_eq!(said, [2, 4, 8, 16, 32]);
         for (millis, count) in [(1_030, None), (1_031, Some(42)), (1_032, None), (2_030, None), (2_031, Some(45))] {
             assert_eq!(repeats.take_worth_saying(&own(millis)).map(|repeat| repeat.count), count, "{millis}");
+        }
+    }
+
+    #[test]
+    fn the_limit_is_the_same_and_the_back_off_is_from_one_end_to_the_next_start() {
+        let own = |seconds: i64, limit: u64, started: Option<i64>, after_us: Option<u64>| {
+            let mut one = in_container(oom(&[("/a", 64, Some(64))], Some((0, LimitLevel::Container)), OomScope::Memcg));
+            one.oom.as_mut().unwrap().limit_owner.as_mut().unwrap().limit_bytes = Some(limit);
+            one.victim.exit = Some(Exit { status: 9, code: None, signal: Some(9), after_us });
+            let moment = |ms| jiff::Timestamp::from_millisecond(1_700_000_000_000 + ms).unwrap().to_string();
+            one.victim.process.started = started.map(moment);
+            at(one, seconds, "x")
+        };
+        let last = |incidents: &[Incident]| {
+            let mut repeats = Repeats::default();
+            let repeat = incidents.iter().filter_map(|incident| repeats.take(incident)).last().unwrap();
+            (repeat.limit_bytes, repeat.back_off_ms)
+        };
+        let first = || own(0, 64, None, Some(2_000));
+        assert_eq!(last(&[first(), own(2, 64, Some(1_602), Some(1))]), (Some(64), Some(1_600)));
+        assert_eq!(last(&[first(), own(2, 64, Some(2), None)]), (Some(64), Some(0)));
+        // It ran before the first one had ended: it was not started again.
+        assert_eq!(last(&[first(), own(2, 64, Some(1), None)]), (Some(64), None));
+        assert_eq!(last(&[own(0, 64, None, None), own(2, 64, Some(1_602), None)]), (Some(64), None));
+        assert_eq!(last(&[first(), own(2, 64, None, None)]), (Some(64), None));
+        // From the last end, not from the first.
+        let third = own(4, 64, Some(3_000), None);
+        assert_eq!(last(&[first(), own(2, 64, Some(1_602), Some(1_000)), third]), (Some(64), Some(999)));
+        // Another limit in between.
+        assert_eq!(last(&[first(), own(1, 32, None, None), own(2, 64, None, None)]).0, None);
+    }
+
+    #[test]
+    fn who_starts_it_again_is_said_where_that_is_known() {
+        let repeat = |limit_bytes, back_off_ms| Repeat {
+            incident: String::new(),
+            first: String::new(),
+            count: 4,
+            within_ms: 3_200,
+            since_last_ms: 1_700,
+            limit_bytes,
+            back_off_ms,
+        };
+        let both = || repeat(Some(64 << 20), Some(1_600));
+        let none = || repeat(None, None);
+        let started_again = || repeat(None, Some(5));
+        let contained = |runtime, policy: Option<&str>, init| {
+            let mut incident = in_container(kill("/usr/sbin/runc"));
+            incident.victim.container_init = init;
+            let container = incident.container.as_mut().unwrap();
+            (container.runtime, container.restart_policy) = (runtime, policy.map(str::to_owned));
+            incident
+        };
+        let in_pod = |init| {
+            let mut incident = contained(Some(Runtime::Containerd), None, init);
+            incident.container.as_mut().unwrap().pod = Some(crate::model::Pod::default());
+            incident
+        };
+        let in_unit = |unit: &str, ppid| {
+            let mut incident = kill("/usr/bin/bash");
+            (incident.unit, incident.victim.process.ppid) = (Some(unit.to_owned()), Some(ppid));
+            incident
+        };
+        let always = Some("always");
+        for (incident, repeat, expected) in [
+            (
+                contained(Some(Runtime::Docker), always, true),
+                both(),
+                "×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s)",
+            ),
+            (
+                contained(Some(Runtime::Podman), Some("on-failure:3"), true),
+                none(),
+                "×4 in 3.2 s, restarted by Podman each time (on-failure:3)",
+            ),
+            (
+                contained(Some(Runtime::Nerdctl), always, true),
+                none(),
+                "×4 in 3.2 s, restarted by nerdctl each time (always)",
+            ),
+            (contained(None, always, true), none(), "×4 in 3.2 s, restarted by its runtime each time (always)"),
+            (contained(None, Some("no"), true), none(), "×4 in 3.2 s; the last one 1.7 s after the one before"),
+            (contained(None, always, false), none(), "×4 in 3.2 s; the last one 1.7 s after the one before"),
+            (contained(None, None, true), started_again(), "×4 in 3.2 s, started again each time (back-off 5 ms)"),
+            (in_pod(true), started_again(), "×4 in 3.2 s, restarted by the kubelet each time (back-off 5 ms)"),
+            (in_pod(false), none(), "×4 in 3.2 s; the last one 1.7 s after the one before"),
+            (in_unit("a.service", 1), none(), "×4 in 3.2 s, restarted by systemd each time"),
+            (in_unit("a.service", 2), none(), "×4 in 3.2 s; the last one 1.7 s after the one before"),
+            (in_unit("a.scope", 1), none(), "×4 in 3.2 s; the last one 1.7 s after the one before"),
+        ] {
+            assert_eq!(said(&incident, &repeat), expected);
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod kubelet;
 mod remedies;
+mod reasons;
 
 use std::fmt::Write as _;
 
@@ -11,7 +12,7 @@ use crate::judge::judgement::{KernelPart, Reason, StopRequest};
 use crate::judge::tests::{ID, by_kernel, case, container, hide_names, in_container, kill, oom, process, stop_signal};
 use crate::model::{
     Cause, Confidence, Container, Disposition, Elevation, Exit, HostMemory, InitEnd, InitKilled, LimitLevel, Limits,
-    MemoryUser, Namespaces, Oom, OomOrigin, OomScope, Pod, Process, Runtime, SignalPath,
+    Login, MemoryUser, Namespaces, Oom, OomOrigin, OomScope, Pod, Process, Runtime, SignalPath,
 };
 
 const RUNC: &str = "/usr/sbin/runc";
@@ -99,6 +100,41 @@ fn by_shim(pod: Option<Pod>) -> Incident {
     let mut incident = in_container(kill("/usr/bin/containerd-shim-runc-v2"));
     incident.victim.process.ppid = Some(10);
     incident.container.as_mut().unwrap().pod = pod;
+    incident
+}
+
+/// Killed by a program with these parents.
+fn behind(exe: &str, parents: &[&str]) -> Incident {
+    let mut incident = kill(exe);
+    incident.sender.ancestors = parents.iter().zip(30..).map(|(exe, pid)| process(pid, exe)).collect();
+    incident
+}
+
+/// Killed from a terminal, by a program with these parents, each with its arguments.
+fn at_shell(exe: &str, arguments: &[&str], parents: &[(&str, &[&str])]) -> Incident {
+    let own = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+    let mut incident = kill(exe);
+    incident.sender.process.as_mut().unwrap().cmdline = own(arguments);
+    incident.sender.ancestors = parents
+        .iter()
+        .zip(30..)
+        .map(|((exe, words), pid)| {
+            let (uid, user) = if exe.ends_with("sudo") { (0, "root") } else { (1000, "alice") };
+            let named = Process { uid: Some(uid), user: Some(user.to_owned()), ..process(pid, exe) };
+            Process { cmdline: own(words), ..named }
+        })
+        .collect();
+    let user = Some("alice".to_owned());
+    incident.sender.login = Some(Login { uid: Some(1000), user, session: Some(3), tty: Some("pts2".to_owned()) });
+    incident
+}
+
+/// At a container's limit of 512 MiB, with that in its memory.stat, in units of 8 MiB.
+fn with_stat(stat: &[(&str, u64)]) -> Incident {
+    let mut incident = in_runtimes(Runtime::Docker, |_| {});
+    let memory = incident.memory.as_mut().unwrap();
+    memory.levels[0].path = incident.oom.as_ref().unwrap().limit_owner.as_ref().unwrap().path.clone();
+    memory.stat = Some(stat.iter().map(|(name, part)| ((*name).to_owned(), part << 23)).collect());
     incident
 }
 
@@ -321,6 +357,61 @@ fn incidents() -> Vec<(&'static str, Incident)> {
             (incident.container, incident.sender.container) = (None, None);
             incident
         }),
+        ("timeout, some time after its first signal", {
+            let mut incident = by_parent("/usr/bin/timeout", &["timeout", "-k", "3", "2m", "sleep", "9"]);
+            (incident.container, incident.sender.container) = (None, None);
+            incident
+        }),
+        ("timeout, in its own process group", {
+            let mut incident = by_parent("/usr/bin/timeout", &["timeout", "-s", "KILL", "5", "sleep", "9"]);
+            (incident.container, incident.sender.container) = (None, None);
+            (incident.victim.process.pid, incident.victim.process.ppid) = (10, Some(1));
+            incident
+        }),
+        ("supervisord, after its SIGTERM", {
+            let mut incident = by_parent("/usr/bin/supervisord", &["supervisord"]);
+            let mut stop = stop_signal("/usr/bin/supervisord");
+            (stop.sender.pid, stop.disposition) = (10, Some(Disposition::Ignored));
+            incident.preceding = vec![stop];
+            incident
+        }),
+        ("by hand", at_shell("/usr/bin/kill", &["kill", "-9", "20"], &[("/usr/bin/bash", &["-bash"])])),
+        ("by hand, in sudo", {
+            let chain = [("/usr/bin/sudo", &["sudo", "kill", "-9", "20"][..]), ("/usr/bin/bash", &["-bash"])];
+            in_container(at_shell("/usr/bin/kill", &["kill", "-9", "20"], &chain))
+        }),
+        ("by a shell's own kill", at_shell("/usr/bin/bash", &["bash"], &[])),
+        ("by a program that was run at a shell", {
+            at_shell("/usr/bin/python3.11", &["python3", "/srv/reap.py"], &[("/usr/bin/zsh", &["zsh"])])
+        }),
+        ("a CI runner", behind("/opt/runner/bin/Runner.Worker", &[])),
+        ("in a CI job", behind("/usr/bin/kill", &["/usr/bin/gitlab-runner"])),
+        ("in a job of cron's", behind("/usr/bin/kill", &["/bin/sh", "/usr/sbin/cron"])),
+        ("over ssh", behind("/usr/bin/kill", &["/bin/sh", "/usr/sbin/sshd"])),
+        ("a debugger", behind("/usr/bin/gdb", &[])),
+        ("a debugger, through ptrace", {
+            let mut incident = behind("/usr/bin/gdb", &[]);
+            incident.signal.path = Some(SignalPath::Ptrace);
+            incident
+        }),
+        ("of another unit", {
+            let mut incident = kill("/usr/bin/reap");
+            (incident.unit, incident.sender.unit) = (Some("a.service".to_owned()), Some("reap.service".to_owned()));
+            incident
+        }),
+        ("a sidecar", {
+            let mut incident = in_container(kill("/usr/bin/bash"));
+            incident.container.as_mut().unwrap().pod = Some(of_pod(Some("shop"), Some("web-5d4")));
+            let pod = Some(of_pod(Some("shop"), Some("web-5d4")));
+            incident.sender.container = Some(Container { name: Some("agent".to_owned()), pod, ..container("b") });
+            incident
+        }),
+        ("a login session's end", {
+            let mut incident = kill("/lib/systemd/systemd");
+            incident.unit = Some("session-3.scope".to_owned());
+            incident
+        }),
+        ("tmpfs", with_stat(&[("anon", 1), ("file", 62), ("shmem", 62)])),
         ("another process", kill("/usr/bin/bash")),
         ("another process, of an unconfirmed container's", unconfirmed),
         ("from outside its container", in_container(kill("/usr/bin/bash"))),

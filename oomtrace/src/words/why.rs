@@ -1,25 +1,55 @@
 //! Why, in one clause.
 
-use crate::judge::judgement::{Judgement, LimitHolder, Manager, Reason, StopRequest};
+use crate::judge::judgement::{Judgement, LimitHolder, Reason, StopRequest};
 use crate::model::{Cause, Confidence, Incident, SignalPath};
-use crate::text::{bytes, duration_ms, elevation, name_or_id, path_name, process};
+use crate::text::quote::quote;
+use crate::text::{bytes, duration_ms, name_or_id, path_name, process};
+use crate::words::by_process::{asker, by_process, time_limit, who};
 use crate::words::kernel_part::kernel_part;
 use crate::words::kubelet::{self, probe_name};
+use crate::words::memory_use::memory_use;
 use crate::words::phrases::{MIN_TTL, STILL_RUNNING, SYSRQ, init_ended, reply, unasked};
 
 /// What ended a command that was brought into a container, where that is seen from the command alone.
 const PROBE: &str = "an exec probe ran into its time-out";
 const HEALTH_CHECK: &str = "a command that was run in the container (exec, a health check) ran into its time-out";
 
-/// `stop time-out: SIGTERM came 2.0 s earlier and the process ignores it`.
-fn timed_out(stop: &StopRequest, incident: &Incident) -> String {
-    let when = format!("{} came {} earlier", stop.signal, duration_ms(stop.before_ms));
-    format!("stop time-out: {when} and {}", reply(stop, incident.victim.is_pid_1()))
+/// `docker stop timed out after 2.0 s: pid 1 has no SIGTERM handler`.
+fn timed_out(what: &str, stop: &StopRequest, incident: &Incident) -> String {
+    format!("{what} timed out after {}: {}", duration_ms(stop.before_ms), reply(stop, incident.victim.is_pid_1()))
 }
 
-/// What the manager's limit says of a kill.
-fn managed(killed: &str, Manager { program, limit }: &Manager) -> String {
-    format!("{killed}; it looks like {program}, which does so by {limit}")
+/// What asked for a stop, where that is more than possible.
+fn stop_of(judgement: &Judgement) -> String {
+    let is_likely = judgement.requester.as_ref().is_some_and(|requester| requester.confidence > Confidence::Possible);
+    judgement.asked_for.clone().filter(|_| is_likely).unwrap_or_else(|| "the stop".to_owned())
+}
+
+/// `docker kill, by alice on pts/2: the container runtime killed it, without a stop signal before`.
+fn by_runtime(judgement: &Judgement) -> String {
+    let killed = format!("the container runtime killed it{}", unasked(&judgement.reason));
+    let Some(requester) = &judgement.requester else { return killed };
+    let asker = asker(requester, judgement.asked_for.as_deref());
+    if requester.confidence > Confidence::Possible {
+        format!("{asker}: {killed}")
+    } else {
+        format!("{killed}; it may have been {asker}")
+    }
+}
+
+/// `systemd ended the login session (session-3.scope)`.
+fn by_systemd(incident: &Incident, judgement: &Judgement) -> String {
+    let unit = incident.unit.as_deref();
+    let of = unit.map(|unit| format!(" of {}", quote(unit))).unwrap_or_default();
+    match &judgement.reason {
+        Reason::StopTimeout(stop) => timed_out(&format!("systemd's stop{of}"), stop, incident),
+        _ => match unit.filter(|unit| unit.starts_with("session-")) {
+            Some(session) => format!("systemd ended what was left of a login session ({})", quote(session)),
+            None => {
+                format!("systemd killed it{}", unit.map(|unit| format!(", in {}", quote(unit))).unwrap_or_default())
+            }
+        },
+    }
 }
 
 /// `the container ran into its own memory limit of 64 MiB`.
@@ -40,6 +70,11 @@ fn limit_hit(incident: &Incident, cause: Cause, holder: &LimitHolder, starting: 
     format!("{who}{}{before}", limit.unwrap_or_default())
 }
 
+/// What the memory was that ran out, behind that it did.
+fn with_memory(clause: &str, judgement: &Judgement) -> String {
+    judgement.memory_use.as_ref().map_or_else(|| clause.to_owned(), |found| format!("{clause}; {}", memory_use(found)))
+}
+
 /// `the runtime gave up starting it, with a memory limit of 4 MiB`.
 fn given_up(limit: Option<u64>) -> String {
     let limit = limit.map(|limit| format!(", with a memory limit of {}", bytes(limit)));
@@ -52,26 +87,8 @@ fn ended_command(what: &str, stop: Option<&StopRequest>) -> String {
     format!("{what}{}", asked.unwrap_or_default())
 }
 
-/// A kill by a process that has no cause of its own: from where it came, as seen from the victim.
-fn by_process(incident: &Incident, judgement: &Judgement, by: &dyn Fn(&str) -> String) -> String {
-    let through = judgement.elevation.as_ref().map(|found| format!(", {}", elevation(found))).unwrap_or_default();
-    if let Reason::Manager(manager) = &judgement.reason {
-        return managed(&by("its parent killed it"), manager);
-    }
-    let has_cgroup = incident.sender.process.as_ref().is_some_and(|sender| sender.cgroup.is_some());
-    let killed = match (&incident.container, &incident.sender.container) {
-        (_, Some(sender)) => by(&format!("a process of container {} killed it", name_or_id(sender))),
-        // Where its cgroup is not known it may be of the same container.
-        (Some(_), None) if has_cgroup => by("a process from outside its container killed it"),
-        (_, None) => by("another process killed it"),
-    };
-    format!("{killed}{through}")
-}
-
 /// One clause, and how sure it is when it is not certain.
 pub fn why(incident: &Incident, judgement: &Judgement) -> String {
-    let path = incident.signal.path.map(path_name);
-    let by = |what: &str| path.map_or_else(|| what.to_owned(), |path| format!("{what}, by {path}"));
     let why = match judgement.cause {
         Cause::OomContainerLimit | Cause::OomPodLimit | Cause::OomUnitLimit | Cause::OomSliceLimit => {
             match &judgement.reason {
@@ -79,52 +96,64 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
                     let by = incident.trigger.as_ref().map_or_else(|| "somebody".to_owned(), process);
                     format!("{by} lowered the limit below what was in use")
                 }
-                Reason::Limit { holder, starting, .. } => limit_hit(incident, judgement.cause, holder, *starting),
-                _ => limit_hit(incident, judgement.cause, &LimitHolder::Level, false),
+                Reason::Limit { holder, starting, .. } => {
+                    with_memory(&limit_hit(incident, judgement.cause, holder, *starting), judgement)
+                }
+                _ => with_memory(&limit_hit(incident, judgement.cause, &LimitHolder::Level, false), judgement),
             }
         }
         Cause::OomHost => match judgement.reason {
-            Reason::Sysrq => SYSRQ,
-            Reason::MinTtl => MIN_TTL,
-            _ => "the machine ran out of memory",
-        }
-        .to_owned(),
+            Reason::Sysrq => SYSRQ.to_owned(),
+            Reason::MinTtl => MIN_TTL.to_owned(),
+            _ => with_memory("the machine ran out of memory", judgement),
+        },
         Cause::OomConstrained => "the memory nodes that it may use were full".to_owned(),
-        Cause::UserspaceOomKiller => "an out-of-memory daemon chose it".to_owned(),
+        Cause::UserspaceOomKiller => {
+            let by =
+                incident.sender.process.as_ref().map_or_else(String::new, |sender| format!(", {},", process(sender)));
+            format!("an out-of-memory daemon{by} chose it, before the kernel had to")
+        }
         Cause::RuntimeKill => match &judgement.reason {
             Reason::GivenUp { limit } => given_up(*limit),
             Reason::EndedCommand { stop, .. } => ended_command(HEALTH_CHECK, stop.as_ref()),
-            reason => format!("the container runtime killed it{}", unasked(reason)),
+            _ => by_runtime(judgement),
         },
         Cause::RuntimeStopTimeout => match &judgement.reason {
-            Reason::StopTimeout(stop) => timed_out(stop, incident),
+            Reason::StopTimeout(stop) => timed_out(&stop_of(judgement), stop, incident),
             Reason::EndedCommand { stop, .. } => ended_command(HEALTH_CHECK, stop.as_ref()),
-            _ => format!("stop time-out: a stop signal came and {STILL_RUNNING}"),
+            _ => format!("the stop timed out: a stop signal came, and it {STILL_RUNNING}"),
         },
-        Cause::ServiceManagerKill => match &judgement.reason {
-            Reason::StopTimeout(stop) => format!("systemd's {}", timed_out(stop, incident)),
-            _ => "systemd killed it".to_owned(),
+        Cause::ServiceManagerKill => by_systemd(incident, judgement),
+        Cause::SameContainerKill | Cause::ProcessKill => by_process(incident, judgement),
+        Cause::SelfKill => match &judgement.reason {
+            Reason::TimeLimit(limit) => {
+                format!("it ended its process group, and itself with it: {}", time_limit(limit))
+            }
+            _ => match incident.signal.path {
+                Some(SignalPath::Kill) | None => "it killed itself".to_owned(),
+                Some(path) => format!("it killed itself, by {}", path_name(path)),
+            },
         },
-        Cause::SameContainerKill => match &judgement.reason {
-            Reason::Exec { .. } => by("a command that was brought into the container (exec) killed it"),
-            Reason::Manager(manager) => managed(&by("its parent in the same container killed it"), manager),
-            _ => by("another process in the same container killed it"),
-        },
-        Cause::ProcessKill => by_process(incident, judgement, &by),
-        Cause::SelfKill => by("it killed itself"),
         Cause::CgroupKill if judgement.reason == Reason::Forked => {
             "it was forked into a cgroup that was being killed (cgroup.kill)".to_owned()
         }
         Cause::CgroupKill => {
-            let by = incident.sender.process.as_ref().map_or_else(|| "somebody".to_owned(), process);
-            format!("{by} wrote cgroup.kill of its cgroup, or of one above it")
+            let by = if incident.sender.process.is_some() { who(incident) } else { "somebody".to_owned() };
+            let why = match &judgement.reason {
+                Reason::Plain => String::new(),
+                _ => format!("; {}", by_process(incident, judgement)),
+            };
+            format!("{by} wrote cgroup.kill of its cgroup, or of one above it{why}")
         }
         Cause::PidNamespaceExit => format!("{}, and the kernel killed the rest", init_ended(incident)),
         Cause::ParentExit => "its parent ended (PR_SET_PDEATHSIG)".to_owned(),
         Cause::RlimitCpu => "its CPU time was used up (RLIMIT_CPU)".to_owned(),
         Cause::RlimitRttime => "it ran in real time for too long without a pause (RLIMIT_RTTIME)".to_owned(),
         Cause::Timer => "a timer that it had set for itself killed it (timer_create)".to_owned(),
-        Cause::Ptrace => "its tracer killed it".to_owned(),
+        Cause::Ptrace => match &incident.sender.process {
+            Some(tracer) => format!("its tracer, {}, killed it", process(tracer)),
+            None => "its tracer killed it".to_owned(),
+        },
         Cause::BpfProgram => "a BPF program killed it".to_owned(),
         Cause::KubeletProbeFailure => match &judgement.reason {
             Reason::EndedCommand { stop, probe: Some(probe) } => {
@@ -154,7 +183,7 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
         },
     };
     let why = if incident.sender.traced { format!("{why}, while somebody traced the sender (ptrace)") } else { why };
-    match judgement.confidence {
+    match judgement.confidence.min(judgement.reason.confidence()) {
         Confidence::Certain => why,
         Confidence::Likely => format!("{why} (likely)"),
         Confidence::Possible => format!("{why} (possible)"),

@@ -316,3 +316,21 @@ fn an_end_that_no_signal_explains() {
         assert!(decode(&bytes.0[..len], PAGE).is_err(), "{len} bytes");
     }
 }
+
+/// The same bytes, of an end that only looks like one by SIGKILL.
+#[test]
+fn an_init_that_exited_with_137_is_no_unseen_end() {
+    let of = |facts: u32| {
+        let mut bytes = Bytes::header(KIND_UNSEEN, 0);
+        bytes.task(20, 2, 4).u32(0).u32(0).u64(0).raw(b"...............\0").u32(137 << 8).u32(facts);
+        for len in [4_u16, 0, 5, 0] {
+            bytes.raw(&len.to_ne_bytes());
+        }
+        bytes.raw(b"b\0a\0f\0e\0\0");
+        decode(&bytes.0, PAGE).unwrap()
+    };
+    let Event::ExitedAsKilled(exit) = of(wire::UNSEEN_EXITED) else { panic!("{:?}", of(wire::UNSEEN_EXITED)) };
+    assert_eq!((exit.at, exit.status, exit.task.key.pid), (77, 137 << 8, 20));
+    assert_eq!(exit.task.cgroup_path.as_deref(), Some("/a/b"));
+    assert!(matches!(of(wire::UNSEEN_PENDING), Event::Unseen(_)));
+}

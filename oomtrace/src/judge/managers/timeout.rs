@@ -13,11 +13,23 @@ const LONG: [(&str, bool); 7] = [
     ("version", false),
 ];
 
+/// When it kills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit<'a> {
+    /// The time limit, as it was given.
+    pub duration: &'a str,
+    /// `--kill-after`, where it sends another signal at the limit.
+    pub kill_after: Option<&'a str>,
+    /// The command that it runs.
+    pub runs: &'a [String],
+}
+
 /// The limit that it kills by, of its `arguments` without its own name; none when it sends no SIGKILL by itself, or does not run.
 #[must_use]
-pub fn limit(arguments: &[String]) -> Option<String> {
+pub fn limit(arguments: &[String]) -> Option<Limit<'_>> {
     let (mut signal, mut kill_after) = (None, None);
-    let mut words = arguments.iter().map(String::as_str);
+    let mut rest = arguments.iter();
+    let mut words = rest.by_ref().map(String::as_str);
     let duration = loop {
         let word = words.next()?;
         if word == "--" {
@@ -57,17 +69,15 @@ pub fn limit(arguments: &[String]) -> Option<String> {
         }
     };
     // Without a command it runs nothing.
-    words.next()?;
+    let runs = Some(rest.as_slice()).filter(|runs| !runs.is_empty())?;
     let is_kill = match signal {
         Some(name) => signals::number(name)? == SIGKILL,
         None => false,
     };
     match (is_positive(duration)?, kill_after.map(is_positive)) {
-        (true, _) if is_kill => {
-            Some(format!("its time limit ({duration}), which it was told to kill at (--signal=KILL)"))
-        }
+        (true, _) if is_kill => Some(Limit { duration, kill_after: None, runs }),
         // 0 switches it off.
-        (_, Some(Some(true))) => kill_after.map(|after| format!("its --kill-after ({after})")),
+        (_, Some(Some(true))) => Some(Limit { duration, kill_after, runs }),
         _ => None,
     }
 }
@@ -93,8 +103,8 @@ mod tests {
 
     #[test]
     fn options_are_read_as_coreutils_reads_them() {
-        const AT_LIMIT: &str = "its time limit (5), which it was told to kill at (--signal=KILL)";
-        const AFTER: &str = "its --kill-after (3)";
+        const AT_LIMIT: (&str, Option<&str>) = ("5", None);
+        const AFTER: (&str, Option<&str>) = ("5", Some("3"));
         for (command, expected) in [
             ("-s KILL 5 sleep 9", Some(AT_LIMIT)),
             ("-sKILL 5 sleep 9", Some(AT_LIMIT)),
@@ -133,7 +143,9 @@ mod tests {
             ("", None),
         ] {
             let arguments: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
-            assert_eq!(limit(&arguments).as_deref(), expected, "timeout {command}");
+            let found = limit(&arguments);
+            assert_eq!(found.map(|limit| (limit.duration, limit.kill_after)), expected, "timeout {command}");
+            assert!(found.is_none_or(|limit| limit.runs == ["sleep", "9"]), "timeout {command}");
         }
     }
 }

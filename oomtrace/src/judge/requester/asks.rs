@@ -93,6 +93,25 @@ pub fn asks_for(process: &Process, container: Option<&Container>, request: Reque
     }
 }
 
+/// What a runtime's client is told to do, in its own words: `docker kill`, `docker compose down`, `docker rm -f`. None for any other
+/// program, and for what ends no container.
+pub fn told(process: &Process) -> Option<String> {
+    let (program, arguments) = invocation(process);
+    let client = profile::ALL.iter().flat_map(|profile| profile.clients).find(|client| **client == program)?;
+    let compose = if arguments.iter().any(|argument| argument == "compose") { " compose" } else { "" };
+    let given = verb(arguments)?;
+    let known = ENDS_NAMED.iter().chain(ENDS_SOME).chain(&["down", "up", "create", "exec", "run"]);
+    let verb = known.into_iter().find(|known| **known == given)?;
+    let by_force = |argument: &String| argument == "--force" || short_option(argument).is_some_and(|o| o.contains('f'));
+    let force = if *verb == "rm" && arguments.iter().any(by_force) { " -f" } else { "" };
+    Some(format!("{client}{compose} {verb}{force}"))
+}
+
+/// The letters of `-fv`.
+fn short_option(argument: &str) -> Option<&str> {
+    argument.strip_prefix('-').filter(|letters| !letters.starts_with('-'))
+}
+
 /// A project's containers are ended by their services' names, or all together by none.
 fn of_compose(arguments: &[String], verb: &str, container: Option<&Container>) -> Asks {
     let ends = ENDS_NAMED.contains(&verb) || verb == "down";

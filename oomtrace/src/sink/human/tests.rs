@@ -78,9 +78,9 @@ fn the_first_line_says_what_where_and_why() {
         (limit, "OOM KILL   shop-web-1: the container ran into its own memory limit of 512 MiB (likely)"),
         (
             stopped,
-            "SIGKILL    6c266caa8d7c: stop time-out: SIGTERM came 10.0 s earlier and it was still running (likely)",
+            "SIGKILL    6c266caa8d7c: the stop timed out after 10.0 s: it was sent SIGTERM, and was still running (likely)",
         ),
-        (killed, "SIGKILL    victim: another process killed it, by kill"),
+        (killed, "SIGKILL    victim: bash[10] killed it"),
     ] {
         let text = block(&incident, Look::default());
         assert!(text.lines().next().unwrap().ends_with(said), "{text}");
@@ -157,5 +157,22 @@ fn times_are_shown_as_they_were_asked_for() {
         ("no time", TimeForm::Iso, "--:--:--"),
     ] {
         assert_eq!(words::time_of(time, now, form), shown, "{time}");
+    }
+}
+
+#[test]
+fn a_first_process_that_exits_137_by_itself_has_a_block() {
+    let mut case = case(in_container(kill("/usr/bin/bash")));
+    case.incident.time = "2026-01-02T03:04:05.000000000Z".to_owned();
+    case.incident.container.as_mut().unwrap().name = Some("web".to_owned());
+    case.exited = Some(crate::resolve::case::AsKilled::default());
+    let record = conclude(case);
+    for (brief, lines) in [(false, 3), (true, 1)] {
+        let mut out = Vec::new();
+        Human::new(&mut out, move || Look { brief, ..Look::default() }).put(&record).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), lines, "{text}");
+        assert!(text.contains("  EXIT 137   web: exited with 137 by itself: no SIGKILL ended it"), "{text}");
+        assert_eq!(text.contains("   ended     victim[20]"), !brief, "{text}");
     }
 }

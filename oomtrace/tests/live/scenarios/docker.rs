@@ -275,9 +275,15 @@ fn contradiction() {
 }
 
 fn exits_with_137() {
-    let tracer = Tracer::start(&[]);
+    let mut tracer = Tracer::start(&[]);
     let container = Container::run(&[], "exit 137");
     assert_eq!(container.exit_code(), "137");
+    let exited = tracer.wait("the container's end", |record| match record {
+        Record::Exit(exited) if exited.container.as_ref().is_some_and(|c| c.id == container.id) => Some(exited.clone()),
+        _ => None,
+    });
+    assert_eq!((exited.code, exited.container_init, exited.after), (137, true, None));
+    assert_eq!(exited.container.and_then(|found| found.name), Some(container.name.clone()));
     let ended = tracer.end();
     truth::is_none(incidents(&ended.records).filter(|i| i.container.as_ref().is_some_and(|c| c.id == container.id)));
 }
@@ -448,8 +454,9 @@ fn sidecar() {
     let namespace = format!("container:{}", web.name);
     let side = Container::run(&["--pid", &namespace], &format!("kill -9 {inner}; sleep 1000"));
     let incident = tracer.incident(child);
-    truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
+    let verdict = truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
     assert_named(&incident, &web);
+    assert!(verdict.why.ends_with(&format!(" of container {} killed it", side.name)), "{}", verdict.why);
     assert_eq!(incident.sender.container.unwrap().name.as_deref(), Some(side.name.as_str()));
 }
 

@@ -14,6 +14,7 @@ mod output;
 mod paths;
 mod podman;
 mod remedies;
+mod reasons;
 mod requester;
 mod runtimes;
 mod storm;
@@ -30,6 +31,7 @@ pub fn all() -> Vec<Scenario> {
         docker::ALL,
         containerd::ALL,
         requester::ALL,
+        reasons::ALL,
         runtimes::ALL,
         podman::ALL,
         remedies::ALL,

@@ -171,3 +171,26 @@ fn a_container_is_named_by_its_name_a_beginning_of_its_id_or_its_compose_project
     let nameless = Container { name: Some(String::new()), ..web() };
     assert!(!is_name_of("", &nameless) && !is_name_of("/", &nameless));
 }
+
+#[test]
+fn what_a_client_is_told_is_its_program_and_verb() {
+    for (command, expected) in [
+        ("docker kill web", Some("docker kill")),
+        ("docker rm -f web", Some("docker rm -f")),
+        ("docker rm -vf web", Some("docker rm -f")),
+        ("docker rm --force web", Some("docker rm -f")),
+        ("docker rm -v web", Some("docker rm")),
+        ("docker stop -f web", Some("docker stop")),
+        ("docker container stop web", Some("docker stop")),
+        ("docker compose -p shop down", Some("docker compose down")),
+        ("docker-compose up -d", Some("docker-compose up")),
+        ("podman pod rm web", Some("podman pod")),
+        ("crictl stop web", Some("crictl stop")),
+        ("docker exec web kill -9 1", Some("docker exec")),
+        ("docker ps", None),
+        ("docker", None),
+        ("curl kill web", None),
+    ] {
+        assert_eq!(told(&run(command)).as_deref(), expected, "{command}");
+    }
+}
