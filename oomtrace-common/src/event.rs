@@ -12,7 +12,7 @@ use crate::limits::COMM_LEN;
 pub const EVENTS_MAP: &str = "EVENTS";
 
 /// Version of everything in this file.
-pub const WIRE_VERSION: u16 = 7;
+pub const WIRE_VERSION: u16 = 8;
 /// The oldest version whose events mean the same: those since only added kinds, and numbers where zeroes had been.
 pub const OLDEST_WIRE_VERSION: u16 = 4;
 
@@ -297,8 +297,24 @@ pub struct MarkVictimTail {
     pub victim_cgroup: u16,
     /// Victim's path on the memory hierarchy; empty when that is the default one.
     pub victim_memory_cgroup: u16,
-    /// Zero.
-    pub reserved: u16,
+    /// The trigger's user stack, the section behind `levels`: the size in bytes of the addresses that follow as a `u64`, return
+    /// addresses as `u64`, innermost first, and as many [`UserFrame`]s. 0 unless it is asked for, and to version 7.
+    pub user_stack: u16,
+}
+
+/// [`UserFrame::offset`] is an offset in the file that has [`UserFrame::build_id`] (`BPF_STACK_BUILD_ID_VALID`,
+/// include/uapi/linux/bpf.h, 4.17 to 7.3). With other values of `status` it is an address, or nothing.
+pub const USER_FRAME_VALID: i32 = 1;
+
+/// A frame of a user stack as the kernel describes it: `struct bpf_stack_build_id`.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserFrame {
+    pub status: i32,
+    /// Padded with zeroes.
+    pub build_id: [u8; 20],
+    pub offset: u64,
 }
 
 /// The OOM killer marked a victim (`oom:mark_victim`). That alone is not a kill: a task that was already dying gets it
@@ -567,6 +583,7 @@ const _: () = {
     assert!(size_of::<Origin>() == 8 + 4 * 8);
     assert!(size_of::<SignalEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 24);
     assert!(size_of::<MemcgLevel>() == 64);
+    assert!(size_of::<UserFrame>() == 32);
     assert!(size_of::<ExitEvent>() == 16 + size_of::<TaskInfo>() + 8);
     assert!(size_of::<UnseenTail>() == 8);
     assert!(size_of::<UnseenEvent>() == 16 + size_of::<TaskInfo>() + size_of::<Ancestor>() + 8 + 8);

@@ -46,4 +46,8 @@ pub struct Settings {
     pub memory_hierarchy: u32,
     /// Bytes that the ring buffer holds.
     pub ring_bytes: u32,
+    /// Whether the user stack of an OOM kill's trigger is recorded.
+    pub user_stack: u32,
+    /// Zero.
+    pub reserved: u32,
 }

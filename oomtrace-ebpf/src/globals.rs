@@ -28,6 +28,8 @@ pub static SETTINGS: Settings = Settings {
     exit_has_memory: 0,
     memory_hierarchy: 0,
     ring_bytes: 0,
+    user_stack: 0,
+    reserved: 0,
 };
 
 /// Events on their way to user space, in the order in which they happened; its size is set by user space. How much of it each kind

@@ -1,6 +1,7 @@
 //! The command line: one file a verb.
 
 mod completions;
+mod debugging;
 mod doctor;
 mod exit;
 mod explain;

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::debugging::Debugging;
 use super::kubernetes::{Events, KubernetesOptions};
 use super::values::{
     Causes, RingSize, absent, cause_names, causes, duration, explanation, health_name, label, pattern, ring_size,
@@ -28,6 +29,7 @@ use oomtrace::own;
 use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
 use oomtrace::redact::Privacy;
+use oomtrace::resolve::detail::Detail;
 use oomtrace::run::filter::{Filter, Label, cgroup_path};
 use oomtrace::run::health;
 use oomtrace::run::live::RuntimeConfig;
@@ -155,6 +157,8 @@ pub struct Watch {
     /// Whether kills are put on their pods as Events, for `kubectl describe pod`: auto does so in a pod
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Events::Auto, hide_short_help = true)]
     pub kubernetes_events: Events,
+    #[command(flatten)]
+    pub debugging: Debugging,
 }
 
 /// Whether oomtrace confines itself.
@@ -323,6 +327,8 @@ pub struct Replay {
     pub reading: Reading,
     #[command(flatten)]
     pub select: Select,
+    #[command(flatten)]
+    pub debugging: Debugging,
 }
 
 /// How to list containers.
@@ -377,7 +383,16 @@ impl Runtimes {
         let sockets = sockets::watched(&self.docker_socket, &sources.bundles.containerds().places());
         let sockets_asked = self.sockets();
         let directory = Directory::new(sources, keep_names);
-        RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes, health: None }
+        RuntimeConfig {
+            directory,
+            sockets,
+            privacy,
+            sandbox,
+            sockets_asked,
+            kubernetes,
+            health: None,
+            detail: Detail::default(),
+        }
     }
 
     /// Sockets of runtimes that are asked.

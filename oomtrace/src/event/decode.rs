@@ -9,7 +9,7 @@ use zerocopy::FromBytes;
 use crate::event::{
     Ancestor, Arguments, CgroupChange, Claimed, Cmdline, Connect, Constraint, Cpu, Deliver, Disconnect, Disposition,
     Event, Exit, Info, Listener, MarkVictim, MemcgLevel, Namespaces, OomChoice, Outcome, ProcessKey, Signal, Task,
-    Unseen,
+    Unseen, UserFrame,
 };
 
 /// Why bytes are not an event.
@@ -121,6 +121,7 @@ fn signal(event: &wire::SignalEvent, at: &mut &[u8]) -> Result<Signal, DecodeErr
         tty: strings(tty).next(),
         stack,
         symbols: Vec::new(),
+        frames: Vec::new(),
         truncated: header.flags & FLAG_TRUNCATED != 0,
     })
 }
@@ -203,6 +204,7 @@ fn mark_victim(event: &wire::MarkVictimEvent, at: &mut &[u8], page_size: u64) ->
     let mut victim = task(&event.victim);
     let bytes = |pages: u64| pages.saturating_mul(page_size);
     let levels = many(at, tail.levels)?;
+    let user_stack = user_stack(section(at, tail.user_stack)?)?;
     set_paths(&mut victim, section(at, tail.victim_cgroup)?, section(at, tail.victim_memory_cgroup)?);
     Ok(MarkVictim {
         at: header.boot_ns,
@@ -218,7 +220,28 @@ fn mark_victim(event: &wire::MarkVictimEvent, at: &mut &[u8], page_size: u64) ->
         oom_score_adj: event.oom_score_adj,
         sharers: event.sharers,
         levels: levels.iter().map(|found| level(found, page_size)).collect(),
+        user_stack,
     })
+}
+
+/// Addresses, and where the kernel could look that up what is mapped there.
+fn user_stack(mut section: &[u8]) -> Result<Vec<UserFrame>, DecodeError> {
+    if section.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bytes: u64 = fixed(&mut section)?;
+    let bytes = u16::try_from(bytes).map_err(|_| DecodeError::Truncated)?;
+    let addresses: Vec<u64> = many(&mut section, bytes)?;
+    let rest = u16::try_from(section.len()).map_err(|_| DecodeError::Truncated)?;
+    let files: Vec<wire::UserFrame> = many(&mut section, rest)?;
+    // Both are of one stack, or the one says nothing about the other.
+    let files = if files.len() == addresses.len() { files } else { Vec::new() };
+    let build = |frame: &wire::UserFrame| {
+        let id = frame.build_id.iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}"));
+        (frame.status == wire::USER_FRAME_VALID).then_some((id, frame.offset))
+    };
+    let frame = |(index, address): (usize, u64)| UserFrame { address, build: files.get(index).and_then(build) };
+    Ok(addresses.into_iter().enumerate().map(frame).collect())
 }
 
 fn oom(event: &wire::OomEvent, at: &mut &[u8], page_size: u64) -> Result<OomChoice, DecodeError> {

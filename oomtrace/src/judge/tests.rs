@@ -77,6 +77,7 @@ pub fn kill(exe: &str) -> Incident {
             effect: None,
             path_confidence: Some(Confidence::Certain),
             kernel_stack: vec!["kill_something_info".to_owned()],
+            kernel_frames: None,
         },
         preceding: Vec::new(),
         oom: None,
@@ -182,6 +183,7 @@ pub fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel
         chosen_points: None,
         oom_score_adj: Some(0),
         victim_memory: None,
+        trigger_stack: None,
     });
     incident.memory =
         Some(Memory { levels, stat: None, owner_stat: None, host: None, largest: Vec::new(), timeline: None });

@@ -4,6 +4,7 @@ pub mod cgroups;
 pub mod clock;
 pub mod files;
 pub mod identity;
+pub mod mappings;
 pub mod memory;
 pub mod mounts;
 pub mod namespaces;

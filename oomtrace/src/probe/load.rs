@@ -76,6 +76,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// What to do without, as if the kernel refused it: for tests and for kernel debugging.
     pub without: Vec<Absent>,
+    /// Record the user stack of an OOM kill's trigger.
+    pub user_stack: bool,
 }
 
 impl Options {
@@ -87,7 +89,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { signals: Vec::new(), ring_bytes: DEFAULT_RING_BYTES, without: Vec::new() }
+        Self { signals: Vec::new(), ring_bytes: DEFAULT_RING_BYTES, without: Vec::new(), user_stack: false }
     }
 }
 
@@ -216,6 +218,8 @@ fn settings(layout: &KernelLayout, options: &Options) -> Settings {
         exit_has_memory: u32::from(layout.process_exit == Some(true)),
         memory_hierarchy: cgroups::memory_hierarchy_id(),
         ring_bytes: options.ring_bytes,
+        user_stack: u32::from(options.user_stack),
+        reserved: 0,
     }
 }
 

@@ -159,6 +159,7 @@ pub fn describe(facts: &Facts<'_>, group: bool, unseen: &mut Vec<String>) -> Oom
             page_tables_bytes: m.page_table_bytes,
             total_vm_bytes: m.total_vm_bytes,
         }),
+        trigger_stack: None,
     }
 }
 

@@ -75,7 +75,7 @@ impl Filter {
             Record::Signal(incident) => self.wants_all_but_cause(incident) && self.causes.is_empty(),
             // What is said of an incident that was wanted.
             Record::Contradiction(_) | Record::Correction(_) => true,
-            Record::Ready(_) | Record::Lost(_) | Record::Repeat(_) => true,
+            Record::Ready(_) | Record::Event(_) | Record::Lost(_) | Record::Repeat(_) => true,
         }
     }
 

@@ -112,9 +112,11 @@ impl Outputs {
     fn hand_over(&self, record: Record) {
         let (rank, count) = match record {
             Record::Incident(_) => (Rank::First, Count::one(true)),
-            Record::Signal(_) | Record::Contradiction(_) | Record::Correction(_) | Record::Repeat(_) => {
-                (Rank::Other, Count::one(false))
-            }
+            Record::Signal(_)
+            | Record::Event(_)
+            | Record::Contradiction(_)
+            | Record::Correction(_)
+            | Record::Repeat(_) => (Rank::Other, Count::one(false)),
             Record::Ready(_) | Record::Lost(_) => (Rank::First, Count::one(false)),
         };
         let bytes = size_of::<Record>() + weight(&record);

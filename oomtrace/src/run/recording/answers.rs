@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use crate::event::{BootNs, ProcessKey};
 use crate::node::clock::WallClock;
+use crate::node::mappings::Mapped;
 use crate::node::memory::{MemoryScope, Snapshot};
 use crate::node::processes::Details;
 use crate::placement::ContainerPlace;
+use crate::probe::kallsyms::Frame;
 use crate::redact::Privacy;
 use crate::resolve::facts::Facts;
 use crate::run::names::Names;
@@ -83,13 +85,22 @@ impl<F: Facts> Facts for Recording<F> {
         WallClock { offset_ns: offset_ns.into() }
     }
 
-    fn symbols(&mut self, stack: &[u64]) -> Vec<String> {
+    fn symbols(&mut self, stack: &[u64]) -> Vec<Frame> {
         self.forget_gaps();
-        let names = self.node.symbols(stack);
+        let frames = self.node.symbols(stack);
         if is_new(&mut self.written.stacks, stack.to_vec()) {
-            self.recorder.answer(&Answer::Symbols { stack: stack.to_vec(), names: names.clone() });
+            let names = frames.iter().map(|frame| frame.function.clone()).collect();
+            let places = frames.iter().map(|frame| (frame.offset, frame.size)).collect();
+            self.recorder.answer(&Answer::Symbols { stack: stack.to_vec(), names, places });
         }
-        names
+        frames
+    }
+
+    fn mapped(&mut self, key: ProcessKey, addresses: &[u64]) -> Vec<Option<Mapped>> {
+        let files = self.node.mapped(key, addresses);
+        let addresses = addresses.to_vec();
+        self.recorder.answer(&Answer::Mapped { pid: key.pid, start: key.start, addresses, files: files.clone() });
+        files
     }
 
     fn memory(&mut self, victim: ProcessKey, scene: MemoryScope<'_>) -> Snapshot {
@@ -122,7 +133,8 @@ pub struct Answers {
     processes: HashMap<ProcessKey, Vec<Details>>,
     users: HashMap<u32, Option<String>>,
     clocks: HashMap<BootNs, i64>,
-    symbols: HashMap<Vec<u64>, Vec<String>>,
+    symbols: HashMap<Vec<u64>, Vec<Frame>>,
+    mapped: HashMap<(ProcessKey, Vec<u64>), Vec<Option<Mapped>>>,
     memory: HashMap<ProcessKey, Snapshot>,
     oomd_kills: HashMap<String, Option<u64>>,
     containers: HashMap<String, ContainerPlace>,
@@ -151,8 +163,16 @@ impl Answers {
             Answer::Clock { at, offset_ns } => {
                 self.clocks.entry(at).or_insert(offset_ns);
             }
-            Answer::Symbols { stack, names } => {
-                self.symbols.entry(stack).or_insert(names);
+            Answer::Symbols { stack, names, places } => {
+                let mut places = places.into_iter();
+                let frames = names.into_iter().map(|function| {
+                    let (offset, size) = places.next().unwrap_or_default();
+                    Frame { function, offset, size }
+                });
+                self.symbols.entry(stack).or_insert_with(|| frames.collect());
+            }
+            Answer::Mapped { pid, start, addresses, files } => {
+                self.mapped.entry((ProcessKey { pid, start }, addresses)).or_insert(files);
             }
             Answer::Memory { pid, start, snapshot } => {
                 self.memory.entry(ProcessKey { pid, start }).or_insert(*snapshot);
@@ -187,8 +207,12 @@ impl Facts for Answers {
         WallClock { offset_ns: self.last_clock.into() }
     }
 
-    fn symbols(&mut self, stack: &[u64]) -> Vec<String> {
+    fn symbols(&mut self, stack: &[u64]) -> Vec<Frame> {
         self.symbols.get(stack).cloned().unwrap_or_default()
+    }
+
+    fn mapped(&mut self, key: ProcessKey, addresses: &[u64]) -> Vec<Option<Mapped>> {
+        self.mapped.get(&(key, addresses.to_vec())).cloned().unwrap_or_default()
     }
 
     fn memory(&mut self, victim: ProcessKey, _scene: MemoryScope<'_>) -> Snapshot {
