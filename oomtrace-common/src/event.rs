@@ -38,6 +38,11 @@ pub const KIND_DISCONNECT: u16 = 8;
 /// A process ended by a SIGKILL that was not seen ([`UnseenEvent`]).
 pub const KIND_UNSEEN: u16 = 9;
 
+/// A signal was generated, for `oomtrace signals` ([`SeenEvent`]).
+pub const KIND_SEEN: u16 = 10;
+/// A signal that was seen was taken, or ended its process ([`TakenEvent`]).
+pub const KIND_TAKEN: u16 = 11;
+
 /// Something did not fit and was cut: a path, the command line, the ancestors.
 pub const FLAG_TRUNCATED: u32 = 1;
 /// The sender's command line is longer than what was recorded.
@@ -563,6 +568,59 @@ pub struct DisconnectEvent {
     pub start_boot_ns: u64,
 }
 
+/// A signal as `oomtrace signals` has it: without what a verdict needs. Its tail is the receiver's paths, as in [`SignalTail`].
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeenEvent {
+    pub header: Header,
+    /// Signal number.
+    pub signal: u32,
+    /// One of the `INFO_` constants.
+    pub info: u32,
+    /// `si_code` of a real `siginfo`, else 0.
+    pub si_code: i32,
+    /// 1 = sent to the thread group, 0 = to one thread.
+    pub group: u32,
+    /// One of the `RESULT_` constants.
+    pub result: u32,
+    /// One of the `DISPOSITION_` constants.
+    pub disposition: u32,
+    /// Who gets it.
+    pub receiver: TaskInfo,
+    /// `current`, who need not have to do with it.
+    pub sender: TaskInfo,
+    /// Receiver's path on the default hierarchy.
+    pub cgroup: u16,
+    /// On the memory hierarchy; empty when that is the default one.
+    pub memory_cgroup: u16,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// A thread took it (`signal:signal_deliver`).
+pub const TAKEN: u32 = 1;
+/// Its process ended by it (`sched:sched_process_exit`).
+pub const TAKEN_ENDED: u32 = 2;
+
+/// What became of a signal that a [`SeenEvent`] reported.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakenEvent {
+    pub header: Header,
+    /// Thread group id of who took it, in the initial pid namespace.
+    pub tgid: u32,
+    /// The thread's id.
+    pub tid: u32,
+    /// Signal number.
+    pub signal: u32,
+    /// [`TAKEN`] or [`TAKEN_ENDED`].
+    pub what: u32,
+    /// When it was generated, on `CLOCK_BOOTTIME`, in nanoseconds.
+    pub generated_ns: u64,
+}
+
 /// `enum oom_constraint` (include/linux/oom.h, 5.4 to 7.3).
 pub const CONSTRAINT_NONE: u32 = 0;
 /// The allocation may use certain nodes only (cpuset).
@@ -584,6 +642,8 @@ const _: () = {
     assert!(size_of::<SignalEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 24);
     assert!(size_of::<MemcgLevel>() == 64);
     assert!(size_of::<UserFrame>() == 32);
+    assert!(size_of::<SeenEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 8);
+    assert!(size_of::<TakenEvent>() == 16 + 16 + 8);
     assert!(size_of::<ExitEvent>() == 16 + size_of::<TaskInfo>() + 8);
     assert!(size_of::<UnseenTail>() == 8);
     assert!(size_of::<UnseenEvent>() == 16 + size_of::<TaskInfo>() + size_of::<Ancestor>() + 8 + 8);

@@ -41,6 +41,9 @@ pub const MAX_SOCKETS: u32 = 256;
 /// Processes that are remembered from their SIGKILL to their end.
 pub const MAX_DYING: u32 = 16_384;
 
+/// Signals that are followed to their delivery and to the end of their process, by `oomtrace signals` alone.
+pub const MAX_FOLLOWED: u32 = 16_384;
+
 /// Processes, and cgroups, whose events are counted to limit them.
 pub const MAX_RATES: u32 = 4096;
 

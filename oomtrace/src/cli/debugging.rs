@@ -13,10 +13,13 @@ pub struct Debugging {
     /// Show each of the kernel side's events as it came, field by field, besides what becomes of them. Filters do not apply to them
     #[arg(long)]
     pub raw: bool,
+    /// On an OOM kill, show the processes that could be chosen, with their points, memory and oom_score_adj
+    #[arg(long)]
+    pub candidates: bool,
 }
 
 impl Debugging {
     pub fn detail(self) -> Detail {
-        Detail { stack: self.stack, raw: self.raw, ..Detail::default() }
+        Detail { stack: self.stack, candidates: self.candidates, raw: self.raw }
     }
 }

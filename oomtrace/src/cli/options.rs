@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::debugging::Debugging;
 use super::kubernetes::{Events, KubernetesOptions};
+use super::signals::Signals;
 use super::values::{
     Causes, RingSize, absent, cause_names, causes, duration, explanation, health_name, label, pattern, ring_size,
     signal,
@@ -50,6 +51,7 @@ Examples:
   sudo oomtrace ps                           the containers, with memory use, limit and OOM kills
   sudo oomtrace doctor                       what can be seen on this node, and what cannot
   sudo oomtrace record kills.rec             the same, and keeps what was seen for `oomtrace replay kills.rec`
+  sudo oomtrace signals --receiver nginx     each signal that nginx gets, for kernel debugging
   oomtrace explain 137                       what an exit code says, and what it does not
 
 Exit status:
@@ -85,6 +87,8 @@ pub enum Verb {
     Record(Record),
     /// Judge a recording again, on any machine and without root
     Replay(Replay),
+    /// Show each signal on this node as it is generated, for kernel debugging; no kills are judged meanwhile
+    Signals(Signals),
     /// List the containers that are known, each as an incident in it would name it
     Ps(Ps),
     /// Show what this kernel and this node offer, and what is lost where something is missing
@@ -103,7 +107,7 @@ pub enum Verb {
     },
     /// Print the JSON Schema of what --json puts out
     Schema {
-        /// Of which: the stream of incidents, or a line of `oomtrace ps`
+        /// Of which: the stream of incidents, a line of `oomtrace ps`, or the stream of `oomtrace signals`
         #[arg(value_enum, default_value_t = Schema::Stream)]
         of: Schema,
     },
@@ -347,6 +351,7 @@ pub struct Ps {
 pub enum Schema {
     Stream,
     Ps,
+    Signals,
 }
 
 /// Where runtimes are asked for names.

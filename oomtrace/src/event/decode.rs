@@ -88,31 +88,16 @@ fn signal(event: &wire::SignalEvent, at: &mut &[u8]) -> Result<Signal, DecodeErr
     Ok(Signal {
         at: header.boot_ns,
         number: event.signal,
-        info: match event.info {
-            wire::INFO_NONE => Info::None,
-            wire::INFO_KERNEL => Info::Kernel,
-            _ => Info::Real(event.si_code),
-        },
+        info: info(event.info, event.si_code),
         claimed: origin
             .filter(|_| !matches!(event.info, wire::INFO_NONE | wire::INFO_KERNEL))
             .map(|origin| Claimed { pid: origin.si_pid, uid: origin.si_uid }),
         cpu: origin.as_ref().map(cpu),
         group: event.group != 0,
-        outcome: match event.result {
-            wire::RESULT_DELIVERED => Outcome::Delivered,
-            wire::RESULT_IGNORED => Outcome::Ignored,
-            wire::RESULT_ALREADY_PENDING => Outcome::AlreadyPending,
-            other => Outcome::Other(other),
-        },
+        outcome: outcome(event.result),
         preceding: header.flags & FLAG_PRECEDING != 0,
         sender_traced: header.flags & FLAG_SENDER_TRACED != 0,
-        disposition: match event.disposition {
-            wire::DISPOSITION_DEFAULT => Some(Disposition::Default),
-            wire::DISPOSITION_IGNORED => Some(Disposition::Ignored),
-            wire::DISPOSITION_HANDLED => Some(Disposition::Handled),
-            wire::DISPOSITION_BLOCKED => Some(Disposition::Blocked),
-            _ => None,
-        },
+        disposition: disposition(event.disposition),
         victim,
         sender,
         ancestors,
@@ -124,6 +109,33 @@ fn signal(event: &wire::SignalEvent, at: &mut &[u8]) -> Result<Signal, DecodeErr
         frames: Vec::new(),
         truncated: header.flags & FLAG_TRUNCATED != 0,
     })
+}
+
+const fn info(info: u32, si_code: i32) -> Info {
+    match info {
+        wire::INFO_NONE => Info::None,
+        wire::INFO_KERNEL => Info::Kernel,
+        _ => Info::Real(si_code),
+    }
+}
+
+const fn outcome(result: u32) -> Outcome {
+    match result {
+        wire::RESULT_DELIVERED => Outcome::Delivered,
+        wire::RESULT_IGNORED => Outcome::Ignored,
+        wire::RESULT_ALREADY_PENDING => Outcome::AlreadyPending,
+        other => Outcome::Other(other),
+    }
+}
+
+const fn disposition(disposition: u32) -> Option<Disposition> {
+    match disposition {
+        wire::DISPOSITION_DEFAULT => Some(Disposition::Default),
+        wire::DISPOSITION_IGNORED => Some(Disposition::Ignored),
+        wire::DISPOSITION_HANDLED => Some(Disposition::Handled),
+        wire::DISPOSITION_BLOCKED => Some(Disposition::Blocked),
+        _ => None,
+    }
 }
 
 fn cpu(origin: &wire::Origin) -> Cpu {
@@ -252,6 +264,7 @@ fn oom(event: &wire::OomEvent, at: &mut &[u8], page_size: u64) -> Result<OomChoi
         trigger_tid: event.trigger_tid,
         chosen: ProcessKey { pid: event.chosen_tgid, start: event.chosen_start_boot_ns },
         chosen_points: event.chosen_points,
+        total_pages: event.total_pages,
         constraint: match event.constraint {
             wire::CONSTRAINT_NONE => Constraint::None,
             wire::CONSTRAINT_CPUSET => Constraint::Cpuset,
@@ -404,6 +417,8 @@ fn lossy(bytes: &[u8]) -> String {
 fn comm(bytes: &[u8]) -> String {
     strings(bytes).next().unwrap_or_default()
 }
+
+pub mod seen;
 
 #[cfg(test)]
 mod tests;

@@ -374,6 +374,8 @@ pub struct OomChoice {
     pub trigger_tid: u32,
     pub chosen: ProcessKey,
     pub chosen_points: i64,
+    /// The limit with swap, or the machine's memory, in pages: what oom_score_adj counts thousandths of.
+    pub total_pages: u64,
     pub constraint: Constraint,
     /// -1 = asked for by sysrq-f.
     pub order: i32,

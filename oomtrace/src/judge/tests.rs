@@ -184,6 +184,7 @@ pub fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel
         oom_score_adj: Some(0),
         victim_memory: None,
         trigger_stack: None,
+        candidates: None,
     });
     incident.memory =
         Some(Memory { levels, stat: None, owner_stat: None, host: None, largest: Vec::new(), timeline: None });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::UserFrame;
+use super::{Candidates, UserFrame};
 
 /// What the OOM killer went by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,9 @@ pub struct Oom {
     /// frame pointers lead to. Null without --stack, for a kernel thread, and when the victim's mark was not seen.
     #[serde(default)]
     pub trigger_stack: Option<Vec<UserFrame>>,
+    /// Whom the OOM killer could choose among. Null without --candidates, and when the victim's mark was not seen.
+    #[serde(default)]
+    pub candidates: Option<Candidates>,
 }
 
 /// What ran out.

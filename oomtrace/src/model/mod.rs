@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::event::Disposition;
+pub use candidate::{Candidate, Candidates, Skipped};
 pub use correction::Correction;
 pub use effect::Effect;
 pub use event::KernelEvent;
@@ -23,6 +24,7 @@ pub use runtime::Runtime;
 pub use unwritten::{OutputName, Unwritten};
 pub use user_frame::UserFrame;
 
+mod candidate;
 mod correction;
 mod effect;
 mod event;
@@ -34,6 +36,7 @@ mod repeat;
 mod requester;
 mod routine;
 mod runtime;
+pub mod seen;
 mod unwritten;
 mod user_frame;
 

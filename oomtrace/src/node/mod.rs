@@ -1,5 +1,6 @@
 //! The node that oomtrace runs on: its name and boot, its clocks, its users, its namespaces, its processes, its signals.
 
+pub mod candidates;
 pub mod cgroups;
 pub mod clock;
 pub mod files;

@@ -4,6 +4,8 @@
 pub mod live;
 
 use crate::event::{BootNs, ProcessKey};
+use crate::model::Candidates;
+use crate::node::candidates::CandidateScope;
 use crate::node::clock::WallClock;
 use crate::node::mappings::Mapped;
 use crate::node::memory::{MemoryScope, Snapshot};
@@ -31,6 +33,9 @@ pub trait Facts {
 
     /// Memory around `victim`, right after it was marked.
     fn memory(&mut self, victim: ProcessKey, scene: MemoryScope<'_>) -> Snapshot;
+
+    /// Whom the OOM killer could choose among besides the victim that it marked at `at`.
+    fn candidates(&mut self, victim: ProcessKey, scope: CandidateScope<'_>, at: BootNs) -> Candidates;
 
     /// The container that the cgroup at `path` is of, or is below, where the path alone does not tell.
     fn container_at(&mut self, path: &str) -> Option<ContainerPlace>;

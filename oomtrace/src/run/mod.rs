@@ -9,3 +9,4 @@ mod raw;
 pub mod recording;
 pub mod replay;
 pub mod resolver;
+pub mod signals;

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use crate::container::clients::{Clients, ExistingClient, Socket};
 use crate::correlate::Episode;
 use crate::event::decode::decode;
-use crate::event::{self, Ancestor, BootNs, Event, MarkVictim, OomChoice, ProcessKey, Signal};
-use crate::model::UserFrame;
+use crate::event::{self, Ancestor, BootNs, Event, MarkVictim, OomChoice, ProcessKey, Signal, Task};
+use crate::model::{Candidate, Candidates, UserFrame};
+use crate::node::candidates::{self, CandidateScope};
 use crate::node::identity::Identity;
 use crate::node::mappings::Mapped;
 use crate::node::memory::{MemoryScope, Snapshot};
@@ -41,6 +42,8 @@ pub struct Resolver {
     snapshots: HashMap<ProcessKey, Snapshot>,
     /// Where the trigger of each was in user space; as the above.
     user_stacks: HashMap<ProcessKey, Vec<UserFrame>>,
+    /// Whom the OOM killer could choose among; as the above.
+    candidates: HashMap<ProcessKey, Candidates>,
     /// The OOM killer's latest choice: its mark comes next.
     choice: Option<OomChoice>,
     /// The thread in whose context a cgroup is being killed as one, and when it last marked a member.
@@ -68,6 +71,7 @@ impl Resolver {
             reads_victims: start.reads_victims,
             snapshots: HashMap::new(),
             user_stacks: HashMap::new(),
+            candidates: HashMap::new(),
             choice: None,
             group: None,
             clients: Clients::default(),
@@ -172,6 +176,15 @@ impl Resolver {
         }
         let choice = self.choice.take_if(|choice| choice.trigger_tid == tid && choice.chosen == victim.key);
         let owner = owner_path(choice.as_ref(), mark);
+        if self.detail.candidates {
+            let total_pages = choice.as_ref().map(|choice| choice.total_pages);
+            let scope = CandidateScope { owner: owner.as_deref(), victim: victim.key.pid, total_pages };
+            let mut candidates = self.facts.candidates(victim.key, scope, mark.at);
+            candidates.processes.push(chosen(mark, victim, choice.as_ref(), self.page_size));
+            candidates.seen = candidates.seen.saturating_add(1);
+            candidates::sort(&mut candidates.processes);
+            keep(&mut self.candidates, victim.key, candidates);
+        }
         let scene = MemoryScope { cgroup, owner: owner.as_deref(), victim: victim.key.pid };
         let snapshot = self.facts.memory(victim.key, scene);
         keep(&mut self.snapshots, victim.key, snapshot);
@@ -181,6 +194,7 @@ impl Resolver {
     pub fn forget(&mut self) {
         self.snapshots.clear();
         self.user_stacks.clear();
+        self.candidates.clear();
         (self.choice, self.group, self.clients) = (None, None, Clients::default());
     }
 
@@ -194,6 +208,7 @@ impl Resolver {
         let victim = episode.chosen.victim().map(|victim| victim.key);
         let snapshot = victim.and_then(|victim| self.snapshots.remove(&victim));
         let user_stack = victim.and_then(|victim| self.user_stacks.remove(&victim));
+        let candidates = victim.and_then(|victim| self.candidates.remove(&victim));
         let clock = self.facts.clock(episode.at());
         let connections = Connections {
             clients: &self.clients,
@@ -206,9 +221,28 @@ impl Resolver {
         let mut context = Context { identity: &self.identity, clock, facts, sees_exits, host_mount, connections };
         let mut case = assemble(episode, snapshot, &mut context);
         if let Some(oom) = &mut case.incident.oom {
-            oom.trigger_stack = user_stack;
+            (oom.trigger_stack, oom.candidates) = (user_stack, candidates);
         }
         case
+    }
+}
+
+/// The victim among the candidates: as the kernel side recorded it.
+fn chosen(mark: &MarkVictim, victim: &Task, choice: Option<&OomChoice>, page_size: u64) -> Candidate {
+    let rss_bytes = mark.anon_bytes.saturating_add(mark.file_bytes).saturating_add(mark.shmem_bytes);
+    let bytes = rss_bytes.saturating_add(mark.swap_bytes).saturating_add(mark.page_table_bytes);
+    let by_rule = || candidates::points(bytes, page_size, mark.oom_score_adj, None);
+    Candidate {
+        pid: victim.key.pid,
+        comm: victim.comm.clone(),
+        uid: Some(victim.uid),
+        chosen: true,
+        points: choice.map(|choice| choice.chosen_points).or_else(by_rule),
+        rss_bytes,
+        swap_bytes: mark.swap_bytes,
+        page_tables_bytes: mark.page_table_bytes,
+        oom_score_adj: mark.oom_score_adj,
+        would_be_skipped: None,
     }
 }
 

@@ -7,7 +7,9 @@ use std::thread::JoinHandle;
 
 use crate::container::tracker::Tracker;
 use crate::event::{BootNs, ProcessKey};
-use crate::node::clock::WallClock;
+use crate::model::Candidates;
+use crate::node::candidates::CandidateScope;
+use crate::node::clock::{WallClock, boot_now};
 use crate::node::mappings::{self, Mapped};
 use crate::node::memory::{MemoryFiles, MemoryScope, Snapshot};
 use crate::node::namespaces;
@@ -96,6 +98,15 @@ impl Facts for Live {
             snapshot.incomplete = true;
         }
         snapshot
+    }
+
+    fn candidates(&mut self, _victim: ProcessKey, scope: CandidateScope<'_>, at: BootNs) -> Candidates {
+        if !self.sees_pids {
+            return Candidates { incomplete: true, ..Candidates::default() };
+        }
+        let found = self.memory.candidates(scope);
+        let after = boot_now().ok().and_then(|now| now.checked_sub(at)).map(|after| after / 1000);
+        Candidates { read_after_us: after, ..found }
     }
 
     fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {

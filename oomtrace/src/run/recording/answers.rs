@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::event::{BootNs, ProcessKey};
+use crate::model::Candidates;
+use crate::node::candidates::CandidateScope;
 use crate::node::clock::WallClock;
 use crate::node::mappings::Mapped;
 use crate::node::memory::{MemoryScope, Snapshot};
@@ -113,6 +115,13 @@ impl<F: Facts> Facts for Recording<F> {
         snapshot
     }
 
+    fn candidates(&mut self, victim: ProcessKey, scope: CandidateScope<'_>, at: BootNs) -> Candidates {
+        let candidates = self.node.candidates(victim, scope, at);
+        let recorded = Box::new(candidates.clone());
+        self.recorder.answer(&Answer::Candidates { pid: victim.pid, start: victim.start, candidates: recorded });
+        candidates
+    }
+
     fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {
         let place = self.node.container_at(path)?;
         self.recorder.answer(&Answer::ContainerAt { path: path.to_owned(), place: Box::new(place.clone()) });
@@ -136,6 +145,7 @@ pub struct Answers {
     symbols: HashMap<Vec<u64>, Vec<Frame>>,
     mapped: HashMap<(ProcessKey, Vec<u64>), Vec<Option<Mapped>>>,
     memory: HashMap<ProcessKey, Snapshot>,
+    candidates: HashMap<ProcessKey, Candidates>,
     oomd_kills: HashMap<String, Option<u64>>,
     containers: HashMap<String, ContainerPlace>,
     pub(in crate::run) names: HashMap<String, Names>,
@@ -177,6 +187,9 @@ impl Answers {
             Answer::Memory { pid, start, snapshot } => {
                 self.memory.entry(ProcessKey { pid, start }).or_insert(*snapshot);
             }
+            Answer::Candidates { pid, start, candidates } => {
+                self.candidates.entry(ProcessKey { pid, start }).or_insert(*candidates);
+            }
             Answer::OomdKills { cgroup, kills } => {
                 self.oomd_kills.entry(cgroup).or_insert(kills);
             }
@@ -217,6 +230,12 @@ impl Facts for Answers {
 
     fn memory(&mut self, victim: ProcessKey, _scene: MemoryScope<'_>) -> Snapshot {
         self.memory.get(&victim).cloned().unwrap_or_default()
+    }
+
+    fn candidates(&mut self, victim: ProcessKey, _scope: CandidateScope<'_>, _at: BootNs) -> Candidates {
+        // They were not asked for when it was recorded.
+        let unknown = || Candidates { incomplete: true, ..Candidates::default() };
+        self.candidates.get(&victim).cloned().unwrap_or_else(unknown)
     }
 
     fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {

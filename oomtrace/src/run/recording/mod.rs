@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::container::clients::{ExistingClient, Socket};
 use crate::correlate::Hooks;
 use crate::event::BootNs;
-use crate::model::{Lost, Ready, Record};
+use crate::model::{Candidates, Lost, Ready, Record};
 use crate::node::mappings::Mapped;
 use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
@@ -174,6 +174,12 @@ enum Answer {
         pid: u32,
         start: BootNs,
         snapshot: Box<Snapshot>,
+    },
+    /// Whom the OOM killer could choose among.
+    Candidates {
+        pid: u32,
+        start: BootNs,
+        candidates: Box<Candidates>,
     },
     OomdKills {
         cgroup: String,

@@ -5,9 +5,13 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Block, DIM, LABEL, Look};
-use crate::model::{Incident, KernelEvent, UserFrame};
+use crate::model::{Candidates, Incident, KernelEvent, Skipped, UserFrame};
 use crate::text::escape::escape;
 use crate::text::quote::quote;
+use crate::text::{bytes, duration_ms};
+
+/// Candidates that text shows.
+const ROWS: usize = 20;
 
 impl Block {
     /// What was asked for besides; nothing where nothing was.
@@ -17,6 +21,9 @@ impl Block {
         }
         if let Some(frames) = incident.oom.as_ref().and_then(|oom| oom.trigger_stack.as_ref()) {
             self.list("user", frames.iter().map(user_frame));
+        }
+        if let Some(candidates) = incident.oom.as_ref().and_then(|oom| oom.candidates.as_ref()) {
+            self.list("candidates", table(candidates).into_iter());
         }
     }
 
@@ -28,6 +35,36 @@ impl Block {
             _ = writeln!(self.text, "   {label}{}", self.paint(DIM, &escape(&line)));
         }
     }
+}
+
+/// The candidates' table: a line that says what it is worth, and one for each of the first.
+fn table(candidates: &Candidates) -> Vec<String> {
+    let Candidates { read_after_us, seen, incomplete, processes } = candidates;
+    let when = match read_after_us {
+        Some(us) => format!(", the others read from /proc until {} after the kill", duration_ms(us / 1000)),
+        None => ", the others could not be read".to_owned(),
+    };
+    let more = if *incomplete { " at least" } else { "" };
+    let mut lines = vec![format!("{seen}{more}; the victim's numbers are the kernel's{when}")];
+    lines.push(format!("{:>10} {:>10} {:>10} {:>10} {:>5}  process", "points", "rss", "swap", "tables", "adj"));
+    lines.extend(processes.iter().take(ROWS).map(|one| {
+        let points = one.points.map_or_else(|| "?".to_owned(), |points| points.to_string());
+        let sizes = [one.rss_bytes, one.swap_bytes, one.page_tables_bytes].map(bytes);
+        let [rss, swap, tables] = sizes;
+        let note = match (one.chosen, one.would_be_skipped) {
+            (true, _) => "  chosen",
+            (false, Some(Skipped::OomScoreAdj)) => "  never: oom_score_adj is -1000",
+            (false, Some(Skipped::GlobalInit)) => "  never: the machine's first process",
+            (false, None) => "",
+        };
+        let adj = one.oom_score_adj;
+        format!("{points:>10} {rss:>10} {swap:>10} {tables:>10} {adj:>5}  {}[{}]{note}", quote(&one.comm), one.pid)
+    }));
+    let left = processes.len().saturating_sub(ROWS);
+    if left > 0 {
+        lines.push(format!("and {left} more; --json has them"));
+    }
+    lines
 }
 
 /// `[ 1234.567890123] signal  number=9 victim.key.pid=7 …`: the time as the kernel's log has it, then what is not null, by name. On one
@@ -81,6 +118,7 @@ fn user_frame(frame: &UserFrame) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Candidate;
 
     #[test]
     fn an_event_is_one_line_that_no_process_can_break() {
@@ -95,6 +133,39 @@ mod tests {
         let start = "[    12.000000345] signal      ancestors.0.uid=0 ancestors.1.uid=5 cmdline=[x,'y z'] group=true number=9 victim.comm=";
         assert!(line.starts_with(start) && line.ends_with(" victim.key.pid=7\n"), "{line}");
         assert!(line.lines().count() == 1 && !line.contains('\u{1b}'), "{line:?}");
+    }
+
+    #[test]
+    fn candidates_are_a_table_of_twenty_rows_at_most() {
+        let one = |pid, chosen, would_be_skipped| Candidate {
+            pid,
+            comm: "a b".to_owned(),
+            uid: Some(0),
+            chosen,
+            points: (pid != 3).then_some(-5),
+            rss_bytes: 40 << 20,
+            swap_bytes: 0,
+            page_tables_bytes: 4096,
+            oom_score_adj: 300,
+            would_be_skipped,
+        };
+        let mut processes = vec![one(2, true, None), one(3, false, None), one(4, false, Some(Skipped::OomScoreAdj))];
+        let candidates = |processes: &[Candidate]| Candidates {
+            read_after_us: Some(3500),
+            seen: 3,
+            incomplete: false,
+            processes: processes.to_vec(),
+        };
+        let lines = table(&candidates(&processes));
+        assert_eq!(
+            lines[0],
+            "3; the victim's numbers are the kernel's, the others read from /proc until 3 ms after the kill"
+        );
+        assert_eq!(lines[2], "        -5     40 MiB        0 B      4 KiB   300  'a b'[2]  chosen");
+        assert_eq!(lines[3], "         ?     40 MiB        0 B      4 KiB   300  'a b'[3]");
+        assert!(lines[4].ends_with("never: oom_score_adj is -1000") && lines.len() == 5, "{lines:?}");
+        processes.extend((5..30).map(|pid| one(pid, false, None)));
+        assert_eq!(table(&candidates(&processes)).last().unwrap(), "and 8 more; --json has them");
     }
 
     #[test]
