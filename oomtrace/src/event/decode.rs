@@ -253,7 +253,8 @@ fn user_stack(mut section: &[u8]) -> Result<Vec<UserFrame>, DecodeError> {
         (frame.status == wire::USER_FRAME_VALID).then_some((id, frame.offset))
     };
     let frame = |(index, address): (usize, u64)| UserFrame { address, build: files.get(index).and_then(build) };
-    Ok(addresses.into_iter().enumerate().map(frame).collect())
+    // Where frame pointers lead nowhere, the last address is none.
+    Ok(addresses.into_iter().take_while(|address| *address != 0).enumerate().map(frame).collect())
 }
 
 fn oom(event: &wire::OomEvent, at: &mut &[u8], page_size: u64) -> Result<OomChoice, DecodeError> {

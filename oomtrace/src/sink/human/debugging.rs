@@ -23,7 +23,7 @@ impl Block {
             self.list("user", frames.iter().map(user_frame));
         }
         if let Some(candidates) = incident.oom.as_ref().and_then(|oom| oom.candidates.as_ref()) {
-            self.list("candidates", table(candidates).into_iter());
+            self.list("choice", table(candidates).into_iter());
         }
     }
 
