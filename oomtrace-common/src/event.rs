@@ -12,7 +12,7 @@ use crate::limits::COMM_LEN;
 pub const EVENTS_MAP: &str = "EVENTS";
 
 /// Version of everything in this file.
-pub const WIRE_VERSION: u16 = 7;
+pub const WIRE_VERSION: u16 = 8;
 /// The oldest version whose events mean the same: those since only added kinds, and numbers where zeroes had been.
 pub const OLDEST_WIRE_VERSION: u16 = 4;
 
@@ -37,6 +37,11 @@ pub const KIND_CONNECT: u16 = 7;
 pub const KIND_DISCONNECT: u16 = 8;
 /// A process ended by a SIGKILL that was not seen ([`UnseenEvent`]).
 pub const KIND_UNSEEN: u16 = 9;
+
+/// A signal was generated, for `oomtrace signals` ([`SeenEvent`]).
+pub const KIND_SEEN: u16 = 10;
+/// A signal that was seen was taken, or ended its process ([`TakenEvent`]).
+pub const KIND_TAKEN: u16 = 11;
 
 /// Something did not fit and was cut: a path, the command line, the ancestors.
 pub const FLAG_TRUNCATED: u32 = 1;
@@ -297,8 +302,24 @@ pub struct MarkVictimTail {
     pub victim_cgroup: u16,
     /// Victim's path on the memory hierarchy; empty when that is the default one.
     pub victim_memory_cgroup: u16,
-    /// Zero.
-    pub reserved: u16,
+    /// The trigger's user stack, the section behind `levels`: the size in bytes of the addresses that follow as a `u64`, return
+    /// addresses as `u64`, innermost first, and as many [`UserFrame`]s. 0 unless it is asked for, and to version 7.
+    pub user_stack: u16,
+}
+
+/// [`UserFrame::offset`] is an offset in the file that has [`UserFrame::build_id`] (`BPF_STACK_BUILD_ID_VALID`,
+/// include/uapi/linux/bpf.h, 4.17 to 7.3). With other values of `status` it is an address, or nothing.
+pub const USER_FRAME_VALID: i32 = 1;
+
+/// A frame of a user stack as the kernel describes it: `struct bpf_stack_build_id`.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserFrame {
+    pub status: i32,
+    /// Padded with zeroes.
+    pub build_id: [u8; 20],
+    pub offset: u64,
 }
 
 /// The OOM killer marked a victim (`oom:mark_victim`). That alone is not a kill: a task that was already dying gets it
@@ -550,6 +571,59 @@ pub struct DisconnectEvent {
     pub start_boot_ns: u64,
 }
 
+/// A signal as `oomtrace signals` has it: without what a verdict needs. Its tail is the receiver's paths, as in [`SignalTail`].
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeenEvent {
+    pub header: Header,
+    /// Signal number.
+    pub signal: u32,
+    /// One of the `INFO_` constants.
+    pub info: u32,
+    /// `si_code` of a real `siginfo`, else 0.
+    pub si_code: i32,
+    /// 1 = sent to the thread group, 0 = to one thread.
+    pub group: u32,
+    /// One of the `RESULT_` constants.
+    pub result: u32,
+    /// One of the `DISPOSITION_` constants.
+    pub disposition: u32,
+    /// Who gets it.
+    pub receiver: TaskInfo,
+    /// `current`, who need not have to do with it.
+    pub sender: TaskInfo,
+    /// Receiver's path on the default hierarchy.
+    pub cgroup: u16,
+    /// On the memory hierarchy; empty when that is the default one.
+    pub memory_cgroup: u16,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// A thread took it (`signal:signal_deliver`).
+pub const TAKEN: u32 = 1;
+/// Its process ended by it (`sched:sched_process_exit`).
+pub const TAKEN_ENDED: u32 = 2;
+
+/// What became of a signal that a [`SeenEvent`] reported.
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakenEvent {
+    pub header: Header,
+    /// Thread group id of who took it, in the initial pid namespace.
+    pub tgid: u32,
+    /// The thread's id.
+    pub tid: u32,
+    /// Signal number.
+    pub signal: u32,
+    /// [`TAKEN`] or [`TAKEN_ENDED`].
+    pub what: u32,
+    /// When it was generated, on `CLOCK_BOOTTIME`, in nanoseconds.
+    pub generated_ns: u64,
+}
+
 /// `enum oom_constraint` (include/linux/oom.h, 5.4 to 7.3).
 pub const CONSTRAINT_NONE: u32 = 0;
 /// The allocation may use certain nodes only (cpuset).
@@ -570,6 +644,9 @@ const _: () = {
     assert!(size_of::<Origin>() == 8 + 4 * 8);
     assert!(size_of::<SignalEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 24);
     assert!(size_of::<MemcgLevel>() == 64);
+    assert!(size_of::<UserFrame>() == 32);
+    assert!(size_of::<SeenEvent>() == 16 + 24 + 2 * size_of::<TaskInfo>() + 8);
+    assert!(size_of::<TakenEvent>() == 16 + 16 + 8);
     assert!(size_of::<ExitEvent>() == 16 + size_of::<TaskInfo>() + 8);
     assert!(size_of::<UnseenTail>() == 8);
     assert!(size_of::<UnseenEvent>() == 16 + size_of::<TaskInfo>() + size_of::<Ancestor>() + 8 + 8);

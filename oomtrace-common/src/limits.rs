@@ -9,6 +9,9 @@ pub const MAX_ANCESTORS: usize = 12;
 /// Kernel stack frames that are recorded, innermost first.
 pub const MAX_STACK_FRAMES: usize = 24;
 
+/// User stack frames of an OOM kill's trigger that are recorded, innermost first.
+pub const MAX_USER_FRAMES: usize = 32;
+
 /// Cgroup path components that are recorded, from the leaf up. Nested containers in nested Kubernetes nodes stay
 /// below 16. Each one more is another iteration that the verifier follows, four times for a signal.
 pub const MAX_CGROUP_DEPTH: usize = 18;
@@ -37,6 +40,9 @@ pub const MAX_SOCKETS: u32 = 256;
 
 /// Processes that are remembered from their SIGKILL to their end.
 pub const MAX_DYING: u32 = 16_384;
+
+/// Signals that are followed to their delivery and to the end of their process, by `oomtrace signals` alone.
+pub const MAX_FOLLOWED: u32 = 16_384;
 
 /// Processes, and cgroups, whose events are counted to limit them.
 pub const MAX_RATES: u32 = 4096;

@@ -46,4 +46,42 @@ pub struct Settings {
     pub memory_hierarchy: u32,
     /// Bytes that the ring buffer holds.
     pub ring_bytes: u32,
+    /// Whether the user stack of an OOM kill's trigger is recorded.
+    pub user_stack: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Name of the global that holds [`SignalFilter`].
+pub const SIGNAL_FILTER_GLOBAL: &str = "SIGNAL_FILTER";
+/// Name of the map of signals that are followed; what is in it is the kernel side's alone.
+pub const FOLLOWED_MAP: &str = "FOLLOWED";
+/// Any user.
+pub const ANY_UID: u32 = u32::MAX;
+
+/// What `oomtrace signals` has the kernel side leave out, so that others cost next to nothing. Without padding, as [`Settings`].
+#[repr(C)]
+#[cfg_attr(feature = "user", derive(IntoBytes, Immutable))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignalFilter {
+    /// Signals, as [`signal_bit`]s.
+    pub signals: u64,
+    /// Thread group id of the sender; 0 = any.
+    pub sender: u32,
+    /// Thread group id of the receiver; 0 = any.
+    pub receiver: u32,
+    /// The receiver's uid in the initial user namespace; [`ANY_UID`] = any.
+    pub uid: u32,
+    /// One of the `RESULT_` constants plus 1; 0 = any.
+    pub result: u32,
+    /// Whether they are followed to their delivery and to the end of their process.
+    pub follows: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+impl SignalFilter {
+    /// Leaves nothing out, and follows nothing.
+    pub const ALL: Self =
+        Self { signals: u64::MAX, sender: 0, receiver: 0, uid: ANY_UID, result: 0, follows: 0, reserved: 0 };
 }

@@ -9,7 +9,7 @@ use oomtrace_common::{
     counts::Counts,
     layout::Layout,
     limits::{MAX_CLIENTS, MAX_DYING, MAX_RATES, MAX_SHARES, MAX_SOCKETS},
-    settings::Settings,
+    settings::{Settings, SignalFilter},
 };
 
 use crate::{limit::Rate, record::Scratch, room::Share};
@@ -28,7 +28,13 @@ pub static SETTINGS: Settings = Settings {
     exit_has_memory: 0,
     memory_hierarchy: 0,
     ring_bytes: 0,
+    user_stack: 0,
+    reserved: 0,
 };
+
+/// What `signals` leaves out, set by user space before load.
+#[unsafe(no_mangle)]
+pub static SIGNAL_FILTER: SignalFilter = SignalFilter::ALL;
 
 /// Events on their way to user space, in the order in which they happened; its size is set by user space. How much of it each kind
 /// may fill is in `room`.
@@ -64,6 +70,20 @@ pub struct Dying {
     pub start: u64,
     /// 1 = the signal's event is recorded; 0 = there was no room for it.
     pub recorded: u64,
+}
+
+/// Signals on their way, for `signals` alone: by whom they are for, see there. User space makes it larger for those who need it.
+#[map]
+pub static FOLLOWED: LruHashMap<u64, Followed> = LruHashMap::with_max_entries(64, 0);
+
+/// A signal on its way.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Followed {
+    /// When it was generated, on `CLOCK_BOOTTIME`, in nanoseconds.
+    pub generated: u64,
+    /// 1 = a thread has taken it.
+    pub taken: u64,
 }
 
 /// Buffer in which `signal_generate` builds an event: events are larger than a BPF stack. One per program and CPU is enough:
@@ -131,6 +151,14 @@ macro_rules! settings {
     };
 }
 pub(crate) use settings;
+
+/// A field of [`SIGNAL_FILTER`].
+macro_rules! signal_filter {
+    ($field:ident) => {
+        $crate::globals::current(&$crate::globals::SIGNAL_FILTER.$field)
+    };
+}
+pub(crate) use signal_filter;
 
 /// The value of a field of [`LAYOUT`] or [`SETTINGS`]. Volatile, because user space rewrites them after compilation.
 #[inline(always)]

@@ -19,6 +19,7 @@ mod room;
 mod sched_process_exit;
 mod signal_deliver;
 mod signal_generate;
+mod signals;
 mod unix_connect;
 
 #[cfg(not(test))]

@@ -1,11 +1,18 @@
 //! `oom:mark_victim`: the OOM killer marked a task as its victim. Runs under the victim's `task_lock`, so its `mm` is
 //! stable. Argument: a `task_struct` (mainline 6.9 and the stable lines' backports of 72ba14deb40a), or a thread id.
 
-use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext};
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{BPF_F_USER_BUILD_ID, BPF_F_USER_STACK},
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_stack},
+    macros::raw_tracepoint,
+    programs::RawTracePointContext,
+};
 use aya_log_ebpf::debug;
 use oomtrace_common::{
     counts::OOM_MARKS,
-    event::{FLAG_NO_TASK, KIND_MARK_VICTIM, MarkVictimEvent, MarkVictimTail},
+    event::{FLAG_NO_TASK, KIND_MARK_VICTIM, MarkVictimEvent, MarkVictimTail, UserFrame},
+    limits::MAX_USER_FRAMES,
 };
 
 use crate::{
@@ -29,14 +36,45 @@ pub fn mark_victim(ctx: RawTracePointContext) -> i32 {
     event.sharers = mm::sharers(event.victim.mm, signal);
     memcg::push_levels(&record, victim);
     let levels = record.section();
+    let wants_stack: u32 = settings!(user_stack);
+    if wants_stack != 0 {
+        push_user_stack(&ctx, &record);
+    }
+    let user_stack = record.section();
     let (victim_cgroup, victim_memory_cgroup) = cgroup::push_paths::<Probed, _>(&record, victim);
-    event.tail = MarkVictimTail { levels, victim_cgroup, victim_memory_cgroup, reserved: 0 };
+    event.tail = MarkVictimTail { levels, victim_cgroup, victim_memory_cgroup, user_stack };
     debug!(&ctx, "mark_victim {} of {}", tid, event.victim.tgid);
     if victim == 0 {
         record.flag(FLAG_NO_TASK);
     }
     record.send(KIND_MARK_VICTIM, room::is_free_for(victim, record.bytes(), room::REST));
     0
+}
+
+/// Appends the current task's user stack: how many bytes its addresses have, the addresses, and each one's file. The files are
+/// looked up here, because a trigger that is the victim has no memory any more when user space gets to ask.
+#[inline(always)]
+fn push_user_stack(ctx: &RawTracePointContext, record: &Record<MarkVictimEvent>) {
+    const COUNT: usize = size_of::<u64>();
+    const ADDRESSES: u32 = (MAX_USER_FRAMES * size_of::<u64>()) as u32;
+    const FILES: u32 = (MAX_USER_FRAMES * size_of::<UserFrame>()) as u32;
+    let Some(end) = record.end() else { return };
+    // SAFETY: the context is this program's own, and `end` has room for a section, which is longer than the number and the addresses.
+    let n = unsafe { bpf_get_stack(ctx.as_ptr(), end.add(COUNT).cast(), ADDRESSES, u64::from(BPF_F_USER_STACK)) };
+    // A kernel thread has none.
+    if n <= 0 {
+        return;
+    }
+    // SAFETY: likewise; it is aligned, since the fixed part and each level are multiples of eight bytes.
+    unsafe { end.cast::<u64>().write(n as u64) };
+    record.grow(COUNT as u64 + n as u64);
+    let Some(end) = record.end() else { return };
+    let flags = u64::from(BPF_F_USER_STACK | BPF_F_USER_BUILD_ID);
+    // SAFETY: as above; a section is longer than the files.
+    let n = unsafe { bpf_get_stack(ctx.as_ptr(), end.cast(), FILES, flags) };
+    if n > 0 {
+        record.grow(n as u64);
+    }
 }
 
 /// The victim's task, or 0 when only its thread id is known, and that id.

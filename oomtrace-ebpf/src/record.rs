@@ -11,7 +11,7 @@ use aya_ebpf::{
 use oomtrace_common::{
     event::{
         CgroupEvent, ConnectEvent, DeliverEvent, DisconnectEvent, ExitEvent, FLAG_TRUNCATED, Header, MarkVictimEvent,
-        Namespaces, OomEvent, SignalEvent, UnseenEvent, WIRE_VERSION,
+        Namespaces, OomEvent, SeenEvent, SignalEvent, TakenEvent, UnseenEvent, WIRE_VERSION,
     },
     limits::{MAX_ANCESTORS, MAX_CMDLINE, MAX_NAME, MAX_TAIL},
 };
@@ -67,7 +67,9 @@ wire!(
     ExitEvent,
     MarkVictimEvent,
     OomEvent,
+    SeenEvent,
     SignalEvent,
+    TakenEvent,
     UnseenEvent,
 );
 

@@ -118,7 +118,7 @@ fn undescribed(of: &Value, path: &str, found: &mut Vec<String>) {
 
 #[test]
 fn everything_in_the_contract_explains_itself() {
-    for of in ["stream", "ps"] {
+    for of in ["stream", "ps", "signals"] {
         let schema = schema(of);
         let mut found = Vec::new();
         undescribed(&schema, of, &mut found);
@@ -236,10 +236,9 @@ fn sources() -> String {
     files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
 }
 
-fn render() -> String {
-    let (stream, ps, sources) = (schema("stream"), schema("ps"), sources());
-    let mut text = HEAD.to_owned();
-    text.push_str("## Records\n\n| `type` | fields | is |\n|---|---|---|\n");
+/// Renders a table of a stream's records; the types that they lead to.
+fn render_records(stream: &Value, text: &mut String) -> VecDeque<String> {
+    text.push_str("| `type` | fields | is |\n|---|---|---|\n");
     let mut queue = VecDeque::new();
     for variant in stream["oneOf"].as_array().unwrap() {
         let kind = variant["properties"]["type"]["const"].as_str().unwrap();
@@ -248,10 +247,22 @@ fn render() -> String {
         queue.extend(referred(variant).map(str::to_owned));
     }
     text.push('\n');
+    queue
+}
+
+fn render() -> String {
+    let (stream, ps, sources) = (schema("stream"), schema("ps"), sources());
+    let mut text = HEAD.to_owned();
+    text.push_str("## Records\n\n");
+    let queue = render_records(&stream, &mut text);
     let mut done = Vec::new();
     render_types(&stream, &sources, queue, &mut done, &mut text);
     text.push_str("# The containers\n\n`oomtrace ps --json` writes one object a line, a [Listed](#listed); `oomtrace schema ps` prints its schema.\n\n");
     render_types(&ps, &sources, VecDeque::from(["Listed".to_owned()]), &mut done, &mut text);
+    text.push_str("# The signals\n\n`oomtrace signals --json` writes one object a line; `oomtrace schema signals` prints their schema.\n\n");
+    let signals = schema("signals");
+    let queue = render_records(&signals, &mut text);
+    render_types(&signals, &sources, queue, &mut done, &mut text);
     text.trim_end().to_owned() + "\n"
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file a verb.
 
 mod completions;
+mod debugging;
 mod doctor;
 mod exit;
 mod explain;
@@ -12,6 +13,7 @@ mod ps;
 mod replay;
 mod schema;
 mod selftest;
+mod signals;
 mod stop;
 mod values;
 mod watch;
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
         Some(Verb::SelftestChild { role }) => selftest::run_child(role),
         Some(Verb::Doctor(options)) => doctor::run(&options),
         Some(Verb::Explain { code }) => explain::run(&code),
+        Some(Verb::Signals(options)) => signals::run(&options),
         Some(Verb::Ps(options)) => ps::run(&options),
         Some(Verb::Health { name }) => health::run(&name),
         Some(Verb::Schema { of }) => schema::run(of),

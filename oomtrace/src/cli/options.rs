@@ -4,7 +4,9 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::debugging::Debugging;
 use super::kubernetes::{Events, KubernetesOptions};
+use super::signals::Signals;
 use super::values::{
     Causes, RingSize, absent, cause_names, causes, duration, explanation, health_name, label, pattern, ring_size,
     signal,
@@ -28,6 +30,7 @@ use oomtrace::own;
 use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
 use oomtrace::redact::Privacy;
+use oomtrace::resolve::detail::Detail;
 use oomtrace::run::filter::{Filter, Label, cgroup_path};
 use oomtrace::run::health;
 use oomtrace::run::live::RuntimeConfig;
@@ -48,6 +51,7 @@ Examples:
   sudo oomtrace ps                           the containers, with memory use, limit and OOM kills
   sudo oomtrace doctor                       what can be seen on this node, and what cannot
   sudo oomtrace record kills.rec             the same, and keeps what was seen for `oomtrace replay kills.rec`
+  sudo oomtrace signals --receiver nginx     each signal that nginx gets, for kernel debugging
   oomtrace explain 137                       what an exit code says, and what it does not
 
 Exit status:
@@ -83,6 +87,8 @@ pub enum Verb {
     Record(Record),
     /// Judge a recording again, on any machine and without root
     Replay(Replay),
+    /// Show each signal on this node as it is generated, for kernel debugging; no kills are judged meanwhile
+    Signals(Signals),
     /// List the containers that are known, each as an incident in it would name it
     Ps(Ps),
     /// Show what this kernel and this node offer, and what is lost where something is missing
@@ -101,7 +107,7 @@ pub enum Verb {
     },
     /// Print the JSON Schema of what --json puts out
     Schema {
-        /// Of which: the stream of incidents, or a line of `oomtrace ps`
+        /// Of which: the stream of incidents, a line of `oomtrace ps`, or the stream of `oomtrace signals`
         #[arg(value_enum, default_value_t = Schema::Stream)]
         of: Schema,
     },
@@ -155,6 +161,8 @@ pub struct Watch {
     /// Whether kills are put on their pods as Events, for `kubectl describe pod`: auto does so in a pod
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Events::Auto, hide_short_help = true)]
     pub kubernetes_events: Events,
+    #[command(flatten)]
+    pub debugging: Debugging,
 }
 
 /// Whether oomtrace confines itself.
@@ -323,6 +331,8 @@ pub struct Replay {
     pub reading: Reading,
     #[command(flatten)]
     pub select: Select,
+    #[command(flatten)]
+    pub debugging: Debugging,
 }
 
 /// How to list containers.
@@ -341,6 +351,7 @@ pub struct Ps {
 pub enum Schema {
     Stream,
     Ps,
+    Signals,
 }
 
 /// Where runtimes are asked for names.
@@ -377,7 +388,16 @@ impl Runtimes {
         let sockets = sockets::watched(&self.docker_socket, &sources.bundles.containerds().places());
         let sockets_asked = self.sockets();
         let directory = Directory::new(sources, keep_names);
-        RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes, health: None }
+        RuntimeConfig {
+            directory,
+            sockets,
+            privacy,
+            sandbox,
+            sockets_asked,
+            kubernetes,
+            health: None,
+            detail: Detail::default(),
+        }
     }
 
     /// Sockets of runtimes that are asked.

@@ -9,7 +9,8 @@ use super::options::Replay;
 use super::output::{self, Stdout, hidden};
 
 pub fn run(options: &Replay) -> Result<Status, Failure> {
-    let contents = read(&options.file)?.private(options.show.privacy());
+    let mut contents = read(&options.file)?.private(options.show.privacy());
+    contents.start.detail = options.debugging.detail();
     if contents.torn > 0 {
         let file = options.file.display();
         notices::say(&format!("{file} was cut off: its last {} bytes are left out", contents.torn));

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use oomtrace::container::list::Listed;
 use oomtrace::model::Record;
+use oomtrace::model::seen::SeenRecord;
 
 use super::exit::{Failure, Status};
 use super::options::Schema;
@@ -12,6 +13,7 @@ use super::output::Stdout;
 pub fn run(of: Schema) -> Result<Status, Failure> {
     let schema = match of {
         Schema::Stream => schemars::schema_for!(Record),
+        Schema::Signals => schemars::schema_for!(SeenRecord),
         Schema::Ps => schemars::schema_for!(Listed),
     };
     let mut out = Stdout::new();

@@ -74,8 +74,9 @@ async fn watch(
     failures: &mut Failures,
 ) -> Result<Tally, Failure> {
     let signals = options.signal.iter().copied().filter(|signal| *signal != SIGKILL).collect();
-    let mut probe =
-        Probe::load(&Options { signals, ring_bytes: options.ring_size.0, without: options.without.clone() })?;
+    let detail = options.debugging.detail();
+    let (ring_bytes, without) = (options.ring_size.0, options.without.clone());
+    let mut probe = Probe::load(&Options { signals, ring_bytes, without, user_stack: detail.stack })?;
     endurance::outlast();
     let logs = forward_kernel_log(&mut probe);
     let kubernetes = options.kubernetes.start(options.kubernetes_events.into());
@@ -84,6 +85,7 @@ async fn watch(
     }
     let (privacy, sandbox) = (options.show.privacy(), options.sandbox.into());
     let mut runtimes = options.runtimes.runtimes(options.keep_names, privacy, sandbox, kubernetes);
+    runtimes.detail = detail;
     runtimes.health = options.health.as_deref().and_then(answer_health);
     // After loading: what cannot watch leaves no file behind.
     let recorder = recording.map(|path| create(path, Arc::clone(&ending.outputs))).transpose()?;

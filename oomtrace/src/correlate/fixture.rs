@@ -49,6 +49,7 @@ pub fn signal(sender: u32, victim: u32) -> Signal {
         tty: None,
         stack: Vec::new(),
         symbols: Vec::new(),
+        frames: Vec::new(),
         truncated: false,
     }
 }
@@ -69,6 +70,7 @@ pub fn mark(trigger: u32, victim: u32) -> MarkVictim {
         oom_score_adj: 0,
         sharers: 0,
         levels: Vec::new(),
+        user_stack: Vec::new(),
     }
 }
 

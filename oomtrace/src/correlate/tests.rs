@@ -245,6 +245,7 @@ fn chosen_in(trigger: u32, victim: u32) -> Event {
         trigger_tid: trigger,
         chosen: task(victim).key,
         chosen_points: 1,
+        total_pages: 1000,
         constraint: crate::event::Constraint::None,
         order: 0,
         gfp: 0,

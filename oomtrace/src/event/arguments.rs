@@ -1,5 +1,7 @@
 //! A process's arguments, in one piece: thousands of events may be held at a time, and a process chooses how many arguments it has.
 
+use serde::{Serialize, Serializer};
+
 /// Arguments of one process that are shown. Each takes memory of its own then, however short it is.
 pub const MAX_ARGUMENTS: usize = 256;
 
@@ -27,6 +29,12 @@ impl Arguments {
     pub fn to_vec(&self) -> (Vec<String>, bool) {
         let mut all = self.0.split(|byte| *byte == 0).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         (all.by_ref().take(MAX_ARGUMENTS).collect(), all.next().is_some())
+    }
+}
+
+impl Serialize for Arguments {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.to_vec().0)
     }
 }
 

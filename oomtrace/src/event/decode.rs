@@ -9,7 +9,7 @@ use zerocopy::FromBytes;
 use crate::event::{
     Ancestor, Arguments, CgroupChange, Claimed, Cmdline, Connect, Constraint, Cpu, Deliver, Disconnect, Disposition,
     Event, Exit, Info, Listener, MarkVictim, MemcgLevel, Namespaces, OomChoice, Outcome, ProcessKey, Signal, Task,
-    Unseen,
+    Unseen, UserFrame,
 };
 
 /// Why bytes are not an event.
@@ -93,31 +93,16 @@ fn signal(event: &wire::SignalEvent, at: &mut &[u8]) -> Result<Signal, DecodeErr
     Ok(Signal {
         at: header.boot_ns,
         number: event.signal,
-        info: match event.info {
-            wire::INFO_NONE => Info::None,
-            wire::INFO_KERNEL => Info::Kernel,
-            _ => Info::Real(event.si_code),
-        },
+        info: info(event.info, event.si_code),
         claimed: origin
             .filter(|_| !matches!(event.info, wire::INFO_NONE | wire::INFO_KERNEL))
             .map(|origin| Claimed { pid: origin.si_pid, uid: origin.si_uid }),
         cpu: origin.as_ref().map(cpu),
         group: event.group != 0,
-        outcome: match event.result {
-            wire::RESULT_DELIVERED => Outcome::Delivered,
-            wire::RESULT_IGNORED => Outcome::Ignored,
-            wire::RESULT_ALREADY_PENDING => Outcome::AlreadyPending,
-            other => Outcome::Other(other),
-        },
+        outcome: outcome(event.result),
         preceding: header.flags & FLAG_PRECEDING != 0,
         sender_traced: header.flags & FLAG_SENDER_TRACED != 0,
-        disposition: match event.disposition {
-            wire::DISPOSITION_DEFAULT => Some(Disposition::Default),
-            wire::DISPOSITION_IGNORED => Some(Disposition::Ignored),
-            wire::DISPOSITION_HANDLED => Some(Disposition::Handled),
-            wire::DISPOSITION_BLOCKED => Some(Disposition::Blocked),
-            _ => None,
-        },
+        disposition: disposition(event.disposition),
         victim,
         sender,
         ancestors,
@@ -126,8 +111,36 @@ fn signal(event: &wire::SignalEvent, at: &mut &[u8]) -> Result<Signal, DecodeErr
         tty: strings(tty).next(),
         stack,
         symbols: Vec::new(),
+        frames: Vec::new(),
         truncated: header.flags & FLAG_TRUNCATED != 0,
     })
+}
+
+const fn info(info: u32, si_code: i32) -> Info {
+    match info {
+        wire::INFO_NONE => Info::None,
+        wire::INFO_KERNEL => Info::Kernel,
+        _ => Info::Real(si_code),
+    }
+}
+
+const fn outcome(result: u32) -> Outcome {
+    match result {
+        wire::RESULT_DELIVERED => Outcome::Delivered,
+        wire::RESULT_IGNORED => Outcome::Ignored,
+        wire::RESULT_ALREADY_PENDING => Outcome::AlreadyPending,
+        other => Outcome::Other(other),
+    }
+}
+
+const fn disposition(disposition: u32) -> Option<Disposition> {
+    match disposition {
+        wire::DISPOSITION_DEFAULT => Some(Disposition::Default),
+        wire::DISPOSITION_IGNORED => Some(Disposition::Ignored),
+        wire::DISPOSITION_HANDLED => Some(Disposition::Handled),
+        wire::DISPOSITION_BLOCKED => Some(Disposition::Blocked),
+        _ => None,
+    }
 }
 
 fn cpu(origin: &wire::Origin) -> Cpu {
@@ -208,6 +221,7 @@ fn mark_victim(event: &wire::MarkVictimEvent, at: &mut &[u8], page_size: u64) ->
     let mut victim = task(&event.victim);
     let bytes = |pages: u64| pages.saturating_mul(page_size);
     let levels = many(at, tail.levels)?;
+    let user_stack = user_stack(section(at, tail.user_stack)?)?;
     set_paths(&mut victim, section(at, tail.victim_cgroup)?, section(at, tail.victim_memory_cgroup)?);
     Ok(MarkVictim {
         at: header.boot_ns,
@@ -223,7 +237,29 @@ fn mark_victim(event: &wire::MarkVictimEvent, at: &mut &[u8], page_size: u64) ->
         oom_score_adj: event.oom_score_adj,
         sharers: event.sharers,
         levels: levels.iter().map(|found| level(found, page_size)).collect(),
+        user_stack,
     })
+}
+
+/// Addresses, and where the kernel could look that up what is mapped there.
+fn user_stack(mut section: &[u8]) -> Result<Vec<UserFrame>, DecodeError> {
+    if section.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bytes: u64 = fixed(&mut section)?;
+    let bytes = u16::try_from(bytes).map_err(|_| DecodeError::Truncated)?;
+    let addresses: Vec<u64> = many(&mut section, bytes)?;
+    let rest = u16::try_from(section.len()).map_err(|_| DecodeError::Truncated)?;
+    let files: Vec<wire::UserFrame> = many(&mut section, rest)?;
+    // Both are of one stack, or the one says nothing about the other.
+    let files = if files.len() == addresses.len() { files } else { Vec::new() };
+    let build = |frame: &wire::UserFrame| {
+        let id = frame.build_id.iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}"));
+        (frame.status == wire::USER_FRAME_VALID).then_some((id, frame.offset))
+    };
+    let frame = |(index, address): (usize, u64)| UserFrame { address, build: files.get(index).and_then(build) };
+    // Where frame pointers lead nowhere, the last address is none.
+    Ok(addresses.into_iter().take_while(|address| *address != 0).enumerate().map(frame).collect())
 }
 
 fn oom(event: &wire::OomEvent, at: &mut &[u8], page_size: u64) -> Result<OomChoice, DecodeError> {
@@ -234,6 +270,7 @@ fn oom(event: &wire::OomEvent, at: &mut &[u8], page_size: u64) -> Result<OomChoi
         trigger_tid: event.trigger_tid,
         chosen: ProcessKey { pid: event.chosen_tgid, start: event.chosen_start_boot_ns },
         chosen_points: event.chosen_points,
+        total_pages: event.total_pages,
         constraint: match event.constraint {
             wire::CONSTRAINT_NONE => Constraint::None,
             wire::CONSTRAINT_CPUSET => Constraint::Cpuset,
@@ -386,6 +423,8 @@ fn lossy(bytes: &[u8]) -> String {
 fn comm(bytes: &[u8]) -> String {
     strings(bytes).next().unwrap_or_default()
 }
+
+pub mod seen;
 
 #[cfg(test)]
 mod tests;

@@ -7,13 +7,15 @@ pub use arguments::Arguments;
 
 pub use oomtrace_common::event::CgroupKey;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Nanoseconds on `CLOCK_BOOTTIME`.
 pub type BootNs = u64;
 
 /// One raw event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
     /// A signal was generated.
     Signal(Box<Signal>),
@@ -61,17 +63,31 @@ impl Event {
     }
 }
 
+fn cgroup_key<S: Serializer>(key: &CgroupKey, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct("CgroupKey", 3)?;
+    fields.serialize_field("id", &key.id)?;
+    fields.serialize_field("hierarchy", &key.hierarchy)?;
+    fields.serialize_field("level", &key.level)?;
+    fields.end()
+}
+
+/// As people write them: no reader of JSON has to keep 64 bits of a number.
+fn addresses<S: Serializer>(addresses: &[u64], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(addresses.iter().map(|address| format!("{address:#x}")))
+}
+
 /// A cgroup came, was renamed, or went.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CgroupChange {
     pub at: BootNs,
+    #[serde(serialize_with = "cgroup_key")]
     pub cgroup: CgroupKey,
     /// Its path from now on; none when it is gone.
     pub path: Option<String>,
 }
 
 /// A process connected to a socket that is watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Connect {
     pub at: BootNs,
     /// Which socket, as user space numbered it.
@@ -91,7 +107,7 @@ pub struct Connect {
 }
 
 /// Who listens on a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Listener {
     /// In the initial pid namespace.
     pub pid: u32,
@@ -102,14 +118,14 @@ pub struct Listener {
 }
 
 /// The end of a process that had connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Disconnect {
     pub at: BootNs,
     pub key: ProcessKey,
 }
 
 /// Identifies a process across pid reuse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct ProcessKey {
     /// Thread group id in the initial pid namespace.
     pub pid: u32,
@@ -118,7 +134,8 @@ pub struct ProcessKey {
 }
 
 /// Who made the signal, by its `siginfo`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Info {
     /// The kernel on behalf of the current task: cgroup.kill, PR_SET_PDEATHSIG, PTRACE_KILL … and on 7.3 kill(2).
     None,
@@ -129,7 +146,7 @@ pub enum Info {
 }
 
 /// `si_pid` and `si_uid`: whoever made the siginfo wrote them, which the kernel does for kill(2) and tgkill(2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Claimed {
     /// In the sender's innermost pid namespace; 0 from outside the victim's.
     pub pid: u32,
@@ -138,7 +155,7 @@ pub struct Claimed {
 }
 
 /// A process's hard limits of CPU time, none = no limit, and the time that the kernel compares with the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Cpu {
     /// `RLIMIT_CPU`.
     pub limit_s: Option<u64>,
@@ -148,7 +165,8 @@ pub struct Cpu {
 }
 
 /// What became of a signal at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Delivered,
     Ignored,
@@ -173,7 +191,7 @@ pub enum Disposition {
 }
 
 /// The namespaces that a process is in, at the event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Namespaces {
     /// Inode number of its mount namespace; none when it has given it up, as one that is exiting.
     pub mount: Option<u32>,
@@ -186,7 +204,7 @@ pub struct Namespaces {
 }
 
 /// A process as seen through one of its threads, at the event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Task {
     pub key: ProcessKey,
     pub tid: u32,
@@ -208,8 +226,11 @@ pub struct Task {
     /// Its process group; of a signal's victim only.
     pub pgid: Option<u32>,
     /// Identity of the address space, for comparison only.
+    #[serde(skip)]
     pub mm: u64,
+    #[serde(serialize_with = "cgroup_key")]
     pub cgroup: CgroupKey,
+    #[serde(serialize_with = "cgroup_key")]
     pub memory_cgroup: CgroupKey,
     /// Path on the default hierarchy, `/` the root; none when it could not be read, or not to its top.
     pub cgroup_path: Option<String>,
@@ -237,7 +258,7 @@ impl Task {
 }
 
 /// A parent of the sender.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ancestor {
     pub key: ProcessKey,
     pub uid: u32,
@@ -247,7 +268,7 @@ pub struct Ancestor {
 }
 
 /// A signal that the kernel generated for a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Signal {
     pub at: BootNs,
     pub number: u32,
@@ -273,9 +294,14 @@ pub struct Signal {
     pub cmdline_truncated: bool,
     pub tty: Option<String>,
     /// Return addresses, innermost first.
+    #[serde(serialize_with = "addresses")]
     pub stack: Vec<u64>,
     /// Names of the functions in `stack`; empty when there are no symbols. Filled in after decoding.
+    #[serde(skip)]
     pub symbols: Vec<String>,
+    /// The same with the places in them, where they are asked for.
+    #[serde(skip)]
+    pub frames: Vec<String>,
     /// Something did not fit into the event.
     pub truncated: bool,
 }
@@ -284,12 +310,12 @@ impl Signal {
     /// Forgets what takes room, and is not needed of one among thousands.
     pub fn slim(&mut self) {
         (self.ancestors, self.cmdline, self.tty) = (Vec::new(), None, None);
-        (self.stack, self.symbols) = (Vec::new(), Vec::new());
+        (self.stack, self.symbols, self.frames) = (Vec::new(), Vec::new(), Vec::new());
     }
 }
 
 /// The arguments of a process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Cmdline {
     pub arguments: Arguments,
     /// There were more.
@@ -297,7 +323,7 @@ pub struct Cmdline {
 }
 
 /// The end of a process that a SIGKILL ended, or of a pid namespace's init.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Exit {
     pub at: BootNs,
     pub task: Task,
@@ -308,7 +334,7 @@ pub struct Exit {
 }
 
 /// The end of a process by a SIGKILL that is not recorded, and what is known of it instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unseen {
     pub exit: Exit,
     /// There was a SIGKILL, and no room for its event.
@@ -322,7 +348,7 @@ pub struct Unseen {
 }
 
 /// A victim takes its SIGKILL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Deliver {
     pub at: BootNs,
     pub key: ProcessKey,
@@ -330,7 +356,8 @@ pub struct Deliver {
 }
 
 /// What the kernel's choice of a victim was limited to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Constraint {
     /// Nothing: the machine ran out.
     None,
@@ -342,13 +369,15 @@ pub enum Constraint {
 }
 
 /// The OOM killer's own record of its choice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OomChoice {
     pub at: BootNs,
     /// The thread in whose context the SIGKILL follows.
     pub trigger_tid: u32,
     pub chosen: ProcessKey,
     pub chosen_points: i64,
+    /// The limit with swap, or the machine's memory, in pages: what oom_score_adj counts thousandths of.
+    pub total_pages: u64,
     pub constraint: Constraint,
     /// -1 = asked for by sysrq-f.
     pub order: i32,
@@ -358,8 +387,9 @@ pub struct OomChoice {
 }
 
 /// One memory cgroup's counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct MemcgLevel {
+    #[serde(serialize_with = "cgroup_key")]
     pub cgroup: CgroupKey,
     pub usage_bytes: u64,
     /// None = no limit.
@@ -387,7 +417,7 @@ impl MarkVictim {
 }
 
 /// The OOM killer marked a victim. Not a kill by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MarkVictim {
     pub at: BootNs,
     /// The victim; none when the kernel gave only a thread id that no SIGKILL had named.
@@ -406,4 +436,16 @@ pub struct MarkVictim {
     pub sharers: u32,
     /// From the victim's own memory cgroup up to the root.
     pub levels: Vec<MemcgLevel>,
+    /// Where the trigger was in user space, innermost first; empty unless it was asked for.
+    pub user_stack: Vec<UserFrame>,
+}
+
+/// A frame of a user stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UserFrame {
+    /// The return address.
+    pub address: u64,
+    /// The build id of the file that is mapped there, in hexadecimal digits, and the offset in the file; none where the kernel had no
+    /// time to look, or the file has no build id.
+    pub build: Option<(String, u64)>,
 }

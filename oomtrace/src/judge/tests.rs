@@ -78,6 +78,7 @@ pub fn kill(exe: &str) -> Incident {
             effect: None,
             path_confidence: Some(Confidence::Certain),
             kernel_stack: vec!["kill_something_info".to_owned()],
+            kernel_frames: None,
         },
         preceding: Vec::new(),
         oom: None,
@@ -185,6 +186,8 @@ pub fn oom(levels: &[(&str, u64, Option<u64>)], owner: Option<(usize, LimitLevel
         chosen_points: None,
         oom_score_adj: Some(0),
         victim_memory: None,
+        trigger_stack: None,
+        candidates: None,
     });
     incident.memory = Some(Memory { levels, ..Memory::default() });
     incident

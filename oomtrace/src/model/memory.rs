@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Candidates, UserFrame};
+
 /// What the OOM killer went by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Oom {
@@ -33,6 +35,13 @@ pub struct Oom {
     pub oom_score_adj: Option<i32>,
     /// The victim's memory when it was chosen.
     pub victim_memory: Option<VictimMemory>,
+    /// Where the trigger was in user space when its allocation found no memory, innermost first; at most 32 frames, and no more than
+    /// frame pointers lead to. Null without --stack, for a kernel thread, and when the victim's mark was not seen.
+    #[serde(default)]
+    pub trigger_stack: Option<Vec<UserFrame>>,
+    /// Whom the OOM killer could choose among. Null without --candidates, and when the victim's mark was not seen.
+    #[serde(default)]
+    pub candidates: Option<Candidates>,
 }
 
 /// What ran out.

@@ -9,9 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::event::Disposition;
+pub use candidate::{Candidate, Candidates, Skipped};
 pub use correction::Correction;
 pub use effect::Effect;
 pub use exited::{Exited, ExitedAfter};
+pub use event::KernelEvent;
 pub use lost::{Limited, Lost};
 pub use memory::*;
 pub use place::{ContainerPlace, On, PodPlace};
@@ -21,10 +23,13 @@ pub use requester::Requester;
 pub use routine::Routine;
 pub use runtime::Runtime;
 pub use unwritten::{OutputName, Unwritten};
+pub use user_frame::UserFrame;
 
+mod candidate;
 mod correction;
 mod effect;
 mod exited;
+mod event;
 mod lost;
 mod memory;
 mod place;
@@ -33,7 +38,9 @@ mod repeat;
 mod requester;
 mod routine;
 mod runtime;
+pub mod seen;
 mod unwritten;
+mod user_frame;
 
 /// Version of the contract; a field that changes its meaning or goes away makes a new one.
 pub const SCHEMA: u32 = 1;
@@ -56,6 +63,8 @@ pub enum Record {
     Contradiction(Contradiction),
     /// More is known of an incident that was put out before.
     Correction(Correction),
+    /// One of the kernel side's events, with --raw alone.
+    Event(KernelEvent),
     /// Events that were not recorded, by kind, or records that an output could not take.
     Lost(Lost),
 }
@@ -599,6 +608,10 @@ pub struct Signal {
     pub path: Option<SignalPath>,
     /// Functions on the kernel stack when it was generated, innermost first. Empty without CAP_SYSLOG, which their names need.
     pub kernel_stack: Vec<String>,
+    /// The same with the offset of each return address and the size of its function, as the kernel's log has them:
+    /// `do_send_sig_info+0x1f/0x120`. Null without --stack, and without names.
+    #[serde(default)]
+    pub kernel_frames: Option<Vec<String>>,
     /// How sure the path is: `certain` when the kernel stack shows it or the siginfo proves it. Null: no signal was seen.
     #[serde(default)]
     pub path_confidence: Option<Confidence>,

@@ -79,6 +79,12 @@ impl MemoryFiles {
         Self { mount, proc: PathBuf::from("/proc"), page_size }
     }
 
+    /// Reads processes below `proc`, and no cgroups.
+    #[cfg(test)]
+    pub(super) fn at(proc: &Path, page_size: u64) -> Self {
+        Self { mount: None, proc: proc.to_owned(), page_size }
+    }
+
     /// Reads everything that there is.
     #[must_use]
     pub fn read(&self, scene: MemoryScope<'_>) -> Snapshot {
@@ -104,6 +110,11 @@ impl MemoryFiles {
         }
     }
 
+    /// Where processes are read, and the kernel's page size in bytes.
+    pub(super) fn proc(&self) -> (&Path, u64) {
+        (&self.proc, self.page_size)
+    }
+
     fn dir(&self, cgroup: &str) -> Option<PathBuf> {
         Some(self.mount.as_ref()?.join(cgroup.trim_start_matches('/')))
     }
@@ -120,7 +131,7 @@ impl MemoryFiles {
     }
 
     /// The processes in a cgroup and below it, or of the whole machine; and whether there were more.
-    fn processes(&self, owner: Option<&str>, until: Instant) -> (Vec<u32>, bool) {
+    pub(super) fn processes(&self, owner: Option<&str>, until: Instant) -> (Vec<u32>, bool) {
         let mut pids = Vec::new();
         let incomplete = match owner.map(|owner| self.dir(owner)) {
             None => {

@@ -1,9 +1,11 @@
 //! The node that oomtrace runs on: its name and boot, its clocks, its users, its namespaces, its processes, its signals.
 
+pub mod candidates;
 pub mod cgroups;
 pub mod clock;
 pub mod files;
 pub mod identity;
+pub mod mappings;
 pub mod memory;
 pub mod mounts;
 pub mod namespaces;

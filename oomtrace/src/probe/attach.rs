@@ -207,7 +207,7 @@ fn attach_typed(program: &mut Program, name: &str, types: &Types) -> Result<(), 
 }
 
 /// Has the kernel verify a raw tracepoint's program, and attaches it.
-fn attach(program: &mut Program, name: &str) -> Result<(), AttachError> {
+pub(super) fn attach(program: &mut Program, name: &str) -> Result<(), AttachError> {
     let program: &mut RawTracePoint = program.try_into()?;
     program.load()?;
     program.attach(name)?;

@@ -22,6 +22,29 @@ pub struct Symbols {
 /// include/linux/tracepoint.h, 5.4 to 7.3).
 const TRACING: [&str; 4] = ["bpf_", "__bpf_trace_", "__traceiter_", "trace_call_bpf"];
 
+/// No function is larger, in bytes: what follows it is another part of memory.
+const MAX_FUNCTION: u64 = 1 << 20;
+
+/// One frame of a kernel stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub function: String,
+    /// Bytes from the function's start to the return address; none where only its name was kept.
+    pub offset: Option<u64>,
+    /// Bytes to the next function, which the kernel shows as a function's size, too; none after the last one.
+    pub size: Option<u64>,
+}
+
+impl std::fmt::Display for Frame {
+    /// As the kernel writes one in its log: `do_send_sig_info+0x1f/0x120`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.function)?;
+        let Some(offset) = self.offset else { return Ok(()) };
+        write!(f, "+{offset:#x}")?;
+        self.size.map_or(Ok(()), |size| write!(f, "/{size:#x}"))
+    }
+}
+
 /// Where the kernel shows its functions.
 pub const PATH: &str = "/proc/kallsyms";
 /// The first function comes within this many bytes, after some hundred variables.
@@ -118,13 +141,20 @@ impl Symbols {
         self.functions.is_empty()
     }
 
-    /// The names of a stack of return addresses, innermost first; addresses outside every function are left out, and so
+    /// The frames of a stack of return addresses, innermost first; addresses outside every function are left out, and so
     /// are the frames of tracing itself.
     #[must_use]
-    pub fn resolve(&self, stack: &[u64]) -> Vec<String> {
-        let is_tracing = |name: &&str| TRACING.iter().any(|start| name.starts_with(start));
-        let names = stack.iter().filter_map(|address| self.name(*address));
-        names.skip_while(is_tracing).map(str::to_owned).collect()
+    pub fn resolve(&self, stack: &[u64]) -> Vec<Frame> {
+        let is_tracing = |frame: &Frame| TRACING.iter().any(|start| frame.function.starts_with(start));
+        stack.iter().filter_map(|address| self.frame(*address)).skip_while(is_tracing).collect()
+    }
+
+    fn frame(&self, address: u64) -> Option<Frame> {
+        let function = self.name(address)?.to_owned();
+        let next = self.functions.partition_point(|(start, _)| *start <= address);
+        let (start, _) = self.functions.get(next.checked_sub(1)?)?;
+        let size = self.functions.get(next).map(|(next, _)| next - start).filter(|size| *size <= MAX_FUNCTION);
+        Some(Frame { function, offset: Some(address - start), size })
     }
 }
 
@@ -164,6 +194,22 @@ mod tests {
         ] {
             assert_eq!(symbols.name(address), name, "{address:#x}");
         }
+    }
+
+    #[test]
+    fn a_frame_says_where_in_its_function_it_is_and_tracing_is_left_out() {
+        let text = format!("ffffffff80000000 t bpf_prog_a\n{TEXT}");
+        let symbols = Symbols::parse(text.as_bytes()).unwrap();
+        let shown = |address| {
+            let frames = symbols.resolve(&[0xffff_ffff_8000_0010, address]);
+            frames.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(0xffff_ffff_8100_011f), ["do_send_sig_info+0x1f/0x100"]);
+        // What comes next is megabytes away, or nothing comes.
+        assert_eq!(shown(0xffff_ffff_8100_0204), ["kill_pid_info+0x4"]);
+        assert_eq!(shown(0xffff_ffff_c000_0010), ["m+0x10"]);
+        assert!(shown(0x1000).is_empty());
+        assert_eq!(Frame { function: "f".to_owned(), offset: None, size: None }.to_string(), "f");
     }
 
     #[test]

@@ -10,11 +10,14 @@ use oomtrace_common::client::{CLIENTS_MAP, SOCKETS_MAP};
 use oomtrace_common::counts::COUNTS_MAP;
 use oomtrace_common::event::EVENTS_MAP;
 use oomtrace_common::layout::LAYOUT_GLOBAL;
-use oomtrace_common::settings::{KILL, SETTINGS_GLOBAL, STOP, STOP_INIT, Settings, signal_bit};
+use oomtrace_common::limits::MAX_FOLLOWED;
+use oomtrace_common::settings::{
+    FOLLOWED_MAP, KILL, SETTINGS_GLOBAL, SIGNAL_FILTER_GLOBAL, STOP, STOP_INIT, Settings, SignalFilter, signal_bit,
+};
 use zerocopy::IntoBytes as _;
 
 use crate::node::cgroups;
-use crate::probe::attach::Attacher;
+use crate::probe::attach::{Attacher, Types};
 use crate::probe::attach_error::{AttachError, chain};
 use crate::probe::attach_types::AttachTypes;
 use crate::probe::btf::{Btf, BtfError};
@@ -33,6 +36,9 @@ static KERNEL_SIDE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"),
 /// anybody's kills may fill, hold some 8,000 of them: a cgroup of 5,000 killed at once while nobody reads, and a flood of
 /// everything else in its eighth.
 pub const DEFAULT_RING_BYTES: u32 = 16 << 20;
+
+/// Entries of a map that nobody uses: it takes memory all the same.
+const FOLLOWED_UNUSED: u32 = 64;
 
 /// Why the kernel side is not running.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +82,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// What to do without, as if the kernel refused it: for tests and for kernel debugging.
     pub without: Vec<Absent>,
+    /// Record the user stack of an OOM kill's trigger.
+    pub user_stack: bool,
 }
 
 impl Options {
@@ -87,7 +95,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { signals: Vec::new(), ring_bytes: DEFAULT_RING_BYTES, without: Vec::new() }
+        Self { signals: Vec::new(), ring_bytes: DEFAULT_RING_BYTES, without: Vec::new(), user_stack: false }
     }
 }
 
@@ -116,23 +124,10 @@ impl Probe {
     /// # Errors
     /// When a requirement is not met, the kernel refuses the programs, or none of the hooks can be attached.
     pub fn load(options: &Options) -> Result<Self, LoadError> {
-        let btf_bytes = requirements::check(Path::new(requirements::BTF_PATH))?;
-        if KERNEL_SIDE.is_empty() {
-            return Err(LoadError::NoKernelSide);
-        }
-        let (loader, layout) = std::thread::scope(|scope| {
-            let loader = scope.spawn(loader);
-            let layout = Btf::parse(&btf_bytes, &KernelLayout::wanted_types())
-                .map(|btf| (KernelLayout::resolve(&btf), AttachTypes::find(&btf).for_aya().map_err(Arc::new)));
-            (loader.join(), layout)
-        });
-        let loader = loader.map_err(|_| LoadError::Panicked)?;
-        let (layout, types) = layout?;
-        drop(btf_bytes);
-        raise_memlock();
+        let (loader, layout, types) = prepare()?;
         let mut missing = layout.missing();
         missing.extend(kallsyms::missing(Path::new(kallsyms::PATH)));
-        let mut ebpf = open(loader, &layout, options)?;
+        let mut ebpf = open(loader, &layout, options, &SignalFilter::ALL)?;
         let (needed, unneeded): (Vec<Hook>, Vec<Hook>) =
             Hook::ALL.into_iter().partition(|hook| is_needed(&layout, *hook));
         let (mut attached, mut refused) = (Vec::new(), Vec::new());
@@ -166,12 +161,30 @@ impl Probe {
     }
 }
 
-fn records(map: Map, bytes: u32) -> Result<Records, LoadError> {
+/// Checks the requirements, and reads the kernel's types.
+pub(super) fn prepare() -> Result<(EbpfLoader<'static>, KernelLayout, Types), LoadError> {
+    let btf_bytes = requirements::check(Path::new(requirements::BTF_PATH))?;
+    if KERNEL_SIDE.is_empty() {
+        return Err(LoadError::NoKernelSide);
+    }
+    let (loader, layout) = std::thread::scope(|scope| {
+        let loader = scope.spawn(loader);
+        let layout = Btf::parse(&btf_bytes, &KernelLayout::wanted_types())
+            .map(|btf| (KernelLayout::resolve(&btf), AttachTypes::find(&btf).for_aya().map_err(Arc::new)));
+        (loader.join(), layout)
+    });
+    let loader = loader.map_err(|_| LoadError::Panicked)?;
+    let (layout, types) = layout?;
+    raise_memlock();
+    Ok((loader, layout, types))
+}
+
+pub(super) fn records(map: Map, bytes: u32) -> Result<Records, LoadError> {
     let Map::RingBuf(map) = map else { return Err(LoadError::NoRing) };
     Records::new(map, bytes).map_err(LoadError::Ring)
 }
 
-fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, LoadError> {
+pub(super) fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, LoadError> {
     ebpf.take_map(name).ok_or(LoadError::NoMap(name))
 }
 
@@ -183,7 +196,12 @@ fn loader() -> EbpfLoader<'static> {
 }
 
 /// Creates the maps. The programs are loaded one by one afterwards, so that one that is refused costs only itself.
-fn open(loader: EbpfLoader<'static>, layout: &KernelLayout, options: &Options) -> Result<Ebpf, LoadError> {
+pub(super) fn open(
+    loader: EbpfLoader<'static>,
+    layout: &KernelLayout,
+    options: &Options,
+    filter: &SignalFilter,
+) -> Result<Ebpf, LoadError> {
     let settings = settings(layout, options);
     let log_level = kernel_log_level();
     // The verifier's log costs time and is only ever read by a developer.
@@ -194,9 +212,11 @@ fn open(loader: EbpfLoader<'static>, layout: &KernelLayout, options: &Options) -
         .verifier_log_level(verifier_log)
         .override_global(LAYOUT_GLOBAL, layout.offsets.as_bytes(), true)
         .override_global(SETTINGS_GLOBAL, settings.as_bytes(), true)
+        .override_global(SIGNAL_FILTER_GLOBAL, filter.as_bytes(), true)
         // Absent when the kernel side has no log statement left.
         .override_global("AYA_LOG_LEVEL", &log_level, false)
         .map_max_entries(EVENTS_MAP, options.ring_bytes)
+        .map_max_entries(FOLLOWED_MAP, if filter.follows == 0 { FOLLOWED_UNUSED } else { MAX_FOLLOWED })
         .load(KERNEL_SIDE)
         .map_err(refused)
 }
@@ -216,6 +236,8 @@ fn settings(layout: &KernelLayout, options: &Options) -> Settings {
         exit_has_memory: u32::from(layout.process_exit == Some(true)),
         memory_hierarchy: cgroups::memory_hierarchy_id(),
         ring_bytes: options.ring_bytes,
+        user_stack: u32::from(options.user_stack),
+        reserved: 0,
     }
 }
 

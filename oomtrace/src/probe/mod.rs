@@ -11,4 +11,5 @@ pub mod layout;
 pub mod load;
 pub mod requirements;
 pub mod ring;
+pub mod signals;
 pub mod sockets;

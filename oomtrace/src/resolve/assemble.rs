@@ -456,6 +456,7 @@ fn describe_signal(signal: Option<&Signal>, path: Option<Path>) -> SignalModel {
         path: path.map(|path| path.path),
         path_confidence: path.map(|path| path.confidence),
         kernel_stack: signal.map(|s| s.symbols.clone()).unwrap_or_default(),
+        kernel_frames: signal.map(|s| s.frames.clone()).filter(|frames| !frames.is_empty()),
     }
 }
 

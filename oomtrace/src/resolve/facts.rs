@@ -4,10 +4,14 @@
 pub mod live;
 
 use crate::event::{BootNs, ProcessKey};
+use crate::model::Candidates;
+use crate::node::candidates::CandidateScope;
 use crate::node::clock::WallClock;
+use crate::node::mappings::Mapped;
 use crate::node::memory::{MemoryScope, Snapshot};
 use crate::node::processes::Details;
 use crate::placement::ContainerPlace;
+use crate::probe::kallsyms::Frame;
 
 /// The node's answers. What is not known is empty, never made up.
 pub trait Facts {
@@ -22,10 +26,16 @@ pub trait Facts {
     fn clock(&mut self, at: BootNs) -> WallClock;
 
     /// The functions that return addresses lie in; empty without symbols.
-    fn symbols(&mut self, stack: &[u64]) -> Vec<String>;
+    fn symbols(&mut self, stack: &[u64]) -> Vec<Frame>;
+
+    /// What is mapped at addresses of a process: one answer for each.
+    fn mapped(&mut self, key: ProcessKey, addresses: &[u64]) -> Vec<Option<Mapped>>;
 
     /// Memory around `victim`, right after it was marked.
     fn memory(&mut self, victim: ProcessKey, scene: MemoryScope<'_>) -> Snapshot;
+
+    /// Whom the OOM killer could choose among besides the victim that it marked at `at`.
+    fn candidates(&mut self, victim: ProcessKey, scope: CandidateScope<'_>, at: BootNs) -> Candidates;
 
     /// The container that the cgroup at `path` is of, or is below, where the path alone does not tell.
     fn container_at(&mut self, path: &str) -> Option<ContainerPlace>;

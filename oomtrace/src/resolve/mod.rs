@@ -3,6 +3,7 @@
 pub mod assemble;
 pub mod case;
 pub mod clients;
+pub mod detail;
 pub mod facts;
 pub mod gfp;
 pub mod limits_before;

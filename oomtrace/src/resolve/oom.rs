@@ -159,6 +159,8 @@ pub fn describe(facts: &Facts<'_>, group: bool, unseen: &mut Vec<String>) -> Oom
             page_tables_bytes: m.page_table_bytes,
             total_vm_bytes: m.total_vm_bytes,
         }),
+        trigger_stack: None,
+        candidates: None,
     }
 }
 
@@ -380,6 +382,7 @@ mod tests {
             trigger_tid: 10,
             chosen: crate::event::ProcessKey { pid: 20, start: 0 },
             chosen_points: 300,
+            total_pages: 1000,
             constraint,
             order: 0,
             gfp: 0xcc0,

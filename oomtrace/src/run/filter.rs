@@ -77,7 +77,7 @@ impl Filter {
             Record::Exit(exited) => self.wants_exit(exited),
             // What is said of an incident that was wanted.
             Record::Contradiction(_) | Record::Correction(_) => true,
-            Record::Ready(_) | Record::Lost(_) | Record::Repeat(_) => true,
+            Record::Ready(_) | Record::Event(_) | Record::Lost(_) | Record::Repeat(_) => true,
         }
     }
 
@@ -211,13 +211,16 @@ impl Filter {
     }
 
     fn is_below(&self, task: &Task) -> bool {
-        [&task.cgroup_path, &task.memory_path].into_iter().flatten().any(|path| {
-            self.cgroups.iter().any(|cgroup| {
-                path.strip_prefix(cgroup.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cgroup == "/")
-            })
-        })
+        [&task.cgroup_path, &task.memory_path]
+            .into_iter()
+            .flatten()
+            .any(|path| self.cgroups.iter().any(|cgroup| is_below(path, cgroup)))
     }
+}
+
+/// The path is that cgroup's, or one below it.
+pub(super) fn is_below(path: &str, cgroup: &str) -> bool {
+    path.strip_prefix(cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cgroup == "/")
 }
 
 /// A cgroup's path that does not start at its hierarchy's root.

@@ -5,6 +5,8 @@ pub mod health;
 pub mod live;
 pub mod names;
 pub mod pipeline;
+mod raw;
 pub mod recording;
 pub mod replay;
 pub mod resolver;
+pub mod signals;

@@ -10,6 +10,7 @@ use crate::run::filter::Filter;
 use crate::run::live::Tally;
 use crate::run::names::Names;
 use crate::run::pipeline::Pipeline;
+use crate::run::raw;
 use crate::run::recording::Contents;
 use crate::run::recording::Gap;
 use crate::run::recording::Step;
@@ -30,7 +31,8 @@ pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::R
     let names = std::mem::take(&mut answers.names);
     let pipeline = Pipeline::new(&start, Box::new(answers), filter.clone());
     let (put, tally) = (HashSet::new(), Tally::default());
-    let mut player = Player { pipeline, names, sink, put, tally, lack: Lack::Nothing };
+    let raw = start.detail.raw;
+    let mut player = Player { pipeline, raw, names, sink, put, tally, lack: Lack::Nothing };
     player.sink.put(&Record::Ready(start.ready))?;
     for step in steps {
         match step {
@@ -93,6 +95,8 @@ impl Lack {
 
 struct Player<'a> {
     pipeline: Pipeline,
+    /// Events are put out, too.
+    raw: bool,
     lack: Lack,
     names: HashMap<String, Names>,
     sink: &'a mut dyn Sink,
@@ -106,6 +110,9 @@ impl Player<'_> {
         let Some(event) = self.pipeline.decode(bytes) else { return Ok(()) };
         if event.is_of_kill() {
             self.lack.resumes(event.at());
+        }
+        if self.raw {
+            self.sink.put(&raw::record(&event))?;
         }
         self.pipeline.hold(event);
         let complete = self.pipeline.take_complete();

@@ -6,12 +6,16 @@ use std::collections::HashMap;
 use crate::container::clients::{Clients, ExistingClient, Socket};
 use crate::correlate::Episode;
 use crate::event::decode::decode;
-use crate::event::{Ancestor, BootNs, Event, MarkVictim, OomChoice, ProcessKey, Signal};
+use crate::event::{self, Ancestor, BootNs, Event, MarkVictim, OomChoice, ProcessKey, Signal, Task};
+use crate::model::{Candidate, Candidates, UserFrame};
+use crate::node::candidates::{self, CandidateScope};
 use crate::node::identity::Identity;
+use crate::node::mappings::Mapped;
 use crate::node::memory::{MemoryScope, Snapshot};
 use crate::resolve::assemble::{Context, assemble};
 use crate::resolve::case::Case;
 use crate::resolve::clients::Connections;
+use crate::resolve::detail::Detail;
 use crate::resolve::facts::Facts;
 use crate::resolve::oom::owner_path;
 use crate::run::recording::Start;
@@ -36,6 +40,10 @@ pub struct Resolver {
     reads_victims: bool,
     /// Read when the OOM killer marked a victim; taken when its incident is put together.
     snapshots: HashMap<ProcessKey, Snapshot>,
+    /// Where the trigger of each was in user space; as the above.
+    user_stacks: HashMap<ProcessKey, Vec<UserFrame>>,
+    /// Whom the OOM killer could choose among; as the above.
+    candidates: HashMap<ProcessKey, Candidates>,
     /// The OOM killer's latest choice: its mark comes next.
     choice: Option<OomChoice>,
     /// The thread in whose context a cgroup is being killed as one, and when it last marked a member.
@@ -47,6 +55,7 @@ pub struct Resolver {
     listeners: bool,
     /// When the latest event was.
     latest: BootNs,
+    detail: Detail,
 }
 
 impl Resolver {
@@ -61,12 +70,15 @@ impl Resolver {
             host_mount: start.host_mount,
             reads_victims: start.reads_victims,
             snapshots: HashMap::new(),
+            user_stacks: HashMap::new(),
+            candidates: HashMap::new(),
             choice: None,
             group: None,
             clients: Clients::default(),
             sockets: start.sockets.clone(),
             listeners: start.wire_version >= LISTENERS_SINCE,
             latest: 0,
+            detail: start.detail,
         }
     }
 
@@ -138,7 +150,11 @@ impl Resolver {
         }
         self.look_up(&signal.ancestors);
         if !signal.stack.is_empty() {
-            signal.symbols = self.facts.symbols(&signal.stack);
+            let frames = self.facts.symbols(&signal.stack);
+            if self.detail.stack {
+                signal.frames = frames.iter().map(ToString::to_string).collect();
+            }
+            signal.symbols = frames.into_iter().map(|frame| frame.function).collect();
         }
     }
 
@@ -153,19 +169,32 @@ impl Resolver {
         if is_member {
             return;
         }
+        if self.detail.stack && !mark.user_stack.is_empty() {
+            let addresses: Vec<u64> = mark.user_stack.iter().map(|frame| frame.address).collect();
+            let files = self.facts.mapped(mark.trigger.key, &addresses);
+            keep(&mut self.user_stacks, victim.key, user_frames(mark, files));
+        }
         let choice = self.choice.take_if(|choice| choice.trigger_tid == tid && choice.chosen == victim.key);
         let owner = owner_path(choice.as_ref(), mark);
-        // Those of processes that were only marked, and not killed, are never asked for.
-        if self.snapshots.len() >= SNAPSHOTS {
-            self.snapshots.clear();
+        if self.detail.candidates {
+            let total_pages = choice.as_ref().map(|choice| choice.total_pages);
+            let scope = CandidateScope { owner: owner.as_deref(), victim: victim.key.pid, total_pages };
+            let mut candidates = self.facts.candidates(victim.key, scope, mark.at);
+            candidates.processes.push(chosen(mark, victim, choice.as_ref(), self.page_size));
+            candidates.seen = candidates.seen.saturating_add(1);
+            candidates::sort(&mut candidates.processes);
+            keep(&mut self.candidates, victim.key, candidates);
         }
         let scene = MemoryScope { cgroup, owner: owner.as_deref(), victim: victim.key.pid };
-        self.snapshots.insert(victim.key, self.facts.memory(victim.key, scene));
+        let snapshot = self.facts.memory(victim.key, scene);
+        keep(&mut self.snapshots, victim.key, snapshot);
     }
 
     /// Drops what was kept for what comes: events are missing from here on.
     pub fn forget(&mut self) {
         self.snapshots.clear();
+        self.user_stacks.clear();
+        self.candidates.clear();
         (self.choice, self.group, self.clients) = (None, None, Clients::default());
     }
 
@@ -176,7 +205,10 @@ impl Resolver {
 
     /// Puts a case together from its episode.
     pub fn resolve(&mut self, episode: Episode) -> Case {
-        let snapshot = episode.chosen.victim().and_then(|victim| self.snapshots.remove(&victim.key));
+        let victim = episode.chosen.victim().map(|victim| victim.key);
+        let snapshot = victim.and_then(|victim| self.snapshots.remove(&victim));
+        let user_stack = victim.and_then(|victim| self.user_stacks.remove(&victim));
+        let candidates = victim.and_then(|victim| self.candidates.remove(&victim));
         let clock = self.facts.clock(episode.at());
         let connections = Connections {
             clients: &self.clients,
@@ -187,6 +219,49 @@ impl Resolver {
         let facts = self.facts.as_mut();
         let (sees_exits, host_mount) = (self.sees_exits, self.host_mount);
         let mut context = Context { identity: &self.identity, clock, facts, sees_exits, host_mount, connections };
-        assemble(episode, snapshot, &mut context)
+        let mut case = assemble(episode, snapshot, &mut context);
+        if let Some(oom) = &mut case.incident.oom {
+            (oom.trigger_stack, oom.candidates) = (user_stack, candidates);
+        }
+        case
     }
+}
+
+/// The victim among the candidates: as the kernel side recorded it.
+fn chosen(mark: &MarkVictim, victim: &Task, choice: Option<&OomChoice>, page_size: u64) -> Candidate {
+    let rss_bytes = mark.anon_bytes.saturating_add(mark.file_bytes).saturating_add(mark.shmem_bytes);
+    let bytes = rss_bytes.saturating_add(mark.swap_bytes).saturating_add(mark.page_table_bytes);
+    let by_rule = || candidates::points(bytes, page_size, mark.oom_score_adj, None);
+    Candidate {
+        pid: victim.key.pid,
+        comm: victim.comm.clone(),
+        uid: Some(victim.uid),
+        chosen: true,
+        points: choice.map(|choice| choice.chosen_points).or_else(by_rule),
+        rss_bytes,
+        swap_bytes: mark.swap_bytes,
+        page_tables_bytes: mark.page_table_bytes,
+        oom_score_adj: mark.oom_score_adj,
+        would_be_skipped: None,
+    }
+}
+
+/// Keeps what was read when a victim was marked. What is kept of processes that were only marked, and not killed, is never asked for.
+fn keep<T>(kept: &mut HashMap<ProcessKey, T>, victim: ProcessKey, what: T) {
+    if kept.len() >= SNAPSHOTS {
+        kept.clear();
+    }
+    kept.insert(victim, what);
+}
+
+/// The trigger's user stack, with what the node says of the files. Where both say where in a file it is, they say the same.
+fn user_frames(mark: &MarkVictim, files: Vec<Option<Mapped>>) -> Vec<UserFrame> {
+    let mut files = files.into_iter();
+    let frame = |frame: &event::UserFrame| {
+        let mapped = files.next().flatten();
+        let (build_id, offset) = frame.build.clone().unzip();
+        let offset = mapped.as_ref().map(|mapped| mapped.offset).or(offset);
+        UserFrame { address: frame.address, file: mapped.map(|mapped| mapped.file), offset, build_id }
+    };
+    mark.user_stack.iter().map(frame).collect()
 }

@@ -31,6 +31,7 @@ use words::{
     about, asked, brief, described, effect_words, full_name, killed, login, parents, place_name, time_of, user,
 };
 
+mod debugging;
 mod words;
 
 pub use words::belongs_to;
@@ -81,6 +82,8 @@ pub struct Human<W: Write> {
     out: W,
     look: Box<dyn Fn() -> Look + Send>,
     first: bool,
+    /// What was written last is one line of many, and no block.
+    after_line: bool,
     /// Kills that were left out since the last block.
     routine: u64,
     /// The first of those that are like the one whose block was written last.
@@ -106,6 +109,7 @@ impl<W: Write> Human<W> {
             out,
             look: Box::new(look),
             first: true,
+            after_line: false,
             routine: 0,
             latest: None,
             repeats: Repeats::default(),
@@ -138,6 +142,7 @@ impl<W: Write> Sink for Human<W> {
             Record::Correction(correction) => corrected(correction, look),
             Record::Lost(Lost { unwritten: Some(unwritten), .. }) => left_out(unwritten, (self.look)()),
             Record::Lost(lost) if lost.kills > 0 => lost_kills(lost, (self.look)()),
+            Record::Event(event) => debugging::event(event, look),
             // The first has standard error's, the last is for whoever reads records.
             Record::Ready(_) | Record::Lost(_) | Record::Repeat(_) => return Ok(()),
         };
@@ -145,9 +150,12 @@ impl<W: Write> Sink for Human<W> {
         if let Record::Incident(incident) = record {
             self.latest = Some(repeat.map_or_else(|| incident.id.clone(), |repeat| repeat.first));
         }
-        if !std::mem::take(&mut self.first) && !look.brief {
+        let is_line = matches!(record, Record::Event(_));
+        let follows_line = is_line && self.after_line;
+        if !(std::mem::take(&mut self.first) || look.brief || follows_line) {
             self.out.write_all(b"\n")?;
         }
+        self.after_line = is_line;
         let routine = std::mem::take(&mut self.routine);
         if routine > 0 && !look.brief {
             self.out.write_all(left_unsaid(routine, look).as_bytes())?;
@@ -222,6 +230,7 @@ pub fn block(incident: &Incident, look: Look) -> String {
         block.sender(incident);
     }
     block.advice(incident);
+    block.debugging(incident);
     block.text
 }
 

@@ -6,6 +6,7 @@ pub mod notices;
 pub mod outlet;
 pub mod outputs;
 pub mod queue;
+pub mod seen;
 pub mod steady;
 mod weight;
 pub mod wrap;

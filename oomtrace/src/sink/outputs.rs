@@ -114,6 +114,7 @@ impl Outputs {
             Record::Incident(_) => (Rank::First, Count::one(true)),
             Record::Exit(_)
             | Record::Signal(_)
+            | Record::Event(_)
             | Record::Contradiction(_)
             | Record::Correction(_)
             | Record::Repeat(_) => (Rank::Other, Count::one(false)),

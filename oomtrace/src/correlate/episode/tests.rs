@@ -40,6 +40,7 @@ fn the_mark_the_choice_or_the_stack_makes_it_an_oom_kill() {
         trigger_tid: 5,
         chosen: task(20).key,
         chosen_points: 1,
+        total_pages: 1000,
         constraint: Constraint::Memcg,
         order: 0,
         gfp: 0,

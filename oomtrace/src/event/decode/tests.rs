@@ -334,3 +334,35 @@ fn an_init_that_exited_with_137_is_no_unseen_end() {
     assert_eq!(exit.task.cgroup_path.as_deref(), Some("/a/b"));
     assert!(matches!(of(wire::UNSEEN_PENDING), Event::Unseen(_)));
 }
+
+#[test]
+fn a_user_stack_has_files_where_the_kernel_found_them_and_old_events_have_none() {
+    use zerocopy::IntoBytes as _;
+    let file = |status, offset| wire::UserFrame { status, build_id: [0xab; 20], offset };
+    let decoded = |stack: &[&[u8]]| {
+        let bytes: Vec<u8> = stack.concat();
+        let tail = wire::MarkVictimTail { user_stack: bytes.len() as u16, ..Default::default() };
+        let header = wire::Header { kind: KIND_MARK_VICTIM, version: WIRE_VERSION, ..Default::default() };
+        let event = wire::MarkVictimEvent { header, tail, ..Default::default() };
+        match decode(&[event.as_bytes(), &bytes].concat(), PAGE) {
+            Ok(Event::MarkVictim(mark)) => {
+                Ok(mark.user_stack.into_iter().map(|f| (f.address, f.build)).collect::<Vec<_>>())
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error),
+        }
+    };
+    let addresses = [16_u64, 0x7f00, 0x7f10];
+    let id = "ab".repeat(20);
+    let files = [file(wire::USER_FRAME_VALID, 0x10), file(2, 0x7f10)];
+    let both: [&[u8]; 2] = [addresses.as_bytes(), files.as_bytes()];
+    assert_eq!(decoded(&both), Ok(vec![(0x7f00, Some((id, 0x10))), (0x7f10, None)]));
+    // Of another stack, or not there.
+    assert_eq!(decoded(&[addresses.as_bytes(), files[..1].as_bytes()]), Ok(vec![(0x7f00, None), (0x7f10, None)]));
+    assert_eq!(decoded(&[addresses.as_bytes()]), Ok(vec![(0x7f00, None), (0x7f10, None)]));
+    assert_eq!(decoded(&[]), Ok(vec![]));
+    for damaged in [&[24_u64, 1][..], &[u64::MAX], &[3, 1]] {
+        assert_eq!(decoded(&[damaged.as_bytes()]), Err(DecodeError::Truncated), "{damaged:?}");
+    }
+    assert_eq!(decoded(&[b"short"]), Err(DecodeError::Truncated));
+}

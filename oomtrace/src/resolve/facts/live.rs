@@ -7,7 +7,10 @@ use std::thread::JoinHandle;
 
 use crate::container::tracker::Tracker;
 use crate::event::{BootNs, ProcessKey};
-use crate::node::clock::WallClock;
+use crate::model::Candidates;
+use crate::node::candidates::CandidateScope;
+use crate::node::clock::{WallClock, boot_now};
+use crate::node::mappings::{self, Mapped};
 use crate::node::memory::{MemoryFiles, MemoryScope, Snapshot};
 use crate::node::namespaces;
 use crate::node::oomd;
@@ -15,7 +18,7 @@ use crate::node::processes::{Details, Processes};
 use crate::node::users::Users;
 use crate::own::heap;
 use crate::placement::ContainerPlace;
-use crate::probe::kallsyms::{Symbols, SymbolsError};
+use crate::probe::kallsyms::{Frame, Symbols, SymbolsError};
 use crate::redact::Privacy;
 use crate::resolve::facts::Facts;
 
@@ -79,8 +82,13 @@ impl Facts for Live {
         self.clock
     }
 
-    fn symbols(&mut self, stack: &[u64]) -> Vec<String> {
+    fn symbols(&mut self, stack: &[u64]) -> Vec<Frame> {
         self.symbols.get().map(|symbols| symbols.resolve(stack)).unwrap_or_default()
+    }
+
+    fn mapped(&mut self, key: ProcessKey, addresses: &[u64]) -> Vec<Option<Mapped>> {
+        // The process has just run: its pid is no other's yet.
+        if self.sees_pids { mappings::mapped(Path::new("/proc"), key.pid, addresses) } else { Vec::new() }
     }
 
     fn memory(&mut self, _victim: ProcessKey, scene: MemoryScope<'_>) -> Snapshot {
@@ -90,6 +98,15 @@ impl Facts for Live {
             snapshot.incomplete = true;
         }
         snapshot
+    }
+
+    fn candidates(&mut self, _victim: ProcessKey, scope: CandidateScope<'_>, at: BootNs) -> Candidates {
+        if !self.sees_pids {
+            return Candidates { incomplete: true, ..Candidates::default() };
+        }
+        let found = self.memory.candidates(scope);
+        let after = boot_now().ok().and_then(|now| now.checked_sub(at)).map(|after| after / 1000);
+        Candidates { read_after_us: after, ..found }
     }
 
     fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {

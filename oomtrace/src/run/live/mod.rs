@@ -33,11 +33,13 @@ use crate::probe::hook::Hook;
 use crate::probe::load::{LoadError, Probe};
 use crate::probe::ring::Ring;
 use crate::redact::Privacy;
+use crate::resolve::detail::Detail;
 use crate::resolve::facts::Facts;
 use crate::resolve::facts::live::Live;
 use crate::run::filter::Filter;
 use crate::run::health::server::{Question, Questions};
 use crate::run::pipeline::Pipeline;
+use crate::run::raw;
 use crate::run::recording::Recorder;
 use crate::run::recording::Recording;
 use crate::run::recording::Start;
@@ -79,6 +81,8 @@ pub struct RuntimeConfig {
     pub kubernetes: Kubernetes,
     /// Who wants to know whether it watches, if anybody may ask.
     pub health: Option<Questions>,
+    /// What is shown besides.
+    pub detail: Detail,
 }
 
 /// So many processes, reported one after the other or as one incident, took megabytes, which are given back.
@@ -122,9 +126,11 @@ pub async fn run(
     failures: &mut Failures,
     stop: impl Future<Output = Instant>,
 ) -> Result<Tally, WatchError> {
-    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes, mut health } = runtimes;
+    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes, mut health, detail } =
+        runtimes;
     let network = if kubernetes.is_on() { Network::Others } else { Network::Nobody };
     let mut start = start(&probe, &sockets, privacy)?;
+    start.detail = detail;
     let Probe { ebpf, events, counter, sockets: watched, .. } = probe;
     // Holds the programs for as long as this runs.
     let _ebpf = ebpf;
@@ -160,7 +166,11 @@ pub async fn run(
         // Nothing behind this sees what is not to be shown.
         let record = privacy.event(record);
         let record = record.as_ref();
-        match pipeline.decode(record) {
+        let event = pipeline.decode(record);
+        if let Some(event) = event.as_ref().filter(|_| detail.raw) {
+            outputs.put(raw::record(event));
+        }
+        match event {
             // What containers there are is recorded as answers: names are asked for but once.
             Some(Event::Cgroup(change)) => return node_watch.cgroup(&change),
             // It asks runtimes for names itself, and for nothing else.
@@ -314,6 +324,7 @@ fn start(probe: &Probe, sockets: &[Socket], privacy: Privacy) -> nix::Result<Sta
         since: boot_now()?,
         sockets: if probe.has(Hook::UnixConnect) { sockets.to_vec() } else { Vec::new() },
         privacy,
+        detail: Detail::default(),
     })
 }
 

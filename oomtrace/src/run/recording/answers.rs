@@ -3,10 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::event::{BootNs, ProcessKey};
+use crate::model::Candidates;
+use crate::node::candidates::CandidateScope;
 use crate::node::clock::WallClock;
+use crate::node::mappings::Mapped;
 use crate::node::memory::{MemoryScope, Snapshot};
 use crate::node::processes::Details;
 use crate::placement::ContainerPlace;
+use crate::probe::kallsyms::Frame;
 use crate::redact::Privacy;
 use crate::resolve::facts::Facts;
 use crate::run::names::Names;
@@ -83,13 +87,22 @@ impl<F: Facts> Facts for Recording<F> {
         WallClock { offset_ns: offset_ns.into() }
     }
 
-    fn symbols(&mut self, stack: &[u64]) -> Vec<String> {
+    fn symbols(&mut self, stack: &[u64]) -> Vec<Frame> {
         self.forget_gaps();
-        let names = self.node.symbols(stack);
+        let frames = self.node.symbols(stack);
         if is_new(&mut self.written.stacks, stack.to_vec()) {
-            self.recorder.answer(&Answer::Symbols { stack: stack.to_vec(), names: names.clone() });
+            let names = frames.iter().map(|frame| frame.function.clone()).collect();
+            let places = frames.iter().map(|frame| (frame.offset, frame.size)).collect();
+            self.recorder.answer(&Answer::Symbols { stack: stack.to_vec(), names, places });
         }
-        names
+        frames
+    }
+
+    fn mapped(&mut self, key: ProcessKey, addresses: &[u64]) -> Vec<Option<Mapped>> {
+        let files = self.node.mapped(key, addresses);
+        let addresses = addresses.to_vec();
+        self.recorder.answer(&Answer::Mapped { pid: key.pid, start: key.start, addresses, files: files.clone() });
+        files
     }
 
     fn memory(&mut self, victim: ProcessKey, scene: MemoryScope<'_>) -> Snapshot {
@@ -100,6 +113,13 @@ impl<F: Facts> Facts for Recording<F> {
             snapshot: Box::new(snapshot.clone()),
         });
         snapshot
+    }
+
+    fn candidates(&mut self, victim: ProcessKey, scope: CandidateScope<'_>, at: BootNs) -> Candidates {
+        let candidates = self.node.candidates(victim, scope, at);
+        let recorded = Box::new(candidates.clone());
+        self.recorder.answer(&Answer::Candidates { pid: victim.pid, start: victim.start, candidates: recorded });
+        candidates
     }
 
     fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {
@@ -122,8 +142,10 @@ pub struct Answers {
     processes: HashMap<ProcessKey, Vec<Details>>,
     users: HashMap<u32, Option<String>>,
     clocks: HashMap<BootNs, i64>,
-    symbols: HashMap<Vec<u64>, Vec<String>>,
+    symbols: HashMap<Vec<u64>, Vec<Frame>>,
+    mapped: HashMap<(ProcessKey, Vec<u64>), Vec<Option<Mapped>>>,
     memory: HashMap<ProcessKey, Snapshot>,
+    candidates: HashMap<ProcessKey, Candidates>,
     oomd_kills: HashMap<String, Option<u64>>,
     containers: HashMap<String, ContainerPlace>,
     pub(in crate::run) names: HashMap<String, Names>,
@@ -151,11 +173,22 @@ impl Answers {
             Answer::Clock { at, offset_ns } => {
                 self.clocks.entry(at).or_insert(offset_ns);
             }
-            Answer::Symbols { stack, names } => {
-                self.symbols.entry(stack).or_insert(names);
+            Answer::Symbols { stack, names, places } => {
+                let mut places = places.into_iter();
+                let frames = names.into_iter().map(|function| {
+                    let (offset, size) = places.next().unwrap_or_default();
+                    Frame { function, offset, size }
+                });
+                self.symbols.entry(stack).or_insert_with(|| frames.collect());
+            }
+            Answer::Mapped { pid, start, addresses, files } => {
+                self.mapped.entry((ProcessKey { pid, start }, addresses)).or_insert(files);
             }
             Answer::Memory { pid, start, snapshot } => {
                 self.memory.entry(ProcessKey { pid, start }).or_insert(*snapshot);
+            }
+            Answer::Candidates { pid, start, candidates } => {
+                self.candidates.entry(ProcessKey { pid, start }).or_insert(*candidates);
             }
             Answer::OomdKills { cgroup, kills } => {
                 self.oomd_kills.entry(cgroup).or_insert(kills);
@@ -187,12 +220,22 @@ impl Facts for Answers {
         WallClock { offset_ns: self.last_clock.into() }
     }
 
-    fn symbols(&mut self, stack: &[u64]) -> Vec<String> {
+    fn symbols(&mut self, stack: &[u64]) -> Vec<Frame> {
         self.symbols.get(stack).cloned().unwrap_or_default()
+    }
+
+    fn mapped(&mut self, key: ProcessKey, addresses: &[u64]) -> Vec<Option<Mapped>> {
+        self.mapped.get(&(key, addresses.to_vec())).cloned().unwrap_or_default()
     }
 
     fn memory(&mut self, victim: ProcessKey, _scene: MemoryScope<'_>) -> Snapshot {
         self.memory.get(&victim).cloned().unwrap_or_default()
+    }
+
+    fn candidates(&mut self, victim: ProcessKey, _scope: CandidateScope<'_>, _at: BootNs) -> Candidates {
+        // They were not asked for when it was recorded.
+        let unknown = || Candidates { incomplete: true, ..Candidates::default() };
+        self.candidates.get(&victim).cloned().unwrap_or_else(unknown)
     }
 
     fn container_at(&mut self, path: &str) -> Option<ContainerPlace> {

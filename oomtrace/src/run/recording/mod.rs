@@ -19,11 +19,13 @@ use serde::{Deserialize, Serialize};
 use crate::container::clients::{ExistingClient, Socket};
 use crate::correlate::Hooks;
 use crate::event::BootNs;
-use crate::model::{Lost, Ready, Record};
+use crate::model::{Candidates, Lost, Ready, Record};
+use crate::node::mappings::Mapped;
 use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
 use crate::placement::ContainerPlace;
 use crate::redact::Privacy;
+use crate::resolve::detail::Detail;
 use crate::run::names::Names;
 
 pub use answers::Recording;
@@ -99,6 +101,9 @@ pub struct Start {
     /// What of command lines and labels it holds; those of an earlier oomtrace hold all.
     #[serde(default = "all")]
     pub privacy: Privacy,
+    /// What is shown besides; no part of the recording.
+    #[serde(skip)]
+    pub detail: Detail,
 }
 
 const fn all() -> Privacy {
@@ -153,11 +158,28 @@ enum Answer {
     Symbols {
         stack: Vec<u64>,
         names: Vec<String>,
+        /// Of each name, the bytes from the function's start to the return address, and the function's size. None in recordings of
+        /// before.
+        #[serde(default)]
+        places: Vec<(Option<u64>, Option<u64>)>,
+    },
+    /// Files at addresses of a process.
+    Mapped {
+        pid: u32,
+        start: BootNs,
+        addresses: Vec<u64>,
+        files: Vec<Option<Mapped>>,
     },
     Memory {
         pid: u32,
         start: BootNs,
         snapshot: Box<Snapshot>,
+    },
+    /// Whom the OOM killer could choose among.
+    Candidates {
+        pid: u32,
+        start: BootNs,
+        candidates: Box<Candidates>,
     },
     OomdKills {
         cgroup: String,

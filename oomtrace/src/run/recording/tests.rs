@@ -77,6 +77,7 @@ fn start() -> Start {
         since: 5,
         sockets: Vec::new(),
         privacy: Privacy::Shown,
+        detail: Detail::default(),
     }
 }
 

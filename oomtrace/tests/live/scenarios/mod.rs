@@ -3,6 +3,7 @@
 mod conditions;
 mod containerd;
 mod daemons;
+mod debugging;
 mod docker;
 mod health;
 mod host;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Scenario> {
     [
         host::ALL,
         paths::ALL,
+        debugging::ALL,
         oom::ALL,
         machine::ALL,
         docker::ALL,

@@ -35,6 +35,11 @@ impl Owned {
         sleeper
     }
 
+    /// A child that is there already.
+    pub fn of(child: Child) -> Self {
+        Self(child)
+    }
+
     pub fn pid(&self) -> u32 {
         self.0.id()
     }

@@ -306,7 +306,9 @@ impl Drop for Tracer {
 /// The options that say which incidents are wanted.
 fn selection(arguments: &[&str]) -> Vec<String> {
     let pairs = arguments.windows(2).filter(|pair| matches!(pair[0], "--container" | "--pid" | "--cgroup" | "--cause"));
-    let privacy = arguments.iter().filter(|argument| matches!(**argument, "--no-redact" | "--no-cmdline"));
+    let privacy = arguments
+        .iter()
+        .filter(|argument| matches!(**argument, "--no-redact" | "--no-cmdline" | "--stack" | "--candidates"));
     pairs.flatten().chain(privacy).map(|argument| (*argument).to_owned()).collect()
 }
 
