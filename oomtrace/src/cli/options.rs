@@ -1,6 +1,6 @@
 //! The command line's options, and what they accept.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::kubernetes::{Events, KubernetesOptions};
@@ -31,7 +31,7 @@ use oomtrace::run::filter::{Filter, Label, cgroup_path};
 use oomtrace::run::health;
 use oomtrace::run::live::RuntimeConfig;
 
-pub use reading::{Color, Reading, Show};
+pub use reading::{Color, Form, Listing, Reading, Show};
 
 mod reading;
 
@@ -45,7 +45,9 @@ const AFTER_HELP: &str = "\
 Examples:
   sudo oomtrace                              every OOM kill and SIGKILL on this node, as it happens
   sudo oomtrace --container 'web*'           only those that hit containers named web…
-  sudo oomtrace --json | jq .verdict         one JSON object a line (see `oomtrace schema`)
+  sudo oomtrace --json | jq .verdict         a line of JSON for each record (`oomtrace schema` describes it)
+  sudo oomtrace --format '{time} {container.name} {verdict.why}'
+                                             a line of your own for each incident
   sudo oomtrace --cause oom_container_limit  only containers that ran into their own limit
   sudo oomtrace ps                           the containers, with memory use, limit and OOM kills
   sudo oomtrace doctor                       what can be seen on this node, and what cannot
@@ -76,20 +78,32 @@ pub struct Cli {
     pub watch: Watch,
 }
 
+impl Cli {
+    /// An error of usage that shows only by the values of options.
+    pub fn conflict(&self) -> Option<&'static str> {
+        match &self.verb {
+            None => self.watch.reading.conflict(),
+            Some(Verb::Record(options)) => options.watch.reading.conflict(),
+            Some(Verb::Replay(options)) => options.reading.conflict(),
+            Some(_) => None,
+        }
+    }
+}
+
 /// Without a verb oomtrace watches the node until it is stopped.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Kill two processes of its own, one by OOM, and check all that oomtrace says about it
+    /// Test oomtrace on this node: start two processes, have them killed, and check what it says about each
     Selftest(Runtimes),
-    /// Watch as without a verb, and keep in a file what it takes to judge it all again
+    /// Watch the node, and also keep in a file what was seen, for `oomtrace replay`
     Record(Record),
-    /// Judge a recording again, on any machine and without root
+    /// Show the incidents of a recording, on any machine and without root
     Replay(Replay),
-    /// List the containers that are known, each as an incident in it would name it
+    /// List the containers of this node, by the names that incidents have for them
     Ps(Ps),
-    /// Show what this kernel and this node offer, and what is lost where something is missing
+    /// Show what can be seen on this node, and what cannot and why
     Doctor(Doctor),
-    /// Ask an oomtrace that was started with --health whether it watches: for the probes of a pod, and whatever else keeps it running
+    /// Check that an oomtrace started with --health is watching: for the probes of a pod and the like
     Health {
         /// Which one, where --health gave it another name
         #[arg(default_value = health::NAME, value_parser = health_name)]
@@ -101,7 +115,7 @@ pub enum Verb {
         #[arg(value_parser = explanation, required = true)]
         code: Vec<String>,
     },
-    /// Print the JSON Schema of what --json puts out
+    /// Print the JSON Schema of the output of --json
     Schema {
         /// Of which: the stream of incidents, or a line of `oomtrace ps`
         #[arg(value_enum, default_value_t = Schema::Stream)]
@@ -117,6 +131,12 @@ pub enum Verb {
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write it and those of all verbs to this directory instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
 }
 
@@ -265,6 +285,8 @@ pub struct Replay {
 #[derive(Debug, Args)]
 pub struct Ps {
     #[command(flatten)]
+    pub listing: Listing,
+    #[command(flatten)]
     pub show: Show,
     #[command(flatten)]
     pub runtimes: Runtimes,
@@ -314,6 +336,18 @@ impl Runtimes {
         let sockets_asked = self.sockets();
         let directory = Directory::new(sources, keep_names);
         RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes, health: None }
+    }
+
+    /// Places that were named on the command line, and where nothing is.
+    pub fn absent(&self) -> impl Iterator<Item = String> {
+        let named = [
+            ("Docker's socket", &self.docker_socket, docker::DEFAULT_SOCKET),
+            ("containerd's state directory", &self.containerd_state, bundle::CONTAINERD_STATE),
+        ];
+        let absent = named.into_iter().filter(|(_, path, default)| *path != Path::new(default) && !path.exists());
+        absent.map(|(what, path, _)| {
+            format!("{what} is not at {}: its containers have no names until it is", path.display())
+        })
     }
 
     /// Sockets of runtimes that are asked.
