@@ -237,14 +237,14 @@ mod tests {
     #[test]
     fn it_is_as_people_write_it() {
         let json = concat!(
-            r#"{"type": "incident", "id": null, "n": -1, "empty": [], "none": {}, "list": ["a b", "true", "1"], "#,
+            r#"{"type": "incident", "id": null, "count": -1, "empty": [], "none": {}, "list": ["a b", "true", "1"], "#,
             r#""of": [{"x": [1], "y": "é"}]}"#
         );
         let expected = "\
 ---
 type: incident
 id: null
-n: -1
+count: -1
 empty: []
 none: {}
 list:
