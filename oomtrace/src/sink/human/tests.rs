@@ -141,7 +141,7 @@ fn the_victims_age_and_a_slow_end_are_said() {
         (
             Some("2026-01-02T03:04:04.96Z"),
             Some(2_300_000),
-            ", 40 ms after its start; exited 137 2.3 s after the signal",
+            ", 40 ms after its start; exited 137, 2.3 s after the signal",
         ),
         (None, None, "[20], pid 1 of the container; exited 137"),
         // A clock that was set back.

@@ -54,7 +54,7 @@ fn ending(exit: &Exit, is_init: bool, verbose: bool) -> String {
     match (exit.signal, after) {
         // Runtimes show a death by signal as 128 and its number.
         (Some(signal), after) if is_init => {
-            let after = after.map(|after| format!(" {after}")).unwrap_or_default();
+            let after = after.map(|after| format!(", {after}")).unwrap_or_default();
             format!("; exited {}{after}", 128 + signal)
         }
         (_, Some(after)) => format!("; gone {after}"),
