@@ -106,11 +106,11 @@ fn the_files_that_the_page_on_architecture_names_are_there() {
 fn the_readme_explains_every_label_of_a_block() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let legend = readme.split_once("\n## How to read a block\n").unwrap().1.split_once("\n## ").unwrap().0;
-    let source = fs::read_to_string(root().join("oomtrace/src/sink/human.rs")).unwrap();
+    let source = fs::read_to_string(root().join("oomtrace/src/sink/human/block.rs")).unwrap();
     let labels: Vec<&str> =
         source.split("line(\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(label, _)| label).collect();
     assert!(labels.len() > 8, "{labels:?}");
-    for label in labels.into_iter().chain(["killed", "to"]) {
+    for label in labels.into_iter().chain(["killed", "to", "evidence"]) {
         assert!(legend.contains(&format!("`{label}`")), "{label}");
     }
 }

@@ -118,6 +118,52 @@ fn what_a_crash_left_half_written_is_said_and_left_out() {
 }
 
 #[test]
+fn every_form_has_the_incident_and_nothing_else_on_standard_output() {
+    let file = recording("docker.docker_kill");
+    for (form, first, said) in [
+        ("text", "20", "the container runtime killed it"),
+        ("brief", "20", "the container runtime killed it"),
+        ("json", r#"{"type":"ready""#, r#""cause":"runtime_kill""#),
+        ("yaml", "---\ntype: ready\n", "cause: runtime_kill\n"),
+        ("csv", "type,id,time,node,cause,", ",runtime_kill,"),
+        ("{verdict.cause}|{oom.scope}|{container.runtime}", "runtime_kill|-|docker\n", "|docker\n"),
+    ] {
+        let (status, text, stderr) = run(&file, &["--format", form, "--color", "never"]);
+        assert_eq!((status, stderr.as_str()), (Some(0), ""), "{form}");
+        assert!(text.starts_with(first) && text.contains(said), "{form}: {text}");
+    }
+    for (arguments, said) in [
+        (vec!["--format", "{verdict.couse}"], "near it: {verdict.cause}"),
+        (vec!["--format", "xml"], "it is one of text, brief, json, yaml, csv"),
+        (vec!["--format", "csv", "--time", "utc"], "--time is for text and brief"),
+        (vec!["--format", "csv", "--json"], "cannot be used with"),
+        (vec!["--fromat", "csv"], "--format"),
+    ] {
+        let (status, text, stderr) = run(&file, &arguments);
+        assert_eq!((status, text.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(stderr.starts_with("oomtrace: ") && stderr.contains(said), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn the_manual_is_written_page_by_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let man = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_oomtrace")).arg("man").args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (status, page) = man(&[]);
+    assert!(status == Some(0) && page.contains(".TH oomtrace 1"), "{page}");
+    let pages = dir.path().join("man1");
+    assert_eq!(man(&["--dir", pages.to_str().unwrap()]), (Some(0), String::new()));
+    for verb in ["", "-replay", "-ps", "-record", "-explain", "-man"] {
+        let file = pages.join(format!("oomtrace{verb}.1"));
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert!(text.contains(".SH NAME") && text.contains(".SH OPTIONS"), "{text}");
+    }
+}
+
+#[test]
 fn forms_and_filters_are_those_of_watching() {
     let file = recording("docker.docker_kill");
     let (status, text, stderr) = run(&file, &["--color", "never"]);

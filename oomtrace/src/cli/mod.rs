@@ -7,6 +7,7 @@ mod exit;
 mod explain;
 mod health;
 mod kubernetes;
+mod man;
 mod options;
 mod output;
 mod ps;
@@ -23,9 +24,10 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, Parser as _};
 use oomtrace::sink::notices;
+use oomtrace::text::escape::escape;
 
 use exit::Status;
 use options::{Cli, Verb};
@@ -54,6 +56,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    if let Some(conflict) = cli.conflict() {
+        return usage(&Cli::command().error(ErrorKind::ArgumentConflict, conflict));
+    }
     if let Some(level) = std::env::var_os("OOMTRACE_LOG").filter(|level| !is_log_setting(level)) {
         notices::say(&format!(
             "OOMTRACE_LOG is {level:?}: it is error, warn, info, debug, trace or off, or MODULE=LEVEL, with commas between them"
@@ -65,7 +70,7 @@ pub fn main() -> ExitCode {
     env_logger::Builder::new()
         // Lines on standard error: where something else waits for nobody, the log does not either.
         .target(env_logger::Target::Pipe(Box::new(notices::Lines)))
-        .write_style(if color_on_stderr() { env_logger::WriteStyle::Always } else { env_logger::WriteStyle::Never })
+        .format(log_line)
         .filter_module("aya", log::LevelFilter::Warn)
         .filter_module("aya_obj", log::LevelFilter::Warn)
         // What it cannot reach is said where it matters.
@@ -86,6 +91,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Health { name }) => health::run(&name),
         Some(Verb::Schema { of }) => schema::run(of),
         Some(Verb::Completions { shell }) => completions::run(shell),
+        Some(Verb::Man { dir }) => man::run(dir.as_deref()),
     };
     let status = match result {
         Ok(status) => status,
@@ -99,6 +105,16 @@ pub fn main() -> ExitCode {
     status.into()
 }
 
+/// What concerns everybody is said as all else on standard error; what was asked for has its level, when, and where.
+fn log_line(line: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) -> std::io::Result<()> {
+    let said = record.args().to_string();
+    if record.level() <= log::Level::Warn {
+        return writeln!(line, "oomtrace: {}", escape(&said));
+    }
+    let now = line.timestamp_millis();
+    writeln!(line, "oomtrace: {now} {} {}: {}", record.level(), record.target(), escape(&said))
+}
+
 /// As env_logger has it: a terminal that knows colours, and nobody who asked for none (no-color.org).
 fn color_on_stderr() -> bool {
     let is_set = |key| std::env::var_os(key).is_some_and(|value| !value.is_empty());
@@ -106,10 +122,10 @@ fn color_on_stderr() -> bool {
     std::io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
-/// Help and version are answers, not errors; a usage error has clap's own text.
+/// Help and version are answers, not errors; a usage error has clap's own text, below the name that all lines on standard error have.
 fn usage(error: &clap::Error) -> ExitCode {
     let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    match error.print().and_then(|()| std::io::stdout().flush()) {
+    match if is_answer { error.print() } else { print_error(error) }.and_then(|()| std::io::stdout().flush()) {
         Err(print) if is_answer && print.kind() != std::io::ErrorKind::BrokenPipe => {
             notices::say(&format!("cannot write to standard output: {print}"));
             Status::Failed.into()
@@ -124,4 +140,10 @@ fn usage(error: &clap::Error) -> ExitCode {
             Status::Usage.into()
         }
     }
+}
+
+fn print_error(error: &clap::Error) -> std::io::Result<()> {
+    let text = error.render();
+    let text = if color_on_stderr() { text.ansi().to_string() } else { text.to_string() };
+    std::io::stderr().write_all(text.replacen("error:", "oomtrace:", 1).as_bytes())
 }

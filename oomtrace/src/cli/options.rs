@@ -1,7 +1,6 @@
 //! The command line's options, and what they accept.
 
-use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::debugging::Debugging;
@@ -34,7 +33,10 @@ use oomtrace::resolve::detail::Detail;
 use oomtrace::run::filter::{Filter, Label, cgroup_path};
 use oomtrace::run::health;
 use oomtrace::run::live::RuntimeConfig;
-use oomtrace::sink::human;
+
+pub use reading::{Color, Form, Listing, Reading, Show};
+
+mod reading;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
@@ -46,7 +48,9 @@ const AFTER_HELP: &str = "\
 Examples:
   sudo oomtrace                              every OOM kill and SIGKILL on this node, as it happens
   sudo oomtrace --container 'web*'           only those that hit containers named web…
-  sudo oomtrace --json | jq .verdict         one JSON object a line (see `oomtrace schema`)
+  sudo oomtrace --json | jq .verdict         a line of JSON for each record (`oomtrace schema` describes it)
+  sudo oomtrace --format '{time} {container.name} {verdict.why}'
+                                             a line of your own for each incident
   sudo oomtrace --cause oom_container_limit  only containers that ran into their own limit
   sudo oomtrace ps                           the containers, with memory use, limit and OOM kills
   sudo oomtrace doctor                       what can be seen on this node, and what cannot
@@ -78,22 +82,34 @@ pub struct Cli {
     pub watch: Watch,
 }
 
+impl Cli {
+    /// An error of usage that shows only by the values of options.
+    pub fn conflict(&self) -> Option<&'static str> {
+        match &self.verb {
+            None => self.watch.reading.conflict(),
+            Some(Verb::Record(options)) => options.watch.reading.conflict(),
+            Some(Verb::Replay(options)) => options.reading.conflict(),
+            Some(_) => None,
+        }
+    }
+}
+
 /// Without a verb oomtrace watches the node until it is stopped.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Kill two processes of its own, one by OOM, and check all that oomtrace says about it
+    /// Test oomtrace on this node: start two processes, have them killed, and check what it says about each
     Selftest(Runtimes),
-    /// Watch as without a verb, and keep in a file what it takes to judge it all again
+    /// Watch the node, and also keep in a file what was seen, for `oomtrace replay`
     Record(Record),
-    /// Judge a recording again, on any machine and without root
+    /// Show the incidents of a recording, on any machine and without root
     Replay(Replay),
     /// Show each signal on this node as it is generated, for kernel debugging; no kills are judged meanwhile
     Signals(Signals),
-    /// List the containers that are known, each as an incident in it would name it
+    /// List the containers of this node, by the names that incidents have for them
     Ps(Ps),
-    /// Show what this kernel and this node offer, and what is lost where something is missing
+    /// Show what can be seen on this node, and what cannot and why
     Doctor(Doctor),
-    /// Ask an oomtrace that was started with --health whether it watches: for the probes of a pod, and whatever else keeps it running
+    /// Check that an oomtrace started with --health is watching: for the probes of a pod and the like
     Health {
         /// Which one, where --health gave it another name
         #[arg(default_value = health::NAME, value_parser = health_name)]
@@ -105,7 +121,7 @@ pub enum Verb {
         #[arg(value_parser = explanation, required = true)]
         code: Vec<String>,
     },
-    /// Print the JSON Schema of what --json puts out
+    /// Print the JSON Schema of the output of --json
     Schema {
         /// Of which: the stream of incidents, a line of `oomtrace ps`, or the stream of `oomtrace signals`
         #[arg(value_enum, default_value_t = Schema::Stream)]
@@ -121,6 +137,12 @@ pub enum Verb {
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write it and those of all verbs to this directory instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
 }
 
@@ -179,72 +201,6 @@ impl From<Sandboxing> for own::Mode {
             Sandboxing::On => Self::On,
             Sandboxing::Off => Self::Off,
             Sandboxing::Strict => Self::Strict,
-        }
-    }
-}
-
-/// In which form.
-#[derive(Debug, Args)]
-pub struct Show {
-    /// Print one JSON object a line instead of text
-    #[arg(long)]
-    pub json: bool,
-    /// When to use colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
-    pub color: Color,
-    /// Show passwords, tokens and keys in command lines and labels, which are masked otherwise, also in a recording
-    #[arg(long)]
-    pub no_redact: bool,
-    /// Leave arguments of processes out, also of a recording: programs alone are shown
-    #[arg(long, conflicts_with = "no_redact")]
-    pub no_cmdline: bool,
-}
-
-impl Show {
-    pub fn privacy(&self) -> Privacy {
-        match (self.no_redact, self.no_cmdline) {
-            (_, true) => Privacy::WithoutArguments,
-            (true, false) => Privacy::Shown,
-            (false, false) => Privacy::Masked,
-        }
-    }
-}
-
-/// How much of it, as text.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct Reading {
-    /// One line an incident, in place of a block
-    #[arg(long, conflicts_with = "json")]
-    pub brief: bool,
-    /// Show routine kills, too: a pod's sandbox that ends with its pod, what is left after a container's clean end, a runtime's own
-    /// helpers (--json has them always)
-    #[arg(long)]
-    pub all: bool,
-    /// How to show times
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = TimeForm::Local, conflicts_with = "json")]
-    pub time: TimeForm,
-}
-
-/// How to show times as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TimeForm {
-    /// Hours, minutes and seconds in this machine's time zone, with the day where that is not today
-    Local,
-    /// The same in UTC
-    Utc,
-    /// As RFC 3339 has it, to the millisecond, in UTC
-    Iso,
-    /// How long ago it was
-    Relative,
-}
-
-impl From<TimeForm> for human::TimeForm {
-    fn from(form: TimeForm) -> Self {
-        match form {
-            TimeForm::Local => Self::Local,
-            TimeForm::Utc => Self::Utc,
-            TimeForm::Iso => Self::Iso,
-            TimeForm::Relative => Self::Relative,
         }
     }
 }
@@ -339,6 +295,8 @@ pub struct Replay {
 #[derive(Debug, Args)]
 pub struct Ps {
     #[command(flatten)]
+    pub listing: Listing,
+    #[command(flatten)]
     pub show: Show,
     #[command(flatten)]
     pub runtimes: Runtimes,
@@ -400,6 +358,18 @@ impl Runtimes {
         }
     }
 
+    /// Places that were named on the command line, and where nothing is.
+    pub fn absent(&self) -> impl Iterator<Item = String> {
+        let named = [
+            ("Docker's socket", &self.docker_socket, docker::DEFAULT_SOCKET),
+            ("containerd's state directory", &self.containerd_state, bundle::CONTAINERD_STATE),
+        ];
+        let absent = named.into_iter().filter(|(_, path, default)| *path != Path::new(default) && !path.exists());
+        absent.map(|(what, path, _)| {
+            format!("{what} is not at {}: its containers have no names until it is", path.display())
+        })
+    }
+
     /// Sockets of runtimes that are asked.
     pub fn sockets(&self) -> Vec<PathBuf> {
         vec![self.docker_socket.clone(), self.containerd_socket()]
@@ -420,29 +390,6 @@ pub struct Doctor {
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
-}
-
-/// When to use colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
-impl Color {
-    /// Colours on standard output: a terminal that knows them, and nobody who asked for none (no-color.org).
-    pub fn on_stdout(self) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto => {
-                let is_set = |key| std::env::var_os(key).is_some_and(|value| !value.is_empty());
-                let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-                std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !dumb
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,26 +5,29 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 
 use oomtrace::sink::Sink;
+use oomtrace::sink::csv::Csv;
 use oomtrace::sink::human::{Human, Look};
 use oomtrace::sink::json::Json;
+use oomtrace::sink::template::Lines;
+use oomtrace::sink::yaml::Yaml;
 
-use super::options::{Reading, Show};
+use super::options::{Form, Reading, Show};
 
 /// Writes records to `out`, which is standard output or stands for it.
-pub fn sink(options: &Show, reading: Reading, out: impl Write + Send + 'static) -> Box<dyn Sink + Send> {
-    if options.json {
-        return Box::new(Json::new(out));
-    }
+pub fn sink(options: &Show, reading: &Reading, out: impl Write + Send + 'static) -> Box<dyn Sink + Send> {
+    let brief = match reading.form() {
+        Form::Json => return Box::new(Json::new(out)),
+        Form::Yaml => return Box::new(Yaml::new(out)),
+        Form::Csv => return Box::new(Csv::new(out)),
+        Form::Template(template) => return Box::new(Lines::new(out, template, reading.all)),
+        Form::Text => false,
+        Form::Brief => true,
+    };
     let color = options.color.on_stdout();
     let is_terminal = io::stdout().is_terminal();
     let width = move || if is_terminal { terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)) } else { None };
-    Box::new(Human::new(out, move || Look {
-        color,
-        width: width(),
-        brief: reading.brief,
-        all: reading.all,
-        time: reading.time.into(),
-    }))
+    let (all, verbose, time) = (reading.all, reading.verbose(), reading.time().into());
+    Box::new(Human::new(out, move || Look { color, width: width(), brief, all, verbose, time }))
 }
 
 /// What text has left out of what there was; none when it was nothing.

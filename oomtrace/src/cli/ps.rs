@@ -1,7 +1,7 @@
 //! `oomtrace ps`: the containers that are known, so that a person can check what will be named.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::iter;
 use std::time::Duration;
 
@@ -14,13 +14,12 @@ use oomtrace::kubernetes::{EventsMode, Kubernetes, Question};
 use oomtrace::model::Container;
 use oomtrace::node::cgroups;
 use oomtrace::node::usage::Usage;
-use oomtrace::sink::json;
-use oomtrace::sink::notices;
+use oomtrace::sink::{csv, json, notices, yaml};
 use oomtrace::text::escape::escape;
 use oomtrace::text::{bytes, pod_name, short_id, times};
 
 use super::exit::{Failure, Status};
-use super::options::Ps;
+use super::options::{Form, Ps};
 use super::output::Stdout;
 
 /// From this share of the limit on, a container is close to it.
@@ -42,6 +41,7 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
         )
         .into());
     }
+    options.runtimes.absent().for_each(|absent| notices::say(&absent));
     let kubernetes = options.kubernetes.start(EventsMode::Off);
     let all = tokio::task::LocalSet::new().block_on(&runtime, async {
         let mut all = list(&Directory::new(options.runtimes.sources(), KEEP), &hierarchies).await;
@@ -53,19 +53,27 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
     runtime.shutdown_background();
     say_missing(&all);
     let mut out = Stdout::new();
-    if options.show.json {
-        for listed in &all {
+    match options.listing.form() {
+        Form::Json => write_each(&mut out, &all, |listed| {
             let mut line = Vec::new();
-            json::append(&mut line, listed)?;
-            out.write_all(&line)?;
+            json::append(&mut line, listed).map(|()| line)
+        })?,
+        Form::Yaml => write_each(&mut out, &all, |listed| yaml::document(listed).map(String::into_bytes))?,
+        Form::Csv => {
+            out.write_all(&csv::line(&csv::CONTAINER_COLUMNS.map(str::to_owned))?)?;
+            write_each(&mut out, &all, |listed| csv::line(&csv::container(listed)))?;
         }
-    } else if all.is_empty() {
-        writeln!(out, "no container has a cgroup on this node")?;
-    } else {
-        out.write_all(table(&all, options.show.color.on_stdout()).as_bytes())?;
+        Form::Template(template) => write_each(&mut out, &all, |listed| template.line(listed).map(String::into_bytes))?,
+        Form::Text | Form::Brief if all.is_empty() => writeln!(out, "no container has a cgroup on this node")?,
+        Form::Text | Form::Brief => out.write_all(table(&all, options.show.color.on_stdout()).as_bytes())?,
     }
     out.flush()?;
     Ok(Status::Done)
+}
+
+/// Each container by itself.
+fn write_each(out: &mut Stdout, all: &[Listed], form: impl Fn(&Listed) -> io::Result<Vec<u8>>) -> io::Result<()> {
+    all.iter().try_for_each(|listed| out.write_all(&form(listed)?))
 }
 
 /// Adds what the Kubernetes API says of pods, if there are any and it says something.

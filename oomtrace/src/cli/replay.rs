@@ -15,9 +15,9 @@ pub fn run(options: &Replay) -> Result<Status, Failure> {
         let file = options.file.display();
         notices::say(&format!("{file} was cut off: its last {} bytes are left out", contents.torn));
     }
-    let mut sink = output::sink(&options.show, options.reading, Stdout::new());
+    let mut sink = output::sink(&options.show, &options.reading, Stdout::new());
     let tally = replay::replay(contents, &options.select.filter(), sink.as_mut())?;
-    if !options.show.json
+    if options.reading.form().is_for_people()
         && !options.reading.all
         && let Some(hidden) = hidden(tally.routine)
     {

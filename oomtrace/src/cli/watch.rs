@@ -55,9 +55,8 @@ pub fn run(options: &Watch, recording: Option<&Path>) -> Result<Status, Failure>
 fn outputs(options: &Watch) -> Result<(Arc<Outputs>, Failures), Failure> {
     let (mut outputs, failures) = Outputs::new();
     let out = output::descriptor().context("cannot write to standard output")?;
-    let show = &options.show;
-    let stdout =
-        |closing| output::sink(show, options.reading, Steady::new(out, closing, say_trouble(OutputName::Stdout)));
+    let (show, reading) = (&options.show, &options.reading);
+    let stdout = |closing| output::sink(show, reading, Steady::new(out, closing, say_trouble(OutputName::Stdout)));
     outputs.add(OutputName::Stdout, stdout).context("cannot start")?;
     let outputs = Arc::new(outputs);
     let said = Arc::clone(&outputs);
@@ -83,6 +82,7 @@ async fn watch(
     if let Some(why) = options.kubernetes.why_not(&kubernetes, options.kubernetes_events) {
         notices::say(&why);
     }
+    options.runtimes.absent().for_each(|absent| notices::say(&absent));
     let (privacy, sandbox) = (options.show.privacy(), options.sandbox.into());
     let mut runtimes = options.runtimes.runtimes(options.keep_names, privacy, sandbox, kubernetes);
     runtimes.detail = detail;
@@ -98,7 +98,7 @@ async fn watch(
         last.finish(until);
         Status::Failed
     }));
-    if !options.show.json {
+    if options.reading.form().is_for_people() {
         greet(&probe, &options.select.filter());
     }
     let filter = options.select.filter();
@@ -161,7 +161,7 @@ async fn say_if_none(directory: Directory, filter: Filter) {
     let Ok(hierarchies) = cgroups::hierarchies() else { return };
     let all = list(&directory, &hierarchies).await;
     if !filter.wants_any(all.iter().map(|listed| &listed.container)) {
-        notices::say("no container is what the filters ask for now; waiting for one");
+        notices::say("no container matches the filters now; waiting for one");
     }
 }
 
@@ -178,11 +178,12 @@ fn greet(probe: &Probe, filter: &Filter) {
 
 fn say_tally(options: &Watch, tally: Tally) {
     let lost = tally.lost.words().unwrap_or_else(|| "no event was lost".to_owned());
-    if !options.show.json && io::stderr().is_terminal() {
+    let is_for_people = options.reading.form().is_for_people();
+    if is_for_people && io::stderr().is_terminal() {
         // The terminal shows ^C where the cursor is.
         notices::new_line();
     }
-    if !options.show.json || tally.lost.words().is_some() {
+    if is_for_people || tally.lost.words().is_some() {
         let incidents = match tally.incidents {
             1 => "1 incident".to_owned(),
             number => format!("{number} incidents"),
@@ -191,7 +192,7 @@ fn say_tally(options: &Watch, tally: Tally) {
             0 => String::new(),
             number => format!(" ({number} left out by the filters)"),
         };
-        let is_hiding = !options.show.json && !options.reading.all;
+        let is_hiding = is_for_people && !options.reading.all;
         let hidden = output::hidden(tally.routine).filter(|_| is_hiding).map(|hidden| format!("; {hidden}"));
         notices::say(&format!("{incidents}{others}; {lost}{}", hidden.unwrap_or_default()));
     }

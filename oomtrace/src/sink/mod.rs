@@ -1,5 +1,7 @@
 //! Outputs. They only render or send; nothing is decided here.
 
+pub mod csv;
+pub mod fields;
 pub mod human;
 pub mod json;
 pub mod notices;
@@ -8,8 +10,10 @@ pub mod outputs;
 pub mod queue;
 pub mod seen;
 pub mod steady;
+pub mod template;
 mod weight;
 pub mod wrap;
+pub mod yaml;
 
 use std::io;
 

@@ -61,6 +61,17 @@ pub fn duration_ms(ms: u64) -> String {
     }
 }
 
+/// How long something has been there, in its two largest units: `40 ms`, `12.3 s`, `2 min 5 s`, `3 h 12 min`, `12 d 4 h`.
+#[must_use]
+pub fn elapsed_ms(ms: u64) -> String {
+    let minutes = ms / 60_000;
+    match minutes {
+        0..60 => duration_ms(ms),
+        60..1_440 => format!("{} h {} min", minutes / 60, minutes % 60),
+        _ => format!("{} d {} h", minutes / 1_440, minutes % 1_440 / 60),
+    }
+}
+
 /// Microseconds as people read them: `87 µs`, `3 ms`.
 #[must_use]
 pub fn duration_us(us: u64) -> String {
@@ -230,6 +241,22 @@ mod tests {
         for (tty, name) in [("pts2", "pts/2"), ("tty1", "tty1"), ("ptsx", "ptsx"), ("pts/2", "pts/2"), ("a b", "'a b'")]
         {
             assert_eq!(terminal(tty), name);
+        }
+    }
+
+    #[test]
+    fn how_long_has_two_units() {
+        let minute = 60_000;
+        for (ms, text) in [
+            (40, "40 ms"),
+            (12_345, "12.3 s"),
+            (59 * minute + 59_999, "59 min 59 s"),
+            (60 * minute, "1 h 0 min"),
+            (192 * minute + 59_999, "3 h 12 min"),
+            (24 * 60 * minute, "1 d 0 h"),
+            ((12 * 24 + 4) * 60 * minute, "12 d 4 h"),
+        ] {
+            assert_eq!(elapsed_ms(ms), text, "{ms}");
         }
     }
 

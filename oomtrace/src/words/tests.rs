@@ -2,8 +2,8 @@
 //! (`UPDATE=1 cargo test -p oomtrace --lib words` writes it anew).
 
 mod kubelet;
-mod remedies;
 mod reasons;
+mod remedies;
 
 use std::fmt::Write as _;
 

@@ -84,6 +84,16 @@ pub fn strip(binary: &Path, to: &Path) -> Result<()> {
     succeed(Command::new("strip").arg("--strip-debug").arg("-o").arg(to).arg(binary))
 }
 
+/// The same, with the debugging information in `debug`, which a debugger finds by its name. The names of functions stay in both: a
+/// backtrace has them, and with the other file beside it the lines as well.
+pub fn separate(binary: &Path, to: &Path, debug: &Path) -> Result<()> {
+    _ = fs::remove_file(debug);
+    succeed(Command::new("objcopy").args(["--only-keep-debug", "--compress-debug-sections"]).arg(binary).arg(debug))?;
+    let mut link = std::ffi::OsString::from("--add-gnu-debuglink=");
+    link.push(debug);
+    succeed(Command::new("objcopy").arg("--strip-debug").arg(link).arg(binary).arg(to))
+}
+
 /// Bytes of a disk besides what is on it: the file system's own.
 const SLACK: u64 = 64 << 20;
 

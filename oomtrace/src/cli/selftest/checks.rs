@@ -16,6 +16,8 @@ use crate::cli::output::Stdout;
 pub struct Checks {
     passed: u32,
     failed: u32,
+    /// What this kernel does not have.
+    missing: u32,
 }
 
 impl Checks {
@@ -23,6 +25,7 @@ impl Checks {
     pub fn hooks(&mut self, probe: &Probe) -> io::Result<()> {
         for hook in Hook::ALL.into_iter().filter(|hook| !probe.unneeded.contains(hook)) {
             if hook.may_be_refused() && !probe.has(hook) {
+                self.missing += 1;
                 writeln!(Stdout::new(), "miss  {} is not attached  ({})", hook.name(), hook.cost())?;
                 continue;
             }
@@ -111,7 +114,11 @@ impl Checks {
 
     /// The last line, and the status.
     pub fn end(&self) -> io::Result<Status> {
-        writeln!(Stdout::new(), "\nselftest: {} passed, {} failed", self.passed, self.failed)?;
+        let missing = match self.missing {
+            0 => String::new(),
+            number => format!(", {number} missing on this kernel"),
+        };
+        writeln!(Stdout::new(), "\nselftest: {} passed, {} failed{missing}", self.passed, self.failed)?;
         Ok(if self.failed == 0 { Status::Done } else { Status::Failed })
     }
 

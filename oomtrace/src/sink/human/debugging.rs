@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Block, DIM, LABEL, Look};
+use super::Look;
+use super::block::{Block, DIM, LABEL};
 use crate::model::{Candidates, Incident, KernelEvent, Skipped, UserFrame};
 use crate::text::escape::escape;
 use crate::text::quote::quote;

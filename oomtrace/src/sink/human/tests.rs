@@ -4,7 +4,11 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::*;
 use crate::judge::tests::{case, in_container, kill, oom, stop_signal};
-use crate::model::{Attribution, LimitLevel, Runtime};
+use crate::model::{
+    Attribution, Collateral, Contradiction, Effect, Exit, LimitLevel, OomScope, OutputName, Process, Role, Runtime,
+    Source,
+};
+use crate::sink::queue::Count;
 use crate::words::conclude;
 
 /// With a verdict, and with all lines that a block can have.
@@ -19,6 +23,137 @@ fn incidents() -> Vec<Incident> {
     stopped.missing = vec!["something that could not be seen".to_owned()];
     stopped.attribution = Attribution::Partial;
     [limit, stopped, kill("/usr/bin/bash")].into_iter().map(judged).collect()
+}
+
+/// Every shape of a block: what the texts of others make long is as long as it gets.
+fn shapes() -> Vec<Record> {
+    let long = |text: &str| text.repeat(12);
+    let mut full = in_container(kill("/usr/bin/bash"));
+    full.victim.process.cmdline = Some(vec![long("/opt/app/bin/"), long("--option=1 "), "x".to_owned()]);
+    full.collateral = (0..9)
+        .map(|pid| Collateral { process: Process { pid, ..full.victim.process.clone() }, role: Role::OneByOne })
+        .collect();
+    full.unit = Some(long("unit-"));
+    let container = full.container.as_mut().unwrap();
+    (container.name, container.image) = (Some(long("name-")), Some(long("registry.example/team/")));
+    let container = container.clone();
+    let mut signal = full.clone();
+    signal.signal.name = "SIGUSR1".to_owned();
+    signal.signal.effect = Some(Effect::Handled);
+    let full = judged(full);
+    let verdict = full.verdict.clone().unwrap();
+    let time = full.time.clone();
+    let mut all: Vec<Record> = incidents().into_iter().chain([full]).map(Record::Incident).collect();
+    all.push(Record::Signal(Incident { time: time.clone(), ..signal }));
+    let fact = long("it says something else of it ");
+    let source = Source::Runtime;
+    all.push(Record::Contradiction(Contradiction {
+        incident: "1".into(),
+        time: time.clone(),
+        container: container.clone(),
+        fact,
+        source,
+    }));
+    all.push(Record::Lost(Lost { events: 5, kills: 3, ..Lost::default() }));
+    for output in [OutputName::Stdout, OutputName::Stderr, OutputName::Recording] {
+        all.push(crate::sink::outputs::unwritten(output, Count { kills: 100_000, others: 1_000_000 }));
+    }
+    assert!(!verdict.why.is_empty());
+    all
+}
+
+#[test]
+fn every_shape_of_a_block_lies_right() {
+    let show = |record: &Record, look: Look| {
+        let mut out = Vec::new();
+        Human::new(&mut out, move || look).put(record).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    for record in shapes() {
+        for (width, verbose, all) in
+            [60, 80, 120, 200].map(|width| [(width, false, true), (width, true, true)]).concat()
+        {
+            let look = Look { width: Some(width), verbose, all, ..Look::default() };
+            let text = show(&record, look);
+            assert!(!text.is_empty());
+            // What an output could not take has the time of now.
+            let painted = anstyle_free(&show(&record, Look { color: true, ..look }));
+            assert_eq!(
+                painted.split_once("  "),
+                text.split_once("  ").map(|(_, rest)| (painted.split_once("  ").unwrap().0, rest))
+            );
+            for line in text.lines().filter(|line| !line.trim_start().starts_with("docker update")) {
+                assert!(line.width() <= width, "{width}: {line}\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_nobody_asks_is_shown_to_who_asks_for_everything() {
+    let [mut limit, mut stopped, _] = incidents().try_into().unwrap();
+    limit.trigger = Some(limit.victim.process.clone());
+    stopped.sender.process.as_mut().unwrap().cmdline = Some(vec!["runc".into(), "--root".into(), "/run/x".into()]);
+    for (incident, said) in
+        [(&limit, "trigger"), (&limit, "evidence"), (&stopped, "--root /run/x"), (&stopped, "the kernel)")]
+    {
+        let text = |verbose| block(incident, Look { verbose, ..Look::default() });
+        assert!(!text(false).contains(said) && text(true).contains(said), "{said}: {}", text(true));
+    }
+}
+
+#[test]
+fn what_was_said_at_the_start_is_not_said_again() {
+    let missing = format!("which limit was hit is read off the counters {RECORD}");
+    let ready = |missing: &str| {
+        let missing = vec![missing.to_owned()];
+        Record::Ready(Ready {
+            schema: 1,
+            version: String::new(),
+            node: None,
+            boot_id: None,
+            attached: vec![],
+            missing,
+            sandbox: None,
+        })
+    };
+    let [mut limit, ..] = <[Incident; 3]>::try_from(incidents()).unwrap();
+    limit.missing = vec![missing.clone(), "something else".to_owned()];
+    for (start, verbose, is_said) in [
+        ("oom_kill_process could not be attached (x): the record", false, false),
+        ("oom_kill_process could not be attached (x): the record", true, true),
+        ("unix_connect could not be attached (x): who asked", false, true),
+    ] {
+        let mut out = Vec::new();
+        let mut human = Human::new(&mut out, move || Look { verbose, ..Look::default() });
+        human.put(&ready(start)).unwrap();
+        human.put(&Record::Incident(limit.clone())).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!((text.contains(&missing), text.contains("something else")), (is_said, true), "{start}: {text}");
+    }
+}
+
+#[test]
+fn the_victims_age_and_a_slow_end_are_said() {
+    let [limit, ..] = <[Incident; 3]>::try_from(incidents()).unwrap();
+    for (started, after_us, said) in [
+        (Some("2026-01-01T23:52:05Z"), Some(4_000), ", 3 h 12 min after its start; exited 137"),
+        (
+            Some("2026-01-02T03:04:04.96Z"),
+            Some(2_300_000),
+            ", 40 ms after its start; exited 137, 2.3 s after the signal",
+        ),
+        (None, None, "[20], pid 1 of the container; exited 137"),
+        // A clock that was set back.
+        (Some("2026-01-03T00:00:00Z"), None, "[20], pid 1 of the container; exited 137"),
+    ] {
+        let mut incident = limit.clone();
+        incident.victim.container_init = true;
+        incident.victim.process.started = started.map(str::to_owned);
+        incident.victim.exit = Some(Exit { status: 9, code: None, signal: Some(9), after_us });
+        let text = block(&incident, Look::default());
+        assert!(text.contains(said), "{text}");
+    }
 }
 
 fn judged(mut incident: Incident) -> Incident {

@@ -6,15 +6,17 @@ use crate::model::{Confidence, Container, Effect, Exit, Incident, Login, Process
 use crate::sink::human::TimeForm;
 use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
-use crate::text::{container_name, duration_ms, duration_us, ended, name_or_id, pod_name, process, short_id, times};
+use crate::text::{
+    container_name, duration_ms, duration_us, elapsed_ms, ended, name_or_id, pod_name, process, short_id, times,
+};
 
 /// Columns of a command line; the JSON has all of it.
 const CMDLINE: usize = 160;
 /// Columns of one argument, where not all fit.
 const ARGUMENT: usize = 64;
 
-/// `nginx[22490], pid 1 of the container: nginx -g daemon off;`
-pub fn killed(incident: &Incident) -> String {
+/// `nginx[22490], pid 1 of the container, 3 h 12 min after its start; exited 137: nginx -g 'daemon off;'`
+pub fn killed(incident: &Incident, verbose: bool) -> String {
     let victim = &incident.victim.process;
     let role = match (incident.victim.container_init, incident.container.is_some(), victim.pid_in_namespace) {
         (true, true, _) => ", pid 1 of the container".to_owned(),
@@ -28,19 +30,35 @@ pub fn killed(incident: &Incident) -> String {
         },
         _ => String::new(),
     };
-    let ended =
-        incident.victim.exit.as_ref().map(|exit| ending(exit, incident.victim.container_init)).unwrap_or_default();
+    let age = age_ms(incident).map(|age| format!(", {} after its start", elapsed_ms(age))).unwrap_or_default();
+    let exit = incident.victim.exit.as_ref();
+    let ended = exit.map(|exit| ending(exit, incident.victim.container_init, verbose)).unwrap_or_default();
     let cmdline = victim.cmdline.as_ref().map(|c| format!(": {}", command(c))).unwrap_or_default();
-    format!("{}{role}{ended}{cmdline}", process(victim))
+    format!("{}{role}{age}{ended}{cmdline}", process(victim))
 }
 
-/// `, which exited 137 after 3 ms` for a container, as its runtime shows it; `, gone after 3 ms` for another process.
-fn ending(exit: &Exit, is_init: bool) -> String {
-    let after = exit.after_us.map(|us| format!(" after {}", duration_us(us))).unwrap_or_default();
-    match exit.signal {
+/// How long the victim had lived when the signal came.
+fn age_ms(incident: &Incident) -> Option<u64> {
+    let started: jiff::Timestamp = incident.victim.process.started.as_ref()?.parse().ok()?;
+    let killed: jiff::Timestamp = incident.time.parse().ok()?;
+    u64::try_from(killed.duration_since(started).as_millis()).ok()
+}
+
+/// From here on, a victim took its time to end.
+const SLOW_US: u64 = 1_000_000;
+
+/// `; exited 137` for a container, as its runtime shows it, and how long that took where it took long.
+fn ending(exit: &Exit, is_init: bool, verbose: bool) -> String {
+    let after = exit.after_us.filter(|us| verbose || *us >= SLOW_US);
+    let after = after.map(|us| format!("{} after the signal", duration_us(us)));
+    match (exit.signal, after) {
         // Runtimes show a death by signal as 128 and its number.
-        Some(signal) if is_init => format!(", which exited {}{after}", 128 + signal),
-        _ => format!(", gone{after}"),
+        (Some(signal), after) if is_init => {
+            let after = after.map(|after| format!(", {after}")).unwrap_or_default();
+            format!("; exited {}{after}", 128 + signal)
+        }
+        (_, Some(after)) => format!("; gone {after}"),
+        (_, None) => String::new(),
     }
 }
 
@@ -57,8 +75,13 @@ const ANCESTORS: usize = 4;
 
 /// `  <  bash[812]  <  sshd[700]`
 pub fn parents(ancestors: &[Process]) -> String {
-    let shown: String = ancestors.iter().take(ANCESTORS).map(|parent| format!("  <  {}", process(parent))).collect();
-    let more = if ancestors.len() > ANCESTORS { "  <  …" } else { "" };
+    named(ancestors, ANCESTORS)
+}
+
+/// The nearest `count` of them.
+pub fn named(ancestors: &[Process], count: usize) -> String {
+    let shown: String = ancestors.iter().take(count).map(|parent| format!("  <  {}", process(parent))).collect();
+    let more = if ancestors.len() > count && count > 1 { "  <  …" } else { "" };
     format!("{shown}{more}")
 }
 
@@ -116,7 +139,7 @@ fn command(cmdline: &[String]) -> String {
 }
 
 /// Each run of 64 hexadecimal digits as its first twelve and an ellipsis.
-fn shorten_ids(text: &str) -> String {
+pub fn shorten_ids(text: &str) -> String {
     let is_id = |part: &str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit());
     let parts = text.split_inclusive(|c: char| !c.is_ascii_hexdigit());
     parts
@@ -136,7 +159,7 @@ pub fn place_name(incident: &Incident) -> String {
         let own = container_name(incident).filter(|_| !pod.is_some_and(|pod| pod.sandbox));
         return own.map_or_else(|| name.clone(), |own| format!("{name}/{own}"));
     }
-    let unit = || quote(incident.unit.as_deref().unwrap_or(&incident.victim.process.comm)).into_owned();
+    let unit = || quote(&shorten_ids(incident.unit.as_deref().unwrap_or(&incident.victim.process.comm))).into_owned();
     container_name(incident).unwrap_or_else(unit)
 }
 
