@@ -4,6 +4,7 @@ mod conditions;
 mod containerd;
 mod daemons;
 mod docker;
+mod gallery;
 mod health;
 mod host;
 mod hostile;
@@ -19,6 +20,11 @@ mod storm;
 mod systemd;
 
 use crate::Scenario;
+
+/// Those of the gallery: only where they are asked for.
+pub fn of_gallery() -> Vec<Scenario> {
+    gallery::scenarios()
+}
 
 pub fn all() -> Vec<Scenario> {
     [
