@@ -54,12 +54,13 @@ fn page() -> String {
 fn section(situation: &Situation) -> String {
     let Situation { name, title, made, apart, source, .. } = situation;
     let said = show(situation, Some(WIDTH), false);
-    let what = match source {
-        Source::Kubernetes(_) => "Made by",
-        _ => "Made with",
+    // What a scenario of the tests does is described; the others are commands as they were run.
+    let (what, fence) = match source {
+        Source::Own => ("Made with", "sh"),
+        Source::Test(_) | Source::Kubernetes(_) => ("Made by a test, which does this", "text"),
     };
     format!(
-        "\n### {title}\n\n{apart}\n\n{what}:\n\n```sh\n{made}\n```\n\n```text\n{}```\n\n![{title}](gallery/{name}.svg)\n",
+        "\n### {title}\n\n{apart}\n\n{what}:\n\n```{fence}\n{made}\n```\n\n```text\n{}```\n\n![{title}](gallery/{name}.svg)\n",
         plain(&said.text)
     )
 }

@@ -85,4 +85,6 @@ pub const ALL: &[Situation] = &[
         "An old node: v1 has no memory.oom.group, and names its files differently; the answer is the same.",
     )
     .of(Source::Test("6.1.192-v1/docker.a_container_over_its_limit.rec")),
+    Situation::own("docker-limit", "Exit code 137 at the same figure in every graph of its memory", "docker run -d --memory 24m oomtrace-test:busybox sh -c 'tail /dev/zero; sleep 1000'", &[("oom_container_limit", 1)], "The figure is the container's own limit, and the victim's memory is nearly all of it.").of(Source::Test("7.3.4/docker.a_container_over_its_limit.rec")),
+    Situation::own("podman-limit", "A container of podman is killed at its limit", "podman run -d --memory 24m localhost/oomtrace-test:busybox sh -c 'tail /dev/zero; sleep 1000'    # removed by podman rm --force --time 0", &[("oom_container_limit", 1), ("runtime_kill", 1)], "The limit is the container's, in a scope of podman's; the kill after it is a removal by force, asked for by podman itself.").of(Source::Test("7.3.4-systemd/podman.a_container_over_its_limit.rec")),
 ];

@@ -42,7 +42,7 @@ pub const ALL: &[Situation] = &[
         "Somebody asked the kernel for an OOM kill",
         "echo f > /proc/sysrq-trigger",
         &[("oom_host", 1)],
-        "Memory was not short: the request came by SysRq, from the process that is named.",
+        "Memory was not short: SysRq asked for it. The kernel does so in a worker of its own, so whoever asked is not named.",
     )
     .of(Source::Test("7.3.4/machine.somebody_asks_for_an_oom_kill_by_sysrq.rec")),
     Situation::own(

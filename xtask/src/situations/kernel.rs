@@ -67,4 +67,20 @@ pub const ALL: &[Situation] = &[
         "The OOM killer's own record could not be read: whose limit it was is inferred from counters, and said to be.",
     )
     .of(Source::Test("7.3.4/oom.without_the_record_the_limit_is_inferred.rec")),
+    Situation::own(
+        "init-killed",
+        "Somebody killed the first process of a pid namespace",
+        "kill -9 PID    # of the namespace's init",
+        &[("process_kill", 1)],
+        "The others were not sent anything: they are what the kernel swept after the init, in the same incident.",
+    )
+    .of(Source::Test("7.3.4/host.the_sweep_after_a_killed_init_is_its_collateral.rec")),
+    Situation::own(
+        "debugger",
+        "A debugger ended the program",
+        "ptrace(PTRACE_KILL)",
+        &[("ptrace", 1)],
+        "The tracer did it by a call of its own, while it lived; with PTRACE_O_EXITKILL its end does.",
+    )
+    .of(Source::Test("7.3.4/paths.ptrace_kill.rec")),
 ];

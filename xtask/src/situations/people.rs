@@ -43,4 +43,8 @@ pub const ALL: &[Situation] = &[
         "systemd would be named if it had done it: here the sender is another process, of another user.",
     )
     .of(Source::Test("7.3.4-systemd/systemd.a_users_own_service.rec")),
+    Situation::own("past-the-runtime", "It exited 137, and neither its runtime nor the OOM killer did it", "kill -9 PID    # of a container's pid 1, on the host", &[("process_kill", 1)], "The sender is outside of every container: a process on the host, past the runtime.").of(Source::Test("7.3.4-systemd/runtimes.runc_that_was_there_before.rec")),
+    Situation::own("docker-exec", "A process in the container was killed from within, by nobody who lives there", "docker exec oomtrace-test-516-4 kill -9 7    # and then docker rm --force", &[("same_container_kill", 1), ("runtime_kill", 1)], "The sender is in the container, but its parent is the shim: it was brought in, and who asked is named.").of(Source::Test("7.3.4-systemd/requester.docker_exec.rec")),
+    Situation::own("session", "A process of a log-in died", "kill -9 PID    # in alice's session, by root", &[("process_kill", 1)], "The session goes on: systemd-logind ends all of it at once, and would be the sender.").of(Source::Test("7.3.4-systemd/systemd.a_session.rec")),
+    Situation::own("scope", "A process in a scope died", "systemd-run --scope sleep 1000    # and then kill -9 PID", &[("process_kill", 1)], "A scope has no ExecStop= and no watchdog: what is named as the sender is what did it.").of(Source::Test("7.3.4-systemd/systemd.a_scope.rec")),
 ];

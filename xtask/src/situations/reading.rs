@@ -1,6 +1,6 @@
 //! What is routine, what repeats, and what is said later.
 
-use super::Situation;
+use super::{Situation, Source};
 
 pub const ALL: &[Situation] = &[
     Situation::own(
@@ -42,4 +42,6 @@ pub const ALL: &[Situation] = &[
         "An OOM kill of a child sets Docker's flag, and it stays set: the later end of pid 1 is another matter.",
     )
     .with("contradiction"),
+    Situation::own("two-lines", "A line for each", "docker exec oomtrace-test-516-4 kill -9 7; docker rm --force oomtrace-test-516-4    # shown with --brief", &[("same_container_kill", 1), ("runtime_kill", 1)], "For a log, or a screen that many share: why, who died, who sent it and who asked.").of(Source::Test("7.3.4-systemd/requester.docker_exec.rec")).brief(),
+    Situation::own("says-otherwise", "Docker says OOMKilled, and oomtrace says otherwise (--brief)", "docker run -d --cgroup-parent kubepods-burstable-pod….slice oomtrace-test:busybox sh -c 'tail /dev/zero; sleep 1000'    # and then docker rm --force", &[("oom_pod_limit", 1), ("runtime_kill", 1)], "An OOM kill of a child sets Docker's flag, and it stays set: the later end of pid 1 is another matter.").of(Source::Test("7.3.4-systemd/systemd.a_pods_slice_over_its_limit.rec")).brief(),
 ];

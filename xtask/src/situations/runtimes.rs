@@ -75,4 +75,7 @@ pub const ALL: &[Situation] = &[
         "The limit is the container's own; the later kill is `lxc-stop -k`, which sends no stop signal first.",
     )
     .of(Source::Test("7.3.4-systemd/runtimes.lxc.rec")),
+    Situation::own("docker-stop", "docker stop always takes its whole time, then the container exits 137", "docker stop --time 1 oomtrace-test-516-1    # which runs sleep 1000", &[("runtime_stop_timeout", 1)], "SIGTERM was sent and did nothing, since pid 1 has no handler for it: no bug of the runtime's, and no OOM.").of(Source::Test("7.3.4-systemd/requester.docker_stop_that_runs_into_its_time_out.rec")),
+    Situation::own("killed-by-docker", "The container exited 137 with memory to spare", "docker kill 91a8848c4951", &[("runtime_kill", 1)], "No stop signal came before, so no time-out was involved: somebody asked for a kill, and is named.").of(Source::Test("7.3.4-systemd/requester.docker_kill_by_an_ids_beginning.rec")),
+    Situation::own("users-stop", "A user stops a container, and it is killed", "podman stop --time 1 oomtrace-test-516-3    # as alice", &[("runtime_stop_timeout", 1)], "It is alice's podman that asked, in a scope of hers; root's has nothing to do with it.").of(Source::Test("7.3.4-systemd/podman.a_users_stop_that_runs_into_its_time_out.rec")),
 ];

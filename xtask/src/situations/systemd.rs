@@ -27,4 +27,5 @@ pub const ALL: &[Situation] = &[
         "It is pressure that it acts on, and its SIGKILLs are ordinary ones: the kernel's OOM killer has no part in it.",
     )
     .of(Source::Test("7.3.4-systemd/systemd.oomd_kills_a_service_under_pressure.rec")),
+    Situation::own("stop-timeout", "systemctl stop hangs, and the result is timeout", "systemd-run -p TimeoutStopSec=1s sh -c 'trap \"\" TERM; while :; do sleep 0.1; done'    # and then systemctl stop", &[("service_manager_kill", 1)], "SIGTERM came TimeoutStopSec= earlier, from systemd, too: a time-out, and not a kill by hand.").of(Source::Test("7.3.4-systemd/systemd.a_stop_that_runs_into_its_time_out.rec")),
 ];

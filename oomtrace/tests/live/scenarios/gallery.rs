@@ -100,7 +100,9 @@ fn play() {
     std::fs::write("/proc/self/oom_score_adj", "-1000").unwrap();
     let _cleaned = Cleaned;
     if !situation.before.is_empty() {
-        run(&mut shell(&format!("echo 0 > /proc/self/oom_score_adj\n{}", situation.before)));
+        let mut before = shell(&format!("echo 0 > /proc/self/oom_score_adj\n{}", situation.before));
+        // What it leaves running would hold a pipe open.
+        assert!(before.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success(), "{}", situation.before);
     }
     let mut tracer = Tracer::start(&[]);
     tracer.wait_until_settled();
