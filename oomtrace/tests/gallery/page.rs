@@ -28,10 +28,12 @@ pub fn files() -> Vec<(PathBuf, String)> {
 }
 
 fn page() -> String {
+    let is_own = all().any(|situation| situation.source == Source::Own);
+    let made = if is_own { ": for this page on Linux 6.12 with systemd, Docker and podman, or by tests" } else { "" };
     let mut page = format!(
         "# Gallery: {} situations, and what oomtrace says of them\n\n\
-         Each was made for real and recorded: for the page on Linux 6.12 with systemd, Docker and podman in a virtual machine, or by\n\
-         the test scenarios, whose containers are called oomtrace-test-…, on 6.1 and 7.3. This page is made of the recordings, for a\n\
+         Each was made for real and recorded{made}. The test scenarios made those whose containers are called oomtrace-test-…, on Linux\n\
+         6.1 and 7.3. This page is made of the recordings, for a\n\
          terminal of {WIDTH} columns, with times in UTC (`--time utc`): `cargo xtask gallery` makes it anew, and with `--record`\n\
          the kills and recordings, too. A test says so when it is not what oomtrace says today. How to read a block is in the\n\
          [README](../README.md#how-to-read-a-block).\n\n",
