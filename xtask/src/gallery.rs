@@ -20,7 +20,7 @@ use crate::{NO_LIMIT, cargo, interrupt, setup};
 /// The kernel that they are made on.
 const KERNEL: &str = "6.12";
 /// The test that makes the page, or compares it.
-const TEST: [&str; 6] = ["test", "--quiet", "--package", "oomtrace", "--test", "gallery"];
+const TEST: [&str; 8] = ["test", "--quiet", "--package", "oomtrace", "--features", "kubernetes", "--test", "gallery"];
 
 /// What is asked for.
 #[derive(Debug, Default)]

@@ -49,7 +49,8 @@ pub fn svg(title: &str, text: &str, lines: &[Line], width: usize) -> String {
         out,
         "<rect width=\"{whole}\" height=\"{high}\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n\
          <path d=\"M0 {BAR}V8a8 8 0 0 1 8-8H{}a8 8 0 0 1 8 8V{BAR}z\" fill=\"{FRAME}\"/>\n\
-         <g fill=\"#5c6370\"><circle cx=\"18\" cy=\"15\" r=\"5\"/><circle cx=\"36\" cy=\"15\" r=\"5\"/><circle cx=\"54\" cy=\"15\" r=\"5\"/></g>\n\
+         <g fill=\"#5c6370\"><circle cx=\"18\" cy=\"15\" r=\"5\"/>\
+         <circle cx=\"36\" cy=\"15\" r=\"5\"/><circle cx=\"54\" cy=\"15\" r=\"5\"/></g>\n\
          <g font-family=\"ui-monospace, 'DejaVu Sans Mono', 'Liberation Mono', Menlo, Consolas, monospace\" font-size=\"{LETTERS}\" \
          fill=\"{TEXT}\" xml:space=\"preserve\">",
         whole - 8
