@@ -8,6 +8,7 @@ pub mod chart;
 pub mod dockerd;
 pub mod helm;
 pub mod packages;
+pub mod situations;
 
 use std::io;
 use std::process::Command;

@@ -4,6 +4,7 @@
 mod bench;
 mod binaries;
 mod free_space;
+mod gallery;
 mod image;
 mod interrupt;
 mod k8s;
@@ -59,6 +60,12 @@ Commands:
     --build           only builds the node's programs
     --directory DIR   keeps them there, and not in target/k8s
     -- COMMAND        runs that beside the node instead, with its KUBECONFIG
+  gallery         make docs/gallery.md and its pictures anew, of recordings of real kills
+    --only NAME       prints only situations whose names start so, in place of that; again for more
+    --width N         prints them for a terminal of so many columns, in place of that
+    --record          makes the kills and their recordings anew, in a virtual machine with systemd (with --only, only those)
+    --last            keeps the recordings of the last time, and boots nothing
+    --node DIR        takes what scenarios on a Kubernetes node recorded there (OOMTRACE_TEST_RECORDINGS=DIR cargo xtask k8s)
   bench           measure, and write BENCHMARKS.md
   image           build the container image oomtrace:latest: a static binary and nothing else
   chart           write deploy/daemonset.yaml and its like anew, of the Helm chart in deploy/helm
@@ -96,7 +103,7 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         println!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
-    let has_options = matches!(command.as_deref(), Some("vm" | "test" | "scenarios" | "lint-bpf" | "k8s"));
+    let has_options = matches!(command.as_deref(), Some("vm" | "test" | "scenarios" | "lint-bpf" | "k8s" | "gallery"));
     if let Some(unexpected) = rest.iter().take(own).next().filter(|_| !has_options) {
         bail!("unexpected argument {unexpected}: put oomtrace's own behind --, as in `cargo xtask run -- --json`");
     }
@@ -110,6 +117,7 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         Some("scenarios") => test(&workspace, how_of_test(Which::Scenarios, rest)?),
         Some("vm") => vm(&workspace, &rest),
         Some("k8s") => k8s::run(&workspace, &rest).map(code),
+        Some("gallery") => gallery::run(&workspace, &rest).map(|()| ExitCode::SUCCESS),
         Some("bench") => {
             setup::ensure(&workspace)?;
             bench::run(&workspace)?;

@@ -5,6 +5,7 @@ mod containerd;
 mod daemons;
 mod debugging;
 mod docker;
+mod gallery;
 mod health;
 mod host;
 mod hostile;
@@ -22,6 +23,11 @@ mod storm;
 mod systemd;
 
 use crate::Scenario;
+
+/// Those of the gallery: only where they are asked for.
+pub fn of_gallery() -> Vec<Scenario> {
+    gallery::scenarios()
+}
 
 pub fn all() -> Vec<Scenario> {
     [

@@ -50,6 +50,11 @@ pub fn is_oom(incident: &Incident, cause: Cause) -> Verdict {
     is(incident, cause, if by_record { Confidence::Certain } else { inferred })
 }
 
+/// The incident's cause, as its JSON has it; empty where it has no verdict.
+pub fn cause(incident: &Incident) -> String {
+    incident.verdict.as_ref().map(|verdict| name(verdict.cause)).unwrap_or_default()
+}
+
 /// None of the incidents is about what the scenario did: it was no kill.
 #[track_caller]
 pub fn is_none<'a>(incidents: impl IntoIterator<Item = &'a Incident>) {

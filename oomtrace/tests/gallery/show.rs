@@ -1,0 +1,103 @@
+//! A situation's recording, as oomtrace shows it on a terminal.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use oomtrace::model::{Incident, Record};
+use oomtrace::run::filter::Filter;
+use oomtrace::run::recording::read;
+use oomtrace::run::replay::replay;
+use oomtrace::sink::Sink;
+use oomtrace::sink::human::{Human, Look, TimeForm};
+use xtask::situations::{self, Situation};
+
+/// The workspace's directory.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// It has a recording: one that is new in the list has none before `cargo xtask gallery --record` has made it.
+pub fn is_recorded(situation: &&'static Situation) -> bool {
+    workspace().join(situation.recording()).exists()
+}
+
+/// All that are recorded, in the page's order.
+pub fn all() -> impl Iterator<Item = &'static Situation> {
+    situations::all().filter(is_recorded)
+}
+
+/// What is said of a recording.
+pub struct Said {
+    /// As it is written to the terminal, in UTF-8.
+    pub text: String,
+    /// All of it, in its order.
+    pub records: Vec<Record>,
+}
+
+impl Said {
+    /// What is shown: without what is routine, unless it is asked for.
+    pub fn incidents(&self, situation: &Situation) -> impl Iterator<Item = &Incident> {
+        let all = situation.how.all;
+        self.records.iter().filter_map(move |record| match record {
+            Record::Incident(incident) if all || incident.routine.is_none() => Some(incident),
+            _ => None,
+        })
+    }
+}
+
+/// Replays a situation's recording for a terminal of so many columns; none is no terminal.
+pub fn show(situation: &Situation, width: Option<usize>, color: bool) -> Said {
+    let file = workspace().join(situation.recording());
+    let contents = read(&file).unwrap_or_else(|error| panic!("{}: {error}", situation.name));
+    assert_eq!(contents.torn, 0, "{}", file.display());
+    let out = Output::default();
+    let (brief, all) = (situation.how.brief, situation.how.all);
+    let look = Look { color, width, brief, all, time: TimeForm::Utc };
+    let mut today = Today { human: Human::new(out.clone(), move || look), records: Vec::new() };
+    replay(contents, &Filter::default(), &mut today).unwrap();
+    let records = std::mem::take(&mut today.records);
+    drop(today);
+    let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+    Said { text, records }
+}
+
+/// What was written.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Shows what was recorded on some day as if it were today, as whoever is on call sees it: a page that has the day on it today and not
+/// tomorrow would be another page each day.
+struct Today {
+    human: Human<Output>,
+    records: Vec<Record>,
+}
+
+impl Sink for Today {
+    fn put(&mut self, record: &Record) -> io::Result<()> {
+        self.records.push(record.clone());
+        let mut record = record.clone();
+        let time = match &mut record {
+            Record::Incident(incident) | Record::Signal(incident) => Some(&mut incident.time),
+            Record::Contradiction(said) => Some(&mut said.time),
+            Record::Correction(correction) => Some(&mut correction.time),
+            _ => None,
+        };
+        if let Some(time) = time {
+            let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+            time.replace_range(..today.len(), &today);
+        }
+        self.human.put(&record)
+    }
+}

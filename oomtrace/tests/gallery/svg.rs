@@ -1,0 +1,77 @@
+//! A picture of a terminal.
+
+use std::fmt::Write as _;
+
+use crate::screen::{Line, Style};
+
+/// Units of a column and a line, of letters of 14 units.
+const COLUMN: f64 = 8.4;
+const LINE: usize = 20;
+const LETTERS: usize = 14;
+/// Around the text.
+const MARGIN: usize = 16;
+/// The window's title.
+const BAR: usize = 30;
+
+const BACKGROUND: &str = "#16181d";
+const FRAME: &str = "#2a2e37";
+const TEXT: &str = "#d8dce5";
+const BRIGHT: &str = "#ffffff";
+/// Not so dim that it could not be read (7:1 on the background).
+const DIM: &str = "#a0a6b3";
+const COLORS: [&str; 8] = ["#5c6370", "#ff7b85", "#9ece6a", "#f0c674", "#82aaff", "#d6a6ff", "#6fd3e0", "#ffffff"];
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn fill(style: Style) -> &'static str {
+    match style {
+        Style { color: Some(color), .. } => COLORS[usize::from(color)],
+        Style { dim: true, .. } => DIM,
+        Style { bold: true, .. } => BRIGHT,
+        _ => TEXT,
+    }
+}
+
+/// The picture of `lines` on a terminal of `width` columns: `title` is what it shows, `text` what it says, for who cannot see it.
+pub fn svg(title: &str, text: &str, lines: &[Line], width: usize) -> String {
+    let whole = (width as f64 * COLUMN).ceil() as usize + 2 * MARGIN;
+    let high = BAR + lines.len() * LINE + 2 * MARGIN;
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {whole} {high}\" width=\"{whole}\" height=\"{high}\" role=\"img\" \
+         aria-labelledby=\"title desc\">\n<title id=\"title\">{}</title>\n<desc id=\"desc\">{}</desc>\n",
+        escape(title),
+        escape(text.trim_end())
+    );
+    // Writing to a String cannot fail.
+    _ = writeln!(
+        out,
+        "<rect width=\"{whole}\" height=\"{high}\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n\
+         <path d=\"M0 {BAR}V8a8 8 0 0 1 8-8H{}a8 8 0 0 1 8 8V{BAR}z\" fill=\"{FRAME}\"/>\n\
+         <g fill=\"#5c6370\"><circle cx=\"18\" cy=\"15\" r=\"5\"/>\
+         <circle cx=\"36\" cy=\"15\" r=\"5\"/><circle cx=\"54\" cy=\"15\" r=\"5\"/></g>\n\
+         <g font-family=\"ui-monospace, 'DejaVu Sans Mono', 'Liberation Mono', Menlo, Consolas, monospace\" font-size=\"{LETTERS}\" \
+         fill=\"{TEXT}\" xml:space=\"preserve\">",
+        whole - 8
+    );
+    for (number, line) in lines.iter().enumerate() {
+        let y = BAR + MARGIN + number * LINE + LETTERS;
+        for span in line.spans.iter().filter(|span| !span.text.trim().is_empty()) {
+            // A viewer may have letters of another width: each part is as wide as it is here.
+            let blanks = span.text.len() - span.text.trim_start_matches(' ').len();
+            let text = span.text.trim_matches(' ');
+            let columns = span.columns - (span.text.len() - text.len());
+            let x = MARGIN as f64 + (span.column + blanks) as f64 * COLUMN;
+            let bold = if span.style.bold { " font-weight=\"bold\"" } else { "" };
+            _ = writeln!(
+                out,
+                "<text x=\"{x:.1}\" y=\"{y}\" textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{bold}>{}</text>",
+                columns as f64 * COLUMN,
+                fill(span.style),
+                escape(text)
+            );
+        }
+    }
+    out + "</g>\n</svg>\n"
+}
