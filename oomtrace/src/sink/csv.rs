@@ -155,7 +155,16 @@ fn row(record: &Record) -> Option<[String; COLUMNS.len()]> {
             set(&mut row, [("type", "lost"), ("why", &lost_words(lost)?)]);
             Some(row)
         }
-        Record::Ready(_) | Record::Repeat(_) => None,
+        Record::Exit(exited) => {
+            let mut row = empty();
+            let container =
+                exited.container.as_ref().and_then(|container| container.name.as_deref()).unwrap_or_default();
+            set(&mut row, [("type", "exit"), ("id", &exited.id), ("time", &exited.time), ("why", &exited.why)]);
+            set(&mut row, [("container", container), ("unit", exited.unit.as_deref().unwrap_or_default())]);
+            Some(row)
+        }
+        // One has no cells that are the same for all of them.
+        Record::Event(_) | Record::Ready(_) | Record::Repeat(_) => None,
     }
 }
 

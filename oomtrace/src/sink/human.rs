@@ -17,9 +17,7 @@ use block::{Block, SIGNAL, contradiction, corrected, left_out, left_unsaid, lost
 use crate::model::{Incident, Lost, Ready, Record, Repeat};
 use crate::sink::Sink;
 use crate::sink::wrap::cut_end;
-use crate::text::duration_ms;
 use crate::text::escape::escape;
-use crate::text::quote::quote;
 use crate::words::repeats::{Repeats, said};
 
 mod block;

@@ -178,7 +178,7 @@ fn tells_more(unit: &str, incident: &Incident) -> bool {
 /// Who asked the runtime: `docker kill, by alice on pts/2`, `curl[7] in container watchtower`.
 pub fn asker(requester: &Requester, asked_for: Option<&str>) -> String {
     let Requester { process: asking, container, login, .. } = requester;
-    let what = asked_for.map_or_else(|| process(asking), |asked| quote_each(asked));
+    let what = asked_for.map_or_else(|| process(asking), quote_each);
     if let Some(container) = container {
         return format!("{what} in container {}", name_or_id(container));
     }

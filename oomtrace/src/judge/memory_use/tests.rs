@@ -16,7 +16,13 @@ fn at_64(stat: &[(&str, u64)]) -> Incident {
 /// The victim is 20.
 fn with(mut incident: Incident, largest: &[(u32, u64)], processes: Option<u32>) -> Incident {
     let memory = incident.memory.as_mut().unwrap();
-    let user = |(pid, mib): &(u32, u64)| MemoryUser { pid: *pid, comm: format!("p{pid}"), resident_bytes: mib * MIB };
+    let user = |(pid, mib): &(u32, u64)| MemoryUser {
+        pid: *pid,
+        comm: format!("p{pid}"),
+        resident_bytes: mib * MIB,
+        cgroup: None,
+        limited: None,
+    };
     memory.largest = largest.iter().map(user).collect();
     memory.processes = processes;
     incident

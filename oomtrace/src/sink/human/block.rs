@@ -200,7 +200,8 @@ impl Block {
     fn styled_line(&mut self, label: &str, text: &str, style: Style) {
         for (index, line) in wrap_behind(&escape(text), INDENT, INDENT, self.look.width).iter().enumerate() {
             let label = if index == 0 { label } else { "" };
-            let label = self.paint(LABEL, &format!("{label:<10}"));
+            // Blanks have no colour, so that none is left at a line's end.
+            let label = format!("{}{}", self.paint(LABEL, label), " ".repeat(10_usize.saturating_sub(label.len())));
             let line = self.paint(style, line);
             _ = writeln!(self.text, "{}", format!("   {label}{line}").trim_end());
         }
@@ -289,7 +290,8 @@ impl Block {
         self.line("by", &format!("{own}{parents}"));
         // A runtime is the machine's, mostly: who asked it is the one to know.
         let who = self.who(incident, sender);
-        if !who.is_empty() && !(is_short && incident.requester.is_some()) {
+        let is_said = is_short && incident.requester.is_some();
+        if !is_said && !who.is_empty() {
             self.line("as", &who);
         }
     }
