@@ -88,16 +88,34 @@ impl Sink for Today {
     fn put(&mut self, record: &Record) -> io::Result<()> {
         self.records.push(record.clone());
         let mut record = record.clone();
-        let time = match &mut record {
-            Record::Incident(incident) | Record::Signal(incident) => Some(&mut incident.time),
-            Record::Contradiction(said) => Some(&mut said.time),
-            Record::Correction(correction) => Some(&mut correction.time),
-            _ => None,
-        };
-        if let Some(time) = time {
-            let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-            time.replace_range(..today.len(), &today);
+        match &mut record {
+            Record::Incident(incident) | Record::Signal(incident) => {
+                // Its age stays what it was.
+                let days = days_since(&incident.time);
+                incident.victim.process.started.iter_mut().for_each(|started| move_by(started, days));
+                move_by(&mut incident.time, days);
+            }
+            Record::Contradiction(said) => to_today(&mut said.time),
+            Record::Correction(correction) => to_today(&mut correction.time),
+            Record::Exit(exited) => to_today(&mut exited.time),
+            _ => {}
         }
         self.human.put(&record)
     }
+}
+
+/// Whole days from the day of that time until today, in UTC.
+fn days_since(time: &str) -> i64 {
+    let day = |time: jiff::Timestamp| time.as_second().div_euclid(86_400);
+    day(jiff::Timestamp::now()) - day(time.parse().unwrap())
+}
+
+fn to_today(time: &mut String) {
+    let days = days_since(time);
+    move_by(time, days);
+}
+
+fn move_by(time: &mut String, days: i64) {
+    let moved: jiff::Timestamp = time.parse().unwrap();
+    *time = format!("{:.9}", moved + jiff::SignedDuration::from_hours(24 * days));
 }
