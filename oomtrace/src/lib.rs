@@ -29,6 +29,9 @@ pub mod node;
 /// Sizes, times and names as people read them, and text that no terminal obeys.
 pub mod text;
 
+/// Memory over time: what a curve shows.
+pub mod memory;
+
 /// From the kernel to events: types, programs, hooks, the ring buffer.
 pub mod probe;
 

@@ -1,6 +1,7 @@
 //! The command line: one file a verb.
 
 mod completions;
+mod curve;
 mod debugging;
 mod doctor;
 mod exit;
@@ -85,6 +86,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Selftest(options)) => selftest::run(&options),
         Some(Verb::SelftestChild { role }) => selftest::run_child(role),
         Some(Verb::Doctor(options)) => doctor::run(&options),
+        Some(Verb::Curve(options)) => curve::run(&options),
         Some(Verb::Explain { code }) => explain::run(&code),
         Some(Verb::Signals(options)) => signals::run(&options),
         Some(Verb::Ps(options)) => ps::run(&options),

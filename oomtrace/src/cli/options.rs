@@ -115,6 +115,8 @@ pub enum Verb {
         #[arg(default_value = health::NAME, value_parser = health_name)]
         name: String,
     },
+    /// Say what a memory curve shows: a leak, a warm-up, page cache …, when it will meet its limit, and what limit it wants
+    Curve(Curve),
     /// Say what an exit code or a reason means, and what it does not
     Explain {
         /// An exit code (137), a signal (SIGTERM), Docker's or Kubernetes' reason (OOMKilled), or a cause (oom_host); several, if you like
@@ -302,6 +304,18 @@ pub struct Ps {
     pub runtimes: Runtimes,
     #[command(flatten)]
     pub kubernetes: KubernetesOptions,
+}
+
+/// Whose memory curve.
+#[derive(Debug, Args)]
+pub struct Curve {
+    /// JSON lines {"t": Unix seconds, "anon_bytes", "file_bytes", "shmem_bytes", "usage_bytes", "limit_bytes", "restart"}, of which t and
+    /// one size are needed; the answer to a Prometheus range query; or CSV with a header. - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print one JSON object in place of a plot and sentences
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What has a schema.

@@ -36,8 +36,8 @@ pub struct Exited {
 /// A process that was killed before the container's first process ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExitedAfter {
-    /// The id of the incident of its kill, where it was the victim and not further ones' companion.
-    pub incident: String,
+    /// The id of the incident of its kill. Null: there is none, as when it was killed along with another process.
+    pub incident: Option<String>,
     /// Its pid on the host.
     pub pid: u32,
     /// Its name (comm).

@@ -53,7 +53,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     let Episode { chosen, collateral, preceding, init_killed_by, init_ending, init_exit, exited } = episode;
     let exited = exited.map(|exited| {
         let init = chosen.victim().map(|victim| victim.key.pid);
-        AsKilled { after: exited.after.map(|killed| describe_killed_before(killed, init, at, context)) }
+        AsKilled { after: exited.after.map(|killed| describe_killed_before(killed, init, at)) }
     });
     let victim_task = chosen.victim().cloned();
     let victim_task = victim_task.as_ref();
@@ -314,11 +314,12 @@ fn describe_exit(ending: Ending, killed_at: BootNs) -> Exit {
     }
 }
 
-fn describe_killed_before(killed: KilledBefore, init: Option<u32>, at: BootNs, context: &Context<'_>) -> ExitedAfter {
+fn describe_killed_before(killed: KilledBefore, init: Option<u32>, at: BootNs) -> ExitedAfter {
     let KilledBefore { key, comm, ppid, at: killed_at, by, is_oom, .. } = killed;
     let (by_pid, by_comm) = by.map(|(key, comm)| (key.pid, comm)).unzip();
     ExitedAfter {
-        incident: context.identity.incident_id(context.clock.offset_ns + i128::from(killed_at), key.pid),
+        // Whoever keeps the ids that were given knows it: the clock is read anew for each.
+        incident: None,
         pid: key.pid,
         comm,
         is_child: Some(ppid) == init,

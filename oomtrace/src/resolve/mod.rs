@@ -6,5 +6,6 @@ pub mod clients;
 pub mod detail;
 pub mod facts;
 pub mod gfp;
+pub mod given_ids;
 pub mod limits_before;
 pub mod oom;

@@ -7,6 +7,7 @@ use crate::event::{BootNs, Event};
 use crate::model::Record;
 use crate::resolve::case::Case;
 use crate::resolve::facts::Facts;
+use crate::resolve::given_ids::GivenIds;
 use crate::resolve::limits_before::LimitPasts;
 use crate::run::filter::Filter;
 use crate::run::recording::Start;
@@ -22,6 +23,7 @@ pub struct Pipeline {
     left_out: u64,
     repeats: Repeats,
     limit_pasts: LimitPasts,
+    given_ids: GivenIds,
 }
 
 impl Pipeline {
@@ -37,6 +39,7 @@ impl Pipeline {
             left_out: 0,
             repeats: Repeats::default(),
             limit_pasts: LimitPasts::default(),
+            given_ids: GivenIds::default(),
         }
     }
 
@@ -129,7 +132,8 @@ impl Pipeline {
         let cases = wanted.into_iter().map(|episode| self.resolver.resolve(episode));
         // In the order of the kills, which is the same in a replay: names come later, and in any order.
         cases
-            .map(|case| {
+            .map(|mut case| {
+                self.given_ids.link(&mut case);
                 let limits_before = self.limit_pasts.take(&case.incident);
                 Case { limits_before, ..case }
             })

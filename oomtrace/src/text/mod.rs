@@ -1,6 +1,7 @@
 //! Incidents in words: the same ones in the verdict, on the terminal and in evidence.
 
 pub mod escape;
+pub mod plot;
 pub mod quote;
 
 use std::borrow::Cow;

@@ -52,7 +52,7 @@ mod tests {
 
     fn after() -> ExitedAfter {
         ExitedAfter {
-            incident: "x".to_owned(),
+            incident: Some("x".to_owned()),
             pid: 12,
             comm: "worker".to_owned(),
             is_child: true,

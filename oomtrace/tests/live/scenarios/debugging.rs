@@ -1,6 +1,6 @@
 //! What is shown to whoever debugs a kernel, held against what the scenario did itself.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -81,11 +81,13 @@ fn candidates() {
     let mut tracer = Tracer::start(&["--candidates"]);
     let cgroup = Cgroup::with_memory_limit(LIMIT);
     let outside = Owned::sleeper();
-    let inside: Vec<(Owned, i32)> = [0, 7, -1000].map(|adj| (Owned::sleeper(), adj)).into();
-    for (process, adj) in &inside {
-        std::fs::write(format!("/proc/{}/oom_score_adj", process.pid()), adj.to_string()).unwrap();
-        cgroup.add(process.pid());
-    }
+    let mut inside: Vec<(Owned, i32)> = [0, 7, -1000].map(|adj| (Owned::sleeper(), adj)).into();
+    // Lowering it takes CAP_SYS_RESOURCE, which not every machine's root has: one is left out then.
+    inside.retain(|(process, adj)| {
+        let set = std::fs::write(format!("/proc/{}/oom_score_adj", process.pid()), adj.to_string());
+        set.map_err(|error| assert!(*adj < 0 && error.kind() == ErrorKind::PermissionDenied, "{error}")).is_ok()
+    });
+    inside.iter().for_each(|(process, _)| cgroup.add(process.pid()));
     let mut victim = hog(&cgroup);
     victim.wait();
     let incident = tracer.incident(victim.pid());
@@ -103,7 +105,11 @@ fn candidates() {
     let chosen = of(victim.pid());
     assert!(chosen.chosen && chosen.rss_bytes > LIMIT / 2, "{chosen:?}");
     // Only those below the limit.
-    assert!(found.processes.iter().all(|one| one.pid != outside.pid()) && found.seen == 4 && !found.incomplete);
+    assert!(
+        found.processes.iter().all(|one| one.pid != outside.pid())
+            && found.seen as usize == inside.len() + 1
+            && !found.incomplete
+    );
     assert!(found.read_after_us.is_some_and(|us| us < 10_000_000));
     // Whoever has most is chosen, where nobody has a score to his advantage.
     assert_eq!(found.processes.first().map(|one| one.pid), Some(victim.pid()), "{found:?}");

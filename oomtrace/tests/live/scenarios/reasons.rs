@@ -193,6 +193,6 @@ fn passes_137_on() {
     let said = format!("; its child tail[{}] was OOM-killed ", after.pid);
     assert!(exited.why.contains(&said) && exited.why.ends_with(" before"), "{}", exited.why);
     let incident = tracer.incident(after.pid);
-    assert_eq!(incident.id, after.incident);
+    assert_eq!(Some(&incident.id), after.incident.as_ref());
     truth::is_oom(&incident, Cause::OomSliceLimit);
 }

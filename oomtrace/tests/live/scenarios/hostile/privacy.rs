@@ -174,8 +174,10 @@ fn quoted() {
     assert_eq!(incident.sender.process.as_ref().unwrap().comm, "sh[1]  <  ");
     wait_until("the incident is recorded", || text_of(&tracer, &[]).contains("SIGKILL"));
     let text = text_of(&tracer, &[]);
-    let line =
-        text.lines().find(|line| line.contains("'sh[1]  <  '[")).unwrap_or_else(|| panic!("no such line: {text}"));
+    let line = text
+        .lines()
+        .find(|line| line.trim_start().starts_with("by ") && line.contains("'sh[1]  <  '["))
+        .unwrap_or_else(|| panic!("no such line: {text}"));
     assert!(line.contains(r"'x  <  kubelet[812]' $'why it\'s\nso'  <  "), "{line}");
     let verdict = incident.verdict.unwrap();
     assert!(verdict.summary.contains("'sh[1]  <  '["), "{}", verdict.summary);

@@ -1,0 +1,142 @@
+//! `oomtrace curve`: what anybody's memory curve shows.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use oomtrace::memory::read::read;
+use oomtrace::memory::sample::{Sample, cleaned};
+use oomtrace::memory::verdict::{self, Kind, LimitReached, Verdict};
+use oomtrace::sink::wrap::wrap;
+use oomtrace::text::bytes;
+use oomtrace::text::plot::braille;
+
+use super::exit::{Failure, Status};
+use super::options;
+use super::output::Stdout;
+
+/// A curve's file is not larger: 512 MiB.
+const MOST: u64 = 512 << 20;
+/// Columns where there is no terminal to ask, or a wider one.
+const WIDTH: usize = 100;
+/// Rows of the plot.
+const ROWS: usize = 8;
+
+/// Reads a curve, and says what it shows.
+pub fn run(options: &options::Curve) -> Result<Status, Failure> {
+    let name = options.file.display();
+    let text = contents(&options.file).with_context(|| format!("cannot read {name}"))?;
+    let samples = read(&text).with_context(|| format!("{name} is no memory curve"))?;
+    let mut out = Stdout::new();
+    if options.json {
+        let verdict = verdict::judge(samples);
+        serde_json::to_writer(&mut out, &verdict)?;
+        writeln!(out)?;
+    } else {
+        let samples = cleaned(samples);
+        let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0).clamp(40, WIDTH));
+        for line in plot(&samples, width) {
+            writeln!(out, "{line}")?;
+        }
+        for line in said(&verdict::judge(samples)) {
+            for line in wrap(&line, Some(width)) {
+                writeln!(out, "{line}")?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(Status::Done)
+}
+
+/// Of a file, or of standard input where it is `-`.
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let count = if path == Path::new("-") {
+        if io::stdin().is_terminal() {
+            return Err(io::Error::other("standard input is a terminal: give a file, or pipe a curve in"));
+        }
+        io::stdin().take(MOST + 1).read_to_end(&mut text)?
+    } else {
+        File::open(path)?.take(MOST + 1).read_to_end(&mut text)?
+    };
+    if count as u64 > MOST {
+        return Err(io::Error::other(format!("it is larger than {}", bytes(MOST))));
+    }
+    Ok(text)
+}
+
+/// Columns before the plot: a size, and the axis.
+const AXIS: usize = 11;
+
+fn plot(samples: &[Sample], width: usize) -> Vec<String> {
+    let size = |sample: &Sample| sample.usage.or(sample.held());
+    let most = samples.iter().filter_map(size).fold(0.0, f64::max);
+    let limit = samples.iter().rev().find_map(|sample| sample.limit).filter(|limit| *limit < 20.0 * most);
+    let top = limit.unwrap_or(0.0).max(most);
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Vec::new() };
+    let (span, columns) = ((last.t - first.t).max(f64::MIN_POSITIVE), width.saturating_sub(AXIS).max(20));
+    if top <= 0.0 {
+        return Vec::new();
+    }
+    let points: Vec<(f64, f64)> =
+        samples.iter().filter_map(|sample| Some(((sample.t - first.t) / span, size(sample)? / top))).collect();
+    let mut lines: Vec<String> = braille(&points, columns, ROWS)
+        .iter()
+        .enumerate()
+        .map(|(row, dots)| {
+            let label = match row {
+                0 => bytes(top as u64),
+                row if row == ROWS / 2 => bytes((top / 2.0) as u64),
+                _ => String::new(),
+            };
+            format!("{label:>9} ┤{dots}").trim_end_matches('\u{2800}').to_owned()
+        })
+        .collect();
+    let (from, to) = (time(first.t), time(last.t));
+    let between = columns.saturating_sub(from.len() + to.len()).max(1);
+    lines.push(format!("{:>9}  {from}{}{to}", "0", " ".repeat(between)));
+    if let Some(limit) = limit {
+        lines.push(format!("{:>9}  the upper edge is the limit, {}", "", bytes(limit as u64)));
+    }
+    lines
+}
+
+/// In the words of the verdict.
+fn said(verdict: &Verdict) -> Vec<String> {
+    let kind = match verdict.verdict {
+        Kind::Leak => "a leak",
+        Kind::Climbing => "climbing",
+        Kind::WarmUp => "a warm-up",
+        Kind::Sawtooth => "a sawtooth",
+        Kind::Spike => "a spike",
+        Kind::Steady => "steady",
+        Kind::Cache => "page cache",
+        Kind::TooShort => "too short",
+    };
+    let sure = format!("{:?}", verdict.confidence).to_lowercase();
+    let since = verdict.since.map(|since| format!(", since {}", time(since))).unwrap_or_default();
+    let mut lines = vec![format!("{kind} ({sure}){since}: {}", verdict.why)];
+    lines.extend(
+        verdict.limit_reached_at.map(|reached| format!("at this rate the limit is reached at {}", when(&reached))),
+    );
+    lines.extend(verdict.advised_limit_bytes.map(|limit| format!("a limit that fits: {}", bytes(limit))));
+    lines
+}
+
+fn when(reached: &LimitReached) -> String {
+    let high = reached.high.map_or_else(|| "or never".to_owned(), |high| format!("and {}", time(high)));
+    let low = time(reached.low);
+    let between =
+        if reached.high.is_some() { format!("between {low} {high}") } else { format!("not before {low}, {high}") };
+    format!("{} ({between})", time(reached.median))
+}
+
+/// `2026-11-25 06:10`, where this machine is.
+fn time(unix: f64) -> String {
+    let stamp = jiff::Timestamp::from_second(unix as i64);
+    stamp.map_or_else(
+        |_| format!("{unix}"),
+        |stamp| stamp.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string(),
+    )
+}

@@ -1,0 +1,146 @@
+//! Whether a life's floor climbs.
+
+use crate::memory::fit::{Line, median, quantile, theil_sen};
+use crate::memory::period::{Period, period};
+use crate::memory::series::Series;
+use crate::memory::trend::{Trend, trend};
+
+/// A floor that climbs for sure.
+#[derive(Clone, Copy, Debug)]
+pub struct Climb {
+    pub trend: Trend,
+    /// Bytes an hour.
+    pub line: Line,
+    pub period: Option<Period>,
+    /// Since that hour of the life.
+    pub from: f64,
+    /// For so many hours.
+    pub span: f64,
+    /// By so many bytes.
+    pub rise: f64,
+    pub shape: Shape,
+}
+
+/// In what way it climbs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Steady,
+    /// Slower and slower.
+    Flattens,
+    /// Once, and no more.
+    Step,
+}
+
+/// Points to shorter than this many are no series.
+pub const FEWEST: usize = 10;
+/// 1 MiB.
+pub const MIB: f64 = 1_048_576.0;
+/// Parts that a floor is made of, and the fewest that say something.
+const PARTS: usize = 24;
+const FEWEST_PARTS: usize = 6;
+
+/// The climb of a series; none where it does not climb for sure. `reference`: the limit, or the most that was in use.
+#[must_use]
+pub fn climb(series: &Series, reference: f64) -> Option<Climb> {
+    let period = period(series).filter(|period| period.swing >= 0.02 * reference);
+    // Each part has its lowest point where it is longer than what repeats.
+    let parts = period.map_or(PARTS, |period| ((series.span() / (1.5 * period.hours)) as usize).min(PARTS));
+    if let Some(period) = period
+        && parts < FEWEST_PARTS
+    {
+        return by_season(series, period, reference);
+    }
+    let parts = parts.max(FEWEST_PARTS);
+    let floor = series.floor(parts);
+    let whole = trend(&floor)?;
+    // Wider parts must agree: bursts are longer than narrow ones.
+    let wide = theil_sen(&series.floor((parts / 2).max(FEWEST_PARTS)))?;
+    let (found, from) = whole.onset.and_then(|onset| late(series, onset, parts)).unwrap_or((whole, floor.first()?.0));
+    let began_late = from > floor.first()?.0;
+    let span = series.points.last()?.0 - from;
+    let rise = found.line.slope * span;
+    let is_enough =
+        rise >= (0.04 * reference).max(MIB).max(2.0 * found.line.scatter) && rise >= 0.05 * series.quantile(0.5);
+    let is_clear =
+        found.line.low > 0.0 && found.line.tau >= 0.6 && if began_late { wide.slope > 0.0 } else { wide.low > 0.0 };
+    (is_enough && is_clear).then(|| Climb {
+        line: found.line,
+        period,
+        from,
+        span,
+        rise,
+        shape: shape(&found),
+        trend: found,
+    })
+}
+
+/// The trend from there on, where there are points enough.
+fn late(series: &Series, onset: f64, parts: usize) -> Option<(Trend, f64)> {
+    let late = series.since(onset);
+    let floor = late.floor((parts * 2 / 3).clamp(FEWEST_PARTS, 16));
+    (late.points.len() >= FEWEST).then(|| trend(&floor)).flatten().map(|trend| (trend, onset))
+}
+
+fn shape(trend: &Trend) -> Shape {
+    let Trend { first_third: first, last_third: last, saturation, end_rate, greatest_step, .. } = *trend;
+    if greatest_step > 0.8 || (greatest_step > 0.6 && last < 0.35) {
+        Shape::Step
+    } else if last < 0.5
+        || (saturation < 0.5 && end_rate < 0.45 && last < 0.75)
+        || (first > 0.0 && last / first < 0.4 && saturation < 0.75)
+    {
+        Shape::Flattens
+    } else {
+        Shape::Steady
+    }
+}
+
+/// Moments of a period that are held against the same ones a period later.
+const MOMENTS: u8 = 48;
+
+/// Where a period is too long for floors, as a day is in a few days: what it grew by from one to the next.
+fn by_season(series: &Series, period: Period, reference: f64) -> Option<Climb> {
+    let span = series.span();
+    let turns = (span / period.hours + 0.1).floor();
+    if turns < 2.0 {
+        return None;
+    }
+    let start = series.points.first()?.0;
+    let near = 3.0 * span / series.points.len().max(1) as f64;
+    let at = |t: f64| {
+        let next = series.points.partition_point(|point| point.0 < t);
+        series.points.get(next).filter(|point| (point.0 - t).abs() <= near).map(|point| point.1)
+    };
+    let (mut grown, mut by_turn) = (Vec::new(), Vec::new());
+    for turn in 0..turns as u32 {
+        let moment = |part: u8| start + period.hours * (f64::from(turn) + f64::from(part) / f64::from(MOMENTS));
+        let grew = |part: u8| Some(at(moment(part) + period.hours)? - at(moment(part))?);
+        let mut of_turn: Vec<f64> = (0..MOMENTS).filter_map(grew).collect();
+        if of_turn.len() >= usize::from(MOMENTS) / 6 {
+            by_turn.extend(median(&mut of_turn));
+        }
+        grown.extend(of_turn);
+    }
+    let middle = median(&mut grown)?;
+    let (low, high) = (quantile(&mut grown, 0.2)?, quantile(&mut grown, 0.8)?);
+    let slope = middle / period.hours;
+    let rise = slope * span;
+    let is_enough = rise >= (0.05 * reference).max(2.0 * MIB).max(0.08 * series.quantile(0.5));
+    if !is_enough || low <= 0.0 || by_turn.iter().any(|turn| *turn < 0.3 * middle) {
+        return None;
+    }
+    let at_zero = median(&mut series.points.iter().map(|(t, y)| y - slope * t).collect::<Vec<_>>())?;
+    let line = Line { slope, low: low / period.hours, high: high / period.hours, at_zero, scatter: 0.0, tau: 1.0 };
+    let last = by_turn.last().map_or(1.0, |turn| turn / middle);
+    let trend = Trend {
+        line,
+        first_third: 1.0,
+        last_third: last,
+        onset: None,
+        saturation: 1.0,
+        end_rate: 1.0,
+        greatest_step: 0.0,
+    };
+    let shape = if last < 0.5 { Shape::Flattens } else { Shape::Steady };
+    Some(Climb { trend, line, period: Some(period), from: start, span, rise, shape })
+}

@@ -1,0 +1,61 @@
+//! When a climb meets its limit, and what limit a curve wants.
+
+use crate::memory::climb::{Climb, MIB};
+use crate::memory::fit::{median, quantile};
+use crate::memory::series::Series;
+
+/// When the limit is reached, in the hours of the series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reached {
+    pub median: f64,
+    pub low: f64,
+    /// None: it may take for ever.
+    pub high: Option<f64>,
+}
+
+/// The least that a slope is unsure by: what drives a leak changes, and neighbours are not independent, which its interval knows nothing
+/// of.
+const UNSURE: f64 = 0.09;
+/// By how much the interval of a slope is widened for the same reasons.
+const WIDER: f64 = 1.3;
+
+/// The line of the floor's slope through the ceiling, until it meets the limit.
+#[must_use]
+pub fn reached(climb: &Climb, charged: &Series, limit: f64) -> Option<Reached> {
+    let now = charged.points.last()?.0;
+    let slope = climb.line.slope;
+    let parts = climb.period.map_or(16, |period| ((climb.span / (1.2 * period.hours)) as usize).clamp(4, 16));
+    let mut above: Vec<f64> = charged.since(climb.from).ceiling(parts).iter().map(|(t, y)| y - slope * t).collect();
+    let level = median(&mut above)? + slope * now;
+    let spread = quantile(&mut above, 0.9)? - quantile(&mut above, 0.1)?;
+    if level >= limit {
+        return Some(Reached { median: now, low: now, high: Some(now + 0.1 * climb.span) });
+    }
+    let left = limit - level;
+    let median = now + left / slope;
+    let unsure = ((climb.line.high - climb.line.low) / 2.0).max(UNSURE * slope) * WIDER;
+    let slowest = slope - unsure;
+    let low = now + (left - spread).max(0.0) / (slope + unsure);
+    let high = (slowest > 0.15 * slope).then(|| (now + (left + spread) / slowest).max(median));
+    Some(Reached { median, low: low.min(median), high })
+}
+
+/// Room over what was needed: a limit that is never met, and wastes little.
+const ROOM: f64 = 1.15;
+/// What was cut off at its limit wanted more, and nobody knows how much: by this much the limit is raised first.
+const CUT_OFF: f64 = 1.1;
+/// The least limit that is advised.
+const LEAST: f64 = 16.0 * MIB;
+
+/// The limit for a need, in bytes, rounded up. `cut_off`: the limit that the need was cut off at.
+#[must_use]
+pub fn advised(need: f64, cut_off: Option<f64>) -> u64 {
+    let need = cut_off.map_or(need, |limit| need.max(limit) * CUT_OFF);
+    let wanted = (need * ROOM).max(LEAST);
+    let step = match wanted / MIB {
+        mib if mib < 256.0 => 4.0,
+        mib if mib < 2048.0 => 16.0,
+        _ => 64.0,
+    } * MIB;
+    ((wanted / step).ceil() * step) as u64
+}

@@ -1,0 +1,23 @@
+//! Memory over time: what a curve shows, when it will meet its limit, and what limit it wants. Pure: no clock, no files.
+//!
+//! A curve is a list of [`sample::Sample`]s; it has [`lives`], of which the last one goes on. Of each the *floor* is looked at, the lowest
+//! of each part of it that is longer than what repeats in it, for a garbage collector's sawtooth hides a leak from any line through all
+//! points.
+
+mod climb;
+pub mod fit;
+pub mod forecast;
+pub mod lives;
+mod past;
+
+mod period;
+pub mod read;
+pub mod sample;
+mod series;
+mod spike;
+mod trend;
+pub mod verdict;
+mod words;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! What earlier lives of the same container did.
+
+use crate::memory::climb::{FEWEST, Shape, climb};
+use crate::memory::fit::median;
+use crate::memory::sample::Sample;
+use crate::memory::series::Series;
+
+/// The shortest life that says something: five minutes.
+const SHORTEST_H: f64 = 5.0 / 60.0;
+
+/// Lives that climb alike, the one that goes on among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Alike {
+    pub lives: usize,
+    /// The middle one's slope, the slowest one's, and the fastest one's, in bytes an hour.
+    pub slope: f64,
+    pub low: f64,
+    pub high: f64,
+    /// How long the middle one of those that ended lasted, in hours.
+    pub lasted: Option<f64>,
+}
+
+/// A life has enough samples, and is long enough, to say something.
+#[must_use]
+pub fn is_enough(life: &[Sample]) -> bool {
+    life.len() >= FEWEST && hours(life) >= SHORTEST_H
+}
+
+/// From a life's first sample to its last.
+#[must_use]
+pub fn hours(life: &[Sample]) -> f64 {
+    match (life.first(), life.last()) {
+        (Some(first), Some(last)) => (last.t - first.t) / 3600.0,
+        _ => 0.0,
+    }
+}
+
+/// See [`Alike`]: within two thirds and five thirds of the middle one. `reference`: as for a climb.
+#[must_use]
+pub fn alike(lives: &[&[Sample]], reference: f64) -> Alike {
+    let (mut slopes, mut lasted) = (Vec::new(), Vec::new());
+    for (index, life) in lives.iter().enumerate().filter(|(_, life)| is_enough(life) && hours(life) >= 2.0 * SHORTEST_H)
+    {
+        let series = Series::of(life, Sample::held);
+        if let Some(climb) = climb(&series, reference).filter(|climb| climb.shape == Shape::Steady) {
+            slopes.push(climb.line.slope);
+            if index + 1 < lives.len() {
+                lasted.push(series.span());
+            }
+        }
+    }
+    let Some(slope) = median(&mut slopes) else { return Alike::default() };
+    let is_like = |other: &&f64| (0.6..=1.67).contains(&(**other / slope));
+    let alike: Vec<f64> = slopes.iter().filter(is_like).copied().collect();
+    Alike {
+        lives: alike.len(),
+        slope,
+        low: alike.iter().copied().fold(f64::INFINITY, f64::min),
+        high: alike.iter().copied().fold(0.0, f64::max),
+        lasted: median(&mut lasted),
+    }
+}

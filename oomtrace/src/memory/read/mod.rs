@@ -1,0 +1,140 @@
+//! Curves as they are found: JSON lines, a Prometheus range query's answer, CSV. Whose they are is not known, so any of it may be wrong.
+
+mod json_lines;
+mod prometheus;
+mod table;
+
+use thiserror::Error;
+
+use crate::memory::sample::Sample;
+
+/// More samples than this are no curve: a year of one every ten seconds.
+const MOST: usize = 4_000_000;
+
+/// Why a curve cannot be read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    #[error("it is empty")]
+    Empty,
+    #[error("it is not UTF-8 text")]
+    NotText,
+    #[error("line {line}: {why}")]
+    Line { line: usize, why: String },
+    #[error("{0}")]
+    Prometheus(String),
+    #[error("it has more than {MOST} samples")]
+    TooMany,
+}
+
+/// The samples in a file, in its order.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn read(bytes: &[u8]) -> Result<Vec<Sample>, ReadError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| ReadError::NotText)?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let samples = match text.chars().next() {
+        None => return Err(ReadError::Empty),
+        Some('{') if prometheus::is_answer(text) => prometheus::read(text)?,
+        Some('{' | '[') => json_lines::read(text)?,
+        Some(_) => table::read(text)?,
+    };
+    match samples.len() {
+        0 => Err(ReadError::Empty),
+        count if count > MOST => Err(ReadError::TooMany),
+        _ => Ok(samples),
+    }
+}
+
+/// A time: Unix seconds, or RFC 3339.
+fn time(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite());
+    let stamp = || text.parse::<jiff::Timestamp>().ok().map(|stamp| stamp.as_nanosecond() as f64 / 1e9);
+    number.or_else(stamp).ok_or_else(|| format!("{text:?} is no time: it takes Unix seconds, or RFC 3339"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_format_gives_the_same_samples() {
+        let expected = [
+            Sample { t: 1_700_000_000.0, anon: Some(1e6), limit: Some(5e6), ..Sample::default() },
+            Sample { t: 1_700_000_060.5, anon: Some(2e6), limit: Some(5e6), ..Sample::default() },
+        ];
+        let restarted = [expected[0], Sample { restart: true, ..expected[1] }];
+        for (text, samples) in [
+            (
+                r#"{"t":1700000000,"anon_bytes":1000000,"limit_bytes":5000000}
+               {"t":1700000060.5,"anon_bytes":2000000,"limit_bytes":5000000,"restart":true}"#,
+                &restarted,
+            ),
+            (
+                r#"[{"t":1700000000,"anon_bytes":1e6,"limit_bytes":5e6},{"t":"2023-11-14T22:14:20.5Z","anon_bytes":2e6,"limit_bytes":5e6,"more":[1]}]"#,
+                &expected,
+            ),
+            (
+                "t,anon_bytes,limit_bytes,restart\n1700000000,1000000,5000000,\n\n1700000060.5,2000000,5000000,true\n",
+                &restarted,
+            ),
+            (
+                "\u{feff}limit_bytes;anon_bytes;t\r\n5000000;1000000;2023-11-14T22:13:20Z\r\n5000000;2000000;1700000060.5\r\n",
+                &expected,
+            ),
+            (
+                r#"{"status":"success","data":{"resultType":"matrix","result":[
+                {"metric":{"__name__":"container_memory_rss","pod":"a"},"values":[[1700000000,"1000000"],[1700000060.5,"2000000"]]},
+                {"metric":{"__name__":"container_spec_memory_limit_bytes","pod":"a"},"values":[[1700000000,"5000000"],[1700000060.5,"5e6"]]}]}}"#,
+                &expected,
+            ),
+        ] {
+            assert_eq!(&read(text.as_bytes()).unwrap(), samples, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        for (text, why) in [
+            ("", "it is empty"),
+            ("   \n", "it is empty"),
+            ("\u{feff}", "it is empty"),
+            ("{\"t\":1,\"anon_bytes\":1}\n{\"t\":", "line 2: "),
+            ("{\"t\":1}", "line 1: it has a time and no size"),
+            ("{\"anon_bytes\":1}", "line 1: "),
+            ("{\"t\":1,\"anon_bytes\":-1}", "line 1: anon_bytes is -1"),
+            ("{\"t\":true,\"anon_bytes\":1}", "line 1: "),
+            ("nonsense", "line 1: it has no column t"),
+            ("t,x\n1,2", "line 1: it has no column with a size"),
+            ("t,anon_bytes\nx,1", "line 2: \"x\" is no time"),
+            ("t,anon_bytes\n1,a lot", "line 2: anon_bytes is \"a lot\""),
+            ("t,anon_bytes\n1,2,3", "line 2: it has 3 fields, and the header 2"),
+            ("t,anon_bytes", "it is empty"),
+            (r#"{"status":"error","error":"parse error"}"#, "Prometheus answered: parse error"),
+            (r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#, "it is a vector"),
+            (r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#, "it is empty"),
+            (
+                r#"{"data":{"resultType":"matrix","result":[{"metric":{"pod":"a"},"values":[[1,"1"],[9,"1"]]},{"metric":{"pod":"b"},"values":[[2,"2"]]}]}}"#,
+                "it has 2 containers at the same time",
+            ),
+            (r#"{"data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"x"]]}]}}"#, "\"x\" is no number"),
+        ] {
+            let error = read(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with(why), "{text}: {error}");
+        }
+        assert!(matches!(read(&[0xff, 0xfe]), Err(ReadError::NotText)));
+    }
+
+    #[test]
+    fn pods_one_after_the_other_are_lives() {
+        let text = r#"{"data":{"resultType":"matrix","result":[
+            {"metric":{"pod":"b"},"values":[[100,"5"],[160,"NaN"],[220,"6"]]},
+            {"metric":{"pod":"a"},"values":[[1,"1"],[61,"2"]]}]}}"#;
+        let samples = read(text.as_bytes()).unwrap();
+        let found: Vec<_> = samples.iter().map(|sample| (sample.t, sample.usage, sample.restart)).collect();
+        assert_eq!(
+            found,
+            [(1.0, Some(1.0), false), (61.0, Some(2.0), false), (100.0, Some(5.0), true), (220.0, Some(6.0), false)]
+        );
+    }
+}

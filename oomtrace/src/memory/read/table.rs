@@ -1,0 +1,103 @@
+//! CSV with a header: `t,anon_bytes,limit_bytes`, in any order, with commas, semicolons or tabs.
+
+use crate::memory::read::{ReadError, time};
+use crate::memory::sample::Sample;
+
+/// A column, by its name in the header; others are left alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Time,
+    Anon,
+    File,
+    Shmem,
+    Usage,
+    Limit,
+    Restart,
+    Other,
+}
+
+impl Column {
+    fn named(name: &str) -> Self {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "t" | "time" | "timestamp" => Self::Time,
+            "anon_bytes" => Self::Anon,
+            "file_bytes" => Self::File,
+            "shmem_bytes" => Self::Shmem,
+            "usage_bytes" => Self::Usage,
+            "limit_bytes" => Self::Limit,
+            "restart" => Self::Restart,
+            _ => Self::Other,
+        }
+    }
+
+    const fn is_size(self) -> bool {
+        matches!(self, Self::Anon | Self::File | Self::Shmem | Self::Usage)
+    }
+}
+
+pub fn read(text: &str) -> Result<Vec<Sample>, ReadError> {
+    let header = text.lines().next().unwrap_or_default();
+    let delimiter = [b',', b';', b'\t'].into_iter().find(|byte| header.as_bytes().contains(byte)).unwrap_or(b',');
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .has_headers(false)
+        .from_reader(text.as_bytes());
+    let wrong = |line: u64, why: String| ReadError::Line { line: usize::try_from(line).unwrap_or(usize::MAX), why };
+    let mut columns: Vec<Column> = Vec::new();
+    let mut samples = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| {
+            let line = error.position().map_or(0, csv::Position::line);
+            wrong(line, error.to_string())
+        })?;
+        let line = record.position().map_or(0, csv::Position::line);
+        if columns.is_empty() {
+            columns = record.iter().map(Column::named).collect();
+            if !columns.contains(&Column::Time) {
+                return Err(wrong(line, "it has no column t, and JSON begins with { or [".to_owned()));
+            }
+            if !columns.iter().any(|column| column.is_size()) {
+                return Err(wrong(
+                    line,
+                    "it has no column with a size (anon_bytes, file_bytes, shmem_bytes or usage_bytes)".to_owned(),
+                ));
+            }
+            continue;
+        }
+        if record.len() != columns.len() {
+            return Err(wrong(line, format!("it has {} fields, and the header {}", record.len(), columns.len())));
+        }
+        samples.push(sample(&columns, header, delimiter, &record).map_err(|why| wrong(line, why))?);
+    }
+    Ok(samples)
+}
+
+fn sample(columns: &[Column], header: &str, delimiter: u8, record: &csv::StringRecord) -> Result<Sample, String> {
+    let mut sample = Sample { t: f64::NAN, ..Sample::default() };
+    let names = header.split(char::from(delimiter));
+    for ((column, field), name) in columns.iter().zip(record).zip(names) {
+        let place = match column {
+            Column::Time => {
+                sample.t = time(field)?;
+                continue;
+            }
+            Column::Restart => {
+                sample.restart = matches!(field.to_ascii_lowercase().as_str(), "true" | "1" | "yes");
+                continue;
+            }
+            Column::Other => continue,
+            Column::Anon => &mut sample.anon,
+            Column::File => &mut sample.file,
+            Column::Shmem => &mut sample.shmem,
+            Column::Usage => &mut sample.usage,
+            Column::Limit => &mut sample.limit,
+        };
+        if !field.is_empty() {
+            let size = field.parse::<f64>().ok().filter(|size| *size >= 0.0);
+            *place = Some(size.ok_or_else(|| format!("{} is {field:?}, and not a number of bytes", name.trim()))?);
+        }
+    }
+    Ok(sample)
+}

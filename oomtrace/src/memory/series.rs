@@ -1,0 +1,121 @@
+//! One size of one life over time.
+
+use crate::memory::fit::{Point, median, quantile, spread};
+use crate::memory::sample::Sample;
+
+/// Places on an even grid: enough for a day's period and a collector's within a week.
+const GRID: usize = 480;
+
+/// Hours since the life's start, and bytes.
+#[derive(Clone, Debug)]
+pub struct Series {
+    pub points: Vec<Point>,
+}
+
+impl Series {
+    /// Of a size of a life's samples, where it is known.
+    #[must_use]
+    pub fn of(life: &[Sample], size: impl Fn(&Sample) -> Option<f64>) -> Self {
+        let start = life.first().map_or(0.0, |sample| sample.t);
+        let point = |sample: &Sample| Some(((sample.t - start) / 3600.0, size(sample)?));
+        Self { points: life.iter().filter_map(point).collect() }
+    }
+
+    /// From its first point to its last, in hours.
+    #[must_use]
+    pub fn span(&self) -> f64 {
+        match (self.points.first(), self.points.last()) {
+            (Some(first), Some(last)) => last.0 - first.0,
+            _ => 0.0,
+        }
+    }
+
+    /// The same from that hour on.
+    #[must_use]
+    pub fn since(&self, t: f64) -> Self {
+        Self { points: self.points.iter().filter(|point| point.0 >= t).copied().collect() }
+    }
+
+    #[must_use]
+    pub fn values(&self) -> Vec<f64> {
+        self.points.iter().map(|point| point.1).collect()
+    }
+
+    /// The value below which that share lies; 0 of nothing.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> f64 {
+        quantile(&mut self.values(), share).unwrap_or(0.0)
+    }
+
+    /// The middle of its first few values, and of its last.
+    #[must_use]
+    pub fn ends(&self) -> Option<(f64, f64)> {
+        const FEW: usize = 5;
+        let first = median(&mut self.points.iter().take(FEW).map(|point| point.1).collect::<Vec<_>>())?;
+        let last = median(&mut self.points.iter().rev().take(FEW).map(|point| point.1).collect::<Vec<_>>())?;
+        Some((first, last))
+    }
+
+    /// The lowest point of each of so many equal parts.
+    #[must_use]
+    pub fn floor(&self, parts: usize) -> Vec<Point> {
+        self.extremes(parts, |new, best| new < best)
+    }
+
+    /// The highest.
+    #[must_use]
+    pub fn ceiling(&self, parts: usize) -> Vec<Point> {
+        self.extremes(parts, |new, best| new > best)
+    }
+
+    fn extremes(&self, parts: usize, is_better: impl Fn(f64, f64) -> bool) -> Vec<Point> {
+        let parts = parts.max(1);
+        let Some((start, _)) = self.points.first() else { return Vec::new() };
+        let span = self.span().max(f64::MIN_POSITIVE);
+        let mut found: Vec<Option<Point>> = vec![None; parts];
+        for (t, y) in &self.points {
+            let part = ((t - start) / span * parts as f64) as usize;
+            if let Some(best) = found.get_mut(part.min(parts - 1))
+                && best.is_none_or(|(_, best)| is_better(*y, best))
+            {
+                *best = Some((*t, *y));
+            }
+        }
+        found.into_iter().flatten().collect()
+    }
+
+    /// At even distances, by straight lines between neighbours; and that distance in hours.
+    #[must_use]
+    pub fn grid(&self) -> (Vec<f64>, f64) {
+        let Some((start, _)) = self.points.first() else { return (Vec::new(), 0.0) };
+        let count = self.points.len().clamp(2, GRID);
+        let step = self.span() / (count - 1) as f64;
+        let mut pairs = self.points.iter().zip(self.points.iter().skip(1)).peekable();
+        let mut now = pairs.peek().copied();
+        let mut grid = Vec::with_capacity(count);
+        for index in 0..count {
+            let t = start + step * index as f64;
+            while now.is_some_and(|(_, (end, _))| *end < t) {
+                pairs.next();
+                match pairs.peek() {
+                    Some(next) => now = Some(*next),
+                    None => break,
+                }
+            }
+            let value = match now {
+                Some(((t0, y0), (t1, y1))) if t1 > t0 => y0 + (y1 - y0) * ((t - t0) / (t1 - t0)).clamp(0.0, 1.0),
+                Some((_, (_, y1))) => *y1,
+                None => self.points.first().map_or(0.0, |point| point.1),
+            };
+            grid.push(value);
+        }
+        (grid, step)
+    }
+
+    /// How neighbours differ: the standard deviation of a single value.
+    #[must_use]
+    pub fn noise(&self) -> f64 {
+        let pairs = self.points.iter().zip(self.points.iter().skip(1));
+        spread(pairs.map(|(a, b)| b.1 - a.1).collect()) / std::f64::consts::SQRT_2
+    }
+}

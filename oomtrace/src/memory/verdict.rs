@@ -1,0 +1,358 @@
+//! What a memory curve shows.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::memory::climb::{Climb, FEWEST, MIB, Shape, climb};
+use crate::memory::forecast::{advised, reached};
+use crate::memory::lives::lives;
+use crate::memory::past::{Alike, alike, hours, is_enough};
+use crate::memory::period::{drops, period, rise_against_fall};
+use crate::memory::sample::{Sample, cleaned};
+use crate::memory::series::Series;
+use crate::memory::spike::spike;
+use crate::memory::words;
+
+/// What a curve shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// It climbs, and has done so for a day, over three periods or in three lives.
+    Leak,
+    /// It climbs, and has not been seen for long enough to call that a leak.
+    Climbing,
+    /// It rose at its start, and flattens.
+    WarmUp,
+    /// It rises and falls, and its floor does not rise.
+    Sawtooth,
+    /// It stood out for a short while.
+    Spike,
+    /// Nothing of all that.
+    Steady,
+    /// Page cache grows, which the kernel takes back.
+    Cache,
+    /// There is not enough of it.
+    TooShort,
+}
+
+/// How sure that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sure {
+    Certain,
+    Likely,
+    Possible,
+}
+
+/// What is said of a curve. Times are Unix seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Verdict {
+    pub verdict: Kind,
+    pub confidence: Sure,
+    /// Since when it does so. Null: it does not apply.
+    pub since: Option<f64>,
+    /// How fast the floor rises. Null: not known.
+    pub bytes_per_hour: Option<f64>,
+    /// When the limit is reached, if it goes on so. Null: not by this, or there is no limit.
+    pub limit_reached_at: Option<LimitReached>,
+    /// The limit that this curve wants. Null: a limit is no remedy, or nothing is known.
+    pub advised_limit_bytes: Option<u64>,
+    /// What was seen, in one sentence.
+    pub why: String,
+}
+
+/// When the limit is reached, in Unix seconds; in nine of ten cases between `low` and `high`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct LimitReached {
+    pub median: f64,
+    pub low: f64,
+    /// Null: it may never be.
+    pub high: Option<f64>,
+}
+
+/// A day, in hours.
+const DAY: f64 = 24.0;
+
+/// Judges a curve, whatever the order of its samples.
+#[must_use]
+pub fn judge(samples: Vec<Sample>) -> Verdict {
+    let samples = cleaned(samples);
+    let lives = lives(&samples);
+    // A life that has just begun says little: the one before it is judged.
+    let judged = lives.iter().rev().find(|life| is_enough(life)).copied();
+    let Some(life) = judged.filter(|life| Series::of(life, Sample::held).points.len() >= FEWEST) else {
+        let longest = lives.iter().map(|life| hours(life)).fold(0.0, f64::max);
+        return said(Kind::TooShort, Sure::Certain, words::too_short(samples.len(), lives.len(), longest));
+    };
+    Curve::of(life, &lives).judge()
+}
+
+/// A verdict of which there is no more to say.
+fn said(verdict: Kind, confidence: Sure, why: String) -> Verdict {
+    Verdict {
+        verdict,
+        confidence,
+        since: None,
+        bytes_per_hour: None,
+        limit_reached_at: None,
+        advised_limit_bytes: None,
+        why,
+    }
+}
+
+/// The life that is judged, and what stands around it.
+struct Curve {
+    start: f64,
+    limit: Option<f64>,
+    held: Series,
+    charged: Series,
+    usage: Series,
+    cache: Series,
+    /// What is cache and what is not is known apart.
+    is_told_apart: bool,
+    climb: Option<Climb>,
+    alike: Alike,
+    /// The most that was charged, in all lives.
+    most: f64,
+    /// It was the only life.
+    is_alone: bool,
+}
+
+impl Curve {
+    fn of(life: &[Sample], lives: &[&[Sample]]) -> Self {
+        let held = Series::of(life, Sample::held);
+        let limit = life.iter().rev().find_map(|sample| sample.limit);
+        let reference = limit.unwrap_or_else(|| held.quantile(1.0));
+        let most = lives.iter().flat_map(|life| life.iter()).filter_map(Sample::charged).fold(0.0, f64::max);
+        Self {
+            start: life.first().map_or(0.0, |sample| sample.t),
+            limit,
+            charged: Series::of(life, Sample::charged),
+            usage: Series::of(life, |sample| sample.usage),
+            cache: Series::of(life, Sample::cache),
+            is_told_apart: life.iter().any(|sample| sample.anon.is_some() || sample.file.is_some()),
+            climb: climb(&held, reference),
+            alike: alike(lives, reference),
+            most,
+            is_alone: lives.len() == 1,
+            held,
+        }
+    }
+
+    fn judge(&self) -> Verdict {
+        if let Some(cache) = self.usage_at_its_limit() {
+            return cache;
+        }
+        match self.climb.filter(|climb| climb.shape == Shape::Steady) {
+            Some(climb) => return self.climbs(&climb),
+            None if self.alike.lives >= LIVES => return self.lives_climb(),
+            None => {}
+        }
+        self.cache_grows().or_else(|| self.flattens()).or_else(|| self.spikes()).unwrap_or_else(|| self.stays())
+    }
+
+    /// Unix time of an hour of the life.
+    fn time(&self, hour: f64) -> f64 {
+        (self.start + hour * 3600.0).round()
+    }
+
+    fn reference(&self) -> f64 {
+        self.limit.unwrap_or_else(|| self.held.quantile(1.0))
+    }
+
+    /// For that need, or for all that was used.
+    fn advised(&self, need: f64) -> Option<u64> {
+        let cut_off = self.limit.filter(|limit| self.most >= 0.985 * limit);
+        Some(advised(need.max(self.most), cut_off))
+    }
+
+    /// With a limit for what was used.
+    fn bounded(&self, verdict: Kind, confidence: Sure, why: String) -> Verdict {
+        let advised_limit_bytes = self.advised(0.0);
+        Verdict {
+            bytes_per_hour: Some(0.0),
+            advised_limit_bytes,
+            since: Some(self.time(0.0)),
+            ..said(verdict, confidence, why)
+        }
+    }
+
+    /// What cannot be taken back would have been killed there: it is page cache, whatever it is called.
+    fn usage_at_its_limit(&self) -> Option<Verdict> {
+        const LONG: f64 = 0.15;
+        let limit = self.limit.filter(|_| !self.is_told_apart && self.is_alone)?;
+        let full = |point: &&(f64, f64)| point.1 >= 0.97 * limit;
+        let first = self.usage.points.iter().find(full)?;
+        let count = self.usage.points.iter().filter(full).count() as f64;
+        let is_there = self.usage.points.last().is_some_and(|point| point.1 >= 0.95 * limit);
+        let since = Some(self.time(first.0));
+        (is_there && count >= LONG * self.usage.points.len() as f64)
+            .then(|| Verdict { since, ..said(Kind::Cache, Sure::Possible, words::usage_at_its_limit()) })
+    }
+
+    fn climbs(&self, climb: &Climb) -> Verdict {
+        let seen = Seen::of(self, climb);
+        let is_leak = seen != Seen::TooShort;
+        let reached = self.limit.and_then(|limit| reached(climb, &self.charged, limit)).map(|reached| LimitReached {
+            median: self.time(reached.median),
+            low: self.time(reached.low),
+            high: reached.high.map(|high| self.time(high)),
+        });
+        let is_sure = match seen {
+            Seen::Lives(_) => self.alike.high <= 1.3 * self.alike.low,
+            Seen::Days(hours) => hours >= 3.0 * DAY && climb.line.tau > 0.9,
+            Seen::Periods(_) | Seen::TooShort => false,
+        };
+        let confidence = match self.is_told_apart {
+            true if is_sure => Sure::Certain,
+            true if is_leak || climb.line.tau > 0.85 => Sure::Likely,
+            _ => Sure::Possible,
+        };
+        // For a leak no limit is a remedy. A climb may end: what it has come to so far, and a little more, is the least.
+        let need = climb.line.at(climb.from + 1.25 * climb.span);
+        Verdict {
+            since: Some(self.time(climb.from)),
+            bytes_per_hour: Some(climb.line.slope.round()),
+            limit_reached_at: reached,
+            advised_limit_bytes: if is_leak { None } else { self.advised(need) },
+            ..said(
+                if is_leak { Kind::Leak } else { Kind::Climbing },
+                confidence,
+                words::climbs(climb, &seen, self.is_told_apart),
+            )
+        }
+    }
+
+    /// This one is too short to see it in; those before were not.
+    fn lives_climb(&self) -> Verdict {
+        let (now, level) = self.charged.points.last().copied().unwrap_or_default();
+        let after = |slope: f64, limit: f64| self.time(now + (limit - level).max(0.0) / slope.max(1.0));
+        let reached = self.limit.map(|limit| LimitReached {
+            median: after(self.alike.slope, limit),
+            low: after(1.2 * self.alike.high, limit),
+            high: Some(after(0.8 * self.alike.low, limit)),
+        });
+        let bytes_per_hour = Some(self.alike.slope.round());
+        Verdict {
+            bytes_per_hour,
+            limit_reached_at: reached,
+            ..said(Kind::Leak, Sure::Likely, words::lives(&self.alike))
+        }
+    }
+
+    fn cache_grows(&self) -> Option<Verdict> {
+        if self.cache.points.len() < FEWEST {
+            return None;
+        }
+        let ((first, last), (held_first, held_last)) = (self.cache.ends()?, self.held.ends()?);
+        let (grown, other) = (last - first, (held_last - held_first).max(0.0));
+        if grown < (0.1 * self.reference()).max(8.0 * MIB) || grown < 0.7 * (grown + other) {
+            return None;
+        }
+        let rate = grown / self.cache.span().max(f64::MIN_POSITIVE);
+        let found = self.bounded(Kind::Cache, Sure::Likely, words::cache(rate));
+        Some(Verdict { bytes_per_hour: Some(rate.round()), ..found })
+    }
+
+    fn flattens(&self) -> Option<Verdict> {
+        let climb = self.climb.filter(|climb| climb.shape == Shape::Flattens)?;
+        let rate = climb.trend.last_third.max(0.0) * climb.line.slope;
+        let end = climb.line.at(climb.from + climb.span);
+        let is_over = climb.trend.end_rate < 0.2 || climb.trend.last_third < 0.25;
+        let first = climb.trend.first_third.max(0.0) * climb.line.slope;
+        Some(Verdict {
+            since: Some(self.time(climb.from)),
+            bytes_per_hour: Some(rate.round()),
+            advised_limit_bytes: self.advised(end + 0.3 * rate * climb.span),
+            ..said(
+                Kind::WarmUp,
+                if is_over { Sure::Likely } else { Sure::Possible },
+                words::flattens(climb.rise, first, rate),
+            )
+        })
+    }
+
+    fn spikes(&self) -> Option<Verdict> {
+        let spike = spike(&self.held)?;
+        let sure = if spike.highest > 2.0 * spike.usual { Sure::Likely } else { Sure::Possible };
+        Some(Verdict { since: Some(self.time(spike.at)), ..self.bounded(Kind::Spike, sure, words::spike(&spike)) })
+    }
+
+    /// It does not climb.
+    fn stays(&self) -> Verdict {
+        if let Some((from, to, within)) = self.warmed_up() {
+            return self.bounded(Kind::WarmUp, Sure::Likely, words::warmed_up(from, to, within));
+        }
+        if let Some(climb) = self.climb.filter(|climb| climb.shape == Shape::Step) {
+            let why = words::step(climb.rise * climb.trend.greatest_step);
+            return Verdict { since: Some(self.time(climb.from)), ..self.bounded(Kind::Steady, Sure::Possible, why) };
+        }
+        let (low, high) = (self.held.quantile(0.03), self.held.quantile(0.97));
+        let period = period(&self.held);
+        let swings = high - low >= (0.1 * self.held.quantile(0.5)).max(2.0 * MIB);
+        let count = drops(&self.held);
+        let is_sharp = period.is_some_and(|period| period.is_sharp) || count >= 5;
+        if swings && count >= 3 && is_sharp && rise_against_fall(&self.held) < 0.75 {
+            let sure = if period.is_some() { Sure::Likely } else { Sure::Possible };
+            return self.bounded(Kind::Sawtooth, sure, words::sawtooth(low, high, period));
+        }
+        let sure = if self.held.span() >= 6.0 { Sure::Certain } else { Sure::Likely };
+        self.bounded(Kind::Steady, sure, words::steady(low, high, period.filter(|_| swings)))
+    }
+
+    /// From what, to what, and within how many hours, where it rose at its start and has stayed there.
+    fn warmed_up(&self) -> Option<(f64, f64, f64)> {
+        let points = &self.held.points;
+        let few = (points.len() / 60).clamp(1, 5);
+        let start = Series { points: points.iter().take(few).copied().collect() }.quantile(0.5);
+        let late = Series { points: points.iter().skip(points.len() / 2).copied().collect() };
+        let plateau = late.quantile(0.5);
+        let scatter = late.quantile(0.95) - late.quantile(0.05);
+        let rise = plateau - start;
+        if rise < (0.2 * plateau).max(4.0 * MIB) || rise < 1.5 * scatter {
+            return None;
+        }
+        let there = points.iter().find(|point| point.1 >= start + 0.9 * rise)?.0;
+        // What jumps there was asked to.
+        let on_the_way = points.iter().filter(|point| (0.15..0.85).contains(&((point.1 - start) / rise))).count();
+        (on_the_way >= 4 && there <= 0.6 * self.held.span()).then_some((start, plateau, there))
+    }
+}
+
+/// Lives that climb alike, this one among them, that make a leak; and periods.
+const LIVES: usize = 3;
+const PERIODS: f64 = 3.0;
+
+/// Over what a climb was seen: whether it may be called a leak.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Seen {
+    /// In so many lives.
+    Lives(usize),
+    /// Over so many hours: a day and more.
+    Days(f64),
+    /// The floor rises over so many periods.
+    Periods(f64),
+    TooShort,
+}
+
+impl Seen {
+    fn of(curve: &Curve, climb: &Climb) -> Self {
+        let span = curve.held.span();
+        let periods = climb.period.map_or(0.0, |period| span / period.hours);
+        let is_straight = climb.trend.last_third >= 0.6 && climb.line.tau >= 0.75;
+        if curve.alike.lives >= LIVES {
+            Self::Lives(curve.alike.lives)
+        } else if span >= DAY && climb.span >= DAY / 3.0 && is_straight {
+            Self::Days(span)
+        } else if periods >= PERIODS
+            && span >= DAY / 8.0
+            && is_straight
+            // A day's own rise, behind a collector's sawtooth, is no leak: that is not so steep.
+            && climb.rise >= (0.25 * climb.line.at(climb.from)).max(MIB)
+        {
+            Self::Periods(periods.floor())
+        } else {
+            Self::TooShort
+        }
+    }
+}

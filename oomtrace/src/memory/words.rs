@@ -1,0 +1,87 @@
+//! What was seen of a curve, in words.
+
+use crate::memory::climb::Climb;
+use crate::memory::past::Alike;
+use crate::memory::period::Period;
+use crate::memory::spike::Spike;
+use crate::memory::verdict::Seen;
+use crate::text;
+
+pub fn too_short(samples: usize, lives: usize, longest_h: f64) -> String {
+    let lives = if lives > 1 { format!(" in {lives} lives, the longest of") } else { " over".to_owned() };
+    format!("not enough to say anything: {samples} samples{lives} {}", span(longest_h))
+}
+
+pub fn usage_at_its_limit() -> String {
+    "usage stays at its limit, which only page cache can: what the kernel cannot take back would have been killed"
+        .to_owned()
+}
+
+pub fn climbs(climb: &Climb, seen: &Seen, is_told_apart: bool) -> String {
+    let seen = match seen {
+        Seen::Lives(lives) => format!("{lives} lives climbed alike"),
+        Seen::Days(hours) => format!("the floor rose over {}", span(*hours)),
+        Seen::Periods(periods) => format!("the floor rose over {periods:.0} periods"),
+        Seen::TooShort => {
+            "too short a time to call it a leak, which takes a day, three periods or three lives".to_owned()
+        }
+    };
+    let cache = if is_told_apart { "" } else { "; page cache may be in it, for only usage is known" };
+    let (rate, low, high) = (size(climb.line.slope), size(climb.line.low), size(climb.line.high));
+    format!("climbing for {}, by {rate}/h (between {low} and {high}); {seen}{cache}", span(climb.span))
+}
+
+pub fn lives(alike: &Alike) -> String {
+    let lasted = alike.lasted.map(|hours| format!(", each for some {}", span(hours))).unwrap_or_default();
+    format!("{} lives climbed alike, by {}/h{lasted}; this one is too short to tell", alike.lives, size(alike.slope))
+}
+
+pub fn cache(rate: f64) -> String {
+    format!(
+        "page cache grows by {}/h, and the program's own memory does not: the kernel takes cache back at the limit",
+        size(rate)
+    )
+}
+
+pub fn flattens(rise: f64, first: f64, now: f64) -> String {
+    format!("it rose by {}, and flattens: {}/h at first, {}/h now", size(rise), size(first), size(now))
+}
+
+pub fn warmed_up(from: f64, to: f64, within_h: f64) -> String {
+    format!("it rose from {} to {} within {}, and has stayed there", size(from), size(to), span(within_h))
+}
+
+pub fn spike(spike: &Spike) -> String {
+    let often = if spike.count == 1 { "once".to_owned() } else { format!("{} times", spike.count) };
+    let end = if spike.at_end { ", the last time at the end" } else { "" };
+    format!("{} is usual, and up to {} was in use {often}{end}", size(spike.usual), size(spike.highest))
+}
+
+pub fn step(by: f64) -> String {
+    format!("it rose once, by {}, and stayed there", size(by))
+}
+
+pub fn sawtooth(low: f64, high: f64, period: Option<Period>) -> String {
+    let every = period.map(|period| format!(" every {}", span(period.hours))).unwrap_or_default();
+    format!("it rises and falls between {} and {}{every}, and its floor stays", size(low), size(high))
+}
+
+pub fn steady(low: f64, high: f64, period: Option<Period>) -> String {
+    let how = period.map(|period| format!(", with what repeats every {}", span(period.hours))).unwrap_or_default();
+    format!("it stays between {} and {}{how}", size(low), size(high))
+}
+
+fn size(bytes: f64) -> String {
+    // Negative ones do not come: they would be a fault, and read as nothing.
+    text::bytes(bytes.max(0.0) as u64)
+}
+
+/// `40 min`, `31 h`, `3.5 days`.
+fn span(hours: f64) -> String {
+    match hours {
+        hours if hours >= 48.0 => format!("{:.1} days", hours / 24.0),
+        hours if hours >= 10.0 => format!("{hours:.0} h"),
+        hours if hours >= 1.5 => format!("{hours:.1} h"),
+        hours => format!("{:.0} min", hours * 60.0),
+    }
+}

@@ -1,0 +1,79 @@
+//! A curve in characters: braille dots, two columns and four rows a character, from 0 at the bottom.
+
+/// Rows of characters, the highest first, each so wide. `points`: from 0 to 1 in both directions, in the order of their x; what lies
+/// beyond is at the edge. Columns between two points are on the line between them.
+#[must_use]
+pub fn braille(points: &[(f64, f64)], width: usize, rows: usize) -> Vec<String> {
+    let (columns, levels) = (width * 2, rows * 4);
+    let mut cells = vec![vec![0_u8; width]; rows];
+    if let (Some(first), Some(last)) = (points.first(), points.last()) {
+        let mut before = *first;
+        let mut rest = points.iter().copied().peekable();
+        for column in 0..columns {
+            let x = (column as f64 + 0.5) / columns as f64;
+            // The highest in this column's width, so that a spike is seen however wide the curve is.
+            let mut highest = f64::NEG_INFINITY;
+            while let Some(point) = rest.next_if(|point| point.0 < (column as f64 + 1.0) / columns as f64) {
+                highest = highest.max(point.1);
+                before = point;
+            }
+            if x < first.0 - 1.0 / columns as f64 || x > last.0 + 1.0 / columns as f64 {
+                continue;
+            }
+            let value = if highest.is_finite() { highest } else { between(before, rest.peek().copied(), x) };
+            let level = (value.clamp(0.0, 1.0) * levels as f64).ceil().max(1.0) as usize;
+            fill(&mut cells, column, level.min(levels), rows);
+        }
+    }
+    cells
+        .iter()
+        .map(|row| row.iter().map(|dots| char::from_u32(0x2800 + u32::from(*dots)).unwrap_or(' ')).collect())
+        .collect()
+}
+
+fn between(before: (f64, f64), after: Option<(f64, f64)>, x: f64) -> f64 {
+    match after {
+        Some(after) if after.0 > before.0 => {
+            before.1 + (after.1 - before.1) * ((x - before.0) / (after.0 - before.0)).clamp(0.0, 1.0)
+        }
+        _ => before.1,
+    }
+}
+
+/// Dots of the left and the right column, from the bottom up, as Unicode numbers them.
+const DOTS: [[u8; 4]; 2] = [[0x40, 0x04, 0x02, 0x01], [0x80, 0x20, 0x10, 0x08]];
+
+/// Fills a column up to that level.
+fn fill(cells: &mut [Vec<u8>], column: usize, level: usize, rows: usize) {
+    for dot in 0..level {
+        let (up, within) = (dot / 4, dot % 4);
+        let cell = rows.checked_sub(up + 1).and_then(|row| cells.get_mut(row)).and_then(|row| row.get_mut(column / 2));
+        let bit = DOTS.get(column % 2).and_then(|dots| dots.get(within));
+        if let (Some(cell), Some(bit)) = (cell, bit) {
+            *cell |= bit;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_is_drawn_from_its_floor() {
+        let ramp: Vec<(f64, f64)> = (0..=8).map(|n| (f64::from(n) / 8.0, f64::from(n) / 8.0)).collect();
+        assert_eq!(braille(&ramp, 4, 1), ["⣀⣠⣴⣾"]);
+        assert_eq!(braille(&[(0.0, 1.0), (1.0, 1.0)], 3, 2), ["⣿⣿⣿", "⣿⣿⣿"]);
+        assert_eq!(braille(&[(0.0, 0.0), (1.0, 0.0)], 2, 1), ["⣀⣀"]);
+        // What is beyond is at the edge, and nothing is drawn where nothing is known.
+        assert_eq!(braille(&[(0.5, 7.0), (1.0, -7.0)], 2, 1).len(), 1);
+        assert_eq!(braille(&[], 2, 2), ["⠀⠀", "⠀⠀"]);
+    }
+
+    #[test]
+    fn a_spike_between_two_columns_is_seen() {
+        let mut points: Vec<(f64, f64)> = (0..1000).map(|n| (f64::from(n) / 1000.0, 0.1)).collect();
+        points[501].1 = 1.0;
+        assert!(braille(&points, 4, 1)[0].chars().any(|c| matches!(c, '⣇' | '⣸')));
+    }
+}
