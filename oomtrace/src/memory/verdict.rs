@@ -339,7 +339,8 @@ impl Seen {
     fn of(curve: &Curve, climb: &Climb) -> Self {
         let span = curve.held.span();
         let periods = climb.period.map_or(0.0, |period| span / period.hours);
-        let is_straight = climb.trend.last_third >= 0.6 && climb.line.tau >= 0.75;
+        // Two or three releases that each want more are steps, and no leak.
+        let is_straight = climb.trend.last_third >= 0.6 && climb.line.tau >= 0.75 && climb.trend.greatest_step < 0.45;
         if curve.alike.lives >= LIVES {
             Self::Lives(curve.alike.lives)
         } else if span >= DAY && climb.span >= DAY / 3.0 && is_straight {
