@@ -95,7 +95,8 @@ fn ci_runner() {
         ("/bin/kill", " killed it, in a job of GitHub Actions (likely)"),
     ] {
         let victim = Owned::sleeper();
-        let script = format!("{kill} -9 {}; exec sleep 1000", victim.pid());
+        // It stays what it is while its name is read.
+        let script = format!("{kill} -9 {}; kill -STOP $$", victim.pid());
         let _runner = Owned::spawn(Command::new(&runner).args(["-c", &script]));
         let incident = tracer.incident(victim.pid());
         let verdict = truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
