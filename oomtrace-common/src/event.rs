@@ -63,6 +63,9 @@ pub const INFO_NONE: u32 = 0;
 pub const INFO_KERNEL: u32 = 1;
 /// A real `siginfo`: a system call, or `force_sig`.
 pub const INFO_REAL: u32 = 2;
+/// `si_code`s of signals that are generated in the context of an unrelated running task: SI_SIGIO, SI_ASYNCIO, SI_MESGQ and SI_TIMER
+/// (include/uapi/asm-generic/siginfo.h).
+pub const MADE_FOR_RECEIVER: core::ops::RangeInclusive<i32> = -5..=-2;
 
 /// `TRACE_SIGNAL_DELIVERED` (include/trace/events/signal.h, 5.4 to 7.3).
 pub const RESULT_DELIVERED: u32 = 0;

@@ -15,7 +15,7 @@ use aya_log_ebpf::debug;
 use oomtrace_common::{
     counts::{KILLS, SIGNALS, STOP_SIGNALS},
     event::{
-        DISPOSITION_UNKNOWN, FLAG_PRECEDING, FLAG_SENDER_TRACED, INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SIGNAL,
+        DISPOSITION_UNKNOWN, FLAG_PRECEDING, FLAG_SENDER_TRACED, INFO_KERNEL, KIND_SIGNAL, MADE_FOR_RECEIVER,
         PF_KTHREAD, RESULT_DELIVERED, SIGNAL_GROUP_EXIT, SignalEvent,
     },
     limits::MAX_STACK_FRAMES,
@@ -25,18 +25,13 @@ use oomtrace_common::{
 use crate::{
     count,
     globals::{DYING, Dying, LAST_KILLED, SIGNAL_SCRATCH, settings},
-    kernel::{KernelRead, Probed, Typed, cgroup, current_task, field, mm, origin, path, task},
+    kernel::{KernelRead, Probed, Typed, cgroup, current_task, field, mm, origin, path, siginfo, task},
     limit, mark_victim,
     record::Record,
     room,
 };
 
 const SIGKILL: u32 = 9;
-/// `SEND_SIG_PRIV` (include/linux/sched/signal.h): no pointer to a `siginfo`.
-const KERNELS: u64 = 1;
-/// `si_code`s of signals that are generated in the context of an unrelated running task: SI_ASYNCIO, SI_MESGQ and SI_TIMER, and
-/// SI_SIGIO (include/uapi/asm-generic/siginfo.h).
-const MADE_FOR_VICTIM: core::ops::RangeInclusive<i32> = -5..=-2;
 
 /// For those signals that are always recorded.
 #[raw_tracepoint(tracepoint = "signal_generate")]
@@ -134,11 +129,7 @@ fn capture<R: KernelRead>(ctx: &RawTracePointContext, signal: u32, report: bool,
         record.flag(FLAG_PRECEDING);
     }
     event.signal = signal;
-    (event.info, event.si_code) = match info {
-        0 => (INFO_NONE, 0),
-        KERNELS => (INFO_KERNEL, 0),
-        _ => (INFO_REAL, field!(info, siginfo_code)),
-    };
+    (event.info, event.si_code) = siginfo::kind(info);
     event.group = ctx.arg::<i32>(3) as u32;
     event.result = ctx.arg::<i32>(4) as u32;
     event.victim.pgid = task::process_group::<R>(victim);
@@ -146,7 +137,7 @@ fn capture<R: KernelRead>(ctx: &RawTracePointContext, signal: u32, report: bool,
     event.disposition = if signal == SIGKILL { DISPOSITION_UNKNOWN } else { task::disposition::<R>(victim, signal) };
     let current = current();
     if signal != SIGKILL {
-        let for_victim = event.info == INFO_KERNEL || MADE_FOR_VICTIM.contains(&event.si_code);
+        let for_victim = event.info == INFO_KERNEL || MADE_FOR_RECEIVER.contains(&event.si_code);
         if !limit::allows_signal(if for_victim { victim } else { current }) {
             return count::limited(record.counted());
         }
@@ -200,7 +191,7 @@ fn ends_victim<R: KernelRead>(ctx: &RawTracePointContext, victim: u64) -> bool {
 /// Remembers the victim of a SIGKILL that the kernel made, on kernels where `mark_victim` does not pass the task.
 #[inline(always)]
 fn note_killed(info: u64, victim: u64) {
-    if info == KERNELS && mark_victim::lacks_task() {
+    if info == siginfo::KERNELS && mark_victim::lacks_task() {
         // A full map only loses the counters of one victim; mark_victim then sets FLAG_NO_TASK.
         let _: Result<(), i32> = LAST_KILLED.insert(bpf_get_current_pid_tgid(), victim, 0);
     }

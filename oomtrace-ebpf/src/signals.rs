@@ -8,21 +8,19 @@ use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, progra
 use oomtrace_common::{
     counts::{ARGUMENTS, EXITS, SIGNALS},
     event::{
-        INFO_KERNEL, INFO_NONE, INFO_REAL, KIND_SEEN, KIND_TAKEN, PF_KTHREAD, RESULT_DELIVERED, SIGNAL_GROUP_EXIT,
-        SeenEvent, TAKEN, TAKEN_ENDED, TakenEvent,
+        KIND_SEEN, KIND_TAKEN, PF_KTHREAD, RESULT_DELIVERED, SIGNAL_GROUP_EXIT, SeenEvent, TAKEN, TAKEN_ENDED,
+        TakenEvent,
     },
     settings::{ANY_UID, signal_bit},
 };
 
 use crate::{
     globals::{DELIVER_SCRATCH, EXIT_SCRATCH, FOLLOWED, Followed, SIGNAL_SCRATCH, signal_filter},
-    kernel::{Probed, boot_ns, cgroup, current_task, field, task},
+    kernel::{Probed, boot_ns, cgroup, current_task, field, siginfo, task},
     record::{Record, Scratch},
 };
 
 const SIGKILL: u32 = 9;
-/// `SEND_SIG_PRIV` (include/linux/sched/signal.h).
-const KERNELS: u64 = 1;
 
 #[raw_tracepoint(tracepoint = "signal_generate")]
 pub fn signals_generate(ctx: RawTracePointContext) -> i32 {
@@ -58,11 +56,7 @@ fn capture(ctx: &RawTracePointContext, signal: u32, receiver: u64) {
     task::fill::<Probed>(&mut event.receiver, receiver);
     task::fill::<Probed>(&mut event.sender, current_task());
     event.signal = signal;
-    (event.info, event.si_code) = match info {
-        0 => (INFO_NONE, 0),
-        KERNELS => (INFO_KERNEL, 0),
-        _ => (INFO_REAL, field!(info, siginfo_code)),
-    };
+    (event.info, event.si_code) = siginfo::kind(info);
     event.group = ctx.arg::<i32>(3) as u32;
     event.result = ctx.arg::<i32>(4) as u32;
     event.disposition = task::disposition::<Probed>(receiver, signal);

@@ -6,6 +6,7 @@ pub mod memcg;
 pub mod mm;
 pub mod origin;
 pub mod path;
+pub mod siginfo;
 pub mod task;
 
 use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_ktime_get_boot_ns, bpf_probe_read_kernel};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use glob::Pattern;
 use oomtrace_common::counts::{ARGUMENTS, Counts, EXITS, SIGNALS};
-use oomtrace_common::event::RESULT_DELIVERED;
+use oomtrace_common::event::{MADE_FOR_RECEIVER, RESULT_DELIVERED};
 use oomtrace_common::settings::{ANY_UID, SignalFilter, signal_bit};
 
 use crate::event::decode::seen::{Generated, Seen, Taken, seen};
@@ -34,9 +34,6 @@ const LOST_EVERY: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_millis(50);
 /// What lies at most between a signal's time and that of its event: interrupts are off.
 const NEAR_NS: BootNs = 1_000_000;
-/// `si_code`s of signals that the kernel makes by itself: those above zero, and SI_ASYNCIO, SI_MESGQ, SI_TIMER and SI_SIGIO
-/// (include/uapi/asm-generic/siginfo.h).
-const KERNELS: std::ops::RangeInclusive<i32> = -5..=-2;
 
 /// Which signals.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +113,8 @@ fn is_from_kernel(signal: &Generated) -> bool {
     match signal.info {
         Info::Kernel => true,
         Info::None => false,
-        Info::Real(code) => code > 0 || KERNELS.contains(&code),
+        // Codes above zero are the kernel's alone.
+        Info::Real(code) => code > 0 || MADE_FOR_RECEIVER.contains(&code),
     }
 }
 
