@@ -27,19 +27,18 @@ const ROWS: usize = 8;
 pub fn run(options: &options::Curve) -> Result<Status, Failure> {
     let name = options.file.display();
     let text = contents(&options.file).with_context(|| format!("cannot read {name}"))?;
-    let samples = read(&text).with_context(|| format!("{name} is no memory curve"))?;
+    let samples = cleaned(read(&text).with_context(|| format!("{name} is no memory curve"))?);
+    let verdict = verdict::judge(&samples);
     let mut out = Stdout::new();
     if options.json {
-        let verdict = verdict::judge(samples);
         serde_json::to_writer(&mut out, &verdict)?;
         writeln!(out)?;
     } else {
-        let samples = cleaned(samples);
         let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0).clamp(40, WIDTH));
         for line in plot(&samples, width) {
             writeln!(out, "{line}")?;
         }
-        for line in said(&verdict::judge(samples)) {
+        for line in said(&verdict) {
             for line in wrap(&line, Some(width)) {
                 writeln!(out, "{line}")?;
             }

@@ -8,7 +8,7 @@ use crate::memory::forecast::{advised, reached};
 use crate::memory::lives::lives;
 use crate::memory::past::{Alike, alike, hours, is_enough};
 use crate::memory::period::{drops, period, rise_against_fall};
-use crate::memory::sample::{Sample, cleaned};
+use crate::memory::sample::Sample;
 use crate::memory::series::Series;
 use crate::memory::spike::spike;
 use crate::memory::words;
@@ -73,11 +73,10 @@ pub struct LimitReached {
 /// A day, in hours.
 const DAY: f64 = 24.0;
 
-/// Judges a curve, whatever the order of its samples.
+/// Judges a curve; its samples are [`cleaned`](crate::memory::sample::cleaned).
 #[must_use]
-pub fn judge(samples: Vec<Sample>) -> Verdict {
-    let samples = cleaned(samples);
-    let lives = lives(&samples);
+pub fn judge(samples: &[Sample]) -> Verdict {
+    let lives = lives(samples);
     // A life that has just begun says little: the one before it is judged.
     let judged = lives.iter().rev().find(|life| is_enough(life)).copied();
     let Some(life) = judged.filter(|life| Series::of(life, Sample::held).points.len() >= FEWEST) else {
@@ -104,6 +103,8 @@ fn said(verdict: Kind, confidence: Sure, why: String) -> Verdict {
 struct Curve {
     start: f64,
     limit: Option<f64>,
+    /// The limit, or the most that was in use.
+    reference: f64,
     held: Series,
     charged: Series,
     usage: Series,
@@ -127,6 +128,7 @@ impl Curve {
         Self {
             start: life.first().map_or(0.0, |sample| sample.t),
             limit,
+            reference,
             charged: Series::of(life, Sample::charged),
             usage: Series::of(life, |sample| sample.usage),
             cache: Series::of(life, Sample::cache),
@@ -154,10 +156,6 @@ impl Curve {
     /// Unix time of an hour of the life.
     fn time(&self, hour: f64) -> f64 {
         (self.start + hour * 3600.0).round()
-    }
-
-    fn reference(&self) -> f64 {
-        self.limit.unwrap_or_else(|| self.held.quantile(1.0))
     }
 
     /// For that need, or for all that was used.
@@ -246,7 +244,7 @@ impl Curve {
         }
         let ((first, last), (held_first, held_last)) = (self.cache.ends()?, self.held.ends()?);
         let (grown, other) = (last - first, (held_last - held_first).max(0.0));
-        if grown < (0.1 * self.reference()).max(8.0 * MIB) || grown < 0.7 * (grown + other) {
+        if grown < (0.1 * self.reference).max(8.0 * MIB) || grown < 0.7 * (grown + other) {
             return None;
         }
         let rate = grown / self.cache.span().max(f64::MIN_POSITIVE);

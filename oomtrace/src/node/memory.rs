@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{HostMemory, MemoryUser};
 use crate::node::cgroups;
 use crate::node::files::{self, SMALL};
+use crate::node::processes::parse_memory_cgroup;
 
 /// Processes looked at for the largest. More of them would take longer than a verdict may.
 const MAX_PROCESSES: usize = 4096;
@@ -168,16 +169,7 @@ impl MemoryFiles {
 
     /// The memory cgroup of a process (cgroups(7)).
     fn cgroup(&self, pid: u32) -> Option<String> {
-        let text = files::read_text(&self.proc.join(pid.to_string()).join("cgroup"), SMALL).ok()?;
-        let fields = |line: &str| {
-            let (_, rest) = line.split_once(':')?;
-            let (controllers, path) = rest.split_once(':')?;
-            Some((controllers.to_owned(), path.to_owned()))
-        };
-        let all: Vec<_> = text.lines().filter_map(fields).collect();
-        let on_v1 = all.iter().find(|(controllers, _)| controllers.split(',').any(|controller| controller == "memory"));
-        let found = on_v1.or_else(|| all.iter().find(|(controllers, _)| controllers.is_empty()));
-        found.map(|(_, path)| path.clone())
+        parse_memory_cgroup(&files::read(&self.proc.join(pid.to_string()).join("cgroup"), SMALL).ok()?)
     }
 
     /// Whether a limit is set on the cgroup or on one above it; none where that cannot be read.

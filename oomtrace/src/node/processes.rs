@@ -193,8 +193,25 @@ pub fn cgroups(pid: u32) -> Vec<String> {
 /// `4:memory:/path` a line (cgroups(7)).
 #[must_use]
 pub fn parse_cgroups(text: &[u8]) -> Vec<String> {
-    let paths = text.split(|byte| *byte == b'\n').filter_map(|line| line.splitn(3, |byte| *byte == b':').nth(2));
-    paths.map(|path| String::from_utf8_lossy(path).into_owned()).collect()
+    cgroup_lines(text).map(|(_, path)| path).collect()
+}
+
+/// The path on the hierarchy that has the memory controller: a v1 hierarchy of its own, else v2's. None where neither has a line.
+#[must_use]
+pub(super) fn parse_memory_cgroup(text: &[u8]) -> Option<String> {
+    let all: Vec<(String, String)> = cgroup_lines(text).collect();
+    let on_v1 = all.iter().position(|(controllers, _)| controllers.split(',').any(|controller| controller == "memory"));
+    let found = on_v1.or_else(|| all.iter().position(|(controllers, _)| controllers.is_empty()))?;
+    all.into_iter().nth(found).map(|(_, path)| path)
+}
+
+/// The controllers and the path of each line.
+fn cgroup_lines(text: &[u8]) -> impl Iterator<Item = (String, String)> {
+    text.split(|byte| *byte == b'\n').filter_map(|line| {
+        let mut fields = line.splitn(3, |byte| *byte == b':').skip(1);
+        let mut next = || fields.next().map(|field| String::from_utf8_lossy(field).into_owned());
+        Some((next()?, next()?))
+    })
 }
 
 /// The process has not begun to end, by `/proc`: its end is still to come, for whoever waits for that. Of one whose first

@@ -86,11 +86,10 @@ impl Filter {
     }
 
     fn wants_exit(&self, exited: &Exited) -> bool {
-        let is_unit = |unit: &String| self.units.iter().any(|pattern| pattern.matches(unit));
-        let is_told = self.causes.is_empty() && self.senders.is_empty();
-        is_told
+        let is_asked_for = self.causes.is_empty() && self.senders.is_empty();
+        is_asked_for
             && (!self.is_of_containers() || self.wants_any(&exited.container))
-            && (self.units.is_empty() || exited.unit.as_ref().is_some_and(is_unit))
+            && self.is_unit(exited.unit.as_deref())
             && self.is_comm(&exited.process)
             && self.is_uid(&exited.process)
     }
@@ -98,11 +97,13 @@ impl Filter {
     fn wants_victim(&self, incident: &Incident) -> bool {
         let mut victims =
             std::iter::once(&incident.victim.process).chain(incident.collateral.iter().map(|other| &other.process));
-        let is_unit =
-            || incident.unit.as_deref().is_some_and(|unit| self.units.iter().any(|pattern| pattern.matches(unit)));
-        (self.units.is_empty() || is_unit())
+        self.is_unit(incident.unit.as_deref())
             && (self.comms.is_empty() && self.uids.is_empty()
                 || victims.any(|victim| self.is_comm(victim) && self.is_uid(victim)))
+    }
+
+    fn is_unit(&self, unit: Option<&str>) -> bool {
+        self.units.is_empty() || unit.is_some_and(|unit| self.units.iter().any(|pattern| pattern.matches(unit)))
     }
 
     fn is_comm(&self, process: &Process) -> bool {

@@ -39,6 +39,14 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// How long the victim had lived when the signal came, in milliseconds. None: it is not known when it was started.
+#[must_use]
+pub fn age_ms(incident: &Incident) -> Option<u64> {
+    let started: jiff::Timestamp = incident.victim.process.started.as_ref()?.parse().ok()?;
+    let killed: jiff::Timestamp = incident.time.parse().ok()?;
+    u64::try_from(killed.duration_since(started).as_millis()).ok()
+}
+
 /// `once`, `3 times`.
 #[must_use]
 pub fn times(count: u32) -> String {

@@ -124,7 +124,7 @@ fn same_container(incident: &Incident, reason: &Reason) -> Advice {
     }
 }
 
-/// With what the victim's program should be told besides, or before that where it is at fault by its own arguments.
+/// With the victim's program's own setting besides, or before that where it is at fault by its own arguments.
 fn with_program(incident: &Incident, mut raise: Vec<Advice>) -> Vec<Advice> {
     match program::setting(incident) {
         Some(setting) if setting.at_fault => raise.insert(0, setting.into()),

@@ -93,7 +93,7 @@ pub fn asks_for(process: &Process, container: Option<&Container>, request: Reque
     }
 }
 
-/// What a runtime's client is told to do, in its own words: `docker kill`, `docker compose down`, `docker rm -f`. None for any other
+/// The command of a runtime's client, in its own words: `docker kill`, `docker compose down`, `docker rm -f`. None for any other
 /// program, and for what ends no container.
 pub fn told(process: &Process) -> Option<String> {
     let (program, arguments) = invocation(process);

@@ -35,8 +35,11 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Sample>, ReadError> {
     let text = text.trim_start_matches('\u{feff}').trim();
     let samples = match text.chars().next() {
         None => return Err(ReadError::Empty),
-        Some('{') if prometheus::is_answer(text) => prometheus::read(text)?,
-        Some('{' | '[') => json_lines::read(text)?,
+        Some('{') => match prometheus::answer(text) {
+            Some(answer) => prometheus::read(answer)?,
+            None => json_lines::read(text)?,
+        },
+        Some('[') => json_lines::read(text)?,
         Some(_) => table::read(text)?,
     };
     match samples.len() {

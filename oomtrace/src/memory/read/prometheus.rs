@@ -7,8 +7,9 @@ use serde::Deserialize;
 use crate::memory::read::ReadError;
 use crate::memory::sample::Sample;
 
+/// What Prometheus answered.
 #[derive(Deserialize)]
-struct Answer {
+pub struct Answer {
     #[serde(default)]
     error: Option<String>,
     data: Option<Data>,
@@ -33,15 +34,15 @@ struct Found {
 const OF_THE_SCRAPE: &[&str] =
     &["__name__", "job", "instance", "endpoint", "metrics_path", "service", "prometheus", "resource", "unit", "uid"];
 
-/// It is an answer, and no sample.
+/// None where it is none, but samples.
 #[must_use]
-pub fn is_answer(text: &str) -> bool {
-    serde_json::from_str::<Answer>(text).is_ok_and(|answer| answer.data.is_some() || answer.error.is_some())
+pub fn answer(text: &str) -> Option<Answer> {
+    let answer: Answer = serde_json::from_str(text).ok()?;
+    (answer.data.is_some() || answer.error.is_some()).then_some(answer)
 }
 
-pub fn read(text: &str) -> Result<Vec<Sample>, ReadError> {
+pub fn read(answer: Answer) -> Result<Vec<Sample>, ReadError> {
     let wrong = |why: String| ReadError::Prometheus(why);
-    let answer: Answer = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
     if let Some(error) = answer.error {
         return Err(wrong(format!("Prometheus answered: {error}")));
     }

@@ -1,4 +1,4 @@
-//! Whose past is told, and how much of it is kept.
+//! Whose past is given, and how much of it is kept.
 
 use super::*;
 use crate::judge::tests::{in_container, kill, oom};

@@ -7,7 +7,7 @@ use crate::sink::human::TimeForm;
 use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
 use crate::text::{
-    container_name, duration_ms, duration_us, elapsed_ms, ended, name_or_id, pod_name, process, short_id, times,
+    age_ms, container_name, duration_ms, duration_us, elapsed_ms, ended, name_or_id, pod_name, process, short_id, times,
 };
 
 /// Columns of a command line; the JSON has all of it.
@@ -35,13 +35,6 @@ pub fn killed(incident: &Incident, verbose: bool) -> String {
     let ended = exit.map(|exit| ending(exit, incident.victim.container_init, verbose)).unwrap_or_default();
     let cmdline = victim.cmdline.as_ref().map(|c| format!(": {}", command(c))).unwrap_or_default();
     format!("{}{role}{age}{ended}{cmdline}", process(victim))
-}
-
-/// How long the victim had lived when the signal came.
-fn age_ms(incident: &Incident) -> Option<u64> {
-    let started: jiff::Timestamp = incident.victim.process.started.as_ref()?.parse().ok()?;
-    let killed: jiff::Timestamp = incident.time.parse().ok()?;
-    u64::try_from(killed.duration_since(started).as_millis()).ok()
 }
 
 /// From here on, a victim took its time to end.

@@ -3,14 +3,14 @@
 use crate::model::{Advice, Container, Incident, MemoryUser};
 use crate::resolve::limits_before::LimitsBefore;
 use crate::text::quote::quote;
-use crate::text::{bytes, process};
+use crate::text::{age_ms, bytes, duration_ms, process};
 use crate::words::advice::container::engine_target;
 use crate::words::advice::{figure, program};
 
 /// A limit was raised so often in one run, and used up each time.
 const RAISED: usize = 2;
 /// A process that took it all within this time of its start, in milliseconds.
-const SUDDEN_MS: i64 = 10_000;
+const SUDDEN_MS: u64 = 10_000;
 
 /// What to do instead of raising the limit; none where raising it helps, or may.
 #[must_use]
@@ -107,11 +107,10 @@ fn sudden(incident: &Incident, limit: u64) -> Option<Advice> {
     }
     let own = figure::level(incident).map(|level| level.usage_bytes);
     let used = incident.oom.as_ref()?.victim_memory.as_ref().map(|memory| memory.anon_bytes)?;
-    let after_ms = age_ms(incident).filter(|age| (0..=SUDDEN_MS).contains(age))?;
+    let after_ms = age_ms(incident).filter(|age| *age <= SUDDEN_MS)?;
     if used < own.unwrap_or(limit).min(limit) / 4 * 3 {
         return None;
     }
-    let after_ms = u64::try_from(after_ms).unwrap_or_default();
     Some(Advice {
         action: format!(
             "find out what {} was to do, and bound it (ulimit -v, or a limit of its own)",
@@ -120,16 +119,10 @@ fn sudden(incident: &Incident, limit: u64) -> Option<Advice> {
         why: format!(
             "it alone took {} within {} of its start; the container's first process lives on",
             bytes(used),
-            crate::text::duration_ms(after_ms)
+            duration_ms(after_ms)
         ),
         command: None,
     })
-}
-
-/// How old the victim was, in milliseconds.
-fn age_ms(incident: &Incident) -> Option<i64> {
-    let at = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond);
-    at(&incident.time)?.checked_sub(at(incident.victim.process.started.as_deref()?)?)
 }
 
 /// So many processes of one name, none of which is large by itself: `6 processes called worker have 480 MiB together`.

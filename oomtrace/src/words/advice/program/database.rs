@@ -1,4 +1,4 @@
-//! Databases, caches and queues: the size that they are told to have.
+//! Databases, caches and queues: the size that they are set to have.
 
 use crate::text::bytes;
 use crate::words::advice::program::{Program, Setting, size};

@@ -54,7 +54,7 @@ const FAMILIES: [Family; 10] = [
     go::setting,
 ];
 
-/// What the victim's program should be told, where its limit killed it.
+/// What to set for the victim's program, where its limit killed it.
 #[must_use]
 pub fn setting(incident: &Incident) -> Option<Setting> {
     let oom = incident.oom.as_ref()?;
