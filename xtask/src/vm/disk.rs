@@ -12,7 +12,7 @@ use xtask::{say, succeed};
 use super::apt::KEYRING;
 use crate::{free_space, progress};
 
-const PACKAGES: [&str; 19] = [
+const PACKAGES: [&str; 20] = [
     "apparmor",
     "busybox-static",
     "crun",
@@ -29,6 +29,8 @@ const PACKAGES: [&str; 19] = [
     "netavark",
     "podman",
     "procps",
+    // A user's podman is called through it by root, as oomtrace advises.
+    "sudo",
     "systemd-oomd",
     "systemd-sysv",
     "udev",

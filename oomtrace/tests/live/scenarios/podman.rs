@@ -95,7 +95,8 @@ fn assert_named(incident: &Incident, container: &Container<'_>) {
 
 fn over_its_limit(engine: &Engine) {
     let mut tracer = Tracer::start(&[]);
-    let container = engine.run(&["--memory", "24m"], "exec tail /dev/zero");
+    // A process that has been there for a while, in a container that goes on: podman changes no limit of one that has ended.
+    let container = engine.run(&["--memory", "24m"], "(sleep 11; exec tail /dev/zero) & wait; sleep 1000");
     let incident = tracer.incident_in(&container.name);
     let verdict = truth::is_oom(&incident, Cause::OomContainerLimit);
     assert_named(&incident, &container);
