@@ -121,8 +121,8 @@ fn what_a_crash_left_half_written_is_said_and_left_out() {
 fn every_form_has_the_incident_and_nothing_else_on_standard_output() {
     let file = recording("docker.docker_kill");
     for (form, first, said) in [
-        ("text", "20", "the container runtime killed it"),
-        ("brief", "20", "the container runtime killed it"),
+        ("text", "20", "killed it, with no stop signal"),
+        ("brief", "20", "killed it, with no stop signal"),
         ("json", r#"{"type":"ready""#, r#""cause":"runtime_kill""#),
         ("yaml", "---\ntype: ready\n", "cause: runtime_kill\n"),
         ("csv", "type,id,time,node,cause,", ",runtime_kill,"),
@@ -168,7 +168,7 @@ fn forms_and_filters_are_those_of_watching() {
     let file = recording("docker.docker_kill");
     let (status, text, stderr) = run(&file, &["--color", "never"]);
     assert_eq!((status, stderr.as_str()), (Some(0), ""));
-    assert!(text.contains("SIGKILL") && text.contains("the container runtime killed it"), "{text}");
+    assert!(text.contains("SIGKILL") && text.contains("killed it, with no stop signal"), "{text}");
     let (_, json, _) = run(&file, &["--json", "--cause", "runtime_kill"]);
     assert!(json.lines().count() >= 2 && json.starts_with(r#"{"type":"ready""#), "{json}");
     let (_, json, stderr) = run(&file, &["--json", "--cause", "oom_host"]);

@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Incident, Memory, MemoryUser, OomScope};
+use crate::model::{Incident, Memory, MemoryUser, OomScope, Process};
 
 /// So many processes are many.
 const MANY: u32 = 8;
+/// So many of one name are.
+const MANY_ALIKE: usize = 4;
 
 /// What most of the memory was that ran out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +42,21 @@ pub enum MemoryClass {
         is_victim: bool,
     },
     /// Many processes, none of which is large. `bytes` is what the largest has.
-    ManyProcesses { count: u32 },
+    ManyProcesses {
+        count: u32,
+        /// The largest ones that are called like the largest.
+        alike: Option<Alike>,
+    },
+}
+
+/// Processes of one name that have half of it together, and none of them most of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alike {
+    pub comm: String,
+    /// Of those that were looked at, which are the largest ones.
+    pub count: u32,
+    /// What they have together, at most all that there is: what they share is counted for each.
+    pub bytes: u64,
 }
 
 /// What most of the kernel's own memory was.
@@ -86,13 +102,13 @@ pub fn memory_use(incident: &Incident) -> Option<MemoryUse> {
     let in_owner = owner.and_then(|owner| stat_of(memory, &owner.path));
     let share = in_owner.map(|stat| Share::of(stat, memory.kernel_bytes.filter(|_| is_v1(stat))));
     let mapped = oom.victim_memory.as_ref().map_or(0, |victim| victim.shmem_bytes);
-    let victim = incident.victim.process.pid;
     let found = share.and_then(|share| share.class(mapped, of_bytes));
     // What processes have of their own may only be said where that is what there is most of. Of the victim's, memory.stat may be without it
     // already.
     let victims = oom.victim_memory.as_ref().map(|victim| victim.anon_bytes);
     let is_processes = share.is_none_or(|share| is_half(share.anon.max(victims.unwrap_or_default()), of_bytes));
-    let by_process = || is_processes.then(|| by_process(memory, (victim, victims), of_bytes)).flatten();
+    let by_process =
+        || is_processes.then(|| by_process(memory, (&incident.victim.process, victims), of_bytes)).flatten();
     let (class, bytes) = found.or_else(by_process)?;
     Some(MemoryUse { class, bytes, of_bytes })
 }
@@ -195,21 +211,38 @@ impl Share {
     }
 }
 
-/// By what the processes have: one that has half of it, or many of which none has a quarter. Of the victim, by its pid, its own memory
-/// counts alone where that is known: pages of files may be charged elsewhere.
-fn by_process(memory: &Memory, (victim, own): (u32, Option<u64>), of_bytes: u64) -> Option<(MemoryClass, u64)> {
-    let size = |user: &MemoryUser| match own.filter(|_| user.pid == victim) {
+/// By what the processes have: one that has half of it, or many of which none has a quarter, or that are alike. Of the victim its own memory
+/// counts alone where that is known, for pages of files may be charged elsewhere; it may be gone from the list already.
+fn by_process(memory: &Memory, (victim, own): (&Process, Option<u64>), of_bytes: u64) -> Option<(MemoryClass, u64)> {
+    let is_victim = |pid: u32| pid == victim.pid;
+    let size = |user: &MemoryUser| match own.filter(|_| is_victim(user.pid)) {
         Some(own) => own,
         None => user.resident_bytes.min(of_bytes),
     };
-    let largest = memory.largest.iter().max_by_key(|user| size(user))?;
-    let bytes = size(largest);
+    let of_list = memory.largest.iter().map(|user| (user.pid, user.comm.as_str(), size(user)));
+    let gone = own.filter(|_| !memory.largest.iter().any(|user| is_victim(user.pid)));
+    let gone = gone.map(|own| (victim.pid, victim.comm.as_str(), own));
+    let (pid, comm, bytes) = of_list.chain(gone).max_by_key(|(.., bytes)| *bytes)?;
     if is_half(bytes, of_bytes) {
-        let (pid, comm) = (largest.pid, largest.comm.clone());
-        return Some((MemoryClass::OneProcess { pid, comm, is_victim: pid == victim }, bytes));
+        let is_victim = is_victim(pid);
+        return Some((MemoryClass::OneProcess { pid, comm: comm.to_owned(), is_victim }, bytes));
     }
-    let count = memory.processes.filter(|count| *count >= MANY && bytes < of_bytes / 4)?;
-    Some((MemoryClass::ManyProcesses { count }, bytes))
+    let alike = alike(memory, comm, size, of_bytes);
+    let is_many = memory.processes.is_some_and(|count| count >= MANY) && bytes < of_bytes / 4;
+    if !is_many && alike.is_none() {
+        return None;
+    }
+    let count = memory.processes.or(alike.as_ref().map(|alike| alike.count))?;
+    Some((MemoryClass::ManyProcesses { count, alike }, bytes))
+}
+
+/// Those called `comm` among the largest, as far as they are many and have half of it together.
+fn alike(memory: &Memory, comm: &str, size: impl Fn(&MemoryUser) -> u64, of_bytes: u64) -> Option<Alike> {
+    let sizes: Vec<u64> = memory.largest.iter().filter(|user| user.comm == comm).map(size).collect();
+    let together = sizes.iter().fold(0_u64, |sum, size| sum.saturating_add(*size));
+    let count = u32::try_from(sizes.len()).unwrap_or(u32::MAX);
+    let is_alike = sizes.len() >= MANY_ALIKE && is_half(together, of_bytes);
+    is_alike.then(|| Alike { comm: comm.to_owned(), count, bytes: together.min(of_bytes) })
 }
 
 #[cfg(test)]

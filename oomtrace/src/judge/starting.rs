@@ -24,9 +24,13 @@ pub fn is_given_up(incident: &Incident) -> bool {
 }
 
 /// By its name it is the runtime itself that was about to become the container's first process. Anybody may call themselves so: this
-/// decides nothing but words, unless the runtime is known to be its parent.
+/// decides nothing but words, unless the runtime is known to be its parent. Before it has that name it is `runc init`, in the host's mount
+/// namespace still.
 pub fn is_starting(process: &Process) -> bool {
-    process.comm.starts_with(RUNC_INIT)
+    let is_on_host = process.namespaces.as_ref().is_some_and(|namespaces| namespaces.on_host == Some(true));
+    let is_runc_init = process.comm == "runc"
+        && process.cmdline.as_ref().is_some_and(|cmdline| cmdline.get(1).is_some_and(|command| command == "init"));
+    process.comm.starts_with(RUNC_INIT) || (is_on_host && is_runc_init)
 }
 
 #[cfg(test)]
@@ -107,12 +111,12 @@ mod tests {
             assert!(other.advice[0].action.contains("log"), "{:?}", other.advice);
         }
         // The container's own program, which the runtime ends when it is asked to.
-        assert!(starting("nginx", Some(4 << 20)).why.contains("without a stop signal"));
+        assert!(starting("nginx", Some(4 << 20)).why.contains("with no stop signal"));
         // Somebody else's child that calls itself so.
         let mut stranger = own_child("/usr/sbin/runc");
         stranger.victim.process =
             Process { comm: "runc:[2:INIT]".to_owned(), ppid: Some(11), ..stranger.victim.process };
-        assert!(judged(&stranger).why.contains("without a stop signal"));
+        assert!(judged(&stranger).why.contains("with no stop signal"));
     }
 
     #[test]

@@ -487,9 +487,9 @@ fn a_stop_signal_that_is_not_known_is_not_ruled_out() {
 #[test]
 fn that_there_was_no_stop_signal_is_said_only_when_there_was_none() {
     let mut incident = in_container(kill("/usr/sbin/runc"));
-    assert!(judged(&incident).summary.contains("without a stop signal before"));
+    assert!(judged(&incident).summary.contains("with no stop signal before"));
     incident.preceding = vec![Preceding { signal: 1, ..stop_signal("/usr/sbin/runc") }];
-    assert!(judged(&incident).summary.contains("without a stop signal before"));
+    assert!(judged(&incident).summary.contains("with no stop signal before"));
     incident.preceding = vec![Preceding { before_ms: 3_700_000, ..stop_signal("/usr/sbin/runc") }];
     assert!(!judged(&incident).summary.contains("stop signal"));
 }

@@ -20,4 +20,5 @@ pub const PROFILE: Profile = Profile {
     limit_setting: USUAL_SETTING,
     engine: |_| None,
     update: |_| None,
+    updates_ended: false,
 };

@@ -16,6 +16,7 @@ pub const PROFILE: Profile = Profile {
     limit_setting: "lxc.cgroup2.memory.max (lxc.cgroup.memory.limit_in_bytes) in the container's configuration",
     engine: |_| None,
     update: |update| update.user.is_none().then(|| set(update)),
+    updates_ended: false,
 };
 
 fn set(update: &Update<'_>) -> String {

@@ -38,6 +38,8 @@ pub struct Profile {
     pub engine: fn(Option<u32>) -> Option<String>,
     /// The command that gives a running container another memory limit; none where nothing does but its orchestrator.
     pub update: fn(&Update<'_>) -> Option<String>,
+    /// The command takes a container that has ended as well, for its next start.
+    pub updates_ended: bool,
 }
 
 /// Files of a runtime's.
@@ -134,6 +136,7 @@ const fn by_itself(
         limit_setting: "linux.resources.memory.limit in the container's config.json",
         engine: |_| None,
         update,
+        updates_ended: false,
     }
 }
 

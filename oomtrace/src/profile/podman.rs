@@ -20,6 +20,7 @@ pub const PROFILE: Profile = Profile {
     limit_setting: USUAL_SETTING,
     engine,
     update: |update| engine_update(engine, update),
+    updates_ended: false,
 };
 
 fn engine(user: Option<u32>) -> Option<String> {

@@ -76,7 +76,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     victim.container_exit = with_init.map(|exit| describe_exit(exit.ending, at));
     let exited_init = with_init.map(|exit| exit.init.pid);
     if victim.exit.is_none() && signal.as_ref().is_some_and(|s| s.number == SIGKILL) && context.sees_exits {
-        gaps.detail.push("the victim's end (it had not ended when this was reported)".to_owned());
+        gaps.detail.push("how it ended (it had not when this was reported)".to_owned());
     }
     if victim.process.cmdline.is_none() {
         gaps.detail.push("the victim's command line (its memory was gone before it could be read)".to_owned());

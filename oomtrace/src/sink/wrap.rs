@@ -18,7 +18,8 @@ pub fn wrap_behind(text: &str, first: usize, rest: usize, width: Option<usize>) 
     let Some(width) = width.filter(|w| *w > 0) else { return vec![text.to_owned()] };
     let column = width.saturating_sub(rest).max(NARROW);
     let words = text.split(' ').map(|word| cut_middle(word, column)).collect::<Vec<_>>().join(" ");
-    let words = words.trim_end_matches(' ');
+    // A number is not parted from its unit.
+    let words = joined(words.trim_end_matches(' '));
     let mut before = " ".repeat(first.saturating_sub(rest).min(column));
     let first_word = words.split(' ').next().unwrap_or_default().width();
     // Nothing of it fits behind what is there: it begins on a line of its own.
@@ -33,11 +34,31 @@ pub fn wrap_behind(text: &str, first: usize, rest: usize, width: Option<usize>) 
         .word_splitter(WordSplitter::NoHyphenation)
         .wrap_algorithm(WrapAlgorithm::FirstFit)
         .break_words(false);
-    lines.extend(textwrap::wrap(words, options).into_iter().map(|line| match line.strip_prefix(&before) {
-        Some(line) => line.to_owned(),
-        None => line.into_owned(),
-    }));
+    let apart = |line: &str| line.strip_prefix(&before).unwrap_or(line).replace(JOINED, " ");
+    lines.extend(textwrap::wrap(&words, options).iter().map(|line| apart(line)));
     lines
+}
+
+/// Stands for a blank at which no line is broken, and is as wide.
+const JOINED: char = '\u{a0}';
+/// What stands behind numbers.
+const UNITS: [&str; 9] = ["B", "KiB", "MiB", "GiB", "TiB", "ms", "s", "min", "h"];
+
+/// With the blanks between numbers and their units as [`JOINED`].
+fn joined(text: &str) -> String {
+    let is_number = |word: &str| word.starts_with(|first: char| first.is_ascii_digit()) && word.parse::<f64>().is_ok();
+    let is_unit = |word: &str| UNITS.contains(&word.trim_end_matches([',', ';', ':', '.', ')']));
+    let mut all = String::with_capacity(text.len());
+    let mut before = "";
+    for (index, word) in text.split(' ').enumerate() {
+        if index > 0 {
+            let is_one = is_number(before.trim_start_matches('(')) && is_unit(word);
+            all.push(if is_one { JOINED } else { ' ' });
+        }
+        all.push_str(word);
+        before = word;
+    }
+    all
 }
 
 /// `text` in at most `width` columns, an ellipsis at its end where it was longer.
@@ -88,6 +109,11 @@ mod tests {
             (format!("{word}-{word} b"), Some(21), vec![format!("{word}-{word}"), "b".to_owned()]),
             ("容器 ".repeat(5), Some(20), vec!["容器 容器 容器 容器".to_owned(), "容器".to_owned()]),
             (" a  b ".to_owned(), Some(20), vec!["a  b".to_owned()]),
+            (
+                "its limit is of 24 MiB; 3".to_owned(),
+                Some(20),
+                vec!["its limit is of".to_owned(), "24 MiB; 3".to_owned()],
+            ),
             // Narrower than a text ever is.
             (format!("{word} {word}"), Some(3), vec![word.to_owned(), word.to_owned()]),
         ] {

@@ -53,6 +53,20 @@ pub fn times(count: u32) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
+/// Each run of 64 hexadecimal digits as its first twelve and an ellipsis.
+#[must_use]
+pub fn shorten_ids(text: &str) -> String {
+    let is_id = |part: &str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    let parts = text.split_inclusive(|c: char| !c.is_ascii_hexdigit());
+    parts
+        .map(|part| {
+            let digits = part.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
+            let rest = part.get(digits.len()..).unwrap_or_default();
+            if is_id(digits) { format!("{}…{rest}", short_id(digits)) } else { part.to_owned() }
+        })
+        .collect()
+}
+
 /// The beginning of a text, of so many bytes at most.
 #[must_use]
 pub fn clip(text: &str, most: usize) -> &str {

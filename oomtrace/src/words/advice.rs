@@ -22,14 +22,20 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
     if let Some(by_kubelet) = pod::by_kubelet(incident, &judgement.reason) {
         return by_kubelet;
     }
+    if let Reason::TimeLimit(limit) = &judgement.reason {
+        return vec![manager::time_limit(limit)];
+    }
     match judgement.cause {
+        // Whoever starts it sets the limit, and may do so below what the runtime itself has in use by then.
+        Cause::OomContainerLimit | Cause::OomPodLimit
+            if matches!(judgement.reason, Reason::Limit { starting: true, .. }) =>
+        {
+            vec![container::to_start(incident, limit_bytes(incident))]
+        }
         Cause::OomContainerLimit | Cause::OomPodLimit | Cause::OomUnitLimit | Cause::OomSliceLimit
             if matches!(judgement.reason, Reason::Limit { lowered: true, .. }) =>
         {
             vec![lowered(incident)]
-        }
-        Cause::OomContainerLimit if matches!(judgement.reason, Reason::Limit { starting: true, .. }) => {
-            vec![container::to_start(incident, limit_bytes(incident))]
         }
         Cause::OomContainerLimit => container::own_limit(incident, judgement),
         Cause::OomPodLimit => container::pod_limit(incident, judgement),
@@ -67,8 +73,10 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
         Cause::PidNamespaceExit => vec![advice(
             match &incident.init_end {
-                Some(end) if !end.of_container => "find out why the first process of its pid namespace ended",
-                _ => "find out why the container's first process ended",
+                Some(end) if end.of_container && incident.container.is_some() => {
+                    "find out why the container's first process ended"
+                }
+                _ => "find out why the first process of its pid namespace ended",
             },
             "when it ends, the kernel kills everything else in its pid namespace",
         )],
@@ -88,7 +96,7 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
             "the kernel keeps no trace of who else could have set it: only a process itself can, for itself",
         )],
         Cause::ProcessKill | Cause::CgroupKill => match (judgement.reason.manager(), &incident.sender.container) {
-            (Some(managing), _) => vec![manager::managed(incident, managing)],
+            (Some(managing), _) => vec![manager::managed(incident, managing, judgement.reason.stop())],
             (None, Some(container)) => vec![manager::of_container(container)],
             (None, None) => Vec::new(),
         },
@@ -111,12 +119,12 @@ fn advice(action: &str, why: &str) -> Advice {
 }
 
 fn same_container(incident: &Incident, reason: &Reason) -> Advice {
-    match reason {
-        Reason::Exec { .. } => advice(
+    match (reason, reason.manager()) {
+        (Reason::Exec { .. }, _) => advice(
             "ask whoever ran the command in the container (docker exec, kubectl exec, an exec probe)",
             "the sender was brought in from outside: it is no part of what the container runs",
         ),
-        Reason::Manager(managing) => manager::managed(incident, managing),
+        (_, Some(managing)) => manager::managed(incident, managing, reason.stop()),
         _ => advice(
             "read the sender's own log: its time-out or health check decided this",
             "the kill came from inside the container; neither the kernel nor the runtime was involved",
@@ -125,11 +133,11 @@ fn same_container(incident: &Incident, reason: &Reason) -> Advice {
 }
 
 /// With the victim's program's own setting besides, or before that where it is at fault by its own arguments.
-fn with_program(incident: &Incident, mut raise: Vec<Advice>) -> Vec<Advice> {
+fn with_program(incident: &Incident, judgement: &Judgement, mut raise: Vec<Advice>) -> Vec<Advice> {
     match program::setting(incident) {
         Some(setting) if setting.at_fault => raise.insert(0, setting.into()),
         Some(setting) => raise.push(setting.into()),
-        None => raise.extend(nature::many(incident)),
+        None => raise.extend(nature::many(judgement)),
     }
     raise
 }

@@ -43,7 +43,8 @@ pub fn time_limit(limit: &TimeLimit) -> String {
 }
 
 /// `5 s` of `5`, `1.5 min` of `1.5m`.
-fn span(duration: &str) -> String {
+#[must_use]
+pub fn span(duration: &str) -> String {
     let (number, unit) = match duration.chars().last() {
         Some('s') => (duration.trim_end_matches('s'), "s"),
         Some('m') => (duration.trim_end_matches('m'), "min"),
@@ -187,7 +188,7 @@ pub fn asker(requester: &Requester, asked_for: Option<&str>) -> String {
     let user = name((login_name.or(asking.user.as_deref()), uid));
     let tty = login.as_ref().and_then(|login| login.tty.as_deref());
     let on = tty.map(|tty| format!(" on {}", terminal(tty))).unwrap_or_default();
-    if asked_for.is_some() || tty.is_some() { format!("{what}, by {user}{on}") } else { what }
+    if asked_for.is_some() || tty.is_some() { format!("{what} by {user}{on}") } else { what }
 }
 
 /// Words of a client's that are known, program and verb.

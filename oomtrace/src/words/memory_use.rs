@@ -1,6 +1,6 @@
 //! What the memory was that ran out, in a clause.
 
-use crate::judge::memory_use::{KernelMemory, MemoryClass, MemoryUse, PageCache};
+use crate::judge::memory_use::{Alike, KernelMemory, MemoryClass, MemoryUse, PageCache};
 use crate::text::bytes;
 use crate::text::quote::quote;
 
@@ -19,7 +19,12 @@ pub fn memory_use(found: &MemoryUse) -> String {
         MemoryClass::PageCache(why) => format!("{share} is page cache, {}", page_cache(*why)),
         MemoryClass::OneProcess { is_victim: true, .. } => format!("it had {share} itself"),
         MemoryClass::OneProcess { pid, comm, .. } => format!("{}[{pid}] has {share}", quote(comm)),
-        MemoryClass::ManyProcesses { count } => format!("{count} processes, the largest has {}", bytes(*part)),
+        MemoryClass::ManyProcesses { alike: Some(Alike { comm, count, bytes }), .. } => {
+            format!("{count} processes called {} have {} together", quote(comm), self::share(*bytes, *of_bytes))
+        }
+        MemoryClass::ManyProcesses { count, alike: None } => {
+            format!("{count} processes, the largest has {}", bytes(*part))
+        }
     }
 }
 
@@ -64,6 +69,8 @@ mod tests {
     #[test]
     fn each_class_has_words_of_its_own() {
         let kernel = |kind| MemoryClass::Kernel(kind);
+        let alike = Alike { comm: "w".to_owned(), count: 6, bytes: 48 * MIB };
+        let many = |alike| MemoryClass::ManyProcesses { count: 214, alike };
         let one = |is_victim| MemoryClass::OneProcess { pid: 7, comm: "a b".to_owned(), is_victim };
         for (class, expected) in [
             (MemoryClass::Tmpfs, "62 of 64 MiB is tmpfs or shared memory: killing does not free it"),
@@ -93,7 +100,8 @@ mod tests {
             (MemoryClass::PageCache(PageCache::Other), "62 of 64 MiB is page cache, which was not reclaimed in time"),
             (one(true), "it had 62 of 64 MiB itself"),
             (one(false), "'a b'[7] has 62 of 64 MiB"),
-            (MemoryClass::ManyProcesses { count: 214 }, "214 processes, the largest has 62 MiB"),
+            (many(None), "214 processes, the largest has 62 MiB"),
+            (many(Some(alike)), "6 processes called w have 48 of 64 MiB together"),
         ] {
             assert_eq!(memory_use(&MemoryUse { class, bytes: 62 * MIB, of_bytes: 64 * MIB }), expected);
         }

@@ -12,13 +12,9 @@ pub const MIN_TTL: &str = "the machine could not keep the pages in use in memory
 /// What is said of a process that was asked to stop.
 pub const STILL_RUNNING: &str = "was still running";
 
-/// `, without a stop signal before`; nothing when there was one that does not explain the kill.
+/// `, with no stop signal before`; nothing when there was one that does not explain the kill.
 pub fn unasked(reason: &Reason) -> &'static str {
-    if matches!(reason, Reason::RuntimeKill { after_stop_signal: true }) {
-        ""
-    } else {
-        ", without a stop signal before"
-    }
+    if matches!(reason, Reason::RuntimeKill { after_stop_signal: true }) { "" } else { ", with no stop signal before" }
 }
 
 /// Why a pid namespace was swept: `the init of its pid namespace, sh[7], had been killed by runc[9]`.

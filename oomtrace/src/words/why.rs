@@ -3,7 +3,7 @@
 use crate::judge::judgement::{Judgement, LimitHolder, Reason, StopRequest};
 use crate::model::{Cause, Confidence, Incident, SignalPath};
 use crate::text::quote::quote;
-use crate::text::{bytes, duration_ms, name_or_id, path_name, process};
+use crate::text::{bytes, duration_ms, name_or_id, path_name, process, shorten_ids};
 use crate::words::by_process::{asker, by_process, time_limit, who};
 use crate::words::kernel_part::kernel_part;
 use crate::words::kubelet::{self, probe_name};
@@ -25,15 +25,29 @@ fn stop_of(judgement: &Judgement) -> String {
     judgement.asked_for.clone().filter(|_| is_likely).unwrap_or_else(|| "the stop".to_owned())
 }
 
-/// `docker kill, by alice on pts/2: the container runtime killed it, without a stop signal before`.
+/// `docker kill by alice on pts/2 killed it, with no stop signal before`.
 fn by_runtime(judgement: &Judgement) -> String {
-    let killed = format!("the container runtime killed it{}", unasked(&judgement.reason));
+    let unasked = unasked(&judgement.reason);
+    let killed = format!("the container runtime killed it{unasked}");
     let Some(requester) = &judgement.requester else { return killed };
     let asker = asker(requester, judgement.asked_for.as_deref());
-    if requester.confidence > Confidence::Possible {
-        format!("{asker}: {killed}")
-    } else {
-        format!("{killed}; it may have been {asker}")
+    match (requester.confidence > Confidence::Possible, &judgement.asked_for) {
+        (true, Some(_)) => format!("{asker} killed it{unasked}"),
+        (true, None) => format!("{asker} had it killed{unasked}"),
+        (false, _) => format!("{killed}; it may have been {asker}"),
+    }
+}
+
+/// `live[318] lowered the limit to 2 MiB, below the 16.6 MiB in use`.
+fn lowered(incident: &Incident) -> String {
+    let by = incident.trigger.as_ref().map_or_else(|| "somebody".to_owned(), process);
+    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+    match owner.map(|owner| (owner.limit_bytes, owner.usage_bytes)) {
+        Some((Some(limit), Some(usage))) if usage > limit => {
+            format!("{by} lowered the limit to {}, below the {} in use", bytes(limit), bytes(usage))
+        }
+        Some((Some(limit), _)) => format!("{by} lowered the limit to {}, below what was in use", bytes(limit)),
+        _ => format!("{by} lowered the limit below what was in use"),
     }
 }
 
@@ -64,7 +78,10 @@ fn limit_hit(incident: &Incident, cause: Cause, holder: &LimitHolder, starting: 
         (Cause::OomContainerLimit, _) => "the container ran into its own memory limit".to_owned(),
         (Cause::OomPodLimit, _) => "the pod ran into its memory limit".to_owned(),
         (Cause::OomUnitLimit, _) => "the unit ran into its memory limit".to_owned(),
-        _ => "a cgroup above it ran into its memory limit".to_owned(),
+        _ => match owner {
+            Some(owner) => format!("cgroup {}, above it, ran into its memory limit", quote(&shorten_ids(&owner.path))),
+            None => "a cgroup above it ran into its memory limit".to_owned(),
+        },
     };
     let before = if starting { " before its program ran: the container did not start" } else { "" };
     format!("{who}{}{before}", limit.unwrap_or_default())
@@ -92,10 +109,7 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
     let why = match judgement.cause {
         Cause::OomContainerLimit | Cause::OomPodLimit | Cause::OomUnitLimit | Cause::OomSliceLimit => {
             match &judgement.reason {
-                Reason::Limit { lowered: true, .. } => {
-                    let by = incident.trigger.as_ref().map_or_else(|| "somebody".to_owned(), process);
-                    format!("{by} lowered the limit below what was in use")
-                }
+                Reason::Limit { lowered: true, starting: false, .. } => lowered(incident),
                 Reason::Limit { holder, starting, .. } => {
                     with_memory(&limit_hit(incident, judgement.cause, holder, *starting), judgement)
                 }
@@ -152,7 +166,7 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
         Cause::Timer => "a timer that it had set for itself killed it (timer_create)".to_owned(),
         Cause::Ptrace => match &incident.sender.process {
             Some(tracer) => format!("its tracer, {}, killed it", process(tracer)),
-            None => "its tracer killed it".to_owned(),
+            None => "its tracer ended, and had the kernel kill what it traced (PTRACE_O_EXITKILL)".to_owned(),
         },
         Cause::BpfProgram => "a BPF program killed it".to_owned(),
         Cause::KubeletProbeFailure => match &judgement.reason {

@@ -127,6 +127,7 @@ fn processes_are_named_where_their_memory_is_most_of_it() {
     use MemoryClass::{ManyProcesses, OneProcess};
     let one = |pid, is_victim| OneProcess { pid, comm: format!("p{pid}"), is_victim };
     let anon = [("anon", 60)];
+    let many = || ManyProcesses { count: 8, alike: None };
     for (largest, processes, expected) in [
         (&[(20, 50), (3, 5)][..], Some(2), Some((one(20, true), 50))),
         (&[(3, 50), (20, 5)], Some(200), Some((one(3, false), 50))),
@@ -134,8 +135,8 @@ fn processes_are_named_where_their_memory_is_most_of_it() {
         (&[(20, 31)], Some(200), None),
         // Pages of files that are charged elsewhere count for it, too.
         (&[(3, 70), (20, 60)], None, Some((one(3, false), 64))),
-        (&[(20, 3), (4, 2)], Some(8), Some((ManyProcesses { count: 8 }, 3))),
-        (&[(20, 15)], Some(8), Some((ManyProcesses { count: 8 }, 15))),
+        (&[(20, 3), (4, 2)], Some(8), Some((many(), 3))),
+        (&[(20, 15)], Some(8), Some((many(), 15))),
         (&[(20, 16)], Some(8), None),
         (&[(20, 3)], Some(7), None),
         (&[(20, 3)], None, None),
@@ -154,6 +155,33 @@ fn processes_are_named_where_their_memory_is_most_of_it() {
     let mut unread = with(at_64(&[]), &[(20, 50)], Some(2));
     unread.memory.as_mut().unwrap().stat = None;
     assert_eq!(class(&unread), Some((one(20, true), 50)));
+}
+
+#[test]
+fn processes_of_one_name_are_many_when_there_are_four() {
+    let alike = |largest: &[(&str, u64)], processes| {
+        let sizes: Vec<(u32, u64)> = (30..).zip(largest.iter().map(|(_, mib)| *mib)).collect();
+        let mut incident = with(at_64(&[("anon", 60)]), &sizes, processes);
+        let users = incident.memory.as_mut().unwrap().largest.iter_mut();
+        users.zip(largest).for_each(|(user, (comm, _))| user.comm = (*comm).to_owned());
+        class(&incident)
+    };
+    let many = |count, alike: Option<(u32, u64)>| {
+        let alike = alike.map(|(count, mib)| Alike { comm: "w".to_owned(), count, bytes: mib * MIB });
+        MemoryClass::ManyProcesses { count, alike }
+    };
+    for (largest, processes, expected) in [
+        (&[("w", 20), ("w", 10), ("w", 10), ("w", 10), ("x", 9)][..], Some(6), Some((many(6, Some((4, 50))), 20))),
+        (&[("w", 20), ("w", 10), ("w", 10), ("w", 10)], None, Some((many(4, Some((4, 50))), 20))),
+        // What they share is counted for each.
+        (&[("w", 30), ("w", 30), ("w", 30), ("w", 30)], Some(5), Some((many(5, Some((4, 64))), 30))),
+        (&[("w", 20), ("w", 15), ("w", 15)], Some(5), None),
+        (&[("w", 10), ("w", 7), ("w", 7), ("w", 7)], Some(5), None),
+        (&[("x", 20), ("w", 10), ("w", 10), ("w", 10), ("w", 10)], Some(6), None),
+        (&[("w", 10), ("w", 7), ("w", 7), ("w", 7)], Some(8), Some((many(8, None), 10))),
+    ] {
+        assert_eq!(alike(largest, processes), expected, "{largest:?} {processes:?}");
+    }
 }
 
 #[test]

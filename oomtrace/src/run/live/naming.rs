@@ -1,7 +1,7 @@
 //! Asks runtimes for names, off the path of events, and keeps incidents in the order of their kills meanwhile: but for those whose
-//! runtime takes long, which the others overtake.
+//! runtime takes long, which those of other cgroups overtake.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -210,11 +210,17 @@ enum Done {
     Answered(Box<(Asking, Result<Names, JoinError>)>),
 }
 
-/// Takes out the first one, or one of those that were overtaken, once it can be put out.
+/// Takes out the first one, or one of those that were overtaken, once it can be put out. Those of one cgroup never overtake each other:
+/// which of them is the first, and which repeats it, is the same in a replay.
 async fn done(waiting: &mut VecDeque<Waiting>, late: &mut Vec<Asking>) -> Done {
     poll_fn(|context| {
         match waiting.pop_front() {
             Some(Waiting::Named(named)) => return Poll::Ready(Done::Named(named)),
+            Some(Waiting::Asking(asking)) if late.iter().any(|earlier| earlier.cgroup() == asking.cgroup()) => {
+                late.push(asking);
+                // Another one is at the front.
+                context.waker().wake_by_ref();
+            }
             Some(Waiting::Asking(mut asking)) => {
                 if let Poll::Ready(names) = Pin::new(&mut asking.task).poll(context) {
                     return Poll::Ready(Done::Answered(Box::new((asking, names))));
@@ -223,17 +229,28 @@ async fn done(waiting: &mut VecDeque<Waiting>, late: &mut Vec<Asking>) -> Done {
             }
             None => {}
         }
-        let answered =
-            late.iter_mut().enumerate().find_map(|(at, asking)| match Pin::new(&mut asking.task).poll(context) {
+        let mut earlier = HashSet::new();
+        let answered = late.iter_mut().enumerate().find_map(|(at, asking)| {
+            if !earlier.insert(asking.cgroup().map(str::to_owned)) {
+                return None;
+            }
+            match Pin::new(&mut asking.task).poll(context) {
                 Poll::Ready(names) => Some((at, names)),
                 Poll::Pending => None,
-            });
+            }
+        });
         match answered {
-            Some((at, names)) => Poll::Ready(Done::Answered(Box::new((late.swap_remove(at), names)))),
+            Some((at, names)) => Poll::Ready(Done::Answered(Box::new((late.remove(at), names)))),
             None => Poll::Pending,
         }
     })
     .await
+}
+
+impl Asking {
+    fn cgroup(&self) -> Option<&str> {
+        self.case.incident.victim.process.cgroup.as_deref()
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::Look;
 use super::words::{
-    about, asked, brief, described, effect_words, full_name, killed, login, named, parents, place_name, shorten_ids,
-    time_of, user,
+    about, asked, brief, described, effect_words, full_name, killed, login, named, parents, place_name, time_of, user,
 };
 use crate::model::{
     Cause, Contradiction, Correction, Exited, Incident, LimitLevel, Lost, OomOrigin, OomScope, OutputName, Process,
@@ -18,7 +17,7 @@ use crate::sink::queue::Count;
 use crate::sink::wrap::{wrap, wrap_behind};
 use crate::text::escape::escape;
 use crate::text::quote::quote;
-use crate::text::{bytes, elevation, host_available, name_or_id, other_large_processes, owner, process};
+use crate::text::{bytes, elevation, host_available, name_or_id, other_large_processes, owner, process, shorten_ids};
 
 const HEAD: Style = Style::new().bold();
 const KILL: Style = AnsiColor::Red.on_default().bold();
@@ -227,7 +226,8 @@ impl Block {
         let limit = match (&oom.limit_owner, oom.scope) {
             (Some(limit), _) => {
                 let size = limit.limit_bytes.map_or_else(|| "unknown".to_owned(), bytes);
-                let usage = limit.usage_bytes.map(|usage| format!(": {} in use", bytes(usage))).unwrap_or_default();
+                let usage = limit.usage_bytes.map(bytes).filter(|usage| *usage != size);
+                let usage = usage.map(|usage| format!(": {usage} in use")).unwrap_or_default();
                 let is_own = limit.level == LimitLevel::Container
                     || incident.container.as_ref().is_some_and(|c| c.cgroup == limit.path);
                 let place = match self.look.verbose {
@@ -261,7 +261,7 @@ impl Block {
                 .filter(|(name, size)| *size > 0 || *name == "anon")
                 .map(|(name, size)| format!("{} {name}", bytes(*size)))
                 .collect();
-            let others = other_large_processes(incident, LARGEST).map(|others| format!("; besides it: {others}"));
+            let others = other_large_processes(incident, LARGEST).map(|others| format!("; next: {others}"));
             self.line("memory", &format!("the victim's: {}{}", parts.join(", "), others.unwrap_or_default()));
         }
         if let Some(trigger) = &incident.trigger {

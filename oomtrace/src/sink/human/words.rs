@@ -7,7 +7,8 @@ use crate::sink::human::TimeForm;
 use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
 use crate::text::{
-    age_ms, container_name, duration_ms, duration_us, elapsed_ms, ended, name_or_id, pod_name, process, short_id, times,
+    age_ms, container_name, duration_ms, duration_us, elapsed_ms, ended, name_or_id, pod_name, process, short_id,
+    shorten_ids, times,
 };
 
 /// Columns of a command line; the JSON has all of it.
@@ -129,19 +130,6 @@ fn command(cmdline: &[String]) -> String {
         shown.insert(shown.len() / 2, "…".to_owned());
     }
     shown.join(" ")
-}
-
-/// Each run of 64 hexadecimal digits as its first twelve and an ellipsis.
-pub fn shorten_ids(text: &str) -> String {
-    let is_id = |part: &str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit());
-    let parts = text.split_inclusive(|c: char| !c.is_ascii_hexdigit());
-    parts
-        .map(|part| {
-            let digits = part.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
-            let rest = part.get(digits.len()..).unwrap_or_default();
-            if is_id(digits) { format!("{}…{rest}", short_id(digits)) } else { part.to_owned() }
-        })
-        .collect()
 }
 
 /// A sandbox's pod, the container's or unit's name, else the victim's.

@@ -14,7 +14,7 @@ const V1: &str = "/sys/fs/cgroup/memory";
 
 /// For the limit of a service or a scope.
 pub fn of_unit(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
-    if let Some(instead) = nature::not_the_limit(incident, &judgement.limits_before) {
+    if let Some(instead) = nature::not_the_limit(incident, judgement) {
         return vec![instead];
     }
     let owner = owner(incident);
@@ -30,7 +30,7 @@ pub fn of_unit(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         why: format!("the unit used all that its limit allows{basis}{}", lost.unwrap_or_default()),
         command: unit.zip(figure).and_then(|(unit, figure)| set_property(incident, unit, figure.mib)),
     };
-    with_program(incident, vec![raise])
+    with_program(incident, judgement, vec![raise])
 }
 
 /// systemd keeps what is set so for the next start, in a drop-in of its own (systemctl(1)).
@@ -64,7 +64,7 @@ pub fn of_cgroup(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
             "the node's pods, or those of one QoS class, together used all that the kubelet leaves them",
         )];
     }
-    if let Some(instead) = nature::not_the_limit(incident, &judgement.limits_before) {
+    if let Some(instead) = nature::not_the_limit(incident, judgement) {
         return vec![instead];
     }
     let place = owner.map_or_else(String::new, |owner| format!(" {}", quote(&owner.path)));
@@ -82,7 +82,7 @@ pub fn of_cgroup(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         why: format!("{why}{basis}"),
         command: owner.zip(figure).and_then(|(owner, figure)| set(incident, owner, &figure)),
     };
-    if is_own { with_program(incident, vec![raise]) } else { vec![raise] }
+    if is_own { with_program(incident, judgement, vec![raise]) } else { vec![raise] }
 }
 
 /// The command for a cgroup that is not systemd's: the kernel's own file.

@@ -1,7 +1,7 @@
 //! A container's memory limit, in the words of whoever set it: the flag, or the field of the manifest.
 
 use crate::judge::judgement::Judgement;
-use crate::model::{Advice, Container, Incident};
+use crate::model::{Advice, Container, Incident, Runtime};
 use crate::profile::{self, Total, Update};
 use crate::text::quote::quote;
 use crate::text::{bytes, pod_name, short_id};
@@ -24,7 +24,14 @@ pub fn to_start(incident: &Incident, limit: Option<u64>) -> Advice {
             command: None,
         };
     };
-    let what = incident.container.as_ref().map_or_else(|| "the container's memory limit".to_owned(), setting);
+    let what = match incident.container.as_ref().and_then(|container| container.pod.as_ref()) {
+        // The pod's limit is their sum.
+        Some(pod) if pod.sandbox => {
+            let name = pod_name(pod).map(|name| format!(" {name}")).unwrap_or_default();
+            format!("the memory limits of the containers of pod{name}")
+        }
+        _ => incident.container.as_ref().map_or_else(|| "the container's memory limit".to_owned(), setting),
+    };
     Advice {
         action: format!("raise {what} to {least} at the least, and what the program needs besides"),
         why: format!("the runtime itself needs about {least} to start a container, and had {}", bytes(limit)),
@@ -39,7 +46,7 @@ pub fn own_limit(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
     let container = owner.and_then(|owner| all.find(|container| container.owns(&owner.path)));
     // What is only called like a container must not have anything done to the one that it is called like.
     let container = container.filter(|container| container.confirmed);
-    let raise = nature::not_the_limit(incident, &judgement.limits_before)
+    let raise = nature::not_the_limit(incident, judgement)
         .map_or_else(|| raised(incident, container, judgement), |instead| vec![instead]);
     raise.into_iter().chain(pod::whole_group(incident)).collect()
 }
@@ -63,7 +70,17 @@ fn raised(incident: &Incident, container: Option<&Container>, judgement: &Judgem
     let is_gone = is_ended(incident) && matches!(setter, Some(Setter::Once | Setter::Unit(_)));
     if let Some(keep) = keep.as_ref().filter(|_| is_gone) {
         let why = format!("the container used all that its own limit allows: {}; {}", figure.basis, keep.why);
-        return with_program(incident, vec![Advice { why, ..keep.clone() }]);
+        return with_program(incident, judgement, vec![Advice { why, ..keep.clone() }]);
+    }
+    let made_by_hand = container.filter(|_| setter == Some(Setter::Engine));
+    if let Some(runtime) = made_by_hand.and_then(|container| needs_another_start(incident, container)) {
+        let engine = (profile::of(runtime).engine)(None);
+        let action = match engine {
+            Some(engine) => format!("start it with --memory {}m or more the next time ({engine} run)", figure.mib),
+            None => format!("set {what} to {} or more before its next start", bytes(figure.mib << 20)),
+        };
+        let why = format!("the container used all that its own limit allows, and ended: {}", figure.basis);
+        return with_program(incident, judgement, vec![Advice { action, why, command: None }]);
     }
     let command = container.and_then(|container| match setter.as_ref()? {
         Setter::Swarm { service, .. } => setter::update_service(service, figure.mib),
@@ -75,7 +92,12 @@ fn raised(incident: &Incident, container: Option<&Container>, judgement: &Judgem
         command,
     };
     let all = std::iter::once(raise).chain(keep).collect();
-    if is_victims { with_program(incident, all) } else { all }
+    if is_victims { with_program(incident, judgement, all) } else { all }
+}
+
+/// The runtime of a container that went with the victim, where none of its commands changes one that has ended.
+fn needs_another_start(incident: &Incident, container: &Container) -> Option<Runtime> {
+    container.runtime.filter(|runtime| is_ended(incident) && !profile::of(*runtime).updates_ended)
 }
 
 /// The container went with the victim.
@@ -86,7 +108,7 @@ const fn is_ended(incident: &Incident) -> bool {
 /// The limit of the victim's pod. A pod with one container has that one's limit, and nobody but the kubelet sets the pod's.
 pub fn pod_limit(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
     if let Some(container) = incident.container.as_ref().filter(|_| is_one_limit(incident)) {
-        if let Some(instead) = nature::not_the_limit(incident, &judgement.limits_before) {
+        if let Some(instead) = nature::not_the_limit(incident, judgement) {
             return std::iter::once(instead).chain(pod::whole_group(incident)).collect();
         }
         let figure = figure::figure(incident, &judgement.limits_before);
@@ -97,7 +119,7 @@ pub fn pod_limit(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
             why: "the pod has its container's limit, and its sandbox's memory counts there as well".to_owned(),
             command: mib.and_then(|mib| pod::set_memory(container, mib, judgement.server_minor)),
         };
-        return with_program(incident, vec![raise]).into_iter().chain(pod::whole_group(incident)).collect();
+        return with_program(incident, judgement, vec![raise]).into_iter().chain(pod::whole_group(incident)).collect();
     }
     let name = incident.container.as_ref().and_then(|container| pod_name(container.pod.as_ref()?));
     let name = name.map(|name| format!(" {name}")).unwrap_or_default();

@@ -1,10 +1,11 @@
 //! A kill by a program that manages the victim: the setting by which it does so, and where that is.
 
-use crate::judge::judgement::Manager;
-use crate::model::{Advice, Container, Incident};
+use crate::judge::judgement::{Manager, StopRequest, TimeLimit};
+use crate::model::{Advice, Container, Disposition, Incident};
 use crate::text::{name_or_id, process};
 use crate::words::advice::container::engine_target;
 use crate::words::advice::{advice, is_plain, pod};
+use crate::words::by_process::span;
 
 /// The programs of the judge's table, and what to change.
 const SETTINGS: [(&str, &str); 13] = [
@@ -26,16 +27,34 @@ const SETTINGS: [(&str, &str); 13] = [
     ("s6-supervise", "raise the number in the service's timeout-kill file (ms), or have it end sooner"),
 ];
 
-/// For a kill by its parent.
-pub fn managed(incident: &Incident, Manager { program, limit }: &Manager) -> Advice {
+/// For a kill by its parent, which may have asked it to `stop` before.
+pub fn managed(incident: &Incident, Manager { program, limit }: &Manager, stop: Option<&StopRequest>) -> Advice {
     let known = SETTINGS.iter().find(|(name, _)| name == program);
     let sender = incident.sender.process.as_ref().map_or_else(|| (*program).to_owned(), process);
-    let action = match known {
-        Some((_, action)) => (*action).to_owned(),
-        None if *program == "timeout" => format!("give it longer, or make it quicker: timeout kills by {limit}"),
-        None => format!("look at {limit}: {program} decided it"),
+    let setting =
+        known.map_or_else(|| format!("look at {limit}: {program} decided it"), |(_, action)| (*action).to_owned());
+    let ignored = stop.filter(|stop| stop.disposition == Some(Disposition::Ignored));
+    let action = match ignored {
+        // More time does not help.
+        Some(stop) => {
+            format!("have it end at {}, which it ignores, or stop it by a signal that it does not", stop.signal)
+        }
+        None => setting,
     };
     advice(&action, &format!("{sender} is its parent, and by its looks {program}: this is no OOM kill"))
+}
+
+/// For a command that timeout(1) ended.
+pub fn time_limit(TimeLimit { duration, kill_after, .. }: &TimeLimit) -> Advice {
+    let action = match kill_after {
+        Some(after) => format!(
+            "have it end at the first signal, or give it longer than {} (timeout) and {} (--kill-after)",
+            span(duration),
+            span(after)
+        ),
+        None => format!("make it quicker, or give timeout more than {}", span(duration)),
+    };
+    advice(&action, "timeout(1) kills when its time is over: this is no OOM kill")
 }
 
 /// For a kill by a process of another container, or from one of which a runtime was asked: that one's log.
@@ -65,16 +84,44 @@ mod tests {
         for (program, limit, action) in [
             ("gunicorn", "its worker time-out (--timeout)", "raise --timeout (timeout in gunicorn.conf.py"),
             ("supervisord", "its stop time-out (stopwaitsecs)", "raise stopwaitsecs of the program's section"),
-            (
-                "timeout",
-                "its --kill-after (5)",
-                "give it longer, or make it quicker: timeout kills by its --kill-after (5)",
-            ),
             ("tini", "its own end", "look at its own end: tini decided it"),
         ] {
             let manager = Manager { program, limit: limit.into() };
-            let said = managed(&kill("/usr/bin/x"), &manager).action;
+            let said = managed(&kill("/usr/bin/x"), &manager, None).action;
             assert!(said.starts_with(action), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_signal_that_is_ignored_is_named() {
+        let manager = Manager { program: "monit", limit: "its stop time-out".into() };
+        let stop = |disposition| StopRequest {
+            signal: "SIGTERM".to_owned(),
+            before_ms: 10_000,
+            first_before_ms: 10_000,
+            disposition: Some(disposition),
+        };
+        for (disposition, start) in [
+            (Disposition::Ignored, "have it end at SIGTERM, which it ignores, or stop it by"),
+            (Disposition::Handled, "give its stop program a longer timeout"),
+        ] {
+            let said = managed(&kill("/usr/bin/x"), &manager, Some(&stop(disposition))).action;
+            assert!(said.starts_with(start), "{said}");
+        }
+    }
+
+    #[test]
+    fn timeouts_own_numbers_are_named() {
+        for (kill_after, action) in [
+            (None, "make it quicker, or give timeout more than 2 min"),
+            (
+                Some("3"),
+                "have it end at the first signal, or give it longer than 2 min (timeout) and 3 s (--kill-after)",
+            ),
+        ] {
+            let kill_after = kill_after.map(str::to_owned);
+            let limit = TimeLimit { duration: "2m".to_owned(), kill_after, command: Vec::new() };
+            assert_eq!(time_limit(&limit).action, action);
         }
     }
 

@@ -1,11 +1,13 @@
-//! What took the memory, where more of it is no remedy.
+//! What took the memory, where more of it is no remedy: by what the judge found that it was.
 
-use crate::model::{Advice, Container, Incident, MemoryUser};
+use crate::judge::judgement::Judgement;
+use crate::judge::memory_use::{Alike, KernelMemory, MemoryClass, MemoryUse, PageCache};
+use crate::model::{Advice, Container, Incident};
 use crate::resolve::limits_before::LimitsBefore;
 use crate::text::quote::quote;
 use crate::text::{age_ms, bytes, duration_ms, process};
 use crate::words::advice::container::engine_target;
-use crate::words::advice::{figure, program};
+use crate::words::advice::program;
 
 /// A limit was raised so often in one run, and used up each time.
 const RAISED: usize = 2;
@@ -14,31 +16,20 @@ const SUDDEN_MS: u64 = 10_000;
 
 /// What to do instead of raising the limit; none where raising it helps, or may.
 #[must_use]
-pub fn not_the_limit(incident: &Incident, before: &LimitsBefore) -> Option<Advice> {
+pub fn not_the_limit(incident: &Incident, judgement: &Judgement) -> Option<Advice> {
     let limit = incident.oom.as_ref()?.limit_owner.as_ref()?.limit_bytes?;
-    shared(incident, limit)
-        .or_else(|| kernels_own(incident, limit))
-        .or_else(|| growing(before, limit))
-        .or_else(|| sudden(incident, limit))
+    let by_use = judgement.memory_use.as_ref().and_then(|found| match found.class {
+        MemoryClass::Tmpfs => Some(in_tmpfs(incident, found)),
+        MemoryClass::Kernel(kind) => Some(kernels_own(kind, found)),
+        MemoryClass::PageCache(PageCache::Locked) => Some(locked(found)),
+        _ => None,
+    });
+    let sudden = || judgement.memory_use.as_ref().and_then(|found| sudden(incident, found));
+    by_use.or_else(|| growing(&judgement.limits_before, limit)).or_else(sudden)
 }
 
-/// A number of the limit owner's memory.stat, with what lives below it.
-fn stat(incident: &Incident, name: &str) -> Option<u64> {
-    let memory = incident.memory.as_ref()?;
-    let own = incident.oom.as_ref()?.limit_owner.as_ref()?.path.as_str();
-    let is_victims = memory.levels.first().is_some_and(|level| level.path == own);
-    let stat = memory.owner_stat.as_ref().or_else(|| memory.stat.as_ref().filter(|_| is_victims))?;
-    // v1 counts what lives below under another name.
-    stat.get(&format!("total_{name}")).or_else(|| stat.get(name)).copied()
-}
-
-/// Files in tmpfs stay when whoever wrote them is killed. What the victim itself had mapped may go with it.
-fn shared(incident: &Incident, limit: u64) -> Option<Advice> {
-    let victims = incident.oom.as_ref()?.victim_memory.as_ref().map_or(0, |memory| memory.shmem_bytes);
-    let shared = stat(incident, "shmem")?;
-    if shared.saturating_sub(victims) < limit / 2 {
-        return None;
-    }
+/// Files in tmpfs stay when whoever wrote them is killed.
+fn in_tmpfs(incident: &Incident, found: &MemoryUse) -> Advice {
     let container = incident.container.as_ref();
     let bound = match container {
         Some(Container { pod: Some(_), .. }) => "sizeLimit of the emptyDir with medium Memory",
@@ -47,39 +38,41 @@ fn shared(incident: &Incident, limit: u64) -> Option<Advice> {
     };
     let lives = incident.victim.container_exit.is_none() && !incident.victim.container_init;
     let command = container.filter(|found| lives && found.pod.is_none()).and_then(engine_target);
-    Some(Advice {
+    Advice {
         action: format!("delete what lies in tmpfs or /dev/shm, or bound it ({bound})"),
-        why: format!(
-            "{} of {} are tmpfs or shared memory: a kill does not free that, and a larger limit fills up as well",
-            bytes(shared),
-            bytes(limit)
-        ),
+        why: format!("a kill does not free the {} there, and a larger limit fills up as well", bytes(found.bytes)),
         command: command.map(|(engine, target)| format!("{engine} exec {target} df")),
-    })
+    }
 }
 
-/// Memory of the kernel's for the cgroup; v1 does not say how much that is.
-fn kernels_own(incident: &Incident, limit: u64) -> Option<Advice> {
-    let kernel = stat(incident, "kernel")?;
-    if kernel < limit / 2 {
-        return None;
-    }
-    let parts = [
-        ("pagetables", "page tables: many processes, or large mappings that many share"),
-        ("slab_reclaimable", "names and inodes of files: many files are looked at"),
-        ("slab_unreclaimable", "kernel objects: open files, sockets, processes"),
-        ("sock", "buffers of sockets"),
-        ("kernel_stack", "stacks: many threads"),
-        ("percpu", "data for each processor: many cgroups, or BPF maps"),
-    ];
-    let most = parts.into_iter().filter_map(|(name, what)| Some((stat(incident, name)?, what)));
-    let most = most.max_by_key(|(size, _)| *size).filter(|(size, _)| *size >= kernel / 4);
-    let most = most.map(|(size, what)| format!("; most of it, {}, for {what}", bytes(size))).unwrap_or_default();
-    Some(Advice {
-        action: "find out what takes memory in the kernel: memory.stat of the cgroup has its parts".to_owned(),
-        why: format!("{} of {} are the kernel's own, for the processes there{most}", bytes(kernel), bytes(limit)),
+/// Memory of the kernel's for the cgroup.
+fn kernels_own(kind: KernelMemory, found: &MemoryUse) -> Advice {
+    let action = match kind {
+        KernelMemory::PageTables => "start fewer processes, or have fewer of them map the same large memory",
+        KernelMemory::SlabReclaimable => "find out who looks at so many files: their names and inodes are kept",
+        KernelMemory::SlabUnreclaimable => "find out who keeps so many files, sockets or processes open",
+        KernelMemory::Sockets => "find out which connections nobody reads from, or set smaller socket buffers",
+        KernelMemory::Stacks => "start fewer threads",
+        KernelMemory::PerCpu => "remove cgroups or BPF maps that nobody needs",
+        KernelMemory::Vmalloc | KernelMemory::Mixed => {
+            "find out what takes memory in the kernel: memory.stat of the cgroup has its parts"
+        }
+    };
+    Advice {
+        action: action.to_owned(),
+        why: format!("{} are the kernel's own, for the processes there, and no heap", bytes(found.bytes)),
         command: None,
-    })
+    }
+}
+
+/// Pages that the kernel must not take back.
+fn locked(found: &MemoryUse) -> Advice {
+    Advice {
+        action: "unlock files that need not stay in memory (mlock, mlockall, vmtouch), or delete what lies in a ramfs"
+            .to_owned(),
+        why: format!("{} of files are locked, so that the kernel cannot drop them", bytes(found.bytes)),
+        command: None,
+    }
 }
 
 /// A need that grows with the limit has no bound.
@@ -96,7 +89,8 @@ fn growing(before: &LimitsBefore, limit: u64) -> Option<Advice> {
 }
 
 /// One process that had just been started, and took nearly all, while the container lives on: a job, and not what it is there for.
-fn sudden(incident: &Incident, limit: u64) -> Option<Advice> {
+fn sudden(incident: &Incident, found: &MemoryUse) -> Option<Advice> {
+    let MemoryClass::OneProcess { is_victim: true, .. } = found.class else { return None };
     let victim = &incident.victim;
     // A worker that has just been started is what the container is there for.
     if program::setting(incident).is_some() {
@@ -105,10 +99,8 @@ fn sudden(incident: &Incident, limit: u64) -> Option<Advice> {
     if victim.container_init || victim.container_exit.is_some() || incident.container.is_none() {
         return None;
     }
-    let own = figure::level(incident).map(|level| level.usage_bytes);
-    let used = incident.oom.as_ref()?.victim_memory.as_ref().map(|memory| memory.anon_bytes)?;
     let after_ms = age_ms(incident).filter(|age| *age <= SUDDEN_MS)?;
-    if used < own.unwrap_or(limit).min(limit) / 4 * 3 {
+    if found.bytes < found.of_bytes / 4 * 3 {
         return None;
     }
     Some(Advice {
@@ -118,27 +110,24 @@ fn sudden(incident: &Incident, limit: u64) -> Option<Advice> {
         ),
         why: format!(
             "it alone took {} within {} of its start; the container's first process lives on",
-            bytes(used),
+            bytes(found.bytes),
             duration_ms(after_ms)
         ),
         command: None,
     })
 }
 
-/// So many processes of one name, none of which is large by itself: `6 processes called worker have 480 MiB together`.
+/// Besides a larger limit, where many processes of one name have it together.
 #[must_use]
-pub fn many(incident: &Incident) -> Option<Advice> {
-    const MANY: usize = 4;
-    let limit = incident.oom.as_ref()?.limit_owner.as_ref()?.limit_bytes?;
-    let largest = incident.memory.as_ref()?.largest.as_slice();
-    let first = largest.first()?;
-    let same: Vec<&MemoryUser> = largest.iter().filter(|user| user.comm == first.comm).collect();
-    let together = same.iter().fold(0_u64, |sum, user| sum.saturating_add(user.resident_bytes));
-    // What they share is counted for each.
-    let is_even = first.resident_bytes <= limit / 5 * 2 && together >= limit / 2;
-    (same.len() >= MANY && is_even).then(|| Advice {
-        action: format!("start fewer processes called {}", quote(&first.comm)),
-        why: format!("the {} largest of them have {} together", same.len(), bytes(together)),
+pub fn many(judgement: &Judgement) -> Option<Advice> {
+    let MemoryClass::ManyProcesses { alike: Some(Alike { comm, count, bytes: together }), .. } =
+        &judgement.memory_use.as_ref()?.class
+    else {
+        return None;
+    };
+    Some(Advice {
+        action: format!("start fewer processes called {}", quote(comm)),
+        why: format!("the {count} largest of them have {} together", bytes(*together)),
         command: None,
     })
 }

@@ -19,13 +19,13 @@ fn asked(uid: Option<u32>, user: Option<&str>, login: Option<(&str, &str)>) -> R
 #[test]
 fn who_asked_is_named_by_person_terminal_and_container() {
     for (requester, asked_for, expected) in [
-        (asked(Some(0), Some("root"), None), Some("docker kill"), "docker kill, by root"),
-        (asked(Some(1000), None, None), Some("docker rm -f"), "docker rm -f, by uid 1000"),
-        (asked(None, None, None), Some("docker kill"), "docker kill, by somebody"),
-        (asked(Some(0), Some("root"), Some(("alice", "pts2"))), Some("docker kill"), "docker kill, by alice on pts/2"),
-        (asked(Some(0), Some("root"), Some(("", "pts2"))), Some("docker kill"), "docker kill, by root on pts/2"),
-        (asked(Some(0), None, Some(("", ""))), Some("docker kill"), "docker kill, by uid 1000"),
-        (asked(Some(0), Some("root"), Some(("alice", "pts2"))), None, "docker[7], by alice on pts/2"),
+        (asked(Some(0), Some("root"), None), Some("docker kill"), "docker kill by root"),
+        (asked(Some(1000), None, None), Some("docker rm -f"), "docker rm -f by uid 1000"),
+        (asked(None, None, None), Some("docker kill"), "docker kill by somebody"),
+        (asked(Some(0), Some("root"), Some(("alice", "pts2"))), Some("docker kill"), "docker kill by alice on pts/2"),
+        (asked(Some(0), Some("root"), Some(("", "pts2"))), Some("docker kill"), "docker kill by root on pts/2"),
+        (asked(Some(0), None, Some(("", ""))), Some("docker kill"), "docker kill by uid 1000"),
+        (asked(Some(0), Some("root"), Some(("alice", "pts2"))), None, "docker[7] by alice on pts/2"),
         // Any program of a service's.
         (asked(Some(0), Some("root"), None), None, "docker[7]"),
     ] {

@@ -13,6 +13,14 @@ pub const ALL: &[Scenario] = &[
     Scenario::alone("eviction::preemption", preemption),
 ];
 
+/// In a container: there when what it waits for may happen.
+const ASKED: &str = "/tmp/asked";
+
+/// Does `command` once it is asked: before, kubelet might have put the pod out by the time that its first process is looked up.
+fn when_asked(command: &str) -> String {
+    format!("mkdir -p /tmp; until [ -e {ASKED} ]; do sleep 0.2; done; {command}; exec sleep 1000")
+}
+
 fn waits_for_eviction(pod: &Pod) {
     wait_slowly("the pod is evicted", || pod.object().unwrap_or_default()["status"]["reason"] == "Evicted");
 }
@@ -20,10 +28,11 @@ fn waits_for_eviction(pod: &Pod) {
 fn by_an_empty_dir() {
     let mut tracer = trace();
     let mounts = json!({ "volumeMounts": [{ "name": "data", "mountPath": "/data" }] });
-    let app = with(container("app", "dd if=/dev/zero of=/data/file bs=1M count=8; exec sleep 1000"), mounts);
+    let app = with(container("app", &when_asked("dd if=/dev/zero of=/data/file bs=1M count=8")), mounts);
     let volumes = json!({ "volumes": [{ "name": "data", "emptyDir": { "sizeLimit": "2Mi" } }] });
     let pod = Pod::create("empty-dir", with(once(&[app]), volumes));
     let init = pod.init("app");
+    pod.exec("app", &["touch", ASKED]);
     waits_for_eviction(&pod);
     is_stopped(&settled(&mut tracer, init, Cause::KubeletEviction), &pod, "app", Cause::KubeletEviction);
 }
@@ -32,10 +41,11 @@ fn by_an_empty_dir() {
 fn by_node_memory() {
     let mut tracer = trace();
     let mounts = json!({ "volumeMounts": [{ "name": "memory", "mountPath": "/memory" }] });
-    let app = with(container("app", "dd if=/dev/zero of=/memory/file bs=1M count=900; exec sleep 1000"), mounts);
+    let app = with(container("app", &when_asked("dd if=/dev/zero of=/memory/file bs=1M count=900")), mounts);
     let volumes = json!({ "volumes": [{ "name": "memory", "emptyDir": { "medium": "Memory" } }] });
     let pod = Pod::create("memory", with(once(&[app]), volumes));
     let init = pod.init("app");
+    pod.exec("app", &["touch", ASKED]);
     waits_for_eviction(&pod);
     is_stopped(&settled(&mut tracer, init, Cause::KubeletEviction), &pod, "app", Cause::KubeletEviction);
     pod.delete(&["--grace-period=0", "--force"]);

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::model::{Cause, Record};
+use oomtrace::model::{Cause, Incident, Record};
 
 use crate::Scenario;
 use crate::cgroup::Driver;
@@ -31,6 +31,7 @@ fn too_small() {
         let incident = tracer.incident(logged.pid);
         is_logged(&incident, &logged, Cause::OomContainerLimit);
         is_in(&incident, &pod, "app");
+        did_not_start(&incident);
         return;
     }
     pod.wait_for_event("Failed", "unable to set memory limit");
@@ -41,9 +42,15 @@ fn too_small() {
     claims::cause(&incident, Cause::RuntimeKill);
     is_in(&incident, &pod, "app");
     asked_by(&incident, "nobody");
-    claims::each(&incident, |incident| {
-        let summary = &incident.verdict.as_ref().unwrap().summary;
-        claim("the summary says that it did not start", "true", summary.contains("start").to_string());
+    did_not_start(&incident);
+}
+
+/// Whoever set the limit, the answer is that the container could not start with it.
+fn did_not_start(incident: &Incident) {
+    claims::each(incident, |incident| {
+        let why = &incident.verdict.as_ref().unwrap().why;
+        let is_said = why.contains("did not start") || why.contains("gave up starting");
+        claim("the sentence says that it did not start", "true", is_said.to_string());
     });
 }
 
@@ -55,6 +62,7 @@ fn too_small_for_the_sandbox() {
     let logged = log.oom_kill(&pod.cgroup());
     let incident = tracer.incident(logged.pid);
     is_logged(&incident, &logged, Cause::OomPodLimit);
+    did_not_start(&incident);
     let expected = format!("{}/{}/?", node().namespace, pod.name);
     claims::each(&incident, |incident| claim("container", expected.as_str(), names(incident)));
 }
