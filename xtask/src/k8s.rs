@@ -132,14 +132,14 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
     }
     crate::setup::ensure(workspace)?;
     let mut parts = Parts { programs, archives };
+    let binary = binaries::oomtrace(workspace)?;
+    let binary = image::context(workspace, &binary)?.join("oomtrace");
+    parts.archives.push(images::of_oomtrace(&directory.join("images"), &binary)?);
     if wanted.systemd {
         let time = wanted.time.unwrap_or_else(|| TimeLimit::new(LIMIT));
         let machine = machine::Wanted { only: &wanted.only, accelerator: wanted.accelerator, time };
         return machine::run(workspace, &parts, &directory, &machine);
     }
-    let binary = binaries::oomtrace(workspace)?;
-    let binary = image::context(workspace, &binary)?.join("oomtrace");
-    parts.archives.push(images::of_oomtrace(&directory.join("images"), &binary)?);
     let surroundings = Surroundings { containerd: wanted.containerd, ..Surroundings::default() };
     if let Some((program, arguments)) = wanted.command.split_first() {
         return on_node::run(&parts, &surroundings, &target, Command::new(program).args(arguments), LIMIT);
@@ -152,12 +152,12 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
 
 /// In the virtual machine, where everything is ready.
 fn in_machine(target: &Path, prepared: &Path, only: &[String]) -> Result<bool> {
-    let Prepared { parts, scenarios, key } = Prepared::find(prepared)?;
+    let Prepared { parts, scenarios, key, manifests } = Prepared::find(prepared)?;
     let surroundings =
         Surroundings { driver: Driver::Systemd, key: Some(key), is_emulated: true, ..Surroundings::default() };
     let mut scenarios = on_node::scenarios(&scenarios, only);
-    // The manifests are not there, and more tracers would take much of the little time that an emulated processor has.
-    scenarios.arg("--test-threads=2").env("OOMTRACE_K8S_WITHOUT_WATCHERS", "1");
+    // More would take much of the little time that an emulated processor has.
+    scenarios.arg("--test-threads=2").env("OOMTRACE_K8S_MANIFESTS", manifests);
     on_node::judge(&parts, &surroundings, target, &mut scenarios, LIMIT)
 }
 

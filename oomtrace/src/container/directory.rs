@@ -230,6 +230,9 @@ impl Directory {
                 metadata.describe(container);
                 container.confirmed = true;
                 container.init_pid = self.init_of(place, &metadata, victim).await;
+                // It is of that start, and of no other one.
+                let is_of_this_start = metadata.init_pid.is_some() && metadata.init_pid == container.init_pid;
+                container.restart_count = metadata.restart_count.filter(|_| is_of_this_start);
                 Confirmation::Confirmed(
                     metadata.cut.then(|| "some of the container's labels (they are too large)".to_owned()),
                 )

@@ -28,6 +28,9 @@ pub struct Metadata {
     pub limits: Option<Limits>,
     /// As the runtime writes it: `always`, `on-failure:3`.
     pub restart_policy: Option<String>,
+    /// How often its runtime had started it again when its first process was `init_pid`.
+    #[serde(default)]
+    pub restart_count: Option<u32>,
     /// It is removed when it ends.
     #[serde(default)]
     pub auto_remove: Option<bool>,
@@ -131,6 +134,7 @@ impl Metadata {
             },
             limits: self.limits.or(other.limits),
             restart_policy: self.restart_policy.or(other.restart_policy),
+            restart_count: self.restart_count.or(other.restart_count),
             auto_remove: self.auto_remove.or(other.auto_remove),
             stop_signal: self.stop_signal.or(other.stop_signal),
             stop_timeout_s: self.stop_timeout_s.or(other.stop_timeout_s),

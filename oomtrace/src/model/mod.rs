@@ -485,6 +485,9 @@ pub struct Container {
     /// When its runtime starts it again, as that writes it: `always`, `on-failure:3`.
     #[serde(default)]
     pub restart_policy: Option<String>,
+    /// How often its runtime had started it again by itself when this life of it began. Null: not known.
+    #[serde(default)]
+    pub restart_count: Option<u32>,
     /// Its runtime removes it when it ends (`docker run --rm`). Null: not known.
     #[serde(default)]
     pub auto_remove: Option<bool>,

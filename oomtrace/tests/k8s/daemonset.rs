@@ -13,9 +13,11 @@ use oomtrace::model::{Incident, Record};
 
 use crate::claims::{CORRECTED_WITHIN, correct};
 use crate::node::node;
-use crate::support::process::{Owned, run, wait_until};
+use crate::support::process::{Owned, patience, run, wait_until};
 use crate::support::tracer::binary;
 
+/// Environment variable: where the manifests are, where that is not this checkout.
+const MANIFESTS_DIRECTORY: &str = "OOMTRACE_K8S_MANIFESTS";
 /// Where the kubelet has containers' logs.
 const LOGS: &str = "/var/log/pods";
 /// A field that Kubernetes has since 1.30, and the test node's does not know; AppArmor is not there either.
@@ -64,7 +66,9 @@ impl Manifest {
 
     /// Its text, in a file.
     fn path(&self) -> PathBuf {
-        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(self.file);
+        let of_checkout = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+        let directory = std::env::var_os(MANIFESTS_DIRECTORY).map_or_else(of_checkout, PathBuf::from);
+        let original = directory.join(self.file);
         let path = node().directory.join(self.file);
         fs::write(&path, (self.text)(fs::read_to_string(&original).unwrap())).unwrap();
         path
@@ -72,7 +76,7 @@ impl Manifest {
 
     fn kubectl(&self) -> Command {
         let mut command = node().kubectl_in(self.namespace);
-        command.args(["--request-timeout", "120s"]);
+        command.args(["--request-timeout", &format!("{}s", patience().as_secs().max(120))]);
         command
     }
 
@@ -85,7 +89,13 @@ impl Manifest {
 
     /// Waits for its pod.
     fn pod(&self) -> Watcher {
-        run(self.kubectl().args(["rollout", "status", "daemonset/oomtrace", "--timeout", "90s"]));
+        run(self.kubectl().args([
+            "rollout",
+            "status",
+            "daemonset/oomtrace",
+            "--timeout",
+            &format!("{}s", patience().as_secs().max(90)),
+        ]));
         let pods = run(self.kubectl().args(["get", "pods", "--output"]).args([
             r#"jsonpath={range .items[*]}{.metadata.name}_{.metadata.uid}{"\n"}{end}"#,
             "--selector",

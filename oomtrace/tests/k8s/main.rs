@@ -71,9 +71,6 @@ impl Scenario {
     }
 }
 
-/// Environment variable: no other tracers watch beside the scenarios.
-const WITHOUT_WATCHERS: &str = "OOMTRACE_K8S_WITHOUT_WATCHERS";
-
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
@@ -95,7 +92,7 @@ fn main() -> ExitCode {
         println!("there is no Kubernetes node: `cargo xtask k8s` makes one, and runs these");
         return ExitCode::SUCCESS;
     }
-    if !arguments.list && std::env::var_os(WITHOUT_WATCHERS).is_none() {
+    if !arguments.list {
         daemonset::start();
     }
     let wanted = scenarios::all()

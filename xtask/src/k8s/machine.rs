@@ -19,7 +19,8 @@ use crate::vm::payload::strip;
 
 /// What is run there by default: what a cgroup hierarchy, or who makes the cgroups, can change, as far as an emulated machine does it in 25
 /// minutes. Names of the scenarios begin so.
-const DEFAULT: [&str; 17] = [
+const DEFAULT: [&str; 18] = [
+    "manifests::their_pods",
     "oom::guaranteed",
     "oom::burstable",
     "oom::one_of_two",
@@ -71,7 +72,6 @@ pub fn run(workspace: &Path, parts: &Parts, directory: &Path, wanted: &Wanted<'_
     let starts: Vec<&str> = only.iter().map(String::as_str).collect();
     let (_, left_out) = names::choose(&all, &starts);
     println!("{} of {} scenarios were not run there: {}", left_out.len(), all.len(), left_out.join(" "));
-    println!("Nor were the manifests' pods, whose tracers watch beside the scenarios elsewhere");
     Ok(status.trim() == "0" && !rows.iter().any(table::Row::is_news))
 }
 
@@ -111,18 +111,33 @@ fn fill(workspace: &Path, parts: &Parts, root: &Path) -> Result<PathBuf> {
         strip(binary, &root.join(name))?;
     }
     node::make_key(&root.join(KEY))?;
+    copy_manifests(&workspace.join("deploy"), &root.join(MANIFESTS))?;
     Ok(root.to_owned())
 }
 
 /// In what was prepared: the scenarios' binary, and a key.
 const SCENARIOS: &str = "scenarios";
 const KEY: &str = "tokens.key";
+const MANIFESTS: &str = "manifests";
+
+fn copy_manifests(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
+        let file = entry.with_context(|| format!("cannot list {}", from.display()))?.path();
+        if let Some(name) = file.file_name().filter(|_| file.extension().is_some_and(|extension| extension == "yaml")) {
+            fs::copy(&file, to.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+        }
+    }
+    Ok(())
+}
 
 /// What was prepared in `root` by another run of this program.
 pub struct Prepared {
     pub parts: Parts,
     pub scenarios: PathBuf,
     pub key: PathBuf,
+    /// The directory that they are in.
+    pub manifests: PathBuf,
 }
 
 impl Prepared {
@@ -136,7 +151,7 @@ impl Prepared {
         let entries = fs::read_dir(&images).with_context(|| format!("cannot list {}", images.display()))?;
         let archives = entries.flatten().map(|entry| entry.path()).collect();
         let parts = Parts { programs, archives };
-        Ok(Self { parts, scenarios: root.join(SCENARIOS), key: root.join(KEY) })
+        Ok(Self { parts, scenarios: root.join(SCENARIOS), key: root.join(KEY), manifests: root.join(MANIFESTS) })
     }
 }
 

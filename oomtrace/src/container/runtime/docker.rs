@@ -338,6 +338,7 @@ pub fn parse(id: &str, body: &[u8]) -> Result<Metadata, serde_json::Error> {
         stated: Statement { paths: paths_of_docker(id, &host.cgroup_parent), init: None }.with_init(init_pid, None),
         auto_remove: host.auto_remove,
         restart_policy: host.restart_policy.and_then(|policy| policy.describe()),
+        restart_count: found.restart_count,
         stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
         // A negative one waits for ever.
         stop_timeout_s: config.stop_timeout.map_or(Some(STOP_TIMEOUT_S), |seconds| u64::try_from(seconds).ok()),
@@ -354,6 +355,7 @@ struct Inspected {
     config: Option<Config>,
     state: Option<State>,
     host_config: Option<HostConfig>,
+    restart_count: Option<u32>,
 }
 
 /// Bytes; 0 and -1 are no limit.

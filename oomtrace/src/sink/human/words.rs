@@ -170,6 +170,8 @@ pub fn belongs_to(container: &Container) -> Vec<String> {
         parts.extend(pod.qos.map(|class| format!("{class:?}")));
         parts.extend(pod.restart_count.filter(|count| *count > 0).map(|count| format!("restarted {}", times(count))));
     }
+    let restarts = container.restart_count.filter(|count| *count > 0);
+    parts.extend(restarts.map(|count| format!("restarted {}", times(count))));
     if let Some(labels) = &container.labels
         && let Some(project) = labels.get("com.docker.compose.project")
     {

@@ -58,6 +58,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "docker::the_sweep_of_a_killed_container_is_collateral", needs: NEEDS, run: swept },
     Scenario { name: "docker::docker_stop_that_is_obeyed_is_no_incident", needs: NEEDS, run: stop_obeyed },
     Scenario { name: "docker::kill_9_from_a_shell_on_the_host", needs: NEEDS, run: kill_from_the_host },
+    Scenario { name: "docker::a_container_that_is_started_again_each_time", needs: NEEDS, run: restart_loop },
     Scenario { name: "docker::a_kill_inside_one_container", needs: NEEDS, run: kill_inside },
     Scenario { name: "docker::a_kill_from_a_sidecar_in_the_same_pid_namespace", needs: NEEDS, run: sidecar },
     Scenario { name: "docker::a_kill_at_the_limit_is_no_oom_kill", needs: NEEDS, run: kill_at_the_limit },
@@ -113,6 +114,28 @@ fn over_its_limit() {
     assert_eq!(incident.victim.exit.as_ref().and_then(|exit| exit.signal), Some(9));
     assert_eq!(incident.victim.process.cmdline.as_deref().unwrap(), ["tail", "/dev/zero"]);
     assert_eq!(container.exit_code(), "137");
+}
+
+/// Which of its lives ended is counted, where Docker's word is of that very life.
+fn restart_loop() {
+    let mut tracer = Tracer::start(&[]);
+    let script = "until [ -e /tmp/go ]; do sleep 0.1; done; rm /tmp/go; exec tail /dev/zero";
+    let options = ["--memory", "24m", "--restart", "on-failure:3", "--tmpfs", "/tmp"];
+    let container = Container::run(&options, script);
+    for life in 0..3_u32 {
+        // It is known by then who its first process is.
+        let expected = format!("{life} true");
+        wait_until("Docker has it running", || container.inspect("{{.RestartCount}} {{.State.Running}}") == expected);
+        let init = container.init();
+        run(docker().args(["exec", &container.name, "touch", "/tmp/go"]));
+        let incident = tracer.incident(init);
+        assert_own_limit(&incident);
+        let found = incident.container.as_ref().unwrap();
+        assert_eq!(found.restart_policy.as_deref(), Some("on-failure:3"));
+        assert!(found.restart_count.is_none_or(|count| count == life), "{life}: {:?}", found.restart_count);
+        // Before the first one nothing was asked about it, and after the last one all is still there.
+        assert!(life == 0 || found.restart_count.is_some(), "{life}");
+    }
 }
 
 fn child_over_the_limit() {

@@ -78,7 +78,7 @@ impl Container {
         self.inspect("{{.State.ExitCode}}")
     }
 
-    fn inspect(&self, format: &str) -> String {
+    pub fn inspect(&self, format: &str) -> String {
         run(docker().args(["inspect", "--format", format, &self.name]))
     }
 
