@@ -129,10 +129,10 @@ fn keep(workspace: &Path, results: &Results) -> Result<()> {
             run.log.lines().filter(|line| !line.ends_with(" ... ok")).for_each(|line| eprintln!("{line}"));
         }
     }
-    say(&format!(
-        "{kept} recordings kept; not made: {}",
-        if failed.is_empty() { "none".into() } else { failed.join(", ") }
-    ));
+    say(&format!("{kept} recordings kept"));
+    if !failed.is_empty() {
+        bail!("not made: {}; the page is as it was", failed.join(", "));
+    }
     Ok(())
 }
 

@@ -69,7 +69,7 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
                 .collect(),
         },
         Cause::ServiceManagerKill => stop::of_unit(incident, &judgement.reason).into_iter().collect(),
-        Cause::SameContainerKill => vec![same_container(incident, &judgement.reason)],
+        Cause::SameContainerKill => same_container(incident, &judgement.reason).into_iter().collect(),
         Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
         Cause::PidNamespaceExit => vec![advice(
             match &incident.init_end {
@@ -96,7 +96,7 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
             "the kernel keeps no trace of who else could have set it: only a process itself can, for itself",
         )],
         Cause::ProcessKill | Cause::CgroupKill => match (judgement.reason.manager(), &incident.sender.container) {
-            (Some(managing), _) => vec![manager::managed(incident, managing, judgement.reason.stop())],
+            (Some(managing), _) => manager::managed(incident, managing, judgement.reason.stop()).into_iter().collect(),
             (None, Some(container)) => vec![manager::of_container(container)],
             (None, None) => Vec::new(),
         },
@@ -118,22 +118,26 @@ fn advice(action: &str, why: &str) -> Advice {
     Advice { action: action.to_owned(), why: why.to_owned(), command: None }
 }
 
-fn same_container(incident: &Incident, reason: &Reason) -> Advice {
+fn same_container(incident: &Incident, reason: &Reason) -> Option<Advice> {
     match (reason, reason.manager()) {
-        (Reason::Exec { .. }, _) => advice(
+        (_, Some(managing)) => manager::managed(incident, managing, reason.stop()),
+        (Reason::Exec { .. }, None) => Some(advice(
             "ask whoever ran the command in the container (docker exec, kubectl exec, an exec probe)",
             "the sender was brought in from outside: it is no part of what the container runs",
-        ),
-        (_, Some(managing)) => manager::managed(incident, managing, reason.stop()),
-        _ => advice(
+        )),
+        _ => Some(advice(
             "read the sender's own log: its time-out or health check decided this",
             "the kill came from inside the container; neither the kernel nor the runtime was involved",
-        ),
+        )),
     }
 }
 
 /// With the victim's program's own setting besides, or before that where it is at fault by its own arguments.
 fn with_program(incident: &Incident, judgement: &Judgement, mut raise: Vec<Advice>) -> Vec<Advice> {
+    if let Some(other) = nature::another_process(judgement) {
+        raise.insert(0, other);
+        return raise;
+    }
     match program::setting(incident) {
         Some(setting) if setting.at_fault => raise.insert(0, setting.into()),
         Some(setting) => raise.push(setting.into()),

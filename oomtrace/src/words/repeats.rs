@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::model::{Cause, Container, Incident, Process, Repeat, Runtime};
 use crate::text::quote::quote;
-use crate::text::{bytes, duration_ms};
+use crate::text::{bytes, duration_ms, elapsed_ms};
 
 /// The longest that may lie between two: Kubernetes waits for up to five minutes before it starts a container again.
 const APART_MS: u64 = 600_000;
@@ -134,7 +134,7 @@ pub fn said(incident: &Incident, repeat: &Repeat) -> String {
         None if back_off_ms.is_some() => format!(", started again each time{details}"),
         None => format!("; the last one {} after the one before", duration_ms(*since_last_ms)),
     };
-    format!("×{count} in {}{limit}{again}", duration_ms(*within_ms))
+    format!("×{count} in {}{limit}{again}", elapsed_ms(*within_ms))
 }
 
 /// Who starts it again, and its restart policy, where it is a container's first process; a service's main process is systemd's own child.

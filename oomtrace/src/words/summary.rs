@@ -33,11 +33,18 @@ pub fn summary(incident: &Incident, judgement: &Judgement) -> String {
                 (Cause::OomUnitLimit, Some(owner)) => format!(" ({})", quote(&owner.path)),
                 _ => String::new(),
             };
-            match cause {
-                Cause::OomSliceLimit => {
-                    format!("{victim} was OOM-killed at {whose}{place}{amount}.", amount = limit_of(limit_owner))
+            let at = match cause {
+                Cause::OomSliceLimit => format!("{whose}{place}{}", limit_of(limit_owner)),
+                _ => format!("{whose}{amount}{place}"),
+            };
+            match judgement.reason {
+                Reason::Limit { starting: true, .. } => {
+                    format!("{victim} was OOM-killed at {at} before its program ran: the container did not start.")
                 }
-                _ => format!("{victim} was OOM-killed at {whose}{amount}{place}."),
+                Reason::Limit { lowered: true, .. } => {
+                    format!("{victim} was OOM-killed because {at} was lowered below what was in use.")
+                }
+                _ => format!("{victim} was OOM-killed at {at}."),
             }
         }
         Cause::OomHost => {
@@ -115,7 +122,7 @@ const fn is_command(reason: &Reason) -> bool {
     matches!(reason, Reason::EndedCommand { .. })
 }
 
-/// ` of 512 MiB`, as the end of a sentence about a limit; nothing when it is not known.
+/// ` (512 MiB)`, behind the cgroup whose limit it is; nothing when it is not known.
 fn limit_of(owner: Option<&LimitOwner>) -> String {
     owner.and_then(|owner| owner.limit_bytes).map(|limit| format!(" ({})", bytes(limit))).unwrap_or_default()
 }

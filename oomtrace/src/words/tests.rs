@@ -230,7 +230,8 @@ fn incidents() -> Vec<(&'static str, Incident)> {
     let mut unconfirmed = in_container(kill("/usr/bin/bash"));
     unconfirmed.container.as_mut().unwrap().confirmed = false;
     let compose = |found: &mut Container| {
-        found.labels = Some([("com.docker.compose.service".to_owned(), "web".to_owned())].into());
+        let labels = [("com.docker.compose.project", "shop"), ("com.docker.compose.service", "web")];
+        found.labels = Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     };
     let pod = |found: &mut Container| found.pod = Some(of_pod(Some("shop"), Some("web-5d4")));
     let killed = |by| Some(InitKilled { by, before_ms: 12 });

@@ -176,7 +176,7 @@ fn every_command_that_is_shown_was_executed_by_a_test() {
         let said = show(situation, None, false);
         for command in all_commands(situation, &said) {
             let shape = advice::shape(&command);
-            if !executed.contains_key(&shape) {
+            if !executed.get(&shape).is_some_and(Option::is_some) {
                 missing.insert(format!("{shape} ({}: {command})", situation.name));
             }
             shown.insert(shape);

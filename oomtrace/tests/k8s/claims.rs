@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::cgroup::Driver;
 use crate::daemonset;
 use crate::known::{self, Often};
+use crate::support::process::patience;
 
 /// Where the table goes: scenario, what the claim is about, expected, got, why it is known to be wrong, and whether always or at times, a
 /// tab between them. Beside it, with `.jsonl` after its name, goes each incident that a claim was about.
@@ -60,7 +61,9 @@ fn each_of(incident: &Incident, is_settled: &dyn Fn(&Incident) -> bool, claim_of
 }
 
 /// The kubelet writes what it did into the API within ten seconds or so where it is not emulated, which corrects a verdict.
-pub const CORRECTED_WITHIN: Duration = Duration::from_secs(25);
+pub fn corrected_within() -> Duration {
+    (patience() / 4).max(Duration::from_secs(25))
+}
 
 /// What it has takes the place of the same of the incident.
 pub fn correct(incident: &mut Incident, correction: Correction) {

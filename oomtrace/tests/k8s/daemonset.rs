@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use oomtrace::model::{Incident, Record};
 
-use crate::claims::{CORRECTED_WITHIN, correct};
+use crate::claims::{correct, corrected_within};
 use crate::node::node;
 use crate::support::process::{Owned, patience, run, wait_until};
 use crate::support::tracer::binary;
@@ -22,7 +22,11 @@ const MANIFESTS_DIRECTORY: &str = "OOMTRACE_K8S_MANIFESTS";
 const LOGS: &str = "/var/log/pods";
 /// A field that Kubernetes has since 1.30, and the test node's does not know; AppArmor is not there either.
 const APPARMOR: [&str; 2] = ["            appArmorProfile:\n", "              type: Unconfined\n"];
-const COMES_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a pod says is in its log by then: the kubelet and its runtime have a hand in that.
+fn comes_within() -> Duration {
+    (patience() / 4).max(Duration::from_secs(10))
+}
 /// Two incidents of one process that are so near to each other are one kill.
 const SAME: SignedDuration = SignedDuration::from_secs(2);
 
@@ -167,7 +171,7 @@ impl Watcher {
         let found = self.first(other)?;
         let started = Instant::now();
         let mut latest = found;
-        while self.label != WITHOUT_API && !is_settled(&latest) && started.elapsed() < CORRECTED_WITHIN {
+        while self.label != WITHOUT_API && !is_settled(&latest) && started.elapsed() < corrected_within() {
             std::thread::sleep(Duration::from_millis(200));
             latest = self.first(other)?;
         }
@@ -187,7 +191,7 @@ impl Watcher {
             if let Some(found) = log.incidents.get(&pid).and_then(|all| all.iter().find(same)) {
                 return Some(found.clone());
             }
-            if started.elapsed() > COMES_WITHIN || log.missed.contains(&other.id) {
+            if started.elapsed() > comes_within() || log.missed.contains(&other.id) {
                 log.missed.insert(other.id.clone());
                 return None;
             }

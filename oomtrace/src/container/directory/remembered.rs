@@ -108,7 +108,8 @@ impl Remembered {
 
     pub fn remember(&mut self, key: &str, metadata: Rc<Metadata>) {
         let size = metadata.size();
-        while self.bytes + size > MAX_BYTES && !self.known.is_empty() {
+        // Its entry may not be there yet, or go in this very loop.
+        while self.bytes + size + ENTRY_BYTES + key.len() > MAX_BYTES && !self.known.is_empty() {
             self.forget_one();
         }
         let before = self.entry(key).metadata.replace(metadata);

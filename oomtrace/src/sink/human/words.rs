@@ -7,8 +7,8 @@ use crate::sink::human::TimeForm;
 use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
 use crate::text::{
-    age_ms, container_name, duration_ms, duration_us, elapsed_ms, ended, name_or_id, pod_name, process, short_id,
-    shorten_ids, times,
+    age_ms, container_name, duration_us, elapsed_ms, ended, name_or_id, pod_name, process, short_id, shorten_ids,
+    terminal, times,
 };
 
 /// Columns of a command line; the JSON has all of it.
@@ -92,7 +92,7 @@ pub fn login(login: &Login) -> Vec<String> {
         (None, Some(uid)) => Some(format!("logged in as uid {uid}")),
         (None, None) => None,
     };
-    who.into_iter().chain(login.tty.as_ref().map(|tty| format!("on {tty}"))).collect()
+    who.into_iter().chain(login.tty.as_ref().map(|tty| format!("on {}", terminal(tty)))).collect()
 }
 
 /// `docker[812] docker stop web, alice (uid 1000), on pts2  <  bash[700]`
@@ -225,7 +225,7 @@ pub fn time_of(rfc3339: &str, now: jiff::Timestamp, form: TimeForm) -> String {
         TimeForm::Iso => format!("{time:.3}"),
         TimeForm::Relative => {
             let ago = now.duration_since(time).as_millis();
-            format!("{} ago", duration_ms(u64::try_from(ago).unwrap_or_default()))
+            format!("{} ago", elapsed_ms(u64::try_from(ago).unwrap_or_default()))
         }
         TimeForm::Local | TimeForm::Utc => {
             let is_today = there(time).date() == there(now).date();

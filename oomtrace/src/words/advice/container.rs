@@ -11,12 +11,11 @@ use crate::words::advice::{is_plain, nature, pod, with_program};
 
 /// The runtime itself needs about that to start a container.
 const LEAST_TO_START: u64 = figure::LEAST;
-/// A container with a limit below this may have failed to start for it.
+/// What the runtime itself may need at times: a container with a limit below this may have failed to start for it.
 const SMALL: u64 = 16 << 20;
 
 /// For a container that did not start.
 pub fn to_start(incident: &Incident, limit: Option<u64>) -> Advice {
-    let least = bytes(LEAST_TO_START);
     let Some(limit) = limit.filter(|limit| *limit < SMALL) else {
         return Advice {
             action: "look for the reason in the runtime's log, or in what it says of the container".to_owned(),
@@ -24,6 +23,7 @@ pub fn to_start(incident: &Incident, limit: Option<u64>) -> Advice {
             command: None,
         };
     };
+    let least = bytes(if limit < LEAST_TO_START { LEAST_TO_START } else { SMALL });
     let what = match incident.container.as_ref().and_then(|container| container.pod.as_ref()) {
         // The pod's limit is their sum.
         Some(pod) if pod.sandbox => {
@@ -34,7 +34,7 @@ pub fn to_start(incident: &Incident, limit: Option<u64>) -> Advice {
     };
     Advice {
         action: format!("raise {what} to {least} at the least, and what the program needs besides"),
-        why: format!("the runtime itself needs about {least} to start a container, and had {}", bytes(limit)),
+        why: format!("the runtime itself needs some {least} to start a container, and had {}", bytes(limit)),
         command: None,
     }
 }

@@ -8,7 +8,7 @@ use crate::words::advice::{advice, is_plain, pod};
 use crate::words::by_process::span;
 
 /// The programs of the judge's table, and what to change.
-const SETTINGS: [(&str, &str); 13] = [
+const SETTINGS: [(&str, &str); 14] = [
     (
         "gunicorn",
         "raise --timeout (timeout in gunicorn.conf.py; 30 s without it), or find out what kept the worker busy: its log says WORKER TIMEOUT",
@@ -23,12 +23,21 @@ const SETTINGS: [(&str, &str); 13] = [
     ("supervisord", "raise stopwaitsecs of the program's section in supervisord.conf, or have it end at stopsignal"),
     ("circusd", "raise graceful_timeout of the watcher, or have it end at its stop_signal"),
     ("pm2", "raise kill_timeout (ms) in ecosystem.config.js, or have it end at SIGINT"),
+    ("postgres", "read the server's log: another of its processes crashed, or it was stopped in immediate mode"),
     ("monit", "give its stop program a longer timeout, or have it end sooner"),
     ("s6-supervise", "raise the number in the service's timeout-kill file (ms), or have it end sooner"),
 ];
 
-/// For a kill by its parent, which may have asked it to `stop` before.
-pub fn managed(incident: &Incident, Manager { program, limit }: &Manager, stop: Option<&StopRequest>) -> Advice {
+/// Programs that end what they manage when they end themselves, or are asked to: nothing is to be set.
+const WITHOUT_SETTING: [&str; 7] =
+    ["tini", "docker-init", "dumb-init", "catatonit", "s6-svscan", "runsv", "PassengerAgent"];
+
+/// For a kill by its parent, which may have asked it to `stop` before; none where there is nothing to set.
+pub fn managed(incident: &Incident, manager: &Manager, stop: Option<&StopRequest>) -> Option<Advice> {
+    let Manager { program, limit } = manager;
+    if WITHOUT_SETTING.contains(program) {
+        return None;
+    }
     let known = SETTINGS.iter().find(|(name, _)| name == program);
     let sender = incident.sender.process.as_ref().map_or_else(|| (*program).to_owned(), process);
     let setting =
@@ -41,7 +50,7 @@ pub fn managed(incident: &Incident, Manager { program, limit }: &Manager, stop: 
         }
         None => setting,
     };
-    advice(&action, &format!("{sender} is its parent, and by its looks {program}: this is no OOM kill"))
+    Some(advice(&action, &format!("{sender} is its parent, and by its looks {program}: this is no OOM kill")))
 }
 
 /// For a command that timeout(1) ended.
@@ -84,12 +93,14 @@ mod tests {
         for (program, limit, action) in [
             ("gunicorn", "its worker time-out (--timeout)", "raise --timeout (timeout in gunicorn.conf.py"),
             ("supervisord", "its stop time-out (stopwaitsecs)", "raise stopwaitsecs of the program's section"),
-            ("tini", "its own end", "look at its own end: tini decided it"),
+            ("dinit", "its stop-timeout", "look at its stop-timeout: dinit decided it"),
         ] {
             let manager = Manager { program, limit: limit.into() };
-            let said = managed(&kill("/usr/bin/x"), &manager, None).action;
+            let said = managed(&kill("/usr/bin/x"), &manager, None).unwrap().action;
             assert!(said.starts_with(action), "{said}");
         }
+        let tini = Manager { program: "tini", limit: "its own end".into() };
+        assert_eq!(managed(&kill("/usr/bin/tini"), &tini, None), None);
     }
 
     #[test]
@@ -105,7 +116,7 @@ mod tests {
             (Disposition::Ignored, "have it end at SIGTERM, which it ignores, or stop it by"),
             (Disposition::Handled, "give its stop program a longer timeout"),
         ] {
-            let said = managed(&kill("/usr/bin/x"), &manager, Some(&stop(disposition))).action;
+            let said = managed(&kill("/usr/bin/x"), &manager, Some(&stop(disposition))).unwrap().action;
             assert!(said.starts_with(start), "{said}");
         }
     }

@@ -117,6 +117,22 @@ fn sudden(incident: &Incident, found: &MemoryUse) -> Option<Advice> {
     })
 }
 
+/// Before a larger limit, where it is not the victim that took the memory.
+#[must_use]
+pub fn another_process(judgement: &Judgement) -> Option<Advice> {
+    let found = judgement.memory_use.as_ref()?;
+    let MemoryClass::OneProcess { pid, comm, is_victim: false } = &found.class else { return None };
+    Some(Advice {
+        action: format!("find out what {}[{pid}] takes the memory for: it lives on", quote(comm)),
+        why: format!(
+            "it has {} of {}; the kernel chose another one by its points",
+            bytes(found.bytes),
+            bytes(found.of_bytes)
+        ),
+        command: None,
+    })
+}
+
 /// Besides a larger limit, where many processes of one name have it together.
 #[must_use]
 pub fn many(judgement: &Judgement) -> Option<Advice> {

@@ -169,6 +169,10 @@ fn evicted(incident: &Incident, eviction: &Eviction) -> Advice {
             "find out what forks on the node; the kubelet's podPidsLimit keeps one pod from taking them all",
             "the node was short of process ids",
         ),
+        Some("inodes") => advice(
+            "find out what makes so many files on the node: logs, emptyDir, the containers' own files",
+            "the node was short of inodes, for which a pod can ask nothing",
+        ),
         Some(_) => advice(
             &format!(
                 "raise resources.requests.ephemeral-storage{container}, or write less: logs, emptyDir, the container's own files"

@@ -62,6 +62,14 @@ pub fn of_command(incident: &Incident) -> Advice {
             "raise healthcheck.timeout of the service, or make its command faster",
             "Docker ends a health check's command when its time is over",
         ),
+        Orchestrator::Quadlet => advice(
+            "raise HealthTimeout= of its quadlet, or make the health check's command faster",
+            "Podman ends a health check's command when its time is over",
+        ),
+        Orchestrator::Swarm => advice(
+            "raise --health-timeout of the service (docker service update), or make the health check's command faster",
+            "a health check's command is ended when its time is over",
+        ),
         Orchestrator::Docker | Orchestrator::Podman => advice(
             "raise --health-timeout, or make the health check's command faster",
             "a health check's command is ended when its time is over",
@@ -101,11 +109,14 @@ pub fn of_unit(incident: &Incident, reason: &Reason) -> Option<Advice> {
     })
 }
 
-/// Who manages the container.
+/// Who says how the container is stopped.
 #[derive(Clone, Copy)]
 enum Orchestrator {
     Kubernetes,
+    Swarm,
     Compose,
+    /// A unit of systemd's that starts it with podman.
+    Quadlet,
     Docker,
     Podman,
     Other,
@@ -114,14 +125,14 @@ enum Orchestrator {
 impl Orchestrator {
     fn of(container: Option<&Container>) -> Self {
         let Some(container) = container else { return Self::Other };
-        let is_composed =
-            container.labels.as_ref().is_some_and(|labels| labels.contains_key("com.docker.compose.service"));
-        match container.runtime {
-            _ if container.pod.is_some() => Self::Kubernetes,
-            _ if is_composed => Self::Compose,
-            Some(Runtime::Docker) => Self::Docker,
-            Some(Runtime::Podman) => Self::Podman,
-            _ => Self::Other,
+        match (Setter::of(container), container.runtime) {
+            (Setter::Pod, _) => Self::Kubernetes,
+            (Setter::Swarm { .. }, _) => Self::Swarm,
+            (Setter::Compose { .. }, _) => Self::Compose,
+            (Setter::Unit(_), _) => Self::Quadlet,
+            (Setter::Builder(_) | Setter::Once | Setter::Engine, Some(Runtime::Docker)) => Self::Docker,
+            (Setter::Builder(_) | Setter::Once | Setter::Engine, Some(Runtime::Podman)) => Self::Podman,
+            (Setter::Builder(_) | Setter::Once | Setter::Engine, _) => Self::Other,
         }
     }
 
@@ -130,7 +141,9 @@ impl Orchestrator {
         match self {
             // The sandbox is pid 1 then, and the container's process takes signals as any other does.
             Self::Kubernetes => "shareProcessNamespace: true in the pod's spec",
+            Self::Swarm => "docker service update --init",
             Self::Compose => "init: true for the service",
+            Self::Quadlet => "RunInit=true in the [Container] section of its quadlet",
             Self::Docker => "docker run --init",
             Self::Podman => "podman run --init",
             Self::Other => "an init such as tini before it",
@@ -152,6 +165,14 @@ impl Orchestrator {
                     None => format!("stop_grace_period of the service{place}"),
                 }
             }
+            Self::Swarm => match time("s") {
+                Some(time) => format!("docker service update --stop-grace-period {time}"),
+                None => "docker service update --stop-grace-period".to_owned(),
+            },
+            Self::Quadlet => match time("") {
+                Some(time) => format!("StopTimeout={time} in the [Container] section of its quadlet"),
+                None => "StopTimeout= in the [Container] section of its quadlet".to_owned(),
+            },
             Self::Docker => format!("{}, or {}", with("docker stop -t"), with("docker run --stop-timeout")),
             Self::Podman => format!("{}, or {}", with("podman stop -t"), with("podman run --stop-timeout")),
             Self::Other => "its grace period".to_owned(),
@@ -162,6 +183,40 @@ impl Orchestrator {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_made_the_container_has_an_option_of_its_own() {
+        use crate::judge::tests::{container, kill};
+        let labelled = |runtime, labels: &[(&str, &str)]| {
+            let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            Container { runtime: Some(runtime), labels: Some(labels), ..container("a") }
+        };
+        let compose = [("com.docker.compose.project", "shop"), ("com.docker.compose.service", "web")];
+        for (container, init, grace) in [
+            (labelled(Runtime::Docker, &[]), "docker run --init", "docker stop -t 30, or docker run --stop-timeout 30"),
+            (labelled(Runtime::Podman, &[]), "podman run --init", "podman stop -t 30, or podman run --stop-timeout 30"),
+            (
+                labelled(Runtime::Docker, &compose),
+                "init: true for the service",
+                "stop_grace_period: 30s of the service",
+            ),
+            (
+                labelled(Runtime::Docker, &[("com.docker.swarm.service.name", "web")]),
+                "docker service update --init",
+                "docker service update --stop-grace-period 30s",
+            ),
+            (
+                labelled(Runtime::Podman, &[("PODMAN_SYSTEMD_UNIT", "web.service")]),
+                "RunInit=true in the [Container] section of its quadlet",
+                "StopTimeout=30 in the [Container] section of its quadlet",
+            ),
+            (labelled(Runtime::Lxc, &[]), "an init such as tini before it", "its grace period"),
+        ] {
+            let by = Orchestrator::of(Some(&container));
+            let incident = Incident { container: Some(container.clone()), ..kill("/usr/bin/runc") };
+            assert_eq!((by.init(), by.grace(&incident, Some(30)).as_str()), (init, grace), "{container:?}");
+        }
+    }
 
     #[test]
     fn the_time_to_give_is_longer_than_what_was_not_enough() {

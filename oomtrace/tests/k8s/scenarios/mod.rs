@@ -15,13 +15,11 @@ mod start;
 
 use oomtrace::model::{Cause, Incident, Record};
 
-use std::time::Duration;
 
 use crate::Scenario;
-use crate::claims::{self, CORRECTED_WITHIN, claim, correct};
+use crate::claims::{self, claim, correct, corrected_within};
 use crate::node::node;
 use crate::pod::Pod;
-use crate::support::process::patience;
 use crate::support::tracer::Tracer;
 
 pub fn all() -> Vec<Scenario> {
@@ -61,11 +59,10 @@ fn settled_as(tracer: &mut Tracer, pid: u32, is_settled: &dyn Fn(&Incident) -> b
     let mut incident = tracer.incident(pid);
     if !is_settled(&incident) {
         let id = incident.id.clone();
-        let corrected =
-            tracer.wait_within("a correction", CORRECTED_WITHIN.max(patience() / 4), |record| match record {
-                Record::Correction(correction) if correction.incident == id => Some(correction.clone()),
-                _ => None,
-            });
+        let corrected = tracer.wait_within("a correction", corrected_within(), |record| match record {
+            Record::Correction(correction) if correction.incident == id => Some(correction.clone()),
+            _ => None,
+        });
         if let Some(correction) = corrected {
             correct(&mut incident, correction);
         }

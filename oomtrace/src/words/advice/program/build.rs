@@ -30,7 +30,7 @@ pub fn setting(program: &Program<'_>) -> Option<Setting> {
     if !is_known && !is_clang {
         return None;
     }
-    let fit = program.fitting().map(|count| format!(" to {count}")).unwrap_or_default();
+    let fit = program.fitting(None).map(|count| format!(" to {count}")).unwrap_or_default();
     let own = program.own.map(|own| format!(": this one had {}", bytes(own))).unwrap_or_default();
     Some(Setting {
         action: format!("lower the number of jobs of the build{fit} (make -j, ninja -j, cargo --jobs, go build -p)"),

@@ -131,10 +131,11 @@ impl<'a> Program<'a> {
         u64::try_from(part >> 20).unwrap_or_default()
     }
 
-    /// How many of its like have room, with a fifth of the limit left.
-    fn fitting(&self) -> Option<u64> {
+    /// How many of its like have room, with a fifth of the limit left; none where that is no fewer than there are.
+    fn fitting(&self, now: Option<u64>) -> Option<u64> {
         let own = self.own.filter(|own| *own >= 1 << 20)?;
-        Some((self.limit / 5 * 4 / own).max(1))
+        let fitting = (self.limit / 5 * 4 / own).max(1);
+        now.is_none_or(|now| fitting < now).then_some(fitting)
     }
 }
 

@@ -9,7 +9,7 @@ pub fn setting(program: &Program<'_>) -> Option<Setting> {
     let pool =
         rest.strip_prefix("pool ").map(|pool| format!(" of pool {}", crate::text::quote::quote(pool.trim_end())));
     let pool = pool.unwrap_or_default();
-    Some(match program.fitting().filter(|_| program.own.is_some_and(|own| own < program.limit / 2)) {
+    Some(match program.fitting(None).filter(|_| program.own.is_some_and(|own| own < program.limit / 2)) {
         Some(fit) => Setting {
             action: format!("set pm.max_children = {fit}{pool}; memory_limit bounds each"),
             why: format!(

@@ -34,8 +34,9 @@ fn set(program: &Program<'_>, names: &[&str]) -> Option<u64> {
 
 /// Fewer of them, or each for a shorter time.
 fn workers(program: &Program<'_>, option: &str, names: &[&str], anew: &str) -> Setting {
-    let now = set(program, names).map(|count| format!(" (now {count})")).unwrap_or_default();
-    let fit = program.fitting().map(|count| format!(" to {count}")).unwrap_or_default();
+    let count = set(program, names);
+    let now = count.map(|count| format!(" (now {count})")).unwrap_or_default();
+    let fit = program.fitting(count).map(|count| format!(" to {count}")).unwrap_or_default();
     let size = program.own.map(|own| format!(": this one had {}", bytes(own))).unwrap_or_default();
     Setting {
         action: format!("lower {option}{now}{fit}; {anew}"),

@@ -14,7 +14,8 @@ pub fn setting(program: &Program<'_>) -> Option<Setting> {
         let now = program.option(&["-c", "--concurrency"]).and_then(|count| count.parse::<u64>().ok());
         Some(format!("lower --concurrency{}", now.map(|count| format!(" (now {count})")).unwrap_or_default()))
     } else if title.starts_with("puma: cluster") || program.is("puma") || program.is("unicorn") {
-        let fit = program.fitting().map(|count| format!(" to {count}")).unwrap_or_default();
+        let now = program.option(&["-w", "--workers"]).and_then(|count| count.parse().ok());
+        let fit = program.fitting(now).map(|count| format!(" to {count}")).unwrap_or_default();
         Some(format!("lower the number of workers{fit} (WEB_CONCURRENCY, --workers)"))
     } else {
         None

@@ -9,7 +9,7 @@ pub fn setting(program: &Program<'_>) -> Option<Setting> {
         "apache2" | "httpd" => ("MaxRequestWorkers", "each connection has a worker with memory of its own"),
         _ => return None,
     };
-    let fit = program.fitting().filter(|_| program.own.is_some_and(|own| own < program.limit / 2));
+    let fit = program.fitting(None).filter(|_| program.own.is_some_and(|own| own < program.limit / 2));
     let number = fit.map(|fit| format!(" to {fit}")).unwrap_or_default();
     Some(Setting {
         action: format!("lower {setting}{number}"),
