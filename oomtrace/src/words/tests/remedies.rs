@@ -36,6 +36,13 @@ fn with_tmpfs() -> Incident {
     incident
 }
 
+/// A process of the same container that has most of the memory, and that the kernel did not choose.
+fn with_neighbour(mut incident: Incident) -> Incident {
+    incident.memory.as_mut().unwrap().largest =
+        vec![MemoryUser { pid: 30, comm: "dd".to_owned(), resident_bytes: 450 * MIB, cgroup: None, limited: None }];
+    incident
+}
+
 fn sudden() -> Incident {
     let mut incident = with_oom(docker(), |oom| {
         oom.victim_memory = Some(VictimMemory {
@@ -110,6 +117,10 @@ pub fn incidents() -> Vec<(&'static str, Incident)> {
         ),
         ("tmpfs", with_tmpfs()),
         ("a job that took it all at once", sudden()),
+        (
+            "another process that took it, and lives on",
+            with_neighbour(running(docker(), "/usr/bin/gunicorn", &["gunicorn", "-w", "2"])),
+        ),
         ("Node", running(docker(), "/usr/local/bin/node", &["node", "server.js"])),
         ("a JVM whose heap is too large", running(docker(), "/opt/jdk/bin/java", &["java", "-Xmx4g", "-jar", "a.jar"])),
         ("the machine, with who has most of it", host()),

@@ -15,7 +15,6 @@ mod start;
 
 use oomtrace::model::{Cause, Incident, Record};
 
-
 use crate::Scenario;
 use crate::claims::{self, claim, correct, corrected_within};
 use crate::node::node;
