@@ -33,7 +33,7 @@ fn page() -> String {
     let mut page = format!(
         "# Gallery: {} situations, and what oomtrace says of them\n\n\
          Each was made for real and recorded{made}. The test scenarios made those whose containers are called oomtrace-test-…, on Linux\n\
-         6.1 and 7.3. This page is made of the recordings, for a\n\
+         6.1 and 7.3: `live` is their program, which stands for whoever killed. This page is made of the recordings, for a\n\
          terminal of {WIDTH} columns, with times in UTC (`--time utc`): `cargo xtask gallery` makes it anew, and with `--record`\n\
          the kills and recordings, too. A test says so when it is not what oomtrace says today. How to read a block is in the\n\
          [README](../README.md#how-to-read-a-block).\n\n",

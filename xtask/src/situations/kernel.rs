@@ -6,7 +6,7 @@ pub const ALL: &[Situation] = &[
     Situation::own(
         "cpu-limit",
         "A long computation is killed, always after the same processor time",
-        "prlimit --cpu=1 sh -c 'while :; do :; done'",
+        "sh -c 'ulimit -t 1; while :; do :; done'",
         &[("rlimit_cpu", 1)],
         "The kernel sent it by itself, for RLIMIT_CPU; an OOM kill would name memory.",
     )
@@ -45,10 +45,10 @@ pub const ALL: &[Situation] = &[
     .of(Source::Test("7.3.4/paths.a_tracers_exit.rec")),
     Situation::own(
         "bpf",
-        "The sender seems to be a process that does nothing of the kind",
+        "Nobody called kill(2): a program in the kernel sent it",
         "a BPF program calls bpf_send_signal(SIGKILL)",
         &[("bpf_program", 1)],
-        "The signal was sent by a BPF program in whatever process happened to run: that one is not to blame.",
+        "A BPF program sends it in whatever process happens to run: that one is not to blame, and is not named.",
     )
     .of(Source::Test("7.3.4/paths.bpf_send_signal.rec")),
     Situation::own(

@@ -13,7 +13,7 @@ pub const ALL: &[Situation] = &[
     .after("systemctl set-property --runtime apps.slice MemoryMax=48M MemorySwapMax=0"),
     Situation::own(
         "neighbour",
-        "Another container allocated, mine was killed",
+        "Another process allocated, mine was killed",
         "two cgroups below a parent with a limit: the small one asks for a page, and the large one is killed",
         &[("oom_slice_limit", 2), ("process_kill", 2)],
         "The trigger is not the victim: who asked for the last page is in another cgroup below the same limit.",
@@ -41,7 +41,7 @@ pub const ALL: &[Situation] = &[
         "The limit that was hit is the pod's: raising the container's own changes nothing.",
     )
     .of(Source::Test("7.3.4-systemd/systemd.a_pods_slice_over_its_limit.rec")),
-    Situation::own("service-limit", "A unit is killed at the same size again and again", "systemd-run -p MemoryMax=24M -p MemorySwapMax=0 sh -c 'tail /dev/zero; sleep 1000'", &[("oom_unit_limit", 1)], "systemctl says oom-kill for the host, too: here it is the unit's MemoryMax=, and the host had memory.").of(Source::Test("7.3.4-systemd/systemd.a_service_over_its_limit.rec")),
+    Situation::own("service-limit", "A unit is killed at its MemoryMax=", "systemd-run -p MemoryMax=24M -p MemorySwapMax=0 sh -c 'tail /dev/zero; sleep 1000'", &[("oom_unit_limit", 1)], "systemctl says oom-kill for the host, too: here it is the unit's MemoryMax=, and the host had memory.").of(Source::Test("7.3.4-systemd/systemd.a_service_over_its_limit.rec")),
     Situation::own("group-kill", "All processes of a cgroup died at the same instant", "a cgroup with memory.oom.group and a limit; one process in it takes too much", &[("oom_slice_limit", 1)], "One incident and its collateral: the kernel kills the whole cgroup, and nobody sent the other signals.").of(Source::Test("7.3.4/oom.a_cgroup_that_is_killed_as_one.rec")),
     Situation::own("limit-lowered", "Somebody lowered a limit, and what ran below it was killed", "echo 2M > memory.max    # of a cgroup that uses more", &[("oom_slice_limit", 1)], "Nothing grew: more was in use than the new limit allows, and whoever wrote it is the trigger.").of(Source::Test("7.3.4/oom.a_limit_lowered_below_what_is_in_use.rec")),
 ];

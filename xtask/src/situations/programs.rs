@@ -50,6 +50,6 @@ pub const ALL: &[Situation] = &[
         "Sender and victim are one process: nobody else is to be looked for.",
     )
     .of(Source::Test("7.3.4/host.a_process_that_kills_itself.rec")),
-    Situation::own("pidfd", "The log of system calls has no kill(2)", "pidfd_send_signal(PIDFD, SIGKILL)", &[("process_kill", 1)], "An audit rule for kill, tkill and tgkill does not see this one: the path says which call it was.").of(Source::Test("7.3.4/paths.pidfd_send_signal.rec")),
+    Situation::own("pidfd", "The log of system calls has no kill(2)", "pidfd_send_signal(PIDFD, SIGKILL)", &[("process_kill", 1)], "An audit rule for kill, tkill and tgkill does not see this one. Which call it was is `signal.path` in JSON.").of(Source::Test("7.3.4/paths.pidfd_send_signal.rec")),
     Situation::own("thread", "One thread was sent a SIGKILL, and the whole process ended", "tgkill(PID, TID, SIGKILL)", &[("process_kill", 1)], "SIGKILL ends all threads, whichever it was for: the victim is the process.").of(Source::Test("7.3.4/paths.tgkill.rec")),
 ];
