@@ -131,7 +131,12 @@ pub fn pattern(text: &str) -> Result<Pattern, String> {
     if text.is_empty() {
         return Err("it must not be empty".to_owned());
     }
-    Pattern::new(text).map_err(|error| format!("{} (at character {})", error.msg, error.pos))
+    Pattern::new(text).map_err(|error| {
+        format!(
+            "{} (at character {}); * stands for any text, ? for a character, [ab] for one of them",
+            error.msg, error.pos
+        )
+    })
 }
 
 #[cfg(test)]

@@ -376,13 +376,15 @@ pub struct Completed {
 }
 
 fn refutation(place: &ContainerPlace) -> String {
-    let (id, cgroup) = (quote(text::short_id(&place.id)), quote(&place.cgroup));
+    let (id, cgroup) = (quote(text::short_id(&place.id)), quote(&text::shorten_ids(&place.cgroup)).into_owned());
     format!("cgroup {cgroup} only has the name of container {id}, which has another cgroup: it is not that container")
 }
 
 fn unconfirmed(place: &ContainerPlace, why: &str) -> String {
-    let (id, cgroup) = (quote(text::short_id(&place.id)), quote(&place.cgroup));
-    format!("whether cgroup {cgroup} is container {id}'s, as its name says: {why}")
+    let id = text::short_id(&place.id);
+    // Of many containers the same is said, where their runtime knows none of them.
+    let why = why.replace(&place.id, "it").replace(id, "it");
+    format!("whether the cgroup is that container's, as its name says ({why})")
 }
 
 /// Everything on the way to the cgroup belongs to root: nobody else made it. False as well when it is gone.

@@ -227,6 +227,8 @@ pub struct TimeLimit {
     pub duration: String,
     /// How long it waited after its first signal (`--kill-after`), where SIGKILL came only then.
     pub kill_after: Option<String>,
+    /// Its time was not up yet: it had been asked to end itself, and passed that on.
+    pub early: bool,
     /// Its whole command line.
     pub command: Vec<String>,
 }
@@ -294,7 +296,16 @@ pub enum KernelPart {
     ChildsExitSignal,
 }
 
+/// Runtimes count the time that a stop gives in seconds.
+const LEAST_GRACE_MS: u64 = 900;
+
 impl StopRequest {
+    /// It gave no time: `docker stop -t 0`, `terminationGracePeriodSeconds: 0`.
+    #[must_use]
+    pub const fn is_without_grace(&self) -> bool {
+        self.first_before_ms < LEAST_GRACE_MS
+    }
+
     /// That began with `first` and whose last signal was `last`.
     #[must_use]
     pub fn of(first: &Preceding, last: &Preceding) -> Self {

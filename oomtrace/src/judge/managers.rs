@@ -104,8 +104,19 @@ pub fn time_limit(incident: &Incident) -> Option<TimeLimit> {
     is_its.then(|| TimeLimit {
         duration: found.duration.to_owned(),
         kill_after: found.kill_after.map(str::to_owned),
+        early: is_early(incident, sender, found.duration),
         command: command.to_vec(),
     })
+}
+
+/// The sender and its victim, which it starts at once, are both younger than its time limit. Where no age is known: no.
+fn is_early(incident: &Incident, sender: &Process, duration: &str) -> bool {
+    let started = |process: &Process| process.started.as_ref()?.parse::<jiff::Timestamp>().ok();
+    let oldest = [sender, &incident.victim.process].into_iter().filter_map(started).min();
+    let (Some(oldest), Ok(killed)) = (oldest, incident.time.parse::<jiff::Timestamp>()) else { return false };
+    let Some(limit) = timeout::seconds(duration) else { return false };
+    // When a process was started is known to the clock's tick, a hundredth of a second.
+    killed.duration_since(oldest).as_secs_f64() + 0.05 < limit
 }
 
 #[cfg(test)]

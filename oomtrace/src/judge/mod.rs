@@ -148,7 +148,7 @@ fn rule(case: &Case, found: Option<&FoundRequester>) -> Ruling {
     let sender = incident.sender.process.as_ref().filter(|_| incident.sender.kind == SenderKind::Process);
     let mut ruling = match sender {
         None => by_kernel(incident),
-        Some(sender) => as_api_says(by_sender(incident, sender), case, found),
+        Some(sender) => as_api_says(by_sender(incident, sender, found), case, found),
     };
     let by_path = match incident.signal.path_confidence {
         // The signal is the sender's, but whose wish it was is not to be seen.
@@ -170,7 +170,7 @@ fn by_kernel(incident: &Incident) -> Ruling {
 }
 
 /// A process sent it. Who a program is rests on its executable's path: likely at most.
-fn by_sender(incident: &Incident, sender: &Process) -> Ruling {
+fn by_sender(incident: &Incident, sender: &Process, found: Option<&FoundRequester>) -> Ruling {
     if incident.signal.path == Some(SignalPath::Ptrace) {
         let debugger = origin::origin(incident).filter(|origin| matches!(origin, Origin::Debugger(_)));
         let reason = debugger.map_or(Reason::Plain, Reason::Origin);
@@ -184,7 +184,7 @@ fn by_sender(incident: &Incident, sender: &Process) -> Ruling {
     let by_program = |cause| Ruling { confidence: Confidence::Likely, ..Ruling::certain(cause) };
     match sender_class(incident) {
         Some(Class::OomDaemon) => return by_program(Cause::UserspaceOomKiller),
-        Some(Class::Runtime) if incident.is_contained() => return by_runtime(incident),
+        Some(Class::Runtime) if incident.is_contained() => return by_runtime(incident, found),
         Some(Class::Kubelet) if is_in_pod(incident) => {
             return Ruling {
                 reason: Reason::PodCleanUp,
@@ -224,12 +224,12 @@ fn by_itself(incident: &Incident) -> Reason {
 }
 
 /// A runtime killed a container, or what it had started itself.
-fn by_runtime(incident: &Incident) -> Ruling {
+fn by_runtime(incident: &Incident, found: Option<&FoundRequester>) -> Ruling {
     if starting::is_given_up(incident) {
         let reason = Reason::GivenUp { limit: own_limit(incident) };
         return Ruling { cause: Cause::RuntimeKill, confidence: Confidence::Likely, reason };
     }
-    let ended = end_by_runtime(incident);
+    let ended = end_by_runtime(incident, found);
     if !starting::is_shims_command(incident) {
         return ended;
     }
@@ -258,7 +258,7 @@ fn is_in_pod(incident: &Incident) -> bool {
 }
 
 /// A runtime killed a container.
-fn end_by_runtime(incident: &Incident) -> Ruling {
+fn end_by_runtime(incident: &Incident, found: Option<&FoundRequester>) -> Ruling {
     let mut stops = stop::stop_requests(incident, Class::Runtime);
     let first = stops.next();
     let Some((first, last)) = first.map(|first| (first, stops.next_back().unwrap_or(first))) else {
@@ -269,6 +269,11 @@ fn end_by_runtime(incident: &Incident) -> Ruling {
         let confidence = if is_known { Confidence::Likely } else { Confidence::Possible };
         return Ruling { cause: Cause::RuntimeKill, confidence, reason };
     };
+    // A stop signal that came before is of something else then.
+    if found.is_some_and(|found| requester::gives_no_grace(&found.requester)) {
+        let reason = Reason::RuntimeKill { after_stop_signal: true };
+        return Ruling { cause: Cause::RuntimeKill, confidence: Confidence::Likely, reason };
+    }
     let request = StopRequest::of(first, last);
     Ruling {
         cause: Cause::RuntimeStopTimeout,

@@ -15,7 +15,7 @@
 mod asks;
 mod candidates;
 
-pub use asks::told;
+pub use asks::{gives_no_grace, told};
 
 use crate::judge::class::{class_in, is_by_runtime};
 use crate::judge::senders::{Class, is_daemon, is_hosts_root, is_shim};

@@ -16,7 +16,7 @@ use block::{Block, SIGNAL, contradiction, corrected, left_out, left_unsaid, lost
 
 use crate::model::{Incident, Lost, Ready, Record, Repeat};
 use crate::sink::Sink;
-use crate::sink::wrap::cut_end;
+use crate::sink::wrap::{cut_end, wrap};
 use crate::text::escape::escape;
 use crate::words::repeats::{Repeats, said};
 
@@ -88,6 +88,8 @@ struct Series {
     latest: String,
     /// The line has no end yet.
     open: bool,
+    /// The whole line, where it was cut to be one.
+    whole: Option<String>,
 }
 
 impl<W: Write> Human<W> {
@@ -173,9 +175,12 @@ impl<W: Write> Human<W> {
     /// One more that is like the block above: a terminal has one line for them all, which is written anew; elsewhere there is a line each
     /// time that the number has doubled.
     fn count(&mut self, incident: &Incident, repeat: &Repeat, look: Look) -> io::Result<()> {
-        let line = repeated(incident, repeat, look);
-        let series = self.series.get_or_insert_with(|| Series { written: 1, latest: String::new(), open: false });
+        let text = said(incident, repeat);
+        let line = repeated(&text, look);
+        let new = || Series { written: 1, latest: String::new(), open: false, whole: None };
+        let series = self.series.get_or_insert_with(new);
         series.latest.clone_from(&line);
+        series.whole = whole(&text, look);
         if look.width.is_some() {
             // A shorter line leaves nothing of a longer one.
             let before = if series.open { "\r\x1b[K" } else { "" };
@@ -192,23 +197,38 @@ impl<W: Write> Human<W> {
 
     /// Something else comes: the last count stands.
     fn end_series(&mut self) -> io::Result<()> {
-        let Some(Series { latest, open, .. }) = self.series.take() else { return Ok(()) };
+        let Some(Series { latest, open, whole, .. }) = self.series.take() else { return Ok(()) };
         match (open, latest.is_empty()) {
-            (true, _) => self.out.write_all(b"\n"),
+            (true, _) => match whole {
+                Some(whole) => self.out.write_all(format!("\r\x1b[K{whole}\n").as_bytes()),
+                None => self.out.write_all(b"\n"),
+            },
             (false, false) => self.out.write_all(format!("{latest}\n").as_bytes()),
             (false, true) => Ok(()),
         }
     }
 }
 
-/// `×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s)`, without a line feed.
-fn repeated(incident: &Incident, repeat: &Repeat, look: Look) -> String {
-    let text = said(incident, repeat);
-    // On one line, whatever the terminal's width: it is written anew.
-    let room = look.width.map_or(usize::MAX, |width| width.saturating_sub(4).max(20));
-    let text = cut_end(&escape(&text), room);
+/// `×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s)`, without a line feed: on one line,
+/// whatever the terminal's width, for it is written anew.
+fn repeated(text: &str, look: Look) -> String {
+    let text = cut_end(&escape(text), room(look));
     let block = Block { text: String::new(), look };
     format!("   {}", block.paint(SIGNAL, &text))
+}
+
+/// The same on as many lines as it takes, where one has not room for it.
+fn whole(text: &str, look: Look) -> Option<String> {
+    let text = escape(text);
+    let lines = wrap(&text, Some(room(look))).into_iter();
+    let block = Block { text: String::new(), look };
+    let painted: Vec<String> = lines.map(|line| format!("   {}", block.paint(SIGNAL, &line))).collect();
+    (painted.len() > 1).then(|| painted.join("\n"))
+}
+
+/// Columns for it.
+fn room(look: Look) -> usize {
+    look.width.map_or(usize::MAX, |width| width.saturating_sub(4).max(20))
 }
 
 #[cfg(test)]

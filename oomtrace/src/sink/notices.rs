@@ -1,12 +1,13 @@
 //! Lines on standard error, which nobody waits for: whoever reads it may stall, and its disk may be full.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::sink::outlet::Outlet;
 use crate::sink::queue::{Count, Entry, Limits, Rank};
 use crate::sink::steady::{Closing, Steady, Trouble, duplicate};
+use crate::sink::wrap::wrap_behind;
 use crate::text::escape::escape;
 
 const LIMITS: Limits = Limits { entries: 1024, bytes: 256 << 10 };
@@ -35,10 +36,20 @@ pub fn start(mut full: impl FnMut(&io::Error) + Send + 'static) -> io::Result<()
     Ok(())
 }
 
-/// Says `text` on a line of its own.
+/// Says `text` on a line of its own; on a terminal on as many as it takes, which break between words.
 pub fn say(text: &str) {
-    put(format!("oomtrace: {}\n", escape(text)).into_bytes());
+    let width = io::stderr().is_terminal().then(|| terminal_size::terminal_size_of(io::stderr())).flatten();
+    put(lines(text, width.map(|(width, _)| usize::from(width.0))).into_bytes());
 }
+
+fn lines(text: &str, width: Option<usize>) -> String {
+    const NAME: &str = "oomtrace: ";
+    let lines = wrap_behind(&escape(text), NAME.len(), INDENT.len(), width);
+    format!("{NAME}{}\n", lines.join(&format!("\n{INDENT}")))
+}
+
+/// Stands before what goes on.
+const INDENT: &str = "  ";
 
 /// Ends the line where a terminal has shown `^C`.
 pub fn new_line() {
@@ -76,5 +87,21 @@ impl Write for Lines {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_breaks_between_words_where_a_terminal_ends() {
+        let text = "without oom_kill_process: whose limit it was is inferred";
+        for (width, said) in [
+            (None, "oomtrace: without oom_kill_process: whose limit it was is inferred\n"),
+            (Some(40), "oomtrace: without oom_kill_process:\n  whose limit it was is inferred\n"),
+        ] {
+            assert_eq!(lines(text, width), said);
+        }
     }
 }

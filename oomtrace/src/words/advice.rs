@@ -69,8 +69,9 @@ pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
                 .collect(),
         },
         Cause::ServiceManagerKill => stop::of_unit(incident, &judgement.reason).into_iter().collect(),
-        Cause::SameContainerKill => same_container(incident, &judgement.reason).into_iter().collect(),
-        Cause::SelfKill => vec![advice("read the victim's own log", "it sent the signal to itself")],
+        Cause::SameContainerKill => same_container(incident, judgement).into_iter().collect(),
+        // Nothing is known that could be changed.
+        Cause::SelfKill => Vec::new(),
         Cause::PidNamespaceExit => vec![advice(
             match &incident.init_end {
                 Some(end) if end.of_container && incident.container.is_some() => {
@@ -118,17 +119,15 @@ fn advice(action: &str, why: &str) -> Advice {
     Advice { action: action.to_owned(), why: why.to_owned(), command: None }
 }
 
-fn same_container(incident: &Incident, reason: &Reason) -> Option<Advice> {
+fn same_container(incident: &Incident, judgement: &Judgement) -> Option<Advice> {
+    let reason = &judgement.reason;
     match (reason, reason.manager()) {
         (_, Some(managing)) => manager::managed(incident, managing, reason.stop()),
-        (Reason::Exec { .. }, None) => Some(advice(
+        (Reason::Exec { .. }, None) if judgement.requester.is_none() => Some(advice(
             "ask whoever ran the command in the container (docker exec, kubectl exec, an exec probe)",
             "the sender was brought in from outside: it is no part of what the container runs",
         )),
-        _ => Some(advice(
-            "read the sender's own log: its time-out or health check decided this",
-            "the kill came from inside the container; neither the kernel nor the runtime was involved",
-        )),
+        _ => None,
     }
 }
 

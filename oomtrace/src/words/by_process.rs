@@ -32,14 +32,15 @@ pub fn by_process(incident: &Incident, judgement: &Judgement) -> String {
     }
 }
 
-/// `timeout's 5 s were up: timeout -s KILL 5 worker`.
+/// `its time limit of 5 s was up: timeout -s KILL 5 worker`.
 pub fn time_limit(limit: &TimeLimit) -> String {
-    let TimeLimit { duration, kill_after, command } = limit;
-    let after = kill_after.as_ref().map(|after| {
-        let after = span(after);
-        format!(", and its command had not ended {after} later (--kill-after)")
-    });
-    format!("timeout {} was up{}: {}", span(duration), after.unwrap_or_default(), shell_words(command))
+    let TimeLimit { duration, kill_after, early, command } = limit;
+    let began = match early {
+        false => format!("its time limit of {} was up", span(duration)),
+        true => format!("timeout was ended before its {} were up", span(duration)),
+    };
+    let after = kill_after.as_ref().map(|after| format!(", and it had not ended {} later (--kill-after)", span(after)));
+    format!("{began}{}: {}", after.unwrap_or_default(), shell_words(command))
 }
 
 /// `5 s` of `5`, `1.5 min` of `1.5m`.

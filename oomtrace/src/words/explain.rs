@@ -19,7 +19,8 @@ pub fn explain(text: &str) -> Option<String> {
 fn exit_code(code: u32) -> Option<String> {
     let said = match code {
         0 => "The process ended by itself and reported success. Nothing killed it; a child of it may have been killed.".to_owned(),
-        1..=124 => format!(
+        124 => "From timeout(1): its time limit was up, and its command ended at the signal that it sent. Else exit(124), the program's own choice.".to_owned(),
+        1..=123 => format!(
             "The process ended by itself with exit({code}): the program's own choice, an error for most. Nothing killed it."
         ),
         125 => "From `docker run`: Docker itself failed, and the container's command was never started. Else exit(125).".to_owned(),

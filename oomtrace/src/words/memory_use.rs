@@ -17,8 +17,9 @@ pub fn memory_use(found: &MemoryUse) -> String {
         }
         MemoryClass::Kernel(kind) => format!("{share} is the kernel's own{}", kernel(*kind)),
         MemoryClass::PageCache(why) => format!("{share} is page cache, {}", page_cache(*why)),
-        MemoryClass::OneProcess { is_victim: true, .. } => format!("it had {share} itself"),
-        MemoryClass::OneProcess { pid, comm, .. } => format!("{}[{pid}] has {share}", quote(comm)),
+        MemoryClass::OneProcess { pid, comm, is_victim } => {
+            format!("{}[{pid}] {} {share}", quote(comm), if *is_victim { "had" } else { "has" })
+        }
         MemoryClass::ManyProcesses { alike: Some(Alike { comm, count, bytes }), .. } => {
             format!("{count} processes called {} have {} together", quote(comm), self::share(*bytes, *of_bytes))
         }
@@ -98,7 +99,7 @@ mod tests {
                 "62 of 64 MiB is page cache, which is locked in memory (mlock)",
             ),
             (MemoryClass::PageCache(PageCache::Other), "62 of 64 MiB is page cache, which was not reclaimed in time"),
-            (one(true), "it had 62 of 64 MiB itself"),
+            (one(true), "'a b'[7] had 62 of 64 MiB"),
             (one(false), "'a b'[7] has 62 of 64 MiB"),
             (many(None), "214 processes, the largest has 62 MiB"),
             (many(Some(alike)), "6 processes called w have 48 of 64 MiB together"),

@@ -114,8 +114,9 @@ fn ended_ms(incident: &Incident, killed_ms: i64) -> Option<i64> {
     killed_ms.checked_add(i64::try_from(after_us / 1_000).ok()?)
 }
 
-/// How long after `ended_ms` the victim was started: it is what was started again, by whoever waited so long.
+/// How long after `ended_ms` the victim was started, where it is something that is started again: a container, or a service.
 fn back_off_ms(incident: &Incident, ended_ms: i64) -> Option<u64> {
+    restarted(incident).0?;
     let started: jiff::Timestamp = incident.victim.process.started.as_ref()?.parse().ok()?;
     u64::try_from(started.as_millisecond().checked_sub(ended_ms)?).ok()
 }
@@ -272,6 +273,9 @@ mod tests {
         let own = |seconds: i64, limit: u64, started: Option<i64>, after_us: Option<u64>| {
             let mut one = in_container(oom(&[("/a", 64, Some(64))], Some((0, LimitLevel::Container)), OomScope::Memcg));
             one.oom.as_mut().unwrap().limit_owner.as_mut().unwrap().limit_bytes = Some(limit);
+            one.victim.container_init = true;
+            let container = one.container.as_mut().unwrap();
+            (container.runtime, container.restart_policy) = (Some(Runtime::Docker), Some("always".to_owned()));
             one.victim.exit = Some(Exit { status: 9, code: None, signal: Some(9), after_us });
             let moment = |ms| jiff::Timestamp::from_millisecond(1_700_000_000_000 + ms).unwrap().to_string();
             one.victim.process.started = started.map(moment);

@@ -16,6 +16,10 @@ const HEALTH_CHECK: &str = "a command that was run in the container (exec, a hea
 
 /// `docker stop timed out after 2.0 s: pid 1 has no SIGTERM handler`.
 fn timed_out(what: &str, stop: &StopRequest, incident: &Incident) -> String {
+    if stop.is_without_grace() && incident.is_contained() {
+        let (signal, after) = (quote(&stop.signal), duration_ms(stop.before_ms));
+        return format!("{what} gave it no time to end: SIGKILL came {after} after {signal}");
+    }
     format!("{what} timed out after {}: {}", duration_ms(stop.before_ms), reply(stop, incident.victim.is_pid_1()))
 }
 

@@ -229,7 +229,7 @@ fn a_container_that_starts_slowly_is_no_reason_to_give_docker_up() {
 #[test]
 fn answers_that_are_none_are_said() {
     for (answer, why) in [
-        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "does not know container"),
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "does not know it"),
         ("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", "HTTP status 500"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull", "no usable answer"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{\"Name\":7", "no usable answer"),

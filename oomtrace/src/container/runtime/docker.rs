@@ -65,7 +65,7 @@ pub enum DockerError {
     Timeout { socket: PathBuf },
     #[error("Docker at {} gave no usable answer: {source}", socket.display())]
     Answer { socket: PathBuf, source: Arc<AnswerError> },
-    #[error("Docker at {} does not know container {id}", socket.display())]
+    #[error("Docker at {} does not know {id}", socket.display())]
     Unknown { socket: PathBuf, id: String },
 }
 

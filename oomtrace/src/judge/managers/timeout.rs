@@ -24,6 +24,22 @@ pub struct Limit<'a> {
     pub runs: &'a [String],
 }
 
+/// `90`, `1.5m`, `2h`, `1d`, in seconds; none for what timeout refuses, and for 0, which is no limit.
+#[must_use]
+pub fn seconds(duration: &str) -> Option<f64> {
+    let (number, unit) = match duration.strip_suffix(['s', 'm', 'h', 'd']) {
+        Some(number) => (number, duration.get(number.len()..)?),
+        None => (duration, "s"),
+    };
+    let each = match unit {
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => 1.0,
+    };
+    number.parse::<f64>().ok().map(|number| number * each).filter(|seconds| *seconds > 0.0)
+}
+
 /// The limit that it kills by, of its `arguments` without its own name; none when it sends no SIGKILL by itself, or does not run.
 #[must_use]
 pub fn limit(arguments: &[String]) -> Option<Limit<'_>> {

@@ -2,7 +2,7 @@
 
 use crate::judge::requester::Request;
 use crate::judge::senders::invocation;
-use crate::model::{Container, Process};
+use crate::model::{Confidence, Container, Process, Requester};
 use crate::node::signals::{self, SIGKILL};
 use crate::profile;
 
@@ -105,6 +105,15 @@ pub fn told(process: &Process) -> Option<String> {
     let by_force = |argument: &String| argument == "--force" || short_option(argument).is_some_and(|o| o.contains('f'));
     let force = if *verb == "rm" && arguments.iter().any(by_force) { " -f" } else { "" };
     Some(format!("{client}{compose} {verb}{force}"))
+}
+
+/// It is known to have asked for a kill that no time to end comes before: `docker kill`, `docker rm -f`. podman's `rm -f` stops first.
+#[must_use]
+pub fn gives_no_grace(requester: &Requester) -> bool {
+    const KILLS: [&str; 6] =
+        ["docker kill", "docker rm -f", "docker compose kill", "podman kill", "nerdctl kill", "nerdctl rm -f"];
+    requester.confidence > Confidence::Possible
+        && told(&requester.process).is_some_and(|asked| KILLS.contains(&asked.as_str()))
 }
 
 /// The letters of `-fv`.

@@ -137,11 +137,11 @@ fn what_was_said_at_the_start_is_not_said_again() {
 fn the_victims_age_and_a_slow_end_are_said() {
     let [limit, ..] = <[Incident; 3]>::try_from(incidents()).unwrap();
     for (started, after_us, said) in [
-        (Some("2026-01-01T23:52:05Z"), Some(4_000), ", 3 h 12 min after its start; exited 137"),
+        (Some("2026-01-01T23:52:05Z"), Some(4_000), ", 3 h 12 min after its start, pid 1 of the container; exited 137"),
         (
             Some("2026-01-02T03:04:04.96Z"),
             Some(2_300_000),
-            ", 40 ms after its start; exited 137, 2.3 s after the signal",
+            ", 40 ms after its start, pid 1 of the container; exited 137, 2.3 s after the signal",
         ),
         (None, None, "[20], pid 1 of the container; exited 137"),
         // A clock that was set back.

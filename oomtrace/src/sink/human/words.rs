@@ -16,7 +16,7 @@ const CMDLINE: usize = 160;
 /// Columns of one argument, where not all fit.
 const ARGUMENT: usize = 64;
 
-/// `nginx[22490], pid 1 of the container, 3 h 12 min after its start; exited 137: nginx -g 'daemon off;'`
+/// `nginx[22490], 3 h 12 min after its start, pid 1 of the container; exited 137: nginx -g 'daemon off;'`
 pub fn killed(incident: &Incident, verbose: bool) -> String {
     let victim = &incident.victim.process;
     let role = match (incident.victim.container_init, incident.container.is_some(), victim.pid_in_namespace) {
@@ -26,8 +26,8 @@ pub fn killed(incident: &Incident, verbose: bool) -> String {
             format!(", pid {pid} in the container")
         }
         (false, true, Some(pid)) if pid != victim.pid => match &incident.victim.container_exit {
-            Some(exit) => format!(", pid {pid} in the container, whose pid 1 then {}", ended(exit.status)),
-            None => format!(", pid {pid} in the container, whose pid 1 was not hit"),
+            Some(exit) => format!(", pid {pid} in the container (pid 1 then {})", ended(exit.status)),
+            None => format!(", pid {pid} in the container (pid 1 was not hit)"),
         },
         _ => String::new(),
     };
@@ -35,7 +35,7 @@ pub fn killed(incident: &Incident, verbose: bool) -> String {
     let exit = incident.victim.exit.as_ref();
     let ended = exit.map(|exit| ending(exit, incident.victim.container_init, verbose)).unwrap_or_default();
     let cmdline = victim.cmdline.as_ref().map(|c| format!(": {}", command(c))).unwrap_or_default();
-    format!("{}{role}{age}{ended}{cmdline}", process(victim))
+    format!("{}{age}{role}{ended}{cmdline}", process(victim))
 }
 
 /// From here on, a victim took its time to end.

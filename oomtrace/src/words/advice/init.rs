@@ -52,18 +52,24 @@ impl<'a> Init<'a> {
         match (self, disposition) {
             (Self::Command(command), Default) => Some((
                 match alone(command) {
-                    Some(words) => {
-                        format!(
-                            "write the command in exec form, {}, or put exec before it; or {init}",
-                            exec_form(&words)
-                        )
-                    }
-                    None => format!("put exec before the last command of {}, or {init}", quote(clip(command, MOST))),
+                    Some(words) => format!(
+                        "{init}; or write the command in exec form, {}, and have it handle {signal}",
+                        exec_form(&words)
+                    ),
+                    None => format!(
+                        "{init}; or have {} trap {signal} (trap 'exit' {}; COMMAND & wait)",
+                        quote(clip(command, MOST)),
+                        signal.trim_start_matches("SIG")
+                    ),
                 },
                 passes_none,
             )),
             (Self::Script(path), Default) => Some((
-                format!("put exec before the last command of {}, or {init}", quote(clip(path, MOST))),
+                format!(
+                    "{init}; or have {} trap {signal} (trap 'exit' {}; COMMAND & wait)",
+                    quote(clip(path, MOST)),
+                    signal.trim_start_matches("SIG")
+                ),
                 passes_none,
             )),
             (Self::Command(_) | Self::Script(_), Handled) => Some((
@@ -186,18 +192,18 @@ mod tests {
                 Init::Command("node server.js"),
                 Default,
                 Some(
-                    "write the command in exec form, CMD [\"node\", \"server.js\"], or put exec before it; or docker run --init",
+                    "docker run --init; or write the command in exec form, CMD [\"node\", \"server.js\"], and have it handle SIGTERM",
                 ),
             ),
             (
                 Init::Command("cd /app && ./run"),
                 Default,
-                Some("put exec before the last command of 'cd /app && ./run', or docker run --init"),
+                Some("docker run --init; or have 'cd /app && ./run' trap SIGTERM (trap 'exit' TERM; COMMAND & wait)"),
             ),
             (
                 Init::Script("/entrypoint.sh"),
                 Default,
-                Some("put exec before the last command of /entrypoint.sh, or docker run --init"),
+                Some("docker run --init; or have /entrypoint.sh trap SIGTERM (trap 'exit' TERM; COMMAND & wait)"),
             ),
             (
                 Init::Script("/entrypoint.sh"),

@@ -54,8 +54,15 @@ pub fn managed(incident: &Incident, manager: &Manager, stop: Option<&StopRequest
 }
 
 /// For a command that timeout(1) ended.
-pub fn time_limit(TimeLimit { duration, kill_after, .. }: &TimeLimit) -> Advice {
+pub fn time_limit(TimeLimit { duration, kill_after, early, .. }: &TimeLimit) -> Advice {
     let action = match kill_after {
+        Some(after) if *early => {
+            format!(
+                "have it end at the signal that timeout passed on, or give it longer than {} (--kill-after)",
+                span(after)
+            )
+        }
+        None if *early => "find out who ended timeout: its time was not up".to_owned(),
         Some(after) => format!(
             "have it end at the first signal, or give it longer than {} (timeout) and {} (--kill-after)",
             span(duration),
@@ -63,7 +70,9 @@ pub fn time_limit(TimeLimit { duration, kill_after, .. }: &TimeLimit) -> Advice 
         ),
         None => format!("make it quicker, or give timeout more than {}", span(duration)),
     };
-    advice(&action, "timeout(1) kills when its time is over: this is no OOM kill")
+    let why =
+        if *early { "timeout(1) passes on what it is ended by" } else { "timeout(1) kills when its time is over" };
+    advice(&action, &format!("{why}: this is no OOM kill"))
 }
 
 /// For a kill by a process of another container, or from one of which a runtime was asked: that one's log.
@@ -123,15 +132,21 @@ mod tests {
 
     #[test]
     fn timeouts_own_numbers_are_named() {
-        for (kill_after, action) in [
-            (None, "make it quicker, or give timeout more than 2 min"),
+        for (kill_after, early, action) in [
+            (None, false, "make it quicker, or give timeout more than 2 min"),
             (
                 Some("3"),
+                true,
+                "have it end at the signal that timeout passed on, or give it longer than 3 s (--kill-after)",
+            ),
+            (
+                Some("3"),
+                false,
                 "have it end at the first signal, or give it longer than 2 min (timeout) and 3 s (--kill-after)",
             ),
         ] {
             let kill_after = kill_after.map(str::to_owned);
-            let limit = TimeLimit { duration: "2m".to_owned(), kill_after, command: Vec::new() };
+            let limit = TimeLimit { duration: "2m".to_owned(), kill_after, early, command: Vec::new() };
             assert_eq!(time_limit(&limit).action, action);
         }
     }

@@ -38,8 +38,13 @@ fn in_tmpfs(incident: &Incident, found: &MemoryUse) -> Advice {
     };
     let lives = incident.victim.container_exit.is_none() && !incident.victim.container_init;
     let command = container.filter(|found| lives && found.pod.is_none()).and_then(engine_target);
+    let action = match lives || container.is_none() {
+        true => format!("delete what lies in tmpfs or /dev/shm, or bound it below the limit ({bound})"),
+        // What lay there is gone with it.
+        false => format!("bound tmpfs and /dev/shm below the limit ({bound})"),
+    };
     Advice {
-        action: format!("delete what lies in tmpfs or /dev/shm, or bound it ({bound})"),
+        action,
         why: format!("a kill does not free the {} there, and a larger limit fills up as well", bytes(found.bytes)),
         command: command.map(|(engine, target)| format!("{engine} exec {target} df")),
     }
@@ -105,7 +110,7 @@ fn sudden(incident: &Incident, found: &MemoryUse) -> Option<Advice> {
     }
     Some(Advice {
         action: format!(
-            "find out what {} was to do, and bound it (ulimit -v, or a limit of its own)",
+            "find out what {} was meant to do, and bound it (ulimit -v, or a limit of its own)",
             process(&victim.process)
         ),
         why: format!(

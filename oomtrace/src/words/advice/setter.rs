@@ -79,7 +79,7 @@ impl<'a> Setter<'a> {
         match self {
             Self::Compose { service, files, .. } => say(
                 format!(
-                    "set mem_limit: {mib}m (deploy.resources.limits.memory: {mib}M, where that is what it has) for service {} in {}, then docker compose up -d",
+                    "so that it stays: mem_limit: {mib}m, or deploy.resources.limits.memory: {mib}M, for service {} in {}, then docker compose up -d there",
                     quote(service),
                     places(files)
                 ),
@@ -172,8 +172,8 @@ mod tests {
         let directory = ("com.docker.compose.project.working_dir", "/srv/shop");
         let of_compose = |place: &str| {
             Some(format!(
-                "set mem_limit: 768m (deploy.resources.limits.memory: 768M, where that is what it has) for service web in {place}, \
-                 then docker compose up -d"
+                "so that it stays: mem_limit: 768m, or deploy.resources.limits.memory: 768M, for service web in {place}, then docker compose up \
+                 -d there"
             ))
         };
         for (labels, place) in [

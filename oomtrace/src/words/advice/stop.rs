@@ -18,6 +18,12 @@ pub fn time_out(incident: &Incident, reason: &Reason) -> Advice {
     let disposition = request.and_then(|request| request.disposition);
     let by = Orchestrator::of(incident.container.as_ref());
     let grace = by.grace(incident, request.map(|request| longer_s(request.first_before_ms)));
+    if request.is_some_and(StopRequest::is_without_grace) {
+        return advice(
+            &format!("give it time to end ({grace})"),
+            "SIGKILL came right behind the stop signal, whatever it does with that",
+        );
+    }
     let init = Init::of(&incident.victim.process);
     let special = disposition.filter(|_| incident.victim.is_pid_1());
     if let Some((action, why)) = special.and_then(|disposition| init.advise(name, disposition, by.init(), &grace)) {

@@ -48,6 +48,7 @@ fn limit(kill_after: Option<&str>) -> Reason {
     Reason::TimeLimit(TimeLimit {
         duration: "5".to_owned(),
         kill_after: kill_after.map(str::to_owned),
+        early: false,
         command: ["timeout", "worker"].map(str::to_owned).to_vec(),
     })
 }
