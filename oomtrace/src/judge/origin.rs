@@ -4,7 +4,7 @@
 
 use crate::judge::elevation::is_elevator;
 use crate::judge::judgement::{Origin, Shell};
-use crate::judge::senders::{file_name, matches, program};
+use crate::judge::senders::{file_name, is_hosts_root, is_in_hosts_namespaces, matches, program};
 use crate::model::{Incident, Process};
 
 const DEBUGGERS: &[&str] = &["gdb", "gdbserver", "lldb", "lldb-server", "strace", "ltrace", "dlv", "rr"];
@@ -24,7 +24,6 @@ const RUNNERS: &[(&str, &str)] = &[
     ("drone-runner*", "Drone"),
     ("drone-agent", "Drone"),
     ("woodpecker-agent", "Woodpecker"),
-    ("act", "act"),
     ("act_runner", "Gitea Actions"),
     ("forgejo-runner", "Forgejo Actions"),
     ("circleci-agent", "CircleCI"),
@@ -52,7 +51,7 @@ pub fn origin(incident: &Incident) -> Option<Origin> {
     let chain: Vec<&Process> = std::iter::once(sender).chain(&incident.sender.ancestors).collect();
     chain.iter().enumerate().find_map(|(at, process)| {
         let below = chain.get(..at).unwrap_or_default();
-        if let Some(service) = runner(process) {
+        if let Some(service) = runner(process).filter(|_| is_in_hosts_namespaces(process) || at > 0) {
             return Some(Origin::Ci { service, by_runner: at == 0 });
         }
         if let Some(terminal) = terminal.as_ref().filter(|_| is_interactive(process)) {
@@ -62,7 +61,7 @@ pub fn origin(incident: &Incident) -> Option<Origin> {
             return Some(Origin::Shell(Shell { shell, terminal: terminal.clone(), by_hand, own: at == 0 }));
         }
         // The kernel's own first process, and what a session or a job is started by, end the search.
-        if let Some(scheduler) = one_of(process, SCHEDULERS) {
+        if let Some(scheduler) = one_of(process, SCHEDULERS).filter(|_| is_hosts_root(process)) {
             return Some(Origin::Scheduler(scheduler));
         }
         one_of(process, SSH).filter(|_| at > 0).map(|_| Origin::Ssh)

@@ -104,6 +104,10 @@ fn brought_in(incident: &Incident) -> Option<&Process> {
     if !incident.sender.container.as_ref()?.is_same(container) {
         return None;
     }
+    // Without a pid namespace of its own, the shim is who orphans become children of (PR_SET_CHILD_SUBREAPER).
+    if sender.pid_in_namespace == Some(sender.pid) {
+        return None;
+    }
     let chain: Vec<&Process> = std::iter::once(sender).chain(&incident.sender.ancestors).collect();
     let runtime = chain.iter().position(|process| is_parent(incident, process))?;
     let first = chain.get(runtime.checked_sub(1)?)?;

@@ -130,6 +130,7 @@ impl Pipeline {
             episodes.into_iter().partition(|episode| self.filter.may_want(episode));
         self.left_out += others.len() as u64;
         let cases = wanted.into_iter().map(|episode| self.resolver.resolve(episode));
+        let cases = cases.filter(|case| !is_anybodys_exit(case));
         // In the order of the kills, which is the same in a replay: names come later, and in any order.
         cases
             .map(|mut case| {
@@ -139,4 +140,12 @@ impl Pipeline {
             })
             .collect()
     }
+}
+
+/// It exited with 137 in a pid namespace that anybody can make, by a user namespace, and is in no container.
+fn is_anybodys_exit(case: &Case) -> bool {
+    let namespaces = case.incident.victim.process.namespaces.as_ref();
+    case.exited.is_some()
+        && case.incident.container.is_none()
+        && namespaces.is_some_and(|namespaces| namespaces.user_level > 0)
 }

@@ -11,6 +11,7 @@
 //! ```
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use block::{Block, SIGNAL, contradiction, corrected, left_out, left_unsaid, lost_kills};
 
@@ -90,7 +91,12 @@ struct Series {
     open: bool,
     /// The whole line, where it was cut to be one.
     whole: Option<String>,
+    /// When a line of it was written last.
+    since: Instant,
 }
+
+/// The pause between two lines about one series whose number has not doubled.
+const PAUSE: Duration = Duration::from_secs(1);
 
 impl<W: Write> Human<W> {
     /// `look` is asked for each block: a terminal's width changes.
@@ -177,7 +183,7 @@ impl<W: Write> Human<W> {
     fn count(&mut self, incident: &Incident, repeat: &Repeat, look: Look) -> io::Result<()> {
         let text = said(incident, repeat);
         let line = repeated(&text, look);
-        let new = || Series { written: 1, latest: String::new(), open: false, whole: None };
+        let new = || Series { written: 1, latest: String::new(), open: false, whole: None, since: Instant::now() };
         let series = self.series.get_or_insert_with(new);
         series.latest.clone_from(&line);
         series.whole = whole(&text, look);
@@ -187,8 +193,9 @@ impl<W: Write> Human<W> {
             series.open = true;
             series.written = repeat.count;
             self.out.write_all(format!("{before}{line}").as_bytes())?;
-        } else if repeat.count >= 2 * series.written {
+        } else if repeat.count >= 2 * series.written || series.since.elapsed() >= PAUSE {
             series.written = repeat.count;
+            series.since = Instant::now();
             series.latest.clear();
             self.out.write_all(format!("{line}\n").as_bytes())?;
         }

@@ -59,7 +59,10 @@ pub fn span(duration: &str) -> String {
 fn by_origin(incident: &Incident, judgement: &Judgement, who: &str, origin: &Origin) -> String {
     match origin {
         Origin::Shell(Shell { shell, terminal: tty, by_hand, own }) => {
-            let (user, place) = (user(incident, judgement), outside(incident));
+            // A terminal of a container's own is none of the machine's.
+            let within = incident.sender.container.as_ref();
+            let within = within.map(|container| format!(" in container {}", name_or_id(container)));
+            let (user, place) = (user(incident, judgement), within.unwrap_or_else(|| outside(incident).to_owned()));
             let terminal = terminal(tty);
             let by = judgement.elevation.as_ref().map(|found| format!(", by {}", found.by)).unwrap_or_default();
             let shell = quote(shell);
@@ -74,7 +77,7 @@ fn by_origin(incident: &Incident, judgement: &Judgement, who: &str, origin: &Ori
             }
         }
         Origin::Ci { service, by_runner: true } => {
-            format!("the runner of {service} ended it, as at a job's end, time-out or cancellation")
+            format!("{who}, the runner of {service}, killed it, as at a job's end, time-out or cancellation")
         }
         Origin::Ci { service, by_runner: false } => {
             format!("{who} killed it, in a job of {service}{}", through(judgement))

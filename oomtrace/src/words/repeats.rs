@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{Cause, Container, Incident, Process, Repeat, Runtime};
+use crate::model::{Cause, Container, Incident, Process, Repeat, Requester, Runtime};
 use crate::text::quote::quote;
 use crate::text::{bytes, duration_ms, elapsed_ms};
 
@@ -21,6 +21,7 @@ struct Kind {
     place: String,
     victim: String,
     sender: String,
+    requester: String,
 }
 
 #[derive(Debug)]
@@ -165,34 +166,51 @@ impl Kind {
     /// None without a verdict.
     fn of(incident: &Incident) -> Option<Self> {
         let place = match &incident.container {
-            Some(container) => container_name(container),
-            None => incident.unit.clone().or_else(|| incident.victim.process.cgroup.clone()).unwrap_or_default(),
+            Some(container) => container_place(container),
+            // Two units of two managers may have one name.
+            None => incident.victim.process.cgroup.clone().or_else(|| incident.unit.clone()).unwrap_or_default(),
         };
+        let sender = &incident.sender;
         Some(Self {
             cause: incident.verdict.as_ref()?.cause,
             place,
             victim: victim(&incident.victim.process),
-            sender: incident.sender.process.as_ref().map(sender).unwrap_or_default(),
+            sender: sender
+                .process
+                .as_ref()
+                .map(|process| person(process, sender.container.as_ref()))
+                .unwrap_or_default(),
+            requester: incident.requester.as_ref().map(requester).unwrap_or_default(),
         })
     }
 }
 
-/// A container started again has another id in a pod, and may have with Docker.
-fn container_name(container: &Container) -> String {
+/// Where a container is known by one name, and by none that somebody else's may have: its runtime's own, of the machine or of one user. One
+/// started again has another id in a pod, and may have with Docker.
+fn container_place(container: &Container) -> String {
+    let Container { runtime, runtime_socket, user, confirmed, .. } = container;
     let pod = container.pod.as_ref().and_then(|pod| pod.uid.as_deref()).unwrap_or_default();
-    let name = container.name.as_deref().unwrap_or(&container.id);
-    format!("{pod}/{name}")
+    // What only its cgroup's name says anybody may have written there.
+    let name = container.name.as_deref().filter(|_| *confirmed).unwrap_or(&container.cgroup);
+    format!("{runtime:?} {runtime_socket:?} {user:?} {confirmed} {pod} {name}")
 }
 
-/// What it ran, with its arguments: two scripts of one shell are not alike.
+/// What it ran, with its arguments, as whom: two scripts of one shell are not alike.
 fn victim(process: &Process) -> String {
     let arguments = process.cmdline.as_deref().unwrap_or_default().join(" ");
-    format!("{} {arguments}", process.exe.as_deref().unwrap_or(&process.comm))
+    format!("{} {arguments} {:?}", process.exe.as_deref().unwrap_or(&process.comm), process.uid)
 }
 
-/// What it runs, as whom, and what it calls itself. Its arguments name the victim, mostly.
-fn sender(process: &Process) -> String {
-    format!("{} {} {:?}", process.exe.as_deref().unwrap_or_default(), process.comm, process.uid)
+/// What it runs, as whom and where. Its arguments name the victim, mostly, and what it calls itself it may change for each kill.
+fn person(process: &Process, container: Option<&Container>) -> String {
+    let exe = process.exe.as_deref().unwrap_or(&process.comm);
+    format!("{exe} {:?} {}", process.uid, container.map(container_place).unwrap_or_default())
+}
+
+/// The same of who asked, and who had logged in there.
+fn requester(Requester { process, container, login, confidence, .. }: &Requester) -> String {
+    let login = login.as_ref().map(|login| (login.uid, login.tty.as_deref()));
+    format!("{} {login:?} {confidence:?}", person(process, container.as_ref()))
 }
 
 #[cfg(test)]
@@ -223,11 +241,40 @@ mod tests {
         other_program.victim.process.exe = Some("/usr/bin/other".to_owned());
         let mut other_arguments = own(2);
         other_arguments.victim.process.cmdline = Some(vec!["x".to_owned()]);
+        let mut other_user = own(2);
+        other_user.sender.process.as_mut().unwrap().uid = Some(1000);
+        let mut from_a_container = own(2);
+        from_a_container.sender.container = from_a_container.container.clone();
+        let mut unconfirmed = own(2);
+        let own_container = unconfirmed.container.as_mut().unwrap();
+        own_container.confirmed = !own_container.confirmed;
+        let mut anothers_victim = own(2);
+        anothers_victim.victim.process.uid = Some(65_534);
+        let asked = |comm: &str, uid| {
+            let mut one = own(2);
+            let process = Process { comm: comm.to_owned(), uid: Some(uid), ..crate::judge::tests::process(30, "") };
+            let process = Process { exe: None, ..process };
+            one.requester = Some(Requester {
+                process,
+                ancestors: Vec::new(),
+                container: None,
+                unit: None,
+                login: None,
+                via: String::new(),
+                confidence: crate::model::Confidence::Likely,
+            });
+            one
+        };
+        // One that renames itself.
         let mut other_name = own(2);
         other_name.sender.process.as_mut().unwrap().comm = "x".to_owned();
+        let by_requests = [asked("docker", 0), asked("curl", 0), asked("docker", 1000), asked("docker", 0)];
+        assert_eq!(counts(&by_requests), [1, 1, 1, 2]);
+        let by_place = [own(0), other_user, from_a_container, unconfirmed, anothers_victim];
+        assert_eq!(counts(&by_place), [1, 1, 1, 1, 1]);
         assert_eq!(counts(&[own(0), own(1), own(2)]), [1, 2, 3]);
         let others = [own(0), other_container, by_other, other_program, other_arguments, other_name, own(3)];
-        assert_eq!(counts(&others), [1, 1, 1, 1, 1, 1, 2]);
+        assert_eq!(counts(&others), [1, 1, 1, 1, 1, 2, 3]);
         // Long after.
         assert_eq!(counts(&[own(0), own(599), own(1_200)]), [1, 2, 1]);
     }

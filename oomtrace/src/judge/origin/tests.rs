@@ -77,7 +77,8 @@ fn debuggers_runners_schedulers_and_ssh_are_known_by_their_programs() {
         (vec![at("/opt/runner/bin/Runner.Worker"), at("/opt/runner/bin/Runner.Listener")], ci("GitHub Actions", true)),
         (vec![at("/usr/bin/gitlab-runner-linux-amd64")], ci("GitLab CI", true)),
         (vec![tool(), at("/usr/bin/buildkite-agent")], ci("Buildkite", false)),
-        (vec![at("/usr/bin/act")], ci("act", true)),
+        // A usual word.
+        (vec![at("/usr/bin/act")], None),
         (vec![at("/usr/bin/actor")], None),
         (vec![tool(), java(&["java", "-jar", "/home/jenkins/agent.jar"])], ci("Jenkins", false)),
         (vec![java(&["java", "-cp", "x.jar", "hudson.remoting.jnlp.Main"])], ci("Jenkins", true)),
@@ -88,7 +89,7 @@ fn debuggers_runners_schedulers_and_ssh_are_known_by_their_programs() {
         // It ended its own child.
         (vec![at("/usr/sbin/sshd")], None),
         // The nearest one.
-        (vec![tool(), at("/usr/bin/act"), at("/usr/sbin/sshd")], ci("act", false)),
+        (vec![tool(), at("/usr/bin/act_runner"), at("/usr/sbin/sshd")], ci("Gitea Actions", false)),
         (vec![tool(), sh()], None),
         (vec![], None),
     ] {

@@ -4,7 +4,7 @@ use crate::judge::judgement::Judgement;
 use crate::model::{Advice, Container, Incident, Runtime};
 use crate::profile::{self, Total, Update};
 use crate::text::quote::quote;
-use crate::text::{bytes, pod_name, short_id};
+use crate::text::{bytes, pod_name};
 use crate::words::advice::figure::{self, Swap};
 use crate::words::advice::setter::{self, Setter};
 use crate::words::advice::{is_plain, nature, pod, with_program};
@@ -171,10 +171,12 @@ fn update(incident: &Incident, container: &Container, mib: u64, server_minor: Op
     (profile::of(container.runtime?).update)(&Update { mib, total, is_v1, target, user: container.user })
 }
 
-/// What a client calls the container, where that is safe to paste.
+/// What a client calls the container, where that is safe to paste. A name that looks like an id may be another one's, and so may the
+/// beginning of an id be another one's name: clients take a whole id before a name, and a name before a beginning.
 fn target(container: &Container) -> Option<&str> {
-    let id = || Some(short_id(&container.id)).filter(|id| is_plain(id));
-    container.name.as_deref().filter(|name| is_plain(name)).or_else(id)
+    let is_like_an_id = |name: &str| name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let id = || Some(container.id.as_str()).filter(|id| is_plain(id));
+    container.name.as_deref().filter(|name| is_plain(name) && !is_like_an_id(name)).or_else(id)
 }
 
 /// The engine's client, and what it calls the container, where both are safe to paste: `docker`, `web`.
@@ -222,9 +224,12 @@ mod tests {
 
     #[test]
     fn a_hostile_name_is_in_no_command() {
+        let of_id = format!("docker update --memory 768m --memory-swap 768m {}", "a".repeat(64));
         for (runtime, name, command) in [
             ("docker", "web", Some("docker update --memory 768m --memory-swap 768m web")),
-            ("docker", "$(reboot)", Some("docker update --memory 768m --memory-swap 768m aaaaaaaaaaaa")),
+            ("docker", "$(reboot)", Some(of_id.as_str())),
+            // Another container's id.
+            ("docker", "524a84269a52", Some(of_id.as_str())),
         ] {
             assert_eq!(update(&container(runtime, name), 768).as_deref(), command, "{runtime} {name}");
         }

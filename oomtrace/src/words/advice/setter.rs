@@ -39,7 +39,12 @@ impl<'a> Setter<'a> {
         if container.pod.is_some() {
             return Self::Pod;
         }
-        if let Some(service) = label("com.docker.swarm.service.name") {
+        // An image may have any label: swarm names its tasks' containers SERVICE.SLOT.TASK.
+        let is_task = |service: &&str| {
+            let rest = container.name.as_deref().and_then(|name| name.strip_prefix(*service)?.strip_prefix('.'));
+            rest.zip(label("com.docker.swarm.task.id")).is_some_and(|(rest, task)| rest.ends_with(&format!(".{task}")))
+        };
+        if let Some(service) = label("com.docker.swarm.service.name").filter(is_task) {
             return Self::Swarm { service, stack: label("com.docker.stack.namespace") };
         }
         if let (Some(project), Some(service)) =
@@ -191,12 +196,19 @@ mod tests {
     #[test]
     fn a_swarms_service_is_changed_by_its_manager() {
         let name = ("com.docker.swarm.service.name", "shop_web");
-        let alone = labelled(&[name]);
+        let task = ("com.docker.swarm.task.id", "abc");
+        let called = |own: &str, container| Container { name: Some(own.to_owned()), ..container };
+        let labelled = |labels: &[_]| called("shop_web.1.abc", labelled(labels));
+        let alone = labelled(&[name, task]);
         assert_eq!(Setter::of(&alone), Setter::Swarm { service: "shop_web", stack: None });
         let command = update_service("shop_web", 768);
         assert_eq!(command.as_deref(), Some("docker service update --limit-memory 768M shop_web"));
         assert_eq!(kept(&alone), None);
-        let stack = labelled(&[name, ("com.docker.stack.namespace", "shop")]);
+        // An image's labels.
+        for forged in [called("other.1.abc", alone.clone()), called("shop_web.1.x", alone.clone()), labelled(&[name])] {
+            assert_eq!(Setter::of(&forged), Setter::Engine, "{:?}", forged.name);
+        }
+        let stack = labelled(&[name, task, ("com.docker.stack.namespace", "shop")]);
         assert_eq!(kept(&stack).as_deref(), Some("set deploy.resources.limits.memory: 768M in the file of stack shop"));
         assert_eq!(update_service("a;b", 768), None);
     }

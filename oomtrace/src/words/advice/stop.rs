@@ -207,7 +207,13 @@ mod tests {
                 "stop_grace_period: 30s of the service",
             ),
             (
-                labelled(Runtime::Docker, &[("com.docker.swarm.service.name", "web")]),
+                Container {
+                    name: Some("web.1.abc".to_owned()),
+                    ..labelled(
+                        Runtime::Docker,
+                        &[("com.docker.swarm.service.name", "web"), ("com.docker.swarm.task.id", "abc")],
+                    )
+                },
                 "docker service update --init",
                 "docker service update --stop-grace-period 30s",
             ),

@@ -43,6 +43,16 @@ fn with_neighbour(mut incident: Incident) -> Incident {
     incident
 }
 
+fn of_swarm() -> Incident {
+    let mut incident = labelled(&[
+        ("com.docker.swarm.service.name", "shop_web"),
+        ("com.docker.swarm.task.id", "abc"),
+        ("com.docker.stack.namespace", "shop"),
+    ]);
+    incident.container.as_mut().unwrap().name = Some("shop_web.1.abc".to_owned());
+    incident
+}
+
 fn sudden() -> Incident {
     let mut incident = with_oom(docker(), |oom| {
         oom.victim_memory = Some(VictimMemory {
@@ -92,10 +102,7 @@ pub fn incidents() -> Vec<(&'static str, Incident)> {
                 ("com.docker.compose.project.config_files", "/srv/shop/compose.yaml"),
             ]),
         ),
-        (
-            "of a swarm's stack",
-            labelled(&[("com.docker.swarm.service.name", "shop_web"), ("com.docker.stack.namespace", "shop")]),
-        ),
+        ("of a swarm's stack", of_swarm()),
         (
             "of a quadlet",
             in_runtimes(Runtime::Podman, |found| {
