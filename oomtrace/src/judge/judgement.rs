@@ -39,6 +39,8 @@ pub struct Judgement {
     pub server_minor: Option<u32>,
     /// What the limit that was hit has killed before in this run.
     pub limits_before: LimitsBefore,
+    /// systemd is not the machine's first process: nobody listens to systemctl.
+    pub without_systemd: bool,
 }
 
 /// What there is to say of a cause besides its name.

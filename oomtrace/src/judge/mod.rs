@@ -76,6 +76,7 @@ pub fn judge(case: &Case) -> Judgement {
         missing,
         routine: routine::routine(incident, cause),
         limits_before: case.limits_before.clone(),
+        without_systemd: case.systemd == Some(false),
         server_minor: case.pod.as_ref().and_then(|said| said.server_minor),
         attribution: if is_nothing_seen { Attribution::None } else { incident.attribution },
     }

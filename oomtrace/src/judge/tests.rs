@@ -102,6 +102,7 @@ pub fn case(incident: Incident) -> Case {
         pod: None,
         exited_init: None,
         limits_before: LimitsBefore::default(),
+        systemd: None,
         exited: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 /// `PROC_PID_INIT_INO`, the initial pid namespace's inode number (include/linux/proc_ns.h to 6.17, include/uapi/linux/nsfs.h from then
 /// on, 5.4 to 7.3).
@@ -26,6 +27,16 @@ pub fn sees_hosts_cgroups() -> bool {
 pub fn host_mount() -> Option<u32> {
     let inode = sees_hosts_pids().then(|| inode("/proc/1/ns/mnt")).flatten()?;
     u32::try_from(inode).ok()
+}
+
+/// systemd is the machine's first process, as sd_booted(3) tells; none where the host's files are not seen.
+#[must_use]
+pub fn is_booted_by_systemd() -> Option<bool> {
+    if Path::new("/run/systemd/system").is_dir() {
+        return Some(true);
+    }
+    let own = inode("/proc/self/ns/mnt").and_then(|inode| u32::try_from(inode).ok());
+    (own.is_some() && own == host_mount()).then_some(false)
 }
 
 fn inode(path: &str) -> Option<u64> {

@@ -192,6 +192,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         exited,
         exited_init,
         limits_before,
+        systemd: None,
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Case {
     pub exited_init: Option<u32>,
     /// What the limit that was hit has killed before in this run.
     pub limits_before: LimitsBefore,
+    /// systemd is the machine's first process. None: not known.
+    pub systemd: Option<bool>,
 }
 
 /// A container's first process ended by exit(137), and no SIGKILL ended it.

@@ -36,6 +36,7 @@ pub struct Resolver {
     sees_exits: bool,
     /// The host's mount namespace, once it is known.
     host_mount: Option<u32>,
+    systemd: Option<bool>,
     /// The kernel side reads a victim's arguments in its own context: nothing need be read here while it dies.
     reads_victims: bool,
     /// Read when the OOM killer marked a victim; taken when its incident is put together.
@@ -68,6 +69,7 @@ impl Resolver {
             held: Vec::new(),
             sees_exits: start.process_exit,
             host_mount: start.host_mount,
+            systemd: start.systemd,
             reads_victims: start.reads_victims,
             snapshots: HashMap::new(),
             user_stacks: HashMap::new(),
@@ -220,6 +222,7 @@ impl Resolver {
         let (sees_exits, host_mount) = (self.sees_exits, self.host_mount);
         let mut context = Context { identity: &self.identity, clock, facts, sees_exits, host_mount, connections };
         let mut case = assemble(episode, snapshot, &mut context);
+        case.systemd = self.systemd;
         if let Some(oom) = &mut case.incident.oom {
             (oom.trigger_stack, oom.candidates) = (user_stack, candidates);
         }

@@ -320,6 +320,7 @@ fn start(probe: &Probe, sockets: &[Socket], privacy: Privacy) -> nix::Result<Sta
         mark_victim: probe.has(Hook::MarkVictim),
         process_exit,
         host_mount: namespaces::host_mount(),
+        systemd: namespaces::is_booted_by_systemd(),
         reads_victims: at_exit || probe.has(Hook::SignalDeliver),
         since: boot_now()?,
         sockets: if probe.has(Hook::UnixConnect) { sockets.to_vec() } else { Vec::new() },

@@ -92,6 +92,9 @@ pub struct Start {
     /// The host's mount namespace.
     #[serde(default)]
     pub host_mount: Option<u32>,
+    /// systemd is the machine's first process (sd_booted(3)). None: not known.
+    #[serde(default)]
+    pub systemd: Option<bool>,
     /// When all hooks were attached, on `CLOCK_BOOTTIME`.
     #[serde(default)]
     pub since: BootNs,

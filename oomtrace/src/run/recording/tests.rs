@@ -59,6 +59,7 @@ impl Memory {
 fn start() -> Start {
     Start {
         host_mount: None,
+        systemd: None,
         wire_version: WIRE_VERSION,
         page_size: 4096,
         ready: Ready {

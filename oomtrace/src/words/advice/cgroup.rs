@@ -28,7 +28,11 @@ pub fn of_unit(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
     let raise = Advice {
         action: format!("raise the unit's MemoryMax={size}, or find out what grew"),
         why: format!("the unit used all that its limit allows{basis}{}", lost.unwrap_or_default()),
-        command: unit.zip(figure).and_then(|(unit, figure)| set_property(incident, unit, figure.mib)),
+        command: unit.zip(figure).and_then(|(unit, figure)| match judgement.without_systemd {
+            // What is called like a unit is none.
+            true => write(incident, owner?, &figure),
+            false => set_property(incident, unit, figure.mib),
+        }),
     };
     with_program(incident, judgement, vec![raise])
 }
@@ -80,18 +84,23 @@ pub fn of_cgroup(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
     let raise = Advice {
         action: format!("raise the limit of the cgroup{place}{size}, or lower what lives below it"),
         why: format!("{why}{basis}"),
-        command: owner.zip(figure).and_then(|(owner, figure)| set(incident, owner, &figure)),
+        command: owner.zip(figure).and_then(|(owner, figure)| set(incident, owner, &figure, judgement.without_systemd)),
     };
     if is_own { with_program(incident, judgement, vec![raise]) } else { vec![raise] }
 }
 
-/// The command for a cgroup that is not systemd's: the kernel's own file.
-fn set(incident: &Incident, owner: &LimitOwner, Figure { mib, .. }: &Figure) -> Option<String> {
+/// The command for a cgroup that is no unit's.
+fn set(incident: &Incident, owner: &LimitOwner, figure: &Figure, without_systemd: bool) -> Option<String> {
     let name = owner.path.rsplit('/').next().filter(|name| !name.is_empty())?;
     // What systemd has made it also sets, and sets again.
-    if name.ends_with(".slice") {
-        return set_property(incident, name, *mib);
+    if name.ends_with(".slice") && !without_systemd {
+        return set_property(incident, name, figure.mib);
     }
+    write(incident, owner, figure)
+}
+
+/// The kernel's own file.
+fn write(incident: &Incident, owner: &LimitOwner, Figure { mib, .. }: &Figure) -> Option<String> {
     let is_v1 = figure::is_v1(incident)?;
     let is_hosts = owner.path.split('/').skip(1).all(is_plain);
     if !is_hosts || !owner.path.starts_with('/') {
@@ -122,6 +131,22 @@ mod tests {
     use crate::judge::judge;
     use crate::judge::tests::{case, oom};
     use crate::model::{LimitLevel, MemoryLevel, OomScope};
+
+    #[test]
+    fn without_systemd_a_units_limit_is_the_kernels_file() {
+        let path = "/system.slice/web.service";
+        let mut incident = oom(&[(path, 512, Some(512))], Some((0, LimitLevel::Unit)), OomScope::Memcg);
+        incident.memory.as_mut().unwrap().levels[0].swap_usage_bytes = Some(0);
+        for (systemd, command) in [
+            (None, "systemctl set-property web.service MemoryMax=768M"),
+            (Some(true), "systemctl set-property web.service MemoryMax=768M"),
+            (Some(false), "echo 768M > /sys/fs/cgroup/system.slice/web.service/memory.max"),
+        ] {
+            let mut case = case(incident.clone());
+            case.systemd = systemd;
+            assert_eq!(of_unit(&incident, &judge(&case))[0].command.as_deref(), Some(command), "{systemd:?}");
+        }
+    }
 
     fn said(path: &str, level: LimitLevel, change: impl FnOnce(&mut MemoryLevel)) -> Option<String> {
         let mut incident = oom(&[(path, 512, Some(512))], Some((0, level)), OomScope::Memcg);
