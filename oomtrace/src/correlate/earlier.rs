@@ -86,6 +86,12 @@ impl EarlierSignals {
         kept.into_iter().map(|kept| kept.signal).filter(recent).collect()
     }
 
+    /// The latest that `victim` got before `at` that may have to do with it; it stays remembered.
+    pub fn latest(&self, victim: ProcessKey, at: BootNs) -> Option<&Signal> {
+        let latest = &self.of.get(&victim)?.back()?.signal;
+        (at.saturating_sub(latest.at) <= REMEMBERED_NS).then_some(latest)
+    }
+
     /// Forgets what is too old of what came from `place`.
     fn forget(&mut self, place: &Place, now: BootNs) {
         while let Some((&number, &victim)) = self.places.get(place).and_then(BTreeMap::first_key_value) {

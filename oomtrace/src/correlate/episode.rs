@@ -117,6 +117,8 @@ pub struct Episode {
     pub init_killed_by: Option<Box<Earlier>>,
     /// The sweep of a pid namespace on its own: how its init ended.
     pub init_ending: Option<Ending>,
+    /// The sweep of a pid namespace on its own: the last stop signal that its init got.
+    pub init_asked: Option<Signal>,
     /// The init of the victim's pid namespace ended right after the victim.
     pub init_exit: Option<InitExit>,
     /// It is no kill: the chosen process only ended as if by one.

@@ -251,6 +251,7 @@ impl Correlator {
         if role == Role::PidNamespace {
             episode.init_killed_by = self.killed.get(&sender).cloned().flatten();
             episode.init_ending = self.ended.get(&sender).copied();
+            episode.init_asked = self.earlier.latest(sender, at).cloned();
         }
         episode.preceding = self.earlier.take(victim, at);
         let until = at.saturating_add(wait);

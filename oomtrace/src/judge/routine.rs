@@ -1,7 +1,7 @@
 //! Kills for which nobody needs to be woken.
 
 use crate::judge::class::{is_by_parent, sender_class};
-use crate::judge::senders::{Class, is_hosts_root, program_class};
+use crate::judge::senders::{Class, classify, is_hosts_root, program_class};
 use crate::model::{Cause, Incident, InitEnd, Routine};
 
 /// Signals that a container is stopped by: SIGINT, SIGQUIT and SIGTERM.
@@ -16,7 +16,10 @@ pub fn routine(incident: &Incident, cause: Cause) -> Option<Routine> {
         return Some(Routine::Sandbox);
     }
     if cause == Cause::PidNamespaceExit {
-        return incident.init_end.as_ref().is_some_and(is_as_it_should).then_some(Routine::Sweep);
+        let end = incident.init_end.as_ref();
+        return end
+            .is_some_and(|end| is_as_it_should(end) && !is_asked_by_others(incident, end))
+            .then_some(Routine::Sweep);
     }
     is_runtimes_own(incident).then_some(Routine::Helper)
 }
@@ -28,6 +31,16 @@ fn is_as_it_should(end: &InitEnd) -> bool {
         (signal, _) => STOPS.contains(&signal),
     });
     end.of_container && end.killed.is_none() && is_clean
+}
+
+/// A stop signal came right before, and neither from a runtime nor from the service manager: somebody wanted it gone.
+fn is_asked_by_others(incident: &Incident, end: &InitEnd) -> bool {
+    const RIGHT_BEFORE_MS: u64 = 60_000;
+    // A user's own runtime is one for what is the user's.
+    let owner = incident.container.as_ref().and_then(|container| container.user);
+    end.asked.as_ref().filter(|asked| asked.before_ms <= RIGHT_BEFORE_MS).is_some_and(|asked| {
+        !matches!(classify(&asked.sender, owner), Some(Class::Runtime | Class::ServiceManager | Class::Kubelet))
+    })
 }
 
 /// A runtime ended a child of its own outside of any container, which is a runtime's program as well, and root's.
@@ -65,6 +78,25 @@ mod tests {
     }
 
     #[test]
+    fn an_init_that_somebody_asked_to_end_is_no_matter_of_course() {
+        let found_with = |exe: &str, before_ms| {
+            let mut incident = in_container(by_kernel(SignalPath::PidNamespaceExit));
+            let mut asked = crate::judge::tests::stop_signal(exe);
+            asked.before_ms = before_ms;
+            asked.sender.uid = Some(0);
+            let asked = Some(asked);
+            let init = process(5, "/bin/sh");
+            incident.init_end = Some(InitEnd { init, killed: None, status: Some(0), of_container: true, asked });
+            found(&incident)
+        };
+        assert_eq!(found_with("/usr/bin/busybox", 300), None);
+        assert_eq!(found_with("/usr/sbin/runc", 300), Some(Routine::Sweep));
+        assert_eq!(found_with("/lib/systemd/systemd", 300), Some(Routine::Sweep));
+        // Of something else.
+        assert_eq!(found_with("/usr/bin/busybox", 3_000_000), Some(Routine::Sweep));
+    }
+
+    #[test]
     fn what_is_left_after_a_clean_end_is_swept() {
         let init = process(5, "/bin/sh");
         let killed = Some(InitKilled { by: None, before_ms: 1 });
@@ -79,7 +111,7 @@ mod tests {
             (Some(9), true, killed, None),
         ] {
             let mut incident = in_container(by_kernel(SignalPath::PidNamespaceExit));
-            incident.init_end = Some(InitEnd { init: init.clone(), killed, status, of_container });
+            incident.init_end = Some(InitEnd { init: init.clone(), killed, status, of_container, asked: None });
             assert_eq!(found(&incident), routine, "{status:?} {of_container}");
         }
     }

@@ -186,6 +186,9 @@ pub struct InitEnd {
     pub status: Option<u32>,
     /// It was the first process of the container, and not that of a namespace that was made within it.
     pub of_container: bool,
+    /// The last stop signal that it got before. Null: none was seen.
+    #[serde(default)]
+    pub asked: Option<Preceding>,
 }
 
 /// The SIGKILL that ended the first process of a pid namespace.

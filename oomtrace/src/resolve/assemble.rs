@@ -50,7 +50,7 @@ struct Gaps {
 pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Context<'_>) -> Case {
     let mut gaps = Gaps::default();
     let (at, is_oom) = (episode.at(), episode.is_oom());
-    let Episode { chosen, collateral, preceding, init_killed_by, init_ending, init_exit, exited } = episode;
+    let Episode { chosen, collateral, preceding, init_killed_by, init_ending, init_asked, init_exit, exited } = episode;
     let exited = exited.map(|exited| {
         let init = chosen.victim().map(|victim| victim.key.pid);
         AsKilled { after: exited.after.map(|killed| describe_killed_before(killed, init, at)) }
@@ -137,7 +137,8 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         let init = describe(&signal.sender, context);
         let killed = init_killed_by.map(|earlier| describe_init_kill(&earlier, at, context));
         let of_container = is_own_level(signal.sender.ns_level, &victim_place.1);
-        InitEnd { init, killed, status: init_ending.map(|ending| ending.status), of_container }
+        let asked = init_asked.map(|signal| describe_preceding(&signal, at, context));
+        InitEnd { init, killed, status: init_ending.map(|ending| ending.status), of_container, asked }
     });
 
     let statements = oomd_says(signal.as_ref(), context)

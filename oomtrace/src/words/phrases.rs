@@ -1,7 +1,7 @@
 //! Clauses that more than one sentence is made of.
 
 use crate::judge::judgement::{Manager, Reason, StopRequest};
-use crate::model::{Disposition, Incident};
+use crate::model::{Disposition, Incident, InitEnd, Preceding};
 use crate::text::quote::quote;
 use crate::text::{ended, process};
 
@@ -27,10 +27,16 @@ pub fn init_ended(incident: &Incident) -> String {
             format!("the init of its pid namespace, {init}, had been killed by {by}")
         }
         None => match end.status {
-            Some(status) => format!("the init of its pid namespace, {init}, {}", ended(status)),
+            Some(status) => format!("the init of its pid namespace, {init},{} {}", asked(end), ended(status)),
             None => format!("the init of its pid namespace, {init}, ended"),
         },
     }
+}
+
+/// ` was sent SIGTERM by kill[9] and`.
+fn asked(end: &InitEnd) -> String {
+    let of = |asked: &Preceding| format!(" was sent {} by {}, and", quote(&asked.name), process(&asked.sender));
+    end.asked.as_ref().map(of).unwrap_or_default()
 }
 
 /// What a process made of the signal that it was asked to stop by: `pid 1 has no SIGTERM handler`.

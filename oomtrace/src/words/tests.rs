@@ -147,7 +147,7 @@ fn from(exe: &str, own: Namespaces, uid: u32) -> Incident {
 
 fn swept(killed: Option<InitKilled>, status: Option<u32>, of_container: bool) -> Incident {
     let mut incident = by_kernel(SignalPath::PidNamespaceExit);
-    incident.init_end = Some(InitEnd { init: process(7, "/bin/sh"), killed, status, of_container });
+    incident.init_end = Some(InitEnd { init: process(7, "/bin/sh"), killed, status, of_container, asked: None });
     incident
 }
 
