@@ -178,6 +178,18 @@ pub struct Watch {
     /// that watch in one network namespace
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = health::NAME, value_parser = health_name)]
     pub health: Option<String>,
+    /// Do not follow the memory of containers, pods and units: kills then have no curve that led to them
+    #[arg(long)]
+    pub no_curves: bool,
+    /// Say nothing in time of limits that are nearly met, or will be soon
+    #[arg(long)]
+    pub no_warnings: bool,
+    /// Warn of a memory limit that will be met within this time, if it goes on so (30m, 4h)
+    #[arg(long, value_name = "TIME", default_value = "4h", value_parser = duration)]
+    pub warn_within: Duration,
+    /// Warn of a memory limit of which 95 % and more have been in use for this time, page cache left out (30s, 2m)
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub warn_near: Duration,
     #[command(flatten)]
     pub runtimes: Runtimes,
     #[command(flatten)]
@@ -369,6 +381,7 @@ impl Runtimes {
             kubernetes,
             health: None,
             detail: Detail::default(),
+            flight: None,
         }
     }
 

@@ -26,8 +26,18 @@ pub fn sink(options: &Show, reading: &Reading, out: impl Write + Send + 'static)
     let color = options.color.on_stdout();
     let is_terminal = io::stdout().is_terminal();
     let width = move || if is_terminal { terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)) } else { None };
+    let ascii = is_terminal && shows_ascii_alone(|name| std::env::var(name).ok());
     let (all, verbose, time) = (reading.all, reading.verbose(), reading.time().into());
-    Box::new(Human::new(out, move || Look { color, width: width(), brief, all, verbose, time }))
+    Box::new(Human::new(out, move || Look { color, width: width(), brief, all, verbose, time, ascii }))
+}
+
+/// By its locale a terminal has no UTF-8 (locale(7)); where none is set, the console has few other characters.
+fn shows_ascii_alone(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(&variable).find(|value| !value.is_empty());
+    match locale.map(|locale| locale.to_ascii_lowercase()) {
+        Some(locale) => !(locale.contains("utf-8") || locale.contains("utf8")),
+        None => variable("TERM").is_some_and(|term| term == "linux"),
+    }
 }
 
 /// What text has left out of what there was; none when it was nothing.
@@ -73,4 +83,26 @@ fn said(error: io::Error) -> io::Error {
 /// Standard output's descriptor, past the standard library's lock and buffer: a thread that waits in a write must not have either.
 pub fn descriptor() -> io::Result<File> {
     oomtrace::sink::steady::duplicate(io::stdout())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_locale_that_is_set_says_what_a_terminal_shows() {
+        for (set, ascii) in [
+            (&[("LANG", "en_US.UTF-8")][..], false),
+            (&[("LANG", "de_DE.utf8"), ("LC_ALL", "")], false),
+            (&[("LANG", "en_US.UTF-8"), ("LC_ALL", "C")], true),
+            (&[("LC_CTYPE", "de_DE.ISO-8859-1"), ("LANG", "de_DE.UTF-8")], true),
+            (&[("TERM", "xterm-256color")], false),
+            (&[("TERM", "linux")], true),
+        ] {
+            let variable = |name: &str| {
+                set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(shows_ascii_alone(variable), ascii, "{set:?}");
+        }
+    }
 }

@@ -10,12 +10,15 @@ use aya_log::EbpfLogger;
 use oomtrace::container::directory::Directory;
 use oomtrace::container::list::list;
 use oomtrace::container::readers;
+use oomtrace::memory::recorder::point::tenths;
+use oomtrace::memory::recorder::warning::Rules;
 use oomtrace::model::OutputName;
 use oomtrace::node::cgroups;
 use oomtrace::node::signals::SIGKILL;
-use oomtrace::own::endurance;
+use oomtrace::own::{descriptors, endurance};
 use oomtrace::probe::load::{Options, Probe};
 use oomtrace::run::filter::Filter;
+use oomtrace::run::flight::FlightRecorder;
 use oomtrace::run::health::server::{self, Questions};
 use oomtrace::run::live::{self, Tally};
 use oomtrace::run::recording::Recorder;
@@ -87,6 +90,7 @@ async fn watch(
     let mut runtimes = options.runtimes.runtimes(options.keep_names, privacy, sandbox, kubernetes);
     runtimes.detail = detail;
     runtimes.health = options.health.as_deref().and_then(answer_health);
+    runtimes.flight = if options.no_curves { None } else { follow_memory(options) };
     // After loading: what cannot watch leaves no file behind.
     let recorder = recording.map(|path| create(path, Arc::clone(&ending.outputs))).transpose()?;
     if let Some(recorder) = &recorder {
@@ -110,6 +114,17 @@ async fn watch(
         logs.abort();
     }
     Ok(result?)
+}
+
+/// Kills are reported without a curve where memory cannot be followed.
+fn follow_memory(options: &Watch) -> Option<FlightRecorder> {
+    descriptors::raise();
+    let said = |error| notices::say(&format!("memory is not followed: {error}"));
+    let rules = Rules {
+        near_for: tenths(options.warn_near.as_nanos().try_into().unwrap_or(u64::MAX)),
+        within_s: options.warn_within.as_secs_f64(),
+    };
+    FlightRecorder::start((!options.no_warnings).then_some(rules)).map_err(said).ok()
 }
 
 /// Somebody else may have the name: that is no reason not to watch, and whoever asks gets an answer that says so.

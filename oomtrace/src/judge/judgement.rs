@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::judge::course::Course;
 use crate::judge::memory_use::MemoryUse;
 use crate::model::{
     Attribution, Cause, Confidence, Container, Disposition, Elevation, Evidence, Preceding, Probe, ProbeKind,
@@ -28,6 +29,8 @@ pub struct Judgement {
     pub unproven: Option<Unproven>,
     /// What most of the memory was that ran out, where that can be said.
     pub memory_use: Option<MemoryUse>,
+    /// What kind of death by memory it was, by its curve.
+    pub course: Option<Course>,
     /// What the requester was found by.
     pub evidence: Vec<Evidence>,
     /// What could not be seen of the requester, in words.

@@ -26,6 +26,7 @@
 
 pub mod class;
 pub mod contradiction;
+pub mod course;
 mod elevation;
 pub mod judgement;
 mod kernel;
@@ -61,6 +62,7 @@ pub fn judge(case: &Case) -> Judgement {
         Some(FoundRequester { requester, place, evidence, .. }) => (Some(requester), place, evidence),
         None => (None, None, Vec::new()),
     };
+    let memory_use = memory_use::memory_use(incident);
     let is_nothing_seen = incident.sender.process.is_none() && incident.signal.path.is_none() && incident.oom.is_none();
     Judgement {
         cause,
@@ -71,7 +73,8 @@ pub fn judge(case: &Case) -> Judgement {
         requesters_place,
         elevation: elevation::of(&incident.sender),
         unproven: incident.sender.process.as_ref().and_then(|sender| unproven(incident, sender)),
-        memory_use: memory_use::memory_use(incident),
+        course: course::course(incident, &case.lives_before, memory_use.as_ref()),
+        memory_use,
         evidence: exec.into_iter().chain(evidence).chain(by_api).collect(),
         missing,
         routine: routine::routine(incident, cause),

@@ -103,6 +103,7 @@ pub fn case(incident: Incident) -> Case {
         exited_init: None,
         limits_before: LimitsBefore::default(),
         systemd: None,
+        lives_before: Default::default(),
         exited: None,
     }
 }

@@ -12,6 +12,7 @@ mod past;
 
 mod period;
 pub mod read;
+pub mod recorder;
 pub mod sample;
 mod series;
 mod spike;

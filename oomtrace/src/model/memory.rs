@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidates, UserFrame};
+use super::{Candidates, Course, Hog, TimelinePoint, UserFrame};
 
 /// What the OOM killer went by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -121,7 +121,7 @@ pub struct VictimMemory {
 }
 
 /// Memory around the victim.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Memory {
     /// From the victim's cgroup to the root, at the kill.
     pub levels: Vec<MemoryLevel>,
@@ -141,8 +141,18 @@ pub struct Memory {
     /// cgroup v1: the kernel's own memory on behalf of the limit's owner (memory.kmem.usage_in_bytes). On v2 it is in memory.stat.
     #[serde(default)]
     pub kernel_bytes: Option<u64>,
-    /// Usage over time before the kill. Not filled in yet: always null.
-    pub timeline: Option<Vec<serde_json::Value>>,
+    /// Memory over time before the kill, the oldest point first, of the cgroup that `timeline_of` names; at most 120 points, the denser
+    /// the nearer. The last one is the kernel's own record of the kill. Null: it was not followed.
+    pub timeline: Option<Vec<TimelinePoint>>,
+    /// Path of the cgroup whose memory `timeline` has: the limit's owner, else the container, pod or unit that the victim was in.
+    #[serde(default)]
+    pub timeline_of: Option<String>,
+    /// Who took the machine's memory, where that ran out. Null: no cgroup stands out, or they were not followed.
+    #[serde(default)]
+    pub hog: Option<Hog>,
+    /// What kind of death it was, by that. Null: it cannot be said.
+    #[serde(default)]
+    pub course: Option<Course>,
 }
 
 /// One cgroup's memory.

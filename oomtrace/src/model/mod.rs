@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::event::Disposition;
 pub use candidate::{Candidate, Candidates, Skipped};
 pub use correction::Correction;
+pub use course::{Course, CourseKind};
 pub use effect::Effect;
 pub use event::KernelEvent;
 pub use exited::{Exited, ExitedAfter};
@@ -22,11 +23,14 @@ pub use repeat::Repeat;
 pub use requester::Requester;
 pub use routine::Routine;
 pub use runtime::Runtime;
+pub use timeline::{Hog, Timeline, TimelinePoint};
 pub use unwritten::{OutputName, Unwritten};
 pub use user_frame::UserFrame;
+pub use warning::{Reached, Warning, WarningKind};
 
 mod candidate;
 mod correction;
+mod course;
 mod effect;
 mod event;
 mod exited;
@@ -39,8 +43,10 @@ mod requester;
 mod routine;
 mod runtime;
 pub mod seen;
+mod timeline;
 mod unwritten;
 mod user_frame;
+mod warning;
 
 /// Version of the contract; a field that changes its meaning or goes away makes a new one.
 pub const SCHEMA: u32 = 1;
@@ -61,6 +67,8 @@ pub enum Record {
     Exit(Exited),
     /// A runtime or the kubelet says something else of an incident that was put out before.
     Contradiction(Contradiction),
+    /// A memory limit is nearly met, or will be soon.
+    Warning(Warning),
     /// More is known of an incident that was put out before.
     Correction(Correction),
     /// One of the kernel side's events, with --raw alone.

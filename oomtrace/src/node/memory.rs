@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{HostMemory, MemoryUser};
+use crate::event::BootNs;
+use crate::model::{Hog, HostMemory, MemoryUser, Timeline};
 use crate::node::cgroups;
 use crate::node::files::{self, SMALL};
 use crate::node::processes::parse_memory_cgroup;
@@ -50,6 +51,15 @@ pub struct Snapshot {
     /// cgroup v1: the kernel's own memory on behalf of the limit owner, in bytes.
     #[serde(default)]
     pub kernel_bytes: Option<u64>,
+    /// What was followed of the limit's owner, or of what the victim was in, before the kill.
+    #[serde(default)]
+    pub timeline: Option<Timeline>,
+    /// Who took the machine's memory, where that ran out.
+    #[serde(default)]
+    pub hog: Option<Hog>,
+    /// Why there may be none, where there is none.
+    #[serde(default)]
+    pub unfollowed: Option<String>,
 }
 
 /// What to look at.
@@ -60,6 +70,8 @@ pub struct MemoryScope<'a> {
     /// The cgroup whose limit was hit; none: the machine's memory ran out.
     pub owner: Option<&'a str>,
     pub victim: u32,
+    /// When the victim was marked.
+    pub at: BootNs,
 }
 
 /// Where to read.
@@ -108,6 +120,9 @@ impl MemoryFiles {
             incomplete: more || late,
             processes,
             kernel_bytes: scene.owner.and_then(|owner| self.kernel(owner)),
+            timeline: None,
+            hog: None,
+            unfollowed: None,
         }
     }
 
@@ -281,7 +296,7 @@ mod tests {
         }
         let files = MemoryFiles { mount: Some(mount), proc, page_size: 4096 };
         let largest = |owner| {
-            let snapshot = files.read(MemoryScope { cgroup: "/pod/a", owner, victim: 3 });
+            let snapshot = files.read(MemoryScope { cgroup: "/pod/a", owner, victim: 3, at: 0 });
             assert!(!snapshot.incomplete);
             snapshot.largest.into_iter().map(|user| (user.comm, user.resident_bytes >> 12)).collect::<Vec<_>>()
         };
@@ -293,7 +308,7 @@ mod tests {
         for (cgroup, limit) in [("pod", "9223372036854771712"), ("pod/a", "4096"), ("other", "max")] {
             fs::write(files.mount.as_ref().unwrap().join(cgroup).join("memory.limit_in_bytes"), limit).unwrap();
         }
-        let of_machine = files.read(MemoryScope { cgroup: "/pod/a", owner: None, victim: 3 });
+        let of_machine = files.read(MemoryScope { cgroup: "/pod/a", owner: None, victim: 3, at: 0 });
         let placed: Vec<_> =
             of_machine.largest.iter().map(|user| (user.pid, user.cgroup.as_deref(), user.limited)).collect();
         assert_eq!(

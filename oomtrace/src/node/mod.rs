@@ -4,6 +4,7 @@ pub mod candidates;
 pub mod cgroups;
 pub mod clock;
 pub mod files;
+pub mod gauge;
 pub mod identity;
 pub mod mappings;
 pub mod memory;

@@ -12,6 +12,7 @@
 
 pub mod calls;
 pub mod capabilities;
+pub mod descriptors;
 pub mod endurance;
 pub mod heap;
 pub mod writer;

@@ -182,6 +182,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         RuntimeClients::default()
     };
     let limits_before = LimitsBefore::default();
+    let lives_before = Default::default();
     Case {
         incident,
         at,
@@ -194,6 +195,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         exited_init,
         limits_before,
         systemd: None,
+        lives_before,
     }
 }
 

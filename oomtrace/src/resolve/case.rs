@@ -5,6 +5,7 @@ use crate::kubernetes::said::PodSaid;
 use crate::model::{Container, Evidence, ExitedAfter, Incident, Login, Process, Runtime};
 use crate::placement::ContainerPlace;
 use crate::resolve::limits_before::LimitsBefore;
+use crate::resolve::lives_before::Life;
 
 /// Everything that is known of a kill.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Case {
     pub limits_before: LimitsBefore,
     /// systemd is the machine's first process. None: not known.
     pub systemd: Option<bool>,
+    /// Earlier lives of what it has killed in this run, the oldest first; and how many milliseconds ago the last one ended.
+    pub lives_before: (Vec<Life>, Option<u64>),
 }
 
 /// A container's first process ended by exit(137), and no SIGKILL ended it.

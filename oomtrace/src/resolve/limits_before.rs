@@ -36,7 +36,7 @@ pub struct LimitPasts {
 impl LimitPasts {
     /// Takes a kill; what its limit has done before.
     pub fn take(&mut self, incident: &Incident) -> LimitsBefore {
-        let Some((place, limit)) = hit(incident) else { return LimitsBefore::default() };
+        let Some((place, limit)) = place_of(incident) else { return LimitsBefore::default() };
         let known = self.pasts.iter().position(|past| past.place == place).and_then(|at| self.pasts.remove(at));
         let mut past = known.unwrap_or(Past { place, sizes: Vec::new() });
         let smaller = past.sizes.iter().map(|(size, _)| *size).filter(|size| *size < limit).collect();
@@ -56,7 +56,8 @@ impl LimitPasts {
 
 /// Whose limit it was, and its size in bytes. A pod's container has another cgroup each time that it starts: it goes by its pod and by
 /// what it runs.
-fn hit(incident: &Incident) -> Option<(String, u64)> {
+#[must_use]
+pub fn place_of(incident: &Incident) -> Option<(String, u64)> {
     let oom = incident.oom.as_ref().filter(|oom| oom.scope == Some(OomScope::Memcg))?;
     let owner = oom.limit_owner.as_ref()?;
     let pod = incident.container.as_ref().and_then(|container| container.pod.as_ref());

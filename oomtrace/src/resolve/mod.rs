@@ -8,4 +8,5 @@ pub mod facts;
 pub mod gfp;
 pub mod given_ids;
 pub mod limits_before;
+pub mod lives_before;
 pub mod oom;

@@ -8,7 +8,9 @@
 use crate::correlate::path;
 use crate::event::decode::prefix;
 use crate::event::{Constraint, MarkVictim, MemcgLevel, OomChoice};
-use crate::model::{LimitOwner, Memory, MemoryLevel, MemoryUser, Oom, OomOrigin, OomScope, VictimMemory};
+use crate::model::{
+    LimitOwner, Memory, MemoryLevel, MemoryUser, Oom, OomOrigin, OomScope, Timeline, TimelinePoint, VictimMemory,
+};
 use crate::node::memory::Snapshot;
 use crate::placement::Placement;
 use crate::resolve::gfp;
@@ -242,8 +244,9 @@ pub fn describe_memory(
             })
         })
         .collect();
-    let Snapshot { owner, stat, mut owner_stat, host, mut largest, incomplete, mut processes, mut kernel_bytes } =
+    let Snapshot { owner, stat, mut owner_stat, host, mut largest, incomplete, mut processes, mut kernel_bytes, timeline, unfollowed, hog } =
         snapshot.unwrap_or_default();
+    let (timeline_of, timeline) = timeline.map(|timeline| with_kill(timeline, &levels)).unzip();
     // It was read for another cgroup than the one that turned out to be the owner: it says nothing about that one.
     let is_of_owner = match &oom.limit_owner {
         Some(limit) => owner.as_ref() == Some(&limit.path),
@@ -255,12 +258,23 @@ pub fn describe_memory(
     if levels.is_empty() && host.is_none() {
         return None;
     }
+    unseen.extend(unfollowed.map(|why| format!("what its memory did before ({why})")));
     if incomplete {
         unseen.push("all of the largest processes: there were too many to look at".to_owned());
     }
     largest.splice(0..0, victim(mark, oom.scope == Some(OomScope::Host)));
     largest.sort_by_key(|user| std::cmp::Reverse(user.resident_bytes));
-    Some(Memory { levels, stat, owner_stat, host, largest, processes, kernel_bytes, timeline: None })
+    Some(Memory { levels, stat, owner_stat, host, largest, processes, kernel_bytes, timeline, timeline_of, course: None, hog })
+}
+
+/// What was followed, with the kernel's own record of the kill behind it; and of which cgroup.
+fn with_kill(mut timeline: Timeline, levels: &[MemoryLevel]) -> (String, Vec<TimelinePoint>) {
+    if let Some(level) = levels.iter().find(|level| level.path == timeline.cgroup) {
+        let (usage_bytes, limit_bytes) = (level.usage_bytes, level.limit_bytes);
+        let kill = TimelinePoint { usage_bytes, peak_bytes: usage_bytes, limit_bytes, ..TimelinePoint::default() };
+        timeline.points.push(kill);
+    }
+    (timeline.cgroup, timeline.points)
 }
 
 /// The victim as one of the largest, with what it had when it was chosen.

@@ -5,7 +5,7 @@ use glob::{MatchOptions, Pattern};
 
 use crate::correlate::{Episode, Kill};
 use crate::event::Task;
-use crate::model::{Cause, Container, Exited, Incident, Process, Record};
+use crate::model::{Cause, Container, Exited, Incident, Process, Record, Warning};
 use crate::text::quote::quote;
 
 /// A label that a container must have.
@@ -75,6 +75,7 @@ impl Filter {
             Record::Signal(incident) => self.wants_all_but_cause(incident) && self.causes.is_empty(),
             // It has neither a cause nor a sender.
             Record::Exit(exited) => self.wants_exit(exited),
+            Record::Warning(warning) => self.wants_warning(warning),
             // What is said of an incident that was wanted.
             Record::Contradiction(_) | Record::Correction(_) => true,
             Record::Ready(_) | Record::Event(_) | Record::Lost(_) | Record::Repeat(_) => true,
@@ -92,6 +93,20 @@ impl Filter {
             && self.is_unit(exited.unit.as_deref())
             && self.is_comm(&exited.process)
             && self.is_uid(&exited.process)
+    }
+
+    /// Nobody has died yet: who asks for a victim, a sender or a cause asks for none.
+    fn wants_warning(&self, warning: &Warning) -> bool {
+        let is_asked_for = self.causes.is_empty()
+            && self.senders.is_empty()
+            && self.comms.is_empty()
+            && self.uids.is_empty()
+            && self.pids.is_empty();
+        let is_in = |cgroup: &String| is_below(&warning.cgroup, cgroup);
+        is_asked_for
+            && (!self.is_of_containers() || self.wants_any(&warning.container))
+            && self.is_unit(warning.unit.as_deref())
+            && (self.cgroups.is_empty() || self.cgroups.iter().any(is_in))
     }
 
     fn wants_victim(&self, incident: &Incident) -> bool {

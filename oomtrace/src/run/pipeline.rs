@@ -9,6 +9,7 @@ use crate::resolve::case::Case;
 use crate::resolve::facts::Facts;
 use crate::resolve::given_ids::GivenIds;
 use crate::resolve::limits_before::LimitPasts;
+use crate::resolve::lives_before::LivesBefore;
 use crate::run::filter::Filter;
 use crate::run::recording::Start;
 use crate::run::resolver::Resolver;
@@ -23,6 +24,7 @@ pub struct Pipeline {
     left_out: u64,
     repeats: Repeats,
     limit_pasts: LimitPasts,
+    lives_before: LivesBefore,
     given_ids: GivenIds,
 }
 
@@ -39,6 +41,7 @@ impl Pipeline {
             left_out: 0,
             repeats: Repeats::default(),
             limit_pasts: LimitPasts::default(),
+            lives_before: LivesBefore::default(),
             given_ids: GivenIds::default(),
         }
     }
@@ -136,7 +139,8 @@ impl Pipeline {
             .map(|mut case| {
                 self.given_ids.link(&mut case);
                 let limits_before = self.limit_pasts.take(&case.incident);
-                Case { limits_before, ..case }
+                let lives_before = self.lives_before.take(&case.incident, case.at);
+                Case { limits_before, lives_before, ..case }
             })
             .collect()
     }

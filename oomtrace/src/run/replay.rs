@@ -160,6 +160,7 @@ impl Player<'_> {
         let is_wanted = match record {
             Record::Contradiction(said) => self.put.contains(&said.incident),
             Record::Correction(correction) => self.put.contains(&correction.incident),
+            Record::Warning(_) => self.pipeline.would_want(record),
             _ => false,
         };
         if is_wanted { self.sink.put(record) } else { Ok(()) }

@@ -187,7 +187,7 @@ impl Resolver {
             candidates::sort(&mut candidates.processes);
             keep(&mut self.candidates, victim.key, candidates);
         }
-        let scene = MemoryScope { cgroup, owner: owner.as_deref(), victim: victim.key.pid };
+        let scene = MemoryScope { cgroup, owner: owner.as_deref(), victim: victim.key.pid, at: mark.at };
         let snapshot = self.facts.memory(victim.key, scene);
         keep(&mut self.snapshots, victim.key, snapshot);
     }

@@ -150,6 +150,15 @@ fn row(record: &Record) -> Option<[String; COLUMNS.len()]> {
             set(&mut row, [("cause", &cause), ("confidence", &confidence), ("why", &verdict.why)]);
             Some(row)
         }
+        Record::Warning(warning) => {
+            let name = warning.container.as_ref().and_then(|container| container.name.as_deref()).unwrap_or_default();
+            let (kind, confidence) = (self::name(warning.kind), self::name(warning.confidence));
+            let mut row = empty();
+            set(&mut row, [("type", "warning"), ("time", &warning.time), ("why", &warning.why), ("cause", &kind)]);
+            set(&mut row, [("confidence", &confidence), ("container", name)]);
+            set(&mut row, [("unit", warning.unit.as_deref().unwrap_or_default())]);
+            Some(row)
+        }
         Record::Lost(lost) => {
             let mut row = empty();
             set(&mut row, [("type", "lost"), ("why", &lost_words(lost)?)]);

@@ -22,6 +22,7 @@ use crate::text::escape::escape;
 use crate::words::repeats::{Repeats, said};
 
 mod block;
+mod curve;
 mod debugging;
 mod words;
 
@@ -41,6 +42,8 @@ pub struct Look {
     /// With what is seldom asked for.
     pub verbose: bool,
     pub time: TimeForm,
+    /// The terminal shows ASCII alone.
+    pub ascii: bool,
 }
 
 /// How times are shown.
@@ -137,6 +140,7 @@ impl<W: Write> Sink for Human<W> {
             Record::Exit(exited) => block::exit(exited, look),
             Record::Contradiction(said) => contradiction(said, look),
             Record::Correction(correction) => corrected(correction, look),
+            Record::Warning(warning) => block::warning(warning, look),
             Record::Lost(Lost { unwritten: Some(unwritten), .. }) => left_out(unwritten, (self.look)()),
             Record::Lost(lost) if lost.kills > 0 => lost_kills(lost, (self.look)()),
             Record::Event(event) => debugging::event(event, look),

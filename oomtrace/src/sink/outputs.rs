@@ -117,6 +117,7 @@ impl Outputs {
             | Record::Event(_)
             | Record::Contradiction(_)
             | Record::Correction(_)
+            | Record::Warning(_)
             | Record::Repeat(_) => (Rank::Other, Count::one(false)),
             Record::Ready(_) | Record::Lost(_) => (Rank::First, Count::one(false)),
         };

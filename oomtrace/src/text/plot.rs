@@ -1,5 +1,18 @@
 //! A curve in characters: braille dots, two columns and four rows a character, from 0 at the bottom.
 
+/// One row of characters that every terminal has, from `_` to `#`; `points` as for [`braille`].
+#[must_use]
+pub fn ascii(points: &[(f64, f64)], width: usize) -> String {
+    const LEVELS: &[u8] = b"_.:-=+*%#";
+    let rows = LEVELS.len() - 1;
+    // A column is as high as its higher half, of so many rows of dots.
+    let dots = braille(points, width, rows);
+    let height = |column: usize| {
+        dots.iter().filter(|row| row.chars().nth(column).is_some_and(|cell| cell != '\u{2800}')).count()
+    };
+    (0..width).filter_map(|column| LEVELS.get(height(column).min(rows))).map(|level| char::from(*level)).collect()
+}
+
 /// Rows of characters, the highest first, each so wide. `points`: from 0 to 1 in both directions, in the order of their x; what lies
 /// beyond is at the edge. Columns between two points are on the line between them.
 #[must_use]
@@ -68,6 +81,9 @@ mod tests {
         // What is beyond is at the edge, and nothing is drawn where nothing is known.
         assert_eq!(braille(&[(0.5, 7.0), (1.0, -7.0)], 2, 1).len(), 1);
         assert_eq!(braille(&[], 2, 2), ["⠀⠀", "⠀⠀"]);
+        assert_eq!(ascii(&ramp, 4), ":=*#");
+        assert_eq!(ascii(&[(0.0, 0.0), (1.0, 0.0)], 3), "...");
+        assert_eq!(ascii(&[], 2), "__");
     }
 
     #[test]

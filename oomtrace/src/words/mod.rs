@@ -3,6 +3,8 @@
 
 pub mod advice;
 mod by_process;
+mod course;
+pub use course::span;
 pub mod evidence;
 mod exited;
 pub mod explain;
@@ -13,6 +15,7 @@ mod phrases;
 pub mod repeats;
 pub mod report;
 pub mod summary;
+pub mod warning;
 mod why;
 
 use crate::judge::judge;
@@ -44,6 +47,10 @@ pub fn conclude_as(case: Case, judgement: &Judgement) -> Record {
     incident.attribution = judgement.attribution;
     incident.routine = judgement.routine;
     statements.extend(judgement.evidence.iter().cloned());
+    let said = judgement.course.as_ref().map(|found| course::course(&incident, found));
+    if let Some(memory) = &mut incident.memory {
+        memory.course = said;
+    }
     let mut verdict = verdict(&incident, judgement);
     verdict.evidence.extend(statements);
     incident.verdict = Some(verdict);

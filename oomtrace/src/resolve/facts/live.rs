@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use crate::container::tracker::Tracker;
 use crate::event::{BootNs, ProcessKey};
-use crate::model::Candidates;
+use crate::model::{Candidates, Hog, Timeline};
 use crate::node::candidates::CandidateScope;
 use crate::node::clock::{WallClock, boot_now};
 use crate::node::mappings::{self, Mapped};
@@ -22,6 +22,18 @@ use crate::probe::kallsyms::{Frame, Symbols, SymbolsError};
 use crate::redact::Privacy;
 use crate::resolve::facts::Facts;
 
+/// What memory did before a kill.
+pub trait History {
+    /// Of the cgroup at `path`, or of the nearest above it that is followed, up to `kill`; none when none is.
+    fn timeline(&self, path: &str, kill: BootNs) -> Option<Timeline>;
+
+    /// Who took the machine's memory by `kill`; none where nobody stands out.
+    fn hog(&self, kill: BootNs) -> Option<Hog>;
+
+    /// Why it may be that one is not followed; none while there is room for all.
+    fn left_out(&self) -> Option<String>;
+}
+
 /// Reads from the running system.
 pub struct Live {
     symbols: Lazy,
@@ -30,6 +42,7 @@ pub struct Live {
     memory: MemoryFiles,
     clock: WallClock,
     tracker: Rc<RefCell<Tracker>>,
+    history: Option<Box<dyn History>>,
     /// Without the host's pids `/proc` shows other processes by these numbers.
     sees_pids: bool,
     unknown: Details,
@@ -43,9 +56,15 @@ enum Lazy {
 }
 
 impl Live {
-    /// `page_size` in bytes; `tracker` is fed by whoever reads the events; of command lines, what `privacy` lets through is given.
+    /// `page_size` in bytes; `tracker` is fed by whoever reads the events; of command lines, what `privacy` lets through is given;
+    /// `history` has followed memory so far.
     #[must_use]
-    pub fn new(page_size: u64, tracker: Rc<RefCell<Tracker>>, privacy: Privacy) -> Self {
+    pub fn new(
+        page_size: u64,
+        tracker: Rc<RefCell<Tracker>>,
+        privacy: Privacy,
+        history: Option<Box<dyn History>>,
+    ) -> Self {
         let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
             let symbols = Symbols::read(Path::new("/proc/kallsyms"));
             // The last of what start-up needed.
@@ -59,6 +78,7 @@ impl Live {
             memory: MemoryFiles::find(page_size),
             clock: WallClock { offset_ns: 0 },
             tracker,
+            history,
             sees_pids: namespaces::sees_hosts_pids(),
             unknown: Details::default(),
         }
@@ -96,6 +116,12 @@ impl Facts for Live {
         if !self.sees_pids {
             snapshot.largest.clear();
             snapshot.incomplete = true;
+        }
+        if let Some(history) = &self.history {
+            let of = |path: &str| history.timeline(path, scene.at);
+            snapshot.timeline = scene.owner.and_then(of).or_else(|| of(scene.cgroup));
+            snapshot.hog = if scene.owner.is_none() { history.hog(scene.at) } else { None };
+            snapshot.unfollowed = history.left_out().filter(|_| snapshot.timeline.is_none());
         }
         snapshot
     }

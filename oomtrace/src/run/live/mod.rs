@@ -8,6 +8,7 @@ mod losses;
 mod naming;
 mod node_watch;
 mod pulse;
+mod warnings;
 
 use std::future::Future;
 use std::io;
@@ -20,7 +21,7 @@ use crate::container::clients::Socket;
 use crate::container::directory::Directory;
 use crate::event::Event;
 use crate::kubernetes::Kubernetes;
-use crate::model::{Incident, Lost, Ready, Record, SCHEMA};
+use crate::model::{Incident, Lost, Ready, Record, SCHEMA, Warning};
 use crate::node::clock::boot_now;
 use crate::node::identity::Identity;
 use crate::node::namespaces;
@@ -35,8 +36,9 @@ use crate::probe::ring::Ring;
 use crate::redact::Privacy;
 use crate::resolve::detail::Detail;
 use crate::resolve::facts::Facts;
-use crate::resolve::facts::live::Live;
+use crate::resolve::facts::live::{History, Live};
 use crate::run::filter::Filter;
+use crate::run::flight::FlightRecorder;
 use crate::run::health::server::{Question, Questions};
 use crate::run::pipeline::Pipeline;
 use crate::run::raw;
@@ -51,6 +53,7 @@ use losses::Losses;
 use naming::{Named, Naming};
 use node_watch::{NodeWatch, SearchResult};
 use pulse::Pulse;
+use warnings::Warnings;
 
 /// Why watching ended early.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +86,8 @@ pub struct RuntimeConfig {
     pub health: Option<Questions>,
     /// What is shown besides.
     pub detail: Detail,
+    /// Follows memory, if it is followed.
+    pub flight: Option<FlightRecorder>,
 }
 
 /// So many processes, reported one after the other or as one incident, took megabytes, which are given back.
@@ -126,7 +131,7 @@ pub async fn run(
     failures: &mut Failures,
     stop: impl Future<Output = Instant>,
 ) -> Result<Tally, WatchError> {
-    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes, mut health, detail } =
+    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes, mut health, detail, flight } =
         runtimes;
     let network = if kubernetes.is_on() { Network::Others } else { Network::Nobody };
     let mut start = start(&probe, &sockets, privacy)?;
@@ -135,8 +140,9 @@ pub async fn run(
     // Holds the programs for as long as this runs.
     let _ebpf = ebpf;
     let mut ring = Ring::new(events).map_err(WatchError::Ring)?;
-    let mut node_watch = NodeWatch::new(directory.clone(), sockets, watched);
-    let live = Live::new(start.page_size, node_watch.tracker(), privacy);
+    let mut node_watch = NodeWatch::new(directory.clone(), sockets, watched, flight.clone());
+    let history = flight.clone().map(|flight| Box::new(flight) as Box<dyn History>);
+    let live = Live::new(start.page_size, node_watch.tracker(), privacy, history);
     let mut search = node_watch.start();
     // Kernel symbols, and who was connected before, are read by threads that were made with all privileges, and soon end.
     let asked: Vec<_> = sockets_asked.iter().map(PathBuf::as_path).collect();
@@ -160,6 +166,7 @@ pub async fn run(
         behind: None,
         kubernetes: kubernetes.clone(),
     };
+    let node = start.ready.node.clone();
     let mut pulse = Pulse::new(start.ready.attached.len());
     outputs.put(Record::Ready(start.ready));
     let hold = |pipeline: &mut Pipeline, node_watch: &mut NodeWatch, record: &[u8]| {
@@ -188,6 +195,7 @@ pub async fn run(
         }
     };
     let mut aftermath = Aftermath::new(directory.clone(), kubernetes.clone(), privacy);
+    let mut warnings = Warnings::new(flight, directory.clone(), node_watch.tracker(), privacy, node);
     let mut naming = Naming::new(directory, kubernetes.clone(), recorder.clone(), privacy);
     let mut stop = std::pin::pin!(stop);
     let answers_until = loop {
@@ -222,7 +230,7 @@ pub async fn run(
                 read.map_err(WatchError::Ring)?;
                 let lost = losses.look(Instant::now())?;
                 if out.lost(lost) {
-                    node_watch.walk(&mut search);
+                    node_watch.lost(&mut search);
                 }
                 naming.start(pipeline.take_complete());
                 if lost.is_some_and(|lost| lost.may_hide_clients()) {
@@ -231,6 +239,7 @@ pub async fn run(
                 }
             }
             () = sleep(Some(BEHIND_LOOK)), if waits => {}
+            warning = warnings.next(), if !waits => out.warn(warning, &mut pipeline),
             known = aftermath.next(), if !aftermath.is_idle() => out.followed(known, &mut pipeline),
             () = sleep(deadline), if deadline.is_some() && !waits => {
                 // The clock decides only about what was in the ring by then.
@@ -246,7 +255,7 @@ pub async fn run(
             () = sleep(losses.due().map(|at| at.saturating_duration_since(Instant::now()))), if losses.due().is_some() => {
                 let lost = losses.look(Instant::now())?;
                 if out.lost(lost) {
-                    node_watch.walk(&mut search);
+                    node_watch.lost(&mut search);
                 }
                 if lost.is_some_and(|lost| lost.may_hide_clients()) {
                     pipeline.clients_missed();
@@ -444,6 +453,14 @@ impl Out<'_> {
                     _ => {}
                 }
             }
+        }
+    }
+
+    /// Says what is to come, where it is wanted.
+    fn warn(&mut self, warning: Warning, pipeline: &mut Pipeline) {
+        let record = Record::Warning(warning);
+        if pipeline.would_want(&record) {
+            self.said(record);
         }
     }
 

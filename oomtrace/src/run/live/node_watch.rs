@@ -21,6 +21,7 @@ use crate::node::unix_sockets;
 use crate::node::warnings::Warnings;
 use crate::placement::{Placement, user_of};
 use crate::probe::sockets::Sockets;
+use crate::run::flight::FlightRecorder;
 use listeners::Listeners;
 
 static FULL: Warnings = Warnings::new();
@@ -39,6 +40,7 @@ pub struct NodeWatch {
     watched: Sockets,
     users: Vec<u32>,
     listeners: Listeners,
+    flight: Option<FlightRecorder>,
     /// When those that are gone were last forgotten.
     swept: Option<Instant>,
 }
@@ -87,8 +89,13 @@ impl Search {
 }
 
 impl NodeWatch {
-    /// Has the clients of `sockets` reported from now on.
-    pub fn new(directory: Directory, sockets: Vec<Socket>, watched: Sockets) -> Self {
+    /// Has the clients of `sockets` reported from now on; `flight` hears which cgroups come and go.
+    pub fn new(
+        directory: Directory,
+        sockets: Vec<Socket>,
+        watched: Sockets,
+        flight: Option<FlightRecorder>,
+    ) -> Self {
         let tracker = Rc::new(RefCell::new(Tracker::new(directory.sources().states.clone())));
         let mut new = Self {
             directory,
@@ -97,6 +104,7 @@ impl NodeWatch {
             watched,
             users: Vec::new(),
             listeners: Listeners::default(),
+            flight,
             swept: None,
         };
         new.watch(sockets::users());
@@ -138,6 +146,14 @@ impl NodeWatch {
         search.walking = walking;
     }
 
+    /// What the kernel said of cgroups was lost: all are looked for again.
+    pub fn lost(&self, search: &mut Search) {
+        self.walk(search);
+        if let Some(flight) = &self.flight {
+            flight.rescan();
+        }
+    }
+
     /// Takes which containers a walk found, and walks again where that is wanted.
     pub fn walked(&self, walked: Vec<Walked>) {
         let changes = self.tracker.borrow_mut().end_walk(walked);
@@ -165,6 +181,9 @@ impl NodeWatch {
                 FULL.warn(format_args!("too many users: who asks user {uid}'s runtimes for a kill is not seen"));
             }
         }
+        if let Some(flight) = &self.flight {
+            flight.cgroup(change);
+        }
         let changes = self.tracker.borrow_mut().take(change);
         self.tell(changes);
     }
@@ -189,7 +208,12 @@ impl NodeWatch {
     fn tell(&self, changes: Vec<Change>) {
         for change in changes {
             match change {
-                Change::Appeared(place) => self.directory.appeared(place),
+                Change::Appeared(place) => {
+                    if let Some(flight) = &self.flight {
+                        flight.container(&place);
+                    }
+                    self.directory.appeared(place);
+                }
                 Change::Gone(place) => self.directory.gone(&place),
             }
         }

@@ -129,6 +129,9 @@ impl Contents {
                         let facts = said.verdict.evidence.iter_mut().map(|evidence| &mut evidence.fact);
                         facts.for_each(|fact| *fact = privacy.text(fact));
                     }
+                    Record::Warning(said) => {
+                        said.container.iter_mut().for_each(|container| privacy.container(container));
+                    }
                     _ => {}
                 },
                 Step::Advance(_) | Step::Lost(_) | Step::ExistingClient(_) | Step::Gap(_) => {}

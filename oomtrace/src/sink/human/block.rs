@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::Look;
+use super::curve::curve;
 use super::words::{
     about, asked, brief, described, effect_words, full_name, killed, login, named, parents, place_name, time_of, user,
 };
 use crate::model::{
     Cause, Contradiction, Correction, Exited, Incident, LimitLevel, Lost, OomOrigin, OomScope, OutputName, Process,
-    Role, Source, Unwritten, Verdict,
+    Role, Source, Unwritten, Verdict, Warning,
 };
 use crate::sink::outputs::counted;
 use crate::sink::queue::Count;
@@ -119,6 +120,30 @@ pub(super) fn corrected(correction: &Correction, look: Look) -> String {
     if !look.brief {
         block.line("killed", &format!("as said above, incident {}", correction.incident));
         block.remedies(&correction.verdict, &correction.missing);
+    }
+    block.text
+}
+
+/// What is to come, with a line feed at the end of each line.
+pub(super) fn warning(warning: &Warning, look: Look) -> String {
+    let mut block = Block { text: String::new(), look };
+    let place = match (&warning.container, &warning.unit) {
+        (Some(container), _) => full_name(container),
+        (None, Some(unit)) => quote(unit).into_owned(),
+        (None, None) => quote(&shorten_ids(&warning.cgroup)).into_owned(),
+    };
+    block.title(&warning.time, "WARNING", SIGNAL, &place, &warning.why);
+    if look.brief {
+        return block.text;
+    }
+    warning.container.iter().for_each(|container| block.line("in", &about(container)));
+    let (held, limit, usage) = (bytes(warning.held_bytes), bytes(warning.limit_bytes), bytes(warning.usage_bytes));
+    block.line("memory", &format!("{held} of {limit} cannot be taken back; {usage} in use with page cache"));
+    if let Some(reached) = &warning.reached {
+        let time = |text: &str| time_of(text, jiff::Timestamp::now(), look.time);
+        let high = reached.high.as_deref().map_or_else(|| "later or never".to_owned(), time);
+        let (median, low) = (time(&reached.median), time(&reached.low));
+        block.line("met", &format!("at {median}, between {low} and {high}"));
     }
     block.text
 }
@@ -263,6 +288,9 @@ impl Block {
                 .collect();
             let others = other_large_processes(incident, LARGEST).map(|others| format!("; next: {others}"));
             self.line("memory", &format!("the victim's: {}{}", parts.join(", "), others.unwrap_or_default()));
+        }
+        if let Some(curve) = curve(incident, self.look) {
+            self.line("curve", &curve);
         }
         if let Some(trigger) = &incident.trigger {
             let is_victim = trigger.pid == incident.victim.process.pid;

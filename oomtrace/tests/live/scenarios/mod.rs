@@ -2,6 +2,7 @@
 
 mod conditions;
 mod containerd;
+mod curves;
 mod daemons;
 mod debugging;
 mod docker;
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Scenario> {
         oom::ALL,
         machine::ALL,
         docker::ALL,
+        curves::ALL,
         containerd::ALL,
         requester::ALL,
         reasons::ALL,

@@ -1,0 +1,289 @@
+//! What kind of death by memory it was: by the curve that led to it, by earlier lives of the same, and by what most of the memory was.
+//!
+//! | kind | when |
+//! |---|---|
+//! | limit lowered | what was in use is nine tenths of a lower limit or more when that was set |
+//! | neighbour | the machine ran out, and another cgroup has half of what all have, or grew fastest of the largest (oomd's rule) |
+//! | tmpfs, kernel, page cache, many processes | that had half of what ran out |
+//! | leak, climbing | as [`crate::memory::verdict`] has it, over this life and those before |
+//! | spike | it stood at two thirds of the limit at the most for nearly all of its life, and rose to it at once |
+//! | too small | it met its limit as it started or warmed up, or was near it for most of its life |
+//!
+//! Where none holds, nothing is said. What a curve shows is never certain.
+
+use crate::judge::memory_use::{MemoryClass, MemoryUse};
+use crate::memory::fit::median;
+use crate::memory::sample::Sample;
+use crate::memory::verdict::{Kind, Sure, Verdict, judge};
+use crate::model::{Confidence, CourseKind, Incident, OomOrigin, OomScope, TimelinePoint};
+use crate::resolve::lives_before::{Life, held, last_life};
+
+/// What was seen, with its data: sentences come from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Course {
+    pub kind: CourseKind,
+    pub confidence: Confidence,
+    /// Seconds before the kill.
+    pub since_s: Option<f64>,
+    pub bytes_per_hour: Option<f64>,
+    /// Lives that it rests upon, this one among them.
+    pub lives: u32,
+    pub advised_limit_bytes: Option<u64>,
+    pub detail: Detail,
+}
+
+/// See [`Course`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Detail {
+    /// From, to, in bytes; and how long before the kill, in seconds.
+    Lowered { from: u64, to: u64, before_s: f64 },
+    /// The cgroup that took the machine, what it had and what all had, in bytes; whether it was the largest, or grew fastest.
+    Neighbour { cgroup: String, bytes: u64, of_bytes: u64, by_growth: bool },
+    /// It grew by so many bytes within so many seconds.
+    Grew { bytes: u64, over_s: f64 },
+    /// In the words of the rule for curves.
+    Curve(String),
+    /// From what was usual to the limit, in bytes, within so many seconds.
+    Spike { usual: u64, highest: u64, within_s: f64 },
+    /// It met its limit so many seconds after its start.
+    AtStart { after_s: f64 },
+    /// It was beyond that share of the limit, in hundredths, for most of its life.
+    Near { percent: u64 },
+    /// So many processes.
+    Many { count: u32 },
+}
+
+/// The shortest part of a curve that says something, and the shortest life that says what is usual.
+const FEWEST: usize = 4;
+const SHORT_S: f64 = 300.0;
+const USUAL_S: f64 = 60.0;
+
+/// None where nothing can be said. `lives`: earlier ones, and how many milliseconds ago the last one ended.
+#[must_use]
+pub fn course(incident: &Incident, lives: &(Vec<Life>, Option<u64>), memory_use: Option<&MemoryUse>) -> Option<Course> {
+    let oom = incident.oom.as_ref()?;
+    let memory = incident.memory.as_ref()?;
+    let timeline = memory.timeline.as_deref().unwrap_or_default();
+    let life = last_life(timeline, lives.1);
+    if let Some(lowered) = lowered(life, oom.origin) {
+        return Some(lowered);
+    }
+    if oom.scope == Some(OomScope::Host)
+        && let Some(neighbour) = neighbour(incident)
+    {
+        return Some(neighbour);
+    }
+    if let Some(found) = memory_use.and_then(|found| of_class(found, life)) {
+        return Some(found);
+    }
+    if oom.limit_owner.is_none() || life.len() < FEWEST {
+        return None;
+    }
+    by_curve(life, &lives.0).or_else(|| spike(life)).or_else(|| too_small(incident, life, &lives.0))
+}
+
+fn seconds(point: &TimelinePoint) -> f64 {
+    point.before_ms as f64 / 1000.0
+}
+
+/// The last change of the limit to a lower one, where what could not be taken back was near that already.
+fn lowered(life: &[TimelinePoint], origin: Option<OomOrigin>) -> Option<Course> {
+    let pairs = life.iter().zip(life.iter().skip(1));
+    let changes = pairs.filter_map(|(before, after)| {
+        let (from, to) = (before.limit_bytes?, after.limit_bytes?);
+        (to < from - from / 100).then_some((from, to, held(before).max(held(after)), seconds(after)))
+    });
+    let (from, to, in_use, before_s) = changes.last()?;
+    let is_it = origin == Some(OomOrigin::LimitLowered) || in_use >= to / 10 * 9;
+    is_it.then_some(Course {
+        kind: CourseKind::LimitLowered,
+        confidence: Confidence::Likely,
+        since_s: Some(before_s),
+        bytes_per_hour: None,
+        lives: 1,
+        advised_limit_bytes: None,
+        detail: Detail::Lowered { from, to, before_s },
+    })
+}
+
+fn neighbour(incident: &Incident) -> Option<Course> {
+    let hog = incident.memory.as_ref()?.hog.as_ref()?;
+    let of_victim = incident.victim.process.cgroup.as_deref().unwrap_or_default();
+    let is_own = of_victim.strip_prefix(hog.cgroup.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    (!is_own).then(|| Course {
+        kind: CourseKind::Neighbour,
+        confidence: if hog.by_growth { Confidence::Possible } else { Confidence::Likely },
+        since_s: None,
+        bytes_per_hour: None,
+        lives: 1,
+        advised_limit_bytes: None,
+        detail: Detail::Neighbour {
+            cgroup: hog.cgroup.clone(),
+            bytes: hog.usage_bytes,
+            of_bytes: hog.of_bytes,
+            by_growth: hog.by_growth,
+        },
+    })
+}
+
+/// What no process has for itself, or many have together.
+fn of_class(found: &MemoryUse, life: &[TimelinePoint]) -> Option<Course> {
+    let (kind, size): (_, fn(&TimelinePoint) -> Option<u64>) = match found.class {
+        MemoryClass::Tmpfs | MemoryClass::SharedMemory => (CourseKind::Tmpfs, |point| point.shmem_bytes),
+        MemoryClass::Kernel(_) => (CourseKind::Kernel, |point| point.kernel_bytes),
+        MemoryClass::PageCache(_) => (CourseKind::PageCache, |point| point.file_bytes),
+        MemoryClass::ManyProcesses { .. } => (CourseKind::ManyProcesses, |point| point.anon_bytes),
+        MemoryClass::OneProcess { .. } => return None,
+    };
+    let known: Vec<(f64, u64)> = life.iter().filter_map(|point| Some((seconds(point), size(point)?))).collect();
+    let (first, last) = (known.first()?, known.last()?);
+    // What rose is said with its time; its least since is where that began.
+    let least = known.iter().min_by_key(|(_, bytes)| *bytes).unwrap_or(first);
+    let (bytes, over_s) = (last.1.saturating_sub(least.1), least.0 - last.0);
+    let rate = (over_s >= USUAL_S && bytes > 0).then(|| bytes as f64 / over_s * 3600.0);
+    let detail = match found.class {
+        MemoryClass::ManyProcesses { count } => Detail::Many { count },
+        _ => Detail::Grew { bytes, over_s },
+    };
+    (bytes > 0 || matches!(detail, Detail::Many { .. })).then_some(Course {
+        kind,
+        confidence: Confidence::Likely,
+        since_s: Some(least.0),
+        bytes_per_hour: rate,
+        lives: 1,
+        advised_limit_bytes: None,
+        detail,
+    })
+}
+
+fn by_curve(life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
+    let mut samples: Vec<Sample> = before.iter().flat_map(Life::samples).collect();
+    let earlier = samples.len();
+    samples.extend(life.iter().map(sample));
+    if let Some(first) = samples.get_mut(earlier) {
+        first.restart = true;
+    }
+    // Two kills may be reported in one moment.
+    samples.sort_by(|a, b| a.t.total_cmp(&b.t));
+    let Verdict { verdict, confidence, since, bytes_per_hour, advised_limit_bytes, why, .. } = judge(&samples);
+    let kind = match verdict {
+        Kind::Leak => CourseKind::Leak,
+        Kind::Climbing => CourseKind::Climbing,
+        _ => return None,
+    };
+    Some(Course {
+        kind,
+        confidence: match confidence {
+            // It is a curve's word, and no kernel's.
+            Sure::Certain | Sure::Likely => Confidence::Likely,
+            Sure::Possible => Confidence::Possible,
+        },
+        since_s: since.map(|since| (-since).max(0.0)),
+        bytes_per_hour,
+        lives: u32::try_from(before.len() + 1).unwrap_or(u32::MAX),
+        advised_limit_bytes,
+        detail: Detail::Curve(why),
+    })
+}
+
+/// Relative to the kill.
+fn sample(point: &TimelinePoint) -> Sample {
+    let size = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
+    Sample {
+        t: -seconds(point),
+        anon: size(point.anon_bytes),
+        file: size(point.file_bytes),
+        shmem: size(point.shmem_bytes),
+        usage: Some(point.usage_bytes as f64),
+        limit: size(point.limit_bytes),
+        restart: point.restart,
+    }
+}
+
+/// It stood far below, and was at its limit at once.
+fn spike(life: &[TimelinePoint]) -> Option<Course> {
+    let limit = life.last()?.limit_bytes?;
+    let span = seconds(life.first()?) - seconds(life.last()?);
+    if span < USUAL_S {
+        return None;
+    }
+    let usual = usual(life, span)?;
+    if usual > limit / 3 * 2 {
+        return None;
+    }
+    let line = usual + (limit - usual) / 4;
+    let low = life.iter().rev().find(|point| held(point) <= line)?;
+    let within_s = seconds(low);
+    (within_s <= (span / 10.0).max(5.0)).then_some(Course {
+        kind: CourseKind::Spike,
+        confidence: Confidence::Likely,
+        since_s: Some(within_s),
+        bytes_per_hour: None,
+        lives: 1,
+        advised_limit_bytes: None,
+        detail: Detail::Spike { usual, highest: limit, within_s },
+    })
+}
+
+/// What was held for most of the time before its last tenth: points are the denser the later, so each counts for the time since the one
+/// before.
+fn usual(life: &[TimelinePoint], span: f64) -> Option<u64> {
+    let end = seconds(life.last()?) + span / 10.0;
+    let early = life.iter().zip(life.iter().skip(1)).filter(|(_, point)| seconds(point) >= end);
+    let mut values: Vec<f64> = early
+        .flat_map(|(before, point)| {
+            let share = ((seconds(before) - seconds(point)) / span * 100.0).ceil().clamp(1.0, 100.0) as usize;
+            std::iter::repeat_n(held(point) as f64, share)
+        })
+        .collect();
+    median(&mut values).map(|bytes| bytes as u64)
+}
+
+/// Hundredths of the limit that are near it.
+const NEAR: u64 = 85;
+
+fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
+    let limit = life.last()?.limit_bytes?;
+    let (first, last) = (life.first()?, life.last()?);
+    let span = seconds(first) - seconds(last);
+    let lives = u32::try_from(before.len() + 1).unwrap_or(u32::MAX);
+    let advised_limit_bytes = Some(crate::memory::forecast::advised(limit as f64, Some(limit as f64)));
+    let found = |confidence, detail| {
+        Some(Course {
+            kind: CourseKind::TooSmall,
+            confidence,
+            since_s: None,
+            bytes_per_hour: None,
+            lives,
+            advised_limit_bytes,
+            detail,
+        })
+    };
+    let near = limit / 100 * NEAR;
+    let pairs = life.iter().zip(life.iter().skip(1));
+    let long: f64 = pairs.filter(|(_, point)| held(point) >= near).map(|(a, b)| seconds(a) - seconds(b)).sum();
+    if span >= SHORT_S && long >= span / 2.0 {
+        return found(Confidence::Likely, Detail::Near { percent: NEAR });
+    }
+    // Its beginning was seen, and that was not long ago.
+    let after_s = seconds(first);
+    let began = first.restart || began_with(incident, after_s);
+    if !began || span > SHORT_S || held(first) > limit / 2 {
+        return None;
+    }
+    let spans = before.iter().filter_map(|life| Some(f64::from(life.points.first()?.0)));
+    let alike = spans.filter(|span| (0.3..3.0).contains(&(span / after_s.max(0.1)))).count();
+    found(if alike >= 2 { Confidence::Likely } else { Confidence::Possible }, Detail::AtStart { after_s })
+}
+
+/// The container began as it was first seen: its first process, which is the victim, is as old.
+fn began_with(incident: &Incident, first_before_s: f64) -> bool {
+    const SLACK_S: f64 = 15.0;
+    let time = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|time| time.as_nanosecond() as f64 / 1e9);
+    let started = incident.victim.process.started.as_deref().and_then(time);
+    let age = started.and_then(|started| Some(time(&incident.time)? - started));
+    incident.victim.container_init && age.is_some_and(|age| age - first_before_s < SLACK_S)
+}
+
+#[cfg(test)]
+mod tests;

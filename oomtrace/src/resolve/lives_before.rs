@@ -1,0 +1,120 @@
+//! Earlier lives of what a memory limit has killed before in this run: what each looked like, in a few points. Pure, as
+//! [`crate::resolve::limits_before`].
+
+use std::collections::VecDeque;
+
+use crate::event::BootNs;
+use crate::memory::sample::Sample;
+use crate::model::{Incident, TimelinePoint};
+use crate::resolve::limits_before::place_of;
+
+/// Places that are remembered, lives of each, and points of a life.
+const PLACES: usize = 256;
+const LIVES: usize = 6;
+const POINTS: usize = 24;
+
+/// One life: seconds before its end, what was held, and the limit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Life {
+    /// Seconds from its end to the end of the one that is judged.
+    pub ended_before_s: f64,
+    /// Seconds before its own end, what could not be taken back, and the limit, in bytes; the oldest first.
+    pub points: Vec<(f32, f32, Option<f32>)>,
+}
+
+impl Life {
+    /// What is kept of a timeline.
+    #[must_use]
+    pub fn of(points: &[TimelinePoint]) -> Self {
+        let step = points.len().div_ceil(POINTS).max(1);
+        // The lowest of each few: the floor is what is looked at. The last one is how far it came.
+        let mut kept: Vec<_> = points.chunks(step).filter_map(|few| few.iter().min_by_key(|point| held(point))).collect();
+        if let Some(last) = points.last()
+            && kept.last().is_some_and(|kept| kept.before_ms != last.before_ms)
+        {
+            kept.push(last);
+        }
+        let packed = |point: &&TimelinePoint| {
+            let limit = point.limit_bytes.map(|limit| limit as f32);
+            ((point.before_ms as f64 / 1000.0) as f32, held(point) as f32, limit)
+        };
+        Self { ended_before_s: 0.0, points: kept.iter().map(packed).collect() }
+    }
+
+    /// As samples, with times relative to the end of the life that is judged; it begins a life.
+    pub fn samples(&self) -> impl Iterator<Item = Sample> {
+        let ended = self.ended_before_s;
+        self.points.iter().enumerate().map(move |(index, (before, held, limit))| Sample {
+            t: -ended - f64::from(*before),
+            anon: Some(f64::from(*held)),
+            limit: limit.map(f64::from),
+            restart: index == 0,
+            ..Sample::default()
+        })
+    }
+}
+
+/// What cannot be taken back: all but page cache.
+#[must_use]
+pub fn held(point: &TimelinePoint) -> u64 {
+    let cache = point.file_bytes.map_or(0, |file| file.saturating_sub(point.shmem_bytes.unwrap_or_default()));
+    point.usage_bytes.saturating_sub(cache)
+}
+
+/// Of a timeline, the life that ended with the kill: since it was made anew, or since the kill before, so long ago.
+#[must_use]
+pub fn last_life(timeline: &[TimelinePoint], since_before_ms: Option<u64>) -> &[TimelinePoint] {
+    let begins = |point: &TimelinePoint| {
+        point.restart || since_before_ms.is_some_and(|before| point.before_ms >= before)
+    };
+    let (last, is_restart) = match timeline.iter().rposition(begins) {
+        Some(at) => (at, timeline.get(at).is_some_and(|point| point.restart)),
+        None => return timeline,
+    };
+    timeline.get(if is_restart { last } else { last + 1 }..).unwrap_or_default()
+}
+
+#[derive(Debug)]
+struct Past {
+    place: String,
+    /// When the last one ended.
+    at: BootNs,
+    /// With its time; the latest last.
+    lives: VecDeque<(BootNs, Life)>,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct LivesBefore {
+    /// The latest last.
+    pasts: VecDeque<Past>,
+}
+
+impl LivesBefore {
+    /// Takes a kill at `at`; the lives before, the oldest first, and how many milliseconds ago the last one ended.
+    pub fn take(&mut self, incident: &Incident, at: BootNs) -> (Vec<Life>, Option<u64>) {
+        let timeline = incident.memory.as_ref().and_then(|memory| memory.timeline.as_deref());
+        let (Some((place, _)), Some(timeline)) = (place_of(incident), timeline) else { return (Vec::new(), None) };
+        let known = self.pasts.iter().position(|past| past.place == place).and_then(|known| self.pasts.remove(known));
+        let since = known.as_ref().map(|past| at.saturating_sub(past.at) / 1_000_000);
+        let mut past = known.unwrap_or(Past { place, at, lives: VecDeque::new() });
+        let before = past
+            .lives
+            .iter()
+            .map(|(ended, life)| Life { ended_before_s: at.saturating_sub(*ended) as f64 / 1e9, ..life.clone() })
+            .collect();
+        past.at = at;
+        past.lives.push_back((at, Life::of(last_life(timeline, since))));
+        if past.lives.len() > LIVES {
+            past.lives.pop_front();
+        }
+        self.pasts.push_back(past);
+        if self.pasts.len() > PLACES {
+            self.pasts.pop_front();
+        }
+        (before, since)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+use super::*;
+use crate::judge::tests::oom;
+use crate::model::{LimitLevel, OomScope};
+
+const MIB: u64 = 1 << 20;
+
+fn point(before_ms: u64, mib: u64, restart: bool) -> TimelinePoint {
+    TimelinePoint {
+        before_ms,
+        usage_bytes: mib * MIB,
+        peak_bytes: mib * MIB,
+        limit_bytes: Some(64 * MIB),
+        restart,
+        ..TimelinePoint::default()
+    }
+}
+
+#[test]
+fn a_life_begins_anew_or_after_the_kill_before() {
+    let timeline = [point(9000, 1, false), point(6000, 2, true), point(3000, 3, false), point(0, 4, false)];
+    let times = |since| last_life(&timeline, since).iter().map(|point| point.before_ms).collect::<Vec<_>>();
+    assert_eq!(times(None), [6000, 3000, 0]);
+    assert_eq!(times(Some(2500)), [0]);
+    assert_eq!(times(Some(8000)), [6000, 3000, 0]);
+    assert_eq!(last_life(&timeline[..1], None).len(), 1);
+    assert!(last_life(&[], Some(1)).is_empty());
+}
+
+#[test]
+fn lives_of_one_place_are_remembered_in_few_points() {
+    let mut lives = LivesBefore::default();
+    let mut incident = oom(&[("/a", 64, Some(64))], Some((0, LimitLevel::Container)), OomScope::Memcg);
+    let timeline = (0..100).map(|n| point((100 - n) * 1000, n, n == 0)).collect();
+    incident.memory.as_mut().unwrap().timeline = Some(timeline);
+    assert_eq!(lives.take(&incident, 1_000_000_000_000), (Vec::new(), None));
+    let (before, since) = lives.take(&incident, 1_200_000_000_000);
+    assert_eq!((before.len(), since), (1, Some(200_000)));
+    assert!(before[0].points.len() <= POINTS + 1);
+    let samples: Vec<Sample> = before[0].samples().collect();
+    assert!(samples[0].restart && !samples[1].restart);
+    assert_eq!(samples.last().unwrap().t, -201.0);
+    for n in 0..20 {
+        lives.take(&incident, 1_300_000_000_000 + n);
+    }
+    assert_eq!(lives.take(&incident, 1_400_000_000_000).0.len(), LIVES);
+    incident.memory.as_mut().unwrap().timeline = None;
+    assert_eq!(lives.take(&incident, 1), (Vec::new(), None));
+}

@@ -1,0 +1,44 @@
+//! A cgroup that is followed, as a screen shows it.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::memory::verdict::Verdict;
+use crate::model::{LimitLevel, TimelinePoint};
+
+/// See the module's documentation.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Row {
+    /// Path of the cgroup: the key.
+    pub cgroup: String,
+    /// What it is: a container's cgroup, a pod's, or a unit's.
+    pub level: LimitLevel,
+    /// The latest reading; its `before_ms` is how old it is.
+    pub latest: TimelinePoint,
+    /// All that is kept, the oldest first: how long ago, in milliseconds, what could not be taken back, and the most that was in use.
+    pub series: Vec<(u64, u64, u64)>,
+    /// What cannot be taken back now: all that is in use but page cache.
+    pub held_bytes: u64,
+    /// By how much that grows an hour, by the floor of its last hour. Null: too little was seen of it.
+    pub growth_bytes_per_hour: Option<f64>,
+    /// What its curve shows, and when it meets its limit, as of the last look at all of it. Null: it was not looked at yet.
+    pub outlook: Option<Verdict>,
+    /// Since when it is followed, in Unix seconds.
+    pub since: f64,
+    /// How often it was made anew since then.
+    pub restarts: u32,
+}
+
+/// What following takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Cgroups that are followed.
+    pub cgroups: usize,
+    /// Bytes of their curves and names.
+    pub bytes: usize,
+    /// How often the thread woke.
+    pub wakes: u64,
+    /// Readings of a cgroup's usage, and of everything.
+    pub looks: u64,
+    pub readings: u64,
+}
