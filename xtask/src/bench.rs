@@ -14,6 +14,7 @@ use crate::{cargo, target_dir};
 mod cost;
 mod counters;
 mod crowd;
+mod flight;
 mod idle;
 mod many;
 mod oom;
@@ -60,7 +61,10 @@ pub fn run(workspace: &Path) -> Result<()> {
         say(&format!("measuring with {containers} containers in {} cgroups", containers * crowd::CGROUPS_EACH));
         many.push(many::measure(&tools.oomtrace, containers)?);
     }
-    let text = report::write(&cost, &oom, &storm, &idle, &many)?;
+    say("measuring what it costs to follow memory, which takes twelve minutes");
+    let program = crate::executable(workspace, &["bench", "--package", "oomtrace", "--bench", "flight"], None)?;
+    let flight = flight::measure(&program)?;
+    let text = report::write(&cost, &oom, &storm, &idle, &many)? + &flight::section(&flight);
     let path = workspace.join("BENCHMARKS.md");
     fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     print!("{text}");

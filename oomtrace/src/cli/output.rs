@@ -99,9 +99,8 @@ mod tests {
             (&[("TERM", "xterm-256color")], false),
             (&[("TERM", "linux")], true),
         ] {
-            let variable = |name: &str| {
-                set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-            };
+            let variable =
+                |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
             assert_eq!(shows_ascii_alone(variable), ascii, "{set:?}");
         }
     }

@@ -109,7 +109,8 @@ fn lowered(life: &[TimelinePoint], origin: Option<OomOrigin>) -> Option<Course> 
 fn neighbour(incident: &Incident) -> Option<Course> {
     let hog = incident.memory.as_ref()?.hog.as_ref()?;
     let of_victim = incident.victim.process.cgroup.as_deref().unwrap_or_default();
-    let is_own = of_victim.strip_prefix(hog.cgroup.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_own =
+        of_victim.strip_prefix(hog.cgroup.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     (!is_own).then(|| Course {
         kind: CourseKind::Neighbour,
         confidence: if hog.by_growth { Confidence::Possible } else { Confidence::Likely },
@@ -142,7 +143,7 @@ fn of_class(found: &MemoryUse, life: &[TimelinePoint]) -> Option<Course> {
     let (bytes, over_s) = (last.1.saturating_sub(least.1), least.0 - last.0);
     let rate = (over_s >= USUAL_S && bytes > 0).then(|| bytes as f64 / over_s * 3600.0);
     let detail = match found.class {
-        MemoryClass::ManyProcesses { count } => Detail::Many { count },
+        MemoryClass::ManyProcesses { count, .. } => Detail::Many { count },
         _ => Detail::Grew { bytes, over_s },
     };
     (bytes > 0 || matches!(detail, Detail::Many { .. })).then_some(Course {

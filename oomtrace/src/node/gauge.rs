@@ -170,7 +170,8 @@ impl Gauge {
         let length = self.stat.read_at(&mut buffer, 0)?;
         let mut reading = of_stat(buffer.get(..length).unwrap_or_default(), self.version);
         reading.usage = usage;
-        reading.limit = self.limit.as_ref().and_then(|file| number(file).ok().flatten()).filter(|limit| *limit < NO_LIMIT);
+        reading.limit =
+            self.limit.as_ref().and_then(|file| number(file).ok().flatten()).filter(|limit| *limit < NO_LIMIT);
         reading.peak = self.highest.take().map(|peak| peak.max(usage));
         reading.stalled_us = self.pressure.as_ref().and_then(|pressure| stalled(&pressure.file));
         if self.version == Version::V1 {
@@ -302,8 +303,13 @@ fn of_stat(stat: &[u8], version: Version) -> Reading {
             (Version::V2, b"kernel") => &mut kernel,
             (
                 Version::V2,
-                b"slab_reclaimable" | b"slab_unreclaimable" | b"pagetables" | b"sec_pagetables" | b"kernel_stack"
-                | b"percpu" | b"vmalloc",
+                b"slab_reclaimable"
+                | b"slab_unreclaimable"
+                | b"pagetables"
+                | b"sec_pagetables"
+                | b"kernel_stack"
+                | b"percpu"
+                | b"vmalloc",
             ) => {
                 parts = parts.saturating_add(digits(value).unwrap_or_default());
                 continue;
@@ -347,7 +353,8 @@ mod tests {
 
     #[test]
     fn v2_is_read_with_its_parts() {
-        let stat = "anon 4096\nfile 8192\nkernel 1000\nkernel_stack 16384\npagetables 100\nsock 7\nshmem 2048\nbad\nzswap x\n";
+        let stat =
+            "anon 4096\nfile 8192\nkernel 1000\nkernel_stack 16384\npagetables 100\nsock 7\nshmem 2048\nbad\nzswap x\n";
         let (_dir, gauges) = tree(
             Version::V2,
             &[

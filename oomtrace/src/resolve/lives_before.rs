@@ -28,7 +28,8 @@ impl Life {
     pub fn of(points: &[TimelinePoint]) -> Self {
         let step = points.len().div_ceil(POINTS).max(1);
         // The lowest of each few: the floor is what is looked at. The last one is how far it came.
-        let mut kept: Vec<_> = points.chunks(step).filter_map(|few| few.iter().min_by_key(|point| held(point))).collect();
+        let mut kept: Vec<_> =
+            points.chunks(step).filter_map(|few| few.iter().min_by_key(|point| held(point))).collect();
         if let Some(last) = points.last()
             && kept.last().is_some_and(|kept| kept.before_ms != last.before_ms)
         {
@@ -64,9 +65,8 @@ pub fn held(point: &TimelinePoint) -> u64 {
 /// Of a timeline, the life that ended with the kill: since it was made anew, or since the kill before, so long ago.
 #[must_use]
 pub fn last_life(timeline: &[TimelinePoint], since_before_ms: Option<u64>) -> &[TimelinePoint] {
-    let begins = |point: &TimelinePoint| {
-        point.restart || since_before_ms.is_some_and(|before| point.before_ms >= before)
-    };
+    let begins =
+        |point: &TimelinePoint| point.restart || since_before_ms.is_some_and(|before| point.before_ms >= before);
     let (last, is_restart) = match timeline.iter().rposition(begins) {
         Some(at) => (at, timeline.get(at).is_some_and(|point| point.restart)),
         None => return timeline,

@@ -244,8 +244,19 @@ pub fn describe_memory(
             })
         })
         .collect();
-    let Snapshot { owner, stat, mut owner_stat, host, mut largest, incomplete, mut processes, mut kernel_bytes, timeline, unfollowed, hog } =
-        snapshot.unwrap_or_default();
+    let Snapshot {
+        owner,
+        stat,
+        mut owner_stat,
+        host,
+        mut largest,
+        incomplete,
+        mut processes,
+        mut kernel_bytes,
+        timeline,
+        unfollowed,
+        hog,
+    } = snapshot.unwrap_or_default();
     let (timeline_of, timeline) = timeline.map(|timeline| with_kill(timeline, &levels)).unzip();
     // It was read for another cgroup than the one that turned out to be the owner: it says nothing about that one.
     let is_of_owner = match &oom.limit_owner {
@@ -264,7 +275,19 @@ pub fn describe_memory(
     }
     largest.splice(0..0, victim(mark, oom.scope == Some(OomScope::Host)));
     largest.sort_by_key(|user| std::cmp::Reverse(user.resident_bytes));
-    Some(Memory { levels, stat, owner_stat, host, largest, processes, kernel_bytes, timeline, timeline_of, course: None, hog })
+    Some(Memory {
+        levels,
+        stat,
+        owner_stat,
+        host,
+        largest,
+        processes,
+        kernel_bytes,
+        timeline,
+        timeline_of,
+        course: None,
+        hog,
+    })
 }
 
 /// What was followed, with the kernel's own record of the kill behind it; and of which cgroup.

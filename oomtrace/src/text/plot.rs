@@ -81,7 +81,7 @@ mod tests {
         // What is beyond is at the edge, and nothing is drawn where nothing is known.
         assert_eq!(braille(&[(0.5, 7.0), (1.0, -7.0)], 2, 1).len(), 1);
         assert_eq!(braille(&[], 2, 2), ["⠀⠀", "⠀⠀"]);
-        assert_eq!(ascii(&ramp, 4), ":=*#");
+        assert_eq!(ascii(&ramp, 4), ".-+%");
         assert_eq!(ascii(&[(0.0, 0.0), (1.0, 0.0)], 3), "...");
         assert_eq!(ascii(&[], 2), "__");
     }

@@ -12,13 +12,32 @@ mod program;
 mod setter;
 mod stop;
 
+use crate::judge::course::Course;
 use crate::judge::judgement::{Judgement, Reason};
-use crate::model::{Advice, Cause, Incident};
-use crate::text::process;
+use crate::model::{Advice, Cause, CourseKind, Incident};
+use crate::text::{bytes, process};
 
 /// What to do about an incident whose verdict is in.
 #[must_use]
 pub fn advise(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
+    let mut all = by_cause(incident, judgement);
+    if let Some(course) = judgement.course.as_ref().filter(|course| course.kind == CourseKind::Leak) {
+        all.insert(0, leak(course));
+    }
+    all
+}
+
+/// A larger limit only lasts longer.
+fn leak(course: &Course) -> Advice {
+    let rate = course.bytes_per_hour.filter(|rate| *rate > 0.0).map(|rate| format!(", by {}/h", bytes(rate as u64)));
+    let lives = if course.lives > 2 { format!(" in {} lives", course.lives) } else { String::new() };
+    advice(
+        &format!("find what leaks: it has climbed{lives}{}; a larger limit only gains time", rate.unwrap_or_default()),
+        "what grows without end meets every limit",
+    )
+}
+
+fn by_cause(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
     if let Some(by_kubelet) = pod::by_kubelet(incident, &judgement.reason) {
         return by_kubelet;
     }

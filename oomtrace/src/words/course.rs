@@ -53,7 +53,8 @@ fn why(found: &Course) -> String {
             span(within_s.max(1.0))
         ),
         Detail::AtStart { after_s } => {
-            let lives = if found.lives > 1 { format!(", as the {} before", lives(found.lives - 1)) } else { String::new() };
+            let lives =
+                if found.lives > 1 { format!(", as the {} before", lives(found.lives - 1)) } else { String::new() };
             format!("it met its limit within {} of its start{lives}", span(after_s.max(1.0)))
         }
         Detail::Near { percent } => format!("it was beyond {percent} % of its limit for most of its life"),

@@ -98,12 +98,18 @@ mod tests {
     #[test]
     fn what_is_there_and_what_will_be_are_said_with_their_times() {
         let near = said(Alarm::Near { for_tenths: 300 });
-        assert_eq!((near.kind, near.confidence, near.near_for_ms), (WarningKind::NearLimit, Confidence::Certain, Some(30_000)));
+        assert_eq!(
+            (near.kind, near.confidence, near.near_for_ms),
+            (WarningKind::NearLimit, Confidence::Certain, Some(30_000))
+        );
         assert!(near.why.starts_with("96 % of its memory limit of 512 MiB has been in use for 30"), "{}", near.why);
         let now = 1_795_701_600.0;
         let reached = LimitReached { median: now + 7200.0, low: now + 5400.0, high: None };
         let soon = said(Alarm::Forecast { reached, bytes_per_hour: 8.0 * MIB as f64, sure: Sure::Likely });
-        assert_eq!((soon.kind, soon.confidence, soon.bytes_per_hour), (WarningKind::LimitForecast, Confidence::Likely, Some(8 * MIB)));
+        assert_eq!(
+            (soon.kind, soon.confidence, soon.bytes_per_hour),
+            (WarningKind::LimitForecast, Confidence::Likely, Some(8 * MIB))
+        );
         assert_eq!(soon.why, "it meets its memory limit of 512 MiB in 2.0 h, if it goes on growing by 8 MiB/h");
         let reached = soon.reached.unwrap();
         assert_eq!((reached.median.as_str(), reached.high), ("2026-11-26T16:00:00.000000000Z", None));

@@ -173,7 +173,8 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn point(at: Tenths, usage: u64, file: u64, limit: Option<u64>) -> Point {
-        let reading = Reading { usage, anon: Some(usage - file), file: Some(file), shmem: Some(0), limit, ..Reading::default() };
+        let reading =
+            Reading { usage, anon: Some(usage - file), file: Some(file), shmem: Some(0), limit, ..Reading::default() };
         Point::of(&reading, at, None, false)
     }
 

@@ -19,7 +19,11 @@ pub fn scope(path: &str) -> Option<Scope> {
     let placement = Placement::parse(path);
     let region = || match user_of(path) {
         Some(uid) => Some(format!("/user.slice/user-{uid}.slice")),
-        None => placement.containers().last().map(|outermost| outermost.cgroup.clone()).filter(|outermost| outermost != path),
+        None => placement
+            .containers()
+            .last()
+            .map(|outermost| outermost.cgroup.clone())
+            .filter(|outermost| outermost != path),
     };
     let level = if placement.container.as_ref().is_some_and(|container| container.cgroup == path) {
         LimitLevel::Container

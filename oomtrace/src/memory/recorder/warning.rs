@@ -75,7 +75,9 @@ impl Watch {
         }
         self.near_since = None;
         let clear = *self.clear_since.get_or_insert(now);
-        if now.saturating_sub(clear) >= CLEAR_FOR && self.near_said.is_some_and(|said| now.saturating_sub(said) >= AGAIN) {
+        if now.saturating_sub(clear) >= CLEAR_FOR
+            && self.near_said.is_some_and(|said| now.saturating_sub(said) >= AGAIN)
+        {
             self.near_said = None;
         }
         None
@@ -94,7 +96,8 @@ impl Watch {
         let is_far = !limit.is_some_and(|limit| is_at(held, limit, FORECAST_FROM_PERCENT));
         let reached = verdict.limit_reached_at.filter(|_| climbs && !is_far);
         let left = reached.map(|reached| reached.median - unix);
-        let (Some(reached), Some(left)) = (reached, left.filter(|left| *left <= rules.within_s && seen_s >= left / 4.0))
+        let (Some(reached), Some(left)) =
+            (reached, left.filter(|left| *left <= rules.within_s && seen_s >= left / 4.0))
         else {
             self.forecast = None;
             if self.forecast_said.is_some_and(|said| now.saturating_sub(said) >= AGAIN) {

@@ -156,6 +156,9 @@ impl Book {
 
     /// Forgets what has been gone for long, and what is too much.
     pub fn forget(&mut self, now: Tenths) {
+        if self.followed.len() == self.ids.len() {
+            return;
+        }
         self.followed.retain(|_, known| known.gone.is_none_or(|gone| now.saturating_sub(gone) < KEPT));
         while self.followed.len().saturating_sub(self.ids.len()) > MOST_GONE {
             let oldest = self.followed.iter().filter_map(|(path, known)| Some((known.gone?, path))).min();
@@ -191,7 +194,14 @@ impl Book {
     }
 
     /// Takes what the whole curve shows; what is raised by it.
-    pub fn judged(&mut self, path: &str, now: Tenths, unix: f64, verdict: Verdict, rules: Option<Rules>) -> Option<Raised> {
+    pub fn judged(
+        &mut self,
+        path: &str,
+        now: Tenths,
+        unix: f64,
+        verdict: Verdict,
+        rules: Option<Rules>,
+    ) -> Option<Raised> {
         let known = self.followed.get_mut(path)?;
         let latest = *known.curve.latest()?;
         let seen_s = f64::from(now.saturating_sub(known.curve.points().next()?.at)) / 10.0;
@@ -235,7 +245,9 @@ impl Book {
 
     /// See [`super::FlightRecorder::seen`].
     pub fn seen(&self) -> Seen {
-        let bytes = |(path, known): (&String, &Followed)| path.capacity() + size_of::<(String, Followed)>() + known.curve.bytes();
+        let bytes = |(path, known): (&String, &Followed)| {
+            path.capacity() + size_of::<(String, Followed)>() + known.curve.bytes()
+        };
         Seen { cgroups: self.ids.len(), bytes: self.followed.iter().map(bytes).sum(), ..self.seen }
     }
 }
@@ -259,7 +271,8 @@ fn candidate<'a>(path: &'a str, curve: &Curve, kill: BootNs) -> Option<Candidate
     let kill = tenths(kill);
     let before = || curve.points().filter(|point| point.at <= kill && kill - point.at <= HOUR);
     let usage = before().next_back().or_else(|| curve.latest())?.peak();
-    let (count, sum) = before().fold((0_u64, 0_u64), |(count, sum), point| (count + 1, sum.saturating_add(point.usage())));
+    let (count, sum) =
+        before().fold((0_u64, 0_u64), |(count, sum), point| (count + 1, sum.saturating_add(point.usage())));
     Some(Candidate { cgroup: path, usage, average: sum.checked_div(count).unwrap_or(usage) })
 }
 
@@ -378,11 +391,18 @@ mod tests {
         book.push(&path, point(10, 5), None);
         book.push(&path, point(30, 9), None);
         for (of, found) in [(path.clone(), true), (format!("{path}/a/b"), true), (format!("{path}x"), false)] {
-            assert_eq!(book.timeline(&of, u64::MAX).map(|timeline| timeline.cgroup == path), found.then_some(true), "{of}");
+            assert_eq!(
+                book.timeline(&of, u64::MAX).map(|timeline| timeline.cgroup == path),
+                found.then_some(true),
+                "{of}"
+            );
         }
         // What comes after the kill led to nothing.
         let timeline = book.timeline(&path, 2_000_000_000).unwrap();
-        assert_eq!(timeline.points.iter().map(|point| (point.before_ms, point.usage_bytes >> 20)).collect::<Vec<_>>(), [(1000, 5)]);
+        assert_eq!(
+            timeline.points.iter().map(|point| (point.before_ms, point.usage_bytes >> 20)).collect::<Vec<_>>(),
+            [(1000, 5)]
+        );
         let rows = book.rows(5_000_000_000, WallClock { offset_ns: 0 });
         assert_eq!((rows.len(), rows[0].latest.before_ms, rows[0].held_bytes >> 20), (1, 2000, 9));
         assert_eq!(rows[0].series, [(4000, 5 << 20, 5 << 20), (2000, 9 << 20, 9 << 20)]);

@@ -1,6 +1,6 @@
 //! The thread that reads cgroups' files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
@@ -16,11 +16,10 @@ use crate::memory::verdict;
 use crate::node::clock::{WallClock, boot_now};
 use crate::node::gauge::{Gauge, Gauges};
 use crate::node::warnings::Warnings;
-use crate::own::capabilities;
-use crate::run::flight::{Raised, Shared};
 use crate::run::flight::book::{MOST, Refused};
 use crate::run::flight::followed::Pace;
 use crate::run::flight::walk::walk;
+use crate::run::flight::{Raised, Shared};
 
 static TROUBLE: Warnings = Warnings::new();
 /// Descriptors that are left to everything else.
@@ -99,10 +98,6 @@ impl Sampler {
 
     /// Until it is told to stop.
     pub fn run(mut self) {
-        // It reads what everybody may read, and writes to what is root's own.
-        if let Err(error) = capabilities::reduce(&[]) {
-            log::debug!("the thread that follows memory keeps its capabilities: {error}");
-        }
         let mut woken: Vec<u64> = Vec::with_capacity(EVENTS);
         // The kernel has this clock since 2.6.39.
         while let Ok(now) = boot_now().map(tenths) {
@@ -137,7 +132,8 @@ impl Sampler {
             let left = (u64::from(due) * 100_000_000).saturating_sub(now);
             Timespec::try_from(Duration::from_nanos(left)).ok()
         });
-        let mut events = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; EVENTS];
+        let mut events =
+            [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; EVENTS];
         let count = match epoll::wait(&self.epoll, &mut events, timeout.as_ref()) {
             Ok(count) => count,
             Err(rustix::io::Errno::INTR) => 0,
@@ -158,6 +154,7 @@ impl Sampler {
         let goes_on = !state.stop;
         drop(state);
         if !went.is_empty() {
+            let went: HashSet<u64> = went.into_iter().collect();
             let gone: Vec<usize> = self
                 .open
                 .iter()

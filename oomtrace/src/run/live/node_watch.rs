@@ -90,12 +90,7 @@ impl Search {
 
 impl NodeWatch {
     /// Has the clients of `sockets` reported from now on; `flight` hears which cgroups come and go.
-    pub fn new(
-        directory: Directory,
-        sockets: Vec<Socket>,
-        watched: Sockets,
-        flight: Option<FlightRecorder>,
-    ) -> Self {
+    pub fn new(directory: Directory, sockets: Vec<Socket>, watched: Sockets, flight: Option<FlightRecorder>) -> Self {
         let tracker = Rc::new(RefCell::new(Tracker::new(directory.sources().states.clone())));
         let mut new = Self {
             directory,

@@ -5,11 +5,24 @@ use unicode_width::UnicodeWidthStr as _;
 use super::*;
 use crate::judge::tests::{case, in_container, kill, oom, stop_signal};
 use crate::model::{
-    Attribution, Collateral, Contradiction, Effect, Exit, LimitLevel, OomScope, OutputName, Process, Role, Runtime,
-    Source,
+    Attribution, Collateral, Confidence, Contradiction, Effect, Exit, LimitLevel, OomScope, OutputName, Process,
+    Reached, Role, Runtime, Source, TimelinePoint, Warning, WarningKind,
 };
 use crate::sink::queue::Count;
 use crate::words::conclude;
+
+/// A point of a climb to 512 MiB, in 40 steps over 160 minutes.
+fn climbing(step: u64) -> TimelinePoint {
+    let bytes = (112 + 10 * step) << 20;
+    TimelinePoint {
+        before_ms: (40 - step) * 240_000,
+        usage_bytes: bytes,
+        peak_bytes: bytes,
+        anon_bytes: Some(bytes),
+        limit_bytes: Some(512 << 20),
+        ..TimelinePoint::default()
+    }
+}
 
 /// With a verdict, and with all lines that a block can have.
 fn incidents() -> Vec<Incident> {
@@ -18,6 +31,7 @@ fn incidents() -> Vec<Incident> {
     (container.name, container.runtime) = (Some("shop-web-1".to_owned()), Some(Runtime::Docker));
     let path = container.cgroup.clone();
     limit.oom.as_mut().unwrap().limit_owner.as_mut().unwrap().path = path;
+    limit.memory.as_mut().unwrap().timeline = Some((0..=40).map(climbing).collect());
     let mut stopped = in_container(kill("/usr/sbin/runc"));
     stopped.preceding = vec![stop_signal("/usr/sbin/runc")];
     stopped.missing = vec!["something that could not be seen".to_owned()];
@@ -54,6 +68,7 @@ fn shapes() -> Vec<Record> {
         fact,
         source,
     }));
+    all.push(Record::Warning(Warning { container: Some(container.clone()), ..warning() }));
     all.push(Record::Lost(Lost { events: 5, kills: 3, ..Lost::default() }));
     for output in [OutputName::Stdout, OutputName::Stderr, OutputName::Recording] {
         all.push(crate::sink::outputs::unwritten(output, Count { kills: 100_000, others: 1_000_000 }));
@@ -310,4 +325,45 @@ fn a_first_process_that_exits_137_by_itself_has_a_block() {
         assert!(text.contains("  EXIT 137   web: exited with 137 by itself: no SIGKILL ended it"), "{text}");
         assert_eq!(text.contains("   ended     victim[20]"), !brief, "{text}");
     }
+}
+
+fn warning() -> Warning {
+    Warning {
+        time: "2020-01-02T12:00:00.000000000Z".to_owned(),
+        node: None,
+        kind: WarningKind::LimitForecast,
+        confidence: Confidence::Likely,
+        container: None,
+        unit: Some("a b.service".to_owned()),
+        cgroup: "/system.slice/a b.service".to_owned(),
+        level: LimitLevel::Unit,
+        limit_bytes: 512 << 20,
+        held_bytes: 400 << 20,
+        usage_bytes: 500 << 20,
+        near_for_ms: None,
+        bytes_per_hour: Some(38 << 20),
+        reached: Some(Reached {
+            median: "2020-01-02T14:20:00Z".to_owned(),
+            low: "2020-01-02T13:50:00Z".to_owned(),
+            high: None,
+        }),
+        why: "it meets its memory limit".to_owned(),
+    }
+}
+
+#[test]
+fn a_warning_says_whose_limit_it_is_and_when_it_is_met() {
+    let show = |warning: Warning, brief: bool| {
+        let mut written = Vec::new();
+        let look = Look { time: TimeForm::Iso, brief, ..Look::default() };
+        Human::new(&mut written, move || look).put(&Record::Warning(warning)).unwrap();
+        String::from_utf8(written).unwrap()
+    };
+    let text = show(warning(), false);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].ends_with("WARNING    'a b.service': it meets its memory limit"), "{text}");
+    assert_eq!(lines[1].trim(), "memory    400 MiB of 512 MiB cannot be taken back; 500 MiB in use with page cache");
+    assert!(lines[2].contains("14:20:00") && lines[2].ends_with("and later or never"), "{text}");
+    assert_eq!(show(warning(), true).lines().count(), 1);
+    assert!(show(Warning { unit: None, ..warning() }, false).contains("'/system.slice/a b.service'"));
 }

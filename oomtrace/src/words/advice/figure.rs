@@ -45,6 +45,12 @@ pub fn figure(incident: &Incident, before: &LimitsBefore) -> Option<Figure> {
     } else {
         format!("more than {} is needed, and how much more is not known", bytes(limit))
     };
+    let course = incident.memory.as_ref().and_then(|memory| memory.course.as_ref());
+    let by_curve = course.and_then(|course| course.advised_limit_bytes).filter(|advised| *advised > proposed);
+    let (proposed, basis) = match by_curve {
+        Some(advised) => (advised, format!("by its curve it would have needed some {}", bytes(advised))),
+        None => (proposed, basis),
+    };
     Some(Figure { mib: (friendly(proposed.max(LEAST)) >> 20).max(1), basis })
 }
 
@@ -108,7 +114,7 @@ fn ordinal(count: u64) -> String {
 mod tests {
     use super::*;
     use crate::judge::tests::oom;
-    use crate::model::{LimitLevel, OomScope};
+    use crate::model::{Confidence, Course, CourseKind, LimitLevel, OomScope};
 
     fn at(mib: u64, change: impl FnOnce(&mut MemoryLevel)) -> Incident {
         let mut incident = oom(&[("/a", mib, Some(mib))], Some((0, LimitLevel::Container)), OomScope::Memcg);
@@ -144,6 +150,24 @@ mod tests {
         );
         peaked.oom.as_mut().unwrap().limit_owner.as_mut().unwrap().limit_bytes = None;
         assert_eq!(figure(&peaked, &LimitsBefore::default()), None);
+    }
+
+    #[test]
+    fn a_curve_that_wanted_more_is_given_more_and_one_that_wanted_less_is_not() {
+        for (advised, mib) in [(2000, 2048), (40, 768)] {
+            let mut incident = at(512, |_| {});
+            incident.memory.as_mut().unwrap().course = Some(Course {
+                kind: CourseKind::Climbing,
+                confidence: Confidence::Likely,
+                since: None,
+                bytes_per_hour: None,
+                lives: 1,
+                advised_limit_bytes: Some(advised << 20),
+                neighbour: None,
+                why: String::new(),
+            });
+            assert_eq!(figure(&incident, &LimitsBefore::default()).unwrap().mib, mib, "{advised}");
+        }
     }
 
     #[test]

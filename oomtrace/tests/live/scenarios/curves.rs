@@ -14,7 +14,11 @@ const MIB: u64 = 1 << 20;
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "curves::a_container_that_climbs_has_its_curve", needs: &[Tracing, Docker], run: climb },
-    Scenario { name: "curves::a_limit_changed_in_place_is_in_the_series", needs: &[Tracing, Docker], run: changed_limit },
+    Scenario {
+        name: "curves::a_limit_changed_in_place_is_in_the_series",
+        needs: &[Tracing, Docker],
+        run: changed_limit,
+    },
     Scenario {
         name: "curves::a_warning_comes_before_the_kill_and_none_for_page_cache",
         needs: &[Tracing, Docker],
@@ -73,7 +77,8 @@ fn changed_limit() {
     container.wait_for_output("ready");
     run(docker().args(["update", "--memory", "40m", "--memory-swap", "40m", &container.name]));
     let_go(&container);
-    let limits: Vec<_> = timeline(&tracer.incident_in(&container.name)).iter().filter_map(|point| point.limit_bytes).collect();
+    let limits: Vec<_> =
+        timeline(&tracer.incident_in(&container.name)).iter().filter_map(|point| point.limit_bytes).collect();
     let mut steps = limits.clone();
     steps.dedup();
     assert_eq!(steps, [64 * MIB, 40 * MIB], "{limits:?}");
@@ -112,7 +117,10 @@ fn warned() {
     );
     let container = Container::run(&["--memory", "128m", "--memory-swap", "128m"], &script);
     let warning = tracer.wait("a warning", |record| warnings_of(record, &container.name));
-    assert_eq!((warning.kind, warning.level, warning.limit_bytes), (WarningKind::NearLimit, LimitLevel::Container, 128 * MIB));
+    assert_eq!(
+        (warning.kind, warning.level, warning.limit_bytes),
+        (WarningKind::NearLimit, LimitLevel::Container, 128 * MIB)
+    );
     assert!(warning.held_bytes * 100 >= 95 * warning.limit_bytes && warning.near_for_ms >= Some(2000), "{warning:#?}");
     let_go(&container);
     let incident = tracer.incident_in(&container.name);
