@@ -268,7 +268,8 @@ fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Op
     }
     // Its beginning was seen, and that was not long ago.
     let after_s = seconds(first);
-    let began = first.restart || began_with(incident, after_s);
+    let is_empty = held(first) <= limit / 20;
+    let began = first.restart || is_empty || began_with(incident, after_s);
     if !began || span > SHORT_S || held(first) > limit / 2 {
         return None;
     }

@@ -78,7 +78,8 @@ fn a_rise_at_once_is_a_spike() {
 fn what_never_had_enough_is_too_small() {
     let near = of(curve(100, 3600.0, |at| 450 + (at * 911.0) as u64 % 40));
     assert_eq!(kind(near.as_ref()), Some((CourseKind::TooSmall, Confidence::Likely)));
-    let mut timeline = curve(20, 10.0, |at| (at * 500.0) as u64);
+    assert!(of(curve(20, 10.0, |at| (at * 500.0) as u64)).is_some());
+    let mut timeline = curve(20, 10.0, |at| 50 + (at * 450.0) as u64);
     // Its beginning was not seen.
     assert_eq!(of(timeline.clone()), None);
     timeline[0].restart = true;
