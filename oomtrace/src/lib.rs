@@ -56,6 +56,9 @@ pub mod judge;
 /// Judgements to sentences and advice.
 pub mod words;
 
+/// What is left of kills that nobody watched, and what follows from it.
+pub mod past;
+
 /// Renders and writes, one output apart from the other.
 pub mod sink;
 

@@ -118,7 +118,7 @@ fn undescribed(of: &Value, path: &str, found: &mut Vec<String>) {
 
 #[test]
 fn everything_in_the_contract_explains_itself() {
-    for of in ["stream", "ps", "signals"] {
+    for of in ["stream", "ps", "signals", "why"] {
         let schema = schema(of);
         let mut found = Vec::new();
         undescribed(&schema, of, &mut found);
@@ -263,6 +263,10 @@ fn render() -> String {
     let signals = schema("signals");
     let queue = render_records(&signals, &mut text);
     render_types(&signals, &sources, queue, &mut done, &mut text);
+    text.push_str("# Why\n\n`oomtrace why --json` writes one object; `oomtrace schema why` prints its schema.\n\n");
+    let why = schema("why");
+    let queue = render_records(&why, &mut text);
+    render_types(&why, &sources, queue, &mut done, &mut text);
     text.trim_end().to_owned() + "\n"
 }
 

@@ -13,12 +13,14 @@ mod options;
 mod output;
 mod ps;
 mod replay;
+mod report;
 mod schema;
 mod selftest;
 mod signals;
 mod stop;
 mod values;
 mod watch;
+mod why;
 
 use std::ffi::OsStr;
 use std::io::{IsTerminal as _, Write as _};
@@ -86,6 +88,8 @@ pub fn main() -> ExitCode {
         Some(Verb::Selftest(options)) => selftest::run(&options),
         Some(Verb::SelftestChild { role }) => selftest::run_child(role),
         Some(Verb::Doctor(options)) => doctor::run(&options),
+        Some(Verb::Why(options)) => why::run(&options),
+        Some(Verb::Report(options)) => report::run(&options),
         Some(Verb::Curve(options)) => curve::run(&options),
         Some(Verb::Explain { code }) => explain::run(&code),
         Some(Verb::Signals(options)) => signals::run(&options),

@@ -34,8 +34,10 @@ use oomtrace::run::filter::{Filter, Label, cgroup_path};
 use oomtrace::run::health;
 use oomtrace::run::live::RuntimeConfig;
 
-pub use reading::{Color, Form, Listing, Reading, Show};
+pub use past::{Report, Why};
+pub use reading::{Color, Form, Listing, Reading, Show, TimeForm};
 
+mod past;
 mod reading;
 
 const STYLES: Styles = Styles::styled()
@@ -56,6 +58,7 @@ Examples:
   sudo oomtrace doctor                       what can be seen on this node, and what cannot
   sudo oomtrace record kills.rec             the same, and keeps what was seen for `oomtrace replay kills.rec`
   sudo oomtrace signals --receiver nginx     each signal that nginx gets, for kernel debugging
+  sudo oomtrace why web                      why the container web was killed, also where nobody watched
   oomtrace explain 137                       what an exit code says, and what it does not
 
 Exit status:
@@ -115,6 +118,10 @@ pub enum Verb {
         #[arg(default_value = health::NAME, value_parser = health_name)]
         name: String,
     },
+    /// Say why something ended: a container, a pod, a unit or a process, whether or not oomtrace was running then
+    Why(Why),
+    /// Make a page of kills, to hand on: one HTML file, or Markdown for a ticket
+    Report(Report),
     /// Say what a memory curve shows: a leak, a warm-up, page cache …, when it will meet its limit, and what limit it wants
     Curve(Curve),
     /// Say what an exit code or a reason means, and what it does not
@@ -125,7 +132,7 @@ pub enum Verb {
     },
     /// Print the JSON Schema of the output of --json
     Schema {
-        /// Of which: the stream of incidents, a line of `oomtrace ps`, or the stream of `oomtrace signals`
+        /// Of which: the stream of incidents, a line of `oomtrace ps`, the stream of `oomtrace signals`, or what `oomtrace why` says
         #[arg(value_enum, default_value_t = Schema::Stream)]
         of: Schema,
     },
@@ -336,6 +343,7 @@ pub enum Schema {
     Stream,
     Ps,
     Signals,
+    Why,
 }
 
 /// Where runtimes are asked for names.

@@ -26,9 +26,14 @@ pub fn sink(options: &Show, reading: &Reading, out: impl Write + Send + 'static)
     let color = options.color.on_stdout();
     let is_terminal = io::stdout().is_terminal();
     let width = move || if is_terminal { terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)) } else { None };
-    let ascii = is_terminal && shows_ascii_alone(|name| std::env::var(name).ok());
+    let ascii = shows_ascii();
     let (all, verbose, time) = (reading.all, reading.verbose(), reading.time().into());
     Box::new(Human::new(out, move || Look { color, width: width(), brief, all, verbose, time, ascii }))
+}
+
+/// Standard output is a terminal whose locale has no braille.
+pub fn shows_ascii() -> bool {
+    io::stdout().is_terminal() && shows_ascii_alone(|name| std::env::var(name).ok())
 }
 
 /// By its locale a terminal has no UTF-8 (locale(7)); where none is set, the console has few other characters.

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use oomtrace::container::list::Listed;
-use oomtrace::model::Record;
 use oomtrace::model::seen::SeenRecord;
+use oomtrace::model::{Record, WhyRecord};
 
 use super::exit::{Failure, Status};
 use super::options::Schema;
@@ -14,6 +14,7 @@ pub fn run(of: Schema) -> Result<Status, Failure> {
     let schema = match of {
         Schema::Stream => schemars::schema_for!(Record),
         Schema::Signals => schemars::schema_for!(SeenRecord),
+        Schema::Why => schemars::schema_for!(WhyRecord),
         Schema::Ps => schemars::schema_for!(Listed),
     };
     let mut out = Stdout::new();

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 
-use crate::kubernetes::object::{PodObject, Terminated};
+use crate::kubernetes::object::{ContainerStatus, PodObject, Terminated};
 use crate::kubernetes::pods::Pods;
 use crate::kubernetes::report::Report;
 use crate::kubernetes::said::{Deletion, EventSaid, OwnerSaid, PodSaid};
@@ -304,6 +304,20 @@ impl Kubernetes {
         let link = self.0.as_ref().ok()?;
         let (object, _) = link.pods().find(&question.uid).ok().filter(|(object, _)| question.is_about(object))?;
         describe::end_of(&object, question.name_in(&object)?, &question.container_id)
+    }
+
+    /// How the kubelet says that the containers of a pod ended, by their names: the present one of each, where it has ended, and the one
+    /// before it. Empty where the API does not know the pod.
+    #[must_use]
+    pub fn ends_of(&self, uid: &str) -> Vec<(String, Terminated)> {
+        let Some((object, _)) = self.0.as_ref().ok().and_then(|link| link.pods().find(uid).ok()) else {
+            return Vec::new();
+        };
+        let of = |status: &ContainerStatus| {
+            let name = status.name.clone();
+            status.ends().map(|ended| (name.clone(), ended.clone())).collect::<Vec<_>>()
+        };
+        object.status.container_statuses.iter().flat_map(of).collect()
     }
 
     /// Puts an Event on a pod, as soon as can be, if Events are wanted.

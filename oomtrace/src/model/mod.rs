@@ -27,6 +27,7 @@ pub use timeline::{Hog, Timeline, TimelinePoint};
 pub use unwritten::{OutputName, Unwritten};
 pub use user_frame::UserFrame;
 pub use warning::{Reached, Warning, WarningKind};
+pub use why::*;
 
 mod candidate;
 mod correction;
@@ -47,6 +48,7 @@ mod timeline;
 mod unwritten;
 mod user_frame;
 mod warning;
+mod why;
 
 /// Version of the contract; a field that changes its meaning or goes away makes a new one.
 pub const SCHEMA: u32 = 1;
@@ -336,8 +338,12 @@ pub enum Source {
     Runtime,
     /// The Kubernetes API.
     Kubernetes,
-    /// The kernel's log. Not given yet.
+    /// The kernel's log: after the fact alone.
     Kmsg,
+    /// systemd, by its properties or in the journal: after the fact alone.
+    Systemd,
+    /// The record of who was logged in: after the fact alone.
+    Logins,
 }
 
 /// Something to do about it.

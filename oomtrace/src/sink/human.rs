@@ -24,10 +24,12 @@ use crate::words::repeats::{Repeats, said};
 mod block;
 mod curve;
 mod debugging;
+mod why;
 mod words;
 
-pub use block::block;
-pub use words::belongs_to;
+pub use block::{block, facts};
+pub use why::{place_of, said_of, why};
+pub use words::{belongs_to, place_name};
 
 /// How to show.
 #[derive(Clone, Copy, Debug, Default)]

@@ -8,6 +8,7 @@ pub mod notices;
 pub mod outlet;
 pub mod outputs;
 pub mod queue;
+pub mod report;
 pub mod seen;
 pub mod steady;
 pub mod template;

@@ -1,13 +1,14 @@
 //! The Docker Engine API on its Unix socket: one question at a time, bounded in time and size.
 
 pub mod events;
+pub mod life;
 pub mod listed;
 pub mod run_state;
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -23,6 +24,7 @@ use crate::container::AbortOnDrop;
 use crate::container::is_plain;
 use crate::container::labels::Labels;
 use crate::container::metadata::Metadata;
+use crate::container::runtime::docker::life::{Happened, Life};
 use crate::container::runtime::docker::listed::{Listed, MAX_LISTED};
 use crate::container::runtime::docker::run_state::RunState;
 use crate::container::statement::{Statement, paths_of_docker};
@@ -146,6 +148,45 @@ impl Docker {
         }
         let found: Found = self.parse(&self.get_container(id).await?)?;
         Ok(found.state)
+    }
+
+    /// How the container `id` is, and how it ended last.
+    ///
+    /// # Errors
+    /// When Docker does not answer in time or does not know it.
+    pub async fn life(&self, id: &str) -> Result<Life, DockerError> {
+        life::parse(&self.get_container(id).await?).map_err(|error| self.answer(error))
+    }
+
+    /// What was done to the container `id`, as far as Docker still knows, the oldest first; and what of that it knows at all, of any
+    /// container: since when, in nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// When Docker does not answer in time.
+    pub async fn past_events(&self, id: &str) -> Result<(Vec<Happened>, Option<i64>), DockerError> {
+        if !is_plain(id) {
+            return Err(self.unknown(id));
+        }
+        // It ends the answer when that time is there.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let path = format!("/events?since=0&until={}.{:09}", now.as_secs(), now.subsec_nanos());
+        let body = self.get(&path, MAX_LIST).await?.unwrap_or_default();
+        let mut oldest = None;
+        let mut found = Vec::new();
+        for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let at = life::time_ns(line);
+            oldest = oldest.or(at);
+            found.extend(life::happened(line, id));
+        }
+        Ok((found, oldest))
+    }
+
+    /// All containers, those that do not run among them, by id.
+    ///
+    /// # Errors
+    /// When Docker does not answer in time.
+    pub async fn list_all(&self) -> Result<Vec<(String, Metadata)>, DockerError> {
+        self.listed("/containers/json?all=true").await
     }
 
     async fn get_container(&self, id: &str) -> Result<Bytes, DockerError> {

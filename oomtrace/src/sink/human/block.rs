@@ -10,8 +10,8 @@ use super::words::{
     about, asked, brief, described, effect_words, full_name, killed, login, named, parents, place_name, time_of, user,
 };
 use crate::model::{
-    Cause, Contradiction, Correction, Exited, Incident, LimitLevel, Lost, OomOrigin, OomScope, OutputName, Process,
-    Role, Source, Unwritten, Verdict, Warning,
+    Cause, Contradiction, Correction, Evidence, Exited, Incident, LimitLevel, Lost, OomOrigin, OomScope, OutputName,
+    Process, Role, Source, Unwritten, Verdict, Warning,
 };
 use crate::sink::outputs::counted;
 use crate::sink::queue::Count;
@@ -62,6 +62,29 @@ pub fn block(incident: &Incident, look: Look) -> String {
     }
     block.debugging(incident);
     block.text
+}
+
+/// What a block says of a kill between its first line and what is to be done, each with its label.
+#[must_use]
+pub fn facts(incident: &Incident) -> Vec<(String, String)> {
+    // In its own words, and without what is said elsewhere.
+    let bare = Incident { verdict: None, missing: Vec::new(), ..incident.clone() };
+    let text = block(&bare, Look { width: None, color: false, ..Look::default() });
+    let is_kill = incident.verdict.is_some();
+    let mut facts: Vec<(String, String)> = Vec::new();
+    for line in text.lines().skip(1) {
+        let (label, said) = line.split_at_checked(INDENT).unwrap_or((line, ""));
+        match (label.trim(), facts.last_mut()) {
+            ("", Some((_, before))) => {
+                before.push(' ');
+                before.push_str(said);
+            }
+            // A signal without a verdict is said to have gone to somebody.
+            ("to", _) if is_kill => facts.push(("killed".to_owned(), said.to_owned())),
+            (label, _) => facts.push((label.to_owned(), said.to_owned())),
+        }
+    }
+    facts
 }
 
 /// A runtime killed it: how that went is seldom asked.
@@ -194,7 +217,7 @@ impl Block {
     }
 
     /// A block's first line: when, what, where, and why.
-    fn title(&mut self, time: &str, what: &str, style: Style, place: &str, said: &str) {
+    pub(super) fn title(&mut self, time: &str, what: &str, style: Style, place: &str, said: &str) {
         let (time, what) = (time_of(time, jiff::Timestamp::now(), self.look.time), format!("{what:<9}"));
         let indent = time.len() + what.len() + 4;
         let text =
@@ -217,7 +240,7 @@ impl Block {
         _ = writeln!(self.text, "{}{command}", " ".repeat(INDENT));
     }
 
-    fn line(&mut self, label: &str, text: &str) {
+    pub(super) fn line(&mut self, label: &str, text: &str) {
         self.styled_line(label, text, Style::new());
     }
 
@@ -231,7 +254,7 @@ impl Block {
         }
     }
 
-    fn collateral(&mut self, incident: &Incident) {
+    pub(super) fn collateral(&mut self, incident: &Incident) {
         let Some(first) = incident.collateral.first() else { return };
         let named: Vec<String> = incident.collateral.iter().take(COLLATERAL).map(|c| process(&c.process)).collect();
         let more = incident.collateral.len().saturating_sub(COLLATERAL);
@@ -246,7 +269,7 @@ impl Block {
         self.line("also", &format!("{}{more}: {why}", named.join(", ")));
     }
 
-    fn oom(&mut self, incident: &Incident) {
+    pub(super) fn oom(&mut self, incident: &Incident) {
         let Some(oom) = &incident.oom else { return };
         let limit = match (&oom.limit_owner, oom.scope) {
             (Some(limit), _) => {
@@ -348,7 +371,7 @@ impl Block {
         }
     }
 
-    fn remedies(&mut self, verdict: &Verdict, missing: &[String]) {
+    pub(super) fn remedies(&mut self, verdict: &Verdict, missing: &[String]) {
         for advice in &verdict.advice {
             let colon = if advice.command.is_some() { ":" } else { "" };
             self.styled_line("do", &format!("{}{colon}", advice.action), DO);
@@ -364,7 +387,12 @@ impl Block {
 
     /// What the verdict rests on, and where each of it comes from.
     fn evidence(&mut self, incident: &Incident) {
-        for (index, evidence) in incident.verdict.iter().flat_map(|verdict| &verdict.evidence).enumerate() {
+        self.facts(incident.verdict.as_ref().map(|verdict| verdict.evidence.as_slice()).unwrap_or_default());
+        self.line("id", &incident.id);
+    }
+
+    pub(super) fn facts(&mut self, facts: &[Evidence]) {
+        for (index, evidence) in facts.iter().enumerate() {
             let source = match evidence.source {
                 Source::Kernel => "the kernel",
                 Source::Cgroup => "the cgroup",
@@ -372,11 +400,30 @@ impl Block {
                 Source::Runtime => "the runtime",
                 Source::Kubernetes => "the Kubernetes API",
                 Source::Kmsg => "the kernel's log",
+                Source::Systemd => "systemd",
+                Source::Logins => "the record of logins",
             };
             let text = format!("{} (says {source})", evidence.fact);
             self.line(if index == 0 { "evidence" } else { "" }, &text);
         }
-        self.line("id", &incident.id);
+    }
+
+    /// A line that is no part of a block, in a weak colour.
+    pub(super) fn dim(&mut self, text: &str) {
+        for line in wrap(&escape(text), self.look.width) {
+            _ = writeln!(self.text, "{}", self.paint(DIM, &line));
+        }
+    }
+
+    /// The same as any other.
+    pub(super) fn plain(&mut self, text: &str) {
+        for line in wrap(&escape(text), self.look.width) {
+            _ = writeln!(self.text, "{line}");
+        }
+    }
+
+    pub(super) fn faint(&mut self, label: &str, text: &str) {
+        self.styled_line(label, text, DIM);
     }
 
     fn unseen(&mut self, missing: &[String]) {

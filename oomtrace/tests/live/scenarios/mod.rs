@@ -14,6 +14,7 @@ mod image;
 mod machine;
 mod oom;
 mod output;
+mod past;
 mod paths;
 mod podman;
 mod reasons;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Scenario> {
     [
         host::ALL,
         paths::ALL,
+        past::ALL,
         debugging::ALL,
         oom::ALL,
         machine::ALL,

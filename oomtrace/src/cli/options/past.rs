@@ -1,0 +1,111 @@
+//! Options about what has been.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use oomtrace::past::gather::{JournalFrom, KernelFrom};
+use oomtrace::past::logins;
+
+use super::{Runtimes, Show, TimeForm};
+use crate::cli::kubernetes::KubernetesOptions;
+
+const AFTER_HELP: &str = "\
+A target is a container by its name or the beginning of its id, a pod (NAME or NAMESPACE/NAME), a systemd unit, a pid, or the id of an
+incident. Where a word may mean several, they are listed: container:web, pod:shop/web, unit:web.service, pid:4711 and incident:ID say which.
+
+What oomtrace saw while it ran is the answer, where it did. Else the answer is put together after the fact, from the kernel's log, the
+journal, what Docker, Podman, the kubelet and systemd say of ends, counters, and who was logged in; it says so, and how sure it is.
+
+Exit status:
+  0  a kill or an end was found
+  1  none was found: it lives, or nothing that is left says anything; or something failed
+  2  the word means nothing that is known, or several things";
+
+/// Why what ended.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Why {
+    /// A container, a pod, a systemd unit, a pid, or an incident's id; without it, the last kill on this node
+    #[arg(value_name = "TARGET")]
+    pub target: Option<String>,
+    /// Print one JSON object in place of text (`oomtrace schema why` describes it)
+    #[arg(long)]
+    pub json: bool,
+    /// Show in text the evidence, where each of it comes from, and where it was looked
+    #[arg(long, short, conflicts_with = "json")]
+    pub verbose: bool,
+    /// How to show times in text; without it, as local
+    #[arg(long, value_enum, value_name = "HOW", conflicts_with = "json")]
+    pub time: Option<TimeForm>,
+    /// Read the kernel's log from this file: what dmesg printed, /var/log/kern.log, `journalctl -k -o json`, or a copy of /dev/kmsg
+    #[arg(long, value_name = "FILE", conflicts_with = "no_kernel_log")]
+    pub kernel_log: Option<PathBuf>,
+    /// Leave the kernel's log out, but for what the journal has of it
+    #[arg(long)]
+    pub no_kernel_log: bool,
+    /// Read the journal in this directory, as of another machine's disk: journalctl -D
+    #[arg(long, value_name = "DIR", conflicts_with = "no_journal")]
+    pub journal: Option<PathBuf>,
+    /// Leave the journal out
+    #[arg(long)]
+    pub no_journal: bool,
+    /// The record of logins
+    #[arg(long, value_name = "FILE", default_value = logins::WTMP, hide_short_help = true)]
+    pub wtmp: PathBuf,
+    #[command(flatten)]
+    pub show: Show,
+    #[command(flatten)]
+    pub runtimes: Runtimes,
+    #[command(flatten)]
+    pub kubernetes: KubernetesOptions,
+}
+
+impl Why {
+    pub fn kernel_from(&self) -> KernelFrom {
+        match (&self.kernel_log, self.no_kernel_log) {
+            (Some(file), _) => KernelFrom::File(file.clone()),
+            (None, true) => KernelFrom::Off,
+            (None, false) => KernelFrom::Here,
+        }
+    }
+
+    pub fn journal_from(&self) -> JournalFrom {
+        match (&self.journal, self.no_journal) {
+            (Some(directory), _) => JournalFrom::Directory(directory.clone()),
+            (None, true) => JournalFrom::Off,
+            (None, false) => JournalFrom::Here,
+        }
+    }
+}
+
+const AFTER_REPORT: &str = "\
+Examples:
+  oomtrace report --from kills.jsonl -o report.html        of what `oomtrace --json` has written
+  oomtrace replay kills.rec --json | oomtrace report --from - -o report.html
+  sudo oomtrace why web --json | oomtrace report --from - --markdown
+
+The page is one file: it loads nothing, runs no script, is dark or light as its reader's system is, and prints on A4.";
+
+/// What to report, and how.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_REPORT)]
+pub struct Report {
+    /// One incident, by its id or the beginning of that; without it, all of them
+    #[arg(value_name = "INCIDENT")]
+    pub incident: Option<String>,
+    /// Of these JSON lines, as `oomtrace --json` or `oomtrace why --json` prints them; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// Write it to this file; without it, to standard output, if that is no terminal
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// As Markdown, to paste into a ticket, in place of HTML
+    #[arg(long)]
+    pub markdown: bool,
+    /// Routine kills, too
+    #[arg(long)]
+    pub all: bool,
+    /// Show times in UTC, and not in this machine's time zone
+    #[arg(long)]
+    pub utc: bool,
+}

@@ -1,0 +1,170 @@
+//! `oomtrace report`: kills on one page, to hand on.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use oomtrace::model::{Incident, Record, Why, WhyRecord};
+use oomtrace::sink::notices;
+use oomtrace::sink::report::{Look, MAX_INCIDENTS, Report};
+use oomtrace::text::quote::quote;
+
+use super::exit::{Failure, Status};
+use super::options;
+use super::output::Stdout;
+
+/// Bytes of a line: an incident with a long curve and all its candidates has a tenth of that.
+const MAX_LINE: u64 = 8 << 20;
+/// Bytes of what is read: a million incidents.
+const MOST: u64 = 8 << 30;
+
+pub fn run(options: &options::Report) -> Result<Status, Failure> {
+    let to_terminal = options.output.is_none() && !options.markdown && io::stdout().is_terminal();
+    if to_terminal {
+        notices::say("the page is no text for a terminal: -o FILE writes it to a file, and --markdown prints text");
+        return Ok(Status::Usage);
+    }
+    let name = options.from.display();
+    let found = read(&options.from, options).with_context(|| format!("cannot read {name}"))?;
+    if let Some(id) = options.incident.as_ref().filter(|_| found.is_empty()) {
+        return Err(anyhow!("no incident in {name} has an id that begins with {}", quote(id)).into());
+    }
+    let report = found.report();
+    let look = Look { zone: if options.utc { TimeZone::UTC } else { TimeZone::system() } };
+    let text = if options.markdown { report.markdown(&look) } else { report.html(&look, Timestamp::now())? };
+    match &options.output {
+        Some(path) => write(path, &text).with_context(|| format!("cannot write {}", path.display()))?,
+        None => {
+            let mut out = Stdout::new();
+            out.write_all(text.as_bytes())?;
+            out.flush()?;
+        }
+    }
+    Ok(Status::Done)
+}
+
+/// For its owner alone: command lines are in it. What is there already is replaced, and a link is not followed.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let flags = nix::libc::O_NOFOLLOW;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).custom_flags(flags).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all().or_else(|error| if error.raw_os_error() == Some(nix::libc::EINVAL) { Ok(()) } else { Err(error) })
+}
+
+/// What was read.
+#[derive(Default)]
+struct Found {
+    /// As they came, the latest last.
+    incidents: Vec<Incident>,
+    answers: Vec<Why>,
+    routine: u64,
+    dropped: usize,
+    unreadable: u64,
+}
+
+impl Found {
+    fn is_empty(&self) -> bool {
+        self.incidents.is_empty() && self.answers.is_empty()
+    }
+
+    fn report(mut self) -> Report {
+        let mut notes = Vec::new();
+        if self.dropped > 0 {
+            notes.push(format!("{} earlier ones are left out: a report has {MAX_INCIDENTS} at the most", self.dropped));
+        }
+        match self.routine {
+            0 => {}
+            1 => notes.push("1 routine kill is left out".to_owned()),
+            count => notes.push(format!("{count} routine kills are left out")),
+        }
+        if self.unreadable > 0 {
+            notes.push(format!("{} lines could not be read", self.unreadable));
+        }
+        self.incidents.sort_by(|one, other| other.time.cmp(&one.time));
+        let span = self.incidents.last().zip(self.incidents.first()).filter(|_| self.incidents.len() > 1);
+        let span = span.map(|(first, last)| format!("{} to {}", short(&first.time), short(&last.time)));
+        Report { incidents: self.incidents, answers: self.answers, span, notes }
+    }
+
+    fn take(&mut self, record: Record, options: &options::Report) {
+        match record {
+            Record::Incident(incident) => {
+                let is_wanted = options.incident.as_ref().is_none_or(|id| incident.id.starts_with(id));
+                if !is_wanted {
+                    return;
+                }
+                if incident.routine.is_some() && !options.all && options.incident.is_none() {
+                    self.routine += 1;
+                    return;
+                }
+                if self.incidents.len() >= MAX_INCIDENTS {
+                    self.incidents.remove(0);
+                    self.dropped += 1;
+                }
+                self.incidents.push(incident);
+            }
+            // What is known by now.
+            Record::Correction(correction) => {
+                if let Some(incident) =
+                    self.incidents.iter_mut().rev().find(|incident| incident.id == correction.incident)
+                {
+                    incident.verdict = Some(correction.verdict);
+                    incident.missing = correction.missing;
+                    incident.container = correction.container.or(incident.container.take());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// To the minute, in UTC.
+fn short(time: &str) -> String {
+    match time.parse::<Timestamp>() {
+        Ok(at) => at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        Err(_) => time.to_owned(),
+    }
+}
+
+/// Reads JSON lines; what is none of oomtrace's records is counted.
+fn read(path: &Path, options: &options::Report) -> io::Result<Found> {
+    let input: Box<dyn io::Read> = if path == Path::new("-") {
+        if io::stdin().is_terminal() {
+            return Err(io::Error::other("standard input is a terminal: pipe JSON lines in"));
+        }
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path)?)
+    };
+    let mut input = BufReader::new(input.take(MOST));
+    let mut found = Found::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if (&mut input).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(found);
+        }
+        if line.last() != Some(&b'\n') && line.len() as u64 == MAX_LINE {
+            input.skip_until(b'\n')?;
+        }
+        let text = line.trim_ascii();
+        if text.is_empty() {
+            continue;
+        }
+        if let Ok(record) = serde_json::from_slice::<Record>(text) {
+            found.take(record, options);
+        } else if let Ok(WhyRecord::Why(why)) = serde_json::from_slice::<WhyRecord>(text) {
+            let id = why.incident.as_ref().map(|incident| incident.id.as_str());
+            if options.incident.as_deref().is_none_or(|wanted| id.is_some_and(|id| id.starts_with(wanted))) {
+                found.answers.push(*why);
+            }
+        } else {
+            found.unreadable += 1;
+        }
+    }
+}

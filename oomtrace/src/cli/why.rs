@@ -1,0 +1,117 @@
+//! `oomtrace why`: what became of a container, a pod, a unit or a process, also where nobody watched.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anyhow::Context as _;
+use jiff::{Span, Timestamp};
+use oomtrace::container::directory::{Directory, KEEP};
+use oomtrace::kubernetes::EventsMode;
+use oomtrace::model::{Answer, Incident, LookedAt, Why, WhyRecord};
+use oomtrace::node::cgroups;
+use oomtrace::node::identity::Identity;
+use oomtrace::past::gather::{self, Choice, KernelLog, Places, Whom, kernel_log, looked, resolve};
+use oomtrace::past::target::Asked;
+use oomtrace::sink::human::{self, Look};
+use oomtrace::sink::notices;
+use oomtrace::text::quote::quote;
+
+use super::exit::{Failure, Status};
+use super::options::{self, TimeForm};
+use super::output::{Stdout, shows_ascii};
+
+/// What is older is not looked at, in hours.
+const HOURS: i64 = 30 * 24;
+/// Columns where there is no terminal to ask.
+const WIDTH: usize = 100;
+
+pub fn run(options: &options::Why) -> Result<Status, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    options.runtimes.absent().for_each(|absent| notices::say(&absent));
+    let places = Places {
+        directory: Directory::new(options.runtimes.sources(), KEEP),
+        hierarchies: cgroups::hierarchies().context("cannot read /proc/self/mountinfo")?,
+        kubernetes: options.kubernetes.start(EventsMode::Off),
+        kernel: options.kernel_from(),
+        journal: options.journal_from(),
+        wtmp: options.wtmp.clone(),
+        since: Timestamp::now().checked_sub(Span::new().hours(HOURS)).unwrap_or(Timestamp::UNIX_EPOCH),
+        privacy: options.show.privacy(),
+    };
+    let log = kernel_log(&places.kernel, &places.journal, places.since);
+    let found = tokio::task::LocalSet::new().block_on(&runtime, ask(options, &places, log));
+    runtime.shutdown_background();
+    match found {
+        Asking::Answered(why) => say(options, *why),
+        Asking::Several(candidates) => {
+            let word = options.target.as_deref().unwrap_or_default();
+            notices::say(&format!("{} may be several; ask for one of them:", quote(word)));
+            for (spelled, what) in candidates {
+                notices::say(&format!("  oomtrace why {spelled}    {what}"));
+            }
+            Ok(Status::Usage)
+        }
+        Asking::Nobody { near, missing } => {
+            let word = options.target.as_deref().unwrap_or_default();
+            let like: Vec<_> = near.iter().map(|name| quote(name)).collect();
+            let like = if like.is_empty() { String::new() } else { format!("; is it {}?", like.join(" or ")) };
+            notices::say(&format!("no container, pod or unit is known as {}{like}", quote(word)));
+            missing.iter().for_each(|why| notices::say(&format!("not known: {why}")));
+            Ok(Status::Usage)
+        }
+    }
+}
+
+/// What came of a question.
+enum Asking {
+    Answered(Box<Why>),
+    Several(Vec<(String, String)>),
+    Nobody { near: Vec<String>, missing: Vec<String> },
+}
+
+async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking {
+    let identity = Identity::read();
+    let asked = options.target.as_deref();
+    let whom: Option<Whom> = match asked.map(Asked::of) {
+        None => None,
+        Some(word) => match resolve(places, &word, &log).await {
+            Choice::One(whom) => Some(*whom),
+            Choice::Several(candidates) => return Asking::Several(candidates),
+            Choice::Nobody { near, missing } => return Asking::Nobody { near, missing },
+        },
+    };
+    let watched = watched(whom.as_ref());
+    Asking::Answered(Box::new(gather::why(places, asked, whom, log, watched, &identity).await))
+}
+
+/// What was watched.
+fn watched(_: Option<&Whom>) -> (Vec<Incident>, LookedAt) {
+    (Vec::new(), looked("history", false, None, "this oomtrace keeps none"))
+}
+
+fn say(options: &options::Why, why: Why) -> Result<Status, Failure> {
+    let mut out = Stdout::new();
+    let status = match why.answer {
+        Answer::Watched | Answer::Killed | Answer::Unexplained | Answer::Ended => Status::Done,
+        // As grep(1): nothing was found.
+        Answer::Alive | Answer::Nothing => Status::Failed,
+    };
+    if options.json {
+        serde_json::to_writer(&mut out, &WhyRecord::Why(Box::new(why))).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        let is_terminal = io::stdout().is_terminal();
+        let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        let look = Look {
+            color: options.show.color.on_stdout(),
+            width: if is_terminal { width.or(Some(WIDTH)) } else { None },
+            brief: false,
+            all: true,
+            verbose: options.verbose,
+            time: options.time.unwrap_or(TimeForm::Local).into(),
+            ascii: shows_ascii(),
+        };
+        out.write_all(human::why(&why, look).as_bytes())?;
+    }
+    out.flush()?;
+    Ok(status)
+}

@@ -1,0 +1,175 @@
+//! A container's lives, as Docker has them after the fact: how it is, how it ended last, and what was done to it. Docker keeps the last end
+//! alone, and the last 256 events of all containers, until the daemon ends (daemon/events, 20.10 to 28).
+
+use serde::Deserialize;
+
+/// Bytes of a word that are kept.
+const MAX_WORD: usize = 256;
+
+/// How a container is, and how it ended last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    pub running: bool,
+    /// An OOM killer was at work in it in this life, or in the last one: on any of its processes.
+    pub oom_killed: bool,
+    /// Of the last end; 0 while it runs.
+    pub exit_code: i64,
+    /// Why it could not be started, or be ended.
+    pub error: String,
+    /// RFC 3339. None: never.
+    pub started_at: Option<String>,
+    /// Of the life before, while it runs.
+    pub finished_at: Option<String>,
+    /// How often its restart policy started it again.
+    pub restart_count: u32,
+}
+
+/// Something that was done to it, or happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// Nanoseconds since 1970.
+    pub at_ns: i64,
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A signal was sent, by its number or its name.
+    Kill(String),
+    /// An OOM killer was at work in it.
+    Oom,
+    /// Its first process ended.
+    Die {
+        exit_code: Option<i64>,
+    },
+    Start,
+    Stop,
+    Restart,
+    Destroy,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Inspected {
+    state: State,
+    restart_count: u32,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct State {
+    running: bool,
+    #[serde(rename = "OOMKilled")]
+    oom_killed: bool,
+    exit_code: i64,
+    error: String,
+    started_at: String,
+    finished_at: String,
+}
+
+/// What the answer to an inspection says of it.
+///
+/// # Errors
+/// When it describes no container.
+pub fn parse(body: &[u8]) -> Result<Life, serde_json::Error> {
+    let Inspected { state, restart_count } = serde_json::from_slice(body)?;
+    // Docker's "never" is the year 1.
+    let time = |text: String| (!text.is_empty() && !text.starts_with("0001-")).then_some(text);
+    Ok(Life {
+        running: state.running,
+        oom_killed: state.oom_killed,
+        exit_code: state.exit_code,
+        error: crate::text::clip(&state.error, MAX_WORD).to_owned(),
+        started_at: time(state.started_at),
+        finished_at: time(state.finished_at),
+        restart_count,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Line {
+    #[serde(rename = "Type")]
+    kind: String,
+    action: String,
+    actor: Actor,
+    #[serde(rename = "timeNano")]
+    time_nano: i64,
+}
+
+#[derive(Deserialize)]
+struct Actor {
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(rename = "Attributes", default)]
+    attributes: Attributes,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Attributes {
+    signal: Option<String>,
+    #[serde(rename = "exitCode")]
+    exit_code: Option<String>,
+}
+
+/// When one line of its events was, of whatever it is.
+#[must_use]
+pub fn time_ns(line: &[u8]) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Line {
+        #[serde(rename = "timeNano")]
+        time_nano: i64,
+    }
+    serde_json::from_slice::<Line>(line).ok().map(|line| line.time_nano)
+}
+
+/// What one line of its events says of the container `id`.
+#[must_use]
+pub fn happened(line: &[u8], id: &str) -> Option<Happened> {
+    let line: Line = serde_json::from_slice(line).ok()?;
+    if line.kind != "container" || line.actor.id != id {
+        return None;
+    }
+    let what = match line.action.as_str() {
+        "kill" => What::Kill(crate::text::clip(&line.actor.attributes.signal?, MAX_WORD).to_owned()),
+        "oom" => What::Oom,
+        "die" => What::Die { exit_code: line.actor.attributes.exit_code.and_then(|code| code.parse().ok()) },
+        "start" => What::Start,
+        "stop" => What::Stop,
+        "restart" => What::Restart,
+        "destroy" => What::Destroy,
+        _ => return None,
+    };
+    Some(Happened { at_ns: line.time_nano, what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_read_and_never_is_none() {
+        let body = br#"{"Id":"a","RestartCount":2,"State":{"Running":false,"OOMKilled":true,"ExitCode":137,"Error":"",
+            "StartedAt":"2026-01-01T00:00:00Z","FinishedAt":"0001-01-01T00:00:00Z"}}"#;
+        let life = parse(body).unwrap();
+        assert_eq!((life.oom_killed, life.exit_code, life.restart_count), (true, 137, 2));
+        assert_eq!((life.started_at.as_deref(), life.finished_at), (Some("2026-01-01T00:00:00Z"), None));
+        assert!(parse(b"7").is_err());
+    }
+
+    #[test]
+    fn only_its_own_events_are_read() {
+        let line = |id: &str, action: &str, attributes: &str| {
+            format!(
+                r#"{{"Type":"container","Action":{action:?},"Actor":{{"ID":{id:?},"Attributes":{attributes}}},"timeNano":7}}"#
+            )
+        };
+        let what = |text: String| happened(text.as_bytes(), "a").map(|happened| happened.what);
+        assert_eq!(what(line("a", "kill", r#"{"signal":"9"}"#)), Some(What::Kill("9".to_owned())));
+        assert_eq!(what(line("a", "die", r#"{"exitCode":"137"}"#)), Some(What::Die { exit_code: Some(137) }));
+        assert_eq!(what(line("a", "oom", "{}")), Some(What::Oom));
+        assert_eq!(what(line("b", "oom", "{}")), None);
+        assert_eq!(what(line("a", "exec_create: x", "{}")), None);
+    }
+}

@@ -1,0 +1,200 @@
+use super::*;
+use crate::container::runtime::docker::life::What;
+use crate::past::klog::oom::reports;
+use crate::past::klog::record::Record as Line;
+use crate::past::klog::saved;
+use jiff::tz::TimeZone;
+
+const ID: &str = "49adca1e87ff1b4ec0c361d1b99eb80440072e2f4876e815094fd1e520e15e5f";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_764_000_000 + second).unwrap()
+}
+
+fn text(second: i64) -> String {
+    format!("{:.9}", at(second))
+}
+
+fn container() -> Container {
+    let cgroup = format!("/oomtrace-test-1589-49/docker-{ID}.scope");
+    Container { id: ID.to_owned(), name: Some("web".to_owned()), cgroup, confirmed: true, ..Container::default() }
+}
+
+fn subject(is_running: bool) -> Subject {
+    Subject {
+        kind: TargetKind::Container,
+        name: "web".to_owned(),
+        container: Some(container()),
+        unit: None,
+        pid: None,
+        is_running: Some(is_running),
+        running_since: is_running.then(|| at(500)),
+    }
+}
+
+/// The kernel's report of an OOM kill in the container then.
+fn report(second: i64) -> Placed {
+    let log = include_str!("../klog/oom/logs/6.18-v1.kmsg");
+    let line = |line| saved::parse(line, at(0), &TimeZone::UTC).map(|record| Line { at: Some(at(second)), ..record });
+    let records: Vec<Line> = log.lines().filter_map(line).collect();
+    Placed { report: reports(&records).reports.remove(0), container: Some(container()), missing: Vec::new() }
+}
+
+fn end(second: i64, code: i64, oom: bool) -> Ended {
+    let end = SaidEnd {
+        by: "Docker".to_owned(),
+        time: Some(text(second)),
+        started: Some(text(second - 100)),
+        exit_code: Some(code),
+        oom_killed: Some(oom),
+        reason: None,
+    };
+    Ended { end, container: Some(container()) }
+}
+
+fn asked(subject: Option<&Subject>, traces: Traces) -> Why {
+    let identity = Identity { node: Some("node-1".to_owned()), boot_id: Some("abc-1".to_owned()) };
+    answer(Some("web"), subject, traces, &identity, at(10_000))
+}
+
+#[test]
+fn a_report_and_the_end_that_it_made_are_one() {
+    let traces = Traces { kills: vec![report(0)], ends: vec![end(1, 137, true)], ..Traces::default() };
+    let why = asked(Some(&subject(false)), traces);
+    let found = why.reconstructed.unwrap();
+    let verdict = found.verdict.unwrap();
+    assert_eq!(
+        (why.answer, verdict.cause, verdict.confidence),
+        (Answer::Killed, Cause::OomContainerLimit, Confidence::Certain)
+    );
+    assert_eq!((found.time, found.end.unwrap().exit_code), (Some(text(0)), Some(137)));
+    assert!(why.earlier.is_empty() && verdict.evidence.iter().any(|fact| fact.source == Source::Runtime));
+    assert!(found.missing.iter().any(|missing| missing.contains("grew")), "{:?}", found.missing);
+}
+
+#[test]
+fn a_report_of_before_is_not_taken_for_the_last_end() {
+    // Killed long before, and then ended by itself: the last end is the answer, and the kill came before.
+    let traces = Traces { kills: vec![report(0)], ends: vec![end(3600, 0, false)], ..Traces::default() };
+    let why = asked(Some(&subject(false)), traces);
+    assert_eq!((why.answer, why.earlier.len()), (Answer::Ended, 1));
+    assert!(why.summary.contains("not killed by SIGKILL"), "{}", why.summary);
+    assert_eq!(why.earlier[0].cause, Some(Cause::OomContainerLimit));
+    assert_eq!(why.earlier[0].limit_bytes, Some(24 << 20));
+    // As is an unexplained one: the old report explains nothing.
+    let traces = Traces { kills: vec![report(0)], ends: vec![end(3600, 137, false)], ..Traces::default() };
+    let why = asked(Some(&subject(false)), traces);
+    assert_eq!((why.answer, why.earlier.len()), (Answer::Unexplained, 1));
+    assert!(why.summary.contains("exit(137)") && why.reconstructed.unwrap().verdict.is_none(), "{}", why.summary);
+}
+
+#[test]
+fn several_are_counted_and_the_remedy_knows_of_them() {
+    let traces = Traces { kills: vec![report(0), report(1000), report(2000)], ..Traces::default() };
+    let why = asked(Some(&subject(true)), traces);
+    assert_eq!((why.answer, why.earlier.len()), (Answer::Killed, 2));
+    let times: Vec<_> = why.earlier.iter().map(|kill| kill.time.clone().unwrap()).collect();
+    assert_eq!(times, [text(1000), text(0)]);
+    let advice = &why.reconstructed.unwrap().verdict.unwrap().advice;
+    assert!(advice.iter().any(|advice| advice.why.contains("not enough 3 times")), "{advice:?}");
+}
+
+#[test]
+fn counters_alone_are_no_kill() {
+    let traces = Traces { oom_count: Some(3), ..Traces::default() };
+    let why = asked(Some(&subject(true)), traces);
+    assert_eq!((why.answer, why.reconstructed.is_none()), (Answer::Alive, true));
+    assert!(why.summary.contains("counts 3 OOM kills since it was made"), "{}", why.summary);
+    let why = asked(Some(&subject(false)), Traces::default());
+    assert_eq!(why.answer, Answer::Nothing);
+    let why = asked(None, Traces::default());
+    assert_eq!((why.answer, why.target), (Answer::Nothing, None));
+}
+
+#[test]
+fn what_was_watched_outweighs_what_is_put_together() {
+    let identity = Identity { node: None, boot_id: Some("abc-1".to_owned()) };
+    let mut watched = report(0).incident(&identity, crate::resolve::limits_before::LimitsBefore::default()).unwrap();
+    watched.id = "watched".to_owned();
+    // The kernel's log has the same kill, a second off.
+    let traces = Traces {
+        kills: vec![report(1)],
+        ends: vec![end(2, 137, true)],
+        watched: vec![watched.clone()],
+        ..Traces::default()
+    };
+    let why = asked(Some(&subject(false)), traces);
+    assert_eq!((why.answer, why.earlier.len()), (Answer::Watched, 0));
+    assert_eq!(why.incident.unwrap().id, "watched");
+    // A later one that was not watched is the answer, and that one came before.
+    let traces = Traces { kills: vec![report(1), report(900)], watched: vec![watched], ..Traces::default() };
+    let why = asked(Some(&subject(false)), traces);
+    assert_eq!((why.answer, why.earlier.len()), (Answer::Killed, 1));
+    assert_eq!(why.earlier[0].incident.as_deref(), Some("watched"));
+}
+
+#[test]
+fn another_containers_end_is_not_joined() {
+    let mut other = end(1, 137, true);
+    other.container.as_mut().unwrap().id = "b".repeat(64);
+    let traces = Traces { kills: vec![report(0)], ends: vec![other], ..Traces::default() };
+    let why = asked(Some(&subject(false)), traces);
+    assert_eq!(why.earlier.len(), 1);
+}
+
+#[test]
+fn docker_events_are_of_the_life_that_ended() {
+    let happened = |second: i64, what| Happened { at_ns: i64::try_from(at(second).as_nanosecond()).unwrap(), what };
+    let events = vec![
+        happened(0, What::Start),
+        happened(10, What::Kill("15".to_owned())),
+        happened(20, What::Kill("9".to_owned())),
+        happened(20, What::Die { exit_code: Some(137) }),
+    ];
+    let traces = Traces { ends: vec![end(20, 137, false)], events, events_since: Some(at(-10)), ..Traces::default() };
+    let why = asked(Some(&subject(false)), traces);
+    let verdict = why.reconstructed.unwrap().verdict.unwrap();
+    assert_eq!((why.answer, verdict.cause), (Answer::Killed, Cause::RuntimeStopTimeout));
+    assert!(verdict.why.contains("10.0 s later"), "{}", verdict.why);
+}
+
+#[test]
+fn systemds_journal_says_what_a_unit_ended_by() {
+    let unit = Subject {
+        kind: TargetKind::Unit,
+        name: "web.service".to_owned(),
+        container: None,
+        unit: Some("web.service".to_owned()),
+        ..subject(false)
+    };
+    let name = || "web.service".to_owned();
+    let entry = |second, said| Entry { at: at(second), said };
+    let exit = || Said::UnitProcessExit { unit: name(), code: "killed".to_owned(), status: "9".to_owned() };
+    let result = |result: &str| Said::UnitResult { unit: name(), result: result.to_owned() };
+    for (entries, answer, cause) in [
+        (vec![entry(0, exit()), entry(1, result("signal"))], Answer::Unexplained, None),
+        (vec![entry(0, exit()), entry(1, result("timeout"))], Answer::Killed, Some(Cause::ServiceManagerKill)),
+        (vec![entry(0, exit()), entry(1, result("oom-kill"))], Answer::Killed, Some(Cause::OomUnitLimit)),
+        (
+            vec![entry(0, Said::UnitOutOfMemory { unit: name() }), entry(0, exit()), entry(1, result("signal"))],
+            Answer::Killed,
+            Some(Cause::OomUnitLimit),
+        ),
+        (
+            vec![
+                entry(0, Said::UnitOomdKill { unit: name(), processes: Some(3) }),
+                entry(0, exit()),
+                entry(1, result("oom-kill")),
+            ],
+            Answer::Killed,
+            Some(Cause::UserspaceOomKiller),
+        ),
+        (vec![entry(0, Said::UnitOutOfMemory { unit: "other.service".to_owned() })], Answer::Nothing, None),
+    ] {
+        let said = format!("{entries:?}");
+        let why = asked(Some(&unit), Traces { entries, ..Traces::default() });
+        let found = why.reconstructed.and_then(|found| found.verdict).map(|verdict| verdict.cause);
+        assert_eq!((why.answer, found), (answer, cause), "{said}");
+        assert!(why.earlier.is_empty(), "{said}: {:?}", why.earlier);
+    }
+}

@@ -1,0 +1,360 @@
+//! An end that no report of the kernel's log explains: what its manager says of it, and what follows.
+
+use jiff::Timestamp;
+
+use crate::container::runtime::docker::life::{Happened, What};
+use crate::model::{Advice, Cause, Confidence, Container, Evidence, Reconstructed, SaidEnd, Session, Source, Verdict};
+use crate::node::signals;
+use crate::text::quote::quote;
+use crate::text::{bytes, duration_ms};
+
+/// What SIGKILL shows as in an exit code.
+pub const KILLED: i64 = 137;
+/// A manager says that something ended at most so long after it did, in milliseconds: a shim's exit goes through two daemons.
+const SAID_WITHIN_MS: i64 = 3_000;
+/// Nobody waits longer between a stop signal and the kill: Kubernetes' jobs may be given hours, and Docker is told seconds.
+const STOP_WITHIN_MS: i64 = 10 * 60_000;
+/// Who was logged in is named up to that many.
+const SESSIONS: usize = 5;
+
+/// What is known around an end.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Around<'a> {
+    /// The container that ended.
+    pub container: Option<&'a Container>,
+    pub unit: Option<&'a str>,
+    /// What Docker says was done to it, the oldest first.
+    pub events: &'a [Happened],
+    /// Since when Docker knows what was done.
+    pub events_since: Option<Timestamp>,
+    /// The kernel's log is whole from there on: an OOM kill after that would be in it.
+    pub kernel_since: Option<Timestamp>,
+    /// Who was logged in then.
+    pub sessions: Vec<Session>,
+}
+
+/// A verdict on an end by SIGKILL; none where nothing says why.
+#[must_use]
+pub fn judge(end: &SaidEnd, around: &Around<'_>) -> Reconstructed {
+    let time: Option<Timestamp> = end.time.as_ref().and_then(|time| time.parse().ok());
+    let facts = facts(end, around, time);
+    let ruling = systemd(end)
+        .or_else(|| by_docker(end, around, time))
+        .or_else(|| oom(end, around, time))
+        .or_else(|| by_hand(end, around, time));
+    let who = name(around);
+    let verdict = ruling.map(|ruling| Verdict {
+        cause: ruling.cause,
+        confidence: ruling.confidence,
+        summary: format!("{who} was killed, after the fact: {}.", ruling.why),
+        why: format!("{} ({})", ruling.why, sure(ruling.confidence)),
+        evidence: ruling.evidence.into_iter().chain(facts.clone()).collect(),
+        advice: ruling.advice,
+    });
+    Reconstructed {
+        time: end.time.clone(),
+        missing: missing(verdict.as_ref()),
+        verdict,
+        container: around.container.cloned(),
+        unit: around.unit.map(str::to_owned),
+        end: Some(end.clone()),
+        sessions: around.sessions.clone(),
+        ..Reconstructed::default()
+    }
+}
+
+/// It ended as one does by SIGKILL.
+#[must_use]
+pub fn is_as_killed(end: &SaidEnd) -> bool {
+    end.exit_code == Some(KILLED)
+}
+
+/// What there is to say of an end that nothing explains.
+#[must_use]
+pub fn unexplained(end: &SaidEnd, around: &Around<'_>) -> String {
+    let time: Option<Timestamp> = end.time.as_ref().and_then(|time| time.parse().ok());
+    let mut not = Vec::new();
+    if end.oom_killed == Some(false) {
+        not.push(format!("{} says that it was no OOM kill", end.by));
+    }
+    if covers_docker(end, around, time) {
+        not.push("Docker was asked for no kill".to_owned());
+    }
+    let not = if not.is_empty() { String::new() } else { format!(" ({})", not.join(", and ")) };
+    format!(
+        "{} ended with 137, which is what SIGKILL shows as, and exit(137) as well: nothing that is left says which it was, or who sent it{not}",
+        name(around)
+    )
+}
+
+fn sure(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Certain => "certain",
+        Confidence::Likely => "likely",
+        Confidence::Possible => "possible",
+    }
+}
+
+fn name(around: &Around<'_>) -> String {
+    match (around.container, around.unit) {
+        (Some(container), _) => format!("container {}", crate::text::name_or_id(container)),
+        (None, Some(unit)) => quote(unit).into_owned(),
+        (None, None) => "it".to_owned(),
+    }
+}
+
+struct Ruling {
+    cause: Cause,
+    confidence: Confidence,
+    why: String,
+    evidence: Vec<Evidence>,
+    advice: Vec<Advice>,
+}
+
+/// What systemd says of a unit's end by itself (systemd.service(5), `Result`).
+fn systemd(end: &SaidEnd) -> Option<Ruling> {
+    let ruling = |cause, confidence, why: &str| Ruling {
+        cause,
+        confidence,
+        why: why.to_owned(),
+        evidence: Vec::new(),
+        advice: Vec::new(),
+    };
+    match (end.by.as_str(), end.reason.as_deref()?) {
+        ("systemd", "timeout") => Some(ruling(
+            Cause::ServiceManagerKill,
+            Confidence::Likely,
+            "systemd's time-out for starting or stopping it was up (TimeoutStartSec=, TimeoutStopSec=), and systemd killed it",
+        )),
+        ("systemd", "watchdog") => Some(ruling(
+            Cause::ServiceManagerKill,
+            Confidence::Likely,
+            "it did not answer systemd's watchdog in time (WatchdogSec=), and systemd killed it",
+        )),
+        _ => None,
+    }
+}
+
+/// Docker sent it, as its events say.
+fn by_docker(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ruling> {
+    let life = life(end, around, time?)?;
+    let sent: Vec<(i64, u32)> = life
+        .iter()
+        .filter_map(|happened| match &happened.what {
+            What::Kill(signal) => Some((happened.at_ns, signals::number(signal)?)),
+            _ => None,
+        })
+        .collect();
+    let died = life.last()?.at_ns;
+    let ms = |from: i64, to: i64| to.saturating_sub(from) / 1_000_000;
+    let (kill_at, _) =
+        *sent.iter().rev().find(|(at, signal)| *signal == signals::SIGKILL && ms(*at, died) <= SAID_WITHIN_MS)?;
+    let fact = |fact: String| Evidence { fact, source: Source::Runtime };
+    let killed = fact(format!(
+        "Docker's events: signal 9 was sent to the container {} before it ended",
+        before(ms(kill_at, died))
+    ));
+    let stop = sent
+        .iter()
+        .rev()
+        .find(|(at, signal)| *signal != signals::SIGKILL && *at <= kill_at && ms(*at, kill_at) <= STOP_WITHIN_MS);
+    Some(match stop {
+        Some((at, signal)) => {
+            let (name, waited) =
+                (signals::name(*signal), duration_ms(u64::try_from(ms(*at, kill_at)).unwrap_or_default()));
+            Ruling {
+                cause: Cause::RuntimeStopTimeout,
+                confidence: Confidence::Likely,
+                why: format!(
+                    "Docker was asked to stop it, sent {name}, and killed it {waited} later, when it had not ended"
+                ),
+                evidence: vec![killed, fact(format!("Docker's events: {name} was sent to it {waited} before that"))],
+                advice: vec![Advice {
+                    action: format!(
+                        "have its first process handle {name} (`docker run --init` passes it on), or give it longer to stop \
+                         (docker stop -t, stop_grace_period in compose)"
+                    ),
+                    why: "a container that does not end by its stop signal is killed when the time is up".to_owned(),
+                    command: None,
+                }],
+            }
+        }
+        None => Ruling {
+            cause: Cause::RuntimeKill,
+            confidence: Confidence::Likely,
+            why: "Docker was asked to kill it (docker kill, docker rm -f, or a program that says so to Docker)"
+                .to_owned(),
+            evidence: vec![killed],
+            advice: Vec::new(),
+        },
+    })
+}
+
+/// `at once`, `12 ms`
+fn before(ms: i64) -> String {
+    duration_ms(u64::try_from(ms).unwrap_or_default())
+}
+
+/// What was done to the container in the life that ended then, its end among them; none where Docker does not know of that end.
+fn life<'a>(end: &SaidEnd, around: &Around<'a>, time: Timestamp) -> Option<&'a [Happened]> {
+    if end.by != "Docker" {
+        return None;
+    }
+    let is_end = |happened: &Happened| {
+        let at = i128::from(happened.at_ns);
+        matches!(happened.what, What::Die { .. })
+            && (at - time.as_nanosecond()).abs() <= i128::from(SAID_WITHIN_MS) * 1_000_000
+    };
+    let last = around.events.iter().rposition(is_end)?;
+    let start = around.events.get(..last)?.iter().rposition(|happened| happened.what == What::Start).unwrap_or(0);
+    around.events.get(start..=last)
+}
+
+/// Docker's events have the whole stop that would have come before: a kill of Docker's would be among them.
+fn covers_docker(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> bool {
+    let (Some(time), Some(since)) = (time, around.events_since) else { return false };
+    let is_sent = |happened: &Happened| matches!(happened.what, What::Kill(_));
+    since.as_millisecond() <= time.as_millisecond() - SAID_WITHIN_MS
+        && life(end, around, time).is_some_and(|life| !life.iter().any(is_sent))
+}
+
+/// A manager saw that the OOM killer was at work: in a container on any of its processes, at any time of that life.
+fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ruling> {
+    let says = end.oom_killed == Some(true) || matches!(end.reason.as_deref(), Some("OOMKilled" | "oom-kill"));
+    if !says {
+        return None;
+    }
+    let limit = around.container.and_then(|container| {
+        let pods = container.pod.as_ref().and_then(|pod| pod.limits.as_ref()?.memory_bytes);
+        container.limits.as_ref().and_then(|limits| limits.memory_bytes).or(pods)
+    });
+    let at_end = time.and_then(|time| life(end, around, time)).and_then(|life| {
+        let died = life.last()?.at_ns;
+        let ooms = life.iter().rev().find(|happened| happened.what == What::Oom)?;
+        Some(died.saturating_sub(ooms.at_ns) / 1_000_000)
+    });
+    let is_at_end = at_end.is_some_and(|ms| ms <= SAID_WITHIN_MS);
+    let source = if end.by == "the kubelet" { Source::Kubernetes } else { source_of(end) };
+    let mut evidence = vec![Evidence {
+        fact: format!(
+            "{} says that the OOM killer was at work: on any of its processes, at any time of that life",
+            end.by
+        ),
+        source,
+    }];
+    evidence.extend(at_end.map(|ms| Evidence {
+        fact: format!("Docker's events: an OOM kill in it {} before it ended", before(ms)),
+        source: Source::Runtime,
+    }));
+    let (cause, whose) = match (limit, around.unit, around.container) {
+        (Some(limit), ..) => (Cause::OomContainerLimit, format!("at its own memory limit of {}", bytes(limit))),
+        (None, Some(_), None) => (Cause::OomUnitLimit, "at the unit's memory limit or one above it".to_owned()),
+        _ => (
+            Cause::OomHost,
+            "with no memory limit of its own: the machine ran out, or a limit above it was hit".to_owned(),
+        ),
+    };
+    Some(Ruling {
+        cause,
+        // Whose limit it was, no manager knows; that the kill is what ended it, the time alone says.
+        confidence: if is_at_end && limit.is_some() { Confidence::Likely } else { Confidence::Possible },
+        why: format!("the OOM killer killed it, {whose}"),
+        evidence,
+        advice: vec![Advice {
+            action: "look at what it needs before its limit is raised: watch it with oomtrace, or `oomtrace curve` with its memory metrics".to_owned(),
+            why: "no report of the kernel's is left that says what the memory was".to_owned(),
+            command: None,
+        }],
+    })
+}
+
+/// Nothing but a process can have sent it: the kernel's log has no OOM kill then, and Docker was asked for none.
+fn by_hand(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ruling> {
+    let at = time?;
+    let kernel_saw =
+        around.kernel_since.is_some_and(|since| since.as_millisecond() <= at.as_millisecond() - SAID_WITHIN_MS);
+    if !kernel_saw || end.oom_killed != Some(false) || !covers_docker(end, around, time) {
+        return None;
+    }
+    Some(Ruling {
+        cause: Cause::ProcessKill,
+        confidence: Confidence::Possible,
+        why: "a process sent SIGKILL, or its first process exited with 137 by itself: it was no OOM kill, and Docker was asked for none".to_owned(),
+        evidence: vec![Evidence {
+            fact: "the kernel's log goes back further, and has no OOM kill in it then".to_owned(),
+            source: Source::Kmsg,
+        }],
+        advice: Vec::new(),
+    })
+}
+
+/// Where a fact of its word comes from.
+#[must_use]
+pub fn source_of(end: &SaidEnd) -> Source {
+    match end.by.as_str() {
+        "systemd" => Source::Systemd,
+        "the kubelet" => Source::Kubernetes,
+        _ => Source::Runtime,
+    }
+}
+
+/// How it ended, and who was there.
+fn facts(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Vec<Evidence> {
+    let mut facts = vec![Evidence { fact: said(end), source: source_of(end) }];
+    if covers_docker(end, around, time) {
+        facts.push(Evidence {
+            fact: "Docker's events have its end, and no signal that Docker sent before it".to_owned(),
+            source: Source::Runtime,
+        });
+    }
+    for session in around.sessions.iter().take(SESSIONS) {
+        let from = session.from.as_ref().map(|from| format!(" from {}", quote(from))).unwrap_or_default();
+        let fact = format!(
+            "{} was logged in then, on {}{from}: it may have been by hand, and need not",
+            quote(&session.user),
+            quote(&session.tty)
+        );
+        facts.push(Evidence { fact, source: Source::Logins });
+    }
+    facts
+}
+
+/// `Docker says: exit code 137, OOMKilled=false`
+#[must_use]
+pub fn said(end: &SaidEnd) -> String {
+    let code = end.exit_code.map(|code| match code {
+        KILLED => "exit code 137 (SIGKILL, or exit(137))".to_owned(),
+        129..=192 => format!(
+            "exit code {code} ({}, or exit({code}))",
+            signals::name(u32::try_from(code - 128).unwrap_or_default())
+        ),
+        _ => format!("exit code {code}"),
+    });
+    let oom = end.oom_killed.map(|oom| format!("OOM-killed: {}", if oom { "yes" } else { "no" }));
+    let reason = end.reason.as_ref().map(|reason| format!("reason {}", quote(reason)));
+    let parts: Vec<String> = [code, oom, reason].into_iter().flatten().collect();
+    format!("{} says: {}", end.by, if parts.is_empty() { "it ended".to_owned() } else { parts.join(", ") })
+}
+
+/// What an oomtrace that was running would have known.
+fn missing(verdict: Option<&Verdict>) -> Vec<String> {
+    let what: &[&str] = match verdict.map(|verdict| verdict.cause) {
+        None | Some(Cause::ProcessKill) => {
+            &["whether it was SIGKILL", "who sent it, from which terminal or container, and through which call"]
+        }
+        Some(Cause::RuntimeKill | Cause::RuntimeStopTimeout) => &[
+            "who asked Docker for it: the process, its user, and where that was logged in",
+            "whether its first process had a handler for the stop signal",
+        ],
+        Some(Cause::ServiceManagerKill) => &["who asked systemd for the stop", "what it did with the stop signal"],
+        Some(_) => &[
+            "which process was killed, and what it had in memory",
+            "whose limit was hit",
+            "how its memory grew before",
+        ],
+    };
+    what.iter().map(|what| (*what).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests;

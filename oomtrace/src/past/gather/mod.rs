@@ -1,0 +1,104 @@
+//! Looks everywhere that traces may be, each place bounded in bytes and in time, and says of each what was there.
+
+mod kernel;
+mod managers;
+mod whom;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::container::directory::Directory;
+use crate::kubernetes::Kubernetes;
+use crate::model::{Incident, LookedAt, Why};
+use crate::node::cgroups::Hierarchy;
+use crate::node::identity::Identity;
+use crate::past::answer::{Subject, Traces, answer};
+use crate::past::logins;
+use crate::redact::Privacy;
+
+pub use kernel::{KernelLog, kernel_log};
+pub use whom::{Choice, Whom, resolve};
+
+/// Where the kernel's log is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KernelFrom {
+    /// On this machine.
+    Here,
+    /// In a file.
+    File(PathBuf),
+    /// Nowhere: it is left out.
+    Off,
+}
+
+/// Where the journal is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalFrom {
+    /// On this machine.
+    Here,
+    /// In a directory.
+    Directory(PathBuf),
+    /// Nowhere: it is left out.
+    Off,
+}
+
+/// Whom to ask.
+#[derive(Debug)]
+pub struct Places {
+    pub directory: Directory,
+    pub hierarchies: Vec<Hierarchy>,
+    pub kubernetes: Kubernetes,
+    pub kernel: KernelFrom,
+    pub journal: JournalFrom,
+    /// The record of logins.
+    pub wtmp: PathBuf,
+    /// What is older is not looked at.
+    pub since: Timestamp,
+    pub privacy: Privacy,
+}
+
+/// Says where it was looked.
+#[must_use]
+pub fn looked(place: &str, is_read: bool, since: Option<Timestamp>, said: impl Into<String>) -> LookedAt {
+    LookedAt { place: place.to_owned(), is_read, since: since.map(|at| format!("{at:.9}")), said: said.into() }
+}
+
+/// Looks everywhere for what became of `whom`, or for the last kill. Must run inside a `LocalSet`. `watched`: incidents that were watched,
+/// the latest first, and what is to be said of looking for them.
+pub async fn why(
+    places: &Places,
+    asked: Option<&str>,
+    whom: Option<Whom>,
+    log: KernelLog,
+    watched: (Vec<Incident>, LookedAt),
+    identity: &Identity,
+) -> Why {
+    let mut traces = Traces { watched: watched.0, looked_at: vec![watched.1], ..Traces::default() };
+    traces.kernel_since = log.whole_since();
+    traces.looked_at.extend(log.looked.iter().cloned());
+    traces.kills = kernel::of(places, whom.as_ref(), &log).await;
+    let mut subject: Option<Subject> = whom.as_ref().map(Whom::subject);
+    managers::ask(places, whom.as_ref(), &log, &mut subject, &mut traces).await;
+    let (spans, said) = match logins::read(&places.wtmp) {
+        Ok(spans) if spans.is_empty() => (spans, looked("logins", true, None, "no login is written there")),
+        Ok(spans) => {
+            let since = spans.first().and_then(|span| Timestamp::from_second(span.since).ok());
+            let said = format!("{} logins", spans.len());
+            (spans, looked("logins", true, since, said))
+        }
+        Err(error) => (Vec::new(), looked("logins", false, None, format!("{}: {error}", places.wtmp.display()))),
+    };
+    traces.looked_at.push(said);
+    traces.sessions = spans;
+    traces.sessions.extend(logins::of_journal(&log.entries));
+    for placed in &mut traces.kills {
+        placed.container.iter_mut().for_each(|container| places.privacy.container(container));
+    }
+    for ended in &mut traces.ends {
+        ended.container.iter_mut().for_each(|container| places.privacy.container(container));
+    }
+    if let Some(container) = subject.as_mut().and_then(|subject| subject.container.as_mut()) {
+        places.privacy.container(container);
+    }
+    answer(asked, subject.as_ref(), traces, identity, Timestamp::now())
+}

@@ -1,0 +1,263 @@
+//! The journal, by journalctl: the kernel's records also of earlier boots, what systemd says of its units' ends, who logged in, and what
+//! Podman keeps there.
+//!
+//! Whoever writes to the journal chooses the fields of an entry, but for those that begin with `_`: these are journald's own word for who
+//! wrote it (systemd.journal-fields(7)), and what counts here.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::past::child;
+use crate::past::klog::record::{MAX_TEXT, Record};
+
+/// Entries that are read, the latest ones.
+const MAX_ENTRIES: usize = 200_000;
+/// Bytes of what journalctl prints.
+const MAX_BYTES: usize = 256 << 20;
+/// How long it may take.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// What an entry is about, by its MESSAGE_ID (sd-messages.h).
+mod id {
+    /// A process of a unit was OOM-killed, as memory.events of its cgroup shows when it is looked at.
+    pub const UNIT_OUT_OF_MEMORY: &str = "fe6faa94e7774663a0da52717891d8ef";
+    /// systemd-oomd killed a unit's cgroup.
+    pub const UNIT_OOMD_KILL: &str = "d989611b15e44c9dbf31e3c81256e4ed";
+    pub const UNIT_PROCESS_EXIT: &str = "98e322203f7a4ed290d09fe03c09fe15";
+    pub const UNIT_FAILURE_RESULT: &str = "d9b373ed55a64feb8242e02dbe79a49c";
+    pub const SESSION_START: &str = "8d45620c1a4348dbb17410da57c60c66";
+    pub const SESSION_STOP: &str = "3354939424b4456d9802ca8333ed424a";
+}
+
+const FIELDS: &str = "MESSAGE,MESSAGE_ID,SYSLOG_FACILITY,_TRANSPORT,_PID,_UID,_COMM,_SYSTEMD_UNIT,UNIT,EXIT_CODE,EXIT_STATUS,UNIT_RESULT,\
+    N_PROCESSES,SESSION_ID,USER_ID,PODMAN_EVENT,PODMAN_NAME,PODMAN_ID,PODMAN_EXIT_CODE";
+
+/// An entry that says something here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub at: Timestamp,
+    pub said: Said,
+}
+
+/// What it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// A record of the kernel's log; with who wrote it.
+    Kernel {
+        text: String,
+        by_kernel: bool,
+    },
+    /// systemd, of a unit of the machine's.
+    UnitOutOfMemory {
+        unit: String,
+    },
+    /// systemd, of what systemd-oomd did to a unit.
+    UnitOomdKill {
+        unit: String,
+        processes: Option<u32>,
+    },
+    /// systemd: a unit's main process ended.
+    UnitProcessExit {
+        unit: String,
+        code: String,
+        status: String,
+    },
+    /// systemd: how a unit failed, `oom-kill`, `timeout`, `signal` …
+    UnitResult {
+        unit: String,
+        result: String,
+    },
+    SessionStart {
+        session: String,
+        user: String,
+    },
+    SessionStop {
+        session: String,
+    },
+    /// Podman's event log: a container of root's ended.
+    PodmanDied {
+        id: String,
+        name: String,
+        exit_code: Option<i64>,
+    },
+}
+
+impl Entry {
+    /// The kernel's record, if it is one.
+    #[must_use]
+    pub fn kernel(self) -> Option<Record> {
+        match self.said {
+            Said::Kernel { text, by_kernel } => {
+                by_kernel.then_some(Record { at: Some(self.at), number: None, text, by_kernel })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// The oldest first.
+    pub entries: Vec<Entry>,
+    /// journalctl was ended before it had said everything.
+    pub is_cut: bool,
+}
+
+/// Asks journalctl for what was logged from `since` on; of the machine's journal, or of that in a directory.
+///
+/// # Errors
+/// When there is no journalctl, or no journal.
+pub fn read(directory: Option<&Path>, since: Timestamp) -> io::Result<Journal> {
+    let program = child::program("journalctl").ok_or_else(|| io::Error::other("there is no journalctl here"))?;
+    let mut arguments: Vec<String> = [
+        "--output=json".to_owned(),
+        format!("--output-fields={FIELDS}"),
+        "--quiet".to_owned(),
+        "--no-pager".to_owned(),
+        format!("--lines={MAX_ENTRIES}"),
+        format!("--since=@{}", since.as_second()),
+    ]
+    .into();
+    arguments.extend(directory.map(|directory| format!("--directory={}", directory.display())));
+    let ids = [
+        id::UNIT_OUT_OF_MEMORY,
+        id::UNIT_OOMD_KILL,
+        id::UNIT_PROCESS_EXIT,
+        id::UNIT_FAILURE_RESULT,
+        id::SESSION_START,
+        id::SESSION_STOP,
+    ];
+    // Those with one field are any of them; + stands between what is asked for besides.
+    arguments.push("_TRANSPORT=kernel".to_owned());
+    arguments.push("+".to_owned());
+    arguments.extend(ids.iter().map(|id| format!("MESSAGE_ID={id}")));
+    arguments.push("+".to_owned());
+    arguments.push("PODMAN_EVENT=died".to_owned());
+    let mut journal = Journal::default();
+    let ended = child::lines(&program, &arguments, (MAX_BYTES, WITHIN), |line| journal.entries.extend(parse(line)))?;
+    if let Some(error) = ended.error.filter(|_| journal.entries.is_empty()) {
+        return Err(io::Error::other(error));
+    }
+    journal.is_cut = ended.is_cut;
+    Ok(journal)
+}
+
+/// Reads a line of its JSON; none when it says nothing here, or not by somebody who knows.
+#[must_use]
+pub fn parse(line: &[u8]) -> Option<Entry> {
+    let fields: Map<String, Value> = serde_json::from_slice(line).ok()?;
+    let get = |name: &str| fields.get(name).and_then(text_of);
+    let us: i64 = get("__REALTIME_TIMESTAMP")?.parse().ok()?;
+    let at = Timestamp::from_microsecond(us).ok()?;
+    let said = if get("_TRANSPORT").as_deref() == Some("kernel") {
+        // journald reads /dev/kmsg, where processes may write as well: with another facility than the kernel's.
+        let by_kernel = get("SYSLOG_FACILITY").as_deref() == Some("0");
+        let text = crate::text::clip(&get("MESSAGE")?, MAX_TEXT).to_owned();
+        Said::Kernel { text, by_kernel }
+    } else if get("PODMAN_EVENT").as_deref() == Some("died") {
+        // Root's: everybody may write what looks so.
+        (get("_UID").as_deref() == Some("0")).then_some(())?;
+        let exit_code = get("PODMAN_EXIT_CODE").and_then(|code| code.parse().ok());
+        Said::PodmanDied { id: get("PODMAN_ID")?, name: get("PODMAN_NAME").unwrap_or_default(), exit_code }
+    } else {
+        of_systemd(&get)?
+    };
+    Some(Entry { at, said })
+}
+
+fn of_systemd(get: &dyn Fn(&str) -> Option<String>) -> Option<Said> {
+    let is_from = |field: &str, value: &str| get(field).as_deref() == Some(value);
+    let is_manager = is_from("_PID", "1") && is_from("_UID", "0");
+    let is_logind = is_from("_SYSTEMD_UNIT", "systemd-logind.service") && is_from("_UID", "0");
+    let id = get("MESSAGE_ID")?;
+    match id.as_str() {
+        id::SESSION_START if is_logind => {
+            Some(Said::SessionStart { session: get("SESSION_ID")?, user: get("USER_ID")? })
+        }
+        id::SESSION_STOP if is_logind => Some(Said::SessionStop { session: get("SESSION_ID")? }),
+        _ if !is_manager => None,
+        id::UNIT_OUT_OF_MEMORY => Some(Said::UnitOutOfMemory { unit: get("UNIT")? }),
+        id::UNIT_OOMD_KILL => {
+            let processes = get("N_PROCESSES").and_then(|number| number.parse().ok());
+            Some(Said::UnitOomdKill { unit: get("UNIT")?, processes })
+        }
+        id::UNIT_PROCESS_EXIT => {
+            Some(Said::UnitProcessExit { unit: get("UNIT")?, code: get("EXIT_CODE")?, status: get("EXIT_STATUS")? })
+        }
+        id::UNIT_FAILURE_RESULT => Some(Said::UnitResult { unit: get("UNIT")?, result: get("UNIT_RESULT")? }),
+        _ => None,
+    }
+}
+
+/// A field is a string; with bytes that are no UTF-8 a list of numbers; where it is there several times, a list of these.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(all) if all.iter().all(Value::is_u64) => {
+            let bytes: Option<Vec<u8>> = all.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect();
+            Some(String::from_utf8_lossy(&bytes?).into_owned())
+        }
+        Value::Array(all) => all.first().and_then(text_of),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(fields: &str) -> Option<Said> {
+        parse(format!(r#"{{"__REALTIME_TIMESTAMP":"1764000000000001",{fields}}}"#).as_bytes()).map(|entry| entry.said)
+    }
+
+    #[test]
+    fn who_wrote_it_counts_and_not_what_is_written() {
+        let unit = || "web.service".to_owned();
+        for (fields, expected) in [
+            (
+                r#""_TRANSPORT":"kernel","SYSLOG_FACILITY":"0","MESSAGE":"x""#,
+                Some(Said::Kernel { text: "x".to_owned(), by_kernel: true }),
+            ),
+            (
+                r#""_TRANSPORT":"kernel","SYSLOG_FACILITY":"3","MESSAGE":[120,255]"#,
+                Some(Said::Kernel { text: "x\u{fffd}".to_owned(), by_kernel: false }),
+            ),
+            (
+                r#""MESSAGE_ID":"fe6faa94e7774663a0da52717891d8ef","_PID":"1","_UID":"0","UNIT":"web.service""#,
+                Some(Said::UnitOutOfMemory { unit: unit() }),
+            ),
+            (r#""MESSAGE_ID":"fe6faa94e7774663a0da52717891d8ef","_PID":"77","_UID":"1000","UNIT":"web.service""#, None),
+            (
+                r#""MESSAGE_ID":"d989611b15e44c9dbf31e3c81256e4ed","_PID":"1","_UID":"0","UNIT":"web.service","N_PROCESSES":"3""#,
+                Some(Said::UnitOomdKill { unit: unit(), processes: Some(3) }),
+            ),
+            (
+                r#""MESSAGE_ID":"d9b373ed55a64feb8242e02dbe79a49c","_PID":"1","_UID":"0","UNIT":"web.service","UNIT_RESULT":"timeout""#,
+                Some(Said::UnitResult { unit: unit(), result: "timeout".to_owned() }),
+            ),
+            (
+                r#""PODMAN_EVENT":"died","_UID":"0","PODMAN_ID":"a","PODMAN_NAME":"web","PODMAN_EXIT_CODE":"137""#,
+                Some(Said::PodmanDied { id: "a".to_owned(), name: "web".to_owned(), exit_code: Some(137) }),
+            ),
+            (r#""PODMAN_EVENT":"died","_UID":"1000","PODMAN_ID":"a","PODMAN_NAME":"web""#, None),
+            (
+                r#""MESSAGE_ID":"8d45620c1a4348dbb17410da57c60c66","_PID":"1","_UID":"0","SESSION_ID":"3","USER_ID":"alice""#,
+                None,
+            ),
+            (
+                r#""MESSAGE_ID":"8d45620c1a4348dbb17410da57c60c66","_SYSTEMD_UNIT":"systemd-logind.service","_UID":"0","SESSION_ID":"3","USER_ID":["alice","x"]"#,
+                Some(Said::SessionStart { session: "3".to_owned(), user: "alice".to_owned() }),
+            ),
+            (r#""MESSAGE":"x""#, None),
+        ] {
+            assert_eq!(said(fields), expected, "{fields}");
+        }
+        assert_eq!(parse(b"{"), None);
+        assert_eq!(parse(br#"{"MESSAGE":"x"}"#), None);
+    }
+}

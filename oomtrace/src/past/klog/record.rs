@@ -1,0 +1,73 @@
+//! One record of the kernel's log, wherever it was kept.
+
+use jiff::Timestamp;
+
+/// Bytes of a record that are looked at: the kernel's own have 1 KiB (`PRINTKRB_RECORD_MAX`).
+pub const MAX_TEXT: usize = 4096;
+
+/// A record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// When it was written. None: its source does not say, or not in a way that a time of day follows from.
+    pub at: Option<Timestamp>,
+    /// What the kernel numbers it by.
+    pub number: Option<u64>,
+    /// Without the prefix that its source puts before it.
+    pub text: String,
+    /// Its source says that the kernel wrote it: whoever may write to /dev/kmsg can write anything, but not with the kernel's facility.
+    pub by_kernel: bool,
+}
+
+/// Why it is only taken for the kernel's, or none where its source says that it is.
+pub const UNPROVEN: &str = "a log as text does not say who wrote its lines";
+
+/// What the kernel writes for a byte that it does not write as it is (`append_char`, kernel/printk/printk.c): `\x0a`.
+#[must_use]
+pub fn unescaped(text: &str) -> String {
+    if !text.contains("\\x") {
+        return text.to_owned();
+    }
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let escaped = match bytes.get(at..at + 4) {
+            Some([b'\\', b'x', high, low]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                out.push(high << 4 | low);
+                at += 4;
+            }
+            None => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_escapes_are_undone_and_nothing_else_is() {
+        for (text, expected) in [
+            ("plain", "plain"),
+            (r"a\x0ab\x5cx0a", "a\nb\\x0a"),
+            (r"\x", r"\x"),
+            (r"\xg0 \x1", r"\xg0 \x1"),
+            (r"\xc3\xa5", "å"),
+            (r"\xff", "\u{fffd}"),
+        ] {
+            assert_eq!(unescaped(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The kernel's log in a file: what dmesg printed, what a syslog daemon wrote, journalctl's JSON, or `/dev/kmsg` as it was read. Of another
+//! machine, or of before its last boot.
+
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+
+use crate::node::files;
+use crate::past::journal;
+use crate::past::klog::record::{MAX_TEXT, Record, unescaped};
+
+/// Bytes of a file that are read.
+const MAX_FILE: u64 = 256 << 20;
+/// Records that are kept.
+const MAX_RECORDS: usize = 1 << 20;
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Reads a file. Times without a year are of the last twelve months; those without a time zone are this machine's.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(path: &Path, now: Timestamp) -> io::Result<Vec<Record>> {
+    let mut records = Vec::new();
+    files::lines(path, MAX_FILE, |line| {
+        if records.len() < MAX_RECORDS {
+            records.extend(parse(&String::from_utf8_lossy(line), now, &TimeZone::system()));
+        }
+    })?;
+    Ok(records)
+}
+
+/// A line; none when nothing of the kernel's is in it.
+#[must_use]
+pub fn parse(line: &str, now: Timestamp, zone: &TimeZone) -> Option<Record> {
+    if line.starts_with('{') {
+        return journal::parse(line.as_bytes())?.kernel();
+    }
+    if let Some(record) = of_device(line) {
+        // What the kernel did not write is not in its log.
+        return Some(record).filter(|record| record.by_kernel);
+    }
+    let line = line.trim_end_matches(['\r', ' ']);
+    let (at, rest) = match syslog(line, now, zone) {
+        Some((at, rest)) => (Some(at), rest),
+        None => (None, line),
+    };
+    let (stamp, text) = stamped(rest, zone);
+    if text.is_empty() {
+        return None;
+    }
+    let text = unescaped(crate::text::clip(text, MAX_TEXT));
+    Some(Record { at: at.or(stamp), number: None, text, by_kernel: false })
+}
+
+/// `6,316353,76584296005,-;text`, of a boot that is not known.
+fn of_device(line: &str) -> Option<Record> {
+    let (prefix, text) = line.split_once(';')?;
+    let mut fields = prefix.split(',');
+    let priority: u32 = fields.next()?.parse().ok()?;
+    let number = fields.next()?.parse().ok()?;
+    let _us: u64 = fields.next()?.parse().ok()?;
+    let by_kernel = priority >> 3 == 0;
+    Some(Record { at: None, number: Some(number), text: unescaped(crate::text::clip(text, MAX_TEXT)), by_kernel })
+}
+
+/// What a syslog daemon writes, or journalctl: a time, the host, `kernel:`, and the record.
+fn syslog<'a>(line: &'a str, now: Timestamp, zone: &TimeZone) -> Option<(Timestamp, &'a str)> {
+    let (head, text) = line.split_once(" kernel: ")?;
+    // Two words or three of a time, and the host's name.
+    let (time, _host) = head.rsplit_once(' ')?;
+    let at = match time.parse::<Timestamp>() {
+        Ok(at) => at,
+        Err(_) => bsd(time, now, zone)?,
+    };
+    Some((at, text))
+}
+
+/// `Jan  5 02:12:02`, of the last twelve months.
+fn bsd(time: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let mut words = time.split_whitespace();
+    let (month, day, clock) = (month(words.next()?)?, words.next()?.parse().ok()?, clock(words.next()?)?);
+    if words.next().is_some() {
+        return None;
+    }
+    let this_year = now.to_zoned(zone.clone()).year();
+    [this_year, this_year - 1].into_iter().find_map(|year| {
+        let date = Date::new(year, month, day).ok()?;
+        let at = DateTime::from_parts(date, clock).to_zoned(zone.clone()).ok()?.timestamp();
+        // A day of grace, for clocks that differ.
+        (at.as_second() <= now.as_second() + 86_400).then_some(at)
+    })
+}
+
+/// What dmesg puts before a record: its severity, and a time since boot, or with -T a date.
+fn stamped<'a>(line: &'a str, zone: &TimeZone) -> (Option<Timestamp>, &'a str) {
+    let line = match line.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
+        Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => line,
+    };
+    let Some((stamp, text)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
+        return (None, line);
+    };
+    let is_since_boot = stamp.contains('.') && stamp.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let at = dated(stamp, zone);
+    if !is_since_boot && at.is_none() {
+        // A row of the table of tasks begins so.
+        return (None, line);
+    }
+    (at, text.strip_prefix(' ').unwrap_or(text))
+}
+
+/// `Thu Dec  7 00:05:14 2017`.
+fn dated(stamp: &str, zone: &TimeZone) -> Option<Timestamp> {
+    let words: Vec<&str> = stamp.split_whitespace().collect();
+    let [_day_name, name, day, time, year] = words.as_slice() else { return None };
+    let date = Date::new(year.parse().ok()?, month(name)?, day.parse().ok()?).ok()?;
+    Some(DateTime::from_parts(date, clock(time)?).to_zoned(zone.clone()).ok()?.timestamp())
+}
+
+fn month(name: &str) -> Option<i8> {
+    MONTHS.iter().position(|month| *month == name).and_then(|month| i8::try_from(month + 1).ok())
+}
+
+/// `02:12:02`.
+fn clock(text: &str) -> Option<Time> {
+    let mut parts = text.split(':').map(|part| part.parse::<i8>().ok());
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    Time::new(hour, minute, second, 0).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_has_its_text_and_what_time_it_has() {
+        let now: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+        let killed = "Out of memory: Killed process 7 (x) total-vm:4kB";
+        for (line, at) in [
+            (format!("[152.700479] {killed}"), None),
+            (format!("<3>[  152.700479] {killed}"), None),
+            (format!("[Thu Dec  7 00:05:14 2017] {killed}"), Some("2017-12-07T00:05:14Z")),
+            (format!("Jan  5 02:12:02 node-1 kernel: {killed}"), Some("2026-01-05T02:12:02Z")),
+            (format!("May 15 23:01:53 node-1 kernel: [  152.700479] {killed}"), Some("2025-05-15T23:01:53Z")),
+            (format!("2026-02-01T02:12:02.5+01:00 node-1 kernel: {killed}"), Some("2026-02-01T01:12:02.5Z")),
+            (format!("6,12,152700479,-;{killed}"), None),
+            (killed.to_owned(), None),
+        ] {
+            let record = parse(&line, now, &TimeZone::UTC).unwrap();
+            assert_eq!(record.text, killed, "{line}");
+            assert_eq!(record.at, at.map(|at| at.parse().unwrap()), "{line}");
+            assert_eq!(record.by_kernel, line.starts_with("6,"), "{line}");
+        }
+        // Written by a process.
+        assert_eq!(parse(&format!("12,12,1,-;{killed}"), now, &TimeZone::UTC), None);
+        let row = "[   9881] 12345  9881     6769     6449    94208        0             0 tail";
+        assert_eq!(parse(row, now, &TimeZone::UTC).unwrap().text, row);
+        assert_eq!(parse(&format!("[  1.5] {row}"), now, &TimeZone::UTC).unwrap().text, row);
+    }
+}

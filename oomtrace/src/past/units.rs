@@ -1,0 +1,145 @@
+//! How a systemd unit ended, by `systemctl show`: the properties of its last run, which the next start sets back (systemd.service(5)).
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::past::child;
+
+/// Bytes of what systemctl prints.
+const MAX_BYTES: usize = 256 << 10;
+/// How long it may take.
+const WITHIN: Duration = Duration::from_secs(5);
+/// It is there when systemd is the machine's first process (sd_booted(3)).
+const BOOTED: &str = "/run/systemd/system";
+
+const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus,ExecMainPID,ExecMainStartTimestamp,\
+    ExecMainExitTimestamp,ActiveEnterTimestamp,InactiveEnterTimestamp,NRestarts,MemoryMax,ControlGroup,OOMKills,ManagedOOMKills";
+
+/// A unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unit {
+    pub name: String,
+    /// It is there, or was.
+    pub is_loaded: bool,
+    pub is_active: bool,
+    /// `success`, `oom-kill`, `signal`, `timeout`, `watchdog`, `exit-code` …
+    pub result: Option<String>,
+    /// How its main process ended: by a signal, or by itself.
+    pub end: Option<End>,
+    pub started: Option<Timestamp>,
+    pub exited: Option<Timestamp>,
+    pub restarts: Option<u32>,
+    pub memory_max: Option<u64>,
+    pub cgroup: Option<String>,
+    /// Processes in it that the kernel's OOM killer ended, since its cgroup was made (259).
+    pub oom_kills: Option<u64>,
+    /// The same of systemd-oomd's (259).
+    pub oomd_kills: Option<u64>,
+}
+
+/// How a main process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Exited(u32),
+    Signal(u32),
+}
+
+/// systemd is the machine's first process.
+#[must_use]
+pub fn is_booted() -> bool {
+    Path::new(BOOTED).is_dir()
+}
+
+/// Asks for a unit of the machine's; `.service` may be left out.
+///
+/// # Errors
+/// When there is no systemctl, or it says nothing.
+pub fn show(name: &str) -> io::Result<Unit> {
+    let program = child::program("systemctl").ok_or_else(|| io::Error::other("there is no systemctl here"))?;
+    let arguments = [
+        "show".to_owned(),
+        "--no-pager".to_owned(),
+        "--timestamp=utc".to_owned(),
+        format!("--property={PROPERTIES}"),
+        "--".to_owned(),
+        name.to_owned(),
+    ];
+    let mut text = String::new();
+    let ended = child::lines(&program, &arguments, (MAX_BYTES, WITHIN), |line| {
+        text.push_str(&String::from_utf8_lossy(line));
+        text.push('\n');
+    })?;
+    match ended.error {
+        Some(error) => Err(io::Error::other(error)),
+        None if ended.is_cut => Err(io::Error::other("systemctl did not answer in time")),
+        None => Ok(parse(&text)),
+    }
+}
+
+/// Reads its lines, `NAME=VALUE` each.
+#[must_use]
+pub fn parse(text: &str) -> Unit {
+    let all: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
+    let get = |name: &str| all.get(name).copied().filter(|value| !value.is_empty() && *value != "[not set]");
+    let number = |name: &str| get(name).and_then(|value| value.parse::<u64>().ok());
+    let status = get("ExecMainStatus").and_then(|status| status.parse().ok());
+    // CLD_EXITED, CLD_KILLED and CLD_DUMPED of siginfo (bits/siginfo-consts.h).
+    let end = match (get("ExecMainCode"), status) {
+        (Some("1"), Some(status)) => Some(End::Exited(status)),
+        (Some("2" | "3"), Some(signal)) => Some(End::Signal(signal)),
+        _ => None,
+    };
+    Unit {
+        name: get("Id").unwrap_or_default().to_owned(),
+        is_loaded: get("LoadState") == Some("loaded"),
+        is_active: matches!(get("ActiveState"), Some("active" | "reloading" | "activating" | "deactivating")),
+        result: get("Result").map(str::to_owned),
+        end,
+        started: get("ExecMainStartTimestamp").or(get("ActiveEnterTimestamp")).and_then(time),
+        exited: get("ExecMainExitTimestamp").or(get("InactiveEnterTimestamp")).and_then(time),
+        restarts: number("NRestarts").and_then(|count| u32::try_from(count).ok()),
+        memory_max: number("MemoryMax").filter(|max| *max < u64::MAX),
+        cgroup: get("ControlGroup").map(str::to_owned),
+        oom_kills: number("OOMKills"),
+        oomd_kills: number("ManagedOOMKills"),
+    }
+}
+
+/// `Thu 2026-11-26 15:35:15 UTC`, as `--timestamp=utc` has it (247); before that, times have a zone that is not read.
+fn time(text: &str) -> Option<Timestamp> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let [_, date, clock, "UTC"] = words.as_slice() else { return None };
+    format!("{date}T{clock}Z").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_was_oom_killed() {
+        let unit = parse(
+            "ExecMainStartTimestamp=Thu 2026-11-26 15:35:10 UTC\nExecMainExitTimestamp=Thu 2026-11-26 15:35:15 UTC\nExecMainPID=887\n\
+             ExecMainCode=2\nExecMainStatus=9\nResult=oom-kill\nNRestarts=0\nMemoryMax=25165824\nId=web.service\nLoadState=loaded\n\
+             ActiveState=failed\nSubState=failed\nControlGroup=\nOOMKills=[not set]\n",
+        );
+        assert_eq!((unit.name.as_str(), unit.is_loaded, unit.is_active), ("web.service", true, false));
+        assert_eq!((unit.end, unit.result.as_deref()), (Some(End::Signal(9)), Some("oom-kill")));
+        assert_eq!((unit.memory_max, unit.oom_kills, unit.cgroup), (Some(24 << 20), None, None));
+        assert_eq!(unit.exited, Some("2026-11-26T15:35:15Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_unit_that_is_not_there() {
+        let unit = parse(
+            "Id=none.service\nLoadState=not-found\nActiveState=inactive\nMemoryMax=infinity\nExecMainCode=0\nExecMainStatus=0\n",
+        );
+        assert!(!unit.is_loaded && !unit.is_active);
+        assert_eq!((unit.end, unit.memory_max, unit.exited), (None, None, None));
+        assert_eq!(parse("MemoryMax=18446744073709551615\n").memory_max, None);
+    }
+}

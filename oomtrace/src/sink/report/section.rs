@@ -1,0 +1,256 @@
+//! One kill of a report, in words.
+
+use clap::ValueEnum as _;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::model::{Answer, Cause, Confidence, Evidence, Incident, Oom, Source, Verdict, Why};
+use crate::sink::human;
+use crate::sink::report::curve::{Curve, curve};
+use crate::text::escape::escape;
+use crate::text::{bytes, elapsed_ms};
+
+/// Kills of before that are named.
+const EARLIER: usize = 20;
+
+/// How it is shown.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// In which times are shown.
+    pub zone: TimeZone,
+}
+
+impl Look {
+    /// `2026-11-26 03:12:07 +01:00`: a report is read on other days, and in other places.
+    #[must_use]
+    pub fn time(&self, rfc3339: &str) -> String {
+        match rfc3339.parse::<Timestamp>() {
+            Ok(at) => at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string(),
+            Err(_) => "at an unknown time".to_owned(),
+        }
+    }
+}
+
+/// See the module's documentation. Every text in it is safe to show, and is not yet HTML.
+#[derive(Clone, Debug, Default)]
+pub struct Section {
+    pub anchor: String,
+    pub id: String,
+    pub time: String,
+    pub datetime: String,
+    pub what: &'static str,
+    /// The class of that.
+    pub style: &'static str,
+    pub place: String,
+    pub why: String,
+    pub confidence: String,
+    pub after_the_fact: Option<String>,
+    pub facts: Vec<Pair>,
+    pub advice: Vec<Todo>,
+    pub evidence: Vec<Pair>,
+    pub missing_title: &'static str,
+    pub missing: Vec<String>,
+    pub earlier: Vec<String>,
+    pub curve: Option<Curve>,
+    pub split: Option<Split>,
+}
+
+/// A label and a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub label: String,
+    pub text: String,
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Todo {
+    pub action: String,
+    pub why: String,
+    pub command: Option<String>,
+}
+
+/// What the victim's memory was, against the limit.
+#[derive(Clone, Debug, Default)]
+pub struct Split {
+    pub said: String,
+    pub parts: Vec<Part>,
+}
+
+/// A part of it, in hundredths of the whole.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub class: &'static str,
+    pub label: String,
+    pub x: f64,
+    pub width: f64,
+}
+
+/// As text that neither a terminal nor a browser acts upon.
+pub fn clean(text: &str) -> String {
+    escape(text).into_owned()
+}
+
+/// As in the contract.
+pub fn cause_name(cause: Cause) -> String {
+    cause.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+fn sure(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Certain => "certain",
+        Confidence::Likely => "likely",
+        Confidence::Possible => "possible",
+    }
+}
+
+impl Section {
+    /// Of a kill that was watched.
+    pub fn of_incident(incident: &Incident, look: &Look) -> Self {
+        let is_kill = incident.verdict.is_some();
+        Self {
+            id: clean(&incident.id),
+            what: if incident.oom.is_some() {
+                "OOM KILL"
+            } else if is_kill {
+                "SIGKILL"
+            } else {
+                "SIGNAL"
+            },
+            style: if is_kill { "kill" } else { "signal" },
+            place: clean(&human::place_name(incident)),
+            facts: pairs(human::facts(incident)),
+            missing_title: "What could not be seen",
+            missing: incident.missing.iter().map(|text| clean(text)).collect(),
+            curve: curve(incident, look),
+            split: split(incident.oom.as_ref()),
+            ..Self::of(incident.verdict.as_ref(), Some(&incident.time), look)
+        }
+    }
+
+    /// Of an answer of `oomtrace why`.
+    pub fn of_answer(why: &Why, look: &Look) -> Self {
+        let earlier = why.earlier.iter().take(EARLIER).map(|kill| {
+            let time = kill.time.as_ref().map_or_else(|| "some time".to_owned(), |time| look.time(time));
+            let age = kill.after_start_ms.map(|ms| format!(", {} after its start", elapsed_ms(ms))).unwrap_or_default();
+            clean(&format!("{time} {}: {}{age}", kill.place, kill.why))
+        });
+        let earlier = earlier.collect();
+        if let Some(incident) = &why.incident {
+            return Self { earlier, ..Self::of_incident(incident, look) };
+        }
+        let looked = |section: Self| {
+            let of = |place: &crate::model::LookedAt| Pair {
+                label: clean(&place.place),
+                text: clean(&format!("{}{}", if place.is_read { "" } else { "not read: " }, place.said)),
+            };
+            let mut evidence = section.evidence.clone();
+            evidence.extend(why.looked_at.iter().map(of));
+            Self { evidence, ..section }
+        };
+        let Some(found) = &why.reconstructed else {
+            let time = Some(&why.time);
+            return looked(Self {
+                what: "NOT FOUND",
+                style: "signal",
+                why: clean(&why.summary),
+                earlier,
+                ..Self::of(None, time, look)
+            });
+        };
+        let what = match (&found.verdict, why.answer) {
+            (Some(_), _) if found.oom.is_some() => "OOM KILL",
+            (Some(_), _) => "KILLED",
+            (None, Answer::Unexplained) => "EXIT 137",
+            (None, _) => "ENDED",
+        };
+        let incident = found.as_incident();
+        let mut facts: Vec<(String, String)> = incident.iter().flat_map(human::facts).collect();
+        facts.extend(found.end.iter().map(|end| ("ended".to_owned(), human::said_of(end))));
+        let section = Self {
+            what,
+            style: if found.verdict.is_some() { "kill" } else { "signal" },
+            place: if found.verdict.is_some() { clean(&human::place_of(why, found)) } else { String::new() },
+            after_the_fact: Some("After the fact: no oomtrace watched, and this is what others have left.".to_owned()),
+            facts: pairs(facts),
+            missing_title: "What is not known any more",
+            missing: found.unknown.iter().chain(&found.missing).map(|text| clean(text)).collect(),
+            split: split(found.oom.as_ref()),
+            earlier,
+            ..Self::of(found.verdict.as_ref(), found.time.as_ref(), look)
+        };
+        let why_text = if found.verdict.is_none() { clean(&why.summary) } else { section.why.clone() };
+        looked(Self { why: why_text, ..section })
+    }
+
+    fn of(verdict: Option<&Verdict>, time: Option<&String>, look: &Look) -> Self {
+        let todo = |advice: &crate::model::Advice| Todo {
+            action: clean(&advice.action),
+            why: clean(&advice.why),
+            command: advice.command.as_deref().map(clean),
+        };
+        Self {
+            time: time.map_or_else(|| "at an unknown time".to_owned(), |time| look.time(time)),
+            datetime: time.map(|time| clean(time)).unwrap_or_default(),
+            why: verdict.map(|verdict| clean(&verdict.why)).unwrap_or_default(),
+            confidence: verdict
+                .map(|verdict| format!("{}, {}", cause_name(verdict.cause), sure(verdict.confidence)))
+                .unwrap_or_default(),
+            advice: verdict.iter().flat_map(|verdict| &verdict.advice).map(todo).collect(),
+            evidence: verdict.iter().flat_map(|verdict| &verdict.evidence).map(evidence).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+fn pairs(facts: Vec<(String, String)>) -> Vec<Pair> {
+    facts.into_iter().map(|(label, text)| Pair { label: clean(&label), text: clean(&text) }).collect()
+}
+
+fn evidence(evidence: &Evidence) -> Pair {
+    let source = match evidence.source {
+        Source::Kernel => "the kernel",
+        Source::Cgroup => "the cgroup",
+        Source::Procfs => "/proc",
+        Source::Runtime => "the runtime",
+        Source::Kubernetes => "the Kubernetes API",
+        Source::Kmsg => "the kernel's log",
+        Source::Systemd => "systemd",
+        Source::Logins => "the record of logins",
+    };
+    Pair { label: source.to_owned(), text: clean(&evidence.fact) }
+}
+
+/// The victim's memory as parts of the limit that was hit.
+fn split(oom: Option<&Oom>) -> Option<Split> {
+    let (memory, limit) = (oom?.victim_memory.as_ref()?, oom?.limit_owner.as_ref()?.limit_bytes?);
+    if limit == 0 {
+        return None;
+    }
+    let sizes = [
+        ("anon", "anonymous", memory.anon_bytes),
+        ("shmem", "shared memory and tmpfs", memory.shmem_bytes),
+        ("file", "pages of files", memory.file_bytes),
+        ("other", "page tables", memory.page_tables_bytes),
+    ];
+    let mut split = Split {
+        said: format!(
+            "What the victim had, against the limit of {}. Pages of files may be counted elsewhere.",
+            bytes(limit)
+        ),
+        parts: Vec::new(),
+    };
+    let mut x = 0.0;
+    for (class, name, size) in sizes.into_iter().filter(|(.., size)| *size > 0) {
+        let share: f64 = size as f64 * 100.0 / limit as f64;
+        let width = share.min(100.0 - x);
+        split.parts.push(Part { class, label: format!("{name} {}", bytes(size)), x: round(x), width: round(width) });
+        x += width;
+    }
+    (!split.parts.is_empty()).then_some(split)
+}
+
+/// Two digits: a page is read by people, too.
+pub fn round(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
