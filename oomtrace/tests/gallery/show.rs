@@ -53,7 +53,7 @@ pub fn show(situation: &Situation, width: Option<usize>, color: bool) -> Said {
     assert_eq!(contents.torn, 0, "{}", file.display());
     let out = Output::default();
     let (brief, all) = (situation.how.brief, situation.how.all);
-    let look = Look { color, width, brief, all, time: TimeForm::Utc, verbose: false };
+    let look = Look { color, width, brief, all, time: TimeForm::Utc, verbose: false, ascii: false };
     let mut today = Today { human: Human::new(out.clone(), move || look), records: Vec::new() };
     replay(contents, &Filter::default(), &mut today).unwrap();
     let records = std::mem::take(&mut today.records);
