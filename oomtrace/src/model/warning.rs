@@ -53,8 +53,10 @@ pub enum WarningKind {
 /// When a limit is met; in nine of ten cases between `low` and `high`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reached {
+    /// Most likely then.
     pub median: String,
+    /// At the earliest.
     pub low: String,
-    /// Null: it may never be.
+    /// At the latest. Null: it may never be.
     pub high: Option<String>,
 }

@@ -5,14 +5,20 @@ use std::process::Command;
 use oomtrace::model::{Confidence, CourseKind, Incident, LimitLevel, Record, TimelinePoint, Warning, WarningKind};
 
 use crate::Scenario;
+use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, docker};
-use crate::support::needs::Need::{Docker, Tracing};
-use crate::support::process::{run, wait_until};
+use crate::support::needs::Need::{Docker, MemoryCgroup, Tracing};
+use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::Tracer;
 
 const MIB: u64 = 1 << 20;
 
 pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "curves::a_cgroup_that_climbs_has_its_curve",
+        needs: &[Tracing, MemoryCgroup],
+        run: climb_of_cgroup,
+    },
     Scenario { name: "curves::a_container_that_climbs_has_its_curve", needs: &[Tracing, Docker], run: climb },
     Scenario {
         name: "curves::a_limit_changed_in_place_is_in_the_series",
@@ -43,16 +49,35 @@ fn timeline(incident: &Incident) -> Vec<TimelinePoint> {
     incident.memory.as_ref().unwrap().timeline.clone().unwrap_or_else(|| panic!("no timeline: {incident:#?}"))
 }
 
+/// Without a runtime, by the name alone: on every kernel and kind of hierarchy.
+fn climb_of_cgroup() {
+    let mut tracer = Tracer::start(&[]);
+    let parent = Cgroup::with_memory_limit(256 * MIB);
+    let own = parent.child_with_memory_limit(&format!("docker-{:064x}.scope", std::process::id()), 32 * MIB);
+    let script = format!("echo $$ > {}; {BLOCK}; while :; do {KEEP}; sleep 0.2; done", own.procs().display());
+    let mut victim = Owned::spawn(Command::new("sh").args(["-c", &script]));
+    victim.wait();
+    has_curve(&tracer.incident(victim.pid()));
+}
+
 /// A MiB each 200 ms, to a limit of 32 MiB.
 fn climb() {
     let mut tracer = Tracer::start(&[]);
     let script = format!("{BLOCK}; while :; do {KEEP}; sleep 0.2; done");
     let container = Container::run(&["--memory", "32m", "--memory-swap", "32m"], &script);
     let incident = tracer.incident_in(&container.name);
+    has_curve(&incident);
+    // It never had enough, or climbed: a few seconds do not say which.
+    let course = incident.memory.unwrap().course.unwrap();
+    assert!(matches!(course.kind, CourseKind::TooSmall | CourseKind::Climbing), "{course:#?}");
+    assert!(course.confidence < Confidence::Certain, "{course:#?}");
+}
+
+fn has_curve(incident: &Incident) {
     let memory = incident.memory.as_ref().unwrap();
     let owner = incident.oom.as_ref().unwrap().limit_owner.as_ref().unwrap();
     assert_eq!(memory.timeline_of.as_deref(), Some(owner.path.as_str()));
-    let points = timeline(&incident);
+    let points = timeline(incident);
     // The kernel's own record comes last.
     let last = points.last().unwrap();
     assert_eq!((last.before_ms, Some(last.usage_bytes), last.limit_bytes), (0, owner.usage_bytes, owner.limit_bytes));
@@ -61,10 +86,6 @@ fn climb() {
     assert!(points.windows(2).all(|pair| pair[0].peak_bytes <= pair[1].peak_bytes), "{points:#?}");
     assert!(points[0].usage_bytes < 16 * MIB && points[0].before_ms >= 3000, "{points:#?}");
     assert!(points.iter().rev().skip(1).all(|point| point.anon_bytes.is_some() && point.file_bytes.is_some()));
-    // It never had enough, or climbed: a few seconds do not say which.
-    let course = memory.course.as_ref().unwrap();
-    assert!(matches!(course.kind, CourseKind::TooSmall | CourseKind::Climbing), "{course:#?}");
-    assert!(course.confidence < Confidence::Certain, "{course:#?}");
 }
 
 fn changed_limit() {
