@@ -89,11 +89,11 @@ fn seconds(point: &TimelinePoint) -> f64 {
 /// The last change of the limit to a lower one, where what could not be taken back was near that already.
 fn lowered(life: &[TimelinePoint], origin: Option<OomOrigin>) -> Option<Course> {
     let pairs = life.iter().zip(life.iter().skip(1));
-    let changes = pairs.filter_map(|(before, after)| {
+    let mut changes = pairs.filter_map(|(before, after)| {
         let (from, to) = (before.limit_bytes?, after.limit_bytes?);
         (to < from - from / 100).then_some((from, to, held(before).max(held(after)), seconds(after)))
     });
-    let (from, to, in_use, before_s) = changes.last()?;
+    let (from, to, in_use, before_s) = changes.next_back()?;
     let is_it = origin == Some(OomOrigin::LimitLowered) || in_use >= to / 10 * 9;
     is_it.then_some(Course {
         kind: CourseKind::LimitLowered,

@@ -176,7 +176,7 @@ impl Book {
     }
 
     /// The whole curve of one that is there, where it is to be judged now: with what its samples' times are ahead of `CLOCK_BOOTTIME`.
-    pub fn to_judge(&mut self, path: &str, now: Tenths, offset_s: f64) -> Option<Vec<Sample>> {
+    pub fn take_to_judge(&mut self, path: &str, now: Tenths, offset_s: f64) -> Option<Vec<Sample>> {
         let known = self.followed.get_mut(path).filter(|known| known.gone.is_none())?;
         let latest = known.curve.latest()?;
         let share = latest.limit().map_or(50, |limit| latest.held().saturating_mul(100) / limit.max(1));

@@ -295,7 +295,7 @@ impl Sampler {
     fn judge(&self, path: &str, now: Tenths) {
         let Ok(clock) = WallClock::read() else { return };
         let offset_s = clock.offset_ns as f64 / 1e9;
-        let Some(samples) = self.shared.lock().book.to_judge(path, now, offset_s) else { return };
+        let Some(samples) = self.shared.lock().book.take_to_judge(path, now, offset_s) else { return };
         let verdict = verdict::judge(&samples);
         let unix = f64::from(now) / 10.0 + offset_s;
         let raised = self.shared.lock().book.judged(path, now, unix, verdict, self.rules);
