@@ -102,7 +102,7 @@ mod tests {
         assert!(line.ends_with("⣿ 2.8 MiB → 512 MiB in 3.0 h") && line.starts_with('⣀'), "{line}");
         assert_eq!(line.split(' ').next().unwrap().chars().count(), COLUMNS, "{line}");
         let ascii = curve(&incident, Look { ascii: true, ..look }).unwrap();
-        assert!(ascii.is_ascii() && ascii.starts_with("..") && ascii.contains("# 2.8 MiB to 512 MiB"), "{ascii}");
+        assert!(ascii.is_ascii() && ascii.starts_with('.') && ascii.contains("# 2.8 MiB to 512 MiB"), "{ascii}");
         incident.memory.as_mut().unwrap().course = Some(Course {
             kind: CourseKind::Climbing,
             confidence: Confidence::Likely,
