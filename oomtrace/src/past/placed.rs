@@ -9,7 +9,6 @@ use crate::model::{
     VictimMemory,
 };
 use crate::node::identity::Identity;
-use crate::node::namespaces;
 use crate::node::signals::SIGKILL;
 use crate::past::klog::oom::{Report, Usage};
 use crate::past::klog::record::UNPROVEN;
@@ -33,6 +32,8 @@ pub struct Placed {
     pub container: Option<Container>,
     /// What is not known of that, in words.
     pub missing: Vec<String>,
+    /// systemd is this machine's first process. None: not known.
+    pub systemd: Option<bool>,
 }
 
 impl Placed {
@@ -76,7 +77,7 @@ impl Placed {
             exited_init: None,
             limits_before: before,
             lives_before: Default::default(),
-            systemd: namespaces::is_booted_by_systemd(),
+            systemd: self.systemd,
         };
         let mut judgement = judge(&case);
         judgement.confidence = self.confidence(judgement.cause);

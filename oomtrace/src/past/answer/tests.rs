@@ -37,7 +37,7 @@ fn report(second: i64) -> Placed {
     let log = include_str!("../klog/oom/logs/6.18-v1.kmsg");
     let line = |line| saved::parse(line, at(0), &TimeZone::UTC).map(|record| Line { at: Some(at(second)), ..record });
     let records: Vec<Line> = log.lines().filter_map(line).collect();
-    Placed { report: reports(&records).reports.remove(0), container: Some(container()), missing: Vec::new() }
+    Placed { report: reports(&records).reports.remove(0), container: Some(container()), ..Placed::default() }
 }
 
 fn end(second: i64, code: i64, oom: bool) -> Ended {

@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::model::{Container, LookedAt, TargetKind};
+use crate::node::namespaces;
 use crate::past::gather::{JournalFrom, KernelFrom, Places, Whom, looked};
 use crate::past::journal::{self, Entry, Said};
 use crate::past::klog::kmsg;
@@ -156,7 +157,8 @@ pub async fn of(places: &Places, whom: Option<&Whom>, log: &KernelLog) -> Vec<Pl
     let mut found = Vec::new();
     for (index, report) in its.into_iter().enumerate() {
         let place = report.cgroup.as_deref().map(Placement::parse).and_then(|placement| placement.container);
-        let mut placed = Placed { report: report.clone(), ..Placed::default() };
+        let mut placed =
+            Placed { report: report.clone(), systemd: namespaces::is_booted_by_systemd(), ..Placed::default() };
         if let Some(place) = place {
             if index < from {
                 placed.container = Some(Container { confirmed: false, ..place.container() });

@@ -11,7 +11,7 @@ fn placed(log: &str, by_kernel: bool, container: Option<Container>) -> Placed {
     let now: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
     let line = |line| saved::parse(line, now, &TimeZone::UTC).map(|record| Line { by_kernel, ..record });
     let records: Vec<Line> = log.lines().filter_map(line).collect();
-    Placed { report: reports(&records).reports.remove(0), container, missing: Vec::new() }
+    Placed { report: reports(&records).reports.remove(0), container, ..Placed::default() }
 }
 
 fn judged(placed: &Placed) -> Incident {

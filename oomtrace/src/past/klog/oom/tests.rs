@@ -18,8 +18,10 @@ macro_rules! log {
     };
 }
 
+type Brief<'a> = (Option<&'a str>, Option<&'a str>, u32, &'a str, Option<Constraint>, Option<(u64, Option<u64>)>);
+
 /// A report's owner, cgroup, victim, constraint, and usage and limit in KiB.
-fn brief(report: &Report) -> (Option<&str>, Option<&str>, u32, &str, Option<Constraint>, Option<(u64, Option<u64>)>) {
+fn brief(report: &Report) -> Brief<'_> {
     let victim = &report.victims[0];
     let usage = report.memory.map(|usage| (usage.usage_bytes / KIB, usage.limit_bytes.map(|limit| limit / KIB)));
     (report.owner.as_deref(), report.cgroup.as_deref(), victim.pid, &victim.comm, report.constraint, usage)
