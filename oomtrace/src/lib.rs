@@ -64,3 +64,6 @@ pub mod sink;
 
 /// The pipeline and its two feeders: the live kernel, and a recording.
 pub mod run;
+
+/// What a live screen shows of it all.
+pub mod screen;

@@ -118,7 +118,7 @@ fn undescribed(of: &Value, path: &str, found: &mut Vec<String>) {
 
 #[test]
 fn everything_in_the_contract_explains_itself() {
-    for of in ["stream", "ps", "signals", "why"] {
+    for of in ["stream", "ps", "signals", "why", "top"] {
         let schema = schema(of);
         let mut found = Vec::new();
         undescribed(&schema, of, &mut found);
@@ -232,7 +232,16 @@ fn sources() -> String {
     let mut files: Vec<PathBuf> =
         fs::read_dir(crate_dir().join("src/model")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    files.extend(["src/node/usage.rs", "src/container/list.rs"].map(|file| crate_dir().join(file)));
+    let others = [
+        "src/node/usage.rs",
+        "src/container/list.rs",
+        "src/memory/verdict.rs",
+        "src/run/flight/row.rs",
+        "src/screen/entry.rs",
+        "src/screen/kills.rs",
+        "src/screen/listing.rs",
+    ];
+    files.extend(others.map(|file| crate_dir().join(file)));
     files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
 }
 
@@ -267,6 +276,8 @@ fn render() -> String {
     let why = schema("why");
     let queue = render_records(&why, &mut text);
     render_types(&why, &sources, queue, &mut done, &mut text);
+    text.push_str("# What nears its limit\n\n`oomtrace top --once --json` writes one object, a [Top](#top); `oomtrace schema top` prints its schema.\n\n");
+    render_types(&schema("top"), &sources, VecDeque::from(["Top".to_owned()]), &mut done, &mut text);
     text.trim_end().to_owned() + "\n"
 }
 

@@ -49,6 +49,18 @@ impl Failure {
         }
     }
 
+    /// It on one line.
+    pub fn said(&self) -> String {
+        let mut text = self.0.to_string();
+        for cause in self.0.chain().skip(1).map(ToString::to_string) {
+            // A transparent error repeats its source's text.
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
+        text
+    }
+
     fn load_error(&self) -> Option<&LoadError> {
         self.0.chain().find_map(|error| match error.downcast_ref::<WatchError>() {
             Some(WatchError::Load(error)) => Some(error),
@@ -70,12 +82,5 @@ impl Failure {
 
 /// Prints the failure on one line.
 pub fn say(failure: &Failure) {
-    let mut text = failure.0.to_string();
-    for cause in failure.0.chain().skip(1).map(ToString::to_string) {
-        // A transparent error repeats its source's text.
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    notices::say(&text);
+    notices::say(&failure.said());
 }

@@ -18,6 +18,7 @@ mod schema;
 mod selftest;
 mod signals;
 mod stop;
+mod top;
 mod values;
 mod watch;
 mod why;
@@ -93,6 +94,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Curve(options)) => curve::run(&options),
         Some(Verb::Explain { code }) => explain::run(&code),
         Some(Verb::Signals(options)) => signals::run(&options),
+        Some(Verb::Top(options)) => top::run(&options),
         Some(Verb::Ps(options)) => ps::run(&options),
         Some(Verb::Health { name }) => health::run(&name),
         Some(Verb::Schema { of }) => schema::run(of),

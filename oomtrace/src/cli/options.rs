@@ -54,6 +54,7 @@ Examples:
   sudo oomtrace --format '{time} {container.name} {verdict.why}'
                                              a line of your own for each incident
   sudo oomtrace --cause oom_container_limit  only containers that ran into their own limit
+  sudo oomtrace top                          live: what nears its memory limit, and each kill
   sudo oomtrace ps                           the containers, with memory use, limit and OOM kills
   sudo oomtrace doctor                       what can be seen on this node, and what cannot
   sudo oomtrace record kills.rec             the same, and keeps what was seen for `oomtrace replay kills.rec`
@@ -92,6 +93,7 @@ impl Cli {
             None => self.watch.reading.conflict(),
             Some(Verb::Record(options)) => options.watch.reading.conflict(),
             Some(Verb::Replay(options)) => options.reading.conflict(),
+            Some(Verb::Top(options)) => options.conflict(),
             Some(_) => None,
         }
     }
@@ -108,6 +110,8 @@ pub enum Verb {
     Replay(Replay),
     /// Show each signal on this node as it is generated, for kernel debugging; no kills are judged meanwhile
     Signals(Signals),
+    /// Show live what nears its memory limit, how fast it grows, and each kill as it happens
+    Top(Top),
     /// List the containers of this node, by the names that incidents have for them
     Ps(Ps),
     /// Show what can be seen on this node, and what cannot and why
@@ -132,7 +136,8 @@ pub enum Verb {
     },
     /// Print the JSON Schema of the output of --json
     Schema {
-        /// Of which: the stream of incidents, a line of `oomtrace ps`, the stream of `oomtrace signals`, or what `oomtrace why` says
+        /// Of which: the stream of incidents, a line of `oomtrace ps`, the stream of `oomtrace signals`, what `oomtrace why` says, or
+        /// `oomtrace top --once`
         #[arg(value_enum, default_value_t = Schema::Stream)]
         of: Schema,
     },
@@ -296,6 +301,32 @@ pub struct Record {
     pub watch: Watch,
 }
 
+/// What to show live.
+#[derive(Debug, Args)]
+pub struct Top {
+    /// Print what there is now as a table, or with --json as one object, and end: no kill is waited for
+    #[arg(long)]
+    pub once: bool,
+    #[command(flatten)]
+    pub watch: Watch,
+}
+
+impl Top {
+    fn conflict(&self) -> Option<&'static str> {
+        let form = self.watch.reading.form();
+        if self.watch.no_curves {
+            return Some("top shows nothing but what --no-curves leaves out");
+        }
+        match (self.once, form) {
+            (_, Form::Text) | (true, Form::Json) => self.watch.reading.conflict(),
+            (true, _) => Some("top --once prints a table, or one object with --json"),
+            (false, _) => {
+                Some("a screen is for people; for programs there is top --once --json, and oomtrace --json for kills")
+            }
+        }
+    }
+}
+
 /// What to replay.
 #[derive(Debug, Args)]
 pub struct Replay {
@@ -344,6 +375,7 @@ pub enum Schema {
     Ps,
     Signals,
     Why,
+    Top,
 }
 
 /// Where runtimes are asked for names.

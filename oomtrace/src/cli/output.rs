@@ -37,7 +37,7 @@ pub fn shows_ascii() -> bool {
 }
 
 /// By its locale a terminal has no UTF-8 (locale(7)); where none is set, the console has few other characters.
-fn shows_ascii_alone(variable: impl Fn(&str) -> Option<String>) -> bool {
+pub fn shows_ascii_alone(variable: impl Fn(&str) -> Option<String>) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(&variable).find(|value| !value.is_empty());
     match locale.map(|locale| locale.to_ascii_lowercase()) {
         Some(locale) => !(locale.contains("utf-8") || locale.contains("utf8")),

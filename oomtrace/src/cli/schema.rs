@@ -5,6 +5,7 @@ use std::io::Write as _;
 use oomtrace::container::list::Listed;
 use oomtrace::model::seen::SeenRecord;
 use oomtrace::model::{Record, WhyRecord};
+use oomtrace::screen::listing;
 
 use super::exit::{Failure, Status};
 use super::options::Schema;
@@ -15,6 +16,7 @@ pub fn run(of: Schema) -> Result<Status, Failure> {
         Schema::Stream => schemars::schema_for!(Record),
         Schema::Signals => schemars::schema_for!(SeenRecord),
         Schema::Why => schemars::schema_for!(WhyRecord),
+        Schema::Top => schemars::schema_for!(listing::Top),
         Schema::Ps => schemars::schema_for!(Listed),
     };
     let mut out = Stdout::new();

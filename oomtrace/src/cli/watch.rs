@@ -117,7 +117,7 @@ async fn watch(
 }
 
 /// Kills are reported without a curve where memory cannot be followed.
-fn follow_memory(options: &Watch) -> Option<FlightRecorder> {
+pub(super) fn follow_memory(options: &Watch) -> Option<FlightRecorder> {
     descriptors::raise();
     let said = |error| notices::say(&format!("memory is not followed: {error}"));
     let rules = Rules {
@@ -128,7 +128,7 @@ fn follow_memory(options: &Watch) -> Option<FlightRecorder> {
 }
 
 /// Somebody else may have the name: that is no reason not to watch, and whoever asks gets an answer that says so.
-fn answer_health(name: &str) -> Option<Questions> {
+pub(super) fn answer_health(name: &str) -> Option<Questions> {
     let said = |error| notices::say(&format!("nobody can ask {name} for its health: {error}; it watches all the same"));
     server::listen(name).map_err(said).ok()
 }
@@ -172,7 +172,7 @@ impl Ending {
 }
 
 /// Says so when no container is what the filter asks for: it may be a slip, or come later.
-async fn say_if_none(directory: Directory, filter: Filter) {
+pub(super) async fn say_if_none(directory: Directory, filter: Filter) {
     let Ok(hierarchies) = cgroups::hierarchies() else { return };
     let all = list(&directory, &hierarchies).await;
     if !filter.wants_any(all.iter().map(|listed| &listed.container)) {
@@ -191,7 +191,7 @@ fn greet(probe: &Probe, filter: &Filter) {
     }
 }
 
-fn say_tally(options: &Watch, tally: Tally) {
+pub(super) fn say_tally(options: &Watch, tally: Tally) {
     let lost = tally.lost.words().unwrap_or_else(|| "no event was lost".to_owned());
     let is_for_people = options.reading.form().is_for_people();
     if is_for_people && io::stderr().is_terminal() {
@@ -215,7 +215,7 @@ fn say_tally(options: &Watch, tally: Tally) {
 
 /// Completes when it is to end: by a signal, or because whoever reads standard output has left. Says by when runtimes may still
 /// answer.
-async fn stopped(stop: &Stop) -> Instant {
+pub(super) async fn stopped(stop: &Stop) -> Instant {
     tokio::select! {
         until = stop.asked() => until,
         () = closed_output() => Instant::now(),
@@ -238,7 +238,7 @@ async fn closed_output() {
 }
 
 /// Hands the kernel side's own log lines to the log.
-fn forward_kernel_log(probe: &mut Probe) -> Option<tokio::task::JoinHandle<()>> {
+pub(super) fn forward_kernel_log(probe: &mut Probe) -> Option<tokio::task::JoinHandle<()>> {
     if !log::log_enabled!(target: "oomtrace_ebpf", log::Level::Error) {
         return None;
     }

@@ -16,6 +16,7 @@ use crate::memory::words;
 /// What a curve shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "CurveKind")]
 pub enum Kind {
     /// It climbs, and has done so for a day, over three periods or in three lives.
     Leak,
@@ -39,15 +40,21 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sure {
+    /// Nothing else explains what was seen.
     Certain,
+    /// It is what such a curve mostly is.
     Likely,
+    /// Something else may explain it as well.
     Possible,
 }
 
 /// What is said of a curve. Times are Unix seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "CurveVerdict")]
 pub struct Verdict {
+    /// What it is.
     pub verdict: Kind,
+    /// How sure that is.
     pub confidence: Sure,
     /// Since when it does so. Null: it does not apply.
     pub since: Option<f64>,
@@ -64,9 +71,11 @@ pub struct Verdict {
 /// When the limit is reached, in Unix seconds; in nine of ten cases between `low` and `high`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct LimitReached {
+    /// Most likely.
     pub median: f64,
+    /// Hardly before.
     pub low: f64,
-    /// Null: it may never be.
+    /// Hardly after. Null: it may never be.
     pub high: Option<f64>,
 }
 

@@ -18,8 +18,9 @@ use seccompiler::{
 /// Commands of bpf(2) on maps that are there (include/uapi/linux/bpf.h): look up, update, delete, next key, information, look up
 /// many. None makes or loads anything.
 const MAP_COMMANDS: [u64; 6] = [1, 2, 3, 4, 15, 24];
-/// ioctl(2) for a terminal's size and mode, for blocking, and to switch a perf event, which a kprobe hangs on, on and off.
-const IOCTLS: [u64; 6] = [0x5401, 0x5413, 0x5421, 0x5451, 0x2400, 0x2401];
+/// ioctl(2) for a terminal's size, to read and set its mode (`oomtrace top` gives it back as it was), for blocking, and to switch a perf
+/// event, which a kprobe hangs on, on and off.
+const IOCTLS: [u64; 9] = [0x5401, 0x5402, 0x802c_542a, 0x402c_542b, 0x5413, 0x5421, 0x5451, 0x2400, 0x2401];
 /// prctl(2) for a thread's and a mapping's name, and to ask whether privileges can be gained.
 const PRCTLS: [u64; 4] =
     [libc::PR_SET_NAME as u64, libc::PR_GET_NAME as u64, 0x5356_4d41, libc::PR_GET_NO_NEW_PRIVS as u64];

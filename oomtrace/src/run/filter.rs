@@ -235,7 +235,7 @@ impl Filter {
 }
 
 /// The path is that cgroup's, or one below it.
-pub(super) fn is_below(path: &str, cgroup: &str) -> bool {
+pub(crate) fn is_below(path: &str, cgroup: &str) -> bool {
     path.strip_prefix(cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cgroup == "/")
 }
 

@@ -29,7 +29,7 @@ mod words;
 
 pub use block::{block, facts};
 pub use why::{place_of, said_of, why};
-pub use words::{belongs_to, place_name};
+pub use words::{about, belongs_to, place_name, time_of};
 
 /// How to show.
 #[derive(Clone, Copy, Debug, Default)]

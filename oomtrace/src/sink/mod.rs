@@ -12,7 +12,7 @@ pub mod report;
 pub mod seen;
 pub mod steady;
 pub mod template;
-mod weight;
+pub(crate) mod weight;
 pub mod wrap;
 pub mod yaml;
 

@@ -1,7 +1,7 @@
 //! Lines on standard error, which nobody waits for: whoever reads it may stall, and its disk may be full.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::sink::outlet::Outlet;
@@ -13,6 +13,11 @@ use crate::text::escape::escape;
 const LIMITS: Limits = Limits { entries: 1024, bytes: 256 << 10 };
 
 static THREAD: OnceLock<Outlet<Vec<u8>>> = OnceLock::new();
+
+/// Takes a line in place of standard error.
+type Taker = Box<dyn Fn(&[u8]) + Send>;
+
+static ELSEWHERE: Mutex<Option<Taker>> = Mutex::new(None);
 
 /// Has a thread write from now on. `full` is called once whenever a line cannot be written for want of room.
 ///
@@ -56,6 +61,12 @@ pub fn new_line() {
     put(b"\n".to_vec());
 }
 
+/// From now on `taker` has what would be written, which must not wait for anything: a line in the middle of a screen would tear it. None:
+/// it is written again.
+pub fn divert(taker: Option<Taker>) {
+    *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = taker;
+}
+
 /// Has what was said written until then.
 pub fn close(until: Instant) {
     if let Some(thread) = THREAD.get() {
@@ -65,6 +76,9 @@ pub fn close(until: Instant) {
 }
 
 fn put(line: Vec<u8>) {
+    if let Some(taker) = ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        return taker(&line);
+    }
     match THREAD.get() {
         Some(thread) => {
             let bytes = line.len();

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::memory::verdict::Verdict;
 use crate::model::{LimitLevel, TimelinePoint};
 
-/// See the module's documentation.
+/// A cgroup's memory, as it is followed.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Row {
     /// Path of the cgroup: the key.

@@ -23,6 +23,7 @@ mod requester;
 mod runtimes;
 mod storm;
 mod systemd;
+mod top;
 
 use crate::Scenario;
 
@@ -54,6 +55,7 @@ pub fn all() -> Vec<Scenario> {
         health::ALL,
         storm::ALL,
         conditions::ALL,
+        top::ALL,
     ]
     .into_iter()
     .chain(hostile::ALL.iter().copied())

@@ -10,6 +10,7 @@ pub mod helper;
 pub mod image;
 pub mod needs;
 pub mod process;
+pub mod tmux;
 pub mod tracer;
 pub mod truth;
 pub mod user;

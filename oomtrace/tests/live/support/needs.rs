@@ -70,6 +70,8 @@ pub enum Need {
     Curl,
     /// The build context of oomtrace's image.
     Image,
+    /// tmux, whose terminals scenarios look at.
+    Tmux,
     /// gunicorn, and a Python that is the machine's own.
     Gunicorn,
     /// A static busybox, for images and odd names.
@@ -120,6 +122,7 @@ impl Need {
                 Some(_) => (!super::cgroup::Cgroup::v2().has("cgroup.kill"))
                     .then(|| "this kernel has no cgroup.kill".to_owned()),
             },
+            Self::Tmux => (!Path::new("/usr/bin/tmux").exists()).then(|| "no /usr/bin/tmux (tmux)".to_owned()),
             Self::Docker => Self::RootMount.unmet().or_else(|| {
                 docker::socket()
                     .is_none()

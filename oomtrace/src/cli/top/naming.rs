@@ -1,0 +1,66 @@
+//! Asks runtimes what the containers on the screen are called.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use oomtrace::container::directory::Directory;
+use oomtrace::kubernetes::{Kubernetes, Question};
+use oomtrace::node::cgroups::{self, Version};
+use oomtrace::placement::{On, Placement};
+use oomtrace::redact::Privacy;
+use oomtrace::screen::names::Named;
+use tokio::task::JoinSet;
+
+use super::shared::Shared;
+
+/// Questions at a time.
+const ASKING: usize = 4;
+/// The Kubernetes API is waited for so long.
+const API_WITHIN: Duration = Duration::from_secs(1);
+
+/// Asks as long as somebody wants names. Must run inside a `LocalSet`.
+pub async fn answer(shared: Arc<Shared>, directory: Directory, kubernetes: Kubernetes, privacy: Privacy) {
+    let started = Instant::now();
+    loop {
+        shared.wanted.notified().await;
+        let mut asking = JoinSet::new();
+        for (cgroup, restarts) in shared.take_wanted() {
+            while asking.len() >= ASKING {
+                asking.join_next().await;
+            }
+            let (shared, directory, kubernetes) = (Arc::clone(&shared), directory.clone(), kubernetes.clone());
+            asking.spawn_local(async move {
+                let named = name(&directory, &kubernetes, &cgroup, privacy).await;
+                shared.name(cgroup, named, restarts, started.elapsed().as_secs());
+            });
+        }
+        while asking.join_next().await.is_some() {}
+    }
+}
+
+/// What the cgroup at that path is called.
+pub async fn name(directory: &Directory, kubernetes: &Kubernetes, cgroup: &str, privacy: Privacy) -> Named {
+    let place = Placement::parse(cgroup).container.filter(|place| place.cgroup == cgroup);
+    // It is a container's that its path does not tell.
+    let Some(place) = place else { return Named::Unnamed };
+    let Some((mut container, _)) = directory.describe(&place.on(memory_is_on())).await else {
+        return Named::NoContainer;
+    };
+    if container.confirmed
+        && kubernetes.is_on()
+        && let Some(question) = Question::of(&container, jiff::Timestamp::now(), false)
+    {
+        kubernetes.ask(&question, API_WITHIN).await.describe(&question, &mut container);
+    }
+    privacy.container(&mut container);
+    Named::Container(Box::new(container))
+}
+
+/// The hierarchy whose cgroups are followed.
+fn memory_is_on() -> On {
+    let hierarchies = cgroups::hierarchies().unwrap_or_default();
+    match cgroups::memory(&hierarchies).map(|hierarchy| hierarchy.version) {
+        Some(Version::V2) | None => On::Default,
+        Some(_) => On::Memory,
+    }
+}

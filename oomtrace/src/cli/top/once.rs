@@ -1,0 +1,116 @@
+//! `oomtrace top --once`: what there is now, as a table or as JSON.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use oomtrace::container::directory::{Directory, KEEP};
+use oomtrace::kubernetes::{EventsMode, Kubernetes};
+use oomtrace::model::LimitLevel;
+use oomtrace::node::identity::Identity;
+use oomtrace::redact::Privacy;
+use oomtrace::resolve::facts::live::History as _;
+use oomtrace::run::flight::{FlightRecorder, Row};
+use oomtrace::screen::entry::{Entry, entries};
+use oomtrace::screen::kills::Kills;
+use oomtrace::screen::listing::{self, Top};
+use oomtrace::screen::names::{Named, Names};
+use oomtrace::screen::order::Order;
+use oomtrace::screen::table::Look;
+use tokio::task::JoinSet;
+
+use super::super::exit::{Failure, Status};
+use super::super::options::{Form, Watch};
+use super::super::output::Stdout;
+use super::{glyphs, naming};
+
+/// So long everything is waited for, and how long one that has found nothing is.
+const WITHIN: Duration = Duration::from_secs(3);
+const NOTHING: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(20);
+/// Questions to runtimes at a time.
+const ASKING: usize = 8;
+
+pub fn run(options: &Watch) -> Result<Status, Failure> {
+    oomtrace::own::descriptors::raise();
+    let flight = FlightRecorder::start(None).context("memory cannot be read")?;
+    let rows = read(&flight)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    options.runtimes.absent().for_each(|absent| oomtrace::sink::notices::say(&absent));
+    let kubernetes = options.kubernetes.start(EventsMode::Off);
+    let directory = Directory::new(options.runtimes.sources(), KEEP);
+    let privacy = options.show.privacy();
+    let names = tokio::task::LocalSet::new().block_on(&runtime, name_all(&rows, &directory, &kubernetes, privacy));
+    runtime.shutdown_background();
+    let mut all = entries(rows, &names, &Kills::default(), &options.select.filter());
+    Order::Limit.sort(&mut all);
+    let mut out = Stdout::new();
+    match options.reading.form() {
+        Form::Json => {
+            let Identity { node, boot_id } = Identity::read();
+            let time = format!("{:.9}", jiff::Timestamp::now());
+            let missing = flight.left_out().into_iter().collect();
+            let top = Top { time, node, boot_id, entries: all, missing };
+            serde_json::to_writer(&mut out, &top).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+        }
+        _ => write_table(&mut out, options, all)?,
+    }
+    out.flush()?;
+    Ok(Status::Done)
+}
+
+fn write_table(out: &mut Stdout, options: &Watch, mut all: Vec<Entry>) -> std::io::Result<()> {
+    // A unit without a limit is of interest to whoever asks for it.
+    if !options.reading.all && options.select.unit.is_empty() && options.select.cgroup.is_empty() {
+        all.retain(Entry::is_of_interest);
+    }
+    if all.is_empty() {
+        return writeln!(out, "nothing has a memory limit here (--all shows all units, too)");
+    }
+    let is_terminal = std::io::stdout().is_terminal();
+    let width = terminal_size::terminal_size().filter(|_| is_terminal).map(|(width, _)| usize::from(width.0));
+    let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
+    let look = Look { glyphs: glyphs(), time: options.reading.time().into(), now };
+    out.write_all(listing::text(&all, width, options.show.color.on_stdout(), &look).as_bytes())
+}
+
+/// What is followed, once each was read.
+fn read(flight: &FlightRecorder) -> Result<Vec<Row>, Failure> {
+    let started = Instant::now();
+    let mut before = None;
+    loop {
+        std::thread::sleep(PAUSE);
+        let seen = flight.seen();
+        let is_whole = seen.readings >= seen.cgroups as u64 && seen.cgroups > 0 && before == Some(seen.cgroups);
+        let waited = started.elapsed();
+        if is_whole || waited >= WITHIN || (seen.cgroups == 0 && waited >= NOTHING) {
+            return Ok(flight.rows().context("cannot read the clock")?);
+        }
+        before = Some(seen.cgroups);
+    }
+}
+
+async fn name_all(rows: &[Row], directory: &Directory, kubernetes: &Kubernetes, privacy: Privacy) -> Names {
+    let mut names = Names::default();
+    let mut asking = JoinSet::new();
+    let mut put = |answer: Option<(String, Named)>| {
+        if let Some((cgroup, named)) = answer {
+            names.put(cgroup, named, 0, 0);
+        }
+    };
+    for row in rows.iter().filter(|row| row.level == LimitLevel::Container) {
+        while asking.len() >= ASKING {
+            put(asking.join_next().await.and_then(Result::ok));
+        }
+        let (directory, kubernetes, cgroup) = (directory.clone(), kubernetes.clone(), row.cgroup.clone());
+        asking.spawn_local(async move {
+            let named = naming::name(&directory, &kubernetes, &cgroup, privacy).await;
+            (cgroup, named)
+        });
+    }
+    while let Some(answer) = asking.join_next().await {
+        put(answer.ok());
+    }
+    names
+}
