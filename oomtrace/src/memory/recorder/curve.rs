@@ -159,7 +159,7 @@ mod tests {
             curve.push(point(step * 100, (100 + u64::from(step * 7919 % 97)) * MIB));
         }
         assert!(curve.bytes() <= MOST_BYTES + 64, "{}", curve.bytes());
-        assert!(MOST_BYTES < 15 << 10);
+        const { assert!(MOST_BYTES < 15 << 10) };
         assert_eq!(curve.points().count(), RECENT + PAST);
         let times: Vec<Tenths> = curve.points().map(|point| point.at).collect();
         assert!(times.is_sorted_by(|a, b| a < b));
