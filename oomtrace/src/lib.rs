@@ -41,6 +41,9 @@ pub mod own;
 /// Events to episodes, without a clock.
 pub mod correlate;
 
+/// Which incidents a person wants to see.
+pub mod filter;
+
 /// From a cgroup to its container: who is there, and what its runtime knows.
 pub mod container;
 
@@ -61,6 +64,9 @@ pub mod past;
 
 /// Renders and writes, one output apart from the other.
 pub mod sink;
+
+/// The history: what was put out, kept on disk, and found again.
+pub mod store;
 
 /// The pipeline and its two feeders: the live kernel, and a recording.
 pub mod run;

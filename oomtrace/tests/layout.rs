@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
+use oomtrace::filter::Filter;
 use oomtrace::model::Record;
-use oomtrace::run::filter::Filter;
 use oomtrace::run::recording::read;
 use oomtrace::run::replay::replay;
 use oomtrace::sink::Sink;

@@ -15,8 +15,8 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
+use oomtrace::filter::Filter;
 use oomtrace::model::{Incident, Record};
-use oomtrace::run::filter::Filter;
 use oomtrace::run::recording::read;
 use oomtrace::run::replay::replay;
 use oomtrace::sink::Sink;

@@ -24,13 +24,13 @@ use oomtrace::container::runtime::docker::{self, Docker};
 use oomtrace::container::runtime::oci_state::States;
 use oomtrace::container::sockets;
 use oomtrace::container::sources::Sources;
+use oomtrace::filter::{Filter, Label, cgroup_path};
 use oomtrace::kubernetes::Kubernetes;
 use oomtrace::own;
 use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
 use oomtrace::redact::Privacy;
 use oomtrace::resolve::detail::Detail;
-use oomtrace::run::filter::{Filter, Label, cgroup_path};
 use oomtrace::run::health;
 use oomtrace::run::live::RuntimeConfig;
 

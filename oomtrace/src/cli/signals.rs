@@ -8,10 +8,10 @@ use clap::Args;
 use glob::Pattern;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use oomtrace::filter::cgroup_path;
 use oomtrace::model::seen::{SeenRecord, SignalOutcome};
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
 use oomtrace::probe::signals::{Signals as Probe, SignalsError};
-use oomtrace::run::filter::cgroup_path;
 use oomtrace::run::signals::{Wanted, run as watch};
 use oomtrace::sink::{json, notices, seen};
 

@@ -6,10 +6,10 @@ use clap::ValueEnum as _;
 use clap::builder::PossibleValue;
 use glob::Pattern;
 use jiff::SignedDuration;
+use oomtrace::filter::Label;
 use oomtrace::model::Cause;
 use oomtrace::node::signals;
 use oomtrace::probe::hook::Absent;
-use oomtrace::run::filter::Label;
 use oomtrace::run::health;
 use oomtrace::words::explain::explain;
 

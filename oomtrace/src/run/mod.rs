@@ -1,6 +1,5 @@
 //! The pipeline, fed by the live kernel or by a recording.
 
-pub mod filter;
 pub mod flight;
 pub mod health;
 pub mod live;

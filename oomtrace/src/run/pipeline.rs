@@ -4,13 +4,13 @@
 use crate::container::clients::ExistingClient;
 use crate::correlate::{Correlator, Episode, Hooks};
 use crate::event::{BootNs, Event};
+use crate::filter::Filter;
 use crate::model::Record;
 use crate::resolve::case::Case;
 use crate::resolve::facts::Facts;
 use crate::resolve::given_ids::GivenIds;
 use crate::resolve::limits_before::LimitPasts;
 use crate::resolve::lives_before::LivesBefore;
-use crate::run::filter::Filter;
 use crate::run::recording::Start;
 use crate::run::resolver::Resolver;
 use crate::words::repeats::Repeats;

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 
 use crate::event::BootNs;
+use crate::filter::Filter;
 use crate::model::{Attribution, Confidence, Incident, OutputName, Record};
 use crate::resolve::case::Case;
-use crate::run::filter::Filter;
 use crate::run::live::Tally;
 use crate::run::names::Names;
 use crate::run::pipeline::Pipeline;

@@ -12,6 +12,7 @@ use oomtrace_common::settings::{ANY_UID, SignalFilter, signal_bit};
 
 use crate::event::decode::seen::{Generated, Seen, Taken, seen};
 use crate::event::{BootNs, Info, Outcome, Task};
+use crate::filter::is_below;
 use crate::model::SCHEMA;
 use crate::model::seen::{
     FollowedSignal, GeneratedSignal, HistogramUntil, LostSignals, SeenRecord, SignalOutcome, SignalProcess,
@@ -25,7 +26,6 @@ use crate::own::calls::Network;
 use crate::probe::counter::{Counter, since};
 use crate::probe::ring::Ring;
 use crate::probe::signals::Signals;
-use crate::run::filter::is_below;
 use crate::run::live::WatchError;
 
 /// What is lost is said once in this time.

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::filter::{Filter, is_below};
 use crate::memory::verdict::{Kind, LimitReached};
 use crate::model::{Container, LimitLevel};
 use crate::placement::Placement;
-use crate::run::filter::{Filter, is_below};
 use crate::run::flight::Row;
 use crate::screen::kills::{Kills, LastKill};
 use crate::screen::names::{Named, Names};

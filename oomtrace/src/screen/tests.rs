@@ -18,8 +18,8 @@ use super::order::Order;
 use super::state::{Opened, Pane, State, Watched};
 use super::view::{Look, draw};
 use super::{listing, table};
+use crate::filter::Filter;
 use crate::model::{LimitLevel, Record, Routine};
-use crate::run::filter::Filter;
 use crate::sink::human::TimeForm;
 
 fn look(color: bool, glyphs: Glyphs) -> Look {

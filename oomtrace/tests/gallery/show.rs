@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use oomtrace::filter::Filter;
 use oomtrace::model::{Incident, Record};
-use oomtrace::run::filter::Filter;
 use oomtrace::run::recording::read;
 use oomtrace::run::replay::replay;
 use oomtrace::sink::Sink;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use oomtrace::container::directory::KEEP;
+use oomtrace::filter::Filter;
 use oomtrace::kubernetes::Kubernetes;
 use oomtrace::model::{Incident, OutputName, Record};
 use oomtrace::node::cgroups;
@@ -17,7 +18,6 @@ use oomtrace::own;
 use oomtrace::probe::hook::Hook;
 use oomtrace::probe::load::{Options, Probe};
 use oomtrace::redact::Privacy;
-use oomtrace::run::filter::Filter;
 use oomtrace::run::live;
 use oomtrace::sink::Sink;
 use oomtrace::sink::notices;

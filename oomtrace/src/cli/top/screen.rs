@@ -5,9 +5,9 @@ use std::io::{self, BufWriter};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use oomtrace::filter::Filter;
 use oomtrace::model::{LimitLevel, Record};
 use oomtrace::own::writer;
-use oomtrace::run::filter::Filter;
 use oomtrace::run::flight::FlightRecorder;
 use oomtrace::screen::entry::entries;
 use oomtrace::screen::glyphs::Glyphs;

@@ -82,6 +82,46 @@ impl Filter {
         }
     }
 
+    /// The same of an incident that is looked at later, when there are no episodes: by its processes' pids and cgroups as well.
+    #[must_use]
+    pub fn wants_recorded(&self, incident: &Incident) -> bool {
+        let victims =
+            || std::iter::once(&incident.victim.process).chain(incident.collateral.iter().map(|other| &other.process));
+        let memory = incident.memory.iter().flat_map(|memory| memory.levels.first()).map(|level| level.path.as_str());
+        let cgroups = || victims().filter_map(|victim| victim.cgroup.as_deref()).chain(memory.clone());
+        self.wants_all_but_cause(incident)
+            && self.wants_cause(incident)
+            && (self.pids.is_empty() || victims().any(|victim| self.pids.contains(&victim.pid)))
+            && (self.cgroups.is_empty() || cgroups().any(|path| self.is_below_any(path)))
+    }
+
+    /// One of the cgroups that are asked for is that path's, or above it.
+    #[must_use]
+    pub fn is_below_any(&self, path: &str) -> bool {
+        self.cgroups.iter().any(|cgroup| is_below(path, cgroup))
+    }
+
+    /// The place that an incident was at is what is asked for: a container, a unit.
+    #[must_use]
+    pub fn wants_place(&self, container: Option<&Container>, unit: Option<&str>) -> bool {
+        (!self.is_of_containers() || self.wants_any(container)) && self.is_unit(unit)
+    }
+
+    /// A victim is what is asked for, but for its pid and cgroup.
+    #[must_use]
+    pub fn wants_process(&self, process: &Process) -> bool {
+        self.is_comm(process) && self.is_uid(process)
+    }
+
+    /// A sender is what is asked for, by its name; the kernel is none.
+    #[must_use]
+    pub fn is_sender_called(&self, sender: Option<&Process>) -> bool {
+        self.senders.iter().any(|pattern| match sender {
+            Some(sender) => is_called(pattern, sender),
+            None => pattern.matches("kernel"),
+        })
+    }
+
     fn wants_all_but_cause(&self, incident: &Incident) -> bool {
         self.wants_container(incident) && self.wants_victim(incident) && self.wants_sender(incident)
     }
@@ -227,10 +267,7 @@ impl Filter {
     }
 
     fn is_below(&self, task: &Task) -> bool {
-        [&task.cgroup_path, &task.memory_path]
-            .into_iter()
-            .flatten()
-            .any(|path| self.cgroups.iter().any(|cgroup| is_below(path, cgroup)))
+        [&task.cgroup_path, &task.memory_path].into_iter().flatten().any(|path| self.is_below_any(path))
     }
 }
 

@@ -1,0 +1,205 @@
+//! How many incidents there were, by what they have in common.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::store::place::{Place, read_process};
+use crate::store::select::{Conditions, Selection};
+use crate::store::write::QUARTER_NS;
+use crate::store::{History, StoreError};
+
+/// What incidents have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[clap(rename_all = "snake_case")]
+pub enum By {
+    /// The cause.
+    Cause,
+    /// The container, however often it was made anew: by its Compose service, its pod's owner, or its name; for others the unit, or the program.
+    Container,
+    /// The container's image.
+    Image,
+    /// The pod's namespace.
+    Namespace,
+    /// The pod.
+    Pod,
+    /// The systemd unit.
+    Unit,
+    /// The victim's name.
+    Comm,
+    /// The victim's user, by its number on the host.
+    Uid,
+    /// The node.
+    Node,
+    /// The hour of the day and date.
+    Hour,
+    /// The day.
+    Day,
+}
+
+/// Incidents that have something in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Group {
+    /// What they have in common: a name; for hours and days the time at which they begin. Null: none has such a thing.
+    pub key: Option<String>,
+    /// How many.
+    pub count: u64,
+    /// The time of the first; of hours and days, of their beginning.
+    pub first: String,
+    /// The time of the last; of hours and days, of their end.
+    pub last: String,
+}
+
+/// How many, and when the first and the last was, in nanoseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+struct Sum {
+    count: u64,
+    first: i64,
+    last: i64,
+}
+
+impl Sum {
+    fn add(&mut self, more: Self) {
+        self.count += more.count;
+        self.first = self.first.min(more.first);
+        self.last = self.last.max(more.last);
+    }
+}
+
+impl History {
+    /// How many there were of each, most first; hours and days in their order, those between without any as well. `zone` is whose hours
+    /// and days they are.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn count_by(&self, selection: &Selection, by: By, zone: &TimeZone) -> Result<Vec<Group>, StoreError> {
+        let counted = match by {
+            By::Hour | By::Day => self.by_time(selection, by, zone),
+            _ => self.by_name(selection, by),
+        };
+        counted.map_err(StoreError::of("read", self.path()))
+    }
+
+    fn by_name(&self, selection: &Selection, by: By) -> rusqlite::Result<Vec<Group>> {
+        let db = self.db();
+        let conditions = Conditions::of(db, selection)?;
+        let column = match by {
+            By::Cause => "cause",
+            By::Container => "who",
+            By::Comm | By::Uid => "process",
+            By::Image | By::Namespace | By::Pod | By::Unit | By::Node | By::Hour | By::Day => "place",
+        };
+        let sql = format!(
+            "SELECT {column}, count(*), min(at), max(at) FROM incident{} GROUP BY {column}",
+            conditions.clause(db)?
+        );
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok((row.get::<_, Option<i64>>(0)?, Sum { count: row.get(1)?, first: row.get(2)?, last: row.get(3)? }))
+        };
+        let rows = conditions.query(db, &sql, read)?;
+        let mut named: HashMap<(Option<i64>, Option<String>), Sum> = HashMap::new();
+        for (id, sum) in rows {
+            // Two containers may have one name and be two.
+            let apart = id.filter(|_| by == By::Container);
+            let name = id.map(|id| self.name_of(id, by)).transpose()?.flatten();
+            named.entry((apart, name)).and_modify(|all| all.add(sum)).or_insert(sum);
+        }
+        let mut groups: Vec<Group> = named
+            .into_iter()
+            .map(|((_, key), sum)| Group { key, count: sum.count, first: time(sum.first), last: time(sum.last) })
+            .collect();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last.cmp(&a.last)).then_with(|| a.key.cmp(&b.key)));
+        Ok(groups)
+    }
+
+    fn name_of(&self, id: i64, by: By) -> rusqlite::Result<Option<String>> {
+        let db = self.db();
+        let place = || {
+            let sql = format!("SELECT {} FROM place WHERE id = ?1", Place::COLUMNS);
+            db.prepare_cached(&sql)?.query_row([id], |row| Place::read(row, 0))
+        };
+        let process = || {
+            let sql = "SELECT comm, exe, uid, cgroup FROM process WHERE id = ?1";
+            db.prepare_cached(sql)?.query_row([id], |row| read_process(row, 0))
+        };
+        let word = |sql: &str| db.prepare_cached(sql)?.query_row([id], |row| row.get(0));
+        Ok(match by {
+            By::Cause => word("SELECT word FROM word WHERE id = ?1")?,
+            By::Container => word("SELECT name FROM who WHERE id = ?1")?,
+            By::Comm => Some(process()?.comm),
+            By::Uid => process()?.uid.map(|uid| uid.to_string()),
+            By::Unit => place()?.unit,
+            By::Node => place()?.node,
+            By::Image => place()?.container.and_then(|container| container.image),
+            By::Namespace => place()?.container.and_then(|container| container.pod?.namespace),
+            By::Pod => place()?.container.and_then(|container| {
+                let pod = container.pod?;
+                Some(format!("{}/{}", pod.namespace.unwrap_or_default(), pod.name?))
+            }),
+            By::Hour | By::Day => None,
+        })
+    }
+
+    fn by_time(&self, selection: &Selection, by: By, zone: &TimeZone) -> rusqlite::Result<Vec<Group>> {
+        let db = self.db();
+        let conditions = Conditions::of(db, selection)?;
+        let sql = format!(
+            "SELECT quarter, count(*) FROM incident{} GROUP BY quarter ORDER BY quarter",
+            conditions.clause(db)?
+        );
+        let rows = conditions.query(db, &sql, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?)))?;
+        let mut groups: Vec<(Timestamp, Timestamp, u64)> = Vec::new();
+        for (quarter, count) in rows {
+            let Some(at) = timestamp(quarter.saturating_mul(QUARTER_NS)) else { continue };
+            if let Some((_, _, all)) = groups.last_mut().filter(|(from, to, _)| *from <= at && at < *to) {
+                *all += count;
+                continue;
+            }
+            let Some((from, to)) = span(at, by, zone) else { continue };
+            // So that a chart has a place for each.
+            while let Some((_, before, _)) = groups.last().copied().filter(|(_, before, _)| *before < from)
+                && groups.len() < MOST
+            {
+                match span(before, by, zone) {
+                    Some((from, to)) if to > before => groups.push((from, to, 0)),
+                    _ => break,
+                }
+            }
+            groups.push((from, to, count));
+        }
+        let text = |time: Timestamp| format!("{time:.9}");
+        Ok(groups
+            .into_iter()
+            .map(|(from, to, count)| Group { key: Some(text(from)), count, first: text(from), last: text(to) })
+            .collect())
+    }
+}
+
+/// Hours and days without any incident are listed as long as there are no more than these.
+const MOST: usize = 20_000;
+
+fn timestamp(ns: i64) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(ns.into()).ok()
+}
+
+fn time(ns: i64) -> String {
+    timestamp(ns).map(|time| format!("{time:.9}")).unwrap_or_default()
+}
+
+/// The hour or the day that `at` is in, by that zone's clock.
+fn span(at: Timestamp, by: By, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
+    let there = at.to_zoned(zone.clone());
+    if by == By::Day {
+        let from = there.start_of_day().ok()?;
+        let to = from.tomorrow().ok()?.start_of_day().ok()?;
+        return Some((from.timestamp(), to.timestamp()));
+    }
+    // An hour is 60 minutes long whatever a clock change does; zones differ by quarters.
+    let into = i64::from(there.minute()) * 60 + i64::from(there.second());
+    let from = Timestamp::from_second(at.as_second() - into).ok()?;
+    Some((from, Timestamp::from_second(from.as_second() + 3600).ok()?))
+}

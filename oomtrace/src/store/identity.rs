@@ -1,0 +1,179 @@
+//! Which incidents are of the same thing, whatever came between: a container that was made anew has another id, and mostly another name
+//! of its pod. The one place that says so.
+
+use serde_json::{Value, json};
+
+use crate::model::{Container, Incident};
+use crate::text::quote::quote;
+use crate::text::short_id;
+
+/// Labels of Compose, which podman-compose writes as well.
+const PROJECT: &str = "com.docker.compose.project";
+const SERVICE: &str = "com.docker.compose.service";
+
+/// What an incident's victim is part of, for as long as somebody keeps it running.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    key: String,
+    name: String,
+}
+
+impl Identity {
+    /// Of the incident's victim: a service of a Compose project; a container of a pod's owner, or of the pod where that is not known;
+    /// a container's name; a systemd unit; a program of a user.
+    ///
+    /// Names count within what gives them alone (runtime, its user, its namespace, the container around it), and a container that its
+    /// runtime has not confirmed is never taken for one that it has.
+    #[must_use]
+    pub fn of(incident: &Incident) -> Self {
+        if let Some(container) = &incident.container {
+            return Self::of_container(container);
+        }
+        let process = &incident.victim.process;
+        let (key, name) = match &incident.unit {
+            // A user's own units have the names that the user gave them.
+            Some(unit) => (json!(["unit", users_manager(process.cgroup.as_deref()), unit]), quote(unit)),
+            None => {
+                let program = process.exe.as_deref().unwrap_or(&process.comm);
+                (json!(["program", process.uid, program]), quote(&process.comm))
+            }
+        };
+        Self { key: key.to_string(), name: name.into_owned() }
+    }
+
+    /// Of a container.
+    #[must_use]
+    pub fn of_container(container: &Container) -> Self {
+        let (key, name) = of_container(container);
+        Self { key: key.to_string(), name }
+    }
+
+    /// Equal for what is the same, and for nothing else: JSON, in a form that may change.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// For a person, quoted; several may have the same.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+fn of_container(container: &Container) -> (Value, String) {
+    let (mut key, name) = own(container);
+    if let Some(outer) = &container.outer {
+        let (around, outer) = of_container(outer);
+        key = json!(["in", around, key]);
+        return (key, format!("{outer} > {name}"));
+    }
+    (key, name)
+}
+
+fn own(container: &Container) -> (Value, String) {
+    let by = json!([container.runtime.map(|runtime| runtime.name()), container.runtime_socket, container.user]);
+    let id = || quote(short_id(&container.id)).into_owned();
+    if !container.confirmed {
+        // Whoever made the cgroup chose all of it.
+        return (json!(["unconfirmed", container.cgroup]), format!("{} (unconfirmed)", id()));
+    }
+    let name = container.name.as_deref().filter(|name| !name.is_empty());
+    if let Some(pod) = &container.pod
+        && let Some(pod_name) = pod.name.as_deref().or(pod.uid.as_deref())
+    {
+        let namespace = pod.namespace.as_deref().unwrap_or_default();
+        let own = if pod.sandbox { "sandbox" } else { name.unwrap_or(&container.id) };
+        return match &pod.owner {
+            Some(owner) => (
+                json!(["owner", by, namespace, owner.kind, owner.name, pod.sandbox, own]),
+                quote(&format!("{namespace}/{}/{own}", owner.name)).into_owned(),
+            ),
+            None => (
+                json!(["pod", by, namespace, pod_name, pod.sandbox, own]),
+                quote(&format!("{namespace}/{pod_name}/{own}")).into_owned(),
+            ),
+        };
+    }
+    let label = |key: &str| container.labels.as_ref()?.get(key).filter(|value| !value.is_empty());
+    if let (Some(project), Some(service)) = (label(PROJECT), label(SERVICE)) {
+        return (json!(["compose", by, project, service]), quote(&format!("{project}/{service}")).into_owned());
+    }
+    match name {
+        Some(name) => (json!(["name", by, name]), quote(name).into_owned()),
+        None => (json!(["id", by, container.id]), id()),
+    }
+}
+
+/// The user whose service manager has that cgroup, as the path says it: `user@1000.service`.
+fn users_manager(cgroup: Option<&str>) -> Option<&str> {
+    cgroup?.split('/').find(|part| part.starts_with("user@") && part.ends_with(".service"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Pod, PodOwner, Runtime};
+
+    fn docker(id: &str, name: &str) -> Container {
+        Container {
+            id: id.to_owned(),
+            name: Some(name.to_owned()),
+            runtime: Some(Runtime::Docker),
+            confirmed: true,
+            ..Container::default()
+        }
+    }
+
+    fn in_pod(id: &str, pod: &str, owner: Option<&str>, sandbox: bool) -> Container {
+        let owner = owner.map(|name| PodOwner { kind: "Deployment".to_owned(), name: name.to_owned(), through: None });
+        let (name, namespace) = (Some(pod.to_owned()), Some("shop".to_owned()));
+        Container { pod: Some(Pod { name, namespace, owner, sandbox, ..Pod::default() }), ..docker(id, "app") }
+    }
+
+    fn compose(id: &str, name: &str, service: &str) -> Container {
+        let labels = [(PROJECT, "shop"), (SERVICE, service)];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        Container { labels: Some(labels), ..docker(id, name) }
+    }
+
+    #[test]
+    fn what_was_made_anew_is_the_same_and_nothing_else_is() {
+        let of_user = Container { user: Some(1000), ..docker("a", "web") };
+        let unconfirmed = Container { confirmed: false, cgroup: "/x/a".to_owned(), ..docker("a", "web") };
+        let inner = |outer: &str| Container { outer: Some(Box::new(docker(outer, outer))), ..docker("a", "web") };
+        for (one, other, is_same) in [
+            (docker("a", "web"), docker("b", "web"), true),
+            (docker("a", "web"), docker("a", "api"), false),
+            (docker("a", "web"), of_user, false),
+            (docker("a", "web"), Container { runtime: Some(Runtime::Podman), ..docker("a", "web") }, false),
+            (docker("a", "web"), unconfirmed, false),
+            (docker("a", "web"), inner("kind"), false),
+            (inner("kind"), inner("kind"), true),
+            (inner("kind"), inner("other"), false),
+            (compose("a", "shop-web-1", "web"), compose("b", "shop-web-2", "web"), true),
+            (compose("a", "x", "web"), compose("a", "x", "db"), false),
+            (in_pod("a", "web-5d4-x", Some("web"), false), in_pod("b", "web-7f9-y", Some("web"), false), true),
+            (in_pod("a", "web-5d4-x", Some("web"), false), in_pod("b", "web-5d4-x", Some("web"), true), false),
+            (in_pod("a", "web-5d4-x", None, false), in_pod("b", "web-5d4-x", None, false), true),
+            (in_pod("a", "web-5d4-x", None, false), in_pod("b", "web-7f9-y", None, false), false),
+        ] {
+            let identities = (Identity::of_container(&one), Identity::of_container(&other));
+            assert_eq!(identities.0 == identities.1, is_same, "{identities:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_that_a_person_gave() {
+        for (container, name) in [
+            (docker("a", "web"), "web"),
+            (compose("a", "shop-web-1", "web"), "shop/web"),
+            (in_pod("a", "web-5d4-x", Some("web"), false), "shop/web/app"),
+            (in_pod("a", "web-5d4-x", None, false), "shop/web-5d4-x/app"),
+            (in_pod("a", "web-5d4-x", None, true), "shop/web-5d4-x/sandbox"),
+            (docker("a", "a\u{1b}[2J"), "$'a\\033[2J'"),
+        ] {
+            assert_eq!(Identity::of_container(&container).name(), name);
+        }
+    }
+}

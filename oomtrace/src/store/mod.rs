@@ -1,0 +1,76 @@
+//! The history: incidents on disk, found again.
+//!
+//! One SQLite file, in WAL mode and with `synchronous=FULL`: an incident that was acknowledged has been synced to its disk, whoever
+//! reads does so while it is written and after its writer has died, and `sqlite3 history.db` opens it. Incidents are kept whole, as
+//! the JSON that was put out; besides that are columns that are looked for ([`schema`]).
+//!
+//! A watching oomtrace has it written by a process of its own (`keeper`): a watching process may neither make nor remove files, and
+//! what a disk does to a memory-mapped file or to SQLite must not end it.
+
+mod count;
+pub mod identity;
+mod place;
+mod read;
+mod rescue;
+mod retain;
+pub mod schema;
+mod select;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+pub use count::{By, Group};
+pub use identity::Identity;
+pub use read::{Earlier, Found, History, Tally};
+pub use rescue::{Rescued, rescue};
+pub use retain::Bounds;
+pub use select::Selection;
+pub use write::{Entry, Writer};
+
+/// Where the history is, unless it is said where.
+pub const DEFAULT_PATH: &str = "/var/lib/oomtrace/history.db";
+
+/// Why the history cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("there is no history at {}", path.display())]
+    Absent { path: PathBuf },
+    #[error("{} is not a history of oomtrace's", path.display())]
+    Foreign { path: PathBuf },
+    #[error("{} was written by a newer oomtrace (its form is {found}, this one knows {known}); it is left as it is", path.display())]
+    Newer { path: PathBuf, found: u32, known: u32 },
+    #[error("{} is damaged: {error}", path.display())]
+    Damaged { path: PathBuf, error: rusqlite::Error },
+    #[error("cannot {what} the history {}: {error}", path.display())]
+    Sqlite { what: &'static str, path: PathBuf, error: rusqlite::Error },
+    #[error("cannot {what} {}: {error}", path.display())]
+    File { what: &'static str, path: PathBuf, error: std::io::Error },
+    #[error("an incident cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("{0} is the beginning of several incidents' ids")]
+    Ambiguous(String),
+}
+
+impl StoreError {
+    /// What SQLite said while the history at `path` was to be opened, read, written …
+    fn of(what: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> Self {
+        move |error| {
+            let path = path.to_owned();
+            match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+                    Self::Damaged { path, error }
+                }
+                _ => Self::Sqlite { what, path, error },
+            }
+        }
+    }
+
+    /// The file is broken, and not only out of reach.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! Reads the history: while it is written, and after its writer has died.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Cause, Incident};
+use crate::store::select::{Conditions, Selection};
+use crate::store::{Identity, StoreError, place, schema};
+
+/// A writer that recovers after a crash is waited for.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// The history, open for reading. What is read is as it was at the beginning of each call.
+#[derive(Debug)]
+pub struct History {
+    db: Connection,
+    path: PathBuf,
+    /// Its log could not be read: what is in there alone is missing.
+    pub without_log: bool,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// The latest first.
+    pub incidents: Vec<Incident>,
+    /// Those that cannot be read: damaged, or of a newer oomtrace.
+    pub unreadable: u64,
+}
+
+/// A kill of the same thing, before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Earlier {
+    /// The incident's id.
+    pub id: String,
+    /// When.
+    pub time: String,
+    /// Why. Null: no verdict.
+    pub cause: Option<Cause>,
+    /// The limit that was hit. Null: none was, or it is not known.
+    pub limit_bytes: Option<u64>,
+    /// When the victim had been started.
+    pub started: Option<String>,
+    /// The victim was its container's first process.
+    pub container_init: bool,
+    /// `memory.timeline` of the incident; null where it had none.
+    pub timeline: Option<serde_json::Value>,
+}
+
+impl History {
+    /// Opens the history at `path`. Needs the right to read the file and those beside it, and no other; a file system that nobody can
+    /// write to will do.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be opened, is damaged, or is not oomtrace's.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if let Err(error) = std::fs::metadata(path) {
+            return Err(match error.kind() {
+                std::io::ErrorKind::NotFound => StoreError::Absent { path: path.to_owned() },
+                _ => StoreError::File { what: "read", path: path.to_owned(), error },
+            });
+        }
+        match open_uri(path, "mode=ro") {
+            Err(StoreError::Sqlite { error, .. }) if is_out_of_reach(&error) => open_alone(path, error),
+            opened => opened,
+        }
+    }
+
+    /// The incident with that id, or whose id alone begins so.
+    ///
+    /// # Errors
+    /// When several do, or the history cannot be read.
+    pub fn by_id(&self, id: &str) -> Result<Option<Incident>, StoreError> {
+        let failed = StoreError::of("read", &self.path);
+        // As a range, which the index answers; whatever is in the text is compared as it is.
+        let after = format!("{id}\u{10ffff}");
+        let find = || {
+            let mut find = self.db.prepare_cached("SELECT seq, id FROM incident WHERE id >= ?1 AND id < ?2 LIMIT 2")?;
+            find.query_map([id, &after], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<Vec<(i64, String)>, _>>()
+        };
+        let found = find().map_err(&failed)?;
+        match found.as_slice() {
+            [] => Ok(None),
+            [(seq, found), rest @ ..] if rest.is_empty() || found == id => self.incident(*seq),
+            _ => Err(StoreError::Ambiguous(id.to_owned())),
+        }
+    }
+
+    /// The latest incidents that are asked for, the latest first. For many of them, see [`Self::seqs`].
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn last(&self, selection: &Selection) -> Result<Found, StoreError> {
+        let mut found = Found::default();
+        for seq in self.seqs(selection)? {
+            match self.incident(seq) {
+                Ok(incident) => found.incidents.extend(incident),
+                Err(StoreError::Json(_)) => found.unreadable += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The same as numbers, each of which is given to [`Self::incident`]: eight bytes each, whatever the incidents hold.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn seqs(&self, selection: &Selection) -> Result<Vec<i64>, StoreError> {
+        let find = || {
+            let conditions = Conditions::of(&self.db, selection)?;
+            let limit = selection.last.map(|last| format!(" LIMIT {last}")).unwrap_or_default();
+            let sql =
+                format!("SELECT seq FROM incident{} ORDER BY at DESC, seq DESC{limit}", conditions.clause(&self.db)?);
+            conditions.query(&self.db, &sql, |row| row.get(0))
+        };
+        find().map_err(StoreError::of("read", &self.path))
+    }
+
+    /// How many are asked for, whatever `last` says.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn count(&self, selection: &Selection) -> Result<u64, StoreError> {
+        let count = || {
+            let conditions = Conditions::of(&self.db, selection)?;
+            let sql = format!("SELECT count(*) FROM incident{}", conditions.clause(&self.db)?);
+            conditions.query(&self.db, &sql, |row| row.get(0))
+        };
+        let counted = count().map_err(StoreError::of("read", &self.path))?;
+        Ok(counted.into_iter().next().unwrap_or_default())
+    }
+
+    /// One incident; none when it was removed meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn incident(&self, seq: i64) -> Result<Option<Incident>, StoreError> {
+        let failed = StoreError::of("read", &self.path);
+        let find = || {
+            let mut find = self.db.prepare_cached("SELECT json FROM record WHERE seq = ?1")?;
+            find.query_row([seq], |row| row.get::<_, String>(0)).optional()
+        };
+        Ok(find().map_err(failed)?.map(|json| serde_json::from_str(&json)).transpose()?)
+    }
+
+    /// Kills of the same thing before that time, the latest first; routine ones are none.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn earlier(&self, identity: &Identity, before: Timestamp, limit: usize) -> Result<Vec<Earlier>, StoreError> {
+        let selection = Selection {
+            identity: Some(identity.clone()),
+            until: Some(before),
+            last: Some(limit),
+            ..Selection::default()
+        };
+        let found = self.last(&selection)?;
+        Ok(found.incidents.into_iter().map(Earlier::of).collect())
+    }
+
+    /// What is known of an identity without reading an incident: how many kills before that time, since when, and of how many the cause
+    /// was the same. Routine kills are none.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn tally(&self, identity: &Identity, before: Timestamp, cause: Option<Cause>) -> Result<Tally, StoreError> {
+        let cause = cause.map(crate::store::write::cause_name);
+        let before = i64::try_from(before.as_nanosecond()).unwrap_or(i64::MAX);
+        let tally = || {
+            let Some(who) = place::who(&self.db, identity)? else { return Ok(Tally::default()) };
+            let mut find = self.db.prepare_cached(
+                "SELECT count(*), min(at), max(at), count(word.word) FROM incident
+                 LEFT JOIN word ON word.id = incident.cause AND word.word = ?3
+                 WHERE who = ?1 AND routine = 0 AND at < ?2",
+            )?;
+            find.query_row(params![who, before, cause], |row| {
+                let time = |ns: Option<i64>| ns.and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok());
+                Ok(Tally {
+                    count: row.get(0)?,
+                    first: time(row.get(1)?),
+                    last: time(row.get(2)?),
+                    same_cause: row.get(3)?,
+                })
+            })
+        };
+        tally().map_err(StoreError::of("read", &self.path))
+    }
+
+    pub(super) const fn db(&self) -> &Connection {
+        &self.db
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// See [`History::tally`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub count: u64,
+    pub first: Option<Timestamp>,
+    pub last: Option<Timestamp>,
+    pub same_cause: u64,
+}
+
+impl Earlier {
+    fn of(incident: Incident) -> Self {
+        let limit = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()?.limit_bytes);
+        let timeline = incident.memory.and_then(|memory| serde_json::to_value(memory.timeline?).ok());
+        Self {
+            id: incident.id,
+            time: incident.time,
+            cause: incident.verdict.map(|verdict| verdict.cause),
+            limit_bytes: limit,
+            started: incident.victim.process.started,
+            container_init: incident.victim.container_init,
+            timeline,
+        }
+    }
+}
+
+/// Neither the file nor its contents are wrong: what SQLite wants beside it cannot be had.
+fn is_out_of_reach(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
+    matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
+}
+
+fn open_uri(path: &Path, parameters: &str) -> Result<History, StoreError> {
+    let failed = StoreError::of("open", path);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let db = Connection::open_with_flags(uri(path, parameters), flags).map_err(&failed)?;
+    db.busy_timeout(BUSY).map_err(&failed)?;
+    db.execute_batch(
+        "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;",
+    )
+    .map_err(&failed)?;
+    rusqlite::vtab::array::load_module(&db).map_err(&failed)?;
+    let found = schema::version(&db, path)?;
+    match found {
+        0 => Err(StoreError::Absent { path: path.to_owned() }),
+        found if found > schema::VERSION => {
+            Err(StoreError::Newer { path: path.to_owned(), found, known: schema::VERSION })
+        }
+        _ => Ok(History { db, path: path.to_owned(), without_log: false }),
+    }
+}
+
+/// On a file system that cannot be written to, or without the right to. A log that was left by a crash is read into this process's own
+/// memory, which nobody who writes may be there for: nobody can be.
+fn open_alone(path: &Path, why: rusqlite::Error) -> Result<History, StoreError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let has_log = std::fs::metadata(Path::new(&log)).is_ok_and(|log| log.len() > 0);
+    if !has_log {
+        return open_uri(path, "mode=ro&immutable=1");
+    }
+    let is_read_only =
+        rustix::fs::statvfs(path).is_ok_and(|fs| fs.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
+    if !is_read_only {
+        return Err(StoreError::of("open", path)(why));
+    }
+    let mut history = open_uri(path, "mode=ro&immutable=1")?;
+    history.without_log = true;
+    Ok(history)
+}
+
+/// `file:` and the path, in which what has a meaning in a URI is written as its number.
+fn uri(path: &Path, parameters: &str) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
+    let path: String = path
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .map(|byte| if is_plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02x}") })
+        .collect();
+    format!("file:{path}?{parameters}")
+}

@@ -1,0 +1,98 @@
+//! The history's tables, and how an older form becomes this one.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::store::StoreError;
+
+/// `oomt`, as SQLite's header has it (`PRAGMA application_id`): a file without it is not ours.
+pub const APPLICATION: i32 = 0x6f6f_6d74;
+
+/// The form that this oomtrace writes (`PRAGMA user_version`): how many of [`STEPS`] there were.
+pub const VERSION: u32 = STEPS.len() as u32;
+
+/// From nothing to this form, one step a version. A step that was released is never changed.
+const STEPS: &[&str] = &[FIRST];
+
+/// - `who`: what incidents are of, whatever came between (see `identity`).
+/// - `place`: where victims were: a container with its labels, a unit, a node.
+/// - `process`: what filters know of a process. An empty exe, a uid of -1 and an empty cgroup are unknown.
+/// - `word`: causes.
+/// - `incident`: one row each. Times are nanoseconds since 1970; `quarter` is the quarter of an hour since then, which every time zone's
+///   hours are made of. `sender` is null for the kernel.
+/// - `member`: further victims.
+/// - `record`: the incident's JSON, as it is now, and its first verdict, where that was corrected.
+const FIRST: &str = "
+CREATE TABLE who(id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL);
+CREATE TABLE place(
+    id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, node TEXT, unit TEXT, memory_cgroup TEXT,
+    container TEXT, name TEXT, runtime TEXT, image TEXT, namespace TEXT, pod TEXT, confirmed INTEGER,
+    labels TEXT, around TEXT
+);
+CREATE INDEX place_hash ON place(hash);
+CREATE TABLE process(
+    id INTEGER PRIMARY KEY, comm TEXT NOT NULL, exe TEXT NOT NULL, uid INTEGER NOT NULL, cgroup TEXT NOT NULL,
+    UNIQUE(comm, exe, uid, cgroup)
+);
+CREATE TABLE word(id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE);
+CREATE TABLE incident(
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, quarter INTEGER NOT NULL,
+    who INTEGER NOT NULL, place INTEGER NOT NULL, cause INTEGER, confidence TEXT, routine INTEGER NOT NULL,
+    pid INTEGER NOT NULL, process INTEGER NOT NULL, sender INTEGER, sender_pid INTEGER,
+    exit_status INTEGER, limit_bytes INTEGER, started INTEGER
+);
+CREATE INDEX incident_at ON incident(at);
+CREATE INDEX incident_quarter ON incident(quarter, routine);
+CREATE INDEX incident_who ON incident(who, routine, at);
+CREATE INDEX incident_cause ON incident(cause, routine, at);
+CREATE INDEX incident_place ON incident(place, routine, at, cause, who);
+CREATE INDEX incident_process ON incident(process, routine, at);
+CREATE INDEX incident_pid ON incident(pid);
+CREATE INDEX incident_sender ON incident(sender, sender_pid);
+CREATE TABLE member(incident INTEGER NOT NULL, process INTEGER NOT NULL, pid INTEGER NOT NULL);
+CREATE INDEX member_incident ON member(incident);
+CREATE INDEX member_process ON member(process, incident);
+CREATE INDEX member_pid ON member(pid, incident);
+CREATE TABLE record(seq INTEGER PRIMARY KEY, json TEXT NOT NULL, first_verdict TEXT);
+";
+
+/// The form of the file; 0 when it is empty.
+///
+/// # Errors
+/// When it cannot be read, or is not oomtrace's.
+pub fn version(db: &Connection, path: &Path) -> Result<u32, StoreError> {
+    let failed = StoreError::of("read", path);
+    let number = |pragma: &str| db.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
+    let application = number("application_id").map_err(&failed)?;
+    let version = number("user_version").map_err(&failed)?;
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(&failed)?;
+    if application != APPLICATION && !(application == 0 && version == 0 && tables == 0) {
+        return Err(StoreError::Foreign { path: path.to_owned() });
+    }
+    u32::try_from(version).map_err(|_| StoreError::Foreign { path: path.to_owned() })
+}
+
+/// Brings the file to this oomtrace's form, each step whole or not at all.
+///
+/// # Errors
+/// When a newer oomtrace has written it, or it cannot be written.
+pub fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    migrate_by(db, path, STEPS)
+}
+
+pub(super) fn migrate_by(db: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), StoreError> {
+    let found = version(db, path)?;
+    let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+    }
+    let failed = StoreError::of("write", path);
+    for (step, number) in steps.iter().zip(1..=known).skip(found as usize) {
+        let step = format!("{step}; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {number};");
+        let transaction = db.transaction().map_err(&failed)?;
+        transaction.execute_batch(&step).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! What is looked for, and how SQLite finds it. Filters are decided once for each place and process, by the same code that decides
+//! while watching; what is left for SQL is numbers.
+
+use std::rc::Rc;
+
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::vtab::array::Array;
+use rusqlite::{Connection, ToSql, params_from_iter};
+
+use crate::filter::Filter;
+use crate::model::Process;
+use crate::store::identity::Identity;
+use crate::store::place::{Place, read_process, who};
+use crate::store::write::cause_name;
+
+/// Which incidents.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    pub filter: Filter,
+    /// Of the same thing.
+    pub identity: Option<Identity>,
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+    /// The latest of them, so many; none: all.
+    pub last: Option<usize>,
+    /// Routine kills as well.
+    pub routine: bool,
+}
+
+/// An index that finds fewer rows than this leads the search; otherwise the search follows the time.
+const FEW: i64 = 5_000;
+
+/// Conditions in SQL, on rows of `incident`, and an index to begin with.
+pub struct Conditions {
+    clauses: Vec<String>,
+    values: Vec<Box<dyn ToSql>>,
+    /// Subqueries that give the `seq`s of all that match one clause, as a number in `clauses`.
+    ways: Vec<(usize, String)>,
+}
+
+/// Numbers as one value, for `rarray`.
+fn numbers(ids: Vec<i64>) -> Array {
+    Rc::new(ids.into_iter().map(Value::Integer).collect())
+}
+
+impl Conditions {
+    pub fn of(db: &Connection, selection: &Selection) -> rusqlite::Result<Self> {
+        let mut own = Self { clauses: Vec::new(), values: Vec::new(), ways: Vec::new() };
+        own.of_time(selection);
+        if !selection.routine {
+            own.clauses.push("routine = 0".to_owned());
+        }
+        if let Some(identity) = &selection.identity {
+            let at = own.value(who(db, identity)?);
+            own.indexed(format!("who = {at}"), format!("SELECT seq FROM incident WHERE who = {at}"));
+        }
+        own.of_filter(db, &selection.filter)?;
+        Ok(own)
+    }
+
+    fn value(&mut self, value: impl ToSql + 'static) -> String {
+        self.values.push(Box::new(value));
+        format!("?{}", self.values.len())
+    }
+
+    fn indexed(&mut self, clause: String, way: String) {
+        self.ways.push((self.clauses.len(), way));
+        self.clauses.push(clause);
+    }
+
+    fn of_time(&mut self, selection: &Selection) {
+        let ns = |time: Timestamp| i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX);
+        if let Some(since) = selection.since.map(ns) {
+            let at = self.value(since);
+            self.clauses.push(format!("at >= {at}"));
+        }
+        if let Some(until) = selection.until.map(ns) {
+            let at = self.value(until);
+            self.clauses.push(format!("at < {at}"));
+        }
+    }
+
+    fn of_filter(&mut self, db: &Connection, filter: &Filter) -> rusqlite::Result<()> {
+        if !filter.causes.is_empty() {
+            let names = filter.causes.iter().map(|cause| cause_name(*cause));
+            let mut find = db.prepare("SELECT id FROM word WHERE word = ?1")?;
+            let mut ids = Vec::new();
+            for name in names {
+                ids.extend(find.query_map([name], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?);
+            }
+            let at = self.value(numbers(ids));
+            self.indexed(
+                format!("cause IN rarray({at})"),
+                format!("SELECT seq FROM incident WHERE cause IN rarray({at})"),
+            );
+        }
+        if filter.is_of_containers() || !filter.units.is_empty() {
+            let wanted = places(db, |place| filter.wants_place(place.container.as_ref(), place.unit.as_deref()))?;
+            let at = self.value(numbers(wanted));
+            self.indexed(
+                format!("place IN rarray({at})"),
+                format!("SELECT seq FROM incident WHERE place IN rarray({at})"),
+            );
+        }
+        if !(filter.comms.is_empty() && filter.uids.is_empty()) {
+            let at = self.value(numbers(processes(db, |process| filter.wants_process(process))?));
+            self.of_victims("process", &at);
+        }
+        if !filter.pids.is_empty() {
+            let at = self.value(numbers(filter.pids.iter().copied().map(i64::from).collect()));
+            self.of_victims("pid", &at);
+        }
+        if !filter.cgroups.is_empty() {
+            let is_below = |path: &Option<String>| path.as_deref().is_some_and(|path| filter.is_below_any(path));
+            let place = self.value(numbers(places(db, |place| is_below(&place.memory_cgroup))?));
+            let process = self.value(numbers(processes(db, |process| is_below(&process.cgroup))?));
+            let way = format!(
+                "SELECT seq FROM incident WHERE place IN rarray({place})
+                 UNION SELECT seq FROM incident WHERE process IN rarray({process})
+                 UNION SELECT incident FROM member WHERE process IN rarray({process})"
+            );
+            self.indexed(
+                format!(
+                    "(place IN rarray({place}) OR process IN rarray({process}) OR EXISTS
+                     (SELECT 1 FROM member WHERE member.incident = seq AND member.process IN rarray({process})))"
+                ),
+                way,
+            );
+        }
+        if !filter.senders.is_empty() {
+            let called = numbers(processes(db, |process| filter.is_sender_called(Some(process)))?);
+            let called = self.value(called);
+            let pids = filter.senders.iter().filter_map(|pattern| pattern.as_str().parse().ok()).collect();
+            let pids = self.value(numbers(pids));
+            let kernel = if filter.is_sender_called(None) { "OR sender IS NULL" } else { "" };
+            let clause = format!(
+                "(sender IN rarray({called}) OR (sender IS NOT NULL AND sender_pid IN rarray({pids})) {kernel})"
+            );
+            match kernel {
+                "" => {
+                    let way = format!(
+                        "SELECT seq FROM incident WHERE sender IN rarray({called})
+                         UNION SELECT seq FROM incident WHERE sender_pid IN rarray({pids})"
+                    );
+                    self.indexed(clause, way);
+                }
+                _ => self.clauses.push(clause),
+            }
+        }
+        Ok(())
+    }
+
+    /// A clause on the victim or on one of the others.
+    fn of_victims(&mut self, column: &str, at: &str) {
+        self.indexed(
+            format!(
+                "({column} IN rarray({at}) OR EXISTS
+                 (SELECT 1 FROM member WHERE member.incident = seq AND member.{column} IN rarray({at})))"
+            ),
+            format!(
+                "SELECT seq FROM incident WHERE {column} IN rarray({at})
+                 UNION SELECT incident FROM member WHERE {column} IN rarray({at})"
+            ),
+        );
+    }
+
+    /// `WHERE …`, where there is anything to ask for. What few rows match is looked up; everything else is looked at row by row.
+    pub fn clause(&self, db: &Connection) -> rusqlite::Result<String> {
+        let mut clauses = self.clauses.clone();
+        let mut few: Option<(i64, usize, &str)> = None;
+        for (number, way) in &self.ways {
+            let bounded = format!("SELECT count(*) FROM (SELECT 1 FROM ({way}) LIMIT {FEW})");
+            let rows: i64 = self.query(db, &bounded, |row| row.get(0))?.into_iter().next().unwrap_or(FEW);
+            if rows < FEW && few.is_none_or(|(fewest, ..)| rows < fewest) {
+                few = Some((rows, *number, way));
+            }
+        }
+        if let Some((_, number, way)) = few
+            && let Some(clause) = clauses.get_mut(number)
+        {
+            *clause = format!("seq IN ({way})");
+            // A plus keeps SQLite from another index, which would find more.
+            clauses.iter_mut().for_each(|clause| {
+                for column in ["routine = ", "at >= ", "at < ", "cause IN", "place IN", "who = "] {
+                    if clause.starts_with(column) {
+                        *clause = format!("+{clause}");
+                    }
+                }
+            });
+        }
+        Ok(if clauses.is_empty() { String::new() } else { format!(" WHERE {}", clauses.join(" AND ")) })
+    }
+
+    /// Runs `sql`, which has [`Self::clause`] in it.
+    pub fn query<T>(
+        &self,
+        db: &Connection,
+        sql: &str,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Vec<T>> {
+        let mut statement = db.prepare(sql)?;
+        // SQLite counts parameters up to the highest that a statement has.
+        let values = self.values.iter().take(statement.parameter_count());
+        statement.query_map(params_from_iter(values), read)?.collect()
+    }
+}
+
+fn places(db: &Connection, wants: impl Fn(&Place) -> bool) -> rusqlite::Result<Vec<i64>> {
+    let mut all = db.prepare(&format!("SELECT id, {} FROM place", Place::COLUMNS))?;
+    let mut rows = all.query([])?;
+    let mut wanted = Vec::new();
+    while let Some(row) = rows.next()? {
+        if wants(&Place::read(row, 1)?) {
+            wanted.push(row.get(0)?);
+        }
+    }
+    Ok(wanted)
+}
+
+fn processes(db: &Connection, wants: impl Fn(&Process) -> bool) -> rusqlite::Result<Vec<i64>> {
+    let mut all = db.prepare("SELECT id, comm, exe, uid, cgroup FROM process")?;
+    let mut rows = all.query([])?;
+    let mut wanted = Vec::new();
+    while let Some(row) = rows.next()? {
+        if wants(&read_process(row, 1)?) {
+            wanted.push(row.get(0)?);
+        }
+    }
+    Ok(wanted)
+}

@@ -1,0 +1,347 @@
+use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use glob::Pattern;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+use crate::filter::{Filter, Label};
+use crate::judge::tests::{in_container, kill};
+use crate::model::{Cause, Collateral, Confidence, Correction, Incident, Process, Record, Role, Routine};
+use crate::words::conclude;
+
+const START: &str = "2026-11-20T00:00:00Z";
+
+/// Number `number`, an hour after the one before.
+pub(super) fn incident(number: u32) -> Incident {
+    let case = crate::judge::tests::case(in_container(kill("/usr/bin/bash")));
+    let Record::Incident(mut incident) = conclude(case) else { panic!("an incident") };
+    let at = START.parse::<Timestamp>().unwrap() + SignedDuration::from_hours(number.into());
+    incident.time = format!("{at:.9}");
+    incident.id = format!("{number:08}-test");
+    incident.routine = None;
+    incident.node = Some("node-1".to_owned());
+    incident
+}
+
+fn named(number: u32, name: &str, image: &str) -> Incident {
+    let mut incident = incident(number);
+    let container = incident.container.as_mut().unwrap();
+    (container.name, container.image, container.confirmed) = (Some(name.to_owned()), Some(image.to_owned()), true);
+    incident
+}
+
+fn entries(incidents: impl IntoIterator<Item = Incident>) -> Vec<Entry> {
+    incidents.into_iter().map(|incident| Entry::Incident(Box::new(incident))).collect()
+}
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("kept/history.db")
+    }
+
+    fn writer(&self) -> Writer {
+        Writer::open(&self.path(), Bounds::DEFAULT).unwrap()
+    }
+
+    fn history(&self) -> History {
+        History::open(&self.path()).unwrap()
+    }
+}
+
+fn ids(history: &History, selection: &Selection) -> Vec<String> {
+    history.last(selection).unwrap().incidents.into_iter().map(|incident| incident.id).collect()
+}
+
+#[test]
+fn an_incident_is_read_back_as_it_was_once_and_by_its_id() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    writer.append(&entries([incident(1), incident(2), incident(1)])).unwrap();
+    // While it is open for writing.
+    let history = place.history();
+    let found = history.last(&Selection::default()).unwrap();
+    assert_eq!(found.incidents, [incident(2), incident(1)]);
+    assert_eq!(history.by_id("00000002").unwrap(), Some(incident(2)));
+    assert_eq!(history.by_id("00000001-test").unwrap(), Some(incident(1)));
+    assert_eq!(history.by_id("0000000%").unwrap(), None);
+    assert!(matches!(history.by_id("0000"), Err(StoreError::Ambiguous(_))));
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(place.path().parent().unwrap()), mode(&place.path())), (0o700, 0o600));
+}
+
+#[test]
+fn a_correction_takes_its_place_and_the_first_verdict_stays() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    writer.append(&entries([incident(1)])).unwrap();
+    let mut verdict = incident(1).verdict.unwrap();
+    (verdict.cause, verdict.confidence) = (Cause::KubeletEviction, Confidence::Likely);
+    let correction = Correction {
+        incident: incident(1).id,
+        time: START.to_owned(),
+        verdict: verdict.clone(),
+        container: incident(1).container,
+        missing: vec!["x".to_owned()],
+    };
+    let of_another = Correction { incident: "none".to_owned(), ..correction.clone() };
+    writer.append(&[correction, of_another].map(|correction| Entry::Correction(Box::new(correction)))).unwrap();
+    let history = place.history();
+    let evicted = Filter { causes: vec![Cause::KubeletEviction], ..Filter::default() };
+    let found = history.last(&Selection { filter: evicted, ..Selection::default() }).unwrap();
+    let expected = Incident { verdict: Some(verdict), missing: vec!["x".to_owned()], ..incident(1) };
+    assert_eq!(found.incidents, [expected]);
+    let first: String = history.db().query_row("SELECT first_verdict FROM record", [], |row| row.get(0)).unwrap();
+    assert_eq!(first, serde_json::to_string(&incident(1).verdict).unwrap());
+}
+
+/// Incidents that differ in all that filters look at.
+fn varied() -> Vec<Incident> {
+    let mut all = vec![named(1, "web", "nginx:1"), named(2, "api", "node:22"), named(3, "web", "nginx:2")];
+    let mut with_others = named(4, "db", "postgres");
+    with_others.collateral.push(Collateral {
+        process: Process {
+            pid: 4242,
+            comm: "worker".to_owned(),
+            uid: Some(77),
+            cgroup: Some("/other/x".to_owned()),
+            ..Process::default()
+        },
+        role: Role::CgroupKill,
+    });
+    all.push(with_others);
+    let mut of_unit = incident(5);
+    (of_unit.container, of_unit.unit) = (None, Some("nginx.service".to_owned()));
+    of_unit.victim.process.cgroup = Some("/system.slice/nginx.service".to_owned());
+    all.push(of_unit);
+    let mut labelled = named(6, "web", "nginx:2");
+    labelled.container.as_mut().unwrap().labels = Some([("tier".to_owned(), "front".to_owned())].into());
+    labelled.container.as_mut().unwrap().outer = Some(Box::new(named(7, "kind", "kindest").container.unwrap()));
+    all.push(labelled);
+    let mut by_kernel = named(7, "web", "nginx:2");
+    by_kernel.sender.process = None;
+    by_kernel.verdict.as_mut().unwrap().cause = Cause::OomContainerLimit;
+    by_kernel.routine = Some(Routine::Sweep);
+    all.push(by_kernel);
+    all
+}
+
+#[test]
+fn a_filter_finds_what_it_finds_while_watching() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    writer.append(&entries(varied())).unwrap();
+    let history = place.history();
+    let of = |text: &str| vec![Pattern::new(text).unwrap()];
+    let all = Filter::default;
+    let container_id = varied()[0].container.as_ref().unwrap().id.clone();
+    for filter in [
+        all(),
+        Filter { containers: of("web"), ..all() },
+        Filter { containers: of("w*"), images: of("nginx:2"), ..all() },
+        Filter { containers: of(&container_id[..6]), ..all() },
+        Filter { containers: of("kind"), ..all() },
+        Filter { containers: of("kind"), images: of("nginx*"), ..all() },
+        Filter { containers: of("nobody"), ..all() },
+        Filter { labels: Label::parse("tier").into_iter().collect(), ..all() },
+        Filter { units: of("nginx.*"), ..all() },
+        Filter { comms: of("worker"), ..all() },
+        Filter { comms: of("victim"), uids: vec![77], ..all() },
+        Filter { uids: vec![77], ..all() },
+        Filter { pids: vec![4242], ..all() },
+        Filter { cgroups: vec!["/other".to_owned()], ..all() },
+        Filter { cgroups: vec!["/system.slice".to_owned()], ..all() },
+        Filter { senders: of("kernel"), ..all() },
+        Filter { senders: of("bash"), ..all() },
+        Filter { senders: of("10"), ..all() },
+        Filter { senders: of("nobody"), ..all() },
+        Filter { causes: vec![Cause::OomContainerLimit, Cause::SelfKill], ..all() },
+    ] {
+        for routine in [false, true] {
+            let expected: Vec<String> = varied()
+                .into_iter()
+                .rev()
+                .filter(|incident| filter.wants_recorded(incident) && (routine || incident.routine.is_none()))
+                .map(|incident| incident.id)
+                .collect();
+            let selection = Selection { filter: filter.clone(), routine, ..Selection::default() };
+            assert_eq!(ids(&history, &selection), expected, "{filter:?}");
+            assert_eq!(history.count(&selection).unwrap(), expected.len() as u64);
+            let latest = Selection { last: Some(1), ..selection };
+            assert_eq!(ids(&history, &latest), expected[..expected.len().min(1)], "{filter:?}");
+        }
+    }
+}
+
+#[test]
+fn times_bound_it_and_the_first_instant_belongs_to_it() {
+    let place = Place::new();
+    place.writer().append(&entries((0..10).map(incident))).unwrap();
+    let history = place.history();
+    let hour = |hour: u32| incident(hour).time.parse().ok();
+    let found = ids(&history, &Selection { since: hour(3), until: hour(5), ..Selection::default() });
+    assert_eq!(found, [incident(4).id, incident(3).id]);
+}
+
+#[test]
+fn counts_are_by_what_incidents_have_in_common() {
+    let place = Place::new();
+    place.writer().append(&entries(varied())).unwrap();
+    let history = place.history();
+    let count = |by, routine| {
+        let selection = Selection { routine, ..Selection::default() };
+        let groups = history.count_by(&selection, by, &TimeZone::UTC).unwrap();
+        groups.into_iter().map(|group| (group.key.unwrap_or_default(), group.count)).collect::<Vec<_>>()
+    };
+    let of = |pairs: &[(&str, u64)]| pairs.iter().map(|(key, count)| ((*key).to_owned(), *count)).collect::<Vec<_>>();
+    assert_eq!(
+        count(By::Container, true),
+        of(&[("web", 3), ("kind > web", 1), ("nginx.service", 1), ("db", 1), ("api", 1)])
+    );
+    assert_eq!(
+        count(By::Image, false),
+        of(&[("nginx:2", 2), ("", 1), ("postgres", 1), ("node:22", 1), ("nginx:1", 1)])
+    );
+    assert_eq!(count(By::Node, true), of(&[("node-1", 7)]));
+    let hours = count(By::Hour, true);
+    assert_eq!((hours.len(), hours[0].clone()), (7, ("2026-11-20T01:00:00.000000000Z".to_owned(), 1)));
+    // In Nepal an hour begins at a quarter, and a day at a quarter past six in the evening of the day before.
+    let nepal = TimeZone::fixed(jiff::tz::Offset::from_seconds(20_700).unwrap());
+    let days = history.count_by(&Selection::default(), By::Day, &nepal).unwrap();
+    assert_eq!(days[0].key.as_deref(), Some("2026-11-19T18:15:00.000000000Z"));
+}
+
+#[test]
+fn earlier_kills_are_those_of_the_same_thing() {
+    let place = Place::new();
+    place.writer().append(&entries(varied())).unwrap();
+    let history = place.history();
+    let now = named(9, "web", "nginx:3");
+    let before = now.time.parse().unwrap();
+    let identity = Identity::of(&now);
+    let earlier = history.earlier(&identity, before, 10).unwrap();
+    assert_eq!(
+        earlier.iter().map(|kill| kill.id.as_str()).collect::<Vec<_>>(),
+        [named(3, "", "").id, named(1, "", "").id]
+    );
+    let cause = earlier[0].cause;
+    let tally = history.tally(&identity, before, cause).unwrap();
+    assert_eq!((tally.count, tally.same_cause, tally.last), (2, 2, earlier[0].time.parse().ok()));
+    let tally = history.tally(&identity, before, Some(Cause::OomHost)).unwrap();
+    assert_eq!((tally.count, tally.same_cause), (2, 0));
+    let stranger = Identity::of(&named(9, "stranger", "x"));
+    assert_eq!(history.tally(&stranger, before, None).unwrap(), Tally::default());
+}
+
+#[test]
+fn what_is_too_old_or_too_much_goes_oldest_first() {
+    let place = Place::new();
+    let mut writer = Writer::open(&place.path(), Bounds { days: 1, bytes: 64 << 20 }).unwrap();
+    writer.append(&entries((0..100).map(incident))).unwrap();
+    let now = |hour: u32| write::nanoseconds(&incident(hour).time).unwrap();
+    assert_eq!(writer.retain(now(99)).unwrap(), 75);
+    assert_eq!(place.history().count(&Selection::default()).unwrap(), 25);
+    let mut writer = Writer::open(&place.path(), Bounds { days: 1000, bytes: 256 << 10 }).unwrap();
+    writer.append(&entries((100..400).map(incident))).unwrap();
+    assert!(writer.retain(now(400)).unwrap() > 0);
+    writer.settle().unwrap();
+    assert!(fs::metadata(place.path()).unwrap().len() <= 300 << 10);
+    let left = ids(&place.history(), &Selection::default());
+    assert_eq!(left.first(), Some(&incident(399).id));
+    assert!(left.len() > 10, "{}", left.len());
+}
+
+#[test]
+fn a_newer_or_foreign_file_is_left_as_it_is_and_an_older_one_is_brought_forward() {
+    let place = Place::new();
+    drop(place.writer());
+    let db = rusqlite::Connection::open(place.path()).unwrap();
+    db.execute_batch("PRAGMA user_version = 99").unwrap();
+    drop(db);
+    assert!(matches!(Writer::open(&place.path(), Bounds::DEFAULT), Err(StoreError::Newer { found: 99, .. })));
+    assert!(matches!(History::open(&place.path()), Err(StoreError::Newer { found: 99, .. })));
+
+    let foreign = place.dir.path().join("foreign.db");
+    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE x(y); INSERT INTO x VALUES (1)").unwrap();
+    let before = fs::read(&foreign).unwrap();
+    assert!(matches!(Writer::open(&foreign, Bounds::DEFAULT), Err(StoreError::Foreign { .. })));
+    assert!(matches!(History::open(&foreign), Err(StoreError::Foreign { .. })));
+    assert_eq!(fs::read(&foreign).unwrap(), before);
+    assert!(matches!(History::open(&place.dir.path().join("none")), Err(StoreError::Absent { .. })));
+
+    let stepped = place.dir.path().join("stepped.db");
+    let mut db = rusqlite::Connection::open(&stepped).unwrap();
+    schema::migrate_by(&mut db, &stepped, &["CREATE TABLE a(x); INSERT INTO a VALUES (1)"]).unwrap();
+    let steps = ["never run again", "ALTER TABLE a ADD COLUMN y; UPDATE a SET y = x + 1", "not SQL"];
+    assert!(schema::migrate_by(&mut db, &stepped, &steps).is_err());
+    // Each step is whole by itself.
+    let (version, y): (u32, i64) =
+        (schema::version(&db, &stepped).unwrap(), db.query_row("SELECT y FROM a", [], |row| row.get(0)).unwrap());
+    assert_eq!((version, y), (2, 2));
+}
+
+#[test]
+fn a_damaged_page_costs_what_is_on_it_and_nothing_else() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    writer.append(&entries((0..300).map(incident))).unwrap();
+    writer.settle().unwrap();
+    drop(writer);
+    let pages = fs::metadata(place.path()).unwrap().len() / 4096;
+    let mut lost = Vec::new();
+    for page in (1..pages).step_by(7) {
+        let copy = Place::new();
+        fs::create_dir(copy.path().parent().unwrap()).unwrap();
+        fs::copy(place.path(), copy.path()).unwrap();
+        let mut file = fs::OpenOptions::new().write(true).open(copy.path()).unwrap();
+        file.seek(SeekFrom::Start(page * 4096)).unwrap();
+        file.write_all(&[0xa5; 4096]).unwrap();
+        drop(file);
+        let is_damaged = match Writer::open(&copy.path(), Bounds::DEFAULT) {
+            Ok(writer) => writer.check().is_err_and(|error| error.is_damage()),
+            Err(error) => error.is_damage(),
+        };
+        assert!(is_damaged, "page {page} of {pages}");
+        let (writer, rescued) = rescue(&copy.path(), Bounds::DEFAULT, START.parse().unwrap()).unwrap();
+        writer.check().unwrap();
+        assert!(rescued.aside.exists());
+        assert_eq!(copy.history().count(&Selection::default()).unwrap(), rescued.saved);
+        lost.push(300 - rescued.saved);
+    }
+    lost.sort_unstable();
+    // A page holds parts of one incident, or the numbers of a few; the one above them all is rarely hit.
+    assert!(lost[lost.len() / 2] <= 1 && lost[lost.len() * 9 / 10] <= 5, "{lost:?}");
+}
+
+#[test]
+fn what_is_no_database_at_all_is_moved_aside() {
+    let place = Place::new();
+    fs::create_dir(place.path().parent().unwrap()).unwrap();
+    fs::write(place.path(), vec![7_u8; 10_000]).unwrap();
+    assert!(Writer::open(&place.path(), Bounds::DEFAULT).is_err_and(|error| error.is_damage()));
+    let (mut writer, rescued) = rescue(&place.path(), Bounds::DEFAULT, START.parse().unwrap()).unwrap();
+    assert_eq!((rescued.saved, fs::read(&rescued.aside).unwrap().len()), (0, 10_000));
+    writer.append(&entries([incident(1)])).unwrap();
+}
+
+#[test]
+fn a_link_is_not_followed() {
+    let place = Place::new();
+    fs::create_dir(place.path().parent().unwrap()).unwrap();
+    let target = place.dir.path().join("target");
+    fs::write(&target, b"").unwrap();
+    std::os::unix::fs::symlink(&target, place.path()).unwrap();
+    assert!(matches!(Writer::open(&place.path(), Bounds::DEFAULT), Err(StoreError::File { .. })));
+    assert_eq!(fs::metadata(&target).unwrap().len(), 0);
+}
