@@ -16,7 +16,7 @@ use xtask::{chart, helm};
 
 type Test = fn(&Path);
 
-const ALL: [(&str, Test); 7] = [
+const ALL: [(&str, Test); 8] = [
     ("it_passes_helms_own_lint", passes_lint),
     ("the_plain_manifests_are_what_it_gives", manifests_are_its),
     ("values_that_are_no_values_are_refused", wrong_values),
@@ -24,7 +24,11 @@ const ALL: [(&str, Test); 7] = [
     ("without_events_it_may_write_none", without_events),
     ("before_1_30_apparmor_is_told_by_an_annotation", apparmor),
     ("arguments_mounts_and_labels_are_added", additions),
+    ("the_history_is_the_nodes_the_pods_or_none", history),
 ];
+
+/// What it gets before anything else is asked for.
+const ARGUMENTS: [&str; 5] = ["agent", "--json", "--history-days=30", "--history-size=256M", "--health"];
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -104,6 +108,8 @@ fn wrong_values(helm: &Path) {
         ("leastPrivilege.capabilities={ALL,BPF,PERFMON}", "/leastPrivilege/capabilities/0"),
         ("runtimePaths={run}", "/runtimePaths/0"),
         ("livenessProbe.httpGet=x", "httpGet"),
+        ("history.kind=file", "/history/kind"),
+        ("history.size=1TB", "/history/size"),
     ] {
         let output = template(helm, &["--set", setting]);
         let text = String::from_utf8_lossy(&output.stderr);
@@ -115,12 +121,12 @@ fn without_the_api(helm: &Path) {
     let documents = documents(helm, &["--set", "kubernetes.enabled=false"]);
     assert!(of_kind(&documents, "ClusterRole").is_none() && of_kind(&documents, "ClusterRoleBinding").is_none());
     assert_eq!(pod(&documents)["spec"]["automountServiceAccountToken"], false);
-    assert_eq!(arguments(&documents), ["--json", "--health", "--kubernetes", "off"]);
+    assert_eq!(arguments(&documents), [&ARGUMENTS[..], &["--kubernetes", "off"]].concat());
 }
 
 fn without_events(helm: &Path) {
     let documents = documents(helm, &["--set", "kubernetes.events=false"]);
-    assert_eq!(arguments(&documents), ["--json", "--health", "--kubernetes-events", "off"]);
+    assert_eq!(arguments(&documents), [&ARGUMENTS[..], &["--kubernetes-events", "off"]].concat());
     let rules = of_kind(&documents, "ClusterRole").unwrap()["rules"].as_sequence().unwrap();
     let verbs = rules.iter().flat_map(|rule| rule["verbs"].as_sequence().unwrap());
     assert!(verbs.clone().count() > 3);
@@ -152,7 +158,7 @@ fn additions(helm: &Path) {
             "--set=rbac.create=false,serviceAccount.create=false,serviceAccount.name=mine",
         ],
     );
-    assert_eq!(arguments(&documents), ["--json", "--health", "--namespace", "shop"]);
+    assert_eq!(arguments(&documents), [&ARGUMENTS[..], &["--namespace", "shop"]].concat());
     assert!(of_kind(&documents, "ClusterRole").is_none() && of_kind(&documents, "ServiceAccount").is_none());
     let pod = pod(&documents);
     assert_eq!(pod["spec"]["serviceAccountName"], "mine");
@@ -162,6 +168,22 @@ fn additions(helm: &Path) {
     );
     let mounts = pod["spec"]["containers"][0]["volumeMounts"].as_sequence().unwrap();
     let paths: Vec<&str> = mounts.iter().map(|mount| mount["mountPath"].as_str().unwrap()).collect();
-    assert_eq!(paths, ["/sys/fs/cgroup", "/run/k3s/containerd", "/var/run.d", "/etc/passwd"]);
+    assert_eq!(paths, ["/sys/fs/cgroup", "/run/k3s/containerd", "/var/run.d", "/etc/passwd", "/var/lib/oomtrace"]);
     assert_eq!(of_kind(&documents, "DaemonSet").unwrap()["metadata"]["namespace"], "shop");
+}
+
+fn history(helm: &Path) {
+    for (kind, expected) in [
+        ("hostPath", Some("{\"path\":\"/var/lib/oomtrace\",\"type\":\"DirectoryOrCreate\"}")),
+        ("emptyDir", Some("{\"sizeLimit\":\"320Mi\"}")),
+        ("none", None),
+    ] {
+        let documents = documents(helm, &["--set", &format!("history.kind={kind}")]);
+        let spec = &pod(&documents)["spec"];
+        let named = |list: &Value| list.as_sequence().unwrap().iter().find(|entry| entry["name"] == "history").cloned();
+        let volume = named(&spec["volumes"]).map(|volume| serde_json::to_string(&volume[kind]).unwrap());
+        assert_eq!(volume.as_deref(), expected, "{kind}");
+        assert_eq!(named(&spec["containers"][0]["volumeMounts"]).is_some(), expected.is_some(), "{kind}");
+        assert_eq!(arguments(&documents).contains(&"--no-history"), expected.is_none(), "{kind}");
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a verb.
 
+mod agent;
 mod completions;
 mod curve;
 mod debugging;
@@ -7,6 +8,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod health;
+mod history;
 mod kubernetes;
 mod man;
 mod options;
@@ -83,8 +85,11 @@ pub fn main() -> ExitCode {
         .parse_env(env_logger::Env::default().filter_or("OOMTRACE_LOG", "warn"))
         .init();
     let result = match cli.verb {
-        None => watch::run(&cli.watch, None),
-        Some(Verb::Record(options)) => watch::run(&options.watch, Some(&options.file)),
+        None => watch::run(&cli.watch, None, None),
+        Some(Verb::Record(options)) => watch::run(&options.watch, Some(&options.file), None),
+        Some(Verb::Agent(options)) => agent::run(options),
+        Some(Verb::History(options)) => history::run(&options),
+        Some(Verb::HistoryKeeper { path, days, bytes }) => agent::keep(&path, days, bytes),
         Some(Verb::Replay(options)) => replay::run(&options),
         Some(Verb::Selftest(options)) => selftest::run(&options),
         Some(Verb::SelftestChild { role }) => selftest::run_child(role),

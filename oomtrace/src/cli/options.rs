@@ -34,9 +34,11 @@ use oomtrace::resolve::detail::Detail;
 use oomtrace::run::health;
 use oomtrace::run::live::RuntimeConfig;
 
+pub use keeping::{Agent, History, Keep};
 pub use past::{Report, Why};
 pub use reading::{Color, Form, Listing, Reading, Show, TimeForm};
 
+mod keeping;
 mod past;
 mod reading;
 
@@ -57,6 +59,8 @@ Examples:
   sudo oomtrace top                          live: what nears its memory limit, and each kill
   sudo oomtrace ps                           the containers, with memory use, limit and OOM kills
   sudo oomtrace doctor                       what can be seen on this node, and what cannot
+  sudo oomtrace history --since yesterday    the kills that were seen since then
+  sudo oomtrace history --by container       how many there were of which container
   sudo oomtrace record kills.rec             the same, and keeps what was seen for `oomtrace replay kills.rec`
   sudo oomtrace signals --receiver nginx     each signal that nginx gets, for kernel debugging
   sudo oomtrace why web                      why the container web was killed, also where nobody watched
@@ -73,6 +77,8 @@ Environment:
   OOMTRACE_LOG  oomtrace's own log on stderr: error, warn (default), info, debug
   NODE_NAME     the node's name in the output and in the Kubernetes API, instead of the host's
   KUBECONFIG    credentials for the Kubernetes API, where --kubeconfig names none
+  OOMTRACE_HISTORY
+                the history's file, or off for none, where --history does not say
   NO_COLOR      no colours, unless --color always";
 
 /// Says who killed a container: every OOM kill and every SIGKILL on this node, from inside the kernel
@@ -94,6 +100,8 @@ impl Cli {
             Some(Verb::Record(options)) => options.watch.reading.conflict(),
             Some(Verb::Replay(options)) => options.reading.conflict(),
             Some(Verb::Top(options)) => options.conflict(),
+            Some(Verb::Agent(options)) => options.watch.reading.conflict(),
+            Some(Verb::History(options)) => options.conflict(),
             Some(_) => None,
         }
     }
@@ -106,6 +114,10 @@ pub enum Verb {
     Selftest(Runtimes),
     /// Watch the node, and also keep in a file what was seen, for `oomtrace replay`
     Record(Record),
+    /// Watch without a terminal, for systemd and the like: a line for each incident, and a history of them
+    Agent(Agent),
+    /// List the kills that were kept while oomtrace watched, or count them; needs no more than to read the file
+    History(History),
     /// Show the incidents of a recording, on any machine and without root
     Replay(Replay),
     /// Show each signal on this node as it is generated, for kernel debugging; no kills are judged meanwhile
@@ -141,6 +153,9 @@ pub enum Verb {
         #[arg(value_enum, default_value_t = Schema::Stream)]
         of: Schema,
     },
+    /// The process that keeps the history of one that watches
+    #[command(hide = true)]
+    HistoryKeeper { path: PathBuf, days: u32, bytes: u64 },
     /// A process for the selftest to kill
     #[command(hide = true)]
     SelftestChild {
@@ -209,6 +224,8 @@ pub struct Watch {
     /// Whether kills are put on their pods as Events, for `kubectl describe pod`: auto does so in a pod
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Events::Auto, hide_short_help = true)]
     pub kubernetes_events: Events,
+    #[command(flatten)]
+    pub keep: Keep,
     #[command(flatten)]
     pub debugging: Debugging,
 }
@@ -422,6 +439,7 @@ impl Runtimes {
             health: None,
             detail: Detail::default(),
             flight: None,
+            history: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Values of options, from what people write.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
@@ -71,6 +72,20 @@ const MAX_RING: u64 = 1 << 30;
 
 /// `512K`, `8M`, `1G`, or bytes; rounded up to a power of two, as the kernel wants it.
 pub fn ring_size(text: &str) -> Result<RingSize, String> {
+    let size = size(text, MIN_RING..=MAX_RING, "64K and 1G")?;
+    u32::try_from(size.next_power_of_two()).map(RingSize).map_err(|_| "it must be between 64K and 1G".to_owned())
+}
+
+/// The smallest history: some hundred incidents.
+const MIN_HISTORY: u64 = 1 << 20;
+const MAX_HISTORY: u64 = 1 << 40;
+
+/// `64M`, `1G`, or bytes.
+pub fn history_size(text: &str) -> Result<u64, String> {
+    size(text, MIN_HISTORY..=MAX_HISTORY, "1M and 1024G")
+}
+
+fn size(text: &str, allowed: RangeInclusive<u64>, between: &str) -> Result<u64, String> {
     let upper = text.to_ascii_uppercase();
     let number = upper.trim_end_matches("IB").trim_end_matches('B');
     let (digits, shift) = match number.chars().last() {
@@ -79,13 +94,10 @@ pub fn ring_size(text: &str) -> Result<RingSize, String> {
         Some('G') => (number.trim_end_matches('G'), 30),
         _ => (number, 0),
     };
-    let out_of_range = || "it must be between 64K and 1G".to_owned();
+    let out_of_range = || format!("it must be between {between}");
     let size: u64 = digits.parse().map_err(|_| "it must be a size such as 512K, 8M or 1G".to_owned())?;
     let size = size.checked_shl(shift).filter(|bytes| bytes >> shift == size).ok_or_else(out_of_range)?;
-    if !(MIN_RING..=MAX_RING).contains(&size) {
-        return Err(out_of_range());
-    }
-    u32::try_from(size.next_power_of_two()).map(RingSize).map_err(|_| out_of_range())
+    if allowed.contains(&size) { Ok(size) } else { Err(out_of_range()) }
 }
 
 /// `30s`, `10m`, `1h 30m` and whatever else jiff's friendly durations are, or seconds.

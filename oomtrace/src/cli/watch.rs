@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -13,7 +13,7 @@ use oomtrace::container::readers;
 use oomtrace::filter::Filter;
 use oomtrace::memory::recorder::point::tenths;
 use oomtrace::memory::recorder::warning::Rules;
-use oomtrace::model::OutputName;
+use oomtrace::model::{Lost, OutputName, Record};
 use oomtrace::node::cgroups;
 use oomtrace::node::signals::SIGKILL;
 use oomtrace::own::{descriptors, endurance};
@@ -26,26 +26,33 @@ use oomtrace::sink::notices;
 use oomtrace::sink::outputs::{Failures, Outputs, counted, say_trouble, unwritten};
 use oomtrace::sink::queue::Count;
 use oomtrace::sink::steady::Steady;
+use oomtrace::store;
+use oomtrace::store::sink::{Asker, Kept};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::agent::ServiceManager;
 use super::exit::{Failure, Status};
 use super::options::Watch;
 use super::output;
 use super::stop::Stop;
 
 /// Watches; with `recording`, everything that it takes to judge again is written to that file.
-pub fn run(options: &Watch, recording: Option<&Path>) -> Result<Status, Failure> {
+pub fn run(options: &Watch, recording: Option<&Path>, manager: Option<ServiceManager>) -> Result<Status, Failure> {
+    // Before the signals are blocked, which it would inherit.
+    let history = start_history(options);
     let stop = Stop::catch().context("cannot wait for signals")?;
-    let (outputs, mut failures) = outputs(options)?;
+    let (kept, asker) = history.unzip();
+    let (outputs, mut failures) = outputs(options, kept)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(readers::MAX_THREADS)
         .build()
         .context("cannot start")?;
     let ending = Arc::new(Ending { outputs: Arc::clone(&outputs), recorder: OnceLock::new() });
-    let watching = watch(options, recording, &stop, &ending, &mut failures);
+    let watching = watch(options, recording, asker, manager, &stop, &ending, &mut failures);
     let result = tokio::task::LocalSet::new().block_on(&runtime, watching);
+    manager.iter().for_each(|manager| manager.ending());
     // Threads that still read, whatever it is, must not hold up the end.
     runtime.shutdown_background();
     let is_whole = ending.finish(stop.write_until());
@@ -54,14 +61,38 @@ pub fn run(options: &Watch, recording: Option<&Path>) -> Result<Status, Failure>
     Ok(if is_whole { Status::Done } else { Status::Failed })
 }
 
-/// Standard output, and standard error from now on, each on a thread of its own.
-fn outputs(options: &Watch) -> Result<(Arc<Outputs>, Failures), Failure> {
+/// Has a history kept, where one is wanted and may be.
+fn start_history(options: &Watch) -> Option<(Kept, Asker)> {
+    let (path, is_asked_for) = options.keep.path()?;
+    if options.show.no_redact {
+        // It outlives whoever wanted to see them.
+        notices::say("no history is kept: with --no-redact it would have passwords, tokens and keys in it");
+        return None;
+    }
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let started = store::sink::start(&path, options.keep.bounds(), is_asked_for);
+    started.map_err(|error| notices::say(&format!("no history is kept: {error}"))).ok()
+}
+
+/// Standard output, the history, and standard error from now on, each on a thread of its own.
+fn outputs(options: &Watch, history: Option<Kept>) -> Result<(Arc<Outputs>, Failures), Failure> {
     let (mut outputs, failures) = Outputs::new();
     let out = output::descriptor().context("cannot write to standard output")?;
     let (show, reading) = (&options.show, &options.reading);
     let stdout = |closing| output::sink(show, reading, Steady::new(out, closing, say_trouble(OutputName::Stdout)));
     outputs.add(OutputName::Stdout, stdout).context("cannot start")?;
+    let others: Arc<OnceLock<Weak<Outputs>>> = Arc::default();
+    if let Some(history) = history {
+        let others = Arc::clone(&others);
+        let history = history.saying(move |unwritten| {
+            if let Some(outputs) = others.get().and_then(Weak::upgrade) {
+                outputs.put(Record::Lost(Lost { unwritten: Some(unwritten), ..Lost::default() }));
+            }
+        });
+        outputs.add_aside(OutputName::History, |_| Box::new(history)).context("cannot start")?;
+    }
     let outputs = Arc::new(outputs);
+    _ = others.set(Arc::downgrade(&outputs));
     let said = Arc::clone(&outputs);
     // What cannot be said on the one is said on the other.
     notices::start(move |_| said.put(unwritten(OutputName::Stderr, Count::one(false)))).context("cannot start")?;
@@ -71,6 +102,8 @@ fn outputs(options: &Watch) -> Result<(Arc<Outputs>, Failures), Failure> {
 async fn watch(
     options: &Watch,
     recording: Option<&Path>,
+    history: Option<Asker>,
+    manager: Option<ServiceManager>,
     stop: &Stop,
     ending: &Arc<Ending>,
     failures: &mut Failures,
@@ -89,6 +122,7 @@ async fn watch(
     let (privacy, sandbox) = (options.show.privacy(), options.sandbox.into());
     let mut runtimes = options.runtimes.runtimes(options.keep_names, privacy, sandbox, kubernetes);
     runtimes.detail = detail;
+    runtimes.history = history;
     runtimes.health = options.health.as_deref().and_then(answer_health);
     runtimes.flight = if options.no_curves { None } else { follow_memory(options) };
     // After loading: what cannot watch leaves no file behind.
@@ -108,6 +142,10 @@ async fn watch(
     let filter = options.select.filter();
     if filter.is_of_containers() {
         tokio::task::spawn_local(say_if_none(runtimes.directory.clone(), filter.clone()));
+    }
+    if let Some(manager) = manager {
+        // It runs when the loop waits for the first time, and everything is attached.
+        tokio::task::spawn_local(manager.keep_told());
     }
     let result = live::run(probe, runtimes, filter, recorder, &ending.outputs, failures, stopped(stop)).await;
     if let Some(logs) = logs {

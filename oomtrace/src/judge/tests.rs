@@ -87,6 +87,7 @@ pub fn kill(exe: &str) -> Incident {
         missing: Vec::new(),
         init_end: None,
         routine: None,
+        earlier: None,
     }
 }
 
@@ -104,6 +105,7 @@ pub fn case(incident: Incident) -> Case {
         limits_before: LimitsBefore::default(),
         systemd: None,
         lives_before: Default::default(),
+        earlier: None,
         exited: None,
     }
 }

@@ -12,6 +12,7 @@ pub use crate::event::Disposition;
 pub use candidate::{Candidate, Candidates, Skipped};
 pub use correction::Correction;
 pub use course::{Course, CourseKind};
+pub use earlier::EarlierKills;
 pub use effect::Effect;
 pub use event::KernelEvent;
 pub use exited::{Exited, ExitedAfter};
@@ -32,6 +33,7 @@ pub use why::*;
 mod candidate;
 mod correction;
 mod course;
+mod earlier;
 mod effect;
 mod event;
 mod exited;
@@ -174,6 +176,10 @@ pub struct Incident {
     /// Why nobody needs to be woken for it; text leaves such kills out unless --all is given. Null: somebody may want to know.
     #[serde(default)]
     pub routine: Option<Routine>,
+    /// What the history has of kills of the same thing before: of the same Compose service, pod's owner, container's name, unit, or program.
+    /// Null: no history is kept, it did not answer in time, or the kill is routine.
+    #[serde(default)]
+    pub earlier: Option<EarlierKills>,
 }
 
 impl Incident {

@@ -13,6 +13,8 @@ pub enum OutputName {
     Stderr,
     /// The file that `oomtrace record` writes.
     Recording,
+    /// The history.
+    History,
     /// None of these: oomtrace's own selftest.
     Selftest,
 }
@@ -25,6 +27,7 @@ impl OutputName {
             Self::Stdout => "standard output",
             Self::Stderr => "standard error",
             Self::Recording => "the recording",
+            Self::History => "the history",
             Self::Selftest => "the selftest",
         }
     }

@@ -175,6 +175,7 @@ impl Reconstructed {
             missing: Vec::new(),
             init_end: None,
             routine: None,
+            earlier: None,
         })
     }
 }

@@ -14,8 +14,8 @@ pub fn outlast() {
     lock_memory();
 }
 
-/// Needs CAP_SYS_RESOURCE.
-fn shun_oom_killer() {
+/// Makes this process the last to be chosen. Needs CAP_SYS_RESOURCE.
+pub fn shun_oom_killer() {
     const SCORE_ADJ: &str = "-999";
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", SCORE_ADJ) {
         log::debug!("oom_score_adj stays as it is: {error}");

@@ -77,6 +77,7 @@ impl Placed {
             exited_init: None,
             limits_before: before,
             lives_before: Default::default(),
+            earlier: None,
             systemd: self.systemd,
         };
         let mut judgement = judge(&case);
@@ -152,6 +153,7 @@ impl Placed {
             missing: self.missing.clone(),
             init_end: None,
             routine: None,
+            earlier: None,
         })
     }
 

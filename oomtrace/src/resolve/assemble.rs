@@ -174,6 +174,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         victim,
         init_end,
         routine: None,
+        earlier: None,
     };
     // A runtime may have been asked for it, or for the command that did it.
     let clients = if incident.is_contained() && incident.sender.process.is_some() {
@@ -196,6 +197,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         limits_before,
         systemd: None,
         lives_before,
+        earlier: None,
     }
 }
 

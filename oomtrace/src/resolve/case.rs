@@ -1,5 +1,7 @@
 //! What the judge decides on: an incident without a verdict, and what only the judge needs to know of it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::BootNs;
 use crate::kubernetes::said::PodSaid;
 use crate::model::{Container, Evidence, ExitedAfter, Incident, Login, Process, Runtime};
@@ -34,6 +36,21 @@ pub struct Case {
     pub systemd: Option<bool>,
     /// Earlier lives of what it has killed in this run, the oldest first; and how many milliseconds ago the last one ended.
     pub lives_before: (Vec<Life>, Option<u64>),
+    /// What the history has of kills of the same thing before. None: it was not asked, or did not answer.
+    pub earlier: Option<EarlierByCause>,
+}
+
+/// Kills of the same thing before this one, routine ones left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierByCause {
+    /// How many of each cause, by its name in the contract.
+    pub causes: Vec<(String, u64)>,
+    /// The time of the first.
+    pub first: Option<String>,
+    /// The time of the last.
+    pub last: Option<String>,
+    /// The time of the oldest incident in the history.
+    pub kept_since: Option<String>,
 }
 
 /// A container's first process ended by exit(137), and no SIGKILL ended it.

@@ -14,7 +14,9 @@ use crate::model::{Cause, Container, Evidence, Incident, LimitLevel, Source};
 use crate::node::processes;
 use crate::placement::ContainerPlace;
 use crate::redact::Privacy;
-use crate::resolve::case::Case;
+use crate::resolve::case::{Case, EarlierByCause};
+use crate::store::sink::Asker;
+use crate::store::{self, Identity};
 use crate::text::bytes;
 use crate::text::quote::quote;
 
@@ -47,6 +49,9 @@ pub struct Names {
     refuted: Vec<String>,
     /// What the runtimes did not say, in words.
     missing: Vec<String>,
+    /// What the history has of kills of the same thing before.
+    #[serde(default)]
+    earlier: Option<EarlierByCause>,
 }
 
 impl Names {
@@ -54,6 +59,19 @@ impl Names {
     #[must_use]
     pub fn are_wanted(incident: &Incident) -> bool {
         incident.container.is_some() || incident.sender.container.is_some()
+    }
+
+    /// Asks the history what there was before; runtimes have said by now what was killed.
+    pub async fn ask_history(mut self, incident: &Incident, history: Option<&Asker>) -> Self {
+        let Some(history) = history else { return self };
+        let identity = match &self.container {
+            Some(container) => Identity::of_container(container),
+            None => Identity::of(incident),
+        };
+        if let Some(before) = store::nanoseconds(&incident.time) {
+            self.earlier = history.ask(&identity, before).await;
+        }
+        self
     }
 
     /// Asks the runtimes, and the Kubernetes API.
@@ -108,6 +126,7 @@ impl Names {
             seen,
             refuted,
             missing,
+            earlier: None,
         }
     }
 
@@ -123,6 +142,23 @@ impl Names {
             seen: Vec::new(),
             refuted: Vec::new(),
             missing: vec![why.to_owned()],
+            earlier: None,
+        }
+    }
+
+    /// There is no runtime to ask.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            container: None,
+            sender: None,
+            requester: None,
+            said: Vec::new(),
+            pod: None,
+            seen: Vec::new(),
+            refuted: Vec::new(),
+            missing: Vec::new(),
+            earlier: None,
         }
     }
 
@@ -152,6 +188,7 @@ impl Names {
         case.statements.extend(self.seen.into_iter().map(|fact| Evidence { fact, source: Source::Cgroup }));
         case.requesters_container = self.requester;
         case.pod = self.pod;
+        case.earlier = self.earlier;
         settle_init(case);
         settle_level(&mut case.incident);
     }

@@ -17,6 +17,7 @@ pub mod wrap;
 pub mod yaml;
 
 use std::io;
+use std::sync::Arc;
 
 use crate::model::Record;
 
@@ -27,4 +28,17 @@ pub trait Sink {
     /// # Errors
     /// When the reader is gone (`BrokenPipe`) or the output fails.
     fn put(&mut self, record: &Record) -> io::Result<()>;
+
+    /// How many records are handed over at a time, where so many wait.
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    /// Writes several out.
+    ///
+    /// # Errors
+    /// As for one.
+    fn put_all(&mut self, records: &[Arc<Record>]) -> io::Result<()> {
+        records.iter().try_for_each(|record| self.put(record))
+    }
 }

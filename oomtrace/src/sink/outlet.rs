@@ -28,12 +28,29 @@ impl<T: Send + 'static> Outlet<T> {
         mut write: impl FnMut(Entry<T>) -> io::Result<()> + Send + 'static,
         ended: impl FnOnce(Option<io::Error>) + Send + 'static,
     ) -> io::Result<Self> {
+        let each = move |entries: Vec<Entry<T>>| entries.into_iter().try_for_each(&mut write);
+        Self::start_many(name, limits, 1, closing, each, ended)
+    }
+
+    /// The same, with up to `most` entries at a time: for what is no more work for many than for one.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub fn start_many(
+        name: &str,
+        limits: Limits,
+        most: usize,
+        closing: Arc<Closing>,
+        mut write: impl FnMut(Vec<Entry<T>>) -> io::Result<()> + Send + 'static,
+        ended: impl FnOnce(Option<io::Error>) + Send + 'static,
+    ) -> io::Result<Self> {
         let queue = Arc::new(Queue::new(limits));
         let of_thread = Arc::clone(&queue);
         writer::spawn(name, move || {
             // Also when it panics: nobody may wait for it then.
             let ends = EndsQueue(&of_thread);
-            let result = std::iter::from_fn(|| of_thread.take()).try_for_each(&mut write);
+            let some = || Some(of_thread.take(most)).filter(|some| !some.is_empty());
+            let result = std::iter::from_fn(some).try_for_each(&mut write);
             drop(ends);
             ended(result.err());
         })?;

@@ -61,32 +61,64 @@ impl Outputs {
         (Self { outputs: Vec::new(), failed, early: Mutex::new(Some(Vec::new())) }, Failures(failures))
     }
 
-    /// Adds a sink, which is made by `sink` from the two things that one may need that waits: when to give up, and whom to tell.
+    /// Adds a sink, which is made by `sink` from the two things that one may need that waits: when to give up, and whom to tell. When it
+    /// fails, all ends ([`Failures`]).
     ///
     /// # Errors
     /// When there can be no thread.
     pub fn add(&mut self, name: OutputName, sink: impl FnOnce(Arc<Closing>) -> Box<dyn Sink + Send>) -> io::Result<()> {
+        let failed = self.failed.clone();
+        self.add_with(name, sink, move |error| {
+            // Whoever watches may have ended before.
+            _ = failed.send(error);
+        })
+    }
+
+    /// Adds one without which all goes on: it says itself what became of it. With `BrokenPipe` it wants no record any more, and none counts
+    /// as not written; with any other error those do.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub fn add_aside(
+        &mut self,
+        name: OutputName,
+        sink: impl FnOnce(Arc<Closing>) -> Box<dyn Sink + Send>,
+    ) -> io::Result<()> {
+        self.add_with(name, sink, |error| log::debug!("an output ended: {error}"))
+    }
+
+    fn add_with(
+        &mut self,
+        name: OutputName,
+        sink: impl FnOnce(Arc<Closing>) -> Box<dyn Sink + Send>,
+        failed: impl FnOnce(io::Error) + Send + 'static,
+    ) -> io::Result<()> {
         let closing = Arc::new(Closing::default());
         let mut sink = sink(Arc::clone(&closing));
-        let write = move |entry: Entry<Arc<Record>>| match entry {
-            Entry::Item(record) => sink.put(&record),
-            Entry::Gap(gap) => {
-                sink.put(&unwritten(name, gap))?;
-                notices::say(&format!("{} not written to {name}", counted(gap)));
-                Ok(())
+        let most = sink.at_once();
+        let write = move |entries: Vec<Entry<Arc<Record>>>| {
+            let mut records = Vec::new();
+            for entry in entries {
+                match entry {
+                    Entry::Item(record) => records.push(record),
+                    Entry::Gap(gap) => {
+                        sink.put_all(&std::mem::take(&mut records))?;
+                        sink.put(&unwritten(name, gap))?;
+                        notices::say(&format!("{} not written to {name}", counted(gap)));
+                    }
+                }
             }
+            sink.put_all(&records)
         };
-        let failed = self.failed.clone();
         let is_gone = Arc::new(AtomicBool::new(false));
         let gone = Arc::clone(&is_gone);
         let ended = move |error: Option<io::Error>| {
             if let Some(error) = error {
                 gone.store(error.kind() == io::ErrorKind::BrokenPipe, Ordering::Relaxed);
-                // Whoever watches may have ended before.
-                _ = failed.send(error);
+                failed(error);
             }
         };
-        let outlet = Outlet::start(name.as_str(), LIMITS, closing, write, ended)?;
+        let outlet = Outlet::start_many(name.as_str(), LIMITS, most, closing, write, ended)?;
         self.outputs.push(Output { name, outlet, is_gone });
         Ok(())
     }
@@ -124,6 +156,10 @@ impl Outputs {
         let bytes = size_of::<Record>() + weight(&record);
         let record = Arc::new(record);
         for Output { name, outlet, .. } in &self.outputs {
+            // It has that in its own place.
+            if is_about(&record, *name) {
+                continue;
+            }
             if outlet.push(Arc::clone(&record), bytes, rank, count) == Pushed::DroppedFirst {
                 notices::say(&format!(
                     "{name} takes too little: what does not fit is left out from now on, and counted"
@@ -145,6 +181,11 @@ impl Outputs {
         let stays = |output: &Output| !output.is_gone.load(Ordering::Relaxed);
         closed.filter(|(output, _)| stays(output)).map(|(output, lost)| (output.name, lost)).collect()
     }
+}
+
+/// The record says what that output could not take.
+fn is_about(record: &Record, name: OutputName) -> bool {
+    matches!(record, Record::Lost(Lost { unwritten: Some(unwritten), .. }) if unwritten.output == name)
 }
 
 /// The record that says that something else was not written.

@@ -116,6 +116,14 @@ struct Weight {
     count: Count,
 }
 
+impl Weight {
+    fn plus(mut self, more: Self) -> Self {
+        self.bytes += more.bytes;
+        self.count += more.count;
+        self
+    }
+}
+
 impl<T> Queue<T> {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
@@ -156,21 +164,24 @@ impl<T> Queue<T> {
         Pushed::Taken
     }
 
-    /// The next entry, once there is one; none when the queue is closed and empty. What was taken before counts as written.
-    pub fn take(&self) -> Option<Entry<T>> {
+    /// The next entries, `most` at the most, once there is one; none when the queue is closed and empty. What was taken before counts as
+    /// written.
+    pub fn take(&self, most: usize) -> Vec<Entry<T>> {
         let mut state = self.lock();
         if let Some(done) = state.in_hand.take() {
             state.bytes -= done.bytes;
         }
         loop {
-            if let Some((entry, weight)) = state.entries.pop_front() {
-                state.in_hand = Some(weight);
-                state.taken += 1;
-                return Some(entry);
+            if !state.entries.is_empty() {
+                let number = state.entries.len().min(most.max(1));
+                let (entries, weights): (Vec<_>, Vec<_>) = state.entries.drain(..number).unzip();
+                state.in_hand = Some(weights.into_iter().fold(Weight::default(), Weight::plus));
+                state.taken += number as u64;
+                return entries;
             }
             self.drained.notify_all();
             if state.closed {
-                return None;
+                return Vec::new();
             }
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -260,7 +271,7 @@ mod tests {
 
     fn all(queue: &Queue<u32>) -> Vec<Entry<u32>> {
         queue.close();
-        std::iter::from_fn(|| queue.take()).collect()
+        std::iter::from_fn(|| queue.take(1).pop()).collect()
     }
 
     #[test]
@@ -268,11 +279,11 @@ mod tests {
         let queue = queue();
         let pushed: Vec<Pushed> = (0..10).map(|n| push(&queue, n, 1, KILL)).collect();
         assert_eq!(pushed[7..], [Pushed::Taken, Pushed::DroppedFirst, Pushed::Dropped]);
-        assert_eq!(queue.take(), Some(Entry::Item(0)));
+        assert_eq!(queue.take(1), [Entry::Item(0)]);
         // Until half of it is free.
         assert_eq!(push(&queue, 10, 1, OTHER), Pushed::DroppedFirst);
         for _ in 0..5 {
-            queue.take();
+            queue.take(1);
         }
         assert_eq!(push(&queue, 11, 1, KILL), Pushed::Taken);
         let gap = Count { kills: 2, others: 1 };
@@ -301,9 +312,21 @@ mod tests {
     fn what_is_left_when_it_ends_is_lost() {
         let queue = queue();
         (0..3).for_each(|n| _ = push(&queue, n, 1, KILL));
-        queue.take();
+        queue.take(1);
         queue.end();
         assert_eq!(push(&queue, 3, 1, OTHER), Pushed::Dropped);
         assert_eq!(queue.wait_until_written(Instant::now()), Count { kills: 3, others: 1 });
+    }
+
+    #[test]
+    fn several_are_taken_at_a_time_and_count_as_written_together() {
+        let queue = Queue::new(Limits { entries: 8, bytes: 800 });
+        (0..5).for_each(|number| {
+            queue.push(number, 100, Rank::First, Count::one(true));
+        });
+        assert_eq!(queue.take(3), [0, 1, 2].map(Entry::Item));
+        assert_eq!(queue.wait_until_written(Instant::now()), Count { kills: 5, others: 0 });
+        assert_eq!(queue.take(3), [3, 4].map(Entry::Item));
+        assert_eq!(queue.wait_until_written(Instant::now()), Count { kills: 2, others: 0 });
     }
 }

@@ -4,17 +4,20 @@
 //! reads does so while it is written and after its writer has died, and `sqlite3 history.db` opens it. Incidents are kept whole, as
 //! the JSON that was put out; besides that are columns that are looked for ([`schema`]).
 //!
-//! A watching oomtrace has it written by a process of its own (`keeper`): a watching process may neither make nor remove files, and
+//! A watching oomtrace has it written by a process of its own ([`keeper`]): a watching process may neither make nor remove files, and
 //! what a disk does to a memory-mapped file or to SQLite must not end it.
 
 mod count;
 pub mod identity;
+pub mod keeper;
 mod place;
+pub mod protocol;
 mod read;
 mod rescue;
 mod retain;
 pub mod schema;
 mod select;
+pub mod sink;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -25,7 +28,7 @@ pub use read::{Earlier, Found, History, Tally};
 pub use rescue::{Rescued, rescue};
 pub use retain::Bounds;
 pub use select::Selection;
-pub use write::{Entry, Writer};
+pub use write::{Entry, Writer, nanoseconds};
 
 /// Where the history is, unless it is said where.
 pub const DEFAULT_PATH: &str = "/var/lib/oomtrace/history.db";

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Cause, Incident};
+use crate::resolve::case::EarlierByCause;
 use crate::store::select::{Conditions, Selection};
 use crate::store::{Identity, StoreError, place, schema};
 
@@ -191,6 +192,29 @@ impl History {
             })
         };
         tally().map_err(StoreError::of("read", &self.path))
+    }
+
+    /// What [`crate::store::sink::Asker`] asks for.
+    pub(super) fn causes(&self, key: &str, before: i64) -> Result<EarlierByCause, StoreError> {
+        let find = || {
+            let time = |ns: Option<i64>| Some(format!("{:.9}", Timestamp::from_nanosecond(ns?.into()).ok()?));
+            let kept_since = self.db.prepare_cached("SELECT min(at) FROM incident")?.query_row([], |row| row.get(0))?;
+            let mut find = self.db.prepare_cached(
+                "SELECT coalesce(word, ''), count(*), min(at), max(at) FROM incident
+                 JOIN who ON who.id = incident.who LEFT JOIN word ON word.id = incident.cause
+                 WHERE who.key = ?1 AND routine = 0 AND at < ?2 GROUP BY incident.cause",
+            )?;
+            let mut rows = find.query(params![key, before])?;
+            let (mut causes, mut first, mut last) = (Vec::new(), None::<i64>, None::<i64>);
+            while let Some(row) = rows.next()? {
+                causes.push((row.get(0)?, row.get(1)?));
+                let (from, to): (i64, i64) = (row.get(2)?, row.get(3)?);
+                first = Some(first.map_or(from, |first| first.min(from)));
+                last = last.max(Some(to));
+            }
+            Ok(EarlierByCause { causes, first: time(first), last: time(last), kept_since: time(kept_since) })
+        };
+        find().map_err(StoreError::of("read", &self.path))
     }
 
     pub(super) const fn db(&self) -> &Connection {

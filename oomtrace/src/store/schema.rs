@@ -44,7 +44,7 @@ CREATE TABLE incident(
 );
 CREATE INDEX incident_at ON incident(at);
 CREATE INDEX incident_quarter ON incident(quarter, routine);
-CREATE INDEX incident_who ON incident(who, routine, at);
+CREATE INDEX incident_who ON incident(who, routine, at, cause);
 CREATE INDEX incident_cause ON incident(cause, routine, at);
 CREATE INDEX incident_place ON incident(place, routine, at, cause, who);
 CREATE INDEX incident_process ON incident(process, routine, at);

@@ -320,8 +320,8 @@ fn a_damaged_page_costs_what_is_on_it_and_nothing_else() {
         lost.push(300 - rescued.saved);
     }
     lost.sort_unstable();
-    // A page holds parts of one incident, or the numbers of a few; the one above them all is rarely hit.
-    assert!(lost[lost.len() / 2] <= 1 && lost[lost.len() * 9 / 10] <= 5, "{lost:?}");
+    // A page holds two incidents or parts of one; the pages above them have numbers, which are tried one by one.
+    assert!(lost[lost.len() * 9 / 10] <= 2, "{lost:?}");
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl Writer {
 }
 
 /// Makes the file and its directory, where they are not there: for their owner alone, and never through a link.
-fn make(path: &Path) -> Result<(), StoreError> {
+pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent {
         let failed = |error| StoreError::File { what: "make the directory", path: parent.to_owned(), error };
@@ -145,10 +145,7 @@ pub fn cause_name(cause: Cause) -> String {
 fn insert(db: &Transaction<'_>, incident: &Incident, path: &Path) -> Result<(), StoreError> {
     let failed = StoreError::of("write", path);
     let json = serde_json::to_string(incident)?;
-    let known = db
-        .prepare_cached("SELECT seq FROM incident WHERE id = ?1")
-        .and_then(|mut found| found.query_row([&incident.id], |row| row.get::<_, i64>(0)).optional());
-    if known.map_err(&failed)?.is_some() {
+    if is_known(db, incident).map_err(&failed)? {
         return Ok(());
     }
     (|| {
@@ -173,6 +170,35 @@ fn insert(db: &Transaction<'_>, incident: &Incident, path: &Path) -> Result<(), 
         Ok(())
     })()
     .map_err(&failed)
+}
+
+/// Two that watch one node see one kill, whose time each reckons from its own reading of the clocks: a pid is killed once in a second.
+const SAME_NS: i64 = 500_000_000;
+
+/// It is there already: by its id, or as another oomtrace on this node has seen it.
+fn is_known(db: &Transaction<'_>, incident: &Incident) -> rusqlite::Result<bool> {
+    let process = &incident.victim.process;
+    let at = nanoseconds(&incident.time).unwrap_or_default();
+    let started = process.started.as_deref().and_then(nanoseconds);
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM incident WHERE id = ?1) OR EXISTS (
+             SELECT 1 FROM incident JOIN process ON process.id = incident.process JOIN place ON place.id = incident.place
+             WHERE incident.pid = ?2 AND at BETWEEN ?3 AND ?4 AND process.comm = ?5 AND place.node IS ?6
+             AND (started IS NULL OR ?7 IS NULL OR abs(started - ?7) < ?8))",
+    )?
+    .query_row(
+        params![
+            incident.id,
+            process.pid,
+            at.saturating_sub(SAME_NS),
+            at.saturating_add(SAME_NS),
+            process.comm,
+            incident.node,
+            started,
+            SAME_NS
+        ],
+        |row| row.get(0),
+    )
 }
 
 /// The incident as the correction leaves it, its first verdict beside it.

@@ -3,6 +3,7 @@
 pub mod escape;
 pub mod plot;
 pub mod quote;
+pub mod when;
 
 use std::borrow::Cow;
 

@@ -5,6 +5,7 @@ pub mod advice;
 mod by_process;
 mod course;
 pub use course::span;
+pub mod earlier;
 pub mod evidence;
 mod exited;
 pub mod explain;
@@ -34,7 +35,7 @@ pub fn conclude(case: Case) -> Record {
 /// The same, where it was judged already.
 #[must_use]
 pub fn conclude_as(case: Case, judgement: &Judgement) -> Record {
-    let Case { mut incident, mut statements, exited, .. } = case;
+    let Case { mut incident, mut statements, exited, earlier, .. } = case;
     if let Some(exited) = exited {
         return Record::Exit(exited::exited(incident, exited.after));
     }
@@ -46,6 +47,8 @@ pub fn conclude_as(case: Case, judgement: &Judgement) -> Record {
     }
     incident.attribution = judgement.attribution;
     incident.routine = judgement.routine;
+    incident.earlier =
+        earlier.filter(|_| judgement.routine.is_none()).map(|earlier| earlier::summed(earlier, judgement.cause));
     statements.extend(judgement.evidence.iter().cloned());
     let said = judgement.course.as_ref().map(|found| course::course(&incident, found));
     if let Some(memory) = &mut incident.memory {

@@ -72,6 +72,12 @@ impl Reading {
             .then_some("--time is for text and brief; times of other forms are RFC 3339 in UTC")
     }
 
+    /// The same, with a line for each incident where no form was asked for.
+    pub fn or_brief(&self) -> Self {
+        let brief = self.brief || (self.format.is_none() && !self.json && !self.verbose);
+        Self { brief, ..self.clone() }
+    }
+
     pub fn verbose(&self) -> bool {
         self.verbose
     }

@@ -47,6 +47,7 @@ use crate::run::recording::Recording;
 use crate::run::recording::Start;
 use crate::sink::notices;
 use crate::sink::outputs::{Failures, Outputs};
+use crate::store::sink::Asker;
 use crate::words::report::report;
 use aftermath::{Aftermath, Followed};
 use losses::Losses;
@@ -88,6 +89,8 @@ pub struct RuntimeConfig {
     pub detail: Detail,
     /// Follows memory, if it is followed.
     pub flight: Option<FlightRecorder>,
+    /// Knows what there was before, where a history is kept.
+    pub history: Option<Asker>,
 }
 
 /// So many processes, reported one after the other or as one incident, took megabytes, which are given back.
@@ -131,8 +134,18 @@ pub async fn run(
     failures: &mut Failures,
     stop: impl Future<Output = Instant>,
 ) -> Result<Tally, WatchError> {
-    let RuntimeConfig { directory, sockets, privacy, sandbox, sockets_asked, kubernetes, mut health, detail, flight } =
-        runtimes;
+    let RuntimeConfig {
+        directory,
+        sockets,
+        privacy,
+        sandbox,
+        sockets_asked,
+        kubernetes,
+        mut health,
+        detail,
+        flight,
+        history,
+    } = runtimes;
     let network = if kubernetes.is_on() { Network::Others } else { Network::Nobody };
     let mut start = start(&probe, &sockets, privacy)?;
     start.detail = detail;
@@ -141,8 +154,8 @@ pub async fn run(
     let _ebpf = ebpf;
     let mut ring = Ring::new(events).map_err(WatchError::Ring)?;
     let mut node_watch = NodeWatch::new(directory.clone(), sockets, watched, flight.clone());
-    let history = flight.clone().map(|flight| Box::new(flight) as Box<dyn History>);
-    let live = Live::new(start.page_size, node_watch.tracker(), privacy, history);
+    let curves = flight.clone().map(|flight| Box::new(flight) as Box<dyn History>);
+    let live = Live::new(start.page_size, node_watch.tracker(), privacy, curves);
     let mut search = node_watch.start();
     // Kernel symbols, and who was connected before, are read by threads that were made with all privileges, and soon end.
     let asked: Vec<_> = sockets_asked.iter().map(PathBuf::as_path).collect();
@@ -196,7 +209,7 @@ pub async fn run(
     };
     let mut aftermath = Aftermath::new(directory.clone(), kubernetes.clone(), privacy);
     let mut warnings = Warnings::new(flight, directory.clone(), node_watch.tracker(), privacy, node);
-    let mut naming = Naming::new(directory, kubernetes.clone(), recorder.clone(), privacy);
+    let mut naming = Naming::new(directory, kubernetes.clone(), recorder.clone(), privacy, history);
     let mut stop = std::pin::pin!(stop);
     let answers_until = loop {
         out.flush();

@@ -15,11 +15,13 @@ use crate::judge::{judge, may_api_explain};
 use crate::kubernetes::Kubernetes;
 use crate::model::Record;
 use crate::node::clock;
+use crate::node::signals::SIGKILL;
 use crate::redact::Privacy;
 use crate::resolve::case::Case;
 use crate::run::names::Names;
 use crate::run::recording::Recorder;
 use crate::sink::notices;
+use crate::store::sink::Asker;
 use crate::words::{conclude, conclude_as};
 
 /// All that is asked about one incident takes no longer, whatever a runtime does.
@@ -37,6 +39,8 @@ const TOO_MANY: &str = "what its runtime knows (too many incidents wait for runt
 
 /// Incidents that wait for a runtime's answer: those beyond go without.
 const MAX_ASKED: usize = 512;
+/// With more incidents that wait, the history is not asked about the next.
+const MAX_REMEMBERED: usize = 32;
 /// Incidents that wait behind one, for as long as they do; with more of them reading pauses, and the ring buffer holds what comes.
 const MAX_WAITING: usize = 4096;
 
@@ -46,6 +50,7 @@ pub struct Naming {
     kubernetes: Kubernetes,
     recorder: Option<Recorder>,
     privacy: Privacy,
+    history: Option<Rc<Asker>>,
     /// In the order of their kills.
     waiting: VecDeque<Waiting>,
     /// Those that were overtaken.
@@ -79,14 +84,21 @@ struct Asking {
 
 impl Naming {
     /// Fetches what the runtimes know already, in the background.
-    pub fn new(directory: Directory, kubernetes: Kubernetes, recorder: Option<Recorder>, privacy: Privacy) -> Self {
+    pub fn new(
+        directory: Directory,
+        kubernetes: Kubernetes,
+        recorder: Option<Recorder>,
+        privacy: Privacy,
+        history: Option<Asker>,
+    ) -> Self {
         let all = directory.clone();
         let preload = tokio::task::spawn_local(async move {
             if let Err(error) = all.preload().await {
                 notices::say(&format!("{error}; its containers go by their ids until it answers"));
             }
         });
-        Self { directory, kubernetes, recorder, privacy, waiting: VecDeque::new(), late: Vec::new(), preload }
+        let (history, waiting) = (history.map(Rc::new), VecDeque::new());
+        Self { directory, kubernetes, recorder, privacy, history, waiting, late: Vec::new(), preload }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -100,7 +112,11 @@ impl Naming {
     /// Starts naming the containers of each case.
     pub fn start(&mut self, cases: Vec<Case>) {
         for case in cases {
-            let waiting = if !Names::are_wanted(&case.incident) {
+            // In a storm what came before is no question.
+            let is_kill = case.incident.signal.number == SIGKILL && case.exited.is_none();
+            let history = self.history.clone().filter(|_| is_kill && self.waiting.len() < MAX_REMEMBERED);
+            let has_names = Names::are_wanted(&case.incident);
+            let waiting = if !has_names && history.is_none() {
                 Waiting::Named(Box::new(Named { record: conclude(case), open: None }))
             } else if self.late.len() >= MAX_ASKED {
                 let names = Names::unasked(&case.incident, TOO_MANY);
@@ -113,8 +129,12 @@ impl Naming {
                 let now = clock::boot_now().unwrap_or(case.at);
                 let within = time_for_names(now.saturating_sub(case.at));
                 let task = tokio::task::spawn_local(async move {
-                    let named = tokio::time::timeout(within, Names::ask(&asked, &directory, &kubernetes)).await;
-                    named.unwrap_or_else(|_| Names::unasked(&asked.incident, TOO_LATE)).private(privacy)
+                    let names = match has_names {
+                        true => tokio::time::timeout(within, Names::ask(&asked, &directory, &kubernetes)).await,
+                        false => Ok(Names::none()),
+                    };
+                    let names = names.unwrap_or_else(|_| Names::unasked(&asked.incident, TOO_LATE)).private(privacy);
+                    names.ask_history(&asked.incident, history.as_deref()).await
                 });
                 Waiting::Asking(Asking { task, case, since: Instant::now() })
             };

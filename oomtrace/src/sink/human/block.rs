@@ -19,6 +19,7 @@ use crate::sink::wrap::{wrap, wrap_behind};
 use crate::text::escape::escape;
 use crate::text::quote::quote;
 use crate::text::{bytes, elevation, host_available, name_or_id, other_large_processes, owner, process, shorten_ids};
+use crate::words::earlier::again;
 
 const HEAD: Style = Style::new().bold();
 const KILL: Style = AnsiColor::Red.on_default().bold();
@@ -188,6 +189,7 @@ pub(super) fn left_out(unwritten: &Unwritten, look: Look) -> String {
     let text = match output {
         OutputName::Stderr => "nothing can be written there at the moment".to_owned(),
         OutputName::Recording => format!("{kills} kills and {others} other events and answers are not in it"),
+        OutputName::History => format!("{} not kept: its disk was full, or too slow", counted(Count { kills, others })),
         OutputName::Stdout | OutputName::Selftest => {
             format!("{} not written: too little was read, or the disk was full", counted(Count { kills, others }))
         }
@@ -210,6 +212,9 @@ impl Block {
         };
         let style = if is_kill { KILL } else { SIGNAL };
         let mut said = incident.verdict.as_ref().map(|verdict| verdict.why.clone()).unwrap_or_default();
+        if let Some(again) = again(incident).filter(|_| is_kill) {
+            said = if said.is_empty() { again } else { format!("{said}, {again}") };
+        }
         if self.look.brief {
             said = brief(incident, &said);
         }

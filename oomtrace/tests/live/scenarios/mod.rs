@@ -8,6 +8,7 @@ mod debugging;
 mod docker;
 mod gallery;
 mod health;
+mod history;
 mod host;
 mod hostile;
 mod image;
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Scenario> {
         daemons::ALL,
         output::ALL,
         health::ALL,
+        history::ALL,
         storm::ALL,
         conditions::ALL,
         top::ALL,

@@ -35,7 +35,10 @@ pub fn binary() -> PathBuf {
 
 /// The binary under test, to be run.
 pub fn command() -> Command {
-    Command::new(binary())
+    let mut command = Command::new(binary());
+    // The machine's own history has no scenarios in it.
+    command.env("OOMTRACE_HISTORY", "off");
+    command
 }
 
 /// `oomtrace record FILE --json`, attached. When it has ended, its recording is replayed, which must give the same lines.

@@ -1,0 +1,236 @@
+//! Has a process keep the history of what is put out, and asks it what there was before.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::io::{self, BufReader, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
+
+use crate::model::{Lost, OutputName, Record, Unwritten};
+use crate::resolve::case::EarlierByCause;
+use crate::sink::Sink;
+use crate::sink::notices;
+use crate::store::protocol::{self, Answer, Question, Said, Told};
+use crate::store::{Bounds, Identity};
+
+/// The verb by which this program runs as a keeper: its history, days and bytes are its arguments.
+pub const VERB: &str = "history-keeper";
+
+/// Records that go into one transaction, where so many wait.
+const AT_ONCE: usize = 256;
+/// A verdict waits so long for what there was before.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(30);
+/// After an answer that came too late no question is put for so long: a disk that stands still delays one verdict, and not each.
+const REST: Duration = Duration::from_secs(5);
+
+/// Starts the process; gives what is handed over to it and what asks it.
+///
+/// # Errors
+/// When there can be no process.
+pub fn start(path: &Path, bounds: Bounds, is_asked_for: bool) -> io::Result<(Kept, Asker)> {
+    // Nobody waits for it: it leaves nothing behind.
+    let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::SA_NOCLDWAIT, SigSet::empty());
+    // SAFETY: ignoring runs no code of ours.
+    unsafe { sigaction(Signal::SIGCHLD, &ignored) }?;
+    let (told, keepers_told) = UnixStream::pair()?;
+    let (asked, keepers_asked) = UnixStream::pair()?;
+    Command::new("/proc/self/exe")
+        .arg0("oomtrace")
+        .arg(VERB)
+        .arg(path)
+        .args([bounds.days.to_string(), bounds.bytes.to_string()])
+        .env_clear()
+        .stdin(Stdio::from(OwnedFd::from(keepers_told)))
+        .stdout(Stdio::from(OwnedFd::from(keepers_asked)))
+        .stderr(Stdio::null())
+        // Ctrl-C is for the one that watches.
+        .process_group(0)
+        .spawn()?;
+    Ok((Kept::new(told, is_asked_for)?, Asker::new(asked)))
+}
+
+/// The sink. It takes incidents and corrections, and nothing else.
+pub struct Kept {
+    out: io::BufWriter<UnixStream>,
+    said: BufReader<UnixStream>,
+    /// What could not be taken, for the other outputs.
+    lost: Box<dyn FnMut(Unwritten) + Send>,
+    /// Somebody named the file: what stands in the way is said to everybody.
+    is_asked_for: bool,
+}
+
+impl Kept {
+    fn new(told: UnixStream, is_asked_for: bool) -> io::Result<Self> {
+        let said = BufReader::new(told.try_clone()?);
+        Ok(Self { out: io::BufWriter::new(told), said, lost: Box::new(|_| {}), is_asked_for })
+    }
+
+    /// Has `lost` called with what was not kept.
+    #[must_use]
+    pub fn saying(mut self, lost: impl FnMut(Unwritten) + Send + 'static) -> Self {
+        self.lost = Box::new(lost);
+        self
+    }
+
+    /// Hands them over, and waits until they are on the disk.
+    fn keep(&mut self, records: &[Arc<Record>]) -> Result<(), Ended> {
+        // A socket that takes nothing more has been closed by the keeper, which may have said why.
+        if self.hand_over(records).is_err() {
+            self.listen()?;
+        }
+        self.listen()
+    }
+
+    fn hand_over(&mut self, records: &[Arc<Record>]) -> io::Result<()> {
+        for record in records {
+            match record.as_ref() {
+                Record::Incident(incident) => protocol::put(&mut self.out, &Told::Incident(Cow::Borrowed(incident)))?,
+                Record::Correction(correction) => {
+                    protocol::put(&mut self.out, &Told::Correction(Cow::Borrowed(correction)))?;
+                }
+                _ => {}
+            }
+        }
+        protocol::put(&mut self.out, &Told::Now)?;
+        self.out.flush()
+    }
+
+    /// Until all is kept.
+    fn listen(&mut self) -> Result<(), Ended> {
+        loop {
+            match protocol::take(&mut self.said) {
+                Ok(Some(Said::Kept)) => return Ok(()),
+                Ok(Some(Said::Notice(text))) => notices::say(&text),
+                Ok(Some(Said::Trouble(text))) => {
+                    notices::say(&format!("{text}; watching goes on, and it is tried again"));
+                }
+                Ok(Some(Said::Well)) => notices::say("the history can be written again"),
+                Ok(Some(Said::Refused(text))) => return Err(Ended::Refused(text)),
+                Ok(None) | Err(_) => return Err(Ended::Gone),
+            }
+        }
+    }
+}
+
+/// Nothing more is kept.
+enum Ended {
+    /// It never was, and why.
+    Refused(String),
+    /// The keeper has ended.
+    Gone,
+}
+
+fn is_kept(record: &Record) -> bool {
+    // With the first record it shows whether anything can be.
+    matches!(record, Record::Incident(_) | Record::Correction(_) | Record::Ready(_))
+}
+
+impl Sink for Kept {
+    fn put(&mut self, record: &Record) -> io::Result<()> {
+        self.put_all(&[Arc::new(record.clone())])
+    }
+
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
+    fn put_all(&mut self, records: &[Arc<Record>]) -> io::Result<()> {
+        for record in records {
+            if let Record::Lost(Lost { unwritten: Some(unwritten), .. }) = record.as_ref()
+                && unwritten.output == OutputName::History
+            {
+                (self.lost)(*unwritten);
+            }
+        }
+        if !records.iter().any(|record| is_kept(record)) {
+            return Ok(());
+        }
+        self.keep(records).map_err(|ended| match ended {
+            Ended::Refused(text) => {
+                // Whoever may not write to the machine's history has not asked for one.
+                if self.is_asked_for || nix::unistd::geteuid().is_root() {
+                    notices::say(&format!("no history is kept: {text}"));
+                }
+                io::ErrorKind::BrokenPipe.into()
+            }
+            Ended::Gone => {
+                notices::say("the history is not kept any more: the process that keeps it has ended");
+                let kills = records.iter().filter(|record| matches!(record.as_ref(), Record::Incident(_))).count();
+                (self.lost)(Unwritten { output: OutputName::History, kills: kills as u64, others: 0 });
+                io::ErrorKind::ConnectionAborted.into()
+            }
+        })
+    }
+}
+
+/// Asks the keeper what there was before. One question at a time; in the thread that watches.
+#[derive(Debug)]
+pub struct Asker {
+    state: tokio::sync::Mutex<State>,
+    number: Cell<u64>,
+    /// It was slow: until then no verdict waits for it.
+    rests_until: Cell<Option<Instant>>,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed(Option<UnixStream>),
+    Open(tokio::io::BufReader<tokio::net::UnixStream>),
+}
+
+impl Asker {
+    const fn new(asked: UnixStream) -> Self {
+        let state = tokio::sync::Mutex::const_new(State::Closed(Some(asked)));
+        Self { state, number: Cell::new(0), rests_until: Cell::new(None) }
+    }
+
+    /// Kills of the identity before that time, in nanoseconds since 1970; none when the answer does not come in time.
+    pub async fn ask(&self, identity: &Identity, before: i64) -> Option<EarlierByCause> {
+        if self.rests_until.get().is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        let number = self.number.get().wrapping_add(1);
+        self.number.set(number);
+        let question = Question { number, key: identity.key().to_owned(), before };
+        let mut line = serde_json::to_vec(&question).ok()?;
+        line.push(b'\n');
+        match tokio::time::timeout(ANSWERED_WITHIN, self.answer(&line, number)).await {
+            Ok(answer) => answer?.earlier,
+            Err(_) => {
+                self.rests_until.set(Some(Instant::now() + REST));
+                None
+            }
+        }
+    }
+
+    async fn answer(&self, question: &[u8], number: u64) -> Option<Answer> {
+        let mut state = self.state.lock().await;
+        if let State::Closed(socket) = &mut *state {
+            let socket = socket.take()?;
+            socket.set_nonblocking(true).ok()?;
+            *state = State::Open(tokio::io::BufReader::new(tokio::net::UnixStream::from_std(socket).ok()?));
+        }
+        let State::Open(socket) = &mut *state else { return None };
+        // A line is far below what the socket holds: it is written whole or not at all.
+        socket.get_mut().write_all(question).await.ok()?;
+        loop {
+            let mut line = String::new();
+            if socket.read_line(&mut line).await.ok()? == 0 {
+                return None;
+            }
+            let answer: Answer = serde_json::from_str(&line).ok()?;
+            // One that came too late for its question is left out.
+            if answer.number == number {
+                return Some(answer);
+            }
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! The history as programs and people use it: the process that keeps it, killed at any time, and what reads it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails by panicking"
+)]
+
+use std::borrow::Cow;
+use std::io::{BufReader, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use oomtrace::model::Incident;
+use oomtrace::store::Bounds;
+use oomtrace::store::protocol::{self, Answer, Question, Said, Told};
+use oomtrace::store::{Entry, History, Identity, Selection, Writer};
+
+fn incident(number: u64, at: Timestamp, container: &str, cause: &str) -> Incident {
+    let value = serde_json::json!({
+        "schema": 1, "id": format!("{number:08}-test"), "time": format!("{at:.9}"), "node": "node-1",
+        "verdict": { "cause": cause, "confidence": "certain", "summary": "x", "why": "ran into its own limit", "evidence": [], "advice": [] },
+        "victim": { "pid": 1000 + number, "comm": "java", "cmdline_truncated": false, "container_init": true },
+        "collateral": [],
+        "container": { "id": format!("{number:064x}"), "name": container, "runtime": "docker", "image": "app:1", "cgroup": "/x" },
+        "sender": { "kind": "kernel", "ancestors": [] },
+        "signal": { "number": 9, "name": "SIGKILL", "group": true, "kernel_stack": [] },
+        "preceding": [], "attribution": "full", "missing": []
+    });
+    serde_json::from_value(value).unwrap()
+}
+
+fn binary() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_oomtrace"))
+}
+
+/// The process that keeps a history, as one that watches starts it.
+struct Keeper {
+    child: Child,
+    told: UnixStream,
+    said: BufReader<UnixStream>,
+    asked: UnixStream,
+}
+
+impl Keeper {
+    fn start(path: &Path, bounds: Bounds) -> Self {
+        let (told, its_told) = UnixStream::pair().unwrap();
+        let (asked, its_asked) = UnixStream::pair().unwrap();
+        let child = binary()
+            .arg("history-keeper")
+            .arg(path)
+            .args([bounds.days.to_string(), bounds.bytes.to_string()])
+            .stdin(Stdio::from(OwnedFd::from(its_told)))
+            .stdout(Stdio::from(OwnedFd::from(its_asked)))
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        for socket in [&told, &asked] {
+            socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        }
+        let said = BufReader::new(told.try_clone().unwrap());
+        Self { child, told, said, asked }
+    }
+
+    fn tell(&mut self, incidents: &[Incident]) -> std::io::Result<()> {
+        for incident in incidents {
+            protocol::put(&mut self.told, &Told::Incident(Cow::Borrowed(incident)))?;
+        }
+        protocol::put(&mut self.told, &Told::Now)
+    }
+
+    fn next(&mut self) -> Option<Said> {
+        protocol::take(&mut self.said).ok().flatten()
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("kept/history.db")
+    }
+
+    fn history(&self, arguments: &[&str]) -> Output {
+        binary()
+            .arg("history")
+            .arg("--history")
+            .arg(self.path())
+            .args(arguments)
+            .env("TZ", "UTC")
+            .env("LC_ALL", "C")
+            .output()
+            .unwrap()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn what_was_acknowledged_is_there_whenever_its_writer_was_killed() {
+    let place = Place::new();
+    let at: Timestamp = Timestamp::now();
+    // How long it takes to the first acknowledgement on this machine, now.
+    let began = Instant::now();
+    let elsewhere = Place::new();
+    let mut keeper = Keeper::start(&elsewhere.path(), Bounds::DEFAULT);
+    keeper.tell(&[incident(0, at, "web", "oom_host")]).unwrap();
+    assert_eq!(keeper.next(), Some(Said::Kept));
+    keeper.kill();
+    let first = began.elapsed();
+    let (mut number, mut acknowledged) = (0_u64, Vec::new());
+    for round in 0..100_u32 {
+        let mut keeper = Keeper::start(&place.path(), Bounds::DEFAULT);
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(keeper.child.id()).unwrap());
+        // From before it has opened the file to the middle of whatever it does; no two rounds alike.
+        let killed_after = first * (round * 37 % 100) / 40;
+        let killer = std::thread::spawn(move || {
+            std::thread::sleep(killed_after);
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        });
+        loop {
+            let some: Vec<Incident> =
+                (0..1 + number % 5).map(|more| incident(number + more, at, "web", "oom_container_limit")).collect();
+            number += some.len() as u64;
+            if keeper.tell(&some).is_err() || keeper.next() != Some(Said::Kept) {
+                break;
+            }
+            acknowledged.extend(some);
+        }
+        killer.join().unwrap();
+        keeper.kill();
+        // As it is left: nobody repairs it first.
+        if round % 10 == 9 && !acknowledged.is_empty() {
+            check(&place.path(), &acknowledged);
+        }
+    }
+    assert!(acknowledged.len() > 100, "{}", acknowledged.len());
+    check(&place.path(), &acknowledged);
+    Writer::open(&place.path(), Bounds::DEFAULT).unwrap().check().unwrap();
+    let strays = std::fs::read_dir(place.path().parent().unwrap()).unwrap().flatten();
+    let strays: Vec<_> = strays.filter(|file| file.file_name().to_string_lossy().contains("corrupt")).collect();
+    assert!(strays.is_empty(), "{strays:?}");
+}
+
+fn check(path: &Path, acknowledged: &[Incident]) {
+    let history = match History::open(path) {
+        Ok(history) => history,
+        Err(error) => panic!("{error}, with {} acknowledged", acknowledged.len()),
+    };
+    for incident in acknowledged {
+        assert_eq!(history.by_id(&incident.id).unwrap().as_ref(), Some(incident));
+    }
+}
+
+#[test]
+fn a_damaged_history_is_moved_aside_and_keeping_goes_on() {
+    let place = Place::new();
+    let at = Timestamp::now();
+    let mut keeper = Keeper::start(&place.path(), Bounds::DEFAULT);
+    keeper.tell(&(0..50).map(|n| incident(n, at, "web", "oom_host")).collect::<Vec<_>>()).unwrap();
+    assert_eq!(keeper.next(), Some(Said::Kept));
+    keeper.kill();
+    // A page in the middle, of the file and of what its log has of it.
+    for file in [place.path(), PathBuf::from(format!("{}-wal", place.path().display()))] {
+        let Ok(mut bytes) = std::fs::read(&file) else { continue };
+        let middle = bytes.len() / 2 / 4096 * 4096;
+        if let Some(page) = bytes.get_mut(middle..middle + 4096) {
+            page.fill(0x5a);
+        }
+        std::fs::write(&file, bytes).unwrap();
+    }
+    let mut keeper = Keeper::start(&place.path(), Bounds::DEFAULT);
+    keeper.tell(&[incident(77, at, "web", "oom_host")]).unwrap();
+    let said: Vec<Said> = std::iter::from_fn(|| keeper.next().filter(|said| *said != Said::Kept)).collect();
+    assert!(History::open(&place.path()).unwrap().by_id("00000077").unwrap().is_some(), "{said:?}");
+    drop(keeper.told);
+}
+
+#[test]
+fn what_cannot_be_kept_is_refused_and_nothing_is_touched() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().parent().unwrap()).unwrap();
+    let db = rusqlite::Connection::open(place.path()).unwrap();
+    db.execute_batch("CREATE TABLE mine(x); INSERT INTO mine VALUES (1)").unwrap();
+    drop(db);
+    let before = std::fs::read(place.path()).unwrap();
+    let mut keeper = Keeper::start(&place.path(), Bounds::DEFAULT);
+    let said = keeper.next();
+    assert!(matches!(&said, Some(Said::Refused(why)) if why.contains("not a history of oomtrace's")), "{said:?}");
+    assert_eq!(keeper.next(), None);
+    assert_eq!(std::fs::read(place.path()).unwrap(), before);
+}
+
+#[test]
+fn it_answers_what_there_was_before_and_ends_when_nobody_is_left() {
+    let place = Place::new();
+    let at: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
+    let bounds = Bounds { days: 36_500, ..Bounds::DEFAULT };
+    let mut keeper = Keeper::start(&place.path(), bounds);
+    let earlier = |number: u64| at - jiff::SignedDuration::from_hours(i64::try_from(number).unwrap());
+    let all = [
+        incident(1, earlier(3), "web", "oom_container_limit"),
+        incident(2, earlier(2), "web", "runtime_kill"),
+        incident(3, earlier(1), "api", "runtime_kill"),
+        incident(4, at, "web", "oom_container_limit"),
+    ];
+    keeper.tell(&all).unwrap();
+    assert_eq!(keeper.next(), Some(Said::Kept));
+    let key = Identity::of(&all[0]).key().to_owned();
+    let before = i64::try_from(at.as_nanosecond()).unwrap();
+    protocol::put(&mut keeper.asked, &Question { number: 9, key, before }).unwrap();
+    let Answer { number, earlier } = protocol::take(&mut BufReader::new(&keeper.asked)).unwrap().unwrap();
+    let earlier = earlier.unwrap();
+    assert_eq!(number, 9);
+    assert_eq!(earlier.causes.iter().map(|(_, count)| count).sum::<u64>(), 2);
+    assert_eq!((earlier.first, earlier.last), (Some(all[0].time.clone()), Some(all[1].time.clone())));
+    let Keeper { mut child, told, said, asked } = keeper;
+    drop((told, said, asked));
+    let until = Instant::now() + Duration::from_secs(30);
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < until, "it does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn kept(place: &Place) -> Vec<Incident> {
+    let now = Timestamp::now();
+    let hours = |number: u64| now - jiff::SignedDuration::from_hours(i64::try_from(number).unwrap());
+    let mut all: Vec<Incident> = (0..120)
+        .map(|n| incident(n, hours(200 - n), if n % 3 == 0 { "web" } else { "api" }, "oom_container_limit"))
+        .collect();
+    all.push(incident(120, hours(1), "web", "runtime_kill"));
+    let mut writer = Writer::open(&place.path(), Bounds::DEFAULT).unwrap();
+    let entries: Vec<Entry> = all.iter().cloned().map(|incident| Entry::Incident(Box::new(incident))).collect();
+    writer.append(&entries).unwrap();
+    all
+}
+
+#[test]
+fn the_verb_lists_what_was_asked_for_in_its_order() {
+    let place = Place::new();
+    let all = kept(&place);
+    let json = |arguments: &[&str]| -> Vec<Incident> {
+        let output = place.history(&[&["--json"], arguments].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    assert_eq!(json(&["--last", "2"]), all[119..]);
+    assert_eq!(json(&[]).len(), 100);
+    assert_eq!(json(&["--since", "2 h ago"]), all[120..]);
+    assert_eq!(json(&["--container", "w*", "--cause", "oom", "--since", "10 days ago"]).len(), 40);
+    let output = place.history(&["--last", "1"]);
+    let line = text(&output.stdout);
+    assert!(line.contains("web: ran into its own limit") && line.lines().count() == 1, "{line}");
+    assert!(text(&place.history(&[]).stderr).contains("the last 100 of 121"));
+    let nothing = place.history(&["--container", "none"]);
+    assert!(nothing.status.success() && text(&nothing.stderr).contains("no such kill of container none"));
+    let wrong = place.history(&["--since", "one day"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("yesterday 03:00"), "{}", text(&wrong.stderr));
+    let absent = binary().args(["history", "--history", "/nonexistent/x.db"]).output().unwrap();
+    assert_eq!(absent.status.code(), Some(1));
+    assert!(text(&absent.stderr).contains("there is no history at /nonexistent/x.db"));
+}
+
+#[test]
+fn counts_are_a_chart_or_json() {
+    let place = Place::new();
+    kept(&place);
+    let output = place.history(&["--by", "container"]);
+    let chart = text(&output.stdout);
+    let lines: Vec<Vec<&str>> = chart.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
+    assert_eq!(lines, [["CONTAINER", "KILLS"], ["api", "80"], ["web", "41"]], "{chart}");
+    assert!(!chart.contains('\u{1b}') && chart.contains('#'), "{chart}");
+    let output = place.history(&["--by", "cause", "--json"]);
+    let first: serde_json::Value = serde_json::from_str(text(&output.stdout).lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["by"], &first["key"], &first["count"]),
+        (&"cause".into(), &"oom_container_limit".into(), &120.into())
+    );
+    let hours = place.history(&["--by", "hour", "--csv"]);
+    assert_eq!(hours.status.code(), Some(2));
+    let hours = text(&place.history(&["--by", "hour", "--format", "csv", "--since", "150 h ago"]).stdout);
+    assert!(hours.lines().count() > 100 && hours.starts_with("by,key,count,first,last\n"), "{hours}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let place = Place::new();
+    kept(&place);
+    let mut child = binary()
+        .args(["history", "--json", "--history"])
+        .arg(place.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+}
+
+/// Whoever may read the files needs no right to write, and no privilege.
+#[test]
+fn reading_needs_no_right_to_write() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let all = kept(&place);
+    let directory = place.path().parent().unwrap().to_owned();
+    for entry in std::fs::read_dir(&directory).unwrap().flatten() {
+        std::fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    for directory in [directory.as_path(), place.0.path()] {
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    // With its log beside it, as a writer leaves it that was killed; and settled.
+    for _ in 0..2 {
+        let output = unprivileged(&place.path());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(&all[120].id));
+        Writer::open(&place.path(), Bounds::DEFAULT).unwrap().settle().unwrap();
+    }
+    // Even without the files that SQLite has beside it.
+    for suffix in ["-wal", "-shm"] {
+        std::fs::remove_file(format!("{}{suffix}", place.path().display())).unwrap();
+    }
+    assert!(text(&unprivileged(&place.path()).stdout).contains(&all[120].id));
+    assert!(History::open(&place.path()).unwrap().count(&Selection::default()).unwrap() == 121);
+}
+
+fn unprivileged(path: &Path) -> Output {
+    let copy = tempfile::tempdir().unwrap();
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(copy.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = copy.path().join("oomtrace");
+    std::fs::copy(env!("CARGO_BIN_EXE_oomtrace"), &program).unwrap();
+    let mut command = Command::new(&program);
+    command.args(["history", "--json", "--last", "1", "--history"]).arg(path).uid(65_534).gid(65_534);
+    let output = command.output().unwrap();
+    std::io::stderr().flush().unwrap();
+    output
+}
