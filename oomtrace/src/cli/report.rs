@@ -6,12 +6,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp, Zoned};
 use oomtrace::model::{Incident, Record, Why, WhyRecord};
 use oomtrace::sink::notices;
 use oomtrace::sink::report::{Look, MAX_INCIDENTS, Report};
+use oomtrace::store::{History, Selection};
 use oomtrace::text::quote::quote;
+use oomtrace::text::when;
 
 use super::exit::{Failure, Status};
 use super::options;
@@ -28,8 +30,17 @@ pub fn run(options: &options::Report) -> Result<Status, Failure> {
         notices::say("the page is no text for a terminal: -o FILE writes it to a file, and --markdown prints text");
         return Ok(Status::Usage);
     }
-    let name = options.from.display();
-    let found = read(&options.from, options).with_context(|| format!("cannot read {name}"))?;
+    let name = options.from.as_ref().unwrap_or(&options.history).display();
+    let found = match &options.from {
+        Some(from) => read(from, options).with_context(|| format!("cannot read {name}"))?,
+        None => match selection(options, &Zoned::now()) {
+            Ok(selection) => kept(options, &selection)?,
+            Err(wrong) => {
+                notices::say(&wrong);
+                return Ok(Status::Usage);
+            }
+        },
+    };
     if let Some(id) = options.incident.as_ref().filter(|_| found.is_empty()) {
         return Err(anyhow!("no incident in {name} has an id that begins with {}", quote(id)).into());
     }
@@ -129,6 +140,37 @@ fn short(time: &str) -> String {
         Ok(at) => at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
         Err(_) => time.to_owned(),
     }
+}
+
+/// Without a time it is of the last day; one incident is of any time. Or what is wrong with the times.
+fn selection(options: &options::Report, now: &Zoned) -> Result<Selection, String> {
+    let time = |name: &str, text: &Option<String>| -> Result<Option<Timestamp>, String> {
+        text.as_deref().map(|text| when::parse(text, now)).transpose().map_err(|error| format!("{name}: {error}"))
+    };
+    let (since, until) = (time("--since", &options.since)?, time("--until", &options.until)?);
+    let day = || now.timestamp().checked_sub(Span::new().hours(24)).ok();
+    let since = since.or_else(|| if options.incident.is_none() { day() } else { None });
+    Ok(Selection { since, until, last: Some(MAX_INCIDENTS), routine: options.all, ..Selection::default() })
+}
+
+/// Reads the history.
+fn kept(options: &options::Report, selection: &Selection) -> Result<Found, Failure> {
+    let history = History::open(&options.history)?;
+    let mut found = Found::default();
+    if let Some(id) = &options.incident {
+        found.incidents.extend(history.by_id(id)?);
+        return Ok(found);
+    }
+    let last = history.last(selection)?;
+    found.unreadable = last.unreadable;
+    let all = history.count(selection)?;
+    found.dropped = usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(last.incidents.len());
+    if !selection.routine {
+        let with_routine = history.count(&Selection { routine: true, ..selection.clone() })?;
+        found.routine = with_routine.saturating_sub(all);
+    }
+    found.incidents = last.incidents;
+    Ok(found)
 }
 
 /// Reads JSON lines; what is none of oomtrace's records is counted.

@@ -1,15 +1,18 @@
 //! `oomtrace why`: what became of a container, a pod, a unit or a process, also where nobody watched.
 
+mod watched;
+
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anyhow::Context as _;
 use jiff::{Span, Timestamp};
 use oomtrace::container::directory::{Directory, KEEP};
 use oomtrace::kubernetes::EventsMode;
-use oomtrace::model::{Answer, Incident, LookedAt, Why, WhyRecord};
+use oomtrace::model::{Answer, TargetKind, Why, WhyRecord};
 use oomtrace::node::cgroups;
 use oomtrace::node::identity::Identity;
-use oomtrace::past::gather::{self, Choice, KernelLog, Places, Whom, kernel_log, looked, resolve};
+use oomtrace::past::answer::{Subject, Traces, answer};
+use oomtrace::past::gather::{self, Choice, KernelLog, Places, Whom, kernel_log, resolve};
 use oomtrace::past::target::Asked;
 use oomtrace::sink::human::{self, Look};
 use oomtrace::sink::notices;
@@ -18,6 +21,7 @@ use oomtrace::text::quote::quote;
 use super::exit::{Failure, Status};
 use super::options::{self, TimeForm};
 use super::output::{Stdout, shows_ascii};
+use watched::Watched;
 
 /// What is older is not looked at, in hours.
 const HOURS: i64 = 30 * 24;
@@ -54,7 +58,7 @@ pub fn run(options: &options::Why) -> Result<Status, Failure> {
             let word = options.target.as_deref().unwrap_or_default();
             let like: Vec<_> = near.iter().map(|name| quote(name)).collect();
             let like = if like.is_empty() { String::new() } else { format!("; is it {}?", like.join(" or ")) };
-            notices::say(&format!("no container, pod or unit is known as {}{like}", quote(word)));
+            notices::say(&format!("no container, pod, unit or incident is known as {}{like}", quote(word)));
             missing.iter().for_each(|why| notices::say(&format!("not known: {why}")));
             Ok(Status::Usage)
         }
@@ -71,21 +75,47 @@ enum Asking {
 async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking {
     let identity = Identity::read();
     let asked = options.target.as_deref();
-    let whom: Option<Whom> = match asked.map(Asked::of) {
+    let watched = Watched::open(options.history());
+    let word = asked.map(Asked::of);
+    if let Some(word) = word.as_ref().filter(|word| word.is_incident()) {
+        return by_id(asked, &word.word, watched, &identity);
+    }
+    let whom: Option<Whom> = match word {
         None => None,
         Some(word) => match resolve(places, &word, &log).await {
             Choice::One(whom) => Some(*whom),
             Choice::Several(candidates) => return Asking::Several(candidates),
-            Choice::Nobody { near, missing } => return Asking::Nobody { near, missing },
+            // It may be gone, and was seen while it was there.
+            Choice::Nobody { near, missing } => match watched.whom(&word.word) {
+                Some(whom) => Some(whom),
+                None => return Asking::Nobody { near, missing },
+            },
         },
     };
-    let watched = watched(whom.as_ref());
-    Asking::Answered(Box::new(gather::why(places, asked, whom, log, watched, &identity).await))
+    let found = (watched.of(whom.as_ref()), watched.looked);
+    Asking::Answered(Box::new(gather::why(places, asked, whom, log, found, &identity).await))
 }
 
-/// What was watched.
-fn watched(_: Option<&Whom>) -> (Vec<Incident>, LookedAt) {
-    (Vec::new(), looked("history", false, None, "this oomtrace keeps none"))
+/// One incident, which was watched: nothing else is to be looked for.
+fn by_id(asked: Option<&str>, id: &str, watched: Watched, identity: &Identity) -> Asking {
+    let found = match watched.incident(id) {
+        Ok(found) => found,
+        Err(error) => return Asking::Nobody { near: Vec::new(), missing: vec![error.to_string()] },
+    };
+    let Some(first) = found.first() else {
+        return Asking::Nobody { near: Vec::new(), missing: vec![format!("history: {}", watched.looked.said)] };
+    };
+    let subject = Subject {
+        kind: TargetKind::Incident,
+        name: first.id.clone(),
+        container: None,
+        unit: None,
+        pid: None,
+        is_running: None,
+        running_since: None,
+    };
+    let traces = Traces { watched: found, looked_at: vec![watched.looked], ..Traces::default() };
+    Asking::Answered(Box::new(answer(asked, Some(&subject), traces, identity, Timestamp::now())))
 }
 
 fn say(options: &options::Why, why: Why) -> Result<Status, Failure> {

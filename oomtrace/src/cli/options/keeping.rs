@@ -93,7 +93,7 @@ pub struct History {
 }
 
 /// The history that a watching oomtrace keeps, unless it is told another.
-fn named() -> PathBuf {
+pub(super) fn named() -> PathBuf {
     let named = std::env::var_os(VARIABLE).filter(|named| !named.is_empty() && named != "off");
     named.map_or_else(|| DEFAULT_PATH.into(), PathBuf::from)
 }

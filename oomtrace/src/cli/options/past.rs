@@ -1,11 +1,12 @@
 //! Options about what has been.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use oomtrace::past::gather::{JournalFrom, KernelFrom};
 use oomtrace::past::logins;
 
+use super::keeping::named;
 use super::{Runtimes, Show, TimeForm};
 use crate::cli::kubernetes::KubernetesOptions;
 
@@ -49,6 +50,12 @@ pub struct Why {
     /// Leave the journal out
     #[arg(long)]
     pub no_journal: bool,
+    /// The history that an oomtrace which watches keeps
+    #[arg(long, value_name = "FILE", default_value_os_t = named(), hide_short_help = true)]
+    pub history: PathBuf,
+    /// Leave the history out
+    #[arg(long, conflicts_with = "history")]
+    pub no_history: bool,
     /// The record of logins
     #[arg(long, value_name = "FILE", default_value = logins::WTMP, hide_short_help = true)]
     pub wtmp: PathBuf,
@@ -69,6 +76,10 @@ impl Why {
         }
     }
 
+    pub fn history(&self) -> Option<&Path> {
+        (!self.no_history).then_some(self.history.as_path())
+    }
+
     pub fn journal_from(&self) -> JournalFrom {
         match (&self.journal, self.no_journal) {
             (Some(directory), _) => JournalFrom::Directory(directory.clone()),
@@ -80,6 +91,8 @@ impl Why {
 
 const AFTER_REPORT: &str = "\
 Examples:
+  oomtrace report --since yesterday -o report.html         of the history that a watching oomtrace keeps
+  oomtrace report 18ea58b4 -o report.html                  of one incident of it
   oomtrace report --from kills.jsonl -o report.html        of what `oomtrace --json` has written
   oomtrace replay kills.rec --json | oomtrace report --from - -o report.html
   sudo oomtrace why web --json | oomtrace report --from - --markdown
@@ -93,9 +106,18 @@ pub struct Report {
     /// One incident, by its id or the beginning of that; without it, all of them
     #[arg(value_name = "INCIDENT")]
     pub incident: Option<String>,
-    /// Of these JSON lines, as `oomtrace --json` or `oomtrace why --json` prints them; - is standard input
-    #[arg(long, value_name = "FILE")]
-    pub from: PathBuf,
+    /// Of these JSON lines, as `oomtrace --json` or `oomtrace why --json` prints them; - is standard input; without it, of the history
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["history", "since", "until"])]
+    pub from: Option<PathBuf>,
+    /// The history that an oomtrace which watches keeps
+    #[arg(long, value_name = "FILE", default_value_os_t = named(), hide_short_help = true)]
+    pub history: PathBuf,
+    /// Only kills since then: '2 h ago', 'yesterday 03:00', 2026-11-25, or RFC 3339; without it, of the last day
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only kills before then
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
     /// Write it to this file; without it, to standard output, if that is no terminal
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
