@@ -113,7 +113,10 @@ mod tests {
         let ramp: Vec<(f64, f64)> = (0..=8).map(|n| (f64::from(n) / 8.0, f64::from(n) / 8.0)).collect();
         assert_eq!(Glyphs::Unicode.curve(&ramp, 4), "⣀⣠⣴⣾");
         let ascii = Glyphs::Ascii.curve(&ramp, 4);
-        assert!(ascii.is_ascii() && ascii.len() == 4 && ascii.ends_with('#'), "{ascii}");
+        assert!(
+            ascii.is_ascii() && ascii.len() == 4 && ascii.starts_with('.') && ascii.ends_with(['%', '#']),
+            "{ascii}"
+        );
         assert_eq!(Glyphs::Ascii.curve(&[], 3), "   ");
         assert_eq!(Glyphs::Unicode.plot(&ramp, 6, 3).len(), 3);
         assert!(Glyphs::Ascii.plot(&ramp, 6, 3).iter().all(|row| row.len() == 6));

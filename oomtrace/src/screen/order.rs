@@ -31,10 +31,10 @@ impl Order {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Limit => "nearest to its limit first",
-            Self::Time => "next to meet its limit first",
-            Self::Growth => "fastest growing first",
-            Self::Used => "largest first",
+            Self::Limit => "by limit",
+            Self::Time => "by time left",
+            Self::Growth => "by growth",
+            Self::Used => "by use",
             Self::Name => "by name",
         }
     }

@@ -109,7 +109,7 @@ impl Column {
             Self::Used | Self::Limit | Self::Curve | Self::Starts => 8,
             Self::Growth => 9,
             Self::Left => 7,
-            Self::LastKill => 28,
+            Self::LastKill => 31,
         }
     }
 

@@ -85,7 +85,7 @@ fn a_screen_of_80_columns_has_what_matters() {
     let text = screen.join("\n");
     assert_eq!(screen.len(), 24);
     for (line, parts) in [
-        (0, vec!["oomtrace top on node-1: 4 containers, 1 near its limit", "nearest to its limit first"]),
+        (0, vec!["oomtrace top on node-1: 4 containers, 1 near its limit", "by limit"]),
         (1, vec!["NAME", "MEMORY", "%", "USED", "LIMIT", "LAST H", "GROWTH/H", "FULL IN"]),
         (2, vec!["> shop-web-1", "█████████", "91%", "480 MiB", "512 MiB", "⣿", "+235 MiB", "45 min"]),
         (5, vec!["db", "█▒▒▒▒▒▒▒▒▒", "9%", "1 GiB"]),
