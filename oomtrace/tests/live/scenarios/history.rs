@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oomtrace::model::{Cause, Incident, OutputName, Record};
+use oomtrace::model::{Answer, Cause, Incident, OutputName, Record, WhyRecord};
 use tempfile::TempDir;
 
 use crate::Scenario;
@@ -75,6 +75,13 @@ fn kept() {
     let output = command().args(["history", "--comm", "kept", "--history"]).arg(&path).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.lines().count() == 2 && text.contains("for the 2nd time in"), "{text}");
+    // The first of them, asked for by itself.
+    let mut why = command();
+    why.args(["why", &seen.id, "--json", "--no-journal", "--no-kernel-log", "--kubernetes", "off", "--history"]);
+    let WhyRecord::Why(answer) = serde_json::from_slice(&why.arg(&path).output().unwrap().stdout).unwrap();
+    assert_eq!((answer.answer, answer.incident.map(|incident| incident.id)), (Answer::Watched, Some(seen.id.clone())));
+    let report = command().args(["report", "--markdown", &seen.id, "--history"]).arg(&path).output().unwrap();
+    assert!(String::from_utf8(report.stdout).unwrap().contains("kept"), "{}", report.status);
 }
 
 /// The process that keeps the history of that tracer.
