@@ -51,8 +51,9 @@ pub fn run(options: &Top) -> Result<Status, Failure> {
         return Ok(Status::Usage);
     }
     let options = &options.watch;
-    let stop = Stop::catch().context("cannot wait for signals")?;
+    // First: a thread that was there before would take them, and stop the process as it is.
     suspend::block().context("cannot block signals")?;
+    let stop = Stop::catch().context("cannot wait for signals")?;
     let shared = Shared::new();
     let (outputs, mut failures) = outputs(&shared)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
