@@ -208,7 +208,7 @@ mod tests {
                 true,
                 "CONTAINER                                     KILLS  LAST
 web                                              80  15:30:00  █████████████████
-db\\u{1b}[2J                                      10  15:30:00  ██▏
+db\\x1b[2J                                        10  15:30:00  ██▏
 …xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx      1  15:30:00  ▏
 (none)                                            1  15:30:00  ▏
 ",
@@ -217,7 +217,7 @@ db\\u{1b}[2J                                      10  15:30:00  ██▏
                 false,
                 "CONTAINER                                     KILLS  LAST
 web                                              80  15:30:00  #################
-db\\u{1b}[2J                                      10  15:30:00  ###
+db\\x1b[2J                                        10  15:30:00  ###
 …xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx      1  15:30:00  #
 (none)                                            1  15:30:00  #
 ",

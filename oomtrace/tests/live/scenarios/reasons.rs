@@ -49,7 +49,8 @@ fn timeout() {
     parent.wait();
     let incident = tracer.incident(command);
     let verdict = truth::is(&incident, Cause::ProcessKill, Confidence::Certain);
-    let expected = "timeout 0.5 s was up: /usr/bin/timeout -s KILL 0.5 sh -c 'sleep 1000 & sleep 1000; :' (likely)";
+    let expected =
+        "its time limit of 0.5 s was up: /usr/bin/timeout -s KILL 0.5 sh -c 'sleep 1000 & sleep 1000; :' (likely)";
     assert_eq!(verdict.why, expected);
     let others: Vec<u32> = incident.collateral.iter().map(|other| other.process.pid).collect();
     assert!(incident.collateral.iter().all(|other| other.role == Role::ProcessGroup), "{:?}", incident.collateral);
@@ -91,7 +92,7 @@ fn ci_runner() {
     fs::copy(fs::canonicalize("/bin/sh").unwrap(), &runner).unwrap();
     let mut tracer = Tracer::start(&[]);
     for (kill, said) in [
-        ("kill", "the runner of GitHub Actions ended it, as at a job's end, time-out or cancellation (likely)"),
+        ("kill", ", the runner of GitHub Actions, killed it, as at a job's end, time-out or cancellation (likely)"),
         ("/bin/kill", " killed it, in a job of GitHub Actions (likely)"),
     ] {
         let victim = Owned::sleeper();

@@ -165,9 +165,10 @@ fn compose() {
     let [_, keep] = advice(&second) else { panic!("{:?}", advice(&second)) };
     // What it says to write, where it says.
     let file = project.file();
-    let rest = keep.action.strip_prefix("set ").unwrap();
-    let (setting, rest) = rest.split_once(" (").unwrap();
-    assert!(rest.contains(&format!(" for service web in {}, then docker compose up -d", file.display())), "{keep:?}");
+    let rest = keep.action.strip_prefix("so that it stays: ").unwrap();
+    let (setting, rest) = rest.split_once(", or ").unwrap();
+    let place = format!(" for service web in {}, then docker compose up -d there", file.display());
+    assert!(rest.contains(&place), "{keep:?}");
     let text = fs::read_to_string(&file).unwrap();
     let line = text.lines().find(|line| line.trim().starts_with("mem_limit:")).unwrap().trim();
     fs::write(&file, text.replace(line, setting)).unwrap();
