@@ -13,7 +13,7 @@ pub struct Tmux {
 }
 
 impl Tmux {
-    /// A shell in a terminal of that size; its prompt is `$ `.
+    /// A shell in a terminal of that size.
     pub fn start(width: u16, height: u16) -> Self {
         let new = Self { directory: tempfile::tempdir().unwrap() };
         let mut tmux = new.tmux();
@@ -22,7 +22,8 @@ impl Tmux {
         // It passes what it was started with on to its terminals.
         tmux.env("PS1", "$ ").env("LC_ALL", "C.UTF-8").env_remove("TMUX").env_remove("NO_COLOR");
         run(tmux.arg("exec sh"));
-        new.wait_for("$ ");
+        // Blanks at the end of a line are not given.
+        new.wait_until("the shell's prompt", |screen| screen.trim_end().ends_with(['$', '#']));
         new
     }
 
