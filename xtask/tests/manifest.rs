@@ -79,7 +79,8 @@ fn it_sees_the_host_and_every_mount_has_its_volume() {
         let mounts = container.volume_mounts.as_ref().unwrap();
         assert_eq!(mounts.len(), volumes.len());
         for mount in mounts {
-            assert_eq!(mount.read_only, Some(true), "{}", mount.name);
+            // Its own history is all that it writes.
+            assert_eq!(mount.read_only == Some(true), mount.name != "history", "{}", mount.name);
             // Paths are the host's, so that what runtimes say of them holds here too.
             assert!(volumes.contains(&(mount.name.clone(), mount.mount_path.clone())), "{}", mount.name);
         }
