@@ -26,6 +26,8 @@ pub const KUBERNETES: &str = "Kubernetes scenarios";
 
 /// Runs `what`, which speaks as `cargo test …` does, to its end, or until `time` is over; `place` is this machine.
 pub fn run(command: &mut Command, what: &str, place: &str, time: TimeLimit) -> Result<Vec<Part>> {
+    // A scenario that starts a copy of the binary keeps no history on this machine.
+    command.env("OOMTRACE_HISTORY", "off");
     let started = Instant::now();
     let (output, input) = std::io::pipe().context("cannot make a pipe")?;
     command.stdout(input.try_clone().context("cannot share a pipe")?).stderr(input);
