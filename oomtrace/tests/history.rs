@@ -352,7 +352,9 @@ fn unprivileged(path: &Path) -> Output {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(copy.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let program = copy.path().join("oomtrace");
-    std::fs::copy(env!("CARGO_BIN_EXE_oomtrace"), &program).unwrap();
+    // By a process of its own: one of this process's children that is just being made could still have it open to write.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_oomtrace")).arg(&program).status().unwrap();
+    assert!(copied.success());
     let mut command = Command::new(&program);
     command.args(["history", "--json", "--last", "1", "--history"]).arg(path).uid(65_534).gid(65_534);
     let output = command.output().unwrap();

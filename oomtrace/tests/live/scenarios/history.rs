@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::Scenario;
 use crate::support::needs::Need::Tracing;
-use crate::support::process::{Owned, wait_until};
+use crate::support::process::{Owned, comm, run, wait_until};
 use crate::support::tracer::{Tracer, command};
 
 pub const ALL: &[Scenario] = &[
@@ -24,20 +24,24 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "history::an_agent_tells_its_service_manager", needs: &[Tracing], run: agent },
 ];
 
-/// A program that nobody else runs: what is kept of it is this scenario's.
-struct Program(TempDir);
+/// A program that nobody else runs, by its name: what is kept of it is this scenario's.
+struct Program {
+    directory: TempDir,
+    name: &'static str,
+}
 
 impl Program {
-    fn new() -> Self {
+    fn new(name: &'static str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::copy("/bin/sleep", directory.path().join("kept")).unwrap();
-        Self(directory)
+        // By a process of its own: while this one has it open to write, nobody can run it.
+        run(Command::new("cp").arg("/bin/sleep").arg(directory.path().join(name)));
+        Self { directory, name }
     }
 
     /// Starts it, and kills it.
     fn killed(&self) -> u32 {
-        let victim = Owned::spawn(Command::new(self.0.path().join("kept")).arg("1000"));
-        wait_until("the program runs", || crate::support::process::comm(victim.pid()) == "kept");
+        let victim = Owned::spawn(Command::new(self.directory.path().join(self.name)).arg("1000"));
+        wait_until("the program runs", || comm(victim.pid()) == self.name);
         victim.kill(Signal::SIGKILL);
         victim.pid()
     }
@@ -56,7 +60,7 @@ fn history(path: &Path, pid: u32) -> Option<Incident> {
 }
 
 fn kept() {
-    let (directory, program) = (tempfile::tempdir().unwrap(), Program::new());
+    let (directory, program) = (tempfile::tempdir().unwrap(), Program::new("kept-twice"));
     let path = directory.path().join("history.db");
     let mut tracer = Tracer::start(&["--history", path.to_str().unwrap()]);
     let first = program.killed();
@@ -72,7 +76,7 @@ fn kept() {
     tracer.end();
     // And after it has ended.
     assert_eq!(history(&path, second), Some(again));
-    let output = command().args(["history", "--comm", "kept", "--history"]).arg(&path).output().unwrap();
+    let output = command().args(["history", "--comm", "kept-twice", "--history"]).arg(&path).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.lines().count() == 2 && text.contains("for the 2nd time in"), "{text}");
     // The first of them, asked for by itself.
@@ -92,7 +96,7 @@ fn keeper(tracer: &Tracer) -> i32 {
 }
 
 fn keeper_killed() {
-    let (directory, program) = (tempfile::tempdir().unwrap(), Program::new());
+    let (directory, program) = (tempfile::tempdir().unwrap(), Program::new("kept-alone"));
     let path = directory.path().join("history.db");
     let mut tracer = Tracer::start(&["--history", path.to_str().unwrap()]);
     let first = program.killed();
@@ -131,7 +135,7 @@ impl Drop for Small {
 }
 
 fn full_disk() {
-    let (disk, program) = (Small::new(), Program::new());
+    let (disk, program) = (Small::new(), Program::new("kept-late"));
     let (path, filling) = (disk.0.path().join("history.db"), disk.0.path().join("filling"));
     let mut tracer = Tracer::start(&["--history", path.to_str().unwrap()]);
     let first = program.killed();
@@ -155,7 +159,7 @@ fn full_disk() {
 }
 
 fn agent() {
-    let (directory, program) = (tempfile::tempdir().unwrap(), Program::new());
+    let (directory, program) = (tempfile::tempdir().unwrap(), Program::new("kept-by-agent"));
     let (path, address) = (directory.path().join("history.db"), directory.path().join("notify"));
     let manager = UnixDatagram::bind(&address).unwrap();
     manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -182,7 +186,7 @@ fn agent() {
     let victim = program.killed();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
-    while !line.contains(&format!("kept[{victim}]")) {
+    while !line.contains(&format!("kept-by-agent[{victim}]")) {
         line.clear();
         assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the agent has ended");
     }
