@@ -1,6 +1,5 @@
 //! Which incidents a person wants to see. Filters are on the victim, and on collateral victims too; one is on the sender.
 
-use clap::ValueEnum as _;
 use glob::{MatchOptions, Pattern};
 
 use crate::correlate::{Episode, Kill};
@@ -203,8 +202,7 @@ impl Filter {
             None => format!("label {}", quote(&label.key)),
         };
         let cgroups: Vec<_> = self.cgroups.iter().map(|path| quote(path).into_owned()).collect();
-        let causes: Vec<_> =
-            self.causes.iter().filter_map(|cause| Some(cause.to_possible_value()?.get_name().to_owned())).collect();
+        let causes: Vec<_> = self.causes.iter().map(|cause| cause.name()).collect();
         let parts = [
             patterns("container", &self.containers),
             patterns("namespace", &self.namespaces),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Cause, Collateral, Confidence, Container, Incident, Memory, Oom, Process, Role, SCHEMA, Sender,
-    SenderKind, Signal, Verdict, Victim,
+    Signal, Verdict, Victim,
 };
 
 /// What `oomtrace why --json` prints: one line, told apart by `type` as the records of the stream are.
@@ -145,29 +145,10 @@ impl Reconstructed {
                 .collect(),
             container: self.container.clone(),
             unit: self.unit.clone(),
-            sender: Sender {
-                kind: SenderKind::Kernel,
-                process: None,
-                ancestors: Vec::new(),
-                container: None,
-                unit: None,
-                login: None,
-                elevation: None,
-                traced: false,
-            },
+            sender: Sender::kernel(),
             requester: None,
             trigger: self.trigger.clone(),
-            signal: Signal {
-                number: 9,
-                name: "SIGKILL".to_owned(),
-                code: None,
-                group: true,
-                effect: None,
-                path: None,
-                kernel_stack: Vec::new(),
-                kernel_frames: None,
-                path_confidence: None,
-            },
+            signal: Signal::unseen_sigkill(),
             preceding: Vec::new(),
             oom: self.oom.clone(),
             memory: self.memory.clone(),

@@ -47,7 +47,7 @@ pub fn judge(end: &SaidEnd, around: &Around<'_>) -> Reconstructed {
         cause: ruling.cause,
         confidence: ruling.confidence,
         summary: format!("{who} was killed, after the fact: {}.", ruling.why),
-        why: format!("{} ({})", ruling.why, sure(ruling.confidence)),
+        why: format!("{} ({})", ruling.why, ruling.confidence.name()),
         evidence: ruling.evidence.into_iter().chain(facts.clone()).collect(),
         advice: ruling.advice,
     });
@@ -85,14 +85,6 @@ pub fn unexplained(end: &SaidEnd, around: &Around<'_>) -> String {
         "{} ended with 137, which is what SIGKILL shows as, and exit(137) as well: nothing that is left says which it was, or who sent it{not}",
         name(around)
     )
-}
-
-fn sure(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Certain => "certain",
-        Confidence::Likely => "likely",
-        Confidence::Possible => "possible",
-    }
 }
 
 fn name(around: &Around<'_>) -> String {

@@ -5,11 +5,9 @@ use std::sync::OnceLock;
 use crate::judge::judge;
 use crate::model::{
     Attribution, Cause, Confidence, Container, Evidence, HostMemory, Incident, LimitOwner, Memory, MemoryLevel,
-    MemoryUser, Oom, OomOrigin, OomScope, Process, Record, SCHEMA, Sender, SenderKind, Signal, Source, Victim,
-    VictimMemory,
+    MemoryUser, Oom, OomOrigin, OomScope, Process, Record, SCHEMA, Sender, Signal, Source, Victim, VictimMemory,
 };
 use crate::node::identity::Identity;
-use crate::node::signals::SIGKILL;
 use crate::past::klog::oom::{Report, Usage};
 use crate::past::klog::record::UNPROVEN;
 use crate::past::klog::summary::Constraint;
@@ -123,29 +121,10 @@ impl Placed {
                 .collect(),
             container: self.container.clone(),
             unit: placement.unit.clone(),
-            sender: Sender {
-                kind: SenderKind::Kernel,
-                process: None,
-                ancestors: Vec::new(),
-                container: None,
-                unit: None,
-                login: None,
-                elevation: None,
-                traced: false,
-            },
+            sender: Sender::kernel(),
             requester: None,
             trigger: self.trigger(),
-            signal: Signal {
-                number: SIGKILL,
-                name: "SIGKILL".to_owned(),
-                code: None,
-                group: true,
-                effect: None,
-                path: None,
-                kernel_stack: Vec::new(),
-                kernel_frames: None,
-                path_confidence: None,
-            },
+            signal: Signal::unseen_sigkill(),
             preceding: Vec::new(),
             oom: Some(self.oom(&placement)),
             memory: Some(self.memory()),

@@ -94,7 +94,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
 
     let (sender, sender_place) = match &signal {
         Some(signal) => describe_sender(signal, path.map(|p| p.path), context),
-        None => (kernel_sender(), None),
+        None => (Sender::kernel(), None),
     };
 
     if signal.as_ref().is_some_and(is_at_fork) {
@@ -363,19 +363,6 @@ fn describe_container(place: Option<&ContainerPlace>, victim: Option<&Victim>) -
     place.map(|place| Container { init_pid, ..place.container() })
 }
 
-fn kernel_sender() -> Sender {
-    Sender {
-        kind: SenderKind::Kernel,
-        process: None,
-        ancestors: Vec::new(),
-        container: None,
-        unit: None,
-        login: None,
-        elevation: None,
-        traced: false,
-    }
-}
-
 /// A siginfo that any process may write by hand, and none of whose senders the kernel names: whoever ran may be the one that did.
 fn bystander(signal: &Signal, path: Option<Path>, context: &mut Context<'_>) -> String {
     let by_kernel = path.is_none_or(|path| !is_by_process(path.path, signal.info));
@@ -396,7 +383,7 @@ fn describe_sender(
 ) -> (Sender, Option<ContainerPlace>) {
     let by_process = path.is_some_and(|path| is_by_process(path, signal.info)) && !is_at_fork(signal);
     if !by_process || signal.sender.kernel_thread {
-        return (kernel_sender(), None);
+        return (Sender::kernel(), None);
     }
     let task = &signal.sender;
     let mut process = describe(task, context);

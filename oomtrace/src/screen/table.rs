@@ -1,9 +1,7 @@
 //! The table of entries: which columns there is room for, and what stands in them.
 
-use clap::ValueEnum as _;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::model::Cause;
 use crate::screen::entry::Entry;
 use crate::screen::glyphs::Glyphs;
 use crate::sink::human::{TimeForm, time_of};
@@ -210,7 +208,7 @@ fn content(entry: &Entry, column: Column, width: usize, look: &Look) -> Vec<(Str
         },
         Column::LastKill => entry.last_kill.as_ref().map_or_else(none, |kill| {
             let time = time_of(&kill.time, timestamp(look.now), look.time);
-            let text = crate::sink::wrap::cut_end(&format!("{time} {}", cause_name(kill.cause)), width.max(1));
+            let text = crate::sink::wrap::cut_end(&format!("{time} {}", kill.cause.name()), width.max(1));
             vec![(text, Tone::Bad)]
         }),
     }
@@ -268,12 +266,6 @@ pub fn span(hours: f64) -> String {
         hours if hours < 24.0 * 99.5 => format!("{:.0} d", hours / 24.0),
         _ => ">99 d".to_owned(),
     }
-}
-
-/// The cause as the contract has it.
-#[must_use]
-pub fn cause_name(cause: Cause) -> String {
-    cause.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 /// Of Unix seconds.

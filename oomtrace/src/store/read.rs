@@ -172,7 +172,7 @@ impl History {
     /// # Errors
     /// When the history cannot be read.
     pub fn tally(&self, identity: &Identity, before: Timestamp, cause: Option<Cause>) -> Result<Tally, StoreError> {
-        let cause = cause.map(crate::store::write::cause_name);
+        let cause = cause.map(Cause::name);
         let before = i64::try_from(before.as_nanosecond()).unwrap_or(i64::MAX);
         let tally = || {
             let Some(who) = place::who(&self.db, identity)? else { return Ok(Tally::default()) };

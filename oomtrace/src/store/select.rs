@@ -12,7 +12,6 @@ use crate::filter::Filter;
 use crate::model::Process;
 use crate::store::identity::Identity;
 use crate::store::place::{Place, read_process, who};
-use crate::store::write::cause_name;
 
 /// Which incidents.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +84,7 @@ impl Conditions {
 
     fn of_filter(&mut self, db: &Connection, filter: &Filter) -> rusqlite::Result<()> {
         if !filter.causes.is_empty() {
-            let names = filter.causes.iter().map(|cause| cause_name(*cause));
+            let names = filter.causes.iter().map(|cause| cause.name());
             let mut find = db.prepare("SELECT id FROM word WHERE word = ?1")?;
             let mut ids = Vec::new();
             for name in names {

@@ -9,7 +9,7 @@ use nix::libc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use crate::model::{Cause, Correction, Incident};
+use crate::model::{Correction, Incident};
 use crate::store::place::{Place, process_row, who_row, word_row};
 use crate::store::retain::{self, Bounds};
 use crate::store::{Identity, StoreError, schema};
@@ -136,12 +136,6 @@ pub fn nanoseconds(time: &str) -> Option<i64> {
     i64::try_from(time.as_nanosecond()).ok()
 }
 
-/// A cause's name in the contract.
-pub fn cause_name(cause: Cause) -> String {
-    use clap::ValueEnum as _;
-    cause.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-}
-
 fn insert(db: &Transaction<'_>, incident: &Incident, path: &Path) -> Result<(), StoreError> {
     let failed = StoreError::of("write", path);
     let json = serde_json::to_string(incident)?;
@@ -262,7 +256,7 @@ impl Columns {
             at: nanoseconds(&incident.time).unwrap_or_default(),
             who: who_row(db, &Identity::of(incident))?,
             place: Place::of(incident).row(db)?,
-            cause: verdict.map(|verdict| word_row(db, &cause_name(verdict.cause))).transpose()?,
+            cause: verdict.map(|verdict| word_row(db, &verdict.cause.name())).transpose()?,
             confidence: verdict.and_then(|verdict| name(verdict.confidence)),
             routine: incident.routine.is_some(),
             pid: victim.process.pid,

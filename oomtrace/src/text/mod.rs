@@ -7,7 +7,7 @@ pub mod when;
 
 use std::borrow::Cow;
 
-use crate::model::{Container, Elevation, Incident, LimitLevel, Pod, Process, SignalPath};
+use crate::model::{Container, Elevation, Incident, LimitLevel, Pod, Process, SignalPath, Source};
 use crate::node::signals;
 use crate::text::quote::quote;
 
@@ -66,6 +66,21 @@ pub fn shorten_ids(text: &str) -> String {
             if is_id(digits) { format!("{}…{rest}", short_id(digits)) } else { part.to_owned() }
         })
         .collect()
+}
+
+/// Where a fact comes from.
+#[must_use]
+pub const fn source(source: Source) -> &'static str {
+    match source {
+        Source::Kernel => "the kernel",
+        Source::Cgroup => "the cgroup",
+        Source::Procfs => "/proc",
+        Source::Runtime => "the runtime",
+        Source::Kubernetes => "the Kubernetes API",
+        Source::Kmsg => "the kernel's log",
+        Source::Systemd => "systemd",
+        Source::Logins => "the record of logins",
+    }
 }
 
 /// The beginning of a text, of so many bytes at most.

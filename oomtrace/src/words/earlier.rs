@@ -1,16 +1,13 @@
 //! How often it was before.
 
-use clap::ValueEnum as _;
-
 use crate::model::{Cause, EarlierKills, Incident};
 use crate::resolve::case::EarlierByCause;
 
 /// What the contract has of it.
 pub fn summed(earlier: EarlierByCause, cause: Cause) -> EarlierKills {
     let EarlierByCause { causes, first, last, kept_since } = earlier;
-    let name = cause.to_possible_value();
-    let is_same = |other: &str| name.as_ref().is_some_and(|name| name.get_name() == other);
-    let same_cause = causes.iter().filter(|(cause, _)| is_same(cause)).map(|(_, count)| count).sum();
+    let name = cause.name();
+    let same_cause = causes.iter().filter(|(cause, _)| *cause == name).map(|(_, count)| count).sum();
     EarlierKills { count: causes.iter().map(|(_, count)| count).sum(), same_cause, first, last, kept_since }
 }
 

@@ -201,9 +201,5 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
         },
     };
     let why = if incident.sender.traced { format!("{why}, while somebody traced the sender (ptrace)") } else { why };
-    match judgement.confidence.min(judgement.reason.confidence()) {
-        Confidence::Certain => why,
-        Confidence::Likely => format!("{why} (likely)"),
-        Confidence::Possible => format!("{why} (possible)"),
-    }
+    judgement.confidence.min(judgement.reason.confidence()).behind(why)
 }

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::{BOLD, DIM, Look, opened};
 use crate::screen::entry::Entry;
 use crate::screen::state::State;
-use crate::screen::table::{cause_name, curve, growth, span, timestamp, tone};
+use crate::screen::table::{curve, growth, span, timestamp, tone};
 use crate::sink::human::{TimeForm, about, time_of};
 use crate::sink::wrap::wrap_behind;
 use crate::text::escape::escape;
@@ -85,7 +85,7 @@ fn lines(entry: &Entry, area: Rect, look: &Look) -> Vec<Line<'static>> {
     if let Some(kill) = &entry.last_kill {
         let time = time_of(&kill.time, timestamp(look.table.now), look.table.time);
         let times = if kill.count > 1 { format!(", the last of {} seen", kill.count) } else { String::new() };
-        line("killed", &format!("{time}, {}{times}: {}", cause_name(kill.cause), kill.why));
+        line("killed", &format!("{time}, {}{times}: {}", kill.cause.name(), kill.why));
     }
     all.extend(plot(entry, area, all.len(), look));
     all

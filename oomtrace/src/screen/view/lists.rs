@@ -9,7 +9,7 @@ use super::{BOLD, DIM, Look, REVERSED, ends, hints, put};
 use crate::screen::entry::Entry;
 use crate::screen::painted;
 use crate::screen::state::{Pane, State, Watched};
-use crate::screen::table::{Layout, NEAR, Tone, cause_name, cell, layout, span, timestamp, titles};
+use crate::screen::table::{Layout, NEAR, Tone, cell, layout, span, timestamp, titles};
 use crate::sink::human::{belongs_to, time_of};
 use crate::sink::wrap::{cut_end, cut_middle};
 use crate::text::escape::escape;
@@ -101,7 +101,7 @@ fn about(state: &State, width: usize, look: &Look) -> Line<'static> {
     if let Some(kill) = &entry.last_kill {
         let time = time_of(&kill.time, timestamp(look.table.now), look.table.time);
         let times = if kill.count > 1 { format!(", {} so far", kill.count) } else { String::new() };
-        parts.push(format!("killed {time}: {}{times}", cause_name(kill.cause)));
+        parts.push(format!("killed {time}: {}{times}", kill.cause.name()));
     }
     if entry.restarts() > 0 {
         parts.push(format!("restarted {}", crate::text::times(entry.restarts())));

@@ -11,14 +11,16 @@ use super::words::{
 };
 use crate::model::{
     Cause, Contradiction, Correction, Evidence, Exited, Incident, LimitLevel, Lost, OomOrigin, OomScope, OutputName,
-    Process, Role, Source, Unwritten, Verdict, Warning,
+    Process, Role, Unwritten, Verdict, Warning,
 };
 use crate::sink::outputs::counted;
 use crate::sink::queue::Count;
 use crate::sink::wrap::{wrap, wrap_behind};
 use crate::text::escape::escape;
 use crate::text::quote::quote;
-use crate::text::{bytes, elevation, host_available, name_or_id, other_large_processes, owner, process, shorten_ids};
+use crate::text::{
+    bytes, elevation, host_available, name_or_id, other_large_processes, owner, process, shorten_ids, source,
+};
 use crate::words::earlier::again;
 
 const HEAD: Style = Style::new().bold();
@@ -398,17 +400,7 @@ impl Block {
 
     pub(super) fn facts(&mut self, facts: &[Evidence]) {
         for (index, evidence) in facts.iter().enumerate() {
-            let source = match evidence.source {
-                Source::Kernel => "the kernel",
-                Source::Cgroup => "the cgroup",
-                Source::Procfs => "/proc",
-                Source::Runtime => "the runtime",
-                Source::Kubernetes => "the Kubernetes API",
-                Source::Kmsg => "the kernel's log",
-                Source::Systemd => "systemd",
-                Source::Logins => "the record of logins",
-            };
-            let text = format!("{} (says {source})", evidence.fact);
+            let text = format!("{} (says {})", evidence.fact, source(evidence.source));
             self.line(if index == 0 { "evidence" } else { "" }, &text);
         }
     }

@@ -1,6 +1,6 @@
 //! The curve that led to a kill, on one line: a plot, its scale, and what it shows.
 
-use crate::model::{Confidence, CourseKind, Incident, TimelinePoint};
+use crate::model::{CourseKind, Incident, TimelinePoint};
 use crate::text::bytes;
 use crate::text::plot::{ascii, braille};
 
@@ -60,12 +60,7 @@ fn said(incident: &Incident, look: Look) -> String {
         CourseKind::TooSmall => format!("the limit is too low: {}", course.why),
         _ => course.why.clone(),
     };
-    match (course.confidence, text.is_empty()) {
-        (_, true) => text,
-        (Confidence::Certain, _) => text,
-        (Confidence::Likely, _) => format!("{text} (likely)"),
-        (Confidence::Possible, _) => format!("{text} (possible)"),
-    }
+    if text.is_empty() { text } else { course.confidence.behind(text) }
 }
 
 /// `8 s`, `40 min`, `3 h`, `3.5 days`.
@@ -77,7 +72,7 @@ fn span_of(ms: u64) -> String {
 mod tests {
     use super::*;
     use crate::judge::tests::oom;
-    use crate::model::{Course, LimitLevel, OomScope};
+    use crate::model::{Confidence, Course, LimitLevel, OomScope};
 
     const MIB: u64 = 1 << 20;
 

@@ -112,11 +112,8 @@ impl Report {
         }
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let most = counts.first().map_or(1, |(_, count)| *count);
-        let row = |(cause, count): (Cause, usize)| CauseCount {
-            name: section::cause_name(cause),
-            count,
-            percent: count * 100 / most,
-        };
+        let row =
+            |(cause, count): (Cause, usize)| CauseCount { name: cause.name(), count, percent: count * 100 / most };
         counts.into_iter().map(row).collect()
     }
 

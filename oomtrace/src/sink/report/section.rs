@@ -1,14 +1,13 @@
 //! One kill of a report, in words.
 
-use clap::ValueEnum as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::model::{Answer, Cause, Confidence, Evidence, Incident, Oom, Source, Verdict, Why};
+use crate::model::{Answer, Evidence, Incident, Oom, Verdict, Why};
 use crate::sink::human;
 use crate::sink::report::curve::{Curve, curve};
 use crate::text::escape::escape;
-use crate::text::{bytes, elapsed_ms};
+use crate::text::{bytes, elapsed_ms, source};
 
 /// Kills of before that are named.
 const EARLIER: usize = 20;
@@ -89,19 +88,6 @@ pub struct Part {
 /// As text that neither a terminal nor a browser acts upon.
 pub fn clean(text: &str) -> String {
     escape(text).into_owned()
-}
-
-/// As in the contract.
-pub fn cause_name(cause: Cause) -> String {
-    cause.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-}
-
-fn sure(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Certain => "certain",
-        Confidence::Likely => "likely",
-        Confidence::Possible => "possible",
-    }
 }
 
 impl Section {
@@ -194,7 +180,7 @@ impl Section {
             datetime: time.map(|time| clean(time)).unwrap_or_default(),
             why: verdict.map(|verdict| clean(&verdict.why)).unwrap_or_default(),
             confidence: verdict
-                .map(|verdict| format!("{}, {}", cause_name(verdict.cause), sure(verdict.confidence)))
+                .map(|verdict| format!("{}, {}", verdict.cause.name(), verdict.confidence.name()))
                 .unwrap_or_default(),
             advice: verdict.iter().flat_map(|verdict| &verdict.advice).map(todo).collect(),
             evidence: verdict.iter().flat_map(|verdict| &verdict.evidence).map(evidence).collect(),
@@ -208,17 +194,7 @@ fn pairs(facts: Vec<(String, String)>) -> Vec<Pair> {
 }
 
 fn evidence(evidence: &Evidence) -> Pair {
-    let source = match evidence.source {
-        Source::Kernel => "the kernel",
-        Source::Cgroup => "the cgroup",
-        Source::Procfs => "/proc",
-        Source::Runtime => "the runtime",
-        Source::Kubernetes => "the Kubernetes API",
-        Source::Kmsg => "the kernel's log",
-        Source::Systemd => "systemd",
-        Source::Logins => "the record of logins",
-    };
-    Pair { label: source.to_owned(), text: clean(&evidence.fact) }
+    Pair { label: source(evidence.source).to_owned(), text: clean(&evidence.fact) }
 }
 
 /// The victim's memory as parts of the limit that was hit.
