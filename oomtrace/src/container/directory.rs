@@ -283,7 +283,15 @@ impl Directory {
     /// Asks the runtime.
     async fn fetch(&self, place: &ContainerPlace) -> Result<Rc<Metadata>, Unknown> {
         match self.sources.ask(place).await {
-            Some(said) => Ok(self.remember(&place.key(), said?)),
+            Some(said) => {
+                let said = said?;
+                // A daemon that is down leaves the files of its containers, which say less than it did.
+                let said = match self.known(place).filter(|_| said.labels.is_none()) {
+                    Some(known) => said.named_as(&known),
+                    None => said,
+                };
+                Ok(self.remember(&place.key(), said))
+            }
             None => self.fetch_from_docker(place).await.map_err(Unknown::Docker),
         }
     }

@@ -143,6 +143,17 @@ impl Metadata {
         }
     }
 
+    /// With the names of the same container that were known before, where it has none.
+    #[must_use]
+    pub fn named_as(self, known: &Self) -> Self {
+        Self {
+            name: self.name.or_else(|| known.name.clone()),
+            image: self.image.or_else(|| known.image.clone()),
+            labels: self.labels.or_else(|| known.labels.clone()),
+            ..self
+        }
+    }
+
     /// Adds it to a container that is known by its path, all but the first process.
     pub fn describe(&self, container: &mut Container) {
         if container.runtime.is_none() {
