@@ -139,7 +139,8 @@ fn read(proc: &Path, tick_ns: u64, key: ProcessKey) -> Option<Details> {
     let exe = fs::read_link(dir.join("exe")).ok();
     // Again, so that a pid that changed hands meanwhile is noticed, and a process that began to run another program.
     let after = stat(&dir)?;
-    if !after.is_of(tick_ns, key.start) || before != after {
+    let is_same = (&before.comm, before.start_ticks) == (&after.comm, after.start_ticks);
+    if !after.is_of(tick_ns, key.start) || !is_same {
         return None;
     }
     let (cmdline, cmdline_truncated) = arguments(&cmdline.bytes, cmdline.cut);

@@ -85,7 +85,10 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
 
     let trigger_task = signal.as_ref().map(|s| &s.sender).or_else(|| mark.as_ref().map(|m| &m.trigger));
     let trigger = trigger_task.filter(|_| is_oom).map(|task| {
-        let mut process = describe(task, context);
+        // Of one process one thing is said: what `/proc` has of a dying one differs from one look to the next.
+        let is_victim = victim_task.is_some_and(|victim| victim.key == task.key);
+        let as_victim = || Process { tid: Some(task.tid), comm: task.comm.clone(), ..victim.process.clone() };
+        let mut process = if is_victim { as_victim() } else { describe(task, context) };
         if let Some(signal) = &signal {
             set_cmdline(&mut process, signal);
         }

@@ -163,6 +163,9 @@ impl Resolver {
     /// Takes a picture of the memory around the victim, once for a cgroup that is killed as one.
     fn mark(&mut self, mark: &MarkVictim) {
         let Some(victim) = &mark.victim else { return };
+        if !self.reads_victims {
+            self.facts.process(victim.key, victim.leader_comm());
+        }
         let Some(cgroup) = &victim.memory_path else { return };
         let tid = mark.trigger.tid;
         let goes_on = |(of, at): (u32, BootNs)| of == tid && mark.at.saturating_sub(at) < GROUP_NS;

@@ -343,7 +343,8 @@ fn start(probe: &Probe, sockets: &[Socket], privacy: Privacy) -> nix::Result<Sta
         process_exit,
         host_mount: namespaces::host_mount(),
         systemd: namespaces::is_booted_by_systemd(),
-        reads_victims: at_exit || probe.has(Hook::SignalDeliver),
+        // Of those alone whose SIGKILL it has seen.
+        reads_victims: probe.has(Hook::SignalGenerate) && (at_exit || probe.has(Hook::SignalDeliver)),
         since: boot_now()?,
         sockets: if probe.has(Hook::UnixConnect) { sockets.to_vec() } else { Vec::new() },
         privacy,
