@@ -119,16 +119,18 @@ fn over_its_limit() {
 /// Which of its lives ended is counted, where Docker's word is of that very life.
 fn restart_loop() {
     let mut tracer = Tracer::start(&[]);
-    let script = "until [ -e /tmp/go ]; do sleep 0.1; done; rm /tmp/go; exec tail /dev/zero";
+    // Each life has a /tmp of its own.
+    let script = "until [ -e /tmp/go ]; do sleep 0.1; done; exec tail /dev/zero";
     let options = ["--memory", "24m", "--restart", "on-failure:3", "--tmpfs", "/tmp"];
     let container = Container::run(&options, script);
     for life in 0..3_u32 {
-        // It is known by then who its first process is.
-        let expected = format!("{life} true");
-        wait_until("Docker has it running", || container.inspect("{{.RestartCount}} {{.State.Running}}") == expected);
+        // It is known by then who its first process is: Docker calls one that it is about to start again running as well.
+        let (expected, state) =
+            (format!("{life} true false"), "{{.RestartCount}} {{.State.Running}} {{.State.Restarting}}");
+        wait_until("Docker has it running", || container.inspect(state) == expected);
         let init = container.init();
         // It may be gone with the container before its end was seen.
-        _ = docker().args(["exec", &container.name, "touch", "/tmp/go"]).output().unwrap();
+        _ = docker().args(["exec", &container.name, "sh", "-c", ": > /tmp/go"]).output().unwrap();
         let incident = tracer.incident(init);
         assert_own_limit(&incident);
         let found = incident.container.as_ref().unwrap();
