@@ -1,6 +1,6 @@
 //! `oomtrace top --once`: what there is now, as a table or as JSON.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 
 use super::super::exit::{Failure, Status};
 use super::super::options::{Form, Watch};
-use super::super::output::Stdout;
+use super::super::output::{Stdout, width};
 use super::{glyphs, naming};
 
 /// So long everything is waited for, and how long one that has found nothing is.
@@ -68,11 +68,9 @@ fn write_table(out: &mut Stdout, options: &Watch, mut all: Vec<Entry>) -> std::i
     if all.is_empty() {
         return writeln!(out, "nothing has a memory limit here (--all shows all units, too)");
     }
-    let is_terminal = std::io::stdout().is_terminal();
-    let width = terminal_size::terminal_size().filter(|_| is_terminal).map(|(width, _)| usize::from(width.0));
     let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
     let look = Look { glyphs: glyphs(), time: options.reading.time().into(), now };
-    out.write_all(listing::text(&all, width, options.show.color.on_stdout(), &look).as_bytes())
+    out.write_all(listing::text(&all, width(), options.show.color.on_stdout(), &look).as_bytes())
 }
 
 /// What is followed, once each was read.
