@@ -86,7 +86,7 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
             Choice::One(whom) => Some(*whom),
             Choice::Several(candidates) => return Asking::Several(candidates),
             // It may be gone, and was seen while it was there.
-            Choice::Nobody { near, missing } => match watched.whom(&word.word) {
+            Choice::Nobody { near, missing } => match watched.whom(&word) {
                 Some(whom) => Some(whom),
                 None => return Asking::Nobody { near, missing },
             },
