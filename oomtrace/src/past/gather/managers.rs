@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::kubernetes::Question;
 use crate::model::{Container, SaidEnd, TargetKind};
 use crate::node::cgroups;
+use crate::node::namespaces;
 use crate::node::usage::UsageFiles;
 use crate::past::answer::{Ended, Subject, Traces};
 use crate::past::gather::{KernelLog, Places, Whom, looked};
@@ -207,7 +208,7 @@ async fn kubernetes(places: &Places, whom: &Whom, traces: &mut Traces) {
 
 /// How systemd says that the unit ended last.
 fn systemd(name: &str, subject: &mut Option<Subject>, traces: &mut Traces) {
-    if !units::is_booted() {
+    if namespaces::is_booted_by_systemd() != Some(true) {
         return traces.looked_at.push(looked("systemd", false, None, "it is not this machine's first process"));
     }
     let unit = match units::show(name) {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::container::list::list;
 use crate::container::runtime::docker::DockerError;
 use crate::model::{Container, TargetKind};
+use crate::node::namespaces;
 use crate::past::answer::{Subject, described};
 use crate::past::gather::{KernelLog, Places};
 use crate::past::target::{Asked, Fit, fits, fits_pod, spelled};
@@ -144,7 +145,8 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
     }
     if asked.may_be(TargetKind::Unit) {
         let name = asked.unit_name();
-        let is_known = units::is_booted() && units::show(&name).is_ok_and(|unit| unit.is_loaded);
+        let is_known =
+            namespaces::is_booted_by_systemd() == Some(true) && units::show(&name).is_ok_and(|unit| unit.is_loaded);
         if is_known || asked.is_unit() {
             found.push(Whom::unit(name));
         }
