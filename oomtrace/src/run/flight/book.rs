@@ -8,12 +8,11 @@ use crate::memory::recorder::growth::growth;
 use crate::memory::recorder::hog::{Candidate, hog};
 use crate::memory::recorder::point::{Point, Tenths, tenths};
 use crate::memory::recorder::scope::{Scope, scope};
-use crate::memory::recorder::warning::{Alarm, Rules, Watch};
+use crate::memory::recorder::warning::{Alarm, Raised, Rules, Watch};
 use crate::memory::sample::Sample;
 use crate::memory::verdict::Verdict;
 use crate::model::{Hog, LimitLevel, Timeline};
 use crate::node::clock::WallClock;
-use crate::run::flight::Raised;
 use crate::run::flight::followed::Followed;
 use crate::run::flight::row::{Row, Seen};
 

@@ -19,8 +19,8 @@ use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::Notify;
 
 use crate::event::{BootNs, CgroupChange};
-use crate::memory::recorder::warning::{Alarm, Rules};
-use crate::model::{Hog, LimitLevel, Timeline};
+use crate::memory::recorder::warning::{Raised, Rules};
+use crate::model::{Hog, Timeline};
 use crate::node::cgroups::{self, Version};
 use crate::node::clock::{WallClock, boot_now};
 use crate::node::gauge::Gauges;
@@ -54,18 +54,6 @@ struct Shared {
     wake: OwnedFd,
     /// Something was raised.
     raised: Notify,
-}
-
-/// Something to say in time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Raised {
-    pub cgroup: String,
-    pub level: LimitLevel,
-    pub limit_bytes: u64,
-    pub held_bytes: u64,
-    pub usage_bytes: u64,
-    pub growth_bytes_per_hour: Option<f64>,
-    pub alarm: Alarm,
 }
 
 #[derive(Debug, Default)]
