@@ -9,7 +9,7 @@ use oomtrace::kubernetes::{EventsMode, Kubernetes};
 use oomtrace::model::LimitLevel;
 use oomtrace::node::identity::Identity;
 use oomtrace::redact::Privacy;
-use oomtrace::resolve::facts::live::History as _;
+use oomtrace::resolve::facts::live::Curves as _;
 use oomtrace::run::flight::{FlightRecorder, Row};
 use oomtrace::screen::entry::{Entry, entries};
 use oomtrace::screen::kills::Kills;

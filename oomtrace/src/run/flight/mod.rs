@@ -26,7 +26,7 @@ use crate::node::clock::{WallClock, boot_now};
 use crate::node::gauge::Gauges;
 use crate::own::writer;
 use crate::placement::{ContainerPlace, On};
-use crate::resolve::facts::live::History;
+use crate::resolve::facts::live::Curves;
 use book::Book;
 use sampler::Sampler;
 
@@ -184,7 +184,7 @@ impl FlightRecorder {
     }
 }
 
-impl History for FlightRecorder {
+impl Curves for FlightRecorder {
     fn timeline(&self, path: &str, kill: BootNs) -> Option<Timeline> {
         self.shared.lock().book.timeline(path, kill)
     }
