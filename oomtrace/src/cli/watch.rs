@@ -145,7 +145,7 @@ async fn watch(
     }
     if let Some(manager) = manager {
         // It runs when the loop waits for the first time, and everything is attached.
-        tokio::task::spawn_local(manager.keep_told());
+        tokio::task::spawn_local(manager.keep_notified());
     }
     let result = live::run(probe, runtimes, filter, recorder, &ending.outputs, failures, stopped(stop)).await;
     if let Some(logs) = logs {

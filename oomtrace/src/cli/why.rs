@@ -65,7 +65,7 @@ pub fn run(options: &options::Why) -> Result<Status, Failure> {
     }
 }
 
-/// What came of a question.
+/// The outcome of a question.
 enum Asking {
     Answered(Box<Why>),
     Several(Vec<(String, String)>),

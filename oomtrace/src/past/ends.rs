@@ -12,7 +12,7 @@ use crate::text::{bytes, duration_ms};
 pub const KILLED: i64 = 137;
 /// A manager says that something ended at most so long after it did, in milliseconds: a shim's exit goes through two daemons.
 const SAID_WITHIN_MS: i64 = 3_000;
-/// Nobody waits longer between a stop signal and the kill: Kubernetes' jobs may be given hours, and Docker is told seconds.
+/// Nobody waits longer between a stop signal and the kill: Kubernetes' jobs may be given hours, and Docker is given seconds.
 const STOP_WITHIN_MS: i64 = 10 * 60_000;
 /// Who was logged in is named up to that many.
 const SESSIONS: usize = 5;

@@ -1,8 +1,8 @@
 //! The flight recorder: follows the memory of containers, pods and units while oomtrace watches, so that a kill has a past.
 //!
-//! A thread of its own reads the cgroups' files (`sampler.rs`); whoever reads events tells it which cgroups come and go, and asks for what led
-//! to a kill, and neither waits for the other longer than it takes to copy a curve. It sleeps until the next cgroup is due: with none, for
-//! good. What is followed is bounded by number, by descriptors, and for each place that is another's than root's.
+//! A thread of its own reads the cgroups' files (`sampler.rs`). Whoever reads events reports to it which cgroups come and go, and asks it
+//! for what led to a kill; neither waits for the other longer than it takes to copy a curve. It sleeps until the next cgroup is due: with
+//! none, for good. What is followed is bounded by number, by descriptors, and for each place that is another's than root's.
 
 mod book;
 mod followed;

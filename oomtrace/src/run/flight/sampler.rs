@@ -96,7 +96,7 @@ impl Sampler {
         })
     }
 
-    /// Until it is told to stop.
+    /// Until `stop` is set.
     pub fn run(mut self) {
         let mut woken: Vec<u64> = Vec::with_capacity(EVENTS);
         // The kernel has this clock since 2.6.39.
