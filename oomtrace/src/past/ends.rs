@@ -226,13 +226,12 @@ fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ru
         Some(died.saturating_sub(ooms.at_ns) / 1_000_000)
     });
     let is_at_end = at_end.is_some_and(|ms| ms <= SAID_WITHIN_MS);
-    let source = if end.by == "the kubelet" { Source::Kubernetes } else { source_of(end) };
     let mut evidence = vec![Evidence {
         fact: format!(
             "{} says that the OOM killer was at work: on any of its processes, at any time of that life",
             end.by
         ),
-        source,
+        source: source_of(end),
     }];
     evidence.extend(at_end.map(|ms| Evidence {
         fact: format!("Docker's events: an OOM kill in it {} before it ended", before(ms)),
