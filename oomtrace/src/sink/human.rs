@@ -28,8 +28,8 @@ mod why;
 mod words;
 
 pub use block::{block, facts};
-pub use why::{place_of, said_of, why};
-pub use words::{about, belongs_to, place_name, time_of};
+pub use why::{place_of, said_of, what_of, why};
+pub use words::{about, belongs_to, full_name, place_name, time_of};
 
 /// How to show.
 #[derive(Clone, Copy, Debug, Default)]
