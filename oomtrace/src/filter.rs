@@ -81,9 +81,9 @@ impl Filter {
         }
     }
 
-    /// The same of an incident that is looked at later, when there are no episodes: by its processes' pids and cgroups as well.
-    #[must_use]
-    pub fn wants_recorded(&self, incident: &Incident) -> bool {
+    /// The same of an incident when there are no episodes, by its processes' pids and cgroups as well: what the history's search must find.
+    #[cfg(test)]
+    pub(crate) fn wants_recorded(&self, incident: &Incident) -> bool {
         let victims =
             || std::iter::once(&incident.victim.process).chain(incident.collateral.iter().map(|other| &other.process));
         let memory = incident.memory.iter().flat_map(|memory| memory.levels.first()).map(|level| level.path.as_str());
