@@ -18,7 +18,7 @@ use crate::own::{capabilities, endurance};
 use crate::probe::requirements::Capability;
 use crate::store::protocol::{self, Answer, Question, Said, ToKeep};
 use crate::store::write::{Entry, Writer, make};
-use crate::store::{Bounds, History, Rescued, StoreError, rescue};
+use crate::store::{Bounds, History, Rescued, StoreError, has_log, rescue};
 
 /// From the first pause after a failure to the longest.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -169,7 +169,7 @@ impl Keeper {
         let writer = match &mut self.writer {
             Some(writer) => writer,
             None => {
-                let has_log = std::fs::metadata(log_of(&self.path)).is_ok_and(|log| log.len() > 0);
+                let has_log = has_log(&self.path);
                 let writer = Writer::open(&self.path, self.bounds)?;
                 if has_log {
                     // It was not ended in order, and so may the machine not have been.
@@ -222,12 +222,6 @@ fn is_final(error: &StoreError) -> bool {
         ),
         _ => false,
     }
-}
-
-fn log_of(path: &Path) -> std::path::PathBuf {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    log.into()
 }
 
 fn readable(socket: &UnixStream, within_ms: u16) -> bool {

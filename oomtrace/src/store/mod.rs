@@ -54,6 +54,18 @@ pub enum StoreError {
     Ambiguous(String),
 }
 
+/// The file whose name is that one's and the suffix: `history.db-wal`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The history at `path` has commits in its log alone.
+fn has_log(path: &Path) -> bool {
+    std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
+}
+
 impl StoreError {
     /// What SQLite said while the history at `path` was to be opened, read, written …
     fn of(what: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> Self {

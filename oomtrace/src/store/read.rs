@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Cause, Incident};
 use crate::resolve::case::EarlierByCause;
 use crate::store::select::{Conditions, Selection};
-use crate::store::{Identity, StoreError, place, schema};
+use crate::store::{Identity, StoreError, has_log, place, schema};
 
 /// A writer that recovers after a crash is waited for.
 const BUSY: Duration = Duration::from_secs(2);
@@ -282,10 +282,7 @@ fn open_uri(path: &Path, parameters: &str) -> Result<History, StoreError> {
 /// On a file system that cannot be written to, or without the right to. A log that was left by a crash is read into this process's own
 /// memory, which nobody who writes may be there for: nobody can be.
 fn open_alone(path: &Path, why: rusqlite::Error) -> Result<History, StoreError> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let has_log = std::fs::metadata(Path::new(&log)).is_ok_and(|log| log.len() > 0);
-    if !has_log {
+    if !has_log(path) {
         return open_uri(path, "mode=ro&immutable=1");
     }
     let is_read_only =
