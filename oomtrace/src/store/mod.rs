@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use count::{By, Group};
 pub use identity::Identity;
-pub use read::{Earlier, Found, History, Tally};
+pub use read::{Found, History};
 pub use rescue::{Rescued, rescue};
 pub use retain::Bounds;
 pub use select::Selection;
