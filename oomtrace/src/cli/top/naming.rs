@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oomtrace::container::directory::Directory;
-use oomtrace::kubernetes::{Kubernetes, Question};
+use oomtrace::kubernetes::Kubernetes;
 use oomtrace::node::cgroups::{self, Version};
 use oomtrace::placement::{On, Placement};
 use oomtrace::redact::Privacy;
@@ -46,12 +46,7 @@ pub async fn name(directory: &Directory, kubernetes: &Kubernetes, cgroup: &str, 
     let Some((mut container, _)) = directory.describe(&place.on(memory_is_on())).await else {
         return Named::NoContainer;
     };
-    if container.confirmed
-        && kubernetes.is_on()
-        && let Some(question) = Question::of(&container, jiff::Timestamp::now(), false)
-    {
-        kubernetes.ask(&question, API_WITHIN).await.describe(&question, &mut container);
-    }
+    kubernetes.describe(&mut container, API_WITHIN).await;
     privacy.container(&mut container);
     Named::Container(Box::new(container))
 }

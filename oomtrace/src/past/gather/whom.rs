@@ -1,7 +1,5 @@
 //! Who is meant.
 
-use jiff::Timestamp;
-
 use crate::container::list::list;
 use crate::container::runtime::docker::DockerError;
 use crate::model::{Container, TargetKind};
@@ -224,10 +222,8 @@ async fn describe_pods(places: &Places, containers: &mut [(Container, bool)]) {
     if !has_pods || places.kubernetes.reach(super::managers::API_WITHIN).await.is_err() {
         return;
     }
-    for (container, _) in containers.iter_mut().filter(|(container, _)| container.confirmed) {
-        if let Some(question) = crate::kubernetes::Question::of(container, Timestamp::now(), false) {
-            places.kubernetes.ask(&question, super::managers::API_WITHIN).await.describe(&question, container);
-        }
+    for (container, _) in containers {
+        places.kubernetes.describe(container, super::managers::API_WITHIN).await;
     }
 }
 
