@@ -125,7 +125,8 @@ async fn watch(
         notices::say(&why);
     }
     options.runtimes.absent().for_each(|absent| notices::say(&absent));
-    tokio::task::spawn_local(naming::answer(Arc::clone(shared), runtimes.directory.clone(), kubernetes, privacy));
+    let names = naming::answer(Arc::clone(shared), flight.on(), runtimes.directory.clone(), kubernetes, privacy);
+    tokio::task::spawn_local(names);
     let left = ended(stop, shared);
     match probe {
         Some(mut probe) => {

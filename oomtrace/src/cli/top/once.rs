@@ -8,6 +8,7 @@ use oomtrace::container::directory::{Directory, KEEP};
 use oomtrace::kubernetes::{EventsMode, Kubernetes};
 use oomtrace::model::LimitLevel;
 use oomtrace::node::identity::Identity;
+use oomtrace::placement::On;
 use oomtrace::redact::Privacy;
 use oomtrace::resolve::facts::live::Curves as _;
 use oomtrace::run::flight::{FlightRecorder, Row};
@@ -40,7 +41,8 @@ pub fn run(options: &Watch) -> Result<Status, Failure> {
     let kubernetes = options.kubernetes.start(EventsMode::Off);
     let directory = Directory::new(options.runtimes.sources(), KEEP);
     let privacy = options.show.privacy();
-    let names = tokio::task::LocalSet::new().block_on(&runtime, name_all(&rows, &directory, &kubernetes, privacy));
+    let names =
+        tokio::task::LocalSet::new().block_on(&runtime, name_all(&rows, flight.on(), &directory, &kubernetes, privacy));
     runtime.shutdown_background();
     let mut all = entries(rows, &names, &Kills::default(), &options.select.filter());
     Order::Limit.sort(&mut all);
@@ -89,7 +91,7 @@ fn read(flight: &FlightRecorder) -> Result<Vec<Row>, Failure> {
     }
 }
 
-async fn name_all(rows: &[Row], directory: &Directory, kubernetes: &Kubernetes, privacy: Privacy) -> Names {
+async fn name_all(rows: &[Row], on: On, directory: &Directory, kubernetes: &Kubernetes, privacy: Privacy) -> Names {
     let mut names = Names::default();
     let mut asking = JoinSet::new();
     let mut put = |answer: Option<(String, Named)>| {
@@ -103,7 +105,7 @@ async fn name_all(rows: &[Row], directory: &Directory, kubernetes: &Kubernetes, 
         }
         let (directory, kubernetes, cgroup) = (directory.clone(), kubernetes.clone(), row.cgroup.clone());
         asking.spawn_local(async move {
-            let named = naming::name(&directory, &kubernetes, &cgroup, privacy).await;
+            let named = naming::name(&cgroup, on, &directory, &kubernetes, privacy).await;
             (cgroup, named)
         });
     }
