@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::kubernetes::Question;
 use crate::model::{Container, SaidEnd, TargetKind};
 use crate::node::cgroups;
 use crate::node::namespaces;
@@ -182,16 +181,8 @@ async fn kubernetes(places: &Places, whom: &Whom, traces: &mut Traces) {
         let mut container = Container { id, name: Some(name), confirmed: true, ..Container::default() };
         container.pod = whom.container.as_ref().and_then(|container| container.pod.clone());
         if container.pod.is_none() {
-            let question = Question {
-                uid: uid.clone(),
-                pod: None,
-                container: container.name.clone(),
-                container_id: container.id.clone(),
-                kill: Timestamp::now(),
-                why: false,
-            };
             container.pod = Some(crate::model::Pod { uid: Some(uid.clone()), ..crate::model::Pod::default() });
-            places.kubernetes.ask(&question, API_WITHIN).await.describe(&question, &mut container);
+            places.kubernetes.describe(&mut container, API_WITHIN).await;
         }
         let end = SaidEnd {
             by: "the kubelet".to_owned(),
