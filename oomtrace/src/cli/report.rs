@@ -149,7 +149,9 @@ fn selection(options: &options::Report, now: &Zoned) -> Result<Selection, String
     let since = since.or_else(|| if options.incident.is_none() { day() } else { None });
     // Only a day that nobody named can be after it.
     if let Some((from, to)) = since.zip(until).filter(|(from, to)| from >= to) {
-        return Err(format!("without --since a report is of the last day, which is not before --until: {from} and {to}"));
+        return Err(format!(
+            "without --since a report is of the last day, which is not before --until: {from} and {to}"
+        ));
     }
     Ok(Selection { since, until, last: Some(MAX_INCIDENTS), routine: options.all, ..Selection::default() })
 }
