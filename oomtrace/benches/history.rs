@@ -120,10 +120,13 @@ fn ask(path: &Path, number: u64) {
     });
     let identity = Identity::of(&incident(0, number, ""));
     let now = start() + SignedDuration::from_secs(SPAN_S);
-    measure(path, "earlier kills, counted", |history| {
-        usize::try_from(history.tally(&identity, now, None).unwrap().count).unwrap()
+    let before = i64::try_from(now.as_nanosecond()).unwrap();
+    measure(path, "earlier kills, by cause", |history| {
+        let causes = history.causes(identity.key(), before).unwrap().causes;
+        usize::try_from(causes.iter().map(|(_, count)| count).sum::<u64>()).unwrap()
     });
-    measure(path, "earlier kills, the last 5", |history| history.earlier(&identity, now, 5).unwrap().len());
+    let same = Selection { identity: Some(identity), until: Some(now), last: Some(5), ..Selection::default() };
+    measure(path, "earlier kills, the last 5", |history| history.last(&same).unwrap().incidents.len());
 }
 
 fn measure(path: &Path, name: &str, ask: impl Fn(&History) -> usize) {

@@ -81,9 +81,9 @@ impl Filter {
         }
     }
 
-    /// The same of an incident that is looked at later, when there are no episodes: by its processes' pids and cgroups as well.
-    #[must_use]
-    pub fn wants_recorded(&self, incident: &Incident) -> bool {
+    /// The same of an incident when there are no episodes, by its processes' pids and cgroups as well: what the history's search must find.
+    #[cfg(test)]
+    pub(crate) fn wants_recorded(&self, incident: &Incident) -> bool {
         let victims =
             || std::iter::once(&incident.victim.process).chain(incident.collateral.iter().map(|other| &other.process));
         let memory = incident.memory.iter().flat_map(|memory| memory.levels.first()).map(|level| level.path.as_str());
@@ -128,8 +128,7 @@ impl Filter {
     fn wants_exit(&self, exited: &Exited) -> bool {
         let is_asked_for = self.causes.is_empty() && self.senders.is_empty();
         is_asked_for
-            && (!self.is_of_containers() || self.wants_any(&exited.container))
-            && self.is_unit(exited.unit.as_deref())
+            && self.wants_place(exited.container.as_ref(), exited.unit.as_deref())
             && self.is_comm(&exited.process)
             && self.is_uid(&exited.process)
     }
@@ -141,11 +140,9 @@ impl Filter {
             && self.comms.is_empty()
             && self.uids.is_empty()
             && self.pids.is_empty();
-        let is_in = |cgroup: &String| is_below(&warning.cgroup, cgroup);
         is_asked_for
-            && (!self.is_of_containers() || self.wants_any(&warning.container))
-            && self.is_unit(warning.unit.as_deref())
-            && (self.cgroups.is_empty() || self.cgroups.iter().any(is_in))
+            && self.wants_place(warning.container.as_ref(), warning.unit.as_deref())
+            && (self.cgroups.is_empty() || self.is_below_any(&warning.cgroup))
     }
 
     fn wants_victim(&self, incident: &Incident) -> bool {

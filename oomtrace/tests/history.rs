@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use oomtrace::model::Incident;
 use oomtrace::store::Bounds;
-use oomtrace::store::protocol::{self, Answer, Question, Said, Told};
+use oomtrace::store::protocol::{self, Answer, Question, Said, ToKeep};
 use oomtrace::store::{Entry, History, Identity, Selection, Writer};
 
 fn incident(number: u64, at: Timestamp, container: &str, cause: &str) -> Incident {
@@ -42,36 +42,36 @@ fn binary() -> Command {
 /// The process that keeps a history, as one that watches starts it.
 struct Keeper {
     child: Child,
-    told: UnixStream,
+    to_keep: UnixStream,
     said: BufReader<UnixStream>,
     asked: UnixStream,
 }
 
 impl Keeper {
     fn start(path: &Path, bounds: Bounds) -> Self {
-        let (told, its_told) = UnixStream::pair().unwrap();
+        let (to_keep, its_end) = UnixStream::pair().unwrap();
         let (asked, its_asked) = UnixStream::pair().unwrap();
         let child = binary()
             .arg("history-keeper")
             .arg(path)
             .args([bounds.days.to_string(), bounds.bytes.to_string()])
-            .stdin(Stdio::from(OwnedFd::from(its_told)))
+            .stdin(Stdio::from(OwnedFd::from(its_end)))
             .stdout(Stdio::from(OwnedFd::from(its_asked)))
             .process_group(0)
             .spawn()
             .unwrap();
-        for socket in [&told, &asked] {
+        for socket in [&to_keep, &asked] {
             socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         }
-        let said = BufReader::new(told.try_clone().unwrap());
-        Self { child, told, said, asked }
+        let said = BufReader::new(to_keep.try_clone().unwrap());
+        Self { child, to_keep, said, asked }
     }
 
     fn tell(&mut self, incidents: &[Incident]) -> std::io::Result<()> {
         for incident in incidents {
-            protocol::put(&mut self.told, &Told::Incident(Cow::Borrowed(incident)))?;
+            protocol::put(&mut self.to_keep, &ToKeep::Incident(Cow::Borrowed(incident)))?;
         }
-        protocol::put(&mut self.told, &Told::Now)
+        protocol::put(&mut self.to_keep, &ToKeep::Now)
     }
 
     fn next(&mut self) -> Option<Said> {
@@ -189,7 +189,7 @@ fn a_damaged_history_is_moved_aside_and_keeping_goes_on() {
     keeper.tell(&[incident(77, at, "web", "oom_host")]).unwrap();
     let said: Vec<Said> = std::iter::from_fn(|| keeper.next().filter(|said| *said != Said::Kept)).collect();
     assert!(History::open(&place.path()).unwrap().by_id("00000077").unwrap().is_some(), "{said:?}");
-    drop(keeper.told);
+    drop(keeper.to_keep);
 }
 
 #[test]
@@ -230,8 +230,8 @@ fn it_answers_what_there_was_before_and_ends_when_nobody_is_left() {
     assert_eq!(number, 9);
     assert_eq!(earlier.causes.iter().map(|(_, count)| count).sum::<u64>(), 2);
     assert_eq!((earlier.first, earlier.last), (Some(all[0].time.clone()), Some(all[1].time.clone())));
-    let Keeper { mut child, told, said, asked } = keeper;
-    drop((told, said, asked));
+    let Keeper { mut child, to_keep, said, asked } = keeper;
+    drop((to_keep, said, asked));
     let until = Instant::now() + Duration::from_secs(30);
     while child.try_wait().unwrap().is_none() {
         assert!(Instant::now() < until, "it does not end");

@@ -59,7 +59,7 @@ pub struct Situation {
     pub also: Option<&'static str>,
     pub source: Source,
     pub how: How,
-    /// How it is told from what looks like it.
+    /// What distinguishes it from what looks like it.
     pub apart: &'static str,
 }
 

@@ -27,27 +27,27 @@ pub fn run(mut options: Agent) -> Result<Status, Failure> {
 pub struct ServiceManager;
 
 impl ServiceManager {
-    /// Tells it that kills are seen from now on, and again and again that they still are. To be run by the loop that watches: when that
-    /// stands still, it is not told any more.
-    pub async fn keep_told(self) {
-        self.tell(&[NotifyState::Ready, NotifyState::Status("watching OOM kills and SIGKILLs")]);
+    /// Reports that kills are seen from now on, and then at intervals that they still are. To be run by the loop that watches: when that
+    /// hangs, the reports stop.
+    pub async fn keep_notified(self) {
+        self.notify(&[NotifyState::Ready, NotifyState::Status("watching OOM kills and SIGKILLs")]);
         let Some(within) = sd_notify::watchdog_enabled() else { return };
         // Half of what it waits for, as sd_watchdog_enabled(3) has it.
         let mut due = tokio::time::interval((within / 2).max(Duration::from_millis(100)));
         loop {
             due.tick().await;
-            self.tell(&[NotifyState::Watchdog]);
+            self.notify(&[NotifyState::Watchdog]);
         }
     }
 
-    /// Tells it that it ends.
+    /// Reports that the agent ends.
     pub fn ending(self) {
-        self.tell(&[NotifyState::Stopping]);
+        self.notify(&[NotifyState::Stopping]);
     }
 
-    fn tell(self, states: &[NotifyState<'_>]) {
+    fn notify(self, states: &[NotifyState<'_>]) {
         if let Err(error) = sd_notify::notify(states) {
-            log::warn!("the service manager cannot be told: {error}");
+            log::warn!("the service manager cannot be notified: {error}");
         }
     }
 }
@@ -55,8 +55,8 @@ impl ServiceManager {
 /// Keeps the history for the oomtrace that started this process, which has its two sockets as standard input and output.
 pub fn keep(path: &Path, days: u32, bytes: u64) -> Result<Status, Failure> {
     outlive_signals()?;
-    let (told, asked) = (socket(libc::STDIN_FILENO)?, socket(libc::STDOUT_FILENO)?);
-    keeper::run(told, asked, path, Bounds { days, bytes })?;
+    let (to_keep, asked) = (socket(libc::STDIN_FILENO)?, socket(libc::STDOUT_FILENO)?);
+    keeper::run(to_keep, asked, path, Bounds { days, bytes })?;
     Ok(Status::Done)
 }
 

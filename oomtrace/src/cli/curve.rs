@@ -14,7 +14,7 @@ use oomtrace::text::plot::braille;
 
 use super::exit::{Failure, Status};
 use super::options;
-use super::output::Stdout;
+use super::output::{Stdout, width_of_any};
 
 /// A curve's file is not larger: 512 MiB.
 const MOST: u64 = 512 << 20;
@@ -34,7 +34,7 @@ pub fn run(options: &options::Curve) -> Result<Status, Failure> {
         serde_json::to_writer(&mut out, &verdict)?;
         writeln!(out)?;
     } else {
-        let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0).clamp(40, WIDTH));
+        let width = width_of_any().map_or(WIDTH, |width| width.clamp(40, WIDTH));
         for line in plot(&samples, width) {
             writeln!(out, "{line}")?;
         }

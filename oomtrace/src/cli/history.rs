@@ -5,15 +5,15 @@ mod counts;
 use std::io::Write as _;
 
 use anyhow::{Context as _, anyhow};
-use jiff::{Timestamp, Zoned};
+use jiff::Zoned;
 use oomtrace::model::Record;
 use oomtrace::sink::notices;
 use oomtrace::store::{By, History, Selection, StoreError};
-use oomtrace::text::when;
 
 use super::exit::{Failure, Status};
 use super::options;
 use super::output::{self, Stdout};
+use super::period::Period;
 
 /// Listed where nothing says how many.
 const LISTED: usize = 100;
@@ -41,15 +41,7 @@ pub fn run(options: &options::History) -> Result<Status, Failure> {
 
 /// Which incidents; or what is wrong with the times.
 fn selection(options: &options::History, now: &Zoned) -> Result<Selection, String> {
-    let time = |name: &str, text: &Option<String>| -> Result<Option<Timestamp>, String> {
-        text.as_deref().map(|text| when::parse(text, now)).transpose().map_err(|error| format!("{name}: {error}"))
-    };
-    let (since, until) = (time("--since", &options.since)?, time("--until", &options.until)?);
-    if let (Some(from), Some(to)) = (since, until)
-        && from >= to
-    {
-        return Err(format!("--since is not before --until: {from} and {to}"));
-    }
+    let Period { since, until } = Period::of(options.since.as_deref(), options.until.as_deref(), now)?;
     let is_bounded = since.is_some() || until.is_some() || options.by.is_some();
     let last = options.last.or((!is_bounded).then_some(LISTED));
     let (filter, routine) = (options.select.filter(), options.reading.all);

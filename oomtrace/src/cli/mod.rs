@@ -13,6 +13,7 @@ mod kubernetes;
 mod man;
 mod options;
 mod output;
+mod period;
 mod ps;
 mod replay;
 mod report;

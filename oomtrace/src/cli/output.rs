@@ -24,8 +24,6 @@ pub fn sink(options: &Show, reading: &Reading, out: impl Write + Send + 'static)
         Form::Brief => true,
     };
     let color = options.color.on_stdout();
-    let is_terminal = io::stdout().is_terminal();
-    let width = move || if is_terminal { terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)) } else { None };
     let ascii = shows_ascii();
     let (all, verbose, time) = (reading.all, reading.verbose(), reading.time().into());
     Box::new(Human::new(out, move || Look { color, width: width(), brief, all, verbose, time, ascii }))
@@ -36,13 +34,34 @@ pub fn shows_ascii() -> bool {
     io::stdout().is_terminal() && shows_ascii_alone(|name| std::env::var(name).ok())
 }
 
-/// By its locale a terminal has no UTF-8 (locale(7)); where none is set, the console has few other characters.
+/// By its locale a terminal has no UTF-8; where none is set, the console has few other characters.
 pub fn shows_ascii_alone(variable: impl Fn(&str) -> Option<String>) -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(&variable).find(|value| !value.is_empty());
-    match locale.map(|locale| locale.to_ascii_lowercase()) {
-        Some(locale) => !(locale.contains("utf-8") || locale.contains("utf8")),
+    match locale_has_utf8(&variable) {
+        Some(has) => !has,
         None => variable("TERM").is_some_and(|term| term == "linux"),
     }
+}
+
+/// Whether characters are UTF-8 by the locale (locale(7)); none where no locale is set.
+pub fn locale_has_utf8(variable: impl Fn(&str) -> Option<String>) -> Option<bool> {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty())?;
+    let locale = locale.to_ascii_lowercase();
+    Some(locale.contains("utf-8") || locale.contains("utf8"))
+}
+
+/// Columns of standard output; none when it is no terminal, or one that does not say how many it has.
+pub fn width() -> Option<usize> {
+    columns(terminal_size::terminal_size_of(io::stdout()))
+}
+
+/// Columns of standard output, standard error or standard input, the first of them that is a terminal: what goes through a pager is for
+/// that terminal as well.
+pub fn width_of_any() -> Option<usize> {
+    columns(terminal_size::terminal_size())
+}
+
+fn columns(size: Option<(terminal_size::Width, terminal_size::Height)>) -> Option<usize> {
+    size.map(|(width, _)| usize::from(width.0))
 }
 
 /// What text has left out of what there was; none when it was nothing.

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use oomtrace::container::directory::{Directory, KEEP};
 use oomtrace::container::list::{Listed, list};
-use oomtrace::kubernetes::{EventsMode, Kubernetes, Question};
+use oomtrace::kubernetes::{EventsMode, Kubernetes};
 use oomtrace::model::Container;
 use oomtrace::node::cgroups;
 use oomtrace::node::usage::Usage;
@@ -86,13 +86,8 @@ async fn describe_pods(all: &mut [Listed], kubernetes: &Kubernetes) {
             "requests, owners and restarts of pods are not known (the Kubernetes API: {why})"
         ));
     }
-    // Nobody killed them.
-    let now = jiff::Timestamp::now();
     for listed in all {
-        let container = Some(&listed.container).filter(|container| container.confirmed);
-        if let Some(question) = container.and_then(|container| Question::of(container, now, false)) {
-            kubernetes.ask(&question, API_WITHIN).await.describe(&question, &mut listed.container);
-        }
+        kubernetes.describe(&mut listed.container, API_WITHIN).await;
     }
 }
 

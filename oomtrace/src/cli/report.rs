@@ -13,11 +13,11 @@ use oomtrace::sink::notices;
 use oomtrace::sink::report::{Look, MAX_INCIDENTS, Report};
 use oomtrace::store::{History, Selection};
 use oomtrace::text::quote::quote;
-use oomtrace::text::when;
 
 use super::exit::{Failure, Status};
 use super::options;
 use super::output::Stdout;
+use super::period::Period;
 
 /// Bytes of a line: an incident with a long curve and all its candidates has a tenth of that.
 const MAX_LINE: u64 = 8 << 20;
@@ -144,12 +144,15 @@ fn short(time: &str) -> String {
 
 /// Without a time it is of the last day; one incident is of any time. Or what is wrong with the times.
 fn selection(options: &options::Report, now: &Zoned) -> Result<Selection, String> {
-    let time = |name: &str, text: &Option<String>| -> Result<Option<Timestamp>, String> {
-        text.as_deref().map(|text| when::parse(text, now)).transpose().map_err(|error| format!("{name}: {error}"))
-    };
-    let (since, until) = (time("--since", &options.since)?, time("--until", &options.until)?);
+    let Period { since, until } = Period::of(options.since.as_deref(), options.until.as_deref(), now)?;
     let day = || now.timestamp().checked_sub(Span::new().hours(24)).ok();
     let since = since.or_else(|| if options.incident.is_none() { day() } else { None });
+    // Only a day that nobody named can be after it.
+    if let Some((from, to)) = since.zip(until).filter(|(from, to)| from >= to) {
+        return Err(format!(
+            "without --since a report is of the last day, which is not before --until: {from} and {to}"
+        ));
+    }
     Ok(Selection { since, until, last: Some(MAX_INCIDENTS), routine: options.all, ..Selection::default() })
 }
 

@@ -17,7 +17,7 @@ use oomtrace::model::{Lost, OutputName, Record};
 use oomtrace::node::cgroups;
 use oomtrace::node::signals::SIGKILL;
 use oomtrace::own::{descriptors, endurance};
-use oomtrace::probe::load::{Options, Probe};
+use oomtrace::probe::load::{LoadError, Options, Probe};
 use oomtrace::run::flight::FlightRecorder;
 use oomtrace::run::health::server::{self, Questions};
 use oomtrace::run::live::{self, Tally};
@@ -30,6 +30,7 @@ use oomtrace::store;
 use oomtrace::store::sink::{Asker, Kept};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::runtime::Runtime;
 
 use super::agent::ServiceManager;
 use super::exit::{Failure, Status};
@@ -44,11 +45,7 @@ pub fn run(options: &Watch, recording: Option<&Path>, manager: Option<ServiceMan
     let stop = Stop::catch().context("cannot wait for signals")?;
     let (kept, asker) = history.unzip();
     let (outputs, mut failures) = outputs(options, kept)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(readers::MAX_THREADS)
-        .build()
-        .context("cannot start")?;
+    let runtime = runtime()?;
     let ending = Arc::new(Ending { outputs: Arc::clone(&outputs), recorder: OnceLock::new() });
     let watching = watch(options, recording, asker, manager, &stop, &ending, &mut failures);
     let result = tokio::task::LocalSet::new().block_on(&runtime, watching);
@@ -59,6 +56,12 @@ pub fn run(options: &Watch, recording: Option<&Path>, manager: Option<ServiceMan
     let tally = result?;
     say_tally(options, tally);
     Ok(if is_whole { Status::Done } else { Status::Failed })
+}
+
+/// One thread for all, and few more that read files.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().max_blocking_threads(readers::MAX_THREADS).build().context("cannot start")?)
 }
 
 /// Has a history kept, where one is wanted and may be.
@@ -108,10 +111,7 @@ async fn watch(
     ending: &Arc<Ending>,
     failures: &mut Failures,
 ) -> Result<Tally, Failure> {
-    let signals = options.signal.iter().copied().filter(|signal| *signal != SIGKILL).collect();
-    let detail = options.debugging.detail();
-    let (ring_bytes, without) = (options.ring_size.0, options.without.clone());
-    let mut probe = Probe::load(&Options { signals, ring_bytes, without, user_stack: detail.stack })?;
+    let mut probe = load(options)?;
     endurance::outlast();
     let logs = forward_kernel_log(&mut probe);
     let kubernetes = options.kubernetes.start(options.kubernetes_events.into());
@@ -121,7 +121,7 @@ async fn watch(
     options.runtimes.absent().for_each(|absent| notices::say(&absent));
     let (privacy, sandbox) = (options.show.privacy(), options.sandbox.into());
     let mut runtimes = options.runtimes.runtimes(options.keep_names, privacy, sandbox, kubernetes);
-    runtimes.detail = detail;
+    runtimes.detail = options.debugging.detail();
     runtimes.history = history;
     runtimes.health = options.health.as_deref().and_then(answer_health);
     runtimes.flight = if options.no_curves { None } else { follow_memory(options) };
@@ -145,13 +145,26 @@ async fn watch(
     }
     if let Some(manager) = manager {
         // It runs when the loop waits for the first time, and everything is attached.
-        tokio::task::spawn_local(manager.keep_told());
+        tokio::task::spawn_local(manager.keep_notified());
     }
     let result = live::run(probe, runtimes, filter, recorder, &ending.outputs, failures, stopped(stop)).await;
     if let Some(logs) = logs {
         logs.abort();
     }
     Ok(result?)
+}
+
+/// Loads and attaches what the options ask for.
+///
+/// # Errors
+/// See [`Probe::load`].
+pub(super) fn load(options: &Watch) -> Result<Probe, LoadError> {
+    Probe::load(&Options {
+        signals: options.signal.iter().copied().filter(|signal| *signal != SIGKILL).collect(),
+        ring_bytes: options.ring_size.0,
+        without: options.without.clone(),
+        user_stack: options.debugging.detail().stack,
+    })
 }
 
 /// Kills are reported without a curve where memory cannot be followed.

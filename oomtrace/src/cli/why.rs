@@ -20,7 +20,7 @@ use oomtrace::text::quote::quote;
 
 use super::exit::{Failure, Status};
 use super::options::{self, TimeForm};
-use super::output::{Stdout, shows_ascii};
+use super::output::{Stdout, shows_ascii, width};
 use watched::Watched;
 
 /// What is older is not looked at, in hours.
@@ -65,7 +65,7 @@ pub fn run(options: &options::Why) -> Result<Status, Failure> {
     }
 }
 
-/// What came of a question.
+/// The outcome of a question.
 enum Asking {
     Answered(Box<Why>),
     Several(Vec<(String, String)>),
@@ -86,7 +86,7 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
             Choice::One(whom) => Some(*whom),
             Choice::Several(candidates) => return Asking::Several(candidates),
             // It may be gone, and was seen while it was there.
-            Choice::Nobody { near, missing } => match watched.whom(&word.word) {
+            Choice::Nobody { near, missing } => match watched.whom(&word) {
                 Some(whom) => Some(whom),
                 None => return Asking::Nobody { near, missing },
             },
@@ -129,11 +129,9 @@ fn say(options: &options::Why, why: Why) -> Result<Status, Failure> {
         serde_json::to_writer(&mut out, &WhyRecord::Why(Box::new(why))).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
-        let is_terminal = io::stdout().is_terminal();
-        let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         let look = Look {
             color: options.show.color.on_stdout(),
-            width: if is_terminal { width.or(Some(WIDTH)) } else { None },
+            width: io::stdout().is_terminal().then(|| width().unwrap_or(WIDTH)),
             brief: false,
             all: true,
             verbose: options.verbose,

@@ -13,10 +13,11 @@
 
 use crate::judge::memory_use::{MemoryClass, MemoryUse};
 use crate::memory::fit::median;
+use crate::memory::held::held_at;
 use crate::memory::sample::Sample;
 use crate::memory::verdict::{Kind, Sure, Verdict, judge};
 use crate::model::{Confidence, CourseKind, Incident, OomOrigin, OomScope, TimelinePoint};
-use crate::resolve::lives_before::{Life, held, last_life};
+use crate::resolve::lives_before::{Life, last_life};
 
 /// What was seen, with its data: sentences come from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +92,7 @@ fn lowered(life: &[TimelinePoint], origin: Option<OomOrigin>) -> Option<Course> 
     let pairs = life.iter().zip(life.iter().skip(1));
     let mut changes = pairs.filter_map(|(before, after)| {
         let (from, to) = (before.limit_bytes?, after.limit_bytes?);
-        (to < from - from / 100).then_some((from, to, held(before).max(held(after)), seconds(after)))
+        (to < from - from / 100).then_some((from, to, held_at(before).max(held_at(after)), seconds(after)))
     });
     let (from, to, in_use, before_s) = changes.next_back()?;
     let is_it = origin == Some(OomOrigin::LimitLowered) || in_use >= to / 10 * 9;
@@ -213,7 +214,7 @@ fn spike(life: &[TimelinePoint]) -> Option<Course> {
         return None;
     }
     let line = usual + (limit - usual) / 4;
-    let low = life.iter().rev().find(|point| held(point) <= line)?;
+    let low = life.iter().rev().find(|point| held_at(point) <= line)?;
     let within_s = seconds(low);
     (within_s <= (span / 10.0).max(5.0)).then_some(Course {
         kind: CourseKind::Spike,
@@ -234,7 +235,7 @@ fn usual(life: &[TimelinePoint], span: f64) -> Option<u64> {
     let mut values: Vec<f64> = early
         .flat_map(|(before, point)| {
             let share = ((seconds(before) - seconds(point)) / span * 100.0).ceil().clamp(1.0, 100.0) as usize;
-            std::iter::repeat_n(held(point) as f64, share)
+            std::iter::repeat_n(held_at(point) as f64, share)
         })
         .collect();
     median(&mut values).map(|bytes| bytes as u64)
@@ -262,15 +263,15 @@ fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Op
     };
     let near = limit / 100 * NEAR;
     let pairs = life.iter().zip(life.iter().skip(1));
-    let long: f64 = pairs.filter(|(_, point)| held(point) >= near).map(|(a, b)| seconds(a) - seconds(b)).sum();
+    let long: f64 = pairs.filter(|(_, point)| held_at(point) >= near).map(|(a, b)| seconds(a) - seconds(b)).sum();
     if span >= SHORT_S && long >= span / 2.0 {
         return found(Confidence::Likely, Detail::Near { percent: NEAR });
     }
     // Its beginning was seen, and that was not long ago.
     let after_s = seconds(first);
-    let is_empty = held(first) <= limit / 20;
+    let is_empty = held_at(first) <= limit / 20;
     let began = first.restart || is_empty || began_with(incident, after_s);
-    if !began || span > SHORT_S || held(first) > limit / 2 {
+    if !began || span > SHORT_S || held_at(first) > limit / 2 {
         return None;
     }
     let spans = before.iter().filter_map(|life| Some(f64::from(life.points.first()?.0)));

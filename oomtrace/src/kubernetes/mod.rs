@@ -291,6 +291,16 @@ impl Kubernetes {
         Answer { said: Some(said), owner: told.owner, missing, object: Some(object) }
     }
 
+    /// Adds what the API says now of a pod's container that nobody killed, as far as it does within that time. One that its runtime has not
+    /// confirmed stays as it is.
+    pub async fn describe(&self, container: &mut Container, within: Duration) {
+        if container.confirmed
+            && let Some(question) = Question::of(container, Timestamp::now(), false)
+        {
+            self.ask(&question, within).await.describe(&question, container);
+        }
+    }
+
     /// A pod's namespace and name; none where the API does not know it.
     #[must_use]
     pub fn name_of(&self, uid: &str) -> Option<String> {

@@ -7,9 +7,9 @@
 mod climb;
 pub mod fit;
 pub mod forecast;
+pub mod held;
 pub mod lives;
 mod past;
-
 mod period;
 pub mod read;
 pub mod recorder;

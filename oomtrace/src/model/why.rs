@@ -8,7 +8,7 @@ use super::{
     Signal, Verdict, Victim,
 };
 
-/// What `oomtrace why --json` prints: one line, told apart by `type` as the records of the stream are.
+/// What `oomtrace why --json` prints: one line, with a `type` as the records of the stream have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum WhyRecord {

@@ -91,6 +91,12 @@ fn parse_hierarchy_id(cgroups: &str) -> Option<u32> {
     memory.split('\t').next()?.parse().ok()
 }
 
+/// A cgroup's path and those above it, the nearest first, without the root.
+pub fn and_above(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.char_indices().rev().filter(|(_, c)| *c == '/').map(|(at, _)| at);
+    std::iter::once(path.len()).chain(ends).filter_map(|end| path.get(..end)).filter(|path| path.len() > 1)
+}
+
 /// Adds a cgroup mount, when it is the first of its hierarchy.
 fn add(all: &mut Vec<Hierarchy>, mount: Mount) {
     let version = match mount.kind.as_slice() {
@@ -150,6 +156,19 @@ mod tests {
     fn the_memory_hierarchy_has_a_number() {
         let cgroups = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t2\t1\nmemory\t4\t16\t1\n";
         assert_eq!((parse_hierarchy_id(cgroups), parse_hierarchy_id("")), (Some(4), None));
+    }
+
+    #[test]
+    fn a_path_and_those_above_it() {
+        for (path, expected) in [
+            ("/a.slice/b.service/x", &["/a.slice/b.service/x", "/a.slice/b.service", "/a.slice"][..]),
+            ("/a", &["/a"]),
+            ("/ä/b", &["/ä/b", "/ä"]),
+            ("/", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(and_above(path).collect::<Vec<_>>(), expected, "{path}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn host_mount() -> Option<u32> {
     u32::try_from(inode).ok()
 }
 
-/// systemd is the machine's first process, as sd_booted(3) tells; none where the host's files are not seen.
+/// systemd is the machine's first process, as sd_booted(3) finds out; none where the host's files are not seen.
 #[must_use]
 pub fn is_booted_by_systemd() -> Option<bool> {
     if Path::new("/run/systemd/system").is_dir() {

@@ -205,14 +205,6 @@ pub fn filter(refusal: Refusal, network: Network) -> Result<(), FilterError> {
     Ok(())
 }
 
-/// The same for the calling thread alone.
-///
-/// # Errors
-/// As for all.
-pub fn filter_thread() -> Result<(), FilterError> {
-    Ok(apply_filter(&program(list(Refusal::Answered, Network::Nobody)?)?)?)
-}
-
 fn program(filter: SeccompFilter) -> Result<BpfProgram, FilterError> {
     Ok(filter.try_into()?)
 }
@@ -332,7 +324,7 @@ mod tests {
     /// What a call gives in a thread that is filtered.
     fn filtered<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
         std::thread::spawn(|| {
-            filter_thread().unwrap();
+            apply_filter(&program(list(Refusal::Answered, Network::Nobody).unwrap()).unwrap()).unwrap();
             call()
         })
         .join()

@@ -12,7 +12,7 @@ use crate::text::{bytes, duration_ms};
 pub const KILLED: i64 = 137;
 /// A manager says that something ended at most so long after it did, in milliseconds: a shim's exit goes through two daemons.
 const SAID_WITHIN_MS: i64 = 3_000;
-/// Nobody waits longer between a stop signal and the kill: Kubernetes' jobs may be given hours, and Docker is told seconds.
+/// Nobody waits longer between a stop signal and the kill: Kubernetes' jobs may be given hours, and Docker is given seconds.
 const STOP_WITHIN_MS: i64 = 10 * 60_000;
 /// Who was logged in is named up to that many.
 const SESSIONS: usize = 5;
@@ -226,13 +226,12 @@ fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ru
         Some(died.saturating_sub(ooms.at_ns) / 1_000_000)
     });
     let is_at_end = at_end.is_some_and(|ms| ms <= SAID_WITHIN_MS);
-    let source = if end.by == "the kubelet" { Source::Kubernetes } else { source_of(end) };
     let mut evidence = vec![Evidence {
         fact: format!(
             "{} says that the OOM killer was at work: on any of its processes, at any time of that life",
             end.by
         ),
-        source,
+        source: source_of(end),
     }];
     evidence.extend(at_end.map(|ms| Evidence {
         fact: format!("Docker's events: an OOM kill in it {} before it ended", before(ms)),

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,8 +12,6 @@ use crate::past::child;
 const MAX_BYTES: usize = 256 << 10;
 /// How long it may take.
 const WITHIN: Duration = Duration::from_secs(5);
-/// It is there when systemd is the machine's first process (sd_booted(3)).
-const BOOTED: &str = "/run/systemd/system";
 
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus,ExecMainPID,ExecMainStartTimestamp,\
     ExecMainExitTimestamp,ActiveEnterTimestamp,InactiveEnterTimestamp,NRestarts,MemoryMax,ControlGroup,OOMKills,ManagedOOMKills";
@@ -46,12 +43,6 @@ pub struct Unit {
 pub enum End {
     Exited(u32),
     Signal(u32),
-}
-
-/// systemd is the machine's first process.
-#[must_use]
-pub fn is_booted() -> bool {
-    Path::new(BOOTED).is_dir()
 }
 
 /// Asks for a unit of the machine's; `.service` may be left out.

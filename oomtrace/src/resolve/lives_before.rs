@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::event::BootNs;
+use crate::memory::held::held_at;
 use crate::memory::sample::Sample;
 use crate::model::{Incident, TimelinePoint};
 use crate::resolve::limits_before::place_of;
@@ -29,7 +30,7 @@ impl Life {
         let step = points.len().div_ceil(POINTS).max(1);
         // The lowest of each few: the floor is what is looked at. The last one is how far it came.
         let mut kept: Vec<_> =
-            points.chunks(step).filter_map(|few| few.iter().min_by_key(|point| held(point))).collect();
+            points.chunks(step).filter_map(|few| few.iter().min_by_key(|point| held_at(point))).collect();
         if let Some(last) = points.last()
             && kept.last().is_some_and(|kept| kept.before_ms != last.before_ms)
         {
@@ -37,7 +38,7 @@ impl Life {
         }
         let packed = |point: &&TimelinePoint| {
             let limit = point.limit_bytes.map(|limit| limit as f32);
-            ((point.before_ms as f64 / 1000.0) as f32, held(point) as f32, limit)
+            ((point.before_ms as f64 / 1000.0) as f32, held_at(point) as f32, limit)
         };
         Self { ended_before_s: 0.0, points: kept.iter().map(packed).collect() }
     }
@@ -53,13 +54,6 @@ impl Life {
             ..Sample::default()
         })
     }
-}
-
-/// What cannot be taken back: all but page cache.
-#[must_use]
-pub fn held(point: &TimelinePoint) -> u64 {
-    let cache = point.file_bytes.map_or(0, |file| file.saturating_sub(point.shmem_bytes.unwrap_or_default()));
-    point.usage_bytes.saturating_sub(cache)
 }
 
 /// Of a timeline, the life that ended with the kill: since it was made anew, or since the kill before, so long ago.

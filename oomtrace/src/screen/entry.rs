@@ -3,15 +3,15 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::filter::{Filter, is_below};
+use crate::filter::Filter;
 use crate::memory::verdict::{Kind, LimitReached};
 use crate::model::{Container, LimitLevel};
 use crate::placement::Placement;
 use crate::run::flight::Row;
 use crate::screen::kills::{Kills, LastKill};
 use crate::screen::names::{Named, Names};
+use crate::sink::human::full_name;
 use crate::text::quote::quote;
-use crate::text::{name_or_id, pod_name};
 
 /// A container, a pod or a unit whose memory is followed.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -31,13 +31,6 @@ pub struct Entry {
 /// Entries of all `rows` that `filter` wants, in no order of importance.
 #[must_use]
 pub fn entries(rows: Vec<Row>, names: &Names, kills: &Kills, filter: &Filter) -> Vec<Entry> {
-    let pods: Vec<(&str, String)> = rows
-        .iter()
-        .filter(|row| row.level == LimitLevel::Pod)
-        .filter_map(|row| Some((row.cgroup.as_str(), names.pod_at(&row.cgroup)?)))
-        .collect();
-    let pods: std::collections::HashMap<String, String> =
-        pods.into_iter().map(|(path, name)| (path.to_owned(), name)).collect();
     rows.into_iter()
         .filter_map(|row| {
             let named = names.get(&row.cgroup);
@@ -52,8 +45,8 @@ pub fn entries(rows: Vec<Row>, names: &Names, kills: &Kills, filter: &Filter) ->
             let container = named.and_then(Named::container).cloned();
             let unit = (row.level == LimitLevel::Unit).then(|| last(&row.cgroup).to_owned());
             let name = match (&container, row.level) {
-                (Some(container), _) => container_name(container),
-                (None, LimitLevel::Pod) => pods.get(&row.cgroup).cloned().unwrap_or_else(|| unnamed(&row.cgroup)),
+                (Some(container), _) => full_name(container),
+                (None, LimitLevel::Pod) => names.pod_at(&row.cgroup).unwrap_or_else(|| unnamed(&row.cgroup)),
                 (None, _) => unnamed(&row.cgroup),
             };
             let last_kill = kills.of(&row.cgroup, container.as_ref()).cloned();
@@ -64,18 +57,9 @@ pub fn entries(rows: Vec<Row>, names: &Names, kills: &Kills, filter: &Filter) ->
 
 /// Filters on the victim's process, on the sender and on the cause choose incidents, and leave the table as it is.
 fn is_wanted(filter: &Filter, row: &Row, named: Option<&Named>) -> bool {
-    let is_in = |cgroup: &String| is_below(&row.cgroup, cgroup);
-    (filter.cgroups.is_empty() || filter.cgroups.iter().any(is_in))
-        && (!filter.is_of_containers() || filter.wants_any(named.and_then(Named::container)))
-        && (filter.units.is_empty()
-            || row.level == LimitLevel::Unit && filter.units.iter().any(|pattern| pattern.matches(last(&row.cgroup))))
-}
-
-fn container_name(container: &Container) -> String {
-    match container.pod.as_ref().and_then(pod_name) {
-        Some(pod) => format!("{pod}/{}", name_or_id(container)),
-        None => name_or_id(container).into_owned(),
-    }
+    let unit = (row.level == LimitLevel::Unit).then(|| last(&row.cgroup));
+    (filter.cgroups.is_empty() || filter.is_below_any(&row.cgroup))
+        && filter.wants_place(named.and_then(Named::container), unit)
 }
 
 /// By its cgroup's own name, of which an id's beginning is enough.

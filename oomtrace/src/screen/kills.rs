@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{Cause, Container, Incident};
+use crate::node::cgroups::and_above;
 
 /// Places that are remembered at the most; those whose kill is the oldest are forgotten.
 const MOST: usize = 4096;
@@ -41,7 +42,7 @@ impl Kills {
         let Some(verdict) = incident.verdict.as_ref().filter(|_| incident.routine.is_none()) else { return };
         let container = incident.container.as_ref();
         let paths = container.map(|container| &container.cgroup).into_iter().chain(&incident.victim.process.cgroup);
-        let mut places: Vec<String> = paths.flat_map(|path| above(path)).collect();
+        let mut places: Vec<String> = paths.flat_map(|path| and_above(path).take(LEVELS)).map(str::to_owned).collect();
         places.extend(container.and_then(in_pod));
         places.sort();
         places.dedup();
@@ -78,11 +79,4 @@ impl Kills {
 fn in_pod(container: &Container) -> Option<String> {
     let uid = container.pod.as_ref()?.uid.as_ref()?;
     Some(format!("{uid}/{}", container.name.as_ref()?))
-}
-
-/// The path and those above it, but for the root.
-fn above(path: &str) -> Vec<String> {
-    let ends = path.char_indices().rev().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
-    let ends = std::iter::once(path.len()).chain(ends).take(LEVELS);
-    ends.filter_map(|end| path.get(..end)).filter(|path| path.len() > 1).map(str::to_owned).collect()
 }

@@ -28,8 +28,8 @@ mod why;
 mod words;
 
 pub use block::{block, facts};
-pub use why::{place_of, said_of, why};
-pub use words::{about, belongs_to, place_name, time_of};
+pub use why::{place_of, said_of, what_of, why};
+pub use words::{about, belongs_to, full_name, place_name, time_of};
 
 /// How to show.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,13 +89,15 @@ fn is_without_record(ready: &Ready) -> bool {
 
 /// The incidents that are alike and stand below one block.
 struct Series {
+    /// What the last count says, and how it was shown.
+    text: String,
+    look: Look,
     /// The count that was written last.
     written: u64,
-    latest: String,
+    /// It is not the last one.
+    behind: bool,
     /// The line has no end yet.
     open: bool,
-    /// The whole line, where it was cut to be one.
-    whole: Option<String>,
     /// When a line of it was written last.
     since: Instant,
 }
@@ -187,37 +189,37 @@ impl<W: Write> Human<W> {
     /// One more that is like the block above: a terminal has one line for them all, which is written anew; elsewhere there is a line each
     /// time that the number has doubled.
     fn count(&mut self, incident: &Incident, repeat: &Repeat, look: Look) -> io::Result<()> {
-        let text = said(incident, repeat);
-        let line = repeated(&text, look);
-        let new = || Series { written: 1, latest: String::new(), open: false, whole: None, since: Instant::now() };
+        let new =
+            || Series { text: String::new(), look, written: 1, behind: false, open: false, since: Instant::now() };
         let series = self.series.get_or_insert_with(new);
-        series.latest.clone_from(&line);
-        series.whole = whole(&text, look);
+        (series.text, series.look) = (said(incident, repeat), look);
         if look.width.is_some() {
             // A shorter line leaves nothing of a longer one.
             let before = if series.open { "\r\x1b[K" } else { "" };
             series.open = true;
             series.written = repeat.count;
-            self.out.write_all(format!("{before}{line}").as_bytes())?;
+            self.out.write_all(format!("{before}{}", repeated(&series.text, look)).as_bytes())?;
         } else if repeat.count >= 2 * series.written || series.since.elapsed() >= PAUSE {
             series.written = repeat.count;
             series.since = Instant::now();
-            series.latest.clear();
-            self.out.write_all(format!("{line}\n").as_bytes())?;
+            series.behind = false;
+            self.out.write_all(format!("{}\n", repeated(&series.text, look)).as_bytes())?;
+        } else {
+            series.behind = true;
         }
         self.out.flush()
     }
 
     /// Something else comes: the last count stands.
     fn end_series(&mut self) -> io::Result<()> {
-        let Some(Series { latest, open, whole, .. }) = self.series.take() else { return Ok(()) };
-        match (open, latest.is_empty()) {
-            (true, _) => match whole {
+        let Some(Series { text, look, behind, open, .. }) = self.series.take() else { return Ok(()) };
+        match (open, behind) {
+            (true, _) => match whole(&text, look) {
                 Some(whole) => self.out.write_all(format!("\r\x1b[K{whole}\n").as_bytes()),
                 None => self.out.write_all(b"\n"),
             },
-            (false, false) => self.out.write_all(format!("{latest}\n").as_bytes()),
-            (false, true) => Ok(()),
+            (false, true) => self.out.write_all(format!("{}\n", repeated(&text, look)).as_bytes()),
+            (false, false) => Ok(()),
         }
     }
 }

@@ -16,9 +16,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::own::{capabilities, endurance};
 use crate::probe::requirements::Capability;
-use crate::store::protocol::{self, Answer, Question, Said, Told};
+use crate::store::protocol::{self, Answer, Question, Said, ToKeep};
 use crate::store::write::{Entry, Writer, make};
-use crate::store::{Bounds, History, Rescued, StoreError, rescue};
+use crate::store::{Bounds, History, Rescued, StoreError, has_log, rescue};
 
 /// From the first pause after a failure to the longest.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -29,17 +29,17 @@ const SETTLED_AFTER_MS: u16 = 2_000;
 const LOOKED_AFTER: usize = 256;
 const LOOKED_AFTER_TIME: Duration = Duration::from_secs(3600);
 
-/// Keeps what comes over `told` in the history at `path`, and answers `asked`, until both are closed.
+/// Keeps what comes over `to_keep` in the history at `path`, and answers `asked`, until both are closed.
 ///
 /// # Errors
-/// When the other side of `told` breaks the protocol; that it has gone is no error.
-pub fn run(told: UnixStream, asked: UnixStream, path: &Path, bounds: Bounds) -> io::Result<()> {
+/// When the other side of `to_keep` breaks the protocol; that it has gone is no error.
+pub fn run(to_keep: UnixStream, asked: UnixStream, path: &Path, bounds: Bounds) -> io::Result<()> {
     confine(path);
     let place = path.to_owned();
     // It ends with the process, or when nobody asks any more.
     std::thread::Builder::new().name("answers".to_owned()).spawn(move || answer(asked, &place))?;
-    Keeper { out: told.try_clone()?, path: path.to_owned(), bounds, writer: None, looked: None, since_look: 0 }
-        .run(told)
+    Keeper { out: to_keep.try_clone()?, path: path.to_owned(), bounds, writer: None, looked: None, since_look: 0 }
+        .run(to_keep)
 }
 
 /// Gives up what keeping does not need. The directory is made before, which may be anywhere.
@@ -85,12 +85,12 @@ struct Keeper {
 struct Over;
 
 impl Keeper {
-    fn run(mut self, told: UnixStream) -> io::Result<()> {
+    fn run(mut self, to_keep: UnixStream) -> io::Result<()> {
         // Before anything is to be kept: what stands in the way is said at once.
         if self.keep(&[]).is_err() {
             return Ok(());
         }
-        let mut lines = BufReader::new(told);
+        let mut lines = BufReader::new(to_keep);
         let mut entries = Vec::new();
         let mut is_settled = true;
         loop {
@@ -103,11 +103,11 @@ impl Keeper {
             }
             match protocol::take(&mut lines)? {
                 None => return Ok(()),
-                Some(Told::Incident(incident)) => entries.push(Entry::Incident(Box::new(incident.into_owned()))),
-                Some(Told::Correction(correction)) => {
+                Some(ToKeep::Incident(incident)) => entries.push(Entry::Incident(Box::new(incident.into_owned()))),
+                Some(ToKeep::Correction(correction)) => {
                     entries.push(Entry::Correction(Box::new(correction.into_owned())));
                 }
-                Some(Told::Now) => {
+                Some(ToKeep::Now) => {
                     if self.keep(&std::mem::take(&mut entries)).is_err() || self.say(&Said::Kept).is_err() {
                         return Ok(());
                     }
@@ -169,7 +169,7 @@ impl Keeper {
         let writer = match &mut self.writer {
             Some(writer) => writer,
             None => {
-                let has_log = std::fs::metadata(log_of(&self.path)).is_ok_and(|log| log.len() > 0);
+                let has_log = has_log(&self.path);
                 let writer = Writer::open(&self.path, self.bounds)?;
                 if has_log {
                     // It was not ended in order, and so may the machine not have been.
@@ -222,12 +222,6 @@ fn is_final(error: &StoreError) -> bool {
         ),
         _ => false,
     }
-}
-
-fn log_of(path: &Path) -> std::path::PathBuf {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    log.into()
 }
 
 fn readable(socket: &UnixStream, within_ms: u16) -> bool {

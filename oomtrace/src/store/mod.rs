@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 pub use count::{By, Group};
 pub use identity::Identity;
-pub use read::{Earlier, Found, History, Tally};
+pub use read::{Found, History};
 pub use rescue::{Rescued, rescue};
 pub use retain::Bounds;
 pub use select::Selection;
@@ -52,6 +52,18 @@ pub enum StoreError {
     Json(#[from] serde_json::Error),
     #[error("{0} is the beginning of several incidents' ids")]
     Ambiguous(String),
+}
+
+/// The file whose name is that one's and the suffix: `history.db-wal`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The history at `path` has commits in its log alone.
+fn has_log(path: &Path) -> bool {
+    std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
 impl StoreError {

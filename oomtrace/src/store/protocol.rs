@@ -15,7 +15,7 @@ const LONGEST: u64 = 64 << 20;
 /// To the keeper.
 #[derive(Debug, Serialize, Deserialize)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, on its way to a list")]
-pub enum Told<'a> {
+pub enum ToKeep<'a> {
     Incident(std::borrow::Cow<'a, Incident>),
     Correction(std::borrow::Cow<'a, Correction>),
     /// What came since the last such line is to be kept now.
@@ -25,7 +25,7 @@ pub enum Told<'a> {
 /// From the keeper.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Said {
-    /// All up to the last [`Told::Now`] is on the disk.
+    /// All up to the last [`ToKeep::Now`] is on the disk.
     Kept,
     /// It cannot be written at the moment; it is tried again.
     Trouble(String),

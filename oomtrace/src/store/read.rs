@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::model::{Cause, Incident};
+use crate::model::Incident;
 use crate::resolve::case::EarlierByCause;
 use crate::store::select::{Conditions, Selection};
-use crate::store::{Identity, StoreError, place, schema};
+use crate::store::{StoreError, has_log, schema};
 
 /// A writer that recovers after a crash is waited for.
 const BUSY: Duration = Duration::from_secs(2);
@@ -32,25 +30,6 @@ pub struct Found {
     pub incidents: Vec<Incident>,
     /// Those that cannot be read: damaged, or of a newer oomtrace.
     pub unreadable: u64,
-}
-
-/// A kill of the same thing, before.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Earlier {
-    /// The incident's id.
-    pub id: String,
-    /// When.
-    pub time: String,
-    /// Why. Null: no verdict.
-    pub cause: Option<Cause>,
-    /// The limit that was hit. Null: none was, or it is not known.
-    pub limit_bytes: Option<u64>,
-    /// When the victim had been started.
-    pub started: Option<String>,
-    /// The victim was its container's first process.
-    pub container_init: bool,
-    /// `memory.timeline` of the incident; null where it had none.
-    pub timeline: Option<serde_json::Value>,
 }
 
 impl History {
@@ -151,51 +130,12 @@ impl History {
         Ok(find().map_err(failed)?.map(|json| serde_json::from_str(&json)).transpose()?)
     }
 
-    /// Kills of the same thing before that time, the latest first; routine ones are none.
+    /// Kills of the identity with that [`Identity::key`](crate::store::Identity::key) before that time, in nanoseconds since 1970; routine
+    /// ones are none.
     ///
     /// # Errors
     /// When the history cannot be read.
-    pub fn earlier(&self, identity: &Identity, before: Timestamp, limit: usize) -> Result<Vec<Earlier>, StoreError> {
-        let selection = Selection {
-            identity: Some(identity.clone()),
-            until: Some(before),
-            last: Some(limit),
-            ..Selection::default()
-        };
-        let found = self.last(&selection)?;
-        Ok(found.incidents.into_iter().map(Earlier::of).collect())
-    }
-
-    /// What is known of an identity without reading an incident: how many kills before that time, since when, and of how many the cause
-    /// was the same. Routine kills are none.
-    ///
-    /// # Errors
-    /// When the history cannot be read.
-    pub fn tally(&self, identity: &Identity, before: Timestamp, cause: Option<Cause>) -> Result<Tally, StoreError> {
-        let cause = cause.map(Cause::name);
-        let before = i64::try_from(before.as_nanosecond()).unwrap_or(i64::MAX);
-        let tally = || {
-            let Some(who) = place::who(&self.db, identity)? else { return Ok(Tally::default()) };
-            let mut find = self.db.prepare_cached(
-                "SELECT count(*), min(at), max(at), count(word.word) FROM incident
-                 LEFT JOIN word ON word.id = incident.cause AND word.word = ?3
-                 WHERE who = ?1 AND routine = 0 AND at < ?2",
-            )?;
-            find.query_row(params![who, before, cause], |row| {
-                let time = |ns: Option<i64>| ns.and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok());
-                Ok(Tally {
-                    count: row.get(0)?,
-                    first: time(row.get(1)?),
-                    last: time(row.get(2)?),
-                    same_cause: row.get(3)?,
-                })
-            })
-        };
-        tally().map_err(StoreError::of("read", &self.path))
-    }
-
-    /// What [`crate::store::sink::Asker`] asks for.
-    pub(super) fn causes(&self, key: &str, before: i64) -> Result<EarlierByCause, StoreError> {
+    pub fn causes(&self, key: &str, before: i64) -> Result<EarlierByCause, StoreError> {
         let find = || {
             let time = |ns: Option<i64>| Some(format!("{:.9}", Timestamp::from_nanosecond(ns?.into()).ok()?));
             let kept_since = self.db.prepare_cached("SELECT min(at) FROM incident")?.query_row([], |row| row.get(0))?;
@@ -228,31 +168,6 @@ impl History {
     }
 }
 
-/// See [`History::tally`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub count: u64,
-    pub first: Option<Timestamp>,
-    pub last: Option<Timestamp>,
-    pub same_cause: u64,
-}
-
-impl Earlier {
-    fn of(incident: Incident) -> Self {
-        let limit = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()?.limit_bytes);
-        let timeline = incident.memory.and_then(|memory| serde_json::to_value(memory.timeline?).ok());
-        Self {
-            id: incident.id,
-            time: incident.time,
-            cause: incident.verdict.map(|verdict| verdict.cause),
-            limit_bytes: limit,
-            started: incident.victim.process.started,
-            container_init: incident.victim.container_init,
-            timeline,
-        }
-    }
-}
-
 /// Neither the file nor its contents are wrong: what SQLite wants beside it cannot be had.
 fn is_out_of_reach(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
@@ -282,10 +197,7 @@ fn open_uri(path: &Path, parameters: &str) -> Result<History, StoreError> {
 /// On a file system that cannot be written to, or without the right to. A log that was left by a crash is read into this process's own
 /// memory, which nobody who writes may be there for: nobody can be.
 fn open_alone(path: &Path, why: rusqlite::Error) -> Result<History, StoreError> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let has_log = std::fs::metadata(Path::new(&log)).is_ok_and(|log| log.len() > 0);
-    if !has_log {
+    if !has_log(path) {
         return open_uri(path, "mode=ro&immutable=1");
     }
     let is_read_only =

@@ -1,13 +1,12 @@
 //! What is done about a history that is damaged: it is moved aside, and what can be read of it goes into a new one.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
 use crate::model::Incident;
 use crate::store::write::Entry;
-use crate::store::{Bounds, StoreError, Writer};
+use crate::store::{Bounds, StoreError, Writer, beside};
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,38 +22,24 @@ const STEP: usize = 256;
 /// Rows that are tried one by one where reading them in order fails.
 const MOST_TRIED: usize = 2_000_000;
 
-/// `history.db.corrupt-20261126T031405`
-fn aside(path: &Path, suffix: &str, stamp: &str) -> PathBuf {
-    let mut name = OsString::from(path.as_os_str());
-    name.push(format!(".corrupt-{stamp}{suffix}"));
-    PathBuf::from(name)
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path.as_os_str());
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 /// Moves the history at `path` aside, makes a new one, and copies what can be read.
 ///
 /// # Errors
 /// When it cannot be moved, or no new one can be made or written.
 pub fn rescue(path: &Path, bounds: Bounds, now: jiff::Timestamp) -> Result<(Writer, Rescued), StoreError> {
-    let stamp = now.strftime("%Y%m%dT%H%M%S").to_string();
+    // `history.db.corrupt-20261126T031405`
+    let aside = beside(path, &format!(".corrupt-{}", now.strftime("%Y%m%dT%H%M%S")));
     // Its log has commits that are nowhere else. The index beside that is made anew.
     for suffix in ["-wal", ""] {
-        let from = with_suffix(path, suffix);
-        let to = with_suffix(&aside(path, "", &stamp), suffix);
-        match std::fs::rename(&from, to) {
+        let from = beside(path, suffix);
+        match std::fs::rename(&from, beside(&aside, suffix)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !suffix.is_empty() => {}
             Err(error) => return Err(StoreError::File { what: "move aside", path: from, error }),
             Ok(()) => {}
         }
     }
     // Whatever is left of it is of no use without the file.
-    _ = std::fs::remove_file(with_suffix(path, "-shm"));
-    let aside = aside(path, "", &stamp);
+    _ = std::fs::remove_file(beside(path, "-shm"));
     let mut writer = Writer::open(path, bounds)?;
     let mut saved = 0;
     // One that cannot even be opened has nothing to give.

@@ -18,7 +18,7 @@ use crate::model::{Lost, OutputName, Record, Unwritten};
 use crate::resolve::case::EarlierByCause;
 use crate::sink::Sink;
 use crate::sink::notices;
-use crate::store::protocol::{self, Answer, Question, Said, Told};
+use crate::store::protocol::{self, Answer, Question, Said, ToKeep};
 use crate::store::{Bounds, Identity};
 
 /// The verb by which this program runs as a keeper: its history, days and bytes are its arguments.
@@ -40,7 +40,7 @@ pub fn start(path: &Path, bounds: Bounds, is_asked_for: bool) -> io::Result<(Kep
     let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::SA_NOCLDWAIT, SigSet::empty());
     // SAFETY: ignoring runs no code of ours.
     unsafe { sigaction(Signal::SIGCHLD, &ignored) }?;
-    let (told, keepers_told) = UnixStream::pair()?;
+    let (to_keep, keepers_to_keep) = UnixStream::pair()?;
     let (asked, keepers_asked) = UnixStream::pair()?;
     Command::new("/proc/self/exe")
         .arg0("oomtrace")
@@ -48,13 +48,13 @@ pub fn start(path: &Path, bounds: Bounds, is_asked_for: bool) -> io::Result<(Kep
         .arg(path)
         .args([bounds.days.to_string(), bounds.bytes.to_string()])
         .env_clear()
-        .stdin(Stdio::from(OwnedFd::from(keepers_told)))
+        .stdin(Stdio::from(OwnedFd::from(keepers_to_keep)))
         .stdout(Stdio::from(OwnedFd::from(keepers_asked)))
         .stderr(Stdio::null())
         // Ctrl-C is for the one that watches.
         .process_group(0)
         .spawn()?;
-    Ok((Kept::new(told, is_asked_for)?, Asker::new(asked)))
+    Ok((Kept::new(to_keep, is_asked_for)?, Asker::new(asked)))
 }
 
 /// The sink. It takes incidents and corrections, and nothing else.
@@ -68,9 +68,9 @@ pub struct Kept {
 }
 
 impl Kept {
-    fn new(told: UnixStream, is_asked_for: bool) -> io::Result<Self> {
-        let said = BufReader::new(told.try_clone()?);
-        Ok(Self { out: io::BufWriter::new(told), said, lost: Box::new(|_| {}), is_asked_for })
+    fn new(to_keep: UnixStream, is_asked_for: bool) -> io::Result<Self> {
+        let said = BufReader::new(to_keep.try_clone()?);
+        Ok(Self { out: io::BufWriter::new(to_keep), said, lost: Box::new(|_| {}), is_asked_for })
     }
 
     /// Has `lost` called with what was not kept.
@@ -92,14 +92,14 @@ impl Kept {
     fn hand_over(&mut self, records: &[Arc<Record>]) -> io::Result<()> {
         for record in records {
             match record.as_ref() {
-                Record::Incident(incident) => protocol::put(&mut self.out, &Told::Incident(Cow::Borrowed(incident)))?,
+                Record::Incident(incident) => protocol::put(&mut self.out, &ToKeep::Incident(Cow::Borrowed(incident)))?,
                 Record::Correction(correction) => {
-                    protocol::put(&mut self.out, &Told::Correction(Cow::Borrowed(correction)))?;
+                    protocol::put(&mut self.out, &ToKeep::Correction(Cow::Borrowed(correction)))?;
                 }
                 _ => {}
             }
         }
-        protocol::put(&mut self.out, &Told::Now)?;
+        protocol::put(&mut self.out, &ToKeep::Now)?;
         self.out.flush()
     }
 

@@ -228,20 +228,15 @@ fn earlier_kills_are_those_of_the_same_thing() {
     place.writer().append(&entries(varied())).unwrap();
     let history = place.history();
     let now = named(9, "web", "nginx:3");
-    let before = now.time.parse().unwrap();
-    let identity = Identity::of(&now);
-    let earlier = history.earlier(&identity, before, 10).unwrap();
-    assert_eq!(
-        earlier.iter().map(|kill| kill.id.as_str()).collect::<Vec<_>>(),
-        [named(3, "", "").id, named(1, "", "").id]
-    );
-    let cause = earlier[0].cause;
-    let tally = history.tally(&identity, before, cause).unwrap();
-    assert_eq!((tally.count, tally.same_cause, tally.last), (2, 2, earlier[0].time.parse().ok()));
-    let tally = history.tally(&identity, before, Some(Cause::OomHost)).unwrap();
-    assert_eq!((tally.count, tally.same_cause), (2, 0));
-    let stranger = Identity::of(&named(9, "stranger", "x"));
-    assert_eq!(history.tally(&stranger, before, None).unwrap(), Tally::default());
+    let before = nanoseconds(&now.time).unwrap();
+    let asked = |incident: &Incident| history.causes(Identity::of(incident).key(), before).unwrap();
+    let kills = [named(1, "", ""), named(3, "", "")];
+    let [first, last] = kills.map(|kill| kill.time);
+    let found = asked(&now);
+    assert_eq!(found.causes, [(now.verdict.as_ref().unwrap().cause.name(), 2)]);
+    assert_eq!((found.first, found.last, found.kept_since), (Some(first.clone()), Some(last), Some(first)));
+    let stranger = asked(&named(9, "stranger", "x"));
+    assert_eq!((stranger.causes, stranger.first, stranger.last), (Vec::new(), None, None));
 }
 
 #[test]

@@ -233,7 +233,7 @@ struct Columns {
     who: i64,
     place: i64,
     cause: Option<i64>,
-    confidence: Option<String>,
+    confidence: Option<&'static str>,
     routine: bool,
     pid: u32,
     process: i64,
@@ -250,14 +250,13 @@ impl Columns {
         let verdict = incident.verdict.as_ref();
         let sender = incident.sender.process.as_ref();
         let limit = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()?.limit_bytes);
-        let name = |confidence| serde_json::to_value(confidence).ok().and_then(|name| Some(name.as_str()?.to_owned()));
         Ok(Self {
             // Times are oomtrace's own. One that cannot be read is found where nobody looks for it, and still by its id.
             at: nanoseconds(&incident.time).unwrap_or_default(),
             who: who_row(db, &Identity::of(incident))?,
             place: Place::of(incident).row(db)?,
             cause: verdict.map(|verdict| word_row(db, &verdict.cause.name())).transpose()?,
-            confidence: verdict.and_then(|verdict| name(verdict.confidence)),
+            confidence: verdict.map(|verdict| verdict.confidence.name()),
             routine: incident.routine.is_some(),
             pid: victim.process.pid,
             process: process_row(db, &victim.process)?,

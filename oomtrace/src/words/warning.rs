@@ -1,21 +1,10 @@
 //! What is to come, in words.
 
-use crate::memory::recorder::warning::Alarm;
+use crate::memory::recorder::warning::{Alarm, Raised};
 use crate::memory::verdict::{LimitReached, Sure};
-use crate::model::{Confidence, Container, LimitLevel, Reached, Warning, WarningKind};
+use crate::model::{Confidence, Container, Reached, Warning, WarningKind};
 use crate::text::{bytes, duration_ms};
 use crate::words::course::span;
-
-/// What was seen of one cgroup.
-pub struct Seen<'a> {
-    pub cgroup: &'a str,
-    pub level: LimitLevel,
-    pub limit_bytes: u64,
-    pub held_bytes: u64,
-    pub usage_bytes: u64,
-    pub growth_bytes_per_hour: Option<f64>,
-    pub alarm: Alarm,
-}
 
 /// When, and whose limit it is.
 pub struct Named {
@@ -27,15 +16,15 @@ pub struct Named {
 
 /// As the contract has it.
 #[must_use]
-pub fn warning(seen: &Seen<'_>, named: Named) -> Warning {
+pub fn warning(raised: Raised, named: Named) -> Warning {
     let Named { time, node, container, unit } = named;
     let now = time.parse::<jiff::Timestamp>().map_or(0.0, |now| now.as_nanosecond() as f64 / 1e9);
-    let limit = bytes(seen.limit_bytes);
-    let (kind, confidence, near_for_ms, rate, reached, why) = match seen.alarm {
+    let limit = bytes(raised.limit_bytes);
+    let (kind, confidence, near_for_ms, rate, reached, why) = match raised.alarm {
         Alarm::Near { for_tenths } => {
             let for_ms = u64::from(for_tenths) * 100;
-            let percent = seen.held_bytes.saturating_mul(100) / seen.limit_bytes.max(1);
-            let rate = seen.growth_bytes_per_hour.filter(|rate| *rate >= 0.0);
+            let percent = raised.held_bytes.saturating_mul(100) / raised.limit_bytes.max(1);
+            let rate = raised.growth_bytes_per_hour.filter(|rate| *rate >= 0.0);
             let why = format!(
                 "{percent} % of its memory limit of {limit} has been in use for {}, page cache left out",
                 duration_ms(for_ms)
@@ -57,11 +46,11 @@ pub fn warning(seen: &Seen<'_>, named: Named) -> Warning {
         confidence,
         container,
         unit,
-        cgroup: seen.cgroup.to_owned(),
-        level: seen.level,
-        limit_bytes: seen.limit_bytes,
-        held_bytes: seen.held_bytes,
-        usage_bytes: seen.usage_bytes,
+        cgroup: raised.cgroup,
+        level: raised.level,
+        limit_bytes: raised.limit_bytes,
+        held_bytes: raised.held_bytes,
+        usage_bytes: raised.usage_bytes,
         near_for_ms,
         bytes_per_hour: rate.map(|rate| rate.max(0.0) as u64),
         reached,
@@ -78,12 +67,13 @@ fn times(reached: &LimitReached) -> Option<Reached> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::LimitLevel;
 
     const MIB: u64 = 1 << 20;
 
     fn said(alarm: Alarm) -> Warning {
-        let seen = Seen {
-            cgroup: "/docker/x",
+        let raised = Raised {
+            cgroup: "/docker/x".to_owned(),
             level: LimitLevel::Container,
             limit_bytes: 512 * MIB,
             held_bytes: 496 * MIB,
@@ -92,7 +82,7 @@ mod tests {
             alarm,
         };
         let time = "2026-11-26T14:00:00.000000000Z".to_owned();
-        warning(&seen, Named { time, node: None, container: None, unit: None })
+        warning(raised, Named { time, node: None, container: None, unit: None })
     }
 
     #[test]

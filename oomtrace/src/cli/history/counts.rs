@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{say_none, title, write};
 use crate::cli::exit::{Failure, Status};
 use crate::cli::options::{self, Form};
+use crate::cli::output;
 
 /// Columns, where nobody says how many there are.
 const WIDTH: usize = 80;
@@ -60,8 +61,10 @@ pub fn run(
         }
         _ if groups.is_empty() => say_none(history, selection)?,
         _ => {
-            let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0));
-            let look = Look { width, color: options.color.on_stdout(), blocks: is_utf8() };
+            let width = output::width_of_any().unwrap_or(WIDTH);
+            // As the C library decides it: without a locale there is ASCII alone.
+            let blocks = output::locale_has_utf8(|name| std::env::var(name).ok()) == Some(true);
+            let look = Look { width, color: options.color.on_stdout(), blocks };
             text = chart(&groups, by, zone, Timestamp::now(), look).into_bytes();
         }
     }
@@ -76,17 +79,6 @@ struct Look {
     color: bool,
     /// Eighths of a block can be shown.
     blocks: bool,
-}
-
-/// As the C library decides it.
-fn is_utf8() -> bool {
-    let set = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-    set.is_some_and(|set| {
-        let set = set.to_ascii_lowercase();
-        set.contains("utf-8") || set.contains("utf8")
-    })
 }
 
 /// A line each: what it is, how many, a bar, and when the last one was.

@@ -92,7 +92,7 @@ pub struct History {
     pub select: Select,
 }
 
-/// The history that a watching oomtrace keeps, unless it is told another.
+/// The history that a watching oomtrace keeps, unless the environment names another.
 pub(super) fn named() -> PathBuf {
     let named = std::env::var_os(VARIABLE).filter(|named| !named.is_empty() && named != "off");
     named.map_or_else(|| DEFAULT_PATH.into(), PathBuf::from)

@@ -13,13 +13,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use oomtrace::container::readers;
 use oomtrace::model::OutputName;
 use oomtrace::node::identity::Identity;
-use oomtrace::node::signals::SIGKILL;
 use oomtrace::own::calls::Network;
 use oomtrace::own::{self, endurance};
-use oomtrace::probe::load::{Options, Probe};
 use oomtrace::run::flight::FlightRecorder;
 use oomtrace::run::live::{self, RuntimeConfig, Tally};
 use oomtrace::screen::glyphs::Glyphs;
@@ -31,7 +28,7 @@ use super::exit::{Failure, Status};
 use super::options::{Top, Watch};
 use super::output::shows_ascii_alone;
 use super::stop::Stop;
-use super::watch::{answer_health, follow_memory, forward_kernel_log, say_tally};
+use super::watch::{answer_health, follow_memory, forward_kernel_log, load, runtime, say_tally};
 use screen::Settings;
 use shared::{Shared, ToScreen};
 
@@ -56,11 +53,7 @@ pub fn run(options: &Top) -> Result<Status, Failure> {
     let stop = Stop::catch().context("cannot wait for signals")?;
     let shared = Shared::new();
     let (outputs, mut failures) = outputs(&shared)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(readers::MAX_THREADS)
-        .build()
-        .context("cannot start")?;
+    let runtime = runtime()?;
     let watching = watch(options, &stop, &shared, &outputs, &mut failures);
     let result = tokio::task::LocalSet::new().block_on(&runtime, watching);
     // Threads that still read, whatever it is, must not hold up the end.
@@ -103,11 +96,7 @@ async fn watch(
     outputs: &Arc<Outputs>,
     failures: &mut Failures,
 ) -> Result<Option<Tally>, Failure> {
-    let signals = options.signal.iter().copied().filter(|signal| *signal != SIGKILL).collect();
-    let detail = options.debugging.detail();
-    let (ring_bytes, without) = (options.ring_size.0, options.without.clone());
-    let loaded = Probe::load(&Options { signals, ring_bytes, without, user_stack: detail.stack });
-    let (probe, watched) = match loaded {
+    let (probe, watched) = match load(options) {
         Ok(probe) => (Some(probe), Watched::Kills),
         Err(error) => (None, Watched::MemoryAlone(Failure::from(error).said())),
     };
@@ -120,7 +109,7 @@ async fn watch(
     let privacy = options.show.privacy();
     let mut runtimes =
         options.runtimes.runtimes(options.keep_names, privacy, options.sandbox.into(), kubernetes.clone());
-    runtimes.detail = detail;
+    runtimes.detail = options.debugging.detail();
     runtimes.health = options.health.as_deref().filter(|_| probe.is_some()).and_then(answer_health);
     runtimes.flight = Some(flight.clone());
     let last = Arc::clone(shared);
@@ -136,7 +125,8 @@ async fn watch(
         notices::say(&why);
     }
     options.runtimes.absent().for_each(|absent| notices::say(&absent));
-    tokio::task::spawn_local(naming::answer(Arc::clone(shared), runtimes.directory.clone(), kubernetes, privacy));
+    let names = naming::answer(Arc::clone(shared), flight.on(), runtimes.directory.clone(), kubernetes, privacy);
+    tokio::task::spawn_local(names);
     let left = ended(stop, shared);
     match probe {
         Some(mut probe) => {

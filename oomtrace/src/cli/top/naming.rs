@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oomtrace::container::directory::Directory;
-use oomtrace::kubernetes::{Kubernetes, Question};
-use oomtrace::node::cgroups::{self, Version};
+use oomtrace::kubernetes::Kubernetes;
 use oomtrace::placement::{On, Placement};
 use oomtrace::redact::Privacy;
 use oomtrace::screen::names::Named;
@@ -19,7 +18,7 @@ const ASKING: usize = 4;
 const API_WITHIN: Duration = Duration::from_secs(1);
 
 /// Asks as long as somebody wants names. Must run inside a `LocalSet`.
-pub async fn answer(shared: Arc<Shared>, directory: Directory, kubernetes: Kubernetes, privacy: Privacy) {
+pub async fn answer(shared: Arc<Shared>, on: On, directory: Directory, kubernetes: Kubernetes, privacy: Privacy) {
     let started = Instant::now();
     loop {
         shared.wanted.notified().await;
@@ -30,7 +29,7 @@ pub async fn answer(shared: Arc<Shared>, directory: Directory, kubernetes: Kuber
             }
             let (shared, directory, kubernetes) = (Arc::clone(&shared), directory.clone(), kubernetes.clone());
             asking.spawn_local(async move {
-                let named = name(&directory, &kubernetes, &cgroup, privacy).await;
+                let named = name(&cgroup, on, &directory, &kubernetes, privacy).await;
                 shared.name(cgroup, named, restarts, started.elapsed().as_secs());
             });
         }
@@ -38,29 +37,15 @@ pub async fn answer(shared: Arc<Shared>, directory: Directory, kubernetes: Kuber
     }
 }
 
-/// What the cgroup at that path is called.
-pub async fn name(directory: &Directory, kubernetes: &Kubernetes, cgroup: &str, privacy: Privacy) -> Named {
+/// What the cgroup at that path of the hierarchy that is followed is called.
+pub async fn name(cgroup: &str, on: On, directory: &Directory, kubernetes: &Kubernetes, privacy: Privacy) -> Named {
     let place = Placement::parse(cgroup).container.filter(|place| place.cgroup == cgroup);
     // It is a container's that its path does not tell.
     let Some(place) = place else { return Named::Unnamed };
-    let Some((mut container, _)) = directory.describe(&place.on(memory_is_on())).await else {
+    let Some((mut container, _)) = directory.describe(&place.on(on)).await else {
         return Named::NoContainer;
     };
-    if container.confirmed
-        && kubernetes.is_on()
-        && let Some(question) = Question::of(&container, jiff::Timestamp::now(), false)
-    {
-        kubernetes.ask(&question, API_WITHIN).await.describe(&question, &mut container);
-    }
+    kubernetes.describe(&mut container, API_WITHIN).await;
     privacy.container(&mut container);
     Named::Container(Box::new(container))
-}
-
-/// The hierarchy whose cgroups are followed.
-fn memory_is_on() -> On {
-    let hierarchies = cgroups::hierarchies().unwrap_or_default();
-    match cgroups::memory(&hierarchies).map(|hierarchy| hierarchy.version) {
-        Some(Version::V2) | None => On::Default,
-        Some(_) => On::Memory,
-    }
 }

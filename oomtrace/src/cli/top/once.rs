@@ -1,6 +1,6 @@
 //! `oomtrace top --once`: what there is now, as a table or as JSON.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -8,8 +8,9 @@ use oomtrace::container::directory::{Directory, KEEP};
 use oomtrace::kubernetes::{EventsMode, Kubernetes};
 use oomtrace::model::LimitLevel;
 use oomtrace::node::identity::Identity;
+use oomtrace::placement::On;
 use oomtrace::redact::Privacy;
-use oomtrace::resolve::facts::live::History as _;
+use oomtrace::resolve::facts::live::Curves as _;
 use oomtrace::run::flight::{FlightRecorder, Row};
 use oomtrace::screen::entry::{Entry, entries};
 use oomtrace::screen::kills::Kills;
@@ -21,7 +22,7 @@ use tokio::task::JoinSet;
 
 use super::super::exit::{Failure, Status};
 use super::super::options::{Form, Watch};
-use super::super::output::Stdout;
+use super::super::output::{Stdout, width};
 use super::{glyphs, naming};
 
 /// So long everything is waited for, and how long one that has found nothing is.
@@ -40,7 +41,8 @@ pub fn run(options: &Watch) -> Result<Status, Failure> {
     let kubernetes = options.kubernetes.start(EventsMode::Off);
     let directory = Directory::new(options.runtimes.sources(), KEEP);
     let privacy = options.show.privacy();
-    let names = tokio::task::LocalSet::new().block_on(&runtime, name_all(&rows, &directory, &kubernetes, privacy));
+    let names =
+        tokio::task::LocalSet::new().block_on(&runtime, name_all(&rows, flight.on(), &directory, &kubernetes, privacy));
     runtime.shutdown_background();
     let mut all = entries(rows, &names, &Kills::default(), &options.select.filter());
     Order::Limit.sort(&mut all);
@@ -68,11 +70,9 @@ fn write_table(out: &mut Stdout, options: &Watch, mut all: Vec<Entry>) -> std::i
     if all.is_empty() {
         return writeln!(out, "nothing has a memory limit here (--all shows all units, too)");
     }
-    let is_terminal = std::io::stdout().is_terminal();
-    let width = terminal_size::terminal_size().filter(|_| is_terminal).map(|(width, _)| usize::from(width.0));
     let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
     let look = Look { glyphs: glyphs(), time: options.reading.time().into(), now };
-    out.write_all(listing::text(&all, width, options.show.color.on_stdout(), &look).as_bytes())
+    out.write_all(listing::text(&all, width(), options.show.color.on_stdout(), &look).as_bytes())
 }
 
 /// What is followed, once each was read.
@@ -91,7 +91,7 @@ fn read(flight: &FlightRecorder) -> Result<Vec<Row>, Failure> {
     }
 }
 
-async fn name_all(rows: &[Row], directory: &Directory, kubernetes: &Kubernetes, privacy: Privacy) -> Names {
+async fn name_all(rows: &[Row], on: On, directory: &Directory, kubernetes: &Kubernetes, privacy: Privacy) -> Names {
     let mut names = Names::default();
     let mut asking = JoinSet::new();
     let mut put = |answer: Option<(String, Named)>| {
@@ -105,7 +105,7 @@ async fn name_all(rows: &[Row], directory: &Directory, kubernetes: &Kubernetes, 
         }
         let (directory, kubernetes, cgroup) = (directory.clone(), kubernetes.clone(), row.cgroup.clone());
         asking.spawn_local(async move {
-            let named = naming::name(&directory, &kubernetes, &cgroup, privacy).await;
+            let named = naming::name(&cgroup, on, &directory, &kubernetes, privacy).await;
             (cgroup, named)
         });
     }

@@ -62,8 +62,8 @@ pub fn start(settings: Settings, shared: Arc<Shared>, flight: FlightRecorder) ->
     })
 }
 
-/// With nothing on it. It is told its size: the backend would open the terminal to ask, with which a thread that is confined may do nothing
-/// (Landlock, 6.10).
+/// With nothing on it. The size is given: the backend would open the terminal to ask for it, and a confined thread may do nothing with what
+/// it opens there (Landlock, 6.10).
 fn terminal_of(area: Rect) -> io::Result<Out> {
     let out = BufWriter::new(duplicate(io::stdout())?);
     Terminal::with_options(CrosstermBackend::new(out), TerminalOptions { viewport: Viewport::Fixed(area) })

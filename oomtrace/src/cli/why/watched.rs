@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
+use glob::Pattern;
+use oomtrace::filter::Filter;
 use oomtrace::model::{Container, Incident, LookedAt, TargetKind};
 use oomtrace::past::gather::{Whom, looked};
+use oomtrace::past::target::{Asked, fits, fits_pod};
 use oomtrace::sink::notices;
 use oomtrace::store::{History, Identity, Selection, StoreError};
 use oomtrace::text::pod_name;
 
 /// Kills of the same thing that are named.
 const SAME: usize = 100;
-/// The latest kills that are looked through for what no index knows.
+/// The latest kills that are looked through.
 const LATEST: usize = 2_000;
-/// So many digits of an id are enough to mean it.
-const ID_DIGITS: usize = 4;
 
 /// The history, as far as it can be read.
 pub struct Watched {
@@ -38,11 +39,17 @@ impl Watched {
 
     /// Kills of `whom`, the latest first; without anybody the latest ones of all.
     pub fn of(&self, whom: Option<&Whom>) -> Vec<Incident> {
-        let Some(whom) = whom else { return self.find(Selection { last: Some(SAME), ..Selection::default() }) };
+        let Some(whom) = whom else { return self.matching(Filter::default(), SAME) };
         if let (TargetKind::Container, Some(container)) = (whom.kind, &whom.container) {
             return self.same(Identity::of_container(container));
         }
-        let mut found = self.latest();
+        let mut found = self.matching(filter_of(whom), LATEST);
+        if whom.kind == TargetKind::Pod {
+            // Where its runtime did not answer in time, only the uid is known, by which no filter chooses.
+            found.extend(self.matching(Filter::default(), LATEST));
+            found.sort_by(|one, other| (&other.time, &other.id).cmp(&(&one.time, &one.id)));
+            found.dedup_by(|one, other| one.id == other.id);
+        }
         found.retain(|incident| is_of(whom, incident));
         found.truncate(SAME);
         found
@@ -61,9 +68,13 @@ impl Watched {
         Ok(before)
     }
 
-    /// Whom `word` meant at the last kill of one who is not there any more, and is known to nobody else.
-    pub fn whom(&self, word: &str) -> Option<Whom> {
-        let found = self.latest().into_iter().find(|incident| is_called(incident, word))?;
+    /// Whom `asked` meant at the last kill of one who is not there any more, and is known to nobody else.
+    pub fn whom(&self, asked: &Asked) -> Option<Whom> {
+        let is_it = |incident: &Incident| is_called(incident, asked);
+        let named = filters(asked).into_iter().filter_map(|filter| self.matching(filter, SAME).into_iter().find(is_it));
+        let found = named.max_by(|one, other| one.time.cmp(&other.time));
+        // What else a word may be, as a pod's uid, no filter chooses by.
+        let found = found.or_else(|| self.matching(Filter::default(), LATEST).into_iter().find(is_it))?;
         let gone = |kind, name: String, container, unit| Whom {
             kind,
             name,
@@ -74,7 +85,7 @@ impl Watched {
             is_there: Some(false),
         };
         match (found.container, found.unit) {
-            (Some(container), _) => Some(gone(TargetKind::Container, word.to_owned(), Some(container), None)),
+            (Some(container), _) => Some(gone(TargetKind::Container, asked.word.clone(), Some(container), None)),
             (None, Some(unit)) => Some(gone(TargetKind::Unit, unit.clone(), None, Some(unit))),
             (None, None) => None,
         }
@@ -84,8 +95,8 @@ impl Watched {
         self.find(Selection { identity: Some(identity), last: Some(SAME), ..Selection::default() })
     }
 
-    fn latest(&self) -> Vec<Incident> {
-        self.find(Selection { last: Some(LATEST), ..Selection::default() })
+    fn matching(&self, filter: Filter, last: usize) -> Vec<Incident> {
+        self.find(Selection { filter, last: Some(last), ..Selection::default() })
     }
 
     fn find(&self, selection: Selection) -> Vec<Incident> {
@@ -98,6 +109,45 @@ impl Watched {
             }
         }
     }
+}
+
+/// What finds kills of that pod, unit or process, and few others.
+fn filter_of(whom: &Whom) -> Filter {
+    match whom.kind {
+        TargetKind::Pod => Filter { pods: vec![exactly(&whom.name)], ..Filter::default() },
+        TargetKind::Unit => {
+            Filter { units: whom.unit.as_deref().map(exactly).into_iter().collect(), ..Filter::default() }
+        }
+        TargetKind::Process => Filter { pids: whom.pid.into_iter().collect(), ..Filter::default() },
+        _ => Filter::default(),
+    }
+}
+
+/// What finds kills of whom `asked` may mean, one of each kind.
+fn filters(asked: &Asked) -> Vec<Filter> {
+    let Asked { word, .. } = asked;
+    let mut filters = Vec::new();
+    if asked.may_be(TargetKind::Container) {
+        // Ids are in lower case.
+        let containers = vec![exactly(word), exactly(&word.to_ascii_lowercase())];
+        filters.push(Filter { containers, ..Filter::default() });
+        // NAMESPACE/POD/CONTAINER
+        let pod = word.rsplit_once('/').map(|(pod, _)| Filter { pods: vec![exactly(pod)], ..Filter::default() });
+        filters.extend(pod);
+    }
+    if asked.may_be(TargetKind::Pod) {
+        filters.push(Filter { pods: vec![exactly(word)], ..Filter::default() });
+    }
+    if asked.may_be(TargetKind::Unit) {
+        filters.push(Filter { units: vec![exactly(&asked.unit_name())], ..Filter::default() });
+    }
+    filters
+}
+
+/// What matches that text and no other.
+fn exactly(text: &str) -> Pattern {
+    // Escaped, it is a pattern whatever it has in it.
+    Pattern::new(&Pattern::escape(text)).unwrap_or_default()
 }
 
 /// It is a kill of that pod, unit or process.
@@ -114,15 +164,109 @@ fn is_of(whom: &Whom, incident: &Incident) -> bool {
     }
 }
 
-/// It is of a container, a pod or a unit that is called so.
-fn is_called(incident: &Incident, word: &str) -> bool {
-    let of_container = |container: &Container| {
-        let pod = container.pod.as_ref();
-        container.name.as_deref() == Some(word)
-            || (word.len() >= ID_DIGITS && container.id.starts_with(word))
-            || pod.and_then(pod_name).is_some_and(|name| name == word)
-            || pod.is_some_and(|pod| pod.name.as_deref() == Some(word))
+/// It is of a container, a pod or a unit that `asked` may mean.
+fn is_called(incident: &Incident, asked: &Asked) -> bool {
+    let Asked { word, .. } = asked;
+    let is_container = |container: &Container| {
+        (asked.may_be(TargetKind::Container) && fits(container, word).is_some())
+            || (asked.may_be(TargetKind::Pod) && fits_pod(container, word))
     };
-    let is_unit = |unit: &str| unit == word || unit.strip_suffix(".service") == Some(word);
-    incident.container.as_ref().is_some_and(of_container) || incident.unit.as_deref().is_some_and(is_unit)
+    let is_unit = |unit: &str| asked.may_be(TargetKind::Unit) && unit == asked.unit_name();
+    incident.container.as_ref().is_some_and(is_container) || incident.unit.as_deref().is_some_and(is_unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+    use oomtrace::store::{Bounds, Entry, Writer};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn kill(number: u32, victim: u32, container: &Value, unit: Option<&str>) -> Entry {
+        let at = Timestamp::now() - SignedDuration::from_hours(10) + SignedDuration::from_secs(number.into());
+        let value = json!({
+            "schema": 1, "id": format!("{number:08}-test"), "time": format!("{at:.9}"), "container": container, "unit": unit,
+            "victim": { "pid": victim, "comm": "java", "cmdline_truncated": false, "container_init": true },
+            "collateral": [], "sender": { "kind": "kernel", "ancestors": [] },
+            "signal": { "number": 9, "name": "SIGKILL", "group": true, "kernel_stack": [] },
+            "preceding": [], "attribution": "full", "missing": []
+        });
+        Entry::Incident(Box::new(serde_json::from_value(value).unwrap()))
+    }
+
+    fn container(id: char, name: &str, pod: &Value) -> Value {
+        json!({ "id": id.to_string().repeat(64), "name": name, "runtime": "containerd", "confirmed": true, "cgroup": "/x", "pod": pod })
+    }
+
+    /// With more later kills of another unit than are looked through.
+    fn watched() -> (tempfile::TempDir, Watched) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kept/history.db");
+        let pod = json!({ "namespace": "shop", "name": "db-0", "uid": "u-1" });
+        let mut all = vec![
+            kill(1, 11, &container('a', "web", &Value::Null), None),
+            kill(2, 12, &Value::Null, Some("web.service")),
+            kill(3, 13, &container('b', "app", &pod), None),
+            kill(4, 14, &Value::Null, Some("x.scope")),
+        ];
+        all.extend((0..=2_000).map(|number| kill(10 + number, 1_000, &Value::Null, Some("loud.service"))));
+        // As long as its runtime has not answered.
+        all.push(kill(9_999, 15, &container('c', "app", &json!({ "uid": "u-1" })), None));
+        Writer::open(&path, Bounds::DEFAULT).unwrap().append(&all).unwrap();
+        let watched = Watched::open(Some(&path));
+        (dir, watched)
+    }
+
+    #[test]
+    fn kills_are_found_however_many_others_came_later_and_by_what_the_word_may_mean() {
+        let (_dir, watched) = watched();
+        for (word, unit, id) in [
+            ("container:web", None, Some('a')),
+            ("unit:web", Some("web.service"), None),
+            // The later one.
+            ("web", Some("web.service"), None),
+            ("web.service", Some("web.service"), None),
+            ("aaaa", None, Some('a')),
+            ("AAAA", None, Some('a')),
+            ("aaa", None, None),
+            ("x.scope", Some("x.scope"), None),
+            ("pod:db-0", None, Some('b')),
+            ("shop/db-0", None, Some('b')),
+            ("shop/db-0/app", None, Some('b')),
+            ("pod:u-1", None, Some('c')),
+            ("pod:web", None, None),
+            ("w*", None, None),
+        ] {
+            let found = watched.whom(&Asked::of(word));
+            let found_id = found.as_ref().and_then(|whom| whom.container.as_ref()?.id.chars().next());
+            assert_eq!((found.and_then(|whom| whom.unit), found_id), (unit.map(str::to_owned), id), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_pods_kills_are_found_by_its_name_and_by_its_uid_alone() {
+        let (_dir, watched) = watched();
+        let whom = |kind, name: &str| Whom {
+            kind,
+            name: name.to_owned(),
+            container: None,
+            pod_uid: None,
+            unit: None,
+            pid: None,
+            is_there: None,
+        };
+        let pod = whom(TargetKind::Pod, "shop/db-0");
+        let unit = whom(TargetKind::Unit, "web.service");
+        let process = whom(TargetKind::Process, "14");
+        for (whom, expected) in [
+            (Whom { pod_uid: Some("u-1".to_owned()), ..pod.clone() }, &["00009999-test", "00000003-test"][..]),
+            (pod, &["00000003-test"]),
+            (Whom { unit: Some("web.service".to_owned()), ..unit }, &["00000002-test"]),
+            (Whom { pid: Some(14), ..process }, &["00000004-test"]),
+        ] {
+            let found: Vec<String> = watched.of(Some(&whom)).into_iter().map(|incident| incident.id).collect();
+            assert_eq!(found, expected, "{whom:?}");
+        }
+    }
 }

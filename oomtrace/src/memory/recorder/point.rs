@@ -1,5 +1,6 @@
 //! A reading as it is kept: 44 bytes.
 
+use crate::memory::held::held;
 use crate::memory::sample::Sample;
 use crate::model::TimelinePoint;
 use crate::node::gauge::Reading;
@@ -84,11 +85,7 @@ impl Point {
     /// What cannot be taken back without swap: all but page cache.
     #[must_use]
     pub fn held(&self) -> u64 {
-        let cache = match (unpacked(self.file), unpacked(self.shmem)) {
-            (Some(file), shmem) => file.saturating_sub(shmem.unwrap_or(0)),
-            (None, _) => 0,
-        };
-        self.usage().saturating_sub(cache)
+        held(self.usage(), unpacked(self.file), unpacked(self.shmem))
     }
 
     #[must_use]

@@ -6,6 +6,7 @@
 
 use crate::memory::recorder::point::Tenths;
 use crate::memory::verdict::{Kind, LimitReached, Sure, Verdict};
+use crate::model::LimitLevel;
 
 /// From this share of the limit on, in hundredths, it is nearly met; below that one again it is not.
 pub const NEAR_PERCENT: u64 = 95;
@@ -36,6 +37,18 @@ pub enum Alarm {
     Near { for_tenths: Tenths },
     /// When it will be, in Unix seconds, and how fast it grows, in bytes an hour.
     Forecast { reached: LimitReached, bytes_per_hour: f64, sure: Sure },
+}
+
+/// What is said, of one cgroup and what was seen of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raised {
+    pub cgroup: String,
+    pub level: LimitLevel,
+    pub limit_bytes: u64,
+    pub held_bytes: u64,
+    pub usage_bytes: u64,
+    pub growth_bytes_per_hour: Option<f64>,
+    pub alarm: Alarm,
 }
 
 /// What was seen and said of one cgroup.

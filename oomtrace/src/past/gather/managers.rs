@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::kubernetes::Question;
 use crate::model::{Container, SaidEnd, TargetKind};
 use crate::node::cgroups;
+use crate::node::namespaces;
 use crate::node::usage::UsageFiles;
 use crate::past::answer::{Ended, Subject, Traces};
 use crate::past::gather::{KernelLog, Places, Whom, looked};
@@ -181,16 +181,8 @@ async fn kubernetes(places: &Places, whom: &Whom, traces: &mut Traces) {
         let mut container = Container { id, name: Some(name), confirmed: true, ..Container::default() };
         container.pod = whom.container.as_ref().and_then(|container| container.pod.clone());
         if container.pod.is_none() {
-            let question = Question {
-                uid: uid.clone(),
-                pod: None,
-                container: container.name.clone(),
-                container_id: container.id.clone(),
-                kill: Timestamp::now(),
-                why: false,
-            };
             container.pod = Some(crate::model::Pod { uid: Some(uid.clone()), ..crate::model::Pod::default() });
-            places.kubernetes.ask(&question, API_WITHIN).await.describe(&question, &mut container);
+            places.kubernetes.describe(&mut container, API_WITHIN).await;
         }
         let end = SaidEnd {
             by: "the kubelet".to_owned(),
@@ -207,7 +199,7 @@ async fn kubernetes(places: &Places, whom: &Whom, traces: &mut Traces) {
 
 /// How systemd says that the unit ended last.
 fn systemd(name: &str, subject: &mut Option<Subject>, traces: &mut Traces) {
-    if !units::is_booted() {
+    if namespaces::is_booted_by_systemd() != Some(true) {
         return traces.looked_at.push(looked("systemd", false, None, "it is not this machine's first process"));
     }
     let unit = match units::show(name) {

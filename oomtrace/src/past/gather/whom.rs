@@ -1,10 +1,9 @@
 //! Who is meant.
 
-use jiff::Timestamp;
-
 use crate::container::list::list;
 use crate::container::runtime::docker::DockerError;
 use crate::model::{Container, TargetKind};
+use crate::node::namespaces;
 use crate::past::answer::{Subject, described};
 use crate::past::gather::{KernelLog, Places};
 use crate::past::target::{Asked, Fit, fits, fits_pod, spelled};
@@ -144,7 +143,8 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
     }
     if asked.may_be(TargetKind::Unit) {
         let name = asked.unit_name();
-        let is_known = units::is_booted() && units::show(&name).is_ok_and(|unit| unit.is_loaded);
+        let is_known =
+            namespaces::is_booted_by_systemd() == Some(true) && units::show(&name).is_ok_and(|unit| unit.is_loaded);
         if is_known || asked.is_unit() {
             found.push(Whom::unit(name));
         }
@@ -222,10 +222,8 @@ async fn describe_pods(places: &Places, containers: &mut [(Container, bool)]) {
     if !has_pods || places.kubernetes.reach(super::managers::API_WITHIN).await.is_err() {
         return;
     }
-    for (container, _) in containers.iter_mut().filter(|(container, _)| container.confirmed) {
-        if let Some(question) = crate::kubernetes::Question::of(container, Timestamp::now(), false) {
-            places.kubernetes.ask(&question, super::managers::API_WITHIN).await.describe(&question, container);
-        }
+    for (container, _) in containers {
+        places.kubernetes.describe(container, super::managers::API_WITHIN).await;
     }
 }
 

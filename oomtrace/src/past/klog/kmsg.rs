@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use nix::libc;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::past::klog::record::{MAX_TEXT, Record, unescaped};
+use crate::past::klog::record::{Record, of_device};
 
 /// Where the kernel has it.
 pub const PATH: &str = "/dev/kmsg";
@@ -106,14 +106,8 @@ impl Clock {
 pub fn parse(bytes: &[u8], clock: Clock) -> Option<Record> {
     let text = String::from_utf8_lossy(bytes);
     let first = text.lines().next()?;
-    let (prefix, text) = first.split_once(';')?;
-    let mut fields = prefix.split(',');
-    let priority: u32 = fields.next()?.parse().ok()?;
-    let number = fields.next()?.parse().ok()?;
-    let us = fields.next()?.parse().ok()?;
-    let text = unescaped(crate::text::clip(text, MAX_TEXT));
-    // Facility 0 is the kernel's: what others write gets another one, whatever they ask for (devkmsg_write).
-    Some(Record { at: clock.at(us), number: Some(number), text, by_kernel: priority >> 3 == 0 })
+    let (record, us) = of_device(first)?;
+    Some(Record { at: clock.at(us), ..record })
 }
 
 #[cfg(test)]

@@ -21,6 +21,19 @@ pub struct Record {
 /// Why it is only taken for the kernel's, or none where its source says that it is.
 pub const UNPROVEN: &str = "a log as text does not say who wrote its lines";
 
+/// A line as `/dev/kmsg` gives it, `6,316353,76584296005,-;text`: the record without its time, and that in microseconds of the log's clock.
+#[must_use]
+pub fn of_device(line: &str) -> Option<(Record, u64)> {
+    let (prefix, text) = line.split_once(';')?;
+    let mut fields = prefix.split(',');
+    let priority: u32 = fields.next()?.parse().ok()?;
+    let number = fields.next()?.parse().ok()?;
+    let us = fields.next()?.parse().ok()?;
+    let text = unescaped(crate::text::clip(text, MAX_TEXT));
+    // Facility 0 is the kernel's: what others write gets another one, whatever they ask for (devkmsg_write).
+    Some((Record { at: None, number: Some(number), text, by_kernel: priority >> 3 == 0 }, us))
+}
+
 /// What the kernel writes for a byte that it does not write as it is (`append_char`, kernel/printk/printk.c): `\x0a`.
 #[must_use]
 pub fn unescaped(text: &str) -> String {

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::node::files;
 use crate::past::journal;
-use crate::past::klog::record::{MAX_TEXT, Record, unescaped};
+use crate::past::klog::record::{MAX_TEXT, Record, of_device, unescaped};
 
 /// Bytes of a file that are read.
 const MAX_FILE: u64 = 256 << 20;
@@ -38,8 +38,8 @@ pub fn parse(line: &str, now: Timestamp, zone: &TimeZone) -> Option<Record> {
     if line.starts_with('{') {
         return journal::parse(line.as_bytes())?.kernel();
     }
-    if let Some(record) = of_device(line) {
-        // What the kernel did not write is not in its log.
+    if let Some((record, _)) = of_device(line) {
+        // Of a boot that is not known. What the kernel did not write is not in its log.
         return Some(record).filter(|record| record.by_kernel);
     }
     let line = line.trim_end_matches(['\r', ' ']);
@@ -53,17 +53,6 @@ pub fn parse(line: &str, now: Timestamp, zone: &TimeZone) -> Option<Record> {
     }
     let text = unescaped(crate::text::clip(text, MAX_TEXT));
     Some(Record { at: at.or(stamp), number: None, text, by_kernel: false })
-}
-
-/// `6,316353,76584296005,-;text`, of a boot that is not known.
-fn of_device(line: &str) -> Option<Record> {
-    let (prefix, text) = line.split_once(';')?;
-    let mut fields = prefix.split(',');
-    let priority: u32 = fields.next()?.parse().ok()?;
-    let number = fields.next()?.parse().ok()?;
-    let _us: u64 = fields.next()?.parse().ok()?;
-    let by_kernel = priority >> 3 == 0;
-    Some(Record { at: None, number: Some(number), text: unescaped(crate::text::clip(text, MAX_TEXT)), by_kernel })
 }
 
 /// What a syslog daemon writes, or journalctl: a time, the host, `kernel:`, and the record.

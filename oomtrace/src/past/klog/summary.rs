@@ -1,6 +1,7 @@
 //! The line that says whose limit was hit and where the victim lived. Its parts stand between words of the kernel's, and two of them are
 //! paths, whose names users choose: where the line could be cut in two ways, it is not read.
 
+use crate::filter::is_below;
 use crate::past::klog::lines::is_comm;
 
 /// What ran out.
@@ -102,8 +103,7 @@ pub fn task_in(text: &str) -> Option<(String, String)> {
 
 /// The cgroup is the owner, or below it: the only owners there are.
 fn is_within(cgroup: &str, owner: &str) -> bool {
-    owner.starts_with('/')
-        && (owner == "/" || cgroup.strip_prefix(owner).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    owner.starts_with('/') && is_below(cgroup, owner)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::redact::Privacy;
 use crate::resolve::facts::Facts;
 
 /// What memory did before a kill.
-pub trait History {
+pub trait Curves {
     /// Of the cgroup at `path`, or of the nearest above it that is followed, up to `kill`; none when none is.
     fn timeline(&self, path: &str, kill: BootNs) -> Option<Timeline>;
 
@@ -42,7 +42,7 @@ pub struct Live {
     memory: MemoryFiles,
     clock: WallClock,
     tracker: Rc<RefCell<Tracker>>,
-    history: Option<Box<dyn History>>,
+    curves: Option<Box<dyn Curves>>,
     /// Without the host's pids `/proc` shows other processes by these numbers.
     sees_pids: bool,
     unknown: Details,
@@ -57,13 +57,13 @@ enum Lazy {
 
 impl Live {
     /// `page_size` in bytes; `tracker` is fed by whoever reads the events; of command lines, what `privacy` lets through is given;
-    /// `history` has followed memory so far.
+    /// `curves` has followed memory so far.
     #[must_use]
     pub fn new(
         page_size: u64,
         tracker: Rc<RefCell<Tracker>>,
         privacy: Privacy,
-        history: Option<Box<dyn History>>,
+        curves: Option<Box<dyn Curves>>,
     ) -> Self {
         let reading = std::thread::Builder::new().name("kallsyms".to_owned()).spawn(|| {
             let symbols = Symbols::read(Path::new("/proc/kallsyms"));
@@ -78,7 +78,7 @@ impl Live {
             memory: MemoryFiles::find(page_size),
             clock: WallClock { offset_ns: 0 },
             tracker,
-            history,
+            curves,
             sees_pids: namespaces::sees_hosts_pids(),
             unknown: Details::default(),
         }
@@ -117,11 +117,11 @@ impl Facts for Live {
             snapshot.largest.clear();
             snapshot.incomplete = true;
         }
-        if let Some(history) = &self.history {
-            let of = |path: &str| history.timeline(path, scene.at);
+        if let Some(curves) = &self.curves {
+            let of = |path: &str| curves.timeline(path, scene.at);
             snapshot.timeline = scene.owner.and_then(of).or_else(|| of(scene.cgroup));
-            snapshot.hog = if scene.owner.is_none() { history.hog(scene.at) } else { None };
-            snapshot.unfollowed = history.left_out().filter(|_| snapshot.timeline.is_none());
+            snapshot.hog = if scene.owner.is_none() { curves.hog(scene.at) } else { None };
+            snapshot.unfollowed = curves.left_out().filter(|_| snapshot.timeline.is_none());
         }
         snapshot
     }

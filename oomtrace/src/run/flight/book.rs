@@ -8,12 +8,12 @@ use crate::memory::recorder::growth::growth;
 use crate::memory::recorder::hog::{Candidate, hog};
 use crate::memory::recorder::point::{Point, Tenths, tenths};
 use crate::memory::recorder::scope::{Scope, scope};
-use crate::memory::recorder::warning::{Alarm, Rules, Watch};
+use crate::memory::recorder::warning::{Alarm, Raised, Rules, Watch};
 use crate::memory::sample::Sample;
 use crate::memory::verdict::Verdict;
 use crate::model::{Hog, LimitLevel, Timeline};
+use crate::node::cgroups::and_above;
 use crate::node::clock::WallClock;
-use crate::run::flight::Raised;
 use crate::run::flight::followed::Followed;
 use crate::run::flight::row::{Row, Seen};
 
@@ -213,9 +213,7 @@ impl Book {
 
     /// Of the cgroup at `path`, or of the nearest above it that is followed, up to `kill`.
     pub fn timeline(&self, path: &str, kill: BootNs) -> Option<Timeline> {
-        let ends = path.char_indices().rev().filter(|(at, c)| *c == '/' && *at > 0).map(|(at, _)| at);
-        let mut above = std::iter::once(path.len()).chain(ends).filter_map(|end| path.get(..end));
-        let (cgroup, found) = above.find_map(|path| Some((path, self.followed.get(path)?)))?;
+        let (cgroup, found) = and_above(path).find_map(|path| Some((path, self.followed.get(path)?)))?;
         Some(Timeline { cgroup: cgroup.to_owned(), points: found.curve.timeline(kill) })
     }
 

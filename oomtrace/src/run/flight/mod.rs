@@ -1,8 +1,8 @@
 //! The flight recorder: follows the memory of containers, pods and units while oomtrace watches, so that a kill has a past.
 //!
-//! A thread of its own reads the cgroups' files (`sampler.rs`); whoever reads events tells it which cgroups come and go, and asks for what led
-//! to a kill, and neither waits for the other longer than it takes to copy a curve. It sleeps until the next cgroup is due: with none, for
-//! good. What is followed is bounded by number, by descriptors, and for each place that is another's than root's.
+//! A thread of its own reads the cgroups' files (`sampler.rs`). Whoever reads events reports to it which cgroups come and go, and asks it
+//! for what led to a kill; neither waits for the other longer than it takes to copy a curve. It sleeps until the next cgroup is due: with
+//! none, for good. What is followed is bounded by number, by descriptors, and for each place that is another's than root's.
 
 mod book;
 mod followed;
@@ -19,14 +19,14 @@ use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::Notify;
 
 use crate::event::{BootNs, CgroupChange};
-use crate::memory::recorder::warning::{Alarm, Rules};
-use crate::model::{Hog, LimitLevel, Timeline};
+use crate::memory::recorder::warning::{Raised, Rules};
+use crate::model::{Hog, Timeline};
 use crate::node::cgroups::{self, Version};
 use crate::node::clock::{WallClock, boot_now};
 use crate::node::gauge::Gauges;
 use crate::own::writer;
 use crate::placement::{ContainerPlace, On};
-use crate::resolve::facts::live::History;
+use crate::resolve::facts::live::Curves;
 use book::Book;
 use sampler::Sampler;
 
@@ -54,18 +54,6 @@ struct Shared {
     wake: OwnedFd,
     /// Something was raised.
     raised: Notify,
-}
-
-/// Something to say in time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Raised {
-    pub cgroup: String,
-    pub level: LimitLevel,
-    pub limit_bytes: u64,
-    pub held_bytes: u64,
-    pub usage_bytes: u64,
-    pub growth_bytes_per_hour: Option<f64>,
-    pub alarm: Alarm,
 }
 
 #[derive(Debug, Default)]
@@ -196,7 +184,7 @@ impl FlightRecorder {
     }
 }
 
-impl History for FlightRecorder {
+impl Curves for FlightRecorder {
     fn timeline(&self, path: &str, kill: BootNs) -> Option<Timeline> {
         self.shared.lock().book.timeline(path, kill)
     }

@@ -11,15 +11,15 @@ use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 
 use crate::memory::recorder::point::{Point, Tenths, tenths};
-use crate::memory::recorder::warning::Rules;
+use crate::memory::recorder::warning::{Raised, Rules};
 use crate::memory::verdict;
 use crate::node::clock::{WallClock, boot_now};
 use crate::node::gauge::{Gauge, Gauges};
 use crate::node::warnings::Warnings;
+use crate::run::flight::Shared;
 use crate::run::flight::book::{MOST, Refused};
 use crate::run::flight::followed::Pace;
 use crate::run::flight::walk::walk;
-use crate::run::flight::{Raised, Shared};
 
 static TROUBLE: Warnings = Warnings::new();
 /// Descriptors that are left to everything else.
@@ -96,7 +96,7 @@ impl Sampler {
         })
     }
 
-    /// Until it is told to stop.
+    /// Until `stop` is set.
     pub fn run(mut self) {
         let mut woken: Vec<u64> = Vec::with_capacity(EVENTS);
         // The kernel has this clock since 2.6.39.

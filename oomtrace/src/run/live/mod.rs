@@ -37,7 +37,7 @@ use crate::probe::ring::Ring;
 use crate::redact::Privacy;
 use crate::resolve::detail::Detail;
 use crate::resolve::facts::Facts;
-use crate::resolve::facts::live::{History, Live};
+use crate::resolve::facts::live::{Curves, Live};
 use crate::run::flight::FlightRecorder;
 use crate::run::health::server::{Question, Questions};
 use crate::run::pipeline::Pipeline;
@@ -154,7 +154,7 @@ pub async fn run(
     let _ebpf = ebpf;
     let mut ring = Ring::new(events).map_err(WatchError::Ring)?;
     let mut node_watch = NodeWatch::new(directory.clone(), sockets, watched, flight.clone());
-    let curves = flight.clone().map(|flight| Box::new(flight) as Box<dyn History>);
+    let curves = flight.clone().map(|flight| Box::new(flight) as Box<dyn Curves>);
     let live = Live::new(start.page_size, node_watch.tracker(), privacy, curves);
     let mut search = node_watch.start();
     // Kernel symbols, and who was connected before, are read by threads that were made with all privileges, and soon end.

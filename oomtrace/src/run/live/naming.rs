@@ -236,7 +236,9 @@ async fn done(waiting: &mut VecDeque<Waiting>, late: &mut Vec<Asking>) -> Done {
     poll_fn(|context| {
         match waiting.pop_front() {
             Some(Waiting::Named(named)) => return Poll::Ready(Done::Named(named)),
-            Some(Waiting::Asking(asking)) if late.iter().any(|earlier| earlier.cgroup() == asking.cgroup()) => {
+            Some(Waiting::Asking(asking))
+                if late.iter().any(|earlier| cgroup(&earlier.case) == cgroup(&asking.case)) =>
+            {
                 late.push(asking);
                 // Another one is at the front.
                 context.waker().wake_by_ref();
@@ -250,11 +252,11 @@ async fn done(waiting: &mut VecDeque<Waiting>, late: &mut Vec<Asking>) -> Done {
             None => {}
         }
         let mut earlier = HashSet::new();
-        let answered = late.iter_mut().enumerate().find_map(|(at, asking)| {
-            if !earlier.insert(asking.cgroup().map(str::to_owned)) {
+        let answered = late.iter_mut().enumerate().find_map(|(at, Asking { task, case, .. })| {
+            if !earlier.insert(cgroup(case)) {
                 return None;
             }
-            match Pin::new(&mut asking.task).poll(context) {
+            match Pin::new(task).poll(context) {
                 Poll::Ready(names) => Some((at, names)),
                 Poll::Pending => None,
             }
@@ -267,10 +269,8 @@ async fn done(waiting: &mut VecDeque<Waiting>, late: &mut Vec<Asking>) -> Done {
     .await
 }
 
-impl Asking {
-    fn cgroup(&self) -> Option<&str> {
-        self.case.incident.victim.process.cgroup.as_deref()
-    }
+fn cgroup(case: &Case) -> Option<&str> {
+    case.incident.victim.process.cgroup.as_deref()
 }
 
 #[cfg(test)]

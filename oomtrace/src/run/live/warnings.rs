@@ -8,11 +8,12 @@ use tokio::task::JoinSet;
 
 use crate::container::directory::Directory;
 use crate::container::tracker::Tracker;
+use crate::memory::recorder::warning::Raised;
 use crate::model::{LimitLevel, Warning};
 use crate::placement::{On, Placement};
 use crate::redact::Privacy;
-use crate::run::flight::{FlightRecorder, Raised};
-use crate::words::warning::{self, Named, Seen};
+use crate::run::flight::FlightRecorder;
+use crate::words::warning::{self, Named};
 
 /// A runtime is waited for so long.
 const NAMED_WITHIN: Duration = Duration::from_secs(4);
@@ -82,16 +83,7 @@ impl Warnings {
                 privacy.container(&mut container);
                 container
             });
-            let seen = Seen {
-                cgroup: &raised.cgroup,
-                level: raised.level,
-                limit_bytes: raised.limit_bytes,
-                held_bytes: raised.held_bytes,
-                usage_bytes: raised.usage_bytes,
-                growth_bytes_per_hour: raised.growth_bytes_per_hour,
-                alarm: raised.alarm,
-            };
-            warning::warning(&seen, Named { time, node, container, unit })
+            warning::warning(raised, Named { time, node, container, unit })
         });
     }
 }

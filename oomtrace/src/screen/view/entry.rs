@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{BOLD, DIM, Look, opened};
+use crate::memory::held::page_cache;
 use crate::screen::entry::Entry;
 use crate::screen::state::State;
 use crate::screen::table::{curve, growth, span, timestamp, tone};
@@ -49,7 +50,7 @@ fn lines(entry: &Entry, area: Rect, look: &Look) -> Vec<Line<'static>> {
     line("memory", &format!("{limit}; read {} ago", elapsed_ms(latest.before_ms)));
     let parts = [
         ("anon", latest.anon_bytes),
-        ("page cache", latest.file_bytes.map(|file| file.saturating_sub(latest.shmem_bytes.unwrap_or(0)))),
+        ("page cache", page_cache(latest.file_bytes, latest.shmem_bytes)),
         ("shmem", latest.shmem_bytes),
         ("kernel", latest.kernel_bytes),
         ("swap", latest.swap_bytes),

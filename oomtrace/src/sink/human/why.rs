@@ -66,14 +66,12 @@ fn reconstructed(why: &Why, found: &Reconstructed, look: Look) -> String {
     block.dim(&format!("after the fact{confidence}: no oomtrace watched, and this is what others have left"));
     let place = place_of(why, found);
     let time = found.time.as_deref().unwrap_or_default();
-    let (what, style, said) = match (&found.verdict, why.answer) {
-        (Some(verdict), _) if found.oom.is_some() => ("OOM KILL", KILL, verdict.why.clone()),
-        (Some(verdict), _) => ("KILLED", KILL, verdict.why.clone()),
-        (None, Answer::Unexplained) => ("EXIT 137", SIGNAL, why.summary.clone()),
-        (None, _) => ("ENDED", SIGNAL, why.summary.clone()),
+    let (style, said) = match &found.verdict {
+        Some(verdict) => (KILL, &verdict.why),
+        None => (SIGNAL, &why.summary),
     };
     let stated = if found.verdict.is_some() { place } else { String::new() };
-    block.title(time, what, style, &stated, &said);
+    block.title(time, what_of(why, found), style, &stated, said);
     found
         .container
         .iter()
@@ -112,6 +110,17 @@ fn reconstructed(why: &Why, found: &Reconstructed, look: Look) -> String {
         );
     }
     block.text
+}
+
+/// `OOM KILL`, `KILLED`, `EXIT 137`, `ENDED`
+#[must_use]
+pub fn what_of(why: &Why, found: &Reconstructed) -> &'static str {
+    match (&found.verdict, why.answer) {
+        (Some(_), _) if found.oom.is_some() => "OOM KILL",
+        (Some(_), _) => "KILLED",
+        (None, Answer::Unexplained) => "EXIT 137",
+        (None, _) => "ENDED",
+    }
 }
 
 /// `web`, `shop/web-5d4/app`, `web.service`, or what was asked about.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::model::{Answer, Evidence, Incident, Oom, Verdict, Why};
+use crate::model::{Evidence, Incident, Oom, Verdict, Why};
 use crate::sink::human;
 use crate::sink::report::curve::{Curve, curve};
 use crate::text::escape::escape;
@@ -144,17 +144,11 @@ impl Section {
                 ..Self::of(None, time, look)
             });
         };
-        let what = match (&found.verdict, why.answer) {
-            (Some(_), _) if found.oom.is_some() => "OOM KILL",
-            (Some(_), _) => "KILLED",
-            (None, Answer::Unexplained) => "EXIT 137",
-            (None, _) => "ENDED",
-        };
         let incident = found.as_incident();
         let mut facts: Vec<(String, String)> = incident.iter().flat_map(human::facts).collect();
         facts.extend(found.end.iter().map(|end| ("ended".to_owned(), human::said_of(end))));
         let section = Self {
-            what,
+            what: human::what_of(why, found),
             style: if found.verdict.is_some() { "kill" } else { "signal" },
             place: if found.verdict.is_some() { clean(&human::place_of(why, found)) } else { String::new() },
             after_the_fact: Some("After the fact: no oomtrace watched, and this is what others have left.".to_owned()),

@@ -143,12 +143,11 @@ fn is_one_limit(incident: &Incident) -> bool {
 
 /// Where the limit is written down.
 fn setting(container: &Container) -> String {
-    let label = |key: &str| container.labels.as_ref().and_then(|labels| labels.get(key));
     if let Some(pod) = container.pod.as_ref().and_then(pod_name) {
         let name = container.name.as_deref().unwrap_or("?");
         return format!("resources.limits.memory of container {} in pod {pod}", quote(name));
     }
-    if let (Some(project), Some(service)) = (label("com.docker.compose.project"), label("com.docker.compose.service")) {
+    if let Setter::Compose { project, service, .. } = Setter::of(container) {
         let (service, project) = (quote(service), quote(project));
         return format!("mem_limit (deploy.resources.limits.memory) of service {service} in compose project {project}");
     }

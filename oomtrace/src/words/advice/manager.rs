@@ -8,7 +8,7 @@ use crate::words::advice::{advice, is_plain, pod};
 use crate::words::by_process::span;
 
 /// The programs of the judge's table, and what to change.
-const SETTINGS: [(&str, &str); 14] = [
+const SETTINGS: [(&str, &str); 15] = [
     (
         "gunicorn",
         "raise --timeout (timeout in gunicorn.conf.py; 30 s without it), or find out what kept the worker busy: its log says WORKER TIMEOUT",
@@ -17,6 +17,12 @@ const SETTINGS: [(&str, &str); 14] = [
     ("unicorn", "raise timeout in unicorn.rb, or make the request quicker"),
     ("puma", "raise worker_timeout in puma.rb, or find out what kept the worker from its check-in"),
     ("php-fpm", "raise request_terminate_timeout in the pool's file, or make the request quicker"),
+    // In every edition it kills what has not ended 60 s after it was asked to (PROCESS_SHUTDOWN_TIMEOUT, 4.0 to 6.0).
+    (
+        "PassengerAgent",
+        "read its log: the process did not shut down within 1 minute, or, in the Enterprise edition, took longer for a request than \
+         max_request_time allows (PassengerMaxRequestTime in Apache): raise that, or make the request quicker",
+    ),
     ("apache2", "raise GracefulShutdownTimeout, or make the requests quicker"),
     ("httpd", "raise GracefulShutdownTimeout, or make the requests quicker"),
     ("celery", "raise task_time_limit (--time-limit), or make the task quicker"),
@@ -29,8 +35,7 @@ const SETTINGS: [(&str, &str); 14] = [
 ];
 
 /// Programs that end what they manage when they end themselves, or are asked to: nothing is to be set.
-const WITHOUT_SETTING: [&str; 7] =
-    ["tini", "docker-init", "dumb-init", "catatonit", "s6-svscan", "runsv", "PassengerAgent"];
+const WITHOUT_SETTING: [&str; 6] = ["tini", "docker-init", "dumb-init", "catatonit", "s6-svscan", "runsv"];
 
 /// For a kill by its parent, which may have asked it to `stop` before; none where there is nothing to set.
 pub fn managed(incident: &Incident, manager: &Manager, stop: Option<&StopRequest>) -> Option<Advice> {
@@ -102,6 +107,11 @@ mod tests {
         for (program, limit, action) in [
             ("gunicorn", "its worker time-out (--timeout)", "raise --timeout (timeout in gunicorn.conf.py"),
             ("supervisord", "its stop time-out (stopwaitsecs)", "raise stopwaitsecs of the program's section"),
+            (
+                "PassengerAgent",
+                "its request time-out",
+                "read its log: the process did not shut down within 1 minute, or",
+            ),
             ("dinit", "its stop-timeout", "look at its stop-timeout: dinit decided it"),
         ] {
             let manager = Manager { program, limit: limit.into() };

@@ -120,38 +120,45 @@ fn fact(said: &Said, kill_ns: i64) -> Option<String> {
     Some(format!("Docker's events: {what}, {} {when} the kill", crate::text::duration_ms(ms)))
 }
 
+/// One line of the stream, as far as it is read.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Line {
+pub(super) struct Line {
     #[serde(rename = "Type")]
     kind: String,
-    action: String,
-    actor: Actor,
+    pub(super) action: String,
+    pub(super) actor: Actor,
     #[serde(rename = "timeNano")]
-    time_nano: i64,
+    pub(super) time_nano: i64,
 }
 
 #[derive(Deserialize)]
-struct Actor {
+pub(super) struct Actor {
     #[serde(rename = "ID")]
-    id: String,
+    pub(super) id: String,
     #[serde(rename = "Attributes", default)]
-    attributes: Attributes,
+    pub(super) attributes: Attributes,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Attributes {
-    signal: Option<String>,
+pub(super) struct Attributes {
+    pub(super) signal: Option<String>,
+    #[serde(rename = "exitCode")]
+    pub(super) exit_code: Option<String>,
+}
+
+impl Line {
+    /// None when it is not about a container.
+    pub(super) fn of_container(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Self>(line).ok().filter(|line| line.kind == "container")
+    }
 }
 
 /// Reads one line; none when it says nothing of a container that matters here.
 #[must_use]
 pub fn parse(line: &[u8]) -> Option<Said> {
-    let line: Line = serde_json::from_slice(line).ok()?;
-    if line.kind != "container" {
-        return None;
-    }
+    let line = Line::of_container(line)?;
     let what = match line.action.as_str() {
         "kill" => What::Kill(line.actor.attributes.signal?),
         "stop" => What::Stop,

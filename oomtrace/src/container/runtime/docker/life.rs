@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 
+use crate::container::runtime::docker::events::Line;
+
 /// Bytes of a word that are kept.
 const MAX_WORD: usize = 256;
 
@@ -86,33 +88,6 @@ pub fn parse(body: &[u8]) -> Result<Life, serde_json::Error> {
     })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Line {
-    #[serde(rename = "Type")]
-    kind: String,
-    action: String,
-    actor: Actor,
-    #[serde(rename = "timeNano")]
-    time_nano: i64,
-}
-
-#[derive(Deserialize)]
-struct Actor {
-    #[serde(rename = "ID")]
-    id: String,
-    #[serde(rename = "Attributes", default)]
-    attributes: Attributes,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Attributes {
-    signal: Option<String>,
-    #[serde(rename = "exitCode")]
-    exit_code: Option<String>,
-}
-
 /// When one line of its events was, of whatever it is.
 #[must_use]
 pub fn time_ns(line: &[u8]) -> Option<i64> {
@@ -127,10 +102,7 @@ pub fn time_ns(line: &[u8]) -> Option<i64> {
 /// What one line of its events says of the container `id`.
 #[must_use]
 pub fn happened(line: &[u8], id: &str) -> Option<Happened> {
-    let line: Line = serde_json::from_slice(line).ok()?;
-    if line.kind != "container" || line.actor.id != id {
-        return None;
-    }
+    let line = Line::of_container(line).filter(|line| line.actor.id == id)?;
     let what = match line.action.as_str() {
         "kill" => What::Kill(crate::text::clip(&line.actor.attributes.signal?, MAX_WORD).to_owned()),
         "oom" => What::Oom,
