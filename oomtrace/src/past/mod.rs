@@ -5,6 +5,7 @@ pub mod answer;
 pub mod child;
 pub mod ends;
 pub mod gather;
+pub mod imitated;
 pub mod journal;
 pub mod klog;
 pub mod logins;

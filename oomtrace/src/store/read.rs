@@ -39,11 +39,13 @@ impl History {
     /// # Errors
     /// When there is none, it cannot be opened, is damaged, or is not oomtrace's.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if let Err(error) = std::fs::metadata(path) {
-            return Err(match error.kind() {
-                std::io::ErrorKind::NotFound => StoreError::Absent { path: path.to_owned() },
-                _ => StoreError::File { what: "read", path: path.to_owned(), error },
-            });
+        let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => StoreError::Absent { path: path.to_owned() },
+            _ => StoreError::File { what: "read", path: path.to_owned(), error },
+        })?;
+        // A pipe is waited for without end.
+        if !metadata.is_file() {
+            return Err(StoreError::Foreign { path: path.to_owned() });
         }
         match open_uri(path, "mode=ro") {
             Err(StoreError::Sqlite { error, .. }) if is_out_of_reach(&error) => open_alone(path, error),

@@ -1,10 +1,11 @@
 //! The history's tables, and how an older form becomes this one.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::store::StoreError;
+use crate::store::{DEFAULT_PATH, StoreError};
 
 /// `oomt`, as SQLite's header has it (`PRAGMA application_id`): a file without it is not ours.
 pub const APPLICATION: i32 = 0x6f6f_6d74;
@@ -56,6 +57,26 @@ CREATE INDEX member_process ON member(process, incident);
 CREATE INDEX member_pid ON member(pid, incident);
 CREATE TABLE record(seq INTEGER PRIMARY KEY, json TEXT NOT NULL, first_verdict TEXT);
 ";
+
+/// The file at `path` is a history, or was one before it was damaged: it begins as such a file does, is where histories are kept, or has
+/// the zeros of blocks that a machine wrote no more when it went down. Nothing else is ever moved aside.
+///
+/// # Errors
+/// When it is something else, or cannot be read.
+pub fn must_be_ours(path: &Path) -> Result<(), StoreError> {
+    // `PRAGMA application_id` is at offset 68 of the header of 100 bytes, big-endian (sqlite.org/fileformat2.html).
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    const HEADER: u64 = 100;
+    let failed = |error| StoreError::File { what: "read", path: path.to_owned(), error };
+    let mut header = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(HEADER).read_to_end(&mut header)).map_err(failed)?;
+    // Which application's it is says `version`.
+    let is_ours = header.starts_with(MAGIC)
+        || header.get(68..72) == Some(&APPLICATION.to_be_bytes())
+        || header.iter().all(|byte| *byte == 0)
+        || path == Path::new(DEFAULT_PATH);
+    if is_ours { Ok(()) } else { Err(StoreError::Foreign { path: path.to_owned() }) }
+}
 
 /// The form of the file; 0 when it is empty.
 ///

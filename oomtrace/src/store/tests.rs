@@ -320,14 +320,26 @@ fn a_damaged_page_costs_what_is_on_it_and_nothing_else() {
 }
 
 #[test]
-fn what_is_no_database_at_all_is_moved_aside() {
+fn a_file_of_zeros_is_moved_aside() {
     let place = Place::new();
     fs::create_dir(place.path().parent().unwrap()).unwrap();
-    fs::write(place.path(), vec![7_u8; 10_000]).unwrap();
+    fs::write(place.path(), vec![0_u8; 10_000]).unwrap();
     assert!(Writer::open(&place.path(), Bounds::DEFAULT).is_err_and(|error| error.is_damage()));
     let (mut writer, rescued) = rescue(&place.path(), Bounds::DEFAULT, START.parse().unwrap()).unwrap();
     assert_eq!((rescued.saved, fs::read(&rescued.aside).unwrap().len()), (0, 10_000));
     writer.append(&entries([incident(1)])).unwrap();
+}
+
+#[test]
+fn what_is_no_history_is_refused_and_left_as_it_is() {
+    for content in [&b"root:x:0:0:root:/root:/bin/bash\n"[..], b"x", &[7; 10_000]] {
+        let place = Place::new();
+        fs::create_dir(place.path().parent().unwrap()).unwrap();
+        fs::write(place.path(), content).unwrap();
+        assert!(matches!(Writer::open(&place.path(), Bounds::DEFAULT), Err(StoreError::Foreign { .. })));
+        assert_eq!(fs::read(place.path()).unwrap(), content);
+        assert_eq!(fs::read_dir(place.path().parent().unwrap()).unwrap().count(), 1);
+    }
 }
 
 #[test]

@@ -41,6 +41,7 @@ impl Writer {
     /// When it cannot be made or opened, is damaged, is not oomtrace's, or a newer oomtrace has written it.
     pub fn open(path: &Path, bounds: Bounds) -> Result<Self, StoreError> {
         make(path)?;
+        schema::must_be_ours(path)?;
         let failed = StoreError::of("open", path);
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -127,7 +128,12 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
         .mode(0o600)
         .custom_flags(flags)
         .open(path);
-    opened.map(drop).map_err(|error| StoreError::File { what: "open", path: path.to_owned(), error })
+    let file = opened.map_err(|error| StoreError::File { what: "open", path: path.to_owned(), error })?;
+    match file.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(_) => Err(StoreError::Foreign { path: path.to_owned() }),
+        Err(error) => Err(StoreError::File { what: "read", path: path.to_owned(), error }),
+    }
 }
 
 /// Nanoseconds since 1970 of a time as the contract has it; 64 bits last until 2262.

@@ -6,7 +6,9 @@ use glob::Pattern;
 use oomtrace::filter::Filter;
 use oomtrace::model::{Container, Incident, LookedAt, TargetKind};
 use oomtrace::past::gather::{Whom, looked};
+use oomtrace::past::imitated::{is_of_pod, is_of_unit};
 use oomtrace::past::target::{Asked, fits, fits_pod};
+use oomtrace::placement::Placement;
 use oomtrace::sink::notices;
 use oomtrace::store::{History, Identity, Selection, StoreError};
 use oomtrace::text::pod_name;
@@ -152,13 +154,23 @@ fn exactly(text: &str) -> Pattern {
 
 /// It is a kill of that pod, unit or process.
 fn is_of(whom: &Whom, incident: &Incident) -> bool {
-    let pod = incident.container.as_ref().and_then(|container| container.pod.as_ref());
+    let container = incident.container.as_ref();
+    let pod = container.and_then(|container| container.pod.as_ref());
     match whom.kind {
         TargetKind::Pod => {
-            pod.is_some_and(|pod| pod.uid.is_some() && pod.uid == whom.pod_uid)
-                || pod.and_then(pod_name).is_some_and(|name| name == whom.name)
+            let is_there = |uid: &String| container.is_some_and(|container| is_of_pod(&container.cgroup, uid));
+            whom.pod_uid.as_ref().is_some_and(is_there) || pod.and_then(pod_name).is_some_and(|name| name == whom.name)
         }
-        TargetKind::Unit => incident.unit.is_some() && incident.unit == whom.unit,
+        TargetKind::Unit => {
+            // On a hybrid hierarchy a process has several cgroups: none of them may be an imitation.
+            let memory = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
+            let paths = || memory.into_iter().chain(&incident.victim.process.cgroup);
+            let is_imitated = |unit: &String| {
+                paths().any(|path| Placement::parse(path).unit.as_ref() == Some(unit) && !is_of_unit(path, unit))
+            };
+            let is_its = |unit: &String| incident.unit.as_ref() == Some(unit) && !is_imitated(unit);
+            whom.unit.as_ref().is_some_and(is_its)
+        }
         TargetKind::Process => Some(incident.victim.process.pid) == whom.pid,
         _ => false,
     }

@@ -24,6 +24,8 @@ pub enum ReadError {
     Prometheus(String),
     #[error("it has more than {MOST} samples")]
     TooMany,
+    #[error("sample {number} is of 1970, and others are of now: its time is missing or wrong")]
+    Epoch { number: usize },
 }
 
 /// The samples in a file, in its order.
@@ -45,8 +47,32 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Sample>, ReadError> {
     match samples.len() {
         0 => Err(ReadError::Empty),
         count if count > MOST => Err(ReadError::TooMany),
-        _ => Ok(samples),
+        _ => in_seconds(samples),
     }
+}
+
+/// Times in seconds. Exports of dashboards have milliseconds since 1970, other programs smaller units yet; in seconds those would lie beyond
+/// the year 5000. A time of 1970 among those of our days is none.
+fn in_seconds(mut samples: Vec<Sample>) -> Result<Vec<Sample>, ReadError> {
+    // Seconds in March 1973 and in September 2001: curves whose clock began with them stay below.
+    const EARLY: f64 = 1e8;
+    const OURS: f64 = 1e9;
+    let latest = samples.iter().map(|sample| sample.t).fold(f64::NEG_INFINITY, f64::max);
+    let in_a_second = match latest {
+        1e17.. => 1e9,
+        1e14.. => 1e6,
+        1e11.. => 1e3,
+        _ => 1.0,
+    };
+    for sample in &mut samples {
+        sample.t /= in_a_second;
+    }
+    if latest / in_a_second >= OURS
+        && let Some(at) = samples.iter().position(|sample| sample.t < EARLY)
+    {
+        return Err(ReadError::Epoch { number: at + 1 });
+    }
+    Ok(samples)
 }
 
 /// A time: Unix seconds, or RFC 3339.
@@ -94,6 +120,19 @@ mod tests {
         ] {
             assert_eq!(&read(text.as_bytes()).unwrap(), samples, "{text}");
         }
+    }
+
+    #[test]
+    fn times_in_smaller_units_are_known_by_their_size() {
+        for unit in ["", "000", "000000", "000000000"] {
+            let text = format!("t,anon_bytes\n1700000000{unit},1\n1700000060{unit},2\n");
+            let times: Vec<f64> = read(text.as_bytes()).unwrap().iter().map(|sample| sample.t).collect();
+            assert_eq!(times, [1_700_000_000.0, 1_700_000_060.0], "{text}");
+        }
+        let since_start = read(b"t,anon_bytes\n0,1\n60,2\n").unwrap();
+        assert_eq!(since_start.iter().map(|sample| sample.t).collect::<Vec<_>>(), [0.0, 60.0]);
+        let stray = read(b"t,anon_bytes\n1700000000,1\n0,2\n1700000060,2\n");
+        assert!(matches!(stray, Err(ReadError::Epoch { number: 2 })));
     }
 
     #[test]

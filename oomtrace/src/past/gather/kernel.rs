@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::model::{Container, LookedAt, TargetKind};
 use crate::node::namespaces;
 use crate::past::gather::{JournalFrom, KernelFrom, Places, Whom, looked};
+use crate::past::imitated::{is_of_pod, is_of_unit, may_be_of_container};
 use crate::past::journal::{self, Entry, Said};
 use crate::past::klog::kmsg;
 use crate::past::klog::oom::{self, Report};
@@ -164,7 +165,9 @@ pub async fn of(places: &Places, whom: Option<&Whom>, log: &KernelLog) -> Vec<Pl
                 placed.container = Some(Container { confirmed: false, ..place.container() });
             } else {
                 let completed = places.directory.complete(&place, None).await;
-                if completed.container.is_none() && whom.is_some_and(|whom| whom.kind == TargetKind::Container) {
+                let container =
+                    whom.filter(|whom| whom.kind == TargetKind::Container).and_then(|whom| whom.container.as_ref());
+                if container.is_some_and(|container| !has(completed.container.as_ref(), container)) {
                     // It only has the name of the one that is asked about.
                     continue;
                 }
@@ -185,6 +188,11 @@ pub async fn of(places: &Places, whom: Option<&Whom>, log: &KernelLog) -> Vec<Pl
     found
 }
 
+/// `found` is `container`, or runs in it.
+fn has(found: Option<&Container>, container: &Container) -> bool {
+    std::iter::successors(found, |found| found.outer.as_deref()).any(|found| found.id == container.id)
+}
+
 /// What the target's own runtime, or the kubelet, says of the container, where the report's cgroup is that one's.
 fn believe(container: &mut Container, known: &Container) {
     if !container.confirmed && known.confirmed && container.id == known.id && container.cgroup == known.cgroup {
@@ -198,17 +206,12 @@ fn is_about(report: &Report, whom: &Whom) -> bool {
         return report.victims.iter().any(|victim| victim.pid == pid);
     }
     let Some(cgroup) = &report.cgroup else { return false };
-    let placement = Placement::parse(cgroup);
-    if let Some(unit) = &whom.unit {
-        return placement.unit.as_ref() == Some(unit);
+    match whom {
+        Whom { unit: Some(unit), .. } => is_of_unit(cgroup, unit),
+        Whom { pod_uid: Some(uid), .. } => is_of_pod(cgroup, uid),
+        Whom { container: Some(container), .. } => may_be_of_container(cgroup, container),
+        _ => false,
     }
-    if let Some(uid) = &whom.pod_uid {
-        return placement.containers().any(|place| place.pod.as_ref().is_some_and(|pod| pod.uid == *uid));
-    }
-    let Some(container) = &whom.container else { return false };
-    let is_below = cgroup.strip_prefix(&container.cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let is_named = placement.containers().any(|place| place.id == container.id);
-    is_named || (!container.cgroup.is_empty() && container.cgroup != "/" && is_below)
 }
 
 #[cfg(test)]

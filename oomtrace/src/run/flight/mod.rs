@@ -8,6 +8,7 @@ mod book;
 mod followed;
 mod row;
 mod sampler;
+mod waiting;
 mod walk;
 
 use std::collections::VecDeque;

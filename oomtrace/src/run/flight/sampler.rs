@@ -19,6 +19,7 @@ use crate::node::warnings::Warnings;
 use crate::run::flight::Shared;
 use crate::run::flight::book::{MOST, Refused};
 use crate::run::flight::followed::Pace;
+use crate::run::flight::waiting::Waiting;
 use crate::run::flight::walk::walk;
 
 static TROUBLE: Warnings = Warnings::new();
@@ -53,7 +54,7 @@ pub struct Sampler {
     free: Vec<usize>,
     by_path: HashMap<Arc<str>, usize>,
     /// Those that wait for their turn.
-    waiting: Vec<String>,
+    waiting: Waiting,
     tokens: u32,
     filled: Tenths,
     scanned: Option<Tenths>,
@@ -87,7 +88,7 @@ impl Sampler {
             open: Vec::new(),
             free: Vec::new(),
             by_path: HashMap::new(),
-            waiting: Vec::new(),
+            waiting: Waiting::default(),
             tokens: BURST,
             filled: 0,
             scanned: None,
@@ -163,7 +164,10 @@ impl Sampler {
                 .collect();
             gone.into_iter().for_each(|slot| self.close(slot));
         }
-        self.waiting.extend(came);
+        for path in came {
+            // Those that find no room are looked for later, if they are still there.
+            self.rescan |= !self.waiting.push(path);
+        }
         goes_on
     }
 
@@ -175,13 +179,14 @@ impl Sampler {
         (self.rescan, self.scanned) = (false, Some(now));
         self.shared.lock().book.recount();
         let (waiting, by_path) = (&mut self.waiting, &self.by_path);
+        let mut has_room = true;
         let whole = walk(self.gauges.mount(), |path| {
-            let scope = crate::memory::recorder::scope::scope(path);
-            if scope.is_some() && !by_path.contains_key(path) && waiting.len() < 2 * MOST {
-                waiting.push(path.to_owned());
+            if !by_path.contains_key(path) {
+                has_room &= waiting.push(path.to_owned());
             }
             true
         });
+        self.rescan |= !has_room;
         if !whole {
             TROUBLE.warn("more cgroups than are looked at: the memory of some is not followed");
         }
@@ -196,11 +201,12 @@ impl Sampler {
         (self.tokens, self.filled) = (self.tokens.saturating_add(filled).min(BURST), now);
         let turn = self.waiting.len().min(self.tokens as usize);
         self.tokens -= turn as u32;
-        for path in self.waiting.drain(..turn).collect::<Vec<_>>() {
+        for _ in 0..turn {
+            let Some(path) = self.waiting.pop() else { break };
             self.follow(&path, now);
         }
         if self.waiting.is_empty() {
-            self.waiting.shrink_to(64);
+            self.waiting.shrink();
         }
     }
 

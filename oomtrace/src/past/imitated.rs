@@ -1,0 +1,96 @@
+//! Whose a cgroup is, when somebody is asked about by name. A path proves little: a user may call a unit of their own `nginx.service`, and
+//! whoever may make cgroups, as a container's root below its own, may call them after another's pod, unit or container.
+
+use crate::model::Container;
+use crate::placement::{Placement, user_of};
+
+/// The cgroup is the unit's, of the machine's own systemd, or lies in it: neither a user's unit of that name, nor one within a container.
+#[must_use]
+pub fn is_of_unit(path: &str, unit: &str) -> bool {
+    let placement = Placement::parse(path);
+    let Some(own) = placement.unit_cgroup.as_deref().filter(|_| placement.unit.as_deref() == Some(unit)) else {
+        return false;
+    };
+    let above = own.rsplit_once('/').map_or("", |(above, _)| above);
+    let is_users = above.split('/').any(|name| name.starts_with("user@") && name.ends_with(".service"));
+    // A service may have containers in it; what is in a container is none of the machine's.
+    let is_within = Placement::parse(above).container.is_some();
+    !is_users && !is_within
+}
+
+/// The cgroup is the pod's that has the uid, or lies in it: where root alone makes cgroups, and in no container.
+#[must_use]
+pub fn is_of_pod(path: &str, uid: &str) -> bool {
+    let placement = Placement::parse(path);
+    // The outermost one's pod is the node's.
+    let outermost = placement.containers().last();
+    user_of(path).is_none() && outermost.and_then(|place| place.pod.as_ref()).is_some_and(|pod| pod.uid == uid)
+}
+
+/// The cgroup is the container's, or lies in it, as far as its path tells: where its runtime has said which cgroup it has, that one alone.
+#[must_use]
+pub fn may_be_of_container(path: &str, container: &Container) -> bool {
+    if container.confirmed && !container.cgroup.is_empty() && container.cgroup != "/" {
+        let below = path.strip_prefix(&container.cgroup);
+        return below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    }
+    Placement::parse(path).containers().any(|place| place.id == container.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
+    const OTHER: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const UID: &str = "2f1c8b1a-0c1d-4b5e-9a77-0123456789ab";
+
+    #[test]
+    fn a_unit_is_the_machines_own() {
+        for (path, is_it) in [
+            ("/system.slice/nginx.service".to_owned(), true),
+            ("/system.slice/nginx.service/worker".to_owned(), true),
+            (format!("/system.slice/nginx.service/libpod-payload-{ID}"), true),
+            ("/user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service".to_owned(), false),
+            (format!("/docker/{ID}/system.slice/nginx.service"), false),
+            (format!("/system.slice/docker-{ID}.scope/system.slice/nginx.service"), false),
+            ("/system.slice/nginx2.service".to_owned(), false),
+        ] {
+            assert_eq!(is_of_unit(&path, "nginx.service"), is_it, "{path}");
+        }
+        assert!(is_of_unit("/user.slice/user-1000.slice/user@1000.service", "user@1000.service"));
+    }
+
+    #[test]
+    fn a_pod_is_the_nodes_own() {
+        let pod = format!("kubepods/burstable/pod{UID}/{ID}");
+        for (path, is_it) in [
+            (format!("/{pod}"), true),
+            (format!("/{pod}/{OTHER}"), true),
+            (format!("/docker/{OTHER}/{pod}"), false),
+            (format!("/user.slice/user-1000.slice/user@1000.service/{pod}"), false),
+        ] {
+            assert_eq!(is_of_pod(&path, UID), is_it, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_container_is_where_its_runtime_says() {
+        let own = format!("/docker/{ID}");
+        let known = Container { id: ID.to_owned(), cgroup: own.clone(), confirmed: true, ..Container::default() };
+        let gone = Container { id: ID.to_owned(), ..Container::default() };
+        for (path, of_known, of_gone) in [
+            (own.clone(), true, true),
+            (format!("{own}/below"), true, true),
+            (format!("{own}2"), false, false),
+            (format!("/docker/{OTHER}/docker/{ID}"), false, true),
+            (format!("/docker/{OTHER}"), false, false),
+        ] {
+            assert_eq!(
+                (may_be_of_container(&path, &known), may_be_of_container(&path, &gone)),
+                (of_known, of_gone),
+                "{path}"
+            );
+        }
+    }
+}
