@@ -187,7 +187,7 @@ impl<W: Write> Human<W> {
     /// One more that is like the block above: a terminal has one line for them all, which is written anew; elsewhere there is a line each
     /// time that the number has doubled.
     fn count(&mut self, incident: &Incident, repeat: &Repeat, look: Look) -> io::Result<()> {
-        let text = said(incident, repeat);
+        let text = said(incident, repeat, &self.repeats.spread());
         let line = repeated(&text, look);
         let new = || Series { written: 1, latest: String::new(), open: false, whole: None, since: Instant::now() };
         let series = self.series.get_or_insert_with(new);
@@ -222,8 +222,8 @@ impl<W: Write> Human<W> {
     }
 }
 
-/// `×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s)`, without a line feed: on one line,
-/// whatever the terminal's width, for it is written anew.
+/// `×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s); the last one: nginx[22999]`, without a line
+/// feed: on one line, whatever the terminal's width, for it is written anew.
 fn repeated(text: &str, look: Look) -> String {
     let text = cut_end(&escape(text), room(look));
     let block = Block { text: String::new(), look };
