@@ -54,7 +54,9 @@ pub fn functions(file: &File, build_id: &str, places: &[Place]) -> io::Result<Ve
     if file.metadata()?.len() > MAX_FILE {
         return Err(damaged("too large"));
     }
-    match one::<elf::Ident>(&read(file, 0, size_of::<elf::Ident>() as u64)?)?.class {
+    // What both begin with is in the smaller one.
+    let start = read(file, 0, size_of::<elf::FileHeader32<Endianness>>() as u64)?;
+    match one::<elf::FileHeader32<Endianness>>(&start)?.e_ident.class {
         elf::ELFCLASS64 => Program::<elf::FileHeader64<Endianness>>::open(file)?.functions(build_id, places),
         elf::ELFCLASS32 => Program::<elf::FileHeader32<Endianness>>::open(file)?.functions(build_id, places),
         _ => Err(damaged("no ELF file")),

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn what_is_written_is_mapped_and_bytes_are_left() {
         let mut written = Ascii(Vec::new());
-        write!(written, "{}{}", "×", 4).unwrap();
+        write!(written, "×{}", 4).unwrap();
         written.write_all(b"\xff").unwrap();
         assert_eq!(written.0, b"x4\xff");
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::event::ProcessKey;
@@ -60,10 +60,8 @@ impl Namer {
     /// The functions, one answer for each frame; empty when they were not asked for, or are not found in time.
     pub fn take(&mut self, key: ProcessKey) -> Names {
         let Some((asked, answered)) = self.pending.remove(&key) else { return Vec::new() };
-        match answered.recv_timeout(PATIENCE.saturating_sub(asked.elapsed())) {
-            Ok(names) => names,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Vec::new(),
-        }
+        // Too late, or the thread is gone.
+        answered.recv_timeout(PATIENCE.saturating_sub(asked.elapsed())).unwrap_or_default()
     }
 
     /// Started when it is needed first, with what privileges are left by then.
