@@ -14,7 +14,7 @@ use oomtrace::text::plot::braille;
 
 use super::exit::{Failure, Status};
 use super::options;
-use super::output::{Stdout, width_of_any};
+use super::output::{self, width_of_any};
 
 /// A curve's file is not larger: 512 MiB.
 const MOST: u64 = 512 << 20;
@@ -29,7 +29,7 @@ pub fn run(options: &options::Curve) -> Result<Status, Failure> {
     let text = contents(&options.file).with_context(|| format!("cannot read {name}"))?;
     let samples = cleaned(read(&text).with_context(|| format!("{name} is no memory curve"))?);
     let verdict = verdict::judge(&samples);
-    let mut out = Stdout::new();
+    let mut out = output::text_or_data(!options.json);
     if options.json {
         serde_json::to_writer(&mut out, &verdict)?;
         writeln!(out)?;

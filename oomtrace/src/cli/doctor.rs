@@ -1,6 +1,6 @@
 //! `oomtrace doctor`: what this kernel and node offer, and what is lost where something is missing.
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
@@ -16,7 +16,7 @@ use oomtrace::text::escape::escape;
 
 use super::exit::{Failure, Status};
 use super::options::Doctor;
-use super::output::Stdout;
+use super::output;
 
 mod kubernetes;
 mod runtimes;
@@ -38,7 +38,7 @@ enum Mark {
 }
 
 pub fn run(options: &Doctor) -> Result<Status, Failure> {
-    let mut report = Report { out: Stdout::new(), color: options.color.on_stdout() };
+    let mut report = Report { out: output::text(), color: options.color.on_stdout() };
     report.section("Kernel")?;
     kernel(&mut report)?;
     report.section("Privileges")?;
@@ -215,7 +215,7 @@ fn cgroups(report: &mut Report) -> anyhow::Result<()> {
 }
 
 struct Report {
-    out: Stdout,
+    out: Box<dyn Write>,
     color: bool,
 }
 

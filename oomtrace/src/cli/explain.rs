@@ -5,7 +5,7 @@ use std::io::Write as _;
 use oomtrace::sink::wrap::wrap;
 
 use super::exit::{Failure, Status};
-use super::output::{Stdout, width_of_any};
+use super::output::{self, width_of_any};
 
 /// Columns where there is no terminal to ask, or a wider one: longer lines are hard to read.
 const WIDTH: usize = 100;
@@ -13,7 +13,7 @@ const WIDTH: usize = 100;
 /// Prints explanations, one after the other.
 pub fn run(texts: &[String]) -> Result<Status, Failure> {
     let width = width_of_any().map_or(WIDTH, |width| width.min(WIDTH));
-    let mut out = Stdout::new();
+    let mut out = output::text();
     for (number, text) in texts.iter().enumerate() {
         if number > 0 {
             writeln!(out)?;

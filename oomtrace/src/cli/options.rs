@@ -7,8 +7,8 @@ use super::debugging::Debugging;
 use super::kubernetes::{Events, KubernetesOptions};
 use super::signals::Signals;
 use super::values::{
-    Causes, RingSize, absent, cause_names, causes, duration, explanation, health_name, label, pattern, ring_size,
-    signal,
+    Causes, RingSize, absent, cause_names, causes, duration, explanation, health_name, label, pattern, pid, ring_size,
+    signal, uid,
 };
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -264,7 +264,7 @@ pub struct Select {
     #[arg(long, value_name = "KEY[=VALUE]", value_parser = label)]
     pub label: Vec<Label>,
     /// Only this victim, by its pid on the host; may be repeated
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", value_parser = pid)]
     pub pid: Vec<u32>,
     /// Only victims in this cgroup or below it; may be repeated
     #[arg(long, value_name = "PATH", value_parser = cgroup_path)]
@@ -278,8 +278,8 @@ pub struct Select {
     /// Only victims with this name, or whose executable's file has it; * and ? match, may be repeated
     #[arg(long, value_name = "NAME", value_parser = pattern)]
     pub comm: Vec<Pattern>,
-    /// Only victims of this user, by its number on the host; may be repeated
-    #[arg(long, value_name = "UID")]
+    /// Only victims of this user, by its number on the host, or by its name here; may be repeated
+    #[arg(long, value_name = "UID|USER", value_parser = uid)]
     pub uid: Vec<u32>,
     /// Only what this process sent, by its name, that of its executable's file, or its pid; kernel is the kernel itself; may be repeated
     #[arg(long, value_name = "NAME|PID", value_parser = pattern)]

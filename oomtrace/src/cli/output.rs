@@ -10,6 +10,7 @@ use oomtrace::sink::human::{Human, Look};
 use oomtrace::sink::json::Json;
 use oomtrace::sink::template::Lines;
 use oomtrace::sink::yaml::Yaml;
+use oomtrace::text::ascii::Ascii;
 
 use super::options::{Form, Reading, Show};
 
@@ -26,7 +27,8 @@ pub fn sink(options: &Show, reading: &Reading, out: impl Write + Send + 'static)
     let color = options.color.on_stdout();
     let ascii = shows_ascii();
     let (all, verbose, time) = (reading.all, reading.verbose(), reading.time().into());
-    Box::new(Human::new(out, move || Look { color, width: width(), brief, all, verbose, time, ascii }))
+    let look = move || Look { color, width: width(), brief, all, verbose, time, ascii };
+    if ascii { Box::new(Human::new(Ascii(out), look)) } else { Box::new(Human::new(out, look)) }
 }
 
 /// Standard output is a terminal whose locale has no braille.
@@ -71,6 +73,16 @@ pub fn hidden(routine: u64) -> Option<String> {
         1 => Some("1 routine kill is not shown (--all shows it)".to_owned()),
         number => Some(format!("{number} routine kills are not shown (--all shows them)")),
     }
+}
+
+/// Standard output for text that a person reads: on a terminal in characters that it has.
+pub fn text() -> Box<dyn Write> {
+    text_or_data(true)
+}
+
+/// The same for text; data stays as it is.
+pub fn text_or_data(is_text: bool) -> Box<dyn Write> {
+    if is_text && shows_ascii() { Box::new(Ascii(Stdout::new())) } else { Box::new(Stdout::new()) }
 }
 
 /// Standard output, for a verb that does its work and ends. An error says where it was.

@@ -1,7 +1,7 @@
 //! `oomtrace ps`: the containers that are known, so that a person can check what will be named.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::iter;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use oomtrace::text::{bytes, pod_name, short_id, times};
 
 use super::exit::{Failure, Status};
 use super::options::{Form, Ps};
-use super::output::Stdout;
+use super::output;
 
 /// From this share of the limit on, a container is close to it.
 const CLOSE_PERCENT: u64 = 90;
@@ -52,7 +52,7 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
     let all: Vec<Listed> = all.into_iter().map(|listed| listed.private(privacy)).collect();
     runtime.shutdown_background();
     say_missing(&all);
-    let mut out = Stdout::new();
+    let mut out = output::text_or_data(matches!(options.listing.form(), Form::Text | Form::Brief));
     match options.listing.form() {
         Form::Json => write_each(&mut out, &all, |listed| {
             let mut line = Vec::new();
@@ -72,7 +72,7 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
 }
 
 /// Each container by itself.
-fn write_each(out: &mut Stdout, all: &[Listed], form: impl Fn(&Listed) -> io::Result<Vec<u8>>) -> io::Result<()> {
+fn write_each(out: &mut impl Write, all: &[Listed], form: impl Fn(&Listed) -> io::Result<Vec<u8>>) -> io::Result<()> {
     all.iter().try_for_each(|listed| out.write_all(&form(listed)?))
 }
 

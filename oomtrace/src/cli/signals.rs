@@ -16,7 +16,7 @@ use oomtrace::run::signals::{Wanted, run as watch};
 use oomtrace::sink::{json, notices, seen};
 
 use super::exit::{Failure, Status};
-use super::output::Stdout;
+use super::output;
 use super::stop::Stop;
 use super::values::{RingSize, duration, pattern, ring_size, signal};
 
@@ -96,7 +96,7 @@ pub fn run(options: &Signals) -> Result<Status, Failure> {
     if !options.json {
         notices::say("watching signals on this node; Ctrl-C stops");
     }
-    let mut out = Stdout::new();
+    let mut out = output::text_or_data(!options.json);
     let mut line = Vec::new();
     let zone = TimeZone::system();
     let put = |record: &SeenRecord| -> io::Result<()> {

@@ -116,8 +116,44 @@ pub fn signal(text: &str) -> Result<u32, String> {
 
 /// The explanation of a code, so that a code without one is a usage error.
 pub fn explanation(text: &str) -> Result<String, String> {
-    explain(text).ok_or_else(|| {
-        "it is no exit code, signal, reason or cause such as 137, SIGKILL, OOMKilled or oom_host".to_owned()
+    explain(text).or_else(|| group(text)).ok_or_else(|| {
+        let groups = GROUPS.map(|(name, ..)| name).join(", ");
+        format!(
+            "it is no exit code, signal, reason, cause or confidence such as 137, SIGKILL, OOMKilled, oom_host or likely, and no group of \
+             causes ({groups})"
+        )
+    })
+}
+
+/// What a group of causes is, and each of them.
+fn group(text: &str) -> Option<String> {
+    let (name, what, _) = GROUPS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(text.trim()))?;
+    let causes = causes(name).0.into_iter().filter_map(|cause| explain(cause.to_possible_value()?.get_name()));
+    let all: Vec<String> = causes.collect();
+    Some(format!("{name}: {what}. `--cause {name}` shows them alone:\n\n{}", all.join("\n")))
+}
+
+/// The largest pid that a kernel gives (`PID_MAX_LIMIT`, include/linux/threads.h, on 64 bits).
+const MAX_PID: u32 = 4 << 20;
+
+pub fn pid(text: &str) -> Result<u32, String> {
+    let pid = text.parse().ok().filter(|pid| (1..=MAX_PID).contains(pid));
+    pid.ok_or_else(|| {
+        format!("a pid is a number from 1 to {MAX_PID}, as `ps` shows it on the host (--comm takes a name)")
+    })
+}
+
+/// A user's number, or a name that this system has.
+pub fn uid(text: &str) -> Result<u32, String> {
+    // The last number stands for none (setreuid(2)).
+    if let Ok(uid) = text.parse::<u32>()
+        && uid != u32::MAX
+    {
+        return Ok(uid);
+    }
+    let known = nix::unistd::User::from_name(text).ok().flatten();
+    known.map(|user| user.uid.as_raw()).ok_or_else(|| {
+        format!("there is no user of that name here, and a user's number is one from 0 to {}", u32::MAX - 1)
     })
 }
 
@@ -166,6 +202,52 @@ mod tests {
             let number = groups.iter().filter(|group| group.contains(cause)).count();
             let is_alone = matches!(cause, Cause::UserspaceOomKiller | Cause::ServiceManagerKill);
             assert_eq!(number, usize::from(!is_alone), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_group_is_explained_with_each_of_its_causes() {
+        for (name, what, ..) in GROUPS {
+            let text = explanation(name).unwrap();
+            assert!(text.starts_with(&format!("{name}: {what}")), "{text}");
+            for cause in causes(name).0 {
+                let own = explanation(cause.to_possible_value().unwrap().get_name()).unwrap();
+                assert!(text.lines().any(|line| line == own), "{own}: {text}");
+            }
+        }
+        assert_eq!(explanation("OOM"), explanation("oom"));
+        let error = explanation("nonsense").unwrap_err();
+        assert!(error.contains("(oom, runtime, kubelet, process, kernel)"), "{error}");
+    }
+
+    #[test]
+    fn a_pid_is_a_number_and_a_uid_may_be_a_name() {
+        for (text, expected) in [
+            ("1", Some(1)),
+            ("4194304", Some(4_194_304)),
+            ("0", None),
+            ("4194305", None),
+            ("abc", None),
+            ("-1", None),
+            ("", None),
+            ("1.5", None),
+        ] {
+            let found = pid(text);
+            assert_eq!(found.as_ref().ok().copied(), expected, "{text:?}");
+            assert!(found.err().is_none_or(|error| error.contains("from 1 to 4194304")), "{text:?}");
+        }
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("root", Some(0)),
+            ("4294967294", Some(4_294_967_294)),
+            ("4294967295", None),
+            ("-1", None),
+            ("", None),
+            ("nobody-has-this-name", None),
+        ] {
+            let found = uid(text);
+            assert_eq!(found.as_ref().ok().copied(), expected, "{text:?}");
+            assert!(found.err().is_none_or(|error| error.contains("from 0 to 4294967294")), "{text:?}");
         }
     }
 

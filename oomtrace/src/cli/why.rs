@@ -20,7 +20,7 @@ use oomtrace::text::quote::quote;
 
 use super::exit::{Failure, Status};
 use super::options::{self, TimeForm};
-use super::output::{Stdout, shows_ascii, width};
+use super::output::{self, Stdout, shows_ascii, width};
 use watched::Watched;
 
 /// What is older is not looked at, in hours.
@@ -119,15 +119,16 @@ fn by_id(asked: Option<&str>, id: &str, watched: Watched, identity: &Identity) -
 }
 
 fn say(options: &options::Why, why: Why) -> Result<Status, Failure> {
-    let mut out = Stdout::new();
     let status = match why.answer {
         Answer::Watched | Answer::Killed | Answer::Unexplained | Answer::Ended => Status::Done,
         // As grep(1): nothing was found.
         Answer::Alive | Answer::Nothing => Status::Failed,
     };
     if options.json {
+        let mut out = Stdout::new();
         serde_json::to_writer(&mut out, &WhyRecord::Why(Box::new(why))).map_err(io::Error::from)?;
         writeln!(out)?;
+        out.flush()?;
     } else {
         let look = Look {
             color: options.show.color.on_stdout(),
@@ -138,8 +139,9 @@ fn say(options: &options::Why, why: Why) -> Result<Status, Failure> {
             time: options.time.unwrap_or(TimeForm::Local).into(),
             ascii: shows_ascii(),
         };
+        let mut out = output::text();
         out.write_all(human::why(&why, look).as_bytes())?;
+        out.flush()?;
     }
-    out.flush()?;
     Ok(status)
 }

@@ -6,8 +6,8 @@
 //!   A `mark_victim` without that SIGKILL is a process that was dying already, and no incident.
 //! - Processes that share the victim's memory get their SIGKILL after `mark_victim`, and none of their own;
 //!   `memory.oom.group` members get the pair each. All in the context of one trigger.
-//! - One kill(2) for a process group, or for all processes, is one episode, with the kill right before of a member by the group's own
-//!   leader, as timeout(1) does it; so are a sender's calls for one process after
+//! - One kill(2) for a process group, or for all processes, is one episode, with the kill right before of a member, or of a child that has
+//!   left the group, by the group's own leader, as timeout(1) does it; so are a sender's calls for one process after
 //!   the other of a cgroup that it is not in itself, as a runtime or a service manager makes them.
 //! - A cgroup that is killed as one takes along what is forked into it meanwhile: the kernel kills such a child in its
 //!   parent's context, also before the first of those that were there.
@@ -42,8 +42,8 @@ use exited::Members;
 use open::{Open, OpenSet};
 use recent::Recent;
 use rules::{
-    belongs, home, is_from_outside, is_kill, is_of_killed_cgroup, is_of_own_group, is_orphaned, is_sweep, may_be_oom,
-    role, settle,
+    belongs, home, is_from_outside, is_kill, is_of_killed_cgroup, is_orphaned, is_sweep, may_be_oom,
+    may_go_on_to_own_group, role, settle,
 };
 
 /// How long an episode waits for its next event. `mark_victim` follows its SIGKILL within the same spinlock section,
@@ -244,7 +244,7 @@ impl Correlator {
             Info::Kernel => patience(&signal, path),
             Info::None | Info::Real(_) if is_of_many(&signal, path) => CALL_NS,
             // It may be the first of a cgroup whose processes are killed one by one.
-            Info::None | Info::Real(_) if is_from_outside(&signal) || is_of_own_group(&signal) => QUIET_NS,
+            Info::None | Info::Real(_) if is_from_outside(&signal) || may_go_on_to_own_group(&signal) => QUIET_NS,
             Info::None | Info::Real(_) => 0,
         };
         let mut episode = Episode::of(Kill { choice, ..Kill::by(signal, path) });

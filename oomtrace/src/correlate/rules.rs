@@ -42,7 +42,7 @@ pub fn belongs(open: &Open, signal: &Signal, path: Path) -> bool {
         (SignalPath::Kill, SignalPath::Kill) | (SignalPath::PidfdSendSignal, SignalPath::PidfdSendSignal) => {
             match path::reach(signal) {
                 Reach::One => false,
-                Reach::Group => open.episode.first().is_some_and(|first| first.victim.pgid == signal.victim.pgid),
+                Reach::Group => open.episode.first().is_some_and(|first| is_one_group(first, signal)),
                 Reach::All => open.episode.first().is_some_and(|first| path::reach(first) == Reach::All),
             }
         }
@@ -92,10 +92,19 @@ pub fn is_from_outside(signal: &Signal) -> bool {
     home_of_victim.is_some() && home(&signal.sender) != home_of_victim
 }
 
-/// The sender leads the process group that its victim is in, and may go on to kill the group, itself with it: timeout(1) kills its
-/// command, and then its group (`cleanup` of src/timeout.c, coreutils 8.0 to 9.7).
-pub fn is_of_own_group(signal: &Signal) -> bool {
-    signal.victim.key != signal.sender.key && signal.victim.pgid == Some(signal.sender.key.pid)
+/// The sender leads the process group that its victim is in, or is its victim's parent, and may go on to kill the group, itself with it:
+/// timeout(1) kills its command, which may have left the group (setsid, a shell with job control), and then its group (`cleanup` of
+/// src/timeout.c, coreutils 8.0 to 9.7), at its limit or after `--kill-after`.
+pub fn may_go_on_to_own_group(signal: &Signal) -> bool {
+    let (victim, sender) = (&signal.victim, signal.sender.key);
+    victim.key != sender && (victim.pgid == Some(sender.pid) || victim.ppid == sender.pid)
+}
+
+/// A call for a process group goes on with what a kill of the same sender's began: the group of that victim, or the sender's own after its
+/// child.
+fn is_one_group(first: &Signal, signal: &Signal) -> bool {
+    let sender = signal.sender.key.pid;
+    first.victim.pgid == signal.victim.pgid || (first.victim.ppid == sender && signal.victim.pgid == Some(sender))
 }
 
 /// The cgroup that a process lives in; none for the root, where anything may live.

@@ -527,10 +527,17 @@ fn a_command_that_timeout_ends_and_the_rest_of_its_group_are_one_episode() {
     for (pgid, later) in [(10, QUIET_NS + 1), (5, QUIET_NS - 1)] {
         assert_eq!(of(vec![first(pgid), rest(21, pgid, later)]).len(), 2, "{pgid} {later}");
     }
+    // The command has left the group, and the rest of that is timeout alone; of another's child, or another group, that says nothing.
+    for (ppid, pgid, count) in [(10, 10, 1), (1, 10, 2), (10, 5, 2)] {
+        let mut command = signal(10, 20);
+        (command.at, command.victim.ppid, command.victim.pgid) = (START, ppid, Some(20));
+        command.symbols = ["do_send_sig_info", "kill_pid_info", "kill_something_info"].map(str::to_owned).to_vec();
+        assert_eq!(of(vec![sig(command), rest(10, pgid, QUIET_NS - 1)]).len(), count, "{ppid} {pgid}");
+    }
     // Itself alone waits for nothing.
     let mut own = signal(10, 10);
     own.victim.pgid = Some(10);
-    assert!(!is_of_own_group(&own));
+    assert!(!may_go_on_to_own_group(&own));
 }
 
 #[test]

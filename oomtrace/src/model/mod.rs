@@ -484,7 +484,8 @@ pub struct Container {
     pub name: Option<String>,
     /// Its runtime. Null: several runtimes name cgroups so, and none of them knows it.
     pub runtime: Option<Runtime>,
-    /// The socket of the very containerd that has it: a node may have several. Null: another runtime, or not known.
+    /// The socket of the very containerd that has it, for a node may have several; of Docker's daemon, where that is not the one that its
+    /// client asks by itself. Null: another runtime, Docker's usual socket, or not known.
     #[serde(default)]
     pub runtime_socket: Option<String>,
     /// The image that it was made of.

@@ -15,4 +15,11 @@ pub struct UserFrame {
     pub offset: Option<u64>,
     /// The file's build id. Null: it has none, or the kernel could not look.
     pub build_id: Option<String>,
+    /// The function, as the file's `.symtab`, else its `.dynsym`, names it: not demangled. Null: it has no name there, the file could not be
+    /// read in time or is another build by now, or it is on a file system that is not one of the machine's own.
+    #[serde(default)]
+    pub function: Option<String>,
+    /// The place in the function, in bytes from its start. Null without one.
+    #[serde(default)]
+    pub function_offset: Option<u64>,
 }

@@ -1,7 +1,8 @@
 //! What is mounted where, as `/proc/self/mountinfo` has it (proc(5)). Mount points are bytes: whoever may mount chooses them.
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Seek as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,8 @@ const LOCAL: [&[u8]; 17] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     pub id: u64,
+    /// Its file system's device, as `8:1`.
+    pub device: Vec<u8>,
     pub point: PathBuf,
     pub kind: Vec<u8>,
     /// The super block's options.
@@ -66,12 +69,29 @@ pub fn each(mount: impl FnMut(Mount)) -> io::Result<()> {
     each_of(MOUNTINFO, mount)
 }
 
-fn each_of(mountinfo: &str, mut mount: impl FnMut(Mount)) -> io::Result<()> {
-    files::lines(Path::new(mountinfo), MAX_BYTES, |line| {
+fn each_of(mountinfo: &str, mount: impl FnMut(Mount)) -> io::Result<()> {
+    each_in(&files::open(Path::new(mountinfo))?, mount)
+}
+
+/// The same of an open mountinfo, from its beginning.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn each_in(mut mountinfo: &File, mut mount: impl FnMut(Mount)) -> io::Result<()> {
+    mountinfo.rewind()?;
+    files::lines_of(mountinfo, MAX_BYTES, |line| {
         if let Some(found) = parse(line) {
             mount(found);
         }
     })
+}
+
+/// Hands over all mounts of the machine's first process, as [`each`].
+///
+/// # Errors
+/// When its mountinfo cannot be read.
+pub fn each_of_machine(mount: impl FnMut(Mount)) -> io::Result<()> {
+    each_of(FIRST_PROCESSES, mount)
 }
 
 /// The mount that the file at `path` is on; none when `path` leads through one that is not local. `path` must be absolute and
@@ -117,11 +137,12 @@ pub fn parse(line: &[u8]) -> Option<Mount> {
     // Blanks within a field are escaped.
     let mut fields = line.split(|byte| *byte == b' ');
     let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-    let point = unescape(fields.nth(3)?);
+    let device = fields.nth(1)?.to_vec();
+    let point = unescape(fields.nth(1)?);
     let mut after = fields.skip_while(|field| *field != b"-").skip(1);
     let kind = after.next()?.to_vec();
     let options = after.nth(1).unwrap_or_default().to_vec();
-    Some(Mount { id, point: OsString::from_vec(point).into(), kind, options })
+    Some(Mount { id, device, point: OsString::from_vec(point).into(), kind, options })
 }
 
 /// Blanks, line ends and backslashes are written as a backslash and three octal digits (fs/seq_file.c, `mangle_path`).
@@ -157,6 +178,7 @@ mod tests {
             let mount = parse(line).unwrap();
             assert_eq!((mount.point.as_os_str().as_bytes(), mount.kind.as_slice()), (point, b"ext3".as_slice()));
             assert_eq!((mount.id, mount.is_local(), mount.options.as_slice()), (36, true, b"rw".as_slice()));
+            assert_eq!(mount.device, b"98:0");
         }
         for damaged in [b"".as_slice(), b"x 35 98:0 / /mnt rw - ext3 a rw", b"36 35 98:0 / /mnt rw ext3", b"36 35 - -"]
         {

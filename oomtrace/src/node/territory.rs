@@ -88,9 +88,7 @@ impl Territory {
         if !is_owned(status.uid, self.owner) {
             return Err(foreign());
         }
-        // The very file that was looked at, whatever has its name by now. A lease on it does not hold this up either (open(2)).
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-        Ok(open(format!("/proc/self/fd/{}", found.as_raw_fd()).as_str(), flags, Mode::empty())?.into())
+        reopen(&found)
     }
 
     /// There is a directory at `path` below this one, of the same owner.
@@ -134,6 +132,17 @@ fn walk(directory: &OwnedFd, path: &Path, mount: Option<u64>, flags: OFlag) -> i
 
 /// As [`walk`], one name after the other.
 fn step_by_step(directory: &OwnedFd, path: &Path, mount: Option<u64>, flags: OFlag) -> io::Result<OwnedFd> {
+    let here = steps(directory, path, |found| mount.is_none_or(|mount| mount == found))?;
+    if flags.contains(OFlag::O_DIRECTORY) && Status::of(&here)?.kind != FileType::Directory {
+        return Err(Errno::ENOTDIR.into());
+    }
+    // What `here` is, is known by now: a directory, where it is opened for reading.
+    if flags.contains(OFlag::O_PATH) { Ok(here) } else { Ok(openat(&here, ".", flags, Mode::empty())?) }
+}
+
+/// What is at `path`, of plain names, below `directory`, through no link and only through mounts whose id `is_allowed`. Each is asked for
+/// while it is held, and before its file system is asked for anything.
+pub(super) fn steps(directory: &OwnedFd, path: &Path, mut is_allowed: impl FnMut(u64) -> bool) -> io::Result<OwnedFd> {
     let mut here = directory.as_fd().try_clone_to_owned()?;
     let mut names = path.components().peekable();
     while let Some(name) = names.next() {
@@ -142,7 +151,7 @@ fn step_by_step(directory: &OwnedFd, path: &Path, mount: Option<u64>, flags: OFl
         // First without reading, which no file system is asked for.
         let found = openat(&here, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
         let status = Status::of(&found)?;
-        if mount.is_some_and(|mount| mount != status.mount) {
+        if !is_allowed(status.mount) {
             return Err(not_local());
         }
         if status.kind == FileType::Symlink || (!is_last && status.kind != FileType::Directory) {
@@ -150,11 +159,14 @@ fn step_by_step(directory: &OwnedFd, path: &Path, mount: Option<u64>, flags: OFl
         }
         here = found;
     }
-    if flags.contains(OFlag::O_DIRECTORY) && Status::of(&here)?.kind != FileType::Directory {
-        return Err(Errno::ENOTDIR.into());
-    }
-    // What `here` is, is known by now: a directory, where it is opened for reading.
-    if flags.contains(OFlag::O_PATH) { Ok(here) } else { Ok(openat(&here, ".", flags, Mode::empty())?) }
+    Ok(here)
+}
+
+/// Opens for reading the very file that `found` holds without, whatever has its name by now. A lease on it does not hold this up either
+/// (open(2)).
+pub(super) fn reopen(found: &OwnedFd) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    Ok(open(format!("/proc/self/fd/{}", found.as_raw_fd()).as_str(), flags, Mode::empty())?.into())
 }
 
 /// Root's are those of the user, too, that this process runs as.
@@ -166,7 +178,7 @@ fn foreign() -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, "it is another user's")
 }
 
-fn not_local() -> io::Error {
+pub(super) fn not_local() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "it is not on a local file system")
 }
 

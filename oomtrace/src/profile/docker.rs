@@ -1,7 +1,7 @@
 //! Docker Engine.
 
 use crate::model::Runtime;
-use crate::profile::{Profile, USUAL_SETTING, engine_update};
+use crate::profile::{Profile, USUAL_SETTING, Whose, engine_update};
 
 pub const PROFILE: Profile = Profile {
     runtime: Runtime::Docker,
@@ -19,10 +19,11 @@ pub const PROFILE: Profile = Profile {
     updates_ended: true,
 };
 
-fn engine(user: Option<u32>) -> Option<String> {
-    Some(match user {
+fn engine(Whose { user, url }: &Whose<'_>) -> Option<String> {
+    Some(match (user, url) {
         // Root's own engine may have another container of that name, and whoever made this one chose it.
-        Some(uid) => format!("docker --host unix:///run/user/{uid}/docker.sock"),
-        None => "docker".to_owned(),
+        (Some(uid), _) => format!("docker --host unix:///run/user/{uid}/docker.sock"),
+        (None, Some(url)) => format!("docker --host {url}"),
+        (None, None) => "docker".to_owned(),
     })
 }

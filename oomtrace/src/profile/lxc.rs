@@ -15,7 +15,7 @@ pub const PROFILE: Profile = Profile {
     kept: Some(Kept { owner: "LXC", path: "/var/lib/lxc", cost: "memory limits of LXC's containers" }),
     limit_setting: "lxc.cgroup2.memory.max (lxc.cgroup.memory.limit_in_bytes) in the container's configuration",
     engine: |_| None,
-    update: |update| update.user.is_none().then(|| set(update)),
+    update: |update| update.whose.user.is_none().then(|| set(update)),
     updates_ended: false,
 };
 

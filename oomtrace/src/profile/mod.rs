@@ -2,6 +2,8 @@
 //! sockets, where it keeps its state, and how its containers' limits are changed. A file a runtime; what it then knows of a container is
 //! read in `container::runtime`.
 
+use std::borrow::Cow;
+
 use crate::model::Runtime;
 
 pub mod containerd;
@@ -34,8 +36,8 @@ pub struct Profile {
     pub kept: Option<Kept>,
     /// Where a container's memory limit is written down.
     pub limit_setting: &'static str,
-    /// The command line of its client, for the containers of the machine or of a user's own; none where there is none for people.
-    pub engine: fn(Option<u32>) -> Option<String>,
+    /// The command line of its client, for those containers; none where there is none for people.
+    pub engine: fn(&Whose<'_>) -> Option<String>,
     /// The command that gives a running container another memory limit; none where nothing does but its orchestrator.
     pub update: fn(&Update<'_>) -> Option<String>,
     /// The command takes a container that has ended as well, for its next start.
@@ -61,8 +63,16 @@ pub struct Update<'a> {
     pub is_v1: bool,
     /// The container's name or id, as a shell takes it.
     pub target: &'a str,
+    pub whose: Whose<'a>,
+}
+
+/// Whom a client must ask for a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Whose<'a> {
     /// The user whose own the container is; none: the machine's.
     pub user: Option<u32>,
+    /// The daemon's socket as a URL, as a shell takes it, where that is not the one that a client asks by itself.
+    pub url: Option<Cow<'a, str>>,
 }
 
 /// A limit of memory and swap together.
@@ -107,14 +117,14 @@ pub const fn of(runtime: Runtime) -> &'static Profile {
 }
 
 /// `docker update` and its like, which take the limit of swap along: Docker refuses one without the other.
-fn engine_update(engine: fn(Option<u32>) -> Option<String>, update: &Update<'_>) -> Option<String> {
-    let Update { mib, total, target, user, .. } = update;
+fn engine_update(engine: fn(&Whose<'_>) -> Option<String>, update: &Update<'_>) -> Option<String> {
+    let Update { mib, total, target, whose, .. } = update;
     let total = match total {
         Some(Total::Mib(total)) => format!("{total}m"),
         Some(Total::Unlimited) => "-1".to_owned(),
         None => format!("{mib}m"),
     };
-    Some(format!("{} update --memory {mib}m --memory-swap {total} {target}", engine(*user)?))
+    Some(format!("{} update --memory {mib}m --memory-swap {total} {target}", engine(whose)?))
 }
 
 /// What is known of a runtime that is used without an engine above it: its one program.
@@ -142,12 +152,12 @@ const fn by_itself(
 
 /// `runc update` and its like, of the machine's containers.
 fn oci_update(program: &str, update: &Update<'_>) -> Option<String> {
-    let Update { mib, total, target, user, .. } = update;
+    let Update { mib, total, target, whose, .. } = update;
     let swap = match total {
         Some(Total::Mib(total)) => format!(" --memory-swap {}", total << 20),
         Some(Total::Unlimited) | None => String::new(),
     };
-    user.is_none().then(|| format!("{program} update --memory {}{swap} {target}", mib << 20))
+    whose.user.is_none().then(|| format!("{program} update --memory {}{swap} {target}", mib << 20))
 }
 
 #[cfg(test)]
@@ -189,8 +199,22 @@ mod tests {
             (Runtime::Runc, Some(7), None),
             (Runtime::Lxc, Some(7), None),
         ] {
-            let update = Update { mib: 768, total: None, is_v1: false, target: "web", user };
+            let update =
+                Update { mib: 768, total: None, is_v1: false, target: "web", whose: Whose { user, url: None } };
             assert_eq!((of(runtime).update)(&update).as_deref(), command, "{} {user:?}", runtime.name());
+        }
+    }
+
+    #[test]
+    fn a_daemon_elsewhere_is_asked_by_its_socket() {
+        for (runtime, user, engine) in [
+            (Runtime::Docker, None, Some("docker --host unix:///srv/other.sock")),
+            (Runtime::Docker, Some(7), Some("docker --host unix:///run/user/7/docker.sock")),
+            (Runtime::Podman, None, Some("podman")),
+            (Runtime::Containerd, None, None),
+        ] {
+            let whose = Whose { user, url: Some("unix:///srv/other.sock".into()) };
+            assert_eq!((of(runtime).engine)(&whose).as_deref(), engine, "{} {user:?}", runtime.name());
         }
     }
 
@@ -210,7 +234,7 @@ mod tests {
                 "lxc-cgroup -n web memory.memsw.limit_in_bytes 1280M && lxc-cgroup -n web memory.limit_in_bytes 768M",
             ),
         ] {
-            let update = Update { mib: 768, total: Some(total), is_v1, target: "web", user: None };
+            let update = Update { mib: 768, total: Some(total), is_v1, target: "web", whose: Whose::default() };
             assert_eq!((of(runtime).update)(&update).as_deref(), Some(command), "{} {total:?}", runtime.name());
         }
     }

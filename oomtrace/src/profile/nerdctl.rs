@@ -1,7 +1,7 @@
 //! nerdctl, on containerd.
 
 use crate::model::Runtime;
-use crate::profile::{Profile, USUAL_SETTING, engine_update};
+use crate::profile::{Profile, USUAL_SETTING, Whose, engine_update};
 
 pub const PROFILE: Profile = Profile {
     runtime: Runtime::Nerdctl,
@@ -19,6 +19,6 @@ pub const PROFILE: Profile = Profile {
     updates_ended: false,
 };
 
-fn engine(user: Option<u32>) -> Option<String> {
+fn engine(Whose { user, .. }: &Whose<'_>) -> Option<String> {
     user.is_none().then(|| "nerdctl".to_owned())
 }

@@ -1,7 +1,7 @@
 //! podman, root's or a user's.
 
 use crate::model::Runtime;
-use crate::profile::{Kept, Profile, USUAL_SETTING, engine_update};
+use crate::profile::{Kept, Profile, USUAL_SETTING, Whose, engine_update};
 
 pub const PROFILE: Profile = Profile {
     runtime: Runtime::Podman,
@@ -23,7 +23,7 @@ pub const PROFILE: Profile = Profile {
     updates_ended: false,
 };
 
-fn engine(user: Option<u32>) -> Option<String> {
+fn engine(Whose { user, .. }: &Whose<'_>) -> Option<String> {
     Some(match user {
         Some(uid) => format!("sudo -u '#{uid}' XDG_RUNTIME_DIR=/run/user/{uid} podman"),
         None => "podman".to_owned(),

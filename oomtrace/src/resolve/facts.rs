@@ -2,11 +2,13 @@
 //! recording.
 
 pub mod live;
+mod namer;
 
 use crate::event::{BootNs, ProcessKey};
-use crate::model::Candidates;
+use crate::model::{Candidates, UserFrame};
 use crate::node::candidates::CandidateScope;
 use crate::node::clock::WallClock;
+use crate::node::functions::Function;
 use crate::node::mappings::Mapped;
 use crate::node::memory::{MemoryScope, Snapshot};
 use crate::node::processes::Details;
@@ -30,6 +32,12 @@ pub trait Facts {
 
     /// What is mapped at addresses of a process: one answer for each.
     fn mapped(&mut self, key: ProcessKey, addresses: &[u64]) -> Vec<Option<Mapped>>;
+
+    /// Starts to look for the functions of a process's stack: it may be gone before its incident is put together.
+    fn seek_functions(&mut self, _key: ProcessKey, _stack: &[UserFrame]) {}
+
+    /// The functions of a process's stack, one answer for each frame; empty when they were not asked for, or not found in time.
+    fn functions(&mut self, key: ProcessKey) -> Vec<Option<Function>>;
 
     /// Memory around `victim`, right after it was marked.
     fn memory(&mut self, victim: ProcessKey, scene: MemoryScope<'_>) -> Snapshot;

@@ -41,8 +41,8 @@ pub struct Resolver {
     reads_victims: bool,
     /// Read when the OOM killer marked a victim; taken when its incident is put together.
     snapshots: HashMap<ProcessKey, Snapshot>,
-    /// Where the trigger of each was in user space; as the above.
-    user_stacks: HashMap<ProcessKey, Vec<UserFrame>>,
+    /// The trigger of each, and where it was in user space; as the above.
+    user_stacks: HashMap<ProcessKey, (ProcessKey, Vec<UserFrame>)>,
     /// Whom the OOM killer could choose among; as the above.
     candidates: HashMap<ProcessKey, Candidates>,
     /// The OOM killer's latest choice: its mark comes next.
@@ -176,8 +176,10 @@ impl Resolver {
         }
         if self.detail.stack && !mark.user_stack.is_empty() {
             let addresses: Vec<u64> = mark.user_stack.iter().map(|frame| frame.address).collect();
-            let files = self.facts.mapped(mark.trigger.key, &addresses);
-            keep(&mut self.user_stacks, victim.key, user_frames(mark, files));
+            let trigger = mark.trigger.key;
+            let stack = user_frames(mark, self.facts.mapped(trigger, &addresses));
+            self.facts.seek_functions(trigger, &stack);
+            keep(&mut self.user_stacks, victim.key, (trigger, stack));
         }
         let choice = self.choice.take_if(|choice| choice.trigger_tid == tid && choice.chosen == victim.key);
         let owner = owner_path(choice.as_ref(), mark);
@@ -226,6 +228,12 @@ impl Resolver {
         let mut context = Context { identity: &self.identity, clock, facts, sees_exits, host_mount, connections };
         let mut case = assemble(episode, snapshot, &mut context);
         case.systemd = self.systemd;
+        let user_stack = user_stack.map(|(trigger, mut stack)| {
+            for (frame, function) in stack.iter_mut().zip(self.facts.functions(trigger)) {
+                (frame.function, frame.function_offset) = function.map(|found| (found.name, found.offset)).unzip();
+            }
+            stack
+        });
         if let Some(oom) = &mut case.incident.oom {
             (oom.trigger_stack, oom.candidates) = (user_stack, candidates);
         }
@@ -267,7 +275,8 @@ fn user_frames(mark: &MarkVictim, files: Vec<Option<Mapped>>) -> Vec<UserFrame> 
         let mapped = files.next().flatten();
         let (build_id, offset) = frame.build.clone().unzip();
         let offset = mapped.as_ref().map(|mapped| mapped.offset).or(offset);
-        UserFrame { address: frame.address, file: mapped.map(|mapped| mapped.file), offset, build_id }
+        let file = mapped.map(|mapped| mapped.file);
+        UserFrame { address: frame.address, file, offset, build_id, function: None, function_offset: None }
     };
     mark.user_stack.iter().map(frame).collect()
 }

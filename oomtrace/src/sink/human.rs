@@ -189,10 +189,11 @@ impl<W: Write> Human<W> {
     /// One more that is like the block above: a terminal has one line for them all, which is written anew; elsewhere there is a line each
     /// time that the number has doubled.
     fn count(&mut self, incident: &Incident, repeat: &Repeat, look: Look) -> io::Result<()> {
+        let text = said(incident, repeat, &self.repeats.spread());
         let new =
             || Series { text: String::new(), look, written: 1, behind: false, open: false, since: Instant::now() };
         let series = self.series.get_or_insert_with(new);
-        (series.text, series.look) = (said(incident, repeat), look);
+        (series.text, series.look) = (text, look);
         if look.width.is_some() {
             // A shorter line leaves nothing of a longer one.
             let before = if series.open { "\r\x1b[K" } else { "" };
@@ -224,8 +225,8 @@ impl<W: Write> Human<W> {
     }
 }
 
-/// `×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s)`, without a line feed: on one line,
-/// whatever the terminal's width, for it is written anew.
+/// `×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s); the last one: nginx[22999]`, without a line
+/// feed: on one line, whatever the terminal's width, for it is written anew.
 fn repeated(text: &str, look: Look) -> String {
     let text = cut_end(&escape(text), room(look));
     let block = Block { text: String::new(), look };

@@ -15,6 +15,8 @@ use crate::text::quote::quote;
 
 /// What stands for what is null.
 const NONE: &str = "-";
+/// What asks for a field's JSON.
+const AS_JSON: &str = ":json";
 
 /// See the module's documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +26,12 @@ pub struct Template(Vec<Part>);
 enum Part {
     Text(String),
     Field(Path),
+    /// As JSON, whatever it is.
+    Json(Path),
 }
 
 impl Template {
-    /// Fields are those of `T`. Two braces are one, `\t` is a tab, `\\` a backslash.
+    /// Fields are those of `T`, behind which `:json` stands for their JSON. Two braces are one, `\t` is a tab, `\\` a backslash.
     ///
     /// # Errors
     /// When a brace has no other, or a field is not there.
@@ -51,7 +55,10 @@ impl Template {
                     let (name, behind) =
                         rest.as_str().split_once('}').ok_or("a { has no } behind it; {{ stands for a brace")?;
                     parts.push(Part::Text(std::mem::take(&mut plain)));
-                    parts.push(Part::Field(fields::path(&schema, name)?));
+                    parts.push(match name.strip_suffix(AS_JSON) {
+                        Some(name) => Part::Json(fields::path(&schema, name)?),
+                        None => Part::Field(fields::path(&schema, name)?),
+                    });
                     rest = behind.chars();
                 }
                 ('}', _) => return Err("a } has no { before it; }} stands for a brace".to_owned()),
@@ -74,6 +81,7 @@ impl Template {
             match part {
                 Part::Text(text) => line.push_str(text),
                 Part::Field(path) => line.push_str(&shown(path.of(&value).unwrap_or(&Value::Null))?),
+                Part::Json(path) => line.push_str(&as_json(path.of(&value).unwrap_or(&Value::Null))?),
             }
         }
         line.push('\n');
@@ -91,13 +99,16 @@ fn shown(value: &Value) -> io::Result<String> {
             let words: Vec<_> = items.iter().filter_map(Value::as_str).map(quote).collect();
             if words.is_empty() { NONE.to_owned() } else { words.join(" ") }
         }
-        Value::Array(_) | Value::Object(_) => {
-            let mut line = Vec::new();
-            json::append(&mut line, value)?;
-            String::from_utf8_lossy(&line).trim_end().to_owned()
-        }
+        Value::Array(_) | Value::Object(_) => as_json(value)?,
         other => other.to_string(),
     })
+}
+
+/// One field as JSON: a text is in quotes, so that it cannot pass for what stands around it.
+fn as_json(value: &Value) -> io::Result<String> {
+    let mut line = Vec::new();
+    json::append(&mut line, value)?;
+    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
 }
 
 /// Writes a line an incident to `W`.
@@ -160,6 +171,8 @@ mod tests {
             ("{victim.comm}\\t{victim.container_init}\\\\", "a\\x1b[2J\\nb\tfalse\\"),
             ("{victim.cmdline}", r"a $'b c\033'"),
             ("{victim.cmdline.0} {victim.cmdline.7}", "a -"),
+            ("{victim.comm:json} {victim.pid:json}", r#""a\u001b[2J\nb" 20"#),
+            ("{victim.cmdline:json}{container.name:json}", r#"["a","b c\u001b"]null"#),
             ("{sender.elevation} {preceding}", "- -"),
         ] {
             let written = Template::parse::<Incident>(text).unwrap().line(&incident()).unwrap();
@@ -173,6 +186,8 @@ mod tests {
             ("{time", "has no }"),
             ("time}", "has no {"),
             ("{}", "there is no field {}"),
+            ("{victim.comm:yaml}", "there is no field"),
+            ("{verdict.couse:json}", "near it: {verdict.cause}"),
             ("{verdict.couse}", "near it: {verdict.cause}"),
         ] {
             let error = Template::parse::<Incident>(text).unwrap_err();
@@ -186,7 +201,7 @@ mod tests {
         routine.routine = Some(Routine::Helper);
         for (all, lines) in [(false, 1), (true, 2)] {
             let mut out = Vec::new();
-            let template = Template::parse::<Incident>("{victim} {sender.process.comm}").unwrap();
+            let template = Template::parse::<Incident>("{victim} {victim.comm:json} {sender.process.comm}").unwrap();
             let mut sink = Lines::new(&mut out, template, all);
             for incident in [incident(), routine.clone()] {
                 sink.put(&Record::Incident(incident)).unwrap();

@@ -1,5 +1,6 @@
 //! Incidents in words: the same ones in the verdict, on the terminal and in evidence.
 
+pub mod ascii;
 pub mod escape;
 pub mod plot;
 pub mod quote;

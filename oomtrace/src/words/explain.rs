@@ -163,6 +163,17 @@ fn reason(word: &str) -> Option<String> {
         "nodelost" | "terminated" | "nodeshutdown" => {
             "Kubernetes: the node went away or was shut down, and the pod with it."
         }
+        "certain" => {
+            "How sure a verdict is: the kernel itself says so. Nothing of it rests on what a program is called or on a memory counter."
+        }
+        "likely" => {
+            "How sure a verdict is: it rests on more than the kernel's word: on what a program is by its executable, on a command line, on \
+             what a runtime says, or on memory counters."
+        }
+        "possible" => {
+            "How sure a verdict is: it fits what was seen, but something else may have done it. `unseen` in the incident's block, `missing` in \
+             its JSON, says what could not be seen."
+        }
         _ => return by_name(word).or_else(|| cause(word)),
     };
     Some(text.to_owned())
@@ -282,6 +293,9 @@ mod tests {
             (&["DisruptionTarget", "PreemptionByScheduler", "EvictionByEvictionAPI"], "had to go"),
             (&["DeadlineExceeded"], "activeDeadlineSeconds"),
             (&["Preempting", "Preempted"], "one of higher priority"),
+            (&["certain", "Certain"], "the kernel itself says so"),
+            (&["likely"], "more than the kernel's word"),
+            (&["possible"], "something else may have done it"),
             (&["NodeLost", "Terminated", "NodeShutdown"], "was shut down"),
         ] {
             for word in words {

@@ -15,6 +15,7 @@ mod memory_use;
 mod phrases;
 pub mod repeats;
 pub mod report;
+mod spread;
 pub mod summary;
 pub mod warning;
 mod why;

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 use crate::model::{Cause, Container, Incident, Process, Repeat, Requester, Runtime};
 use crate::text::quote::quote;
-use crate::text::{bytes, duration_ms, elapsed_ms};
+use crate::text::{self, bytes, duration_ms, elapsed_ms};
+use crate::words::spread::{Spread, limit};
 
 /// The longest that may lie between two: Kubernetes waits for up to five minutes before it starts a container again.
 const APART_MS: u64 = 600_000;
@@ -35,6 +36,7 @@ struct Series {
     ended_ms: Option<i64>,
     /// The limit that each of them hit.
     limit: Option<u64>,
+    spread: Spread,
     /// The number of them, and the time, when [`Repeats::take_worth_saying`] gave one last.
     said: (u64, i64),
 }
@@ -82,16 +84,25 @@ impl Repeats {
             count: 1,
             ended_ms,
             limit,
+            spread: Spread::default(),
             said: (1, now),
         };
-        self.series.push_back(series.unwrap_or_else(new));
+        let mut series = series.unwrap_or_else(new);
+        series.spread.take(incident);
+        self.series.push_back(series);
         if self.series.len() > KINDS {
             self.series.pop_front();
         }
         repeat
     }
 
-    /// The same, when the number has doubled since it was given last, or a second has passed: in a storm every word costs.
+    /// How far the figures lie apart of those that are like the incident taken last, with it.
+    #[must_use]
+    pub fn spread(&self) -> String {
+        self.series.back().map(|series| series.spread.said()).unwrap_or_default()
+    }
+
+    /// As [`Self::take`], when the number has doubled since it was given last, or a second has passed: in a storm every word costs.
     pub fn take_worth_saying(&mut self, incident: &Incident) -> Option<Repeat> {
         let repeat = self.take(incident)?;
         let series = self.series.back_mut()?;
@@ -102,11 +113,6 @@ impl Repeats {
             repeat
         })
     }
-}
-
-/// The limit that it hit.
-fn limit(incident: &Incident) -> Option<u64> {
-    incident.oom.as_ref()?.limit_owner.as_ref()?.limit_bytes
 }
 
 /// When the victim ended.
@@ -122,21 +128,23 @@ fn back_off_ms(incident: &Incident, ended_ms: i64) -> Option<u64> {
     u64::try_from(started.as_millisecond().checked_sub(ended_ms)?).ok()
 }
 
-/// `×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s)`.
+/// `×4 in 3.2 s, the same limit (64 MiB), 24 MiB to 60 MiB anon, restarted by Docker each time (always; back-off 1.6 s); the last one:
+/// nginx[22999]`, with what [`Repeats::spread`] says. The block above is of another one: what is not the same of all is said here.
 #[must_use]
-pub fn said(incident: &Incident, repeat: &Repeat) -> String {
+pub fn said(incident: &Incident, repeat: &Repeat, spread: &str) -> String {
     let Repeat { count, within_ms, since_last_ms, limit_bytes, back_off_ms, .. } = repeat;
     let limit = limit_bytes.map(|limit| format!(", the same limit ({})", bytes(limit))).unwrap_or_default();
     let back_off = back_off_ms.map(|back_off| format!("back-off {}", duration_ms(back_off)));
     let (by, policy) = restarted(incident);
+    let last = text::process(&incident.victim.process);
     let details: Vec<String> = policy.into_iter().chain(back_off).collect();
     let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) };
     let again = match by {
-        Some(by) => format!(", restarted by {by} each time{details}"),
-        None if back_off_ms.is_some() => format!(", started again each time{details}"),
-        None => format!("; the last one {} after the one before", duration_ms(*since_last_ms)),
+        Some(by) => format!(", restarted by {by} each time{details}; the last one: {last}"),
+        None if back_off_ms.is_some() => format!(", started again each time{details}; the last one: {last}"),
+        None => format!("; the last one: {last}, {} after the one before", duration_ms(*since_last_ms)),
     };
-    format!("×{count} in {}{limit}{again}", elapsed_ms(*within_ms))
+    format!("×{count} in {}{limit}{spread}{again}", elapsed_ms(*within_ms))
 }
 
 /// Who starts it again, and its restart policy, where it is a container's first process; a service's main process is systemd's own child.
@@ -383,29 +391,74 @@ mod tests {
             (
                 contained(Some(Runtime::Docker), always, true),
                 both(),
-                "×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s)",
+                "×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s); the last one: victim[20]",
             ),
             (
                 contained(Some(Runtime::Podman), Some("on-failure:3"), true),
                 none(),
-                "×4 in 3.2 s, restarted by Podman each time (on-failure:3)",
+                "×4 in 3.2 s, restarted by Podman each time (on-failure:3); the last one: victim[20]",
             ),
             (
                 contained(Some(Runtime::Nerdctl), always, true),
                 none(),
-                "×4 in 3.2 s, restarted by nerdctl each time (always)",
+                "×4 in 3.2 s, restarted by nerdctl each time (always); the last one: victim[20]",
             ),
-            (contained(None, always, true), none(), "×4 in 3.2 s, restarted by its runtime each time (always)"),
-            (contained(None, Some("no"), true), none(), "×4 in 3.2 s; the last one 1.7 s after the one before"),
-            (contained(None, always, false), none(), "×4 in 3.2 s; the last one 1.7 s after the one before"),
-            (contained(None, None, true), started_again(), "×4 in 3.2 s, started again each time (back-off 5 ms)"),
-            (in_pod(true), started_again(), "×4 in 3.2 s, restarted by the kubelet each time (back-off 5 ms)"),
-            (in_pod(false), none(), "×4 in 3.2 s; the last one 1.7 s after the one before"),
-            (in_unit("a.service", 1), none(), "×4 in 3.2 s, restarted by systemd each time"),
-            (in_unit("a.service", 2), none(), "×4 in 3.2 s; the last one 1.7 s after the one before"),
-            (in_unit("a.scope", 1), none(), "×4 in 3.2 s; the last one 1.7 s after the one before"),
+            (
+                contained(None, always, true),
+                none(),
+                "×4 in 3.2 s, restarted by its runtime each time (always); the last one: victim[20]",
+            ),
+            (
+                contained(None, Some("no"), true),
+                none(),
+                "×4 in 3.2 s; the last one: victim[20], 1.7 s after the one before",
+            ),
+            (
+                contained(None, always, false),
+                none(),
+                "×4 in 3.2 s; the last one: victim[20], 1.7 s after the one before",
+            ),
+            (
+                contained(None, None, true),
+                started_again(),
+                "×4 in 3.2 s, started again each time (back-off 5 ms); the last one: victim[20]",
+            ),
+            (
+                in_pod(true),
+                started_again(),
+                "×4 in 3.2 s, restarted by the kubelet each time (back-off 5 ms); the last one: victim[20]",
+            ),
+            (in_pod(false), none(), "×4 in 3.2 s; the last one: victim[20], 1.7 s after the one before"),
+            (in_unit("a.service", 1), none(), "×4 in 3.2 s, restarted by systemd each time; the last one: victim[20]"),
+            (in_unit("a.service", 2), none(), "×4 in 3.2 s; the last one: victim[20], 1.7 s after the one before"),
+            (in_unit("a.scope", 1), none(), "×4 in 3.2 s; the last one: victim[20], 1.7 s after the one before"),
         ] {
-            assert_eq!(said(&incident, &repeat), expected);
+            assert_eq!(said(&incident, &repeat, ""), expected);
+        }
+        let spread = said(&in_unit("a.service", 1), &none(), ", 24 MiB to 60 MiB anon");
+        assert_eq!(
+            spread,
+            "×4 in 3.2 s, 24 MiB to 60 MiB anon, restarted by systemd each time; the last one: victim[20]"
+        );
+    }
+
+    #[test]
+    fn the_spread_is_that_of_the_kind_taken_last() {
+        let limited = |seconds, mib: u64| {
+            let mut one = in_container(oom(&[("/a", 64, Some(64))], Some((0, LimitLevel::Container)), OomScope::Memcg));
+            one.oom.as_mut().unwrap().limit_owner.as_mut().unwrap().limit_bytes = Some(mib << 20);
+            at(one, seconds, "x")
+        };
+        let mut repeats = Repeats::default();
+        for (incident, spread) in [
+            (limited(0, 64), ""),
+            (limited(1, 32), ", 32 MiB to 64 MiB as limit"),
+            (at(in_container(kill("/usr/sbin/runc")), 2, "x"), ""),
+            (limited(3, 64), ", 32 MiB to 64 MiB as limit"),
+            (limited(1_200, 16), ""),
+        ] {
+            repeats.take(&incident);
+            assert_eq!(repeats.spread(), spread);
         }
     }
 

@@ -10,7 +10,11 @@ pub const LIST: &str = "oomtrace/tests/gallery/executed.txt";
 
 /// A command with what differs from one incident to another replaced: `docker update --memory N --memory-swap N NAME`.
 pub fn shape(command: &str) -> String {
-    let words: Vec<&str> = command.split_whitespace().collect();
+    let mut words: Vec<&str> = command.split_whitespace().collect();
+    // Another daemon is asked in the same words.
+    if let Some(at) = words.iter().position(|word| *word == "--host") {
+        words.drain(at..words.len().min(at + 2));
+    }
     let shaped = words.iter().enumerate().map(|(at, word)| {
         let before = at.checked_sub(1).and_then(|at| words.get(at)).copied().unwrap_or_default();
         match word.split_once('=') {
@@ -100,6 +104,10 @@ pub fn executed() -> BTreeMap<String, Option<String>> {
 fn a_shape_has_no_names_and_no_figures() {
     for (command, shaped) in [
         ("docker update --memory 48m --memory-swap 48m web", "docker update --memory N --memory-swap N NAME"),
+        (
+            "docker --host unix:///run/other.sock update --memory 48m --memory-swap 48m web",
+            "docker update --memory N --memory-swap N NAME",
+        ),
         ("systemctl set-property report.service MemoryMax=36M", "systemctl set-property NAME MemoryMax=N"),
         ("lxc-cgroup -n db memory.max 36M", "lxc-cgroup -n NAME memory.max N"),
         (

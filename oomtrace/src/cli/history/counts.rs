@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use oomtrace::sink::{csv, json, yaml};
 use oomtrace::store::{By, Group, History, Selection};
+use oomtrace::text::ascii::ascii;
 use oomtrace::text::escape::escape;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
@@ -12,7 +13,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{say_none, title, write};
 use crate::cli::exit::{Failure, Status};
 use crate::cli::options::{self, Form};
-use crate::cli::output;
+use crate::cli::output::{self, shows_ascii};
 
 /// Columns, where nobody says how many there are.
 const WIDTH: usize = 80;
@@ -65,7 +66,8 @@ pub fn run(
             // As the C library decides it: without a locale there is ASCII alone.
             let blocks = output::locale_has_utf8(|name| std::env::var(name).ok()) == Some(true);
             let look = Look { width, color: options.color.on_stdout(), blocks };
-            text = chart(&groups, by, zone, Timestamp::now(), look).into_bytes();
+            let shown = chart(&groups, by, zone, Timestamp::now(), look);
+            text = if shows_ascii() { ascii(&shown).into_owned() } else { shown }.into_bytes();
         }
     }
     write(&text)?;

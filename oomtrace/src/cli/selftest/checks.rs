@@ -9,7 +9,7 @@ use oomtrace::text;
 use oomtrace::text::escape::escape;
 
 use crate::cli::exit::Status;
-use crate::cli::output::Stdout;
+use crate::cli::output;
 
 /// Counts and prints checks.
 #[derive(Default)]
@@ -26,7 +26,7 @@ impl Checks {
         for hook in Hook::ALL.into_iter().filter(|hook| !probe.unneeded.contains(hook)) {
             if hook.may_be_refused() && !probe.has(hook) {
                 self.missing += 1;
-                writeln!(Stdout::new(), "miss  {} is not attached  ({})", hook.name(), hook.cost())?;
+                writeln!(output::text(), "miss  {} is not attached  ({})", hook.name(), hook.cost())?;
                 continue;
             }
             let detail = if probe.has(hook) { "" } else { hook.cost() };
@@ -118,7 +118,7 @@ impl Checks {
             0 => String::new(),
             number => format!(", {number} missing on this kernel"),
         };
-        writeln!(Stdout::new(), "\nselftest: {} passed, {} failed{missing}", self.passed, self.failed)?;
+        writeln!(output::text(), "\nselftest: {} passed, {} failed{missing}", self.passed, self.failed)?;
         Ok(if self.failed == 0 { Status::Done } else { Status::Failed })
     }
 
@@ -126,7 +126,7 @@ impl Checks {
         let word = if holds { "ok  " } else { "FAIL" };
         *(if holds { &mut self.passed } else { &mut self.failed }) += 1;
         let detail = if detail.is_empty() { String::new() } else { format!("  ({})", escape(detail)) };
-        writeln!(Stdout::new(), "{word}  {what}{detail}")
+        writeln!(output::text(), "{word}  {what}{detail}")
     }
 }
 

@@ -1,6 +1,6 @@
 //! `oomtrace top --once`: what there is now, as a table or as JSON.
 
-use std::io::Write as _;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 use super::super::exit::{Failure, Status};
 use super::super::options::{Form, Watch};
-use super::super::output::{Stdout, width};
+use super::super::output::{self, Stdout, width};
 use super::{glyphs, naming};
 
 /// So long everything is waited for, and how long one that has found nothing is.
@@ -56,13 +56,13 @@ pub fn run(options: &Watch) -> Result<Status, Failure> {
             serde_json::to_writer(&mut out, &top).map_err(std::io::Error::from)?;
             writeln!(out)?;
         }
-        _ => write_table(&mut out, options, all)?,
+        _ => write_table(output::text(), options, all)?,
     }
     out.flush()?;
     Ok(Status::Done)
 }
 
-fn write_table(out: &mut Stdout, options: &Watch, mut all: Vec<Entry>) -> std::io::Result<()> {
+fn write_table(mut out: impl Write, options: &Watch, mut all: Vec<Entry>) -> std::io::Result<()> {
     // A unit without a limit is of interest to whoever asks for it.
     if !options.reading.all && options.select.unit.is_empty() && options.select.cgroup.is_empty() {
         all.retain(Entry::is_of_interest);

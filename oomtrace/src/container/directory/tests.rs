@@ -159,6 +159,8 @@ fn an_answer_is_asked_for_once() {
             assert_eq!(container.name.as_deref(), Some("web"));
             assert_eq!(container.image.as_deref(), Some("nginx:1.27"));
             assert_eq!(container.runtime.map(Runtime::name), Some("docker"));
+            // Not where a client asks by itself.
+            assert!(container.runtime_socket.unwrap().ends_with("/docker.sock"));
             assert_eq!(container.labels.unwrap().get("a").map(String::as_str), Some("b"));
         }
         assert_eq!(*asked.borrow(), 1);

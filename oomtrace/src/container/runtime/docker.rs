@@ -122,6 +122,12 @@ impl Docker {
         Self { socket, owner: Some(uid), max_body: MAX_USERS_BODY }
     }
 
+    /// The socket, where a client must be pointed to it: it is neither the one that all ask by themselves, nor known by its user.
+    fn elsewhere(&self) -> Option<String> {
+        let is_usual = [Path::new(DEFAULT_SOCKET), Path::new("/var/run/docker.sock")].contains(&self.socket());
+        (self.owner.is_none() && !is_usual).then(|| self.socket.display().to_string())
+    }
+
     /// The socket's path.
     #[must_use]
     pub fn socket(&self) -> &Path {
@@ -133,7 +139,8 @@ impl Docker {
     /// # Errors
     /// When Docker does not answer in time or does not know it.
     pub async fn inspect(&self, id: &str) -> Result<Metadata, DockerError> {
-        parse(id, &self.get_container(id).await?).map_err(|error| self.answer(error))
+        let found = parse(id, &self.get_container(id).await?).map_err(|error| self.answer(error))?;
+        Ok(Metadata { runtime_socket: self.elsewhere(), ..found })
     }
 
     /// How the container `id` is now.
@@ -221,7 +228,8 @@ impl Docker {
 
     async fn listed(&self, path: &str) -> Result<Vec<(String, Metadata)>, DockerError> {
         let body = self.get(path, MAX_LIST).await?.unwrap_or_default();
-        let found: Listed = self.parse(&body)?;
+        let mut found: Listed = self.parse(&body)?;
+        found.containers.iter_mut().for_each(|(_, metadata)| metadata.runtime_socket = self.elsewhere());
         if found.cut {
             log::warn!("Docker at {} lists more than {MAX_LISTED} containers", self.socket.display());
         }
@@ -459,4 +467,21 @@ struct State {
 #[serde(rename_all = "PascalCase")]
 struct Version {
     version: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_pointed_to_a_socket_that_it_does_not_ask_by_itself() {
+        for (docker, elsewhere) in [
+            (Docker::new(DEFAULT_SOCKET.into()), None),
+            (Docker::new("/var/run/docker.sock".into()), None),
+            (Docker::of_user(1000), None),
+            (Docker::new("/srv/other.sock".into()), Some("/srv/other.sock")),
+        ] {
+            assert_eq!(docker.elsewhere().as_deref(), elsewhere, "{docker:?}");
+        }
+    }
 }

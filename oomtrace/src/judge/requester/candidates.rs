@@ -220,7 +220,7 @@ fn reaches(client: &RuntimeClient, container: Option<&Container>) -> bool {
     let socket = without_var(&client.socket);
     let is_dockers_own = socket.starts_with("/run/docker/containerd/");
     match (container.runtime, client.runtime) {
-        (_, Runtime::Containerd) if container.runtime_socket.is_some() => {
+        (of, Runtime::Containerd) if of != Some(Runtime::Docker) && container.runtime_socket.is_some() => {
             container.runtime_socket.as_deref().map(without_var) == Some(socket)
         }
         (None, _) | (Some(Runtime::Docker), Runtime::Docker) => true,

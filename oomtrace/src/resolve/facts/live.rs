@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 
 use crate::container::tracker::Tracker;
 use crate::event::{BootNs, ProcessKey};
-use crate::model::{Candidates, Hog, Timeline};
+use crate::model::{Candidates, Hog, Timeline, UserFrame};
 use crate::node::candidates::CandidateScope;
 use crate::node::clock::{WallClock, boot_now};
+use crate::node::functions::Function;
 use crate::node::mappings::{self, Mapped};
 use crate::node::memory::{MemoryFiles, MemoryScope, Snapshot};
 use crate::node::namespaces;
@@ -21,6 +22,7 @@ use crate::placement::ContainerPlace;
 use crate::probe::kallsyms::{Frame, Symbols, SymbolsError};
 use crate::redact::Privacy;
 use crate::resolve::facts::Facts;
+use crate::resolve::facts::namer::Namer;
 
 /// What memory did before a kill.
 pub trait Curves {
@@ -37,6 +39,7 @@ pub trait Curves {
 /// Reads from the running system.
 pub struct Live {
     symbols: Lazy,
+    namer: Namer,
     users: Users,
     processes: Processes,
     memory: MemoryFiles,
@@ -73,6 +76,7 @@ impl Live {
         });
         Self {
             symbols: reading.map_or(Lazy::Unknown, Lazy::Reading),
+            namer: Namer::default(),
             users: Users::default(),
             processes: Processes::new(PathBuf::from("/proc"), privacy),
             memory: MemoryFiles::find(page_size),
@@ -109,6 +113,16 @@ impl Facts for Live {
     fn mapped(&mut self, key: ProcessKey, addresses: &[u64]) -> Vec<Option<Mapped>> {
         // The process has just run: its pid is no other's yet.
         if self.sees_pids { mappings::mapped(Path::new("/proc"), key.pid, addresses) } else { Vec::new() }
+    }
+
+    fn seek_functions(&mut self, key: ProcessKey, stack: &[UserFrame]) {
+        if self.sees_pids {
+            self.namer.ask(Path::new("/proc"), key, stack);
+        }
+    }
+
+    fn functions(&mut self, key: ProcessKey) -> Vec<Option<Function>> {
+        self.namer.take(key)
     }
 
     fn memory(&mut self, _victim: ProcessKey, scene: MemoryScope<'_>) -> Snapshot {

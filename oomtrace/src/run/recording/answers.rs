@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::event::{BootNs, ProcessKey};
-use crate::model::Candidates;
+use crate::model::{Candidates, UserFrame};
 use crate::node::candidates::CandidateScope;
 use crate::node::clock::WallClock;
+use crate::node::functions::Function;
 use crate::node::mappings::Mapped;
 use crate::node::memory::{MemoryScope, Snapshot};
 use crate::node::processes::Details;
@@ -105,6 +106,18 @@ impl<F: Facts> Facts for Recording<F> {
         files
     }
 
+    fn seek_functions(&mut self, key: ProcessKey, stack: &[UserFrame]) {
+        self.node.seek_functions(key, stack);
+    }
+
+    fn functions(&mut self, key: ProcessKey) -> Vec<Option<Function>> {
+        let functions = self.node.functions(key);
+        if !functions.is_empty() {
+            self.recorder.answer(&Answer::Functions { pid: key.pid, start: key.start, functions: functions.clone() });
+        }
+        functions
+    }
+
     fn memory(&mut self, victim: ProcessKey, scene: MemoryScope<'_>) -> Snapshot {
         let snapshot = self.node.memory(victim, scene);
         self.recorder.answer(&Answer::Memory {
@@ -144,6 +157,7 @@ pub struct Answers {
     clocks: HashMap<BootNs, i64>,
     symbols: HashMap<Vec<u64>, Vec<Frame>>,
     mapped: HashMap<(ProcessKey, Vec<u64>), Vec<Option<Mapped>>>,
+    functions: HashMap<ProcessKey, Vec<Option<Function>>>,
     memory: HashMap<ProcessKey, Snapshot>,
     candidates: HashMap<ProcessKey, Candidates>,
     oomd_kills: HashMap<String, Option<u64>>,
@@ -183,6 +197,9 @@ impl Answers {
             }
             Answer::Mapped { pid, start, addresses, files } => {
                 self.mapped.entry((ProcessKey { pid, start }, addresses)).or_insert(files);
+            }
+            Answer::Functions { pid, start, functions } => {
+                self.functions.entry(ProcessKey { pid, start }).or_insert(functions);
             }
             Answer::Memory { pid, start, snapshot } => {
                 self.memory.entry(ProcessKey { pid, start }).or_insert(*snapshot);
@@ -226,6 +243,10 @@ impl Facts for Answers {
 
     fn mapped(&mut self, key: ProcessKey, addresses: &[u64]) -> Vec<Option<Mapped>> {
         self.mapped.get(&(key, addresses.to_vec())).cloned().unwrap_or_default()
+    }
+
+    fn functions(&mut self, key: ProcessKey) -> Vec<Option<Function>> {
+        self.functions.get(&key).cloned().unwrap_or_default()
     }
 
     fn memory(&mut self, victim: ProcessKey, _scene: MemoryScope<'_>) -> Snapshot {

@@ -20,6 +20,7 @@ use crate::container::clients::{ExistingClient, Socket};
 use crate::correlate::Hooks;
 use crate::event::BootNs;
 use crate::model::{Candidates, Lost, Ready, Record};
+use crate::node::functions::Function;
 use crate::node::mappings::Mapped;
 use crate::node::memory::Snapshot;
 use crate::node::processes::Details;
@@ -172,6 +173,12 @@ enum Answer {
         start: BootNs,
         addresses: Vec<u64>,
         files: Vec<Option<Mapped>>,
+    },
+    /// Functions on a process's stack.
+    Functions {
+        pid: u32,
+        start: BootNs,
+        functions: Vec<Option<Function>>,
     },
     Memory {
         pid: u32,

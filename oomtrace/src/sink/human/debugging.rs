@@ -104,12 +104,14 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// `/usr/bin/node+0x1f20 (build id 8a2f…)`, as far as it is known; else the address.
+/// `malloc+0x1f in /usr/lib/libc.so.6+0x9a1f (build id 8a2f…)`, as far as it is known; else the address.
 fn user_frame(frame: &UserFrame) -> String {
-    let UserFrame { address, file, offset, build_id } = frame;
+    let UserFrame { address, file, offset, build_id, function, function_offset } = frame;
     let at = |offset: Option<u64>| offset.map_or_else(String::new, |offset| format!("+{offset:#x}"));
+    let function =
+        function.as_ref().map(|name| format!("{}{} in ", quote(name), at(*function_offset))).unwrap_or_default();
     match (file, build_id) {
-        (Some(file), Some(id)) => format!("{}{} (build id {id})", quote(file), at(*offset)),
+        (Some(file), Some(id)) => format!("{function}{}{} (build id {id})", quote(file), at(*offset)),
         (Some(file), None) => format!("{}{}", quote(file), at(*offset)),
         (None, Some(id)) => format!("{address:#x}: the file with build id {id}, at{}", at(*offset).replace('+', " ")),
         (None, None) => format!("{address:#x}"),
@@ -177,9 +179,13 @@ mod tests {
             (None, Some(0x1f), Some("8a2f"), "0x7f10: the file with build id 8a2f, at 0x1f"),
             (None, None, None, "0x7f10"),
         ] {
-            let frame =
-                UserFrame { address: 0x7f10, file: file.map(str::to_owned), offset, build_id: id.map(str::to_owned) };
+            let (file, build_id) = (file.map(str::to_owned), id.map(str::to_owned));
+            let frame = UserFrame { address: 0x7f10, file, offset, build_id, function: None, function_offset: None };
             assert_eq!(user_frame(&frame), expected);
+            let named = UserFrame { function: Some("mal\u{1b}loc".to_owned()), function_offset: Some(2), ..frame };
+            let is_named = named.file.is_some() && named.build_id.is_some();
+            let before = if is_named { "$'mal\\033loc'+0x2 in " } else { "" };
+            assert_eq!(user_frame(&named), format!("{before}{expected}"));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::judge::judgement::Judgement;
 use crate::model::{Advice, Container, Incident, Runtime};
-use crate::profile::{self, Total, Update};
+use crate::profile::{self, Total, Update, Whose};
 use crate::text::quote::quote;
 use crate::text::{bytes, pod_name};
 use crate::words::advice::figure::{self, Swap};
@@ -74,7 +74,7 @@ fn raised(incident: &Incident, container: Option<&Container>, judgement: &Judgem
     }
     let made_by_hand = container.filter(|_| setter == Some(Setter::Engine));
     if let Some(runtime) = made_by_hand.and_then(|container| needs_another_start(incident, container)) {
-        let engine = (profile::of(runtime).engine)(None);
+        let engine = (profile::of(runtime).engine)(&Whose::default());
         let action = match engine {
             Some(engine) => format!("start it with --memory {}m or more the next time ({engine} run)", figure.mib),
             None => format!("set {what} to {} or more before its next start", bytes(figure.mib << 20)),
@@ -167,7 +167,7 @@ fn update(incident: &Incident, container: &Container, mib: u64, server_minor: Op
     };
     let is_v1 = figure::is_v1(incident).unwrap_or_default();
     let target = target(container)?;
-    (profile::of(container.runtime?).update)(&Update { mib, total, is_v1, target, user: container.user })
+    (profile::of(container.runtime?).update)(&Update { mib, total, is_v1, target, whose: whose(container) })
 }
 
 /// What a client calls the container, where that is safe to paste. A name that looks like an id may be another one's, and so may the
@@ -178,9 +178,15 @@ fn target(container: &Container) -> Option<&str> {
     container.name.as_deref().filter(|name| is_plain(name) && !is_like_an_id(name)).or_else(id)
 }
 
+/// Whom a client must ask for it, as a shell takes it.
+fn whose(container: &Container) -> Whose<'_> {
+    let url = container.runtime_socket.as_ref().map(|socket| quote(&format!("unix://{socket}")).into_owned().into());
+    Whose { user: container.user, url }
+}
+
 /// The engine's client, and what it calls the container, where both are safe to paste: `docker`, `web`.
 pub fn engine_target(container: &Container) -> Option<(String, &str)> {
-    let engine = (profile::of(container.runtime.filter(|_| container.confirmed)?).engine)(container.user)?;
+    let engine = (profile::of(container.runtime.filter(|_| container.confirmed)?).engine)(&whose(container))?;
     Some((engine, target(container)?))
 }
 
@@ -231,6 +237,19 @@ mod tests {
             ("docker", "524a84269a52", Some(of_id.as_str())),
         ] {
             assert_eq!(update(&container(runtime, name), 768).as_deref(), command, "{runtime} {name}");
+        }
+    }
+
+    #[test]
+    fn a_daemon_elsewhere_is_asked_as_printed_and_by_no_other_runtimes_client() {
+        let arguments = "update --memory 768m --memory-swap 768m web";
+        for (runtime, socket, command) in [
+            ("docker", "/srv/other.sock", format!("docker --host unix:///srv/other.sock {arguments}")),
+            ("docker", "/srv/a b$(reboot)", format!("docker --host 'unix:///srv/a b$(reboot)' {arguments}")),
+            ("nerdctl", "/run/k3s/containerd/containerd.sock", format!("nerdctl {arguments}")),
+        ] {
+            let container = Container { runtime_socket: Some(socket.to_owned()), ..container(runtime, "web") };
+            assert_eq!(update(&container, 768), Some(command));
         }
     }
 

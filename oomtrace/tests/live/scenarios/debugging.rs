@@ -77,6 +77,9 @@ fn user_stack() {
     assert!(first.offset.unwrap() < library.len() as u64, "{frames:?}");
     // Its memory may be gone before its files have been read.
     assert!(first.file.as_ref().is_none_or(|file| file.contains("libc")), "{frames:?}");
+    // The library exports it: `read`, or `__read_nocancel` and the like.
+    let function = first.function.as_ref();
+    assert!(function.is_none_or(|function| first.file.is_some() && function.contains("read")), "{frames:?}");
 }
 
 fn candidates() {

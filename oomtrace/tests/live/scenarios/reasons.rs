@@ -23,6 +23,11 @@ pub const ALL: &[Scenario] = &[
         needs: &[Tracing, MachineRoot],
         run: timeout,
     },
+    Scenario {
+        name: "reasons::timeout_without_its_command_is_no_second_incident",
+        needs: &[Tracing, MachineRoot],
+        run: timeout_without_its_command,
+    },
     Scenario { name: "reasons::a_kill_by_hand_at_a_terminal", needs: &[Tracing, MachineRoot], run: by_hand },
     Scenario { name: "reasons::a_ci_runner_is_only_likely", needs: &[Tracing, MachineRoot], run: ci_runner },
     Scenario { name: "reasons::a_limit_that_tmpfs_fills", needs: &[Tracing, MemoryCgroup], run: tmpfs },
@@ -58,6 +63,26 @@ fn timeout() {
     let ended = tracer.end();
     let mut all = incidents(&ended.records).map(|incident| incident.victim.process.pid);
     assert!(all.all(|pid| pid != parent.pid() && !rest.contains(&pid)));
+}
+
+/// A command that has left timeout's group, and is killed after --kill-after: timeout's own end, by the call for its group, is part of that.
+fn timeout_without_its_command() {
+    let mut tracer = Tracer::start(&[]);
+    let stubborn = ["setsid", "sh", "-c", "trap '' TERM; sleep 1000 & wait; wait"];
+    let mut parent =
+        Owned::spawn(Command::new("/usr/bin/timeout").args(["-k", "0.3", "0.3"]).args(stubborn).process_group(0));
+    wait_until("the command runs", || {
+        children(parent.pid()).first().is_some_and(|command| !children(*command).is_empty())
+    });
+    let command = children(parent.pid())[0];
+    let rest = children(command);
+    parent.wait();
+    let incident = tracer.incident(command);
+    rest.into_iter().for_each(|pid| _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL));
+    let others: Vec<u32> = incident.collateral.iter().map(|other| other.process.pid).collect();
+    assert_eq!(others, [parent.pid()]);
+    let ended = tracer.end();
+    assert!(incidents(&ended.records).all(|incident| incident.victim.process.pid != parent.pid()));
 }
 
 /// A shell that somebody types into has a terminal, which script(1) makes.

@@ -309,7 +309,8 @@ fn tmpfs() {
     assert!(first.action.starts_with("delete what lies in tmpfs or /dev/shm"), "{first:?}");
     assert!(advice(&incident).iter().all(|advice| !advice.command.as_deref().unwrap_or_default().contains("update")));
     if let Some(command) = &first.command {
-        assert_eq!(command, &format!("docker exec {} df", container.name));
+        let socket = socket().unwrap();
+        assert_eq!(command, &format!("docker --host unix://{} exec {} df", socket.display(), container.name));
     }
 }
 
