@@ -95,11 +95,6 @@ impl Watch {
         Self { every_s: seconds, ..self }
     }
 
-    /// Hours since Monday, 00:00.
-    pub fn clock(&self, hour: f64) -> f64 {
-        self.begins + hour
-    }
-
     fn sample(&self, hour: f64, need: Need, restart: bool) -> Sample {
         let bytes = |mib: f64| (mib.max(0.0) / self.quantum).round() * self.quantum * 1_048_576.0;
         // The kernel takes cache back at the limit.
