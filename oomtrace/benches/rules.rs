@@ -71,9 +71,10 @@ fn main() {
         scored("11 classes, later", &later),
         scored("real programs", &real),
     ];
-    println!("{}\n{}\n{}", table::leaks(&groups), table::warnings(&groups), table::limits(&groups));
+    let tables = [table::leaks(&groups), table::warnings(&groups), table::limits(&groups)];
+    println!("{}\n{}", include_str!("rules/section.md"), tables.join("\n").trim_end());
     if arguments.iter().any(|argument| argument == "classes") {
-        groups.iter().for_each(|group| println!("{}", table::classes(group)));
+        groups.iter().for_each(|group| println!("\n{}", table::classes(group)));
     }
 }
 
