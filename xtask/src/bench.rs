@@ -20,6 +20,7 @@ mod many;
 mod oom;
 mod peers;
 mod report;
+mod rules;
 mod storm;
 mod watching;
 
@@ -64,7 +65,10 @@ pub fn run(workspace: &Path) -> Result<()> {
     say("measuring what it costs to follow memory, which takes twelve minutes");
     let program = crate::executable(workspace, &["bench", "--package", "oomtrace", "--bench", "flight"], None)?;
     let flight = flight::measure(&program)?;
-    let text = report::write(&cost, &oom, &storm, &idle, &many)? + &flight::section(&flight);
+    say("comparing what rules say of memory curves");
+    let program = crate::executable(workspace, &["bench", "--package", "oomtrace", "--bench", "rules"], None)?;
+    let rules = rules::section(&program)?;
+    let text = report::write(&cost, &oom, &storm, &idle, &many)? + &flight::section(&flight) + &rules;
     let path = workspace.join("BENCHMARKS.md");
     fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     print!("{text}");
