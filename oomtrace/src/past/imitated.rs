@@ -13,7 +13,6 @@ pub fn is_of_unit(path: &str, unit: &str) -> bool {
     };
     let above = own.rsplit_once('/').map_or("", |(above, _)| above);
     let is_users = above.split('/').any(|name| name.starts_with("user@") && name.ends_with(".service"));
-    // A service may have containers in it; what is in a container is none of the machine's.
     let is_within = Placement::parse(above).container.is_some();
     !is_users && !is_within
 }
@@ -50,7 +49,8 @@ mod tests {
         for (path, is_it) in [
             ("/system.slice/nginx.service".to_owned(), true),
             ("/system.slice/nginx.service/worker".to_owned(), true),
-            (format!("/system.slice/nginx.service/libpod-payload-{ID}"), true),
+            // A container in it is asked about by its own name.
+            (format!("/system.slice/nginx.service/libpod-payload-{ID}"), false),
             ("/user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service".to_owned(), false),
             (format!("/docker/{ID}/system.slice/nginx.service"), false),
             (format!("/system.slice/docker-{ID}.scope/system.slice/nginx.service"), false),
