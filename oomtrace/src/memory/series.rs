@@ -47,6 +47,12 @@ impl Series {
         quantile(&mut self.values(), share).unwrap_or(0.0)
     }
 
+    /// The least and the most; zeros of nothing.
+    #[must_use]
+    pub fn range(&self) -> (f64, f64) {
+        (self.quantile(0.0), self.quantile(1.0))
+    }
+
     /// The middle of its first few values, and of its last.
     #[must_use]
     pub fn ends(&self) -> Option<(f64, f64)> {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::memory::climb::{Climb, FEWEST, MIB, Shape, climb};
+use crate::memory::fit::theil_sen;
 use crate::memory::forecast::{advised, reached};
 use crate::memory::lives::lives;
 use crate::memory::past::{Alike, alike, hours, is_enough};
@@ -217,11 +218,13 @@ impl Curve {
         };
         // For a leak no limit is a remedy. A climb may end: what it has come to so far, and a little more, is the least.
         let need = climb.line.at(climb.from + 1.25 * climb.span);
+        // Whoever will meet the limit is not helped by a lower one.
+        let is_room = |bytes: u64| reached.is_none() || self.limit.is_none_or(|limit| bytes as f64 > limit);
         Verdict {
             since: Some(self.time(climb.from)),
             bytes_per_hour: Some(climb.line.slope.round()),
             limit_reached_at: reached,
-            advised_limit_bytes: if is_leak { None } else { self.advised(need) },
+            advised_limit_bytes: if is_leak { None } else { self.advised(need).filter(|bytes| is_room(*bytes)) },
             ..said(
                 if is_leak { Kind::Leak } else { Kind::Climbing },
                 confidence,
@@ -303,8 +306,31 @@ impl Curve {
             let sure = if period.is_some() { Sure::Likely } else { Sure::Possible };
             return self.bounded(Kind::Sawtooth, sure, words::sawtooth(low, high, period));
         }
-        let sure = if self.held.span() >= 6.0 { Sure::Certain } else { Sure::Likely };
-        self.bounded(Kind::Steady, sure, words::steady(low, high, period.filter(|_| swings)))
+        if let Some((from, to)) = self.falls() {
+            return self.bounded(Kind::Steady, Sure::Likely, words::falls(from, to));
+        }
+        let (least, most) = self.held.range();
+        let is_narrow = most - least <= (0.2 * self.held.quantile(0.5)).max(8.0 * MIB);
+        let is_explained = is_narrow || (swings && period.is_some());
+        let sure = match self.held.span() >= 6.0 {
+            true if is_explained => Sure::Certain,
+            false if !is_explained => Sure::Possible,
+            _ => Sure::Likely,
+        };
+        let outlier = Some(most).filter(|most| *most > 1.1 * high);
+        self.bounded(Kind::Steady, sure, words::steady(low, high, period.filter(|_| swings), outlier))
+    }
+
+    /// From what and to what, where it falls all the time.
+    fn falls(&self) -> Option<(f64, f64)> {
+        /// Points are compared two by two.
+        const MOST: usize = 100;
+        let points = &self.held.points;
+        let each = points.len().div_ceil(MOST).max(1);
+        let line = theil_sen(&points.iter().copied().step_by(each).collect::<Vec<_>>())?;
+        let (first, last) = (points.first()?, points.last()?);
+        let fall = line.slope * (first.0 - last.0);
+        (line.tau < -0.6 && fall > 0.15 * self.held.quantile(0.5)).then(|| (line.at(first.0), line.at(last.0)))
     }
 
     /// From what, to what, and within how many hours, where it rose at its start and has stayed there.

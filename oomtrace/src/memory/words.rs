@@ -9,7 +9,11 @@ use crate::text;
 
 pub fn too_short(samples: usize, lives: usize, longest_h: f64) -> String {
     let lives = if lives > 1 { format!(" in {lives} lives, the longest of") } else { " over".to_owned() };
-    format!("not enough to say anything: {samples} samples{lives} {}", span(longest_h))
+    format!(
+        "not enough to say anything: {samples} {}{lives} {}",
+        if samples == 1 { "sample" } else { "samples" },
+        span(longest_h)
+    )
 }
 
 pub fn usage_at_its_limit() -> String {
@@ -66,9 +70,17 @@ pub fn sawtooth(low: f64, high: f64, period: Option<Period>) -> String {
     format!("it rises and falls between {} and {}{every}, and its floor stays", size(low), size(high))
 }
 
-pub fn steady(low: f64, high: f64, period: Option<Period>) -> String {
+pub fn steady(low: f64, high: f64, period: Option<Period>, outlier: Option<f64>) -> String {
     let how = period.map(|period| format!(", with what repeats every {}", span(period.hours))).unwrap_or_default();
-    format!("it stays between {} and {}{how}", size(low), size(high))
+    let but = outlier.map(|most| format!("; for a moment it was {}", size(most))).unwrap_or_default();
+    match (size(low), size(high)) {
+        (low, high) if low == high => format!("it stays at {low}{how}{but}"),
+        (low, high) => format!("it stays between {low} and {high}{how}{but}"),
+    }
+}
+
+pub fn falls(from: f64, to: f64) -> String {
+    format!("it falls, from {} to {}", size(from), size(to))
 }
 
 fn size(bytes: f64) -> String {

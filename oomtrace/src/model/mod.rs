@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::event::Disposition;
 pub use candidate::{Candidate, Candidates, Skipped};
+pub use compose::is_composes_name;
 pub use correction::Correction;
 pub use course::{Course, CourseKind};
 pub use earlier::EarlierKills;
@@ -31,6 +32,7 @@ pub use warning::{Reached, Warning, WarningKind};
 pub use why::*;
 
 mod candidate;
+mod compose;
 mod correction;
 mod course;
 mod earlier;

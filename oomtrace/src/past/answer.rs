@@ -26,8 +26,8 @@ const ONE_END_MS: i64 = 10_000;
 const BEFORE_MS: i64 = 2_500;
 /// What a watching oomtrace and the kernel's log say of one kill is not further apart: the log's clock is to about a second.
 const SAME_KILL_MS: i64 = 5_000;
-/// Kills of before that are named.
-const EARLIER: usize = 100;
+/// Kills of before that are named, and counted.
+pub const EARLIER: usize = 100;
 
 /// What it is about.
 #[derive(Clone, Debug, PartialEq)]

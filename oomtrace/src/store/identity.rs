@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{Container, Incident};
+use crate::model::{Container, Incident, is_composes_name};
 use crate::text::quote::quote;
 use crate::text::short_id;
 
@@ -96,7 +96,10 @@ fn own(container: &Container) -> (Value, String) {
         };
     }
     let label = |key: &str| container.labels.as_ref()?.get(key).filter(|value| !value.is_empty());
-    if let (Some(project), Some(service)) = (label(PROJECT), label(SERVICE)) {
+    // Labels may be the image's: they alone make no container another one's successor.
+    if let (Some(project), Some(service)) = (label(PROJECT), label(SERVICE))
+        && is_composes_name(name, project, service)
+    {
         return (json!(["compose", by, project, service]), quote(&format!("{project}/{service}")).into_owned());
     }
     match name {
@@ -152,7 +155,10 @@ mod tests {
             (inner("kind"), inner("kind"), true),
             (inner("kind"), inner("other"), false),
             (compose("a", "shop-web-1", "web"), compose("b", "shop-web-2", "web"), true),
-            (compose("a", "x", "web"), compose("a", "x", "db"), false),
+            (compose("a", "shop-web-1", "web"), compose("a", "shop-db-1", "db"), false),
+            // An image may bring the labels along.
+            (compose("a", "shop-web-1", "web"), compose("b", "innocent", "web"), false),
+            (compose("a", "web", "web"), compose("b", "web", "web"), true),
             (in_pod("a", "web-5d4-x", Some("web"), false), in_pod("b", "web-7f9-y", Some("web"), false), true),
             (in_pod("a", "web-5d4-x", Some("web"), false), in_pod("b", "web-5d4-x", Some("web"), true), false),
             (in_pod("a", "web-5d4-x", None, false), in_pod("b", "web-5d4-x", None, false), true),

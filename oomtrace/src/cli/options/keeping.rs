@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use oomtrace::store::{Bounds, By, DEFAULT_PATH};
 
 use super::{Color, Form, Reading, Select, Show, Watch};
@@ -78,7 +79,7 @@ pub struct History {
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
     /// Only so many, the latest. Without this, --since and --until it is 100
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub last: Option<usize>,
     /// Count them by what they have in common, in place of listing them
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "last")]

@@ -5,6 +5,7 @@ use std::path::Path;
 use glob::Pattern;
 use oomtrace::filter::Filter;
 use oomtrace::model::{Container, Incident, LookedAt, TargetKind};
+use oomtrace::past::answer::EARLIER;
 use oomtrace::past::gather::{Whom, looked};
 use oomtrace::past::imitated::{is_of_pod, is_of_unit};
 use oomtrace::past::target::{Asked, fits, fits_pod};
@@ -14,7 +15,7 @@ use oomtrace::store::{History, Identity, Selection, StoreError};
 use oomtrace::text::pod_name;
 
 /// Kills of the same thing that are named.
-const SAME: usize = 100;
+const SAME: usize = EARLIER + 1;
 /// The latest kills that are looked through.
 const LATEST: usize = 2_000;
 

@@ -10,6 +10,8 @@ use crate::node::gauge::Reading;
 
 /// Everything is read at the latest after this time, whatever the usage says: a limit may have been changed, cache given way to a heap.
 const WHOLE_EVERY: Tenths = 600;
+/// And where its limit is near, so that it is seen for how long it has been.
+const NEAR_EVERY: Tenths = 50;
 
 /// What is kept of it, also for a while after it is gone.
 #[derive(Debug)]
@@ -57,13 +59,14 @@ impl Pace {
     pub fn wants_whole(&self, now: Tenths, usage: u64) -> bool {
         self.whole == 0
             || now.saturating_sub(self.whole) >= WHOLE_EVERY
+            || (self.is_near(usage) && now.saturating_sub(self.whole) >= NEAR_EVERY)
             || pace::is_change(self.usage, usage, self.limit)
-            || self.is_near(usage)
+            || (self.is_near(usage) && usage != self.usage)
     }
 
     /// Where a limit is near, what is cache of it decides.
     fn is_near(&self, usage: u64) -> bool {
-        self.limit.is_some_and(|limit| usage.saturating_mul(5) >= limit.saturating_mul(4)) && usage != self.usage
+        self.limit.is_some_and(|limit| usage.saturating_mul(5) >= limit.saturating_mul(4))
     }
 
     /// Only the usage was read, and nothing is new about it.

@@ -6,6 +6,7 @@ use super::block::{Block, SIGNAL, block};
 use super::words::{about, full_name, time_of};
 use super::{Look, TimeForm};
 use crate::model::{Answer, Confidence, EarlierKill, Reconstructed, SaidEnd, Why};
+use crate::past::answer::EARLIER as MOST_EARLIER;
 use crate::text::elapsed_ms;
 use crate::text::quote::quote;
 
@@ -164,9 +165,21 @@ fn before(why: &Why, block: &mut Block) {
         .map(|ms| format!("; the last one {} before", elapsed_ms(ms)))
         .unwrap_or_default();
     let is_node = why.target.is_none();
-    match is_node {
-        true => block.line("before", &format!("the {} kill on this node that is known{whole}{last}", ordinal(count))),
-        false => block.line("before", &format!("it is the {} kill that is known{whole}{ages}{last}", ordinal(count))),
+    // More are not looked for.
+    let number = if count > MOST_EARLIER {
+        format!("at least the {}", ordinal(count))
+    } else {
+        format!("the {}", ordinal(count))
+    };
+    match (is_node, why.answer) {
+        (true, _) => block.line("before", &format!("{number} kill on this node that is known{whole}{last}")),
+        (false, Answer::Watched | Answer::Killed | Answer::Unexplained) => {
+            block.line("before", &format!("it is {number} kill that is known{whole}{ages}{last}"))
+        }
+        (false, _) => {
+            let kills = if count == 2 { "one kill is".to_owned() } else { format!("{} kills are", count - 1) };
+            block.line("before", &format!("{kills} known{whole}{last}"));
+        }
     }
     let shown = if block.look.verbose { why.earlier.len() } else { EARLIER.min(why.earlier.len()) };
     for kill in why.earlier.iter().take(shown) {

@@ -1,5 +1,6 @@
 //! Who set a container's memory limit, and will set it again: what keeps a new one.
 
+use crate::model::is_composes_name;
 use crate::model::{Advice, Container, Incident, Runtime};
 use crate::text::quote::quote;
 use crate::words::advice::is_plain;
@@ -50,7 +51,10 @@ impl<'a> Setter<'a> {
         if let (Some(project), Some(service)) =
             (label("com.docker.compose.project"), label("com.docker.compose.service"))
         {
-            let named = label("com.docker.compose.project.config_files").unwrap_or_default();
+            // An image may have these labels too, and name a directory of its maker's. Compose names containers PROJECT-SERVICE-NUMBER
+            // (v1: with _); of one that was given another name it is not said where its file is.
+            let is_named = is_composes_name(container.name.as_deref(), project, service);
+            let named = label("com.docker.compose.project.config_files").filter(|_| is_named).unwrap_or_default();
             let directory = label("com.docker.compose.project.working_dir");
             let files = named.split(',').filter(|file| !file.is_empty()).map(|file| absolute(file, directory));
             return Self::Compose { project, service, files: files.collect() };
