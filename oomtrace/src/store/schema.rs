@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::store::{DEFAULT_PATH, StoreError};
+use crate::store::{DEFAULT_PATH, StoreError, beside};
 
 /// `oomt`, as SQLite's header has it (`PRAGMA application_id`): a file without it is not ours.
 pub const APPLICATION: i32 = 0x6f6f_6d74;
@@ -58,8 +58,8 @@ CREATE INDEX member_pid ON member(pid, incident);
 CREATE TABLE record(seq INTEGER PRIMARY KEY, json TEXT NOT NULL, first_verdict TEXT);
 ";
 
-/// The file at `path` is a history, or was one before it was damaged: it begins as such a file does, is where histories are kept, or has
-/// the zeros of blocks that a machine wrote no more when it went down. Nothing else is ever moved aside.
+/// The file at `path` is a history, or was one before it was damaged: it begins as such a file does, is where histories are kept, has a
+/// database's log beside it, or the zeros of blocks that a machine wrote no more when it went down. Nothing else is ever moved aside.
 ///
 /// # Errors
 /// When it is something else, or cannot be read.
@@ -74,8 +74,18 @@ pub fn must_be_ours(path: &Path) -> Result<(), StoreError> {
     let is_ours = header.starts_with(MAGIC)
         || header.get(68..72) == Some(&APPLICATION.to_be_bytes())
         || header.iter().all(|byte| *byte == 0)
+        || is_log(&beside(path, "-wal"))
         || path == Path::new(DEFAULT_PATH);
     if is_ours { Ok(()) } else { Err(StoreError::Foreign { path: path.to_owned() }) }
+}
+
+/// A database's log: what it belongs to was a database, whatever has become of its beginning.
+fn is_log(path: &Path) -> bool {
+    // The last bit says in which order checksums are computed (sqlite.org/fileformat2.html, 4.1).
+    const MAGIC: u32 = 0x377f_0682;
+    let mut magic = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && u32::from_be_bytes(magic) & !1 == MAGIC
 }
 
 /// The form of the file; 0 when it is empty.

@@ -159,8 +159,14 @@ fn is_of(whom: &Whom, incident: &Incident) -> bool {
     let pod = container.and_then(|container| container.pod.as_ref());
     match whom.kind {
         TargetKind::Pod => {
-            let is_there = |uid: &String| container.is_some_and(|container| is_of_pod(&container.cgroup, uid));
-            whom.pod_uid.as_ref().is_some_and(is_there) || pod.and_then(pod_name).is_some_and(|name| name == whom.name)
+            // Of one that its runtime does not know the path alone says which pod it is in.
+            let is_its = |uid: &String| {
+                container.is_some_and(|container| {
+                    let says = container.pod.as_ref().and_then(|pod| pod.uid.as_ref()) == Some(uid);
+                    says && (container.confirmed || is_of_pod(&container.cgroup, uid))
+                })
+            };
+            whom.pod_uid.as_ref().is_some_and(is_its) || pod.and_then(pod_name).is_some_and(|name| name == whom.name)
         }
         TargetKind::Unit => {
             // On a hybrid hierarchy a process has several cgroups: none of them may be an imitation.

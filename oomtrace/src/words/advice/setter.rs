@@ -192,7 +192,11 @@ mod tests {
             (&[project, service, files("/a b;c.yml")], "'/a b;c.yml'"),
             (&[project, service], "its compose file"),
         ] {
-            assert_eq!(kept(&labelled(labels)), of_compose(place), "{labels:?}");
+            let named = Container { name: Some("shop-web-1".to_owned()), ..labelled(labels) };
+            assert_eq!(kept(&named), of_compose(place), "{labels:?}");
+            // An image's labels: its maker's directory is none to run compose in.
+            let other = Container { name: Some("innocent".to_owned()), ..named };
+            assert_eq!(kept(&other), of_compose("its compose file"), "{labels:?}");
         }
         assert_eq!(kept(&labelled(&[project])), None);
     }

@@ -78,7 +78,7 @@ fn by_kernel_log() {
         verdict
             .advice
             .iter()
-            .any(|advice| advice.command.as_ref().is_some_and(|command| command.contains("docker update")))
+            .any(|advice| advice.command.as_ref().is_some_and(|command| command.contains(" update --memory ")))
     );
     // The text says that it was put together.
     let text = String::from_utf8(ask(&[&container.name]).stdout).unwrap();

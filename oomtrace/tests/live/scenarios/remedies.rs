@@ -75,6 +75,8 @@ fn docker_update() {
     let inspect = |what: &str| run(docker().args(["inspect", "--format", what, &container.name]));
     let swap = |total: &str| total.parse::<i64>().unwrap();
     let total_before = swap(&inspect("{{.HostConfig.MemorySwap}}"));
+    // Nobody is as fast as this: Docker does not update one that is just ending.
+    container.exit_code();
     run_as_printed(raise.command.as_deref().unwrap());
     assert_eq!(inspect("{{.HostConfig.Memory}}"), (36 * MIB).to_string());
     // What it may swap is as it was.
@@ -88,7 +90,8 @@ fn docker_update() {
 /// `docker run --rm`: with the container, its limit goes.
 fn once() {
     let mut tracer = Tracer::start(&[]);
-    let name = Container::run_and_forget(&["--memory", LIMIT], NEEDS_28M);
+    // Docker is asked about it while it lives.
+    let name = Container::run_and_forget(&["--memory", LIMIT], &format!("sleep 1; {NEEDS_28M}"));
     let incident = tracer.incident_in(&name);
     assert_eq!(incident.container.as_ref().unwrap().auto_remove, Some(true));
     let [again] = advice(&incident) else { panic!("{:?}", advice(&incident)) };

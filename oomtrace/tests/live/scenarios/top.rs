@@ -76,7 +76,7 @@ fn killed() {
     tmux.wait_for("OOM KILL");
     tmux.press("Tab");
     tmux.press("Enter");
-    let screen = tmux.wait_for("docker update --memory");
+    let screen = tmux.wait_for("update --memory");
     assert!(
         screen.contains(&container.name) && screen.contains("limit") && screen.contains("Esc goes back"),
         "{screen}"
