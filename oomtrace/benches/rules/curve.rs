@@ -2,6 +2,19 @@
 
 use super::random::Random;
 
+/// What a class is called, and what makes one curve of it.
+pub type Class = (&'static str, fn(&'static str, &mut Random) -> Curve);
+
+/// Limits that people set, in MiB.
+pub fn a_limit(random: &mut Random) -> f64 {
+    [256.0, 512.0, 768.0, 1024.0, 2048.0, 4096.0][(random.unit() * 6.0) as usize]
+}
+
+/// What a program has at its start, of its base, which it reaches within minutes; `life` in hours.
+pub fn begin(base: f64, life: f64) -> f64 {
+    base * (1.0 - 0.6 * (-life * 60.0 / 3.0).exp())
+}
+
 /// A Monday, 00:00 UTC.
 const START: f64 = 1_790_553_600.0;
 /// What is searched at the most for the time at which a leak reaches its limit.

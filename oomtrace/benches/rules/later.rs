@@ -1,9 +1,7 @@
 //! Curves that were written after the rule was read, and before anything was changed in it; it was never fitted to them.
 
-use super::curve::{Curve, Need, Watch, day, weekday};
+use super::curve::{Class, Curve, Need, Watch, a_limit, day, weekday};
 use super::random::{Drift, Random};
-
-type Class = (&'static str, fn(&'static str, &mut Random) -> Curve);
 
 pub const CLASSES: &[Class] = &[
     ("leak faster and faster", faster),
@@ -18,10 +16,6 @@ pub const CLASSES: &[Class] = &[
     ("a model loaded anew each 12 h", reload),
     ("a batch on Sundays", sundays),
 ];
-
-fn a_limit(random: &mut Random) -> f64 {
-    [384.0, 512.0, 1024.0, 1536.0, 3072.0][(random.unit() * 5.0) as usize]
-}
 
 fn begin(base: f64, life: f64) -> f64 {
     base * (1.0 - 0.5 * (-life * 60.0 / 5.0).exp())

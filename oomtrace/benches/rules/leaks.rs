@@ -1,10 +1,8 @@
 //! Held-out curves that are leaks. They were written before their author had read the rule, by what services do; the rule's author saw
 //! none of them.
 
-use super::curve::{Curve, Need, Watch, day, weekday};
+use super::curve::{Class, Curve, Need, Watch, a_limit, begin, day, weekday};
 use super::random::{Drift, Random};
-
-type Class = (&'static str, fn(&'static str, &mut Random) -> Curve);
 
 pub const CLASSES: &[Class] = &[
     ("linear, slow", slow),
@@ -22,16 +20,6 @@ pub const CLASSES: &[Class] = &[
     ("files on tmpfs, never removed", tmpfs),
     ("slow, each 5 min, gaps, in 4 MiB", coarse),
 ];
-
-/// Limits that people set.
-fn a_limit(random: &mut Random) -> f64 {
-    [256.0, 512.0, 768.0, 1024.0, 2048.0, 4096.0][(random.unit() * 6.0) as usize]
-}
-
-/// What a program has at its start, of its limit, which it reaches within minutes.
-fn begin(base: f64, life: f64) -> f64 {
-    base * (1.0 - 0.6 * (-life * 60.0 / 3.0).exp())
-}
 
 fn slow(class: &'static str, random: &mut Random) -> Curve {
     let limit = a_limit(random);
