@@ -11,6 +11,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 
 use crate::memory::recorder::point::{Point, Tenths, tenths};
+use crate::memory::recorder::scope::scope;
 use crate::memory::recorder::warning::{Raised, Rules};
 use crate::memory::verdict;
 use crate::node::clock::{WallClock, boot_now};
@@ -166,7 +167,8 @@ impl Sampler {
         }
         for path in came {
             // Those that find no room are looked for later, if they are still there.
-            self.rescan |= !self.waiting.push(path);
+            let scope = scope(&path);
+            self.rescan |= !self.waiting.push(path, scope.as_ref());
         }
         goes_on
     }
@@ -181,8 +183,10 @@ impl Sampler {
         let (waiting, by_path) = (&mut self.waiting, &self.by_path);
         let mut has_room = true;
         let whole = walk(self.gauges.mount(), |path| {
-            if !by_path.contains_key(path) {
-                has_room &= waiting.push(path.to_owned());
+            if let Some(scope) = scope(path)
+                && !by_path.contains_key(path)
+            {
+                has_room &= waiting.push(path.to_owned(), Some(&scope));
             }
             true
         });
