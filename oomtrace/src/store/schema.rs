@@ -1,5 +1,6 @@
 //! The history's tables, and how an older form becomes this one.
 
+use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -58,18 +59,18 @@ CREATE INDEX member_pid ON member(pid, incident);
 CREATE TABLE record(seq INTEGER PRIMARY KEY, json TEXT NOT NULL, first_verdict TEXT);
 ";
 
-/// The file at `path` is a history, or was one before it was damaged: it begins as such a file does, is where histories are kept, has a
+/// The file, which is at `path`, is a history, or was one before it was damaged: it begins as such a file does, is where histories are kept, has a
 /// database's log beside it, or the zeros of blocks that a machine wrote no more when it went down. Nothing else is ever moved aside.
 ///
 /// # Errors
 /// When it is something else, or cannot be read.
-pub fn must_be_ours(path: &Path) -> Result<(), StoreError> {
+pub fn must_be_ours(file: File, path: &Path) -> Result<(), StoreError> {
     // `PRAGMA application_id` is at offset 68 of the header of 100 bytes, big-endian (sqlite.org/fileformat2.html).
     const MAGIC: &[u8] = b"SQLite format 3\0";
     const HEADER: u64 = 100;
     let failed = |error| StoreError::File { what: "read", path: path.to_owned(), error };
     let mut header = Vec::new();
-    std::fs::File::open(path).and_then(|file| file.take(HEADER).read_to_end(&mut header)).map_err(failed)?;
+    file.take(HEADER).read_to_end(&mut header).map_err(failed)?;
     // Which application's it is says `version`.
     let is_ours = header.starts_with(MAGIC)
         || header.get(68..72) == Some(&APPLICATION.to_be_bytes())
@@ -84,7 +85,7 @@ fn is_log(path: &Path) -> bool {
     // The last bit says in which order checksums are computed (sqlite.org/fileformat2.html, 4.1).
     const MAGIC: u32 = 0x377f_0682;
     let mut magic = [0; 4];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
     read.is_ok() && u32::from_be_bytes(magic) & !1 == MAGIC
 }
 

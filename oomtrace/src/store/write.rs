@@ -1,6 +1,6 @@
 //! Writes the history.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,8 +40,7 @@ impl Writer {
     /// # Errors
     /// When it cannot be made or opened, is damaged, is not oomtrace's, or a newer oomtrace has written it.
     pub fn open(path: &Path, bounds: Bounds) -> Result<Self, StoreError> {
-        make(path)?;
-        schema::must_be_ours(path)?;
+        schema::must_be_ours(make(path)?, path)?;
         let failed = StoreError::of("open", path);
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -113,7 +112,7 @@ impl Writer {
 }
 
 /// Makes the file and its directory, where they are not there: for their owner alone, and never through a link.
-pub(super) fn make(path: &Path) -> Result<(), StoreError> {
+pub(super) fn make(path: &Path) -> Result<File, StoreError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent {
         let failed = |error| StoreError::File { what: "make the directory", path: parent.to_owned(), error };
@@ -130,7 +129,7 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
         .open(path);
     let file = opened.map_err(|error| StoreError::File { what: "open", path: path.to_owned(), error })?;
     match file.metadata() {
-        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(metadata) if metadata.is_file() => Ok(file),
         Ok(_) => Err(StoreError::Foreign { path: path.to_owned() }),
         Err(error) => Err(StoreError::File { what: "read", path: path.to_owned(), error }),
     }
