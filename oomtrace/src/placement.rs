@@ -255,6 +255,12 @@ fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// The user's service manager that has the cgroup at `path`: `user@1000.service`.
+#[must_use]
+pub fn user_manager(path: &str) -> Option<&str> {
+    path.split('/').find(|name| is_user_manager(name))
+}
+
 /// A user's own systemd.
 fn is_user_manager(name: &str) -> bool {
     name.starts_with("user@") && name.ends_with(".service")

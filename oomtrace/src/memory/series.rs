@@ -50,7 +50,8 @@ impl Series {
     /// The least and the most; zeros of nothing.
     #[must_use]
     pub fn range(&self) -> (f64, f64) {
-        (self.quantile(0.0), self.quantile(1.0))
+        let values = || self.points.iter().map(|point| point.1);
+        values().reduce(f64::min).zip(values().reduce(f64::max)).unwrap_or_default()
     }
 
     /// The middle of its first few values, and of its last.

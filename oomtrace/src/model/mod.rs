@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::event::Disposition;
 pub use candidate::{Candidate, Candidates, Skipped};
-pub use compose::is_composes_name;
+pub use compose::Compose;
 pub use correction::Correction;
 pub use course::{Course, CourseKind};
 pub use earlier::EarlierKills;

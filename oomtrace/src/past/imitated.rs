@@ -1,20 +1,30 @@
 //! Whose a cgroup is, when somebody is asked about by name. A path proves little: a user may call a unit of their own `nginx.service`, and
 //! whoever may make cgroups, as a container's root below its own, may call them after another's pod, unit or container.
 
+use crate::filter::is_below;
 use crate::model::Container;
-use crate::placement::{Placement, user_of};
+use crate::placement::{Placement, user_manager, user_of};
 
 /// The cgroup is the unit's, of the machine's own systemd, or lies in it: neither a user's unit of that name, nor one within a container.
 #[must_use]
 pub fn is_of_unit(path: &str, unit: &str) -> bool {
+    is_machines(path, unit) == Some(true)
+}
+
+/// The cgroup is of a unit that only has that name.
+#[must_use]
+pub fn imitates_unit(path: &str, unit: &str) -> bool {
+    is_machines(path, unit) == Some(false)
+}
+
+/// Whether the unit of that name that the cgroup is of is one of the machine's; none when it is of another unit.
+fn is_machines(path: &str, unit: &str) -> Option<bool> {
     let placement = Placement::parse(path);
-    let Some(own) = placement.unit_cgroup.as_deref().filter(|_| placement.unit.as_deref() == Some(unit)) else {
-        return false;
-    };
+    let own = placement.unit_cgroup.as_deref().filter(|_| placement.unit.as_deref() == Some(unit))?;
     let above = own.rsplit_once('/').map_or("", |(above, _)| above);
-    let is_users = above.split('/').any(|name| name.starts_with("user@") && name.ends_with(".service"));
+    let is_users = user_manager(above).is_some();
     let is_within = Placement::parse(above).container.is_some();
-    !is_users && !is_within
+    Some(!is_users && !is_within)
 }
 
 /// The cgroup is the pod's that has the uid, or lies in it: where root alone makes cgroups, and in no container.
@@ -26,12 +36,11 @@ pub fn is_of_pod(path: &str, uid: &str) -> bool {
     user_of(path).is_none() && outermost.and_then(|place| place.pod.as_ref()).is_some_and(|pod| pod.uid == uid)
 }
 
-/// The cgroup is the container's, or lies in it, as far as its path tells: where its runtime has said which cgroup it has, that one alone.
+/// The cgroup is the container's, or lies in it, as far as its path says: where its runtime has said which cgroup it has, that one alone.
 #[must_use]
 pub fn may_be_of_container(path: &str, container: &Container) -> bool {
     if container.confirmed && !container.cgroup.is_empty() && container.cgroup != "/" {
-        let below = path.strip_prefix(&container.cgroup);
-        return below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        return is_below(path, &container.cgroup);
     }
     Placement::parse(path).containers().any(|place| place.id == container.id)
 }

@@ -3,13 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{Container, Incident, is_composes_name};
+use crate::model::{Compose, Container, Incident};
+use crate::placement::user_manager;
 use crate::text::quote::quote;
 use crate::text::short_id;
-
-/// Labels of Compose, which podman-compose writes as well.
-const PROJECT: &str = "com.docker.compose.project";
-const SERVICE: &str = "com.docker.compose.service";
 
 /// What an incident's victim is part of, for as long as somebody keeps it running.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,7 +29,7 @@ impl Identity {
         let process = &incident.victim.process;
         let (key, name) = match &incident.unit {
             // A user's own units have the names that the user gave them.
-            Some(unit) => (json!(["unit", users_manager(process.cgroup.as_deref()), unit]), quote(unit)),
+            Some(unit) => (json!(["unit", process.cgroup.as_deref().and_then(user_manager), unit]), quote(unit)),
             None => {
                 let program = process.exe.as_deref().unwrap_or(&process.comm);
                 (json!(["program", process.uid, program]), quote(&process.comm))
@@ -95,22 +92,14 @@ fn own(container: &Container) -> (Value, String) {
             ),
         };
     }
-    let label = |key: &str| container.labels.as_ref()?.get(key).filter(|value| !value.is_empty());
     // Labels may be the image's: they alone make no container another one's successor.
-    if let (Some(project), Some(service)) = (label(PROJECT), label(SERVICE))
-        && is_composes_name(name, project, service)
-    {
+    if let Some(Compose { project, service, .. }) = Compose::of(container).filter(|compose| compose.is_named) {
         return (json!(["compose", by, project, service]), quote(&format!("{project}/{service}")).into_owned());
     }
     match name {
         Some(name) => (json!(["name", by, name]), quote(name).into_owned()),
         None => (json!(["id", by, container.id]), id()),
     }
-}
-
-/// The user whose service manager has that cgroup, as the path says it: `user@1000.service`.
-fn users_manager(cgroup: Option<&str>) -> Option<&str> {
-    cgroup?.split('/').find(|part| part.starts_with("user@") && part.ends_with(".service"))
 }
 
 #[cfg(test)]
@@ -135,7 +124,7 @@ mod tests {
     }
 
     fn compose(id: &str, name: &str, service: &str) -> Container {
-        let labels = [(PROJECT, "shop"), (SERVICE, service)];
+        let labels = [("com.docker.compose.project", "shop"), ("com.docker.compose.service", service)];
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         Container { labels: Some(labels), ..docker(id, name) }
     }

@@ -7,9 +7,8 @@ use oomtrace::filter::Filter;
 use oomtrace::model::{Container, Incident, LookedAt, TargetKind};
 use oomtrace::past::answer::EARLIER;
 use oomtrace::past::gather::{Whom, looked};
-use oomtrace::past::imitated::{is_of_pod, is_of_unit};
+use oomtrace::past::imitated::{imitates_unit, is_of_pod};
 use oomtrace::past::target::{Asked, fits, fits_pod};
-use oomtrace::placement::Placement;
 use oomtrace::sink::notices;
 use oomtrace::store::{History, Identity, Selection, StoreError};
 use oomtrace::text::pod_name;
@@ -172,9 +171,7 @@ fn is_of(whom: &Whom, incident: &Incident) -> bool {
             // On a hybrid hierarchy a process has several cgroups: none of them may be an imitation.
             let memory = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
             let paths = || memory.into_iter().chain(&incident.victim.process.cgroup);
-            let is_imitated = |unit: &String| {
-                paths().any(|path| Placement::parse(path).unit.as_ref() == Some(unit) && !is_of_unit(path, unit))
-            };
+            let is_imitated = |unit: &String| paths().any(|path| imitates_unit(path, unit));
             let is_its = |unit: &String| incident.unit.as_ref() == Some(unit) && !is_imitated(unit);
             whom.unit.as_ref().is_some_and(is_its)
         }

@@ -57,11 +57,11 @@ impl Pace {
 
     /// By what is in use, everything is to be read now.
     pub fn wants_whole(&self, now: Tenths, usage: u64) -> bool {
+        let since = now.saturating_sub(self.whole);
         self.whole == 0
-            || now.saturating_sub(self.whole) >= WHOLE_EVERY
-            || (self.is_near(usage) && now.saturating_sub(self.whole) >= NEAR_EVERY)
+            || since >= WHOLE_EVERY
             || pace::is_change(self.usage, usage, self.limit)
-            || (self.is_near(usage) && usage != self.usage)
+            || (self.is_near(usage) && (usage != self.usage || since >= NEAR_EVERY))
     }
 
     /// Where a limit is near, what is cache of it decides.

@@ -166,11 +166,8 @@ fn before(why: &Why, block: &mut Block) {
         .unwrap_or_default();
     let is_node = why.target.is_none();
     // More are not looked for.
-    let number = if count > MOST_EARLIER {
-        format!("at least the {}", ordinal(count))
-    } else {
-        format!("the {}", ordinal(count))
-    };
+    let least = if count > MOST_EARLIER { "at least " } else { "" };
+    let number = format!("{least}the {}", ordinal(count));
     match (is_node, why.answer) {
         (true, _) => block.line("before", &format!("{number} kill on this node that is known{whole}{last}")),
         (false, Answer::Watched | Answer::Killed | Answer::Unexplained) => {

@@ -1,7 +1,6 @@
 //! Who set a container's memory limit, and will set it again: what keeps a new one.
 
-use crate::model::is_composes_name;
-use crate::model::{Advice, Container, Incident, Runtime};
+use crate::model::{Advice, Compose, Container, Incident, Runtime};
 use crate::text::quote::quote;
 use crate::words::advice::is_plain;
 
@@ -48,12 +47,9 @@ impl<'a> Setter<'a> {
         if let Some(service) = label("com.docker.swarm.service.name").filter(is_task) {
             return Self::Swarm { service, stack: label("com.docker.stack.namespace") };
         }
-        if let (Some(project), Some(service)) =
-            (label("com.docker.compose.project"), label("com.docker.compose.service"))
-        {
+        if let Some(Compose { project, service, is_named }) = Compose::of(container) {
             // An image may have these labels too, and name a directory of its maker's. Compose names containers PROJECT-SERVICE-NUMBER
             // (v1: with _); of one that was given another name it is not said where its file is.
-            let is_named = is_composes_name(container.name.as_deref(), project, service);
             let named = label("com.docker.compose.project.config_files").filter(|_| is_named).unwrap_or_default();
             let directory = label("com.docker.compose.project.working_dir");
             let files = named.split(',').filter(|file| !file.is_empty()).map(|file| absolute(file, directory));
