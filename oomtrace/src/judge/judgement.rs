@@ -23,6 +23,8 @@ pub struct Judgement {
     pub asked_for: Option<String>,
     /// The container that the requester lives in, by its cgroup's path.
     pub requesters_place: Option<ContainerPlace>,
+    /// When the requester turned to the runtime, in milliseconds before the kill; none: not seen.
+    pub requester_came_before_ms: Option<u64>,
     /// How the sender became the user that it is.
     pub elevation: Option<Elevation>,
     /// The sender's executable has the path of a runtime, service manager or OOM daemon, and is not believed to be one.

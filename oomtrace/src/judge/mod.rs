@@ -58,9 +58,11 @@ pub fn judge(case: &Case) -> Judgement {
     let missing = requester::missing(case, found.as_ref());
     let by_api = case.pod.as_ref().map(|said| kubelet::evidence(said, cause)).unwrap_or_default();
     let exec = requester::exec_fact(incident);
-    let (requester, requesters_place, evidence) = match found {
-        Some(FoundRequester { requester, place, evidence, .. }) => (Some(requester), place, evidence),
-        None => (None, None, Vec::new()),
+    let (requester, requesters_place, requester_came_before_ms, evidence) = match found {
+        Some(FoundRequester { requester, place, came_before_ms, evidence, .. }) => {
+            (Some(requester), place, came_before_ms, evidence)
+        }
+        None => (None, None, None, Vec::new()),
     };
     let memory_use = memory_use::memory_use(incident);
     let is_nothing_seen = incident.sender.process.is_none() && incident.signal.path.is_none() && incident.oom.is_none();
@@ -71,6 +73,7 @@ pub fn judge(case: &Case) -> Judgement {
         asked_for: requester.as_ref().and_then(|requester| requester::told(&requester.process)),
         requester,
         requesters_place,
+        requester_came_before_ms,
         elevation: elevation::of(&incident.sender),
         unproven: incident.sender.process.as_ref().and_then(|sender| unproven(incident, sender)),
         course: course::course(incident, &case.lives_before, memory_use.as_ref()),

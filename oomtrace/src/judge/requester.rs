@@ -32,6 +32,8 @@ pub struct FoundRequester {
     pub requester: Requester,
     /// The container that it lives in.
     pub place: Option<ContainerPlace>,
+    /// When it turned to the runtime, in milliseconds before the kill. None: not seen, or it ran the runtime itself.
+    pub came_before_ms: Option<u64>,
     pub evidence: Vec<Evidence>,
     /// What could not be seen, in words.
     pub missing: Option<String>,
@@ -151,7 +153,7 @@ fn by_ancestry(incident: &Incident) -> Option<FoundRequester> {
         confidence: Confidence::Likely,
     };
     let evidence = vec![Evidence { fact, source: Source::Kernel }];
-    Some(FoundRequester { requester, place: None, evidence, missing: None })
+    Some(FoundRequester { requester, place: None, came_before_ms: None, evidence, missing: None })
 }
 
 #[cfg(test)]

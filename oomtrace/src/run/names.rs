@@ -251,7 +251,8 @@ fn settle_level(incident: &mut Incident) {
 fn said(incident: &Incident, judgement: &Judgement, place: &ContainerPlace, directory: &Directory) -> Vec<String> {
     let asked_before = match (judgement.cause, &judgement.reason) {
         (Cause::RuntimeStopTimeout, Reason::StopTimeout(stop)) => stop.first_before_ms,
-        (Cause::RuntimeKill | Cause::SameContainerKill, _) => 0,
+        // A node that is busy takes longer, and a shell that was brought in may kill at any time: from when somebody came to ask.
+        (Cause::RuntimeKill | Cause::SameContainerKill, _) => judgement.requester_came_before_ms.unwrap_or(0),
         _ => return Vec::new(),
     };
     let Ok(kill) = incident.time.parse::<jiff::Timestamp>() else { return Vec::new() };

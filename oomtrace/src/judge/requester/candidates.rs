@@ -127,7 +127,8 @@ pub fn by_connection(case: &Case, request: Request) -> Option<FoundRequester> {
         via: client.socket.clone(),
         confidence,
     };
-    Some(FoundRequester { requester, place: client.place.clone(), evidence, missing })
+    let came_before_ms = first.contact.map(|contact| contact.before_ms);
+    Some(FoundRequester { requester, place: client.place.clone(), came_before_ms, evidence, missing })
 }
 
 /// It connected within a moment of the request, as a client does that comes for nothing else.

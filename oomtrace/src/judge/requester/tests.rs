@@ -405,8 +405,9 @@ fn what_docker_exec_brought_in_was_asked_for_by_its_client() {
     let shim = |pid| Process { pid, comm: "containerd-shim".to_owned(), uid: Some(0), ..Process::default() };
     case.incident.sender.ancestors = vec![shim(5)];
     assert_eq!(found(&case), Some((1, LIKELY)));
-    let evidence = judge(&case).evidence;
-    assert!(evidence[0].fact.contains("brought in later (exec)"), "{evidence:?}");
+    let judged = judge(&case);
+    assert_eq!(judged.requester_came_before_ms, Some(30));
+    assert!(judged.evidence[0].fact.contains("brought in later (exec)"), "{:?}", judged.evidence);
     // A child of the container's own init.
     case.incident.sender.ancestors = vec![process(40, "/bin/sh", &["sh"]), shim(5)];
     assert_eq!(found(&case), None);

@@ -236,11 +236,13 @@ fn exec() {
     let inside = std::fs::read_to_string(format!("/proc/{victim}/status")).unwrap();
     let inside = inside.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap();
     let inside = inside.split_whitespace().last().unwrap();
-    let mut client = Owned::spawn(docker().args(["exec", &container.name, "kill", "-9", inside]));
+    // As from a shell that somebody has opened: what Docker was asked for is older than the kill by more than the moment that a kill takes.
+    let command = format!("sleep 3; kill -9 {inside}");
+    let mut client = Owned::spawn(docker().args(["exec", &container.name, "sh", "-c", &command]));
     let incident = tracer.incident(victim);
     truth::is(&incident, Cause::SameContainerKill, Confidence::Certain);
     assert_asked(&incident, client.pid(), Confidence::Likely);
-    let said = format!("Docker's events: docker exec ran in it: kill -9 {inside}");
+    let said = format!("Docker's events: docker exec ran in it: sh -c {command}");
     assert!(facts(&incident).contains(&said), "{}", facts(&incident));
     client.wait();
 }
