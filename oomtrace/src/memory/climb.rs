@@ -1,6 +1,7 @@
 //! Whether a life's floor climbs.
 
-use crate::memory::fit::{Line, median, quantile, theil_sen};
+use crate::memory::evenness::evenness;
+use crate::memory::fit::{Line, Point, median, quantile, theil_sen};
 use crate::memory::period::{Period, period};
 use crate::memory::series::Series;
 use crate::memory::trend::{Trend, trend};
@@ -19,6 +20,8 @@ pub struct Climb {
     /// By so many bytes.
     pub rise: f64,
     pub shape: Shape,
+    /// Of how many steps it is made: see [`evenness()`].
+    pub evenness: f64,
 }
 
 /// In what way it climbs.
@@ -51,10 +54,10 @@ pub fn climb(series: &Series, reference: f64) -> Option<Climb> {
         return by_season(series, period, reference);
     }
     let parts = parts.max(FEWEST_PARTS);
-    let floor = series.floor(parts);
+    let floor = begun(series.floor(parts));
     let whole = trend(&floor)?;
     // Wider parts must agree: bursts are longer than narrow ones.
-    let wide = theil_sen(&series.floor((parts / 2).max(FEWEST_PARTS)))?;
+    let wide = theil_sen(&begun(series.floor((parts / 2).max(FEWEST_PARTS))))?;
     let (found, from) = whole.onset.and_then(|onset| late(series, onset, parts)).unwrap_or((whole, floor.first()?.0));
     let began_late = from > floor.first()?.0;
     let span = series.points.last()?.0 - from;
@@ -70,8 +73,24 @@ pub fn climb(series: &Series, reference: f64) -> Option<Climb> {
         span,
         rise,
         shape: shape(&found),
+        evenness: evenness(&series.since(from)),
         trend: found,
     })
+}
+
+/// Without its first point, where a program that starts has not yet what it always has.
+fn begun(mut floor: Vec<Point>) -> Vec<Point> {
+    /// Its first step is so much greater than those that follow.
+    const GREATER: f64 = 3.0;
+    let mut steps: Vec<f64> = floor.iter().zip(floor.iter().skip(1)).map(|(a, b)| b.1 - a.1).collect();
+    if floor.len() > FEWEST_PARTS && !steps.is_empty() {
+        let first = steps.remove(0);
+        let greatest = quantile(&mut steps, 0.9).unwrap_or(0.0);
+        if first > GREATER * greatest.max(0.0) && first > 0.0 {
+            floor.remove(0);
+        }
+    }
+    floor
 }
 
 /// The trend from there on, where there are points enough.
@@ -140,7 +159,9 @@ fn by_season(series: &Series, period: Period, reference: f64) -> Option<Climb> {
         saturation: 1.0,
         end_rate: 1.0,
         greatest_step: 0.0,
+        power: None,
     };
     let shape = if last < 0.5 { Shape::Flattens } else { Shape::Steady };
-    Some(Climb { trend, line, period: Some(period), from: start, span, rise, shape })
+    // It rises from each turn to the next, at the same moments of it.
+    Some(Climb { trend, line, period: Some(period), from: start, span, rise, shape, evenness: 1.0 })
 }

@@ -3,6 +3,7 @@
 use crate::memory::climb::{Climb, MIB};
 use crate::memory::fit::{median, quantile};
 use crate::memory::series::Series;
+use crate::memory::trend::Power;
 
 /// When the limit is reached, in the hours of the series.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,7 +20,7 @@ const UNSURE: f64 = 0.09;
 /// By how much the interval of a slope is widened for the same reasons.
 const WIDER: f64 = 1.3;
 
-/// The line of the floor's slope through the ceiling, until it meets the limit.
+/// The floor's line, or its curve, through the ceiling, until it meets the limit.
 #[must_use]
 pub fn reached(climb: &Climb, charged: &Series, limit: f64) -> Option<Reached> {
     let now = charged.points.last()?.0;
@@ -32,12 +33,37 @@ pub fn reached(climb: &Climb, charged: &Series, limit: f64) -> Option<Reached> {
         return Some(Reached { median: now, low: now, high: Some(now + 0.1 * climb.span) });
     }
     let left = limit - level;
-    let median = now + left / slope;
+    Some(
+        climb
+            .trend
+            .power
+            .map_or_else(|| along_line(climb, now, left, spread), |power| along_power(power, now, left, spread)),
+    )
+}
+
+/// `left` bytes from now on. The ceiling is unsure by `spread`.
+fn along_line(climb: &Climb, now: f64, left: f64, spread: f64) -> Reached {
+    let slope = climb.line.slope;
     let unsure = ((climb.line.high - climb.line.low) / 2.0).max(UNSURE * slope) * WIDER;
+    let median = now + left / slope;
     let slowest = slope - unsure;
     let low = now + (left - spread).max(0.0) / (slope + unsure);
     let high = (slowest > 0.15 * slope).then(|| (now + (left + spread) / slowest).max(median));
-    Some(Reached { median, low: low.min(median), high })
+    Reached { median, low: low.min(median), high }
+}
+
+/// The same where it rises faster and faster. It may get no faster than it is.
+fn along_power(power: Power, now: f64, left: f64, spread: f64) -> Reached {
+    let Power { start, p, b } = power;
+    let run = now - start;
+    let after = |left: f64| (run.powf(p) + left.max(0.0) / b).powf(1.0 / p) - run;
+    let rate = p * b * run.powf(p - 1.0);
+    let unsure = WIDER * UNSURE;
+    Reached {
+        median: now + after(left),
+        low: now + after(left - spread) * (1.0 - 2.0 * unsure),
+        high: Some(now + (left + spread) / rate * (1.0 + unsure)),
+    }
 }
 
 /// Room over what was needed: a limit that is never met, and wastes little.
@@ -45,7 +71,7 @@ const ROOM: f64 = 1.15;
 /// What was cut off at its limit wanted more, and nobody knows how much: by this much the limit is raised first.
 const CUT_OFF: f64 = 1.1;
 /// The least limit that is advised.
-const LEAST: f64 = 16.0 * MIB;
+const LEAST: f64 = 8.0 * MIB;
 
 /// The limit for a need, in bytes, rounded up. `cut_off`: the limit that the need was cut off at.
 #[must_use]
@@ -53,6 +79,7 @@ pub fn advised(need: f64, cut_off: Option<f64>) -> u64 {
     let need = cut_off.map_or(need, |limit| need.max(limit) * CUT_OFF);
     let wanted = (need * ROOM).max(LEAST);
     let step = match wanted / MIB {
+        mib if mib < 64.0 => 1.0,
         mib if mib < 256.0 => 4.0,
         mib if mib < 2048.0 => 16.0,
         _ => 64.0,

@@ -5,6 +5,7 @@
 //! points.
 
 mod climb;
+mod evenness;
 pub mod fit;
 pub mod forecast;
 pub mod held;

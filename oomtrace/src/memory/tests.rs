@@ -49,6 +49,11 @@ fn saw(t: f64, period: f64) -> f64 {
     (t / period).fract()
 }
 
+/// From that hour on.
+fn step(t: f64, at: f64, by: f64) -> f64 {
+    if t < at { 0.0 } else { by }
+}
+
 fn day(t: f64) -> f64 {
     (t / 24.0 * std::f64::consts::TAU).sin()
 }
@@ -83,11 +88,18 @@ fn each_shape_is_called_by_its_name() {
         ("a slow leak", curve(72.0, |t| 150.0 + 0.6 * t), Kind::Leak),
         ("a leak under a collector", curve(30.0, |t| 80.0 + 6.0 * t + 90.0 * saw(t, 0.7)), Kind::Leak),
         ("a leak in steps", curve(48.0, |t| 80.0 + 12.0 * (t / 3.0).floor()), Kind::Leak),
+        ("a leak behind a start", curve(72.0, |t| 200.0 * (1.0 - (-20.0 * t).exp()) + 1.5 * t), Kind::Leak),
+        ("a leak by night", curve(200.0, |t| 80.0 + 12.0 * (t / 24.0).floor()), Kind::Leak),
         ("a leak that begins half-way", curve(48.0, |t| 100.0 + 9.0 * (t - 24.0).max(0.0)), Kind::Leak),
         ("a leak under a day's load", curve(96.0, |t| 150.0 + 1.5 * t + 40.0 * day(t)), Kind::Leak),
         ("crashes that are marked", crashes(4, true), Kind::Leak),
         ("crashes that are not", crashes(4, false), Kind::Leak),
         ("two lives", crashes(2, true), Kind::Climbing),
+        (
+            "three releases",
+            curve(72.0, |t| 100.0 + step(t, 10.0, 30.0) + step(t, 20.0, 50.0) + step(t, 60.0, 40.0)),
+            Kind::Climbing,
+        ),
         ("a few hours", curve(5.0, |t| 80.0 + 30.0 * t), Kind::Climbing),
         ("half a day", curve(8.0, |t| 200.0 + 60.0 * day(t - 4.0)), Kind::Climbing),
         ("a warm-up", curve(12.0, |t| 60.0 + 200.0 * (1.0 - (-t / 1.0).exp())), Kind::WarmUp),
@@ -108,7 +120,7 @@ fn each_shape_is_called_by_its_name() {
 /// Half of the way to the limit.
 fn forecast(anon: impl Fn(f64) -> f64 + Copy, reached: f64) -> Verdict {
     let verdict = judge(curve(reached / 2.0, anon));
-    let found = verdict.limit_reached_at.unwrap();
+    let found = verdict.limit_reached_at.unwrap_or_else(|| panic!("{verdict:?}"));
     let truth = START + 3600.0 * reached;
     let left = 1800.0 * reached;
     assert!((found.median - truth).abs() < 0.1 * left, "{} h off", (found.median - truth) / 3600.0);
@@ -124,6 +136,23 @@ fn a_limit_is_reached_when_it_is_said_to_be() {
     assert!((verdict.bytes_per_hour.unwrap() / (431.0 / 60.0 * MIB) - 1.0).abs() < 0.02);
     // The top of the sawtooth is what meets it.
     forecast(|t| 80.0 + 351.0 / 60.0 * t + 80.0 * saw(t, 0.7), 60.0);
+    // Faster and faster.
+    forecast(|t| 80.0 + 431.0 * (t / 60.0).powi(2), 60.0);
+}
+
+#[test]
+fn a_warm_up_that_was_there_before_does_not_come_to_the_limit() {
+    let warm_up = |hours: f64, at: f64| {
+        let mut life = curve(hours, |t| 100.0 + 300.0 * (1.0 - (-t / 3.0).exp()));
+        life.iter_mut().for_each(|sample| sample.t += 3600.0 * at);
+        life[0].restart = true;
+        life
+    };
+    let first = judge(warm_up(1.5, 0.0));
+    assert_eq!((first.verdict, first.limit_reached_at.is_some()), (Kind::Climbing, true), "{first:?}");
+    let second = judge([warm_up(20.0, 0.0), warm_up(1.5, 20.1)].concat());
+    assert_eq!((second.verdict, second.limit_reached_at), (Kind::Climbing, None), "{second:?}");
+    assert!(second.why.contains("an earlier life climbed as far"), "{second:?}");
 }
 
 #[test]

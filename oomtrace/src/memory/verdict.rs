@@ -127,6 +127,8 @@ struct Curve {
     most: f64,
     /// It was the only life.
     is_alone: bool,
+    /// An earlier life that had lasted as long had as much, and did not come to its limit.
+    was_before: bool,
 }
 
 impl Curve {
@@ -147,6 +149,7 @@ impl Curve {
             alike: alike(lives, reference),
             most,
             is_alone: lives.len() == 1,
+            was_before: was_before(life, lives),
             held,
         }
     }
@@ -200,16 +203,19 @@ impl Curve {
 
     fn climbs(&self, climb: &Climb) -> Verdict {
         let seen = Seen::of(self, climb);
-        let is_leak = seen != Seen::TooShort;
+        let is_leak = !matches!(seen, Seen::TooShort | Seen::Unevenly);
         let reached = self.limit.and_then(|limit| reached(climb, &self.charged, limit)).map(|reached| LimitReached {
             median: self.time(reached.median),
             low: self.time(reached.low),
             high: reached.high.map(|high| self.time(high)),
         });
+        // A warm-up that it has at each start is no climb to its limit.
+        let is_known = self.was_before && !is_leak;
+        let reached = reached.filter(|_| !is_known);
         let is_sure = match seen {
             Seen::Lives(_) => self.alike.high <= 1.3 * self.alike.low,
             Seen::Days(hours) => hours >= 3.0 * DAY && climb.line.tau > 0.9,
-            Seen::Periods(_) | Seen::TooShort => false,
+            Seen::Periods(_) | Seen::Unevenly | Seen::TooShort => false,
         };
         let confidence = match self.is_told_apart {
             true if is_sure => Sure::Certain,
@@ -228,7 +234,7 @@ impl Curve {
             ..said(
                 if is_leak { Kind::Leak } else { Kind::Climbing },
                 confidence,
-                words::climbs(climb, &seen, self.is_told_apart),
+                words::climbs(climb, &seen, self.is_told_apart, is_known),
             )
         }
     }
@@ -342,7 +348,8 @@ impl Curve {
         let plateau = late.quantile(0.5);
         let scatter = late.quantile(0.95) - late.quantile(0.05);
         let rise = plateau - start;
-        if rise < (0.2 * plateau).max(4.0 * MIB) || rise < 1.5 * scatter {
+        let still = theil_sen(&late.floor(12)).map_or(0.0, |line| line.slope * late.span());
+        if rise < (0.2 * plateau).max(4.0 * MIB) || rise < 1.5 * scatter || still > 0.25 * rise {
             return None;
         }
         let there = points.iter().find(|point| point.1 >= start + 0.9 * rise)?.0;
@@ -352,9 +359,23 @@ impl Curve {
     }
 }
 
+/// See [`Curve::was_before`].
+fn was_before(life: &[Sample], lives: &[&[Sample]]) -> bool {
+    const AT_LIMIT: f64 = 0.95;
+    let most = |life: &[Sample]| life.iter().filter_map(Sample::charged).fold(0.0, f64::max);
+    let (long, much) = (hours(life), most(life));
+    let is_earlier = |other: &&&[Sample]| other.first().zip(life.first()).is_some_and(|(other, this)| other.t < this.t);
+    lives.iter().filter(is_earlier).any(|other| {
+        let limit = other.iter().rev().find_map(|sample| sample.limit);
+        hours(other) >= long && most(other) >= much && limit.is_none_or(|limit| most(other) < AT_LIMIT * limit)
+    })
+}
+
 /// Lives that climb alike, this one among them, that make a leak; and periods.
 const LIVES: usize = 3;
 const PERIODS: f64 = 3.0;
+/// Below this evenness a climb may be two or three releases that each want more.
+const EVEN: f64 = 0.3;
 
 /// Over what a climb was seen: whether it may be called a leak.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -365,6 +386,8 @@ pub enum Seen {
     Days(f64),
     /// The floor rises over so many periods.
     Periods(f64),
+    /// For so long, and in steps too few to say that it goes on.
+    Unevenly,
     TooShort,
 }
 
@@ -372,21 +395,17 @@ impl Seen {
     fn of(curve: &Curve, climb: &Climb) -> Self {
         let span = curve.held.span();
         let periods = climb.period.map_or(0.0, |period| span / period.hours);
-        // Two or three releases that each want more are steps, and no leak.
-        let is_straight = climb.trend.last_third >= 0.6 && climb.line.tau >= 0.75 && climb.trend.greatest_step < 0.45;
-        if curve.alike.lives >= LIVES {
-            Self::Lives(curve.alike.lives)
-        } else if span >= DAY && climb.span >= DAY / 3.0 && is_straight {
-            Self::Days(span)
-        } else if periods >= PERIODS
-            && span >= DAY / 8.0
-            && is_straight
-            // A day's own rise, behind a collector's sawtooth, is no leak: that is not so steep.
-            && climb.rise >= (0.25 * climb.line.at(climb.from)).max(MIB)
-        {
-            Self::Periods(periods.floor())
-        } else {
-            Self::TooShort
+        let is_straight = climb.trend.last_third >= 0.6 && climb.line.tau >= 0.75 && climb.evenness >= EVEN;
+        let over_days = span >= DAY && climb.span >= DAY / 3.0;
+        // A day's own rise, behind a collector's sawtooth, is no leak: that is not so steep.
+        let over_periods =
+            periods >= PERIODS && span >= DAY / 8.0 && climb.rise >= (0.25 * climb.line.at(climb.from)).max(MIB);
+        match (is_straight, over_days, over_periods) {
+            _ if curve.alike.lives >= LIVES => Self::Lives(curve.alike.lives),
+            (true, true, _) => Self::Days(span),
+            (true, _, true) => Self::Periods(periods.floor()),
+            (false, true, _) | (false, _, true) => Self::Unevenly,
+            (_, false, false) => Self::TooShort,
         }
     }
 }

@@ -21,18 +21,20 @@ pub fn usage_at_its_limit() -> String {
         .to_owned()
 }
 
-pub fn climbs(climb: &Climb, seen: &Seen, is_told_apart: bool) -> String {
+pub fn climbs(climb: &Climb, seen: &Seen, is_told_apart: bool, is_known: bool) -> String {
     let seen = match seen {
         Seen::Lives(lives) => format!("{lives} lives climbed alike"),
         Seen::Days(hours) => format!("the floor rose over {}", span(*hours)),
         Seen::Periods(periods) => format!("the floor rose over {periods:.0} periods"),
+        Seen::Unevenly => "not evenly enough to call it a leak: a few steps may be work of their own".to_owned(),
         Seen::TooShort => {
             "too short a time to call it a leak, which takes a day, three periods or three lives".to_owned()
         }
     };
     let cache = if is_told_apart { "" } else { "; page cache may be in it, for only usage is known" };
+    let known = if is_known { "; an earlier life climbed as far, and did not come to its limit" } else { "" };
     let (rate, low, high) = (size(climb.line.slope), size(climb.line.low), size(climb.line.high));
-    format!("climbing for {}, by {rate}/h (between {low} and {high}); {seen}{cache}", span(climb.span))
+    format!("climbing for {}, by {rate}/h (between {low} and {high}); {seen}{cache}{known}", span(climb.span))
 }
 
 pub fn lives(alike: &Alike) -> String {

@@ -2,7 +2,7 @@
 //! be taken back: a cgroup full of page cache is warned of by nobody.
 //!
 //! Said once, and again only after it was all right for some minutes; a forecast only where two that are a minute apart agree, for a curve
-//! that was seen for a fourth of the time that it looks ahead.
+//! that was seen for as long as it looks ahead.
 
 use crate::memory::recorder::point::Tenths;
 use crate::memory::verdict::{Kind, LimitReached, Sure, Verdict};
@@ -18,6 +18,8 @@ const AGAIN: Tenths = 36_000;
 const APART: Tenths = 600;
 /// They agree where the times that are left differ by no more than this part of the longer one.
 const AGREE: f64 = 0.5;
+/// What a program does as it starts is not counted as seen.
+const STARTS_S: f64 = 600.0;
 /// It must be so near already, in hundredths of the limit: what is far away may do anything yet.
 const FORECAST_FROM_PERCENT: u64 = 50;
 
@@ -110,7 +112,7 @@ impl Watch {
         let reached = verdict.limit_reached_at.filter(|_| climbs && !is_far);
         let left = reached.map(|reached| reached.median - unix);
         let (Some(reached), Some(left)) =
-            (reached, left.filter(|left| *left <= rules.within_s && seen_s >= left / 4.0))
+            (reached, left.filter(|left| *left <= rules.within_s && seen_s >= left + STARTS_S))
         else {
             self.forecast = None;
             if self.forecast_said.is_some_and(|said| now.saturating_sub(said) >= AGAIN) {
@@ -210,7 +212,7 @@ mod tests {
                 let now = 600 * u32::try_from(index).unwrap() + 600;
                 let found = verdict(kind, sure, hours * 3600.0);
                 let of = (held * MIB, Some(100 * MIB));
-                if watch.forecast(now, (unix, 7200.0), of, &found, RULES).is_some() {
+                if watch.forecast(now, (unix, 5.0 * 3600.0), of, &found, RULES).is_some() {
                     assert_eq!(said.replace(index), None, "{why}: said twice");
                 }
             }
@@ -220,7 +222,7 @@ mod tests {
         let mut watch = Watch::default();
         for now in [600, 1200, 1800] {
             let found = verdict(Climbing, Likely, 3.0 * 3600.0);
-            assert_eq!(watch.forecast(now, (0.0, 600.0), (60 * MIB, Some(100 * MIB)), &found, RULES), None);
+            assert_eq!(watch.forecast(now, (0.0, 3.0 * 3600.0), (60 * MIB, Some(100 * MIB)), &found, RULES), None);
         }
     }
 }
