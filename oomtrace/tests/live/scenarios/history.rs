@@ -114,7 +114,11 @@ fn exited() {
         assert_eq!((answer.answer, answer.exit.as_ref()), (Answer::Ended, Some(&seen)), "{word}");
         let child = answer.incident.unwrap();
         assert_eq!(Some(child.victim.process.pid), seen.after.as_ref().map(|after| after.pid), "{word}");
-        assert!(answer.summary.contains("exited with 137 by itself: no SIGKILL ended it; its child"), "{}", answer.summary);
+        assert!(
+            answer.summary.contains("exited with 137 by itself: no SIGKILL ended it; its child"),
+            "{}",
+            answer.summary
+        );
     }
 }
 
