@@ -106,6 +106,16 @@ impl Filter {
         (!self.is_of_containers() || self.wants_any(container)) && self.is_unit(unit)
     }
 
+    /// A name that the history counts by is asked for, as it is shown: the whole of it, with its end where it was cut, or by a pattern
+    /// with a `/` or a `>`, which no container's own name has.
+    #[must_use]
+    pub fn wants_name(&self, name: &str) -> bool {
+        self.containers.iter().any(|pattern| {
+            let text = pattern.as_str();
+            is_written(text, name) || quote(text) == name || (text.contains(['/', '>']) && pattern.matches(name))
+        })
+    }
+
     /// A victim is what is asked for, but for its pid and cgroup.
     #[must_use]
     pub fn wants_process(&self, process: &Process) -> bool {
@@ -154,7 +164,7 @@ impl Filter {
     }
 
     fn is_unit(&self, unit: Option<&str>) -> bool {
-        self.units.is_empty() || unit.is_some_and(|unit| self.units.iter().any(|pattern| pattern.matches(unit)))
+        self.units.is_empty() || unit.is_some_and(|unit| self.units.iter().any(|pattern| fits(pattern, unit)))
     }
 
     fn is_comm(&self, process: &Process) -> bool {
@@ -240,7 +250,7 @@ impl Filter {
         };
         is_in(&self.namespaces, &|pattern| pod.is_some() && pattern.matches(namespace))
             && is_in(&self.pods, &|pattern| pod.is_some_and(|pod| is_pod(pattern, namespace, pod)))
-            && is_in(&self.images, &|pattern| container.image.as_deref().is_some_and(|image| pattern.matches(image)))
+            && is_in(&self.images, &|pattern| container.image.as_deref().is_some_and(|image| fits(pattern, image)))
             && self.labels.iter().all(|label| label.is_of(container))
             && self.is_named(container)
     }
@@ -250,7 +260,7 @@ impl Filter {
             return true;
         }
         self.containers.iter().any(|pattern| {
-            container.name.as_deref().is_some_and(|name| pattern.matches(name))
+            container.name.as_deref().is_some_and(|name| fits(pattern, name))
                 || pattern.matches(&container.id)
                 || (pattern.as_str().len() >= 4 && container.id.starts_with(pattern.as_str()))
         })
@@ -276,16 +286,27 @@ pub(crate) fn is_below(path: &str, cgroup: &str) -> bool {
 #[error("a cgroup's path starts with /, for example /system.slice/nginx.service")]
 pub struct RelativePath;
 
+/// The text matches, or is what is written, whatever of that has a meaning in a pattern.
+fn fits(pattern: &Pattern, text: &str) -> bool {
+    pattern.matches(text) || is_written(pattern.as_str(), text)
+}
+
+/// `written` is the text, or its end behind the sign that something was cut, as tables have it (`~` where there is ASCII alone).
+fn is_written(written: &str, text: &str) -> bool {
+    let end = written.strip_prefix(['…', '~']).filter(|end| !end.is_empty());
+    written == text || end.is_some_and(|end| text.ends_with(end))
+}
+
 /// The process has that name, or its executable's file has.
 fn is_called(pattern: &Pattern, process: &Process) -> bool {
     let file = process.exe.as_deref().and_then(|exe| exe.rsplit('/').next());
-    pattern.matches(&process.comm) || file.is_some_and(|file| pattern.matches(file))
+    fits(pattern, &process.comm) || file.is_some_and(|file| fits(pattern, file))
 }
 
 /// The pattern is for a pod's name, or with a slash for its namespace and name.
 fn is_pod(pattern: &Pattern, namespace: &str, pod: &str) -> bool {
     if !pattern.as_str().contains('/') {
-        return pattern.matches(pod);
+        return fits(pattern, pod);
     }
     let each_by_itself = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
     pattern.matches_with(&format!("{namespace}/{pod}"), each_by_itself)

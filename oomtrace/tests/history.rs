@@ -16,7 +16,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use oomtrace::model::Incident;
+use oomtrace::model::{Answer as Found, Exited, Incident, Why, WhyRecord};
 use oomtrace::store::Bounds;
 use oomtrace::store::protocol::{self, Answer, Question, Said, ToKeep};
 use oomtrace::store::{Entry, History, Identity, Selection, Writer};
@@ -298,6 +298,234 @@ fn counts_are_a_chart_or_json() {
     assert_eq!(hours.status.code(), Some(2));
     let hours = text(&place.history(&["--by", "hour", "--format", "csv", "--since", "150 h ago"]).stdout);
     assert!(hours.lines().count() > 100 && hours.starts_with("by,key,count,first,last\n"), "{hours}");
+}
+
+/// What `oomtrace why` says, asking nobody but this history and this log of the kernel's.
+fn why(place: &Place, word: &str, log: Option<&Path>) -> Output {
+    let mut why = binary();
+    why.args([
+        "why",
+        word,
+        "--json",
+        "--no-journal",
+        "--wtmp",
+        "/nonexistent",
+        "--docker-socket",
+        "/nonexistent/docker.sock",
+    ]);
+    match log {
+        Some(log) => why.arg("--kernel-log").arg(log),
+        None => why.arg("--no-kernel-log"),
+    };
+    why.arg("--history").arg(place.path()).env("KUBECONFIG", "/nonexistent").stdin(Stdio::null()).output().unwrap()
+}
+
+fn answer(output: &Output) -> Why {
+    let WhyRecord::Why(why) = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {} {}", text(&output.stdout), text(&output.stderr)));
+    *why
+}
+
+/// An OOM kill ten days ago, and the report of it in a journal, whose clock has gone wrong by a minute.
+fn oom_killed(place: &Place) -> (Incident, PathBuf) {
+    let at = Timestamp::now() - jiff::SignedDuration::from_hours(240);
+    let mut killed = incident(7, at, "web", "oom_container_limit");
+    killed.id = "18ea58b4c3ec11ea-63494450-9881".to_owned();
+    (killed.victim.process.pid, killed.victim.process.comm) = (9881, "tail".to_owned());
+    killed.boot_id = Some(std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned());
+    let oom = serde_json::json!({
+        "scope": "memcg", "at_limit": [],
+        "victim_memory": { "anon_bytes": 24_772_608, "file_bytes": 1_642_496, "shmem_bytes": 0, "swap_bytes": 0,
+            "page_tables_bytes": 94_208, "total_vm_bytes": 27_725_824 }
+    });
+    killed.oom = Some(serde_json::from_value(oom).unwrap());
+    // Another one of the group that the kernel killed with it.
+    let mut member = killed.victim.process.clone();
+    member.pid = 9882;
+    killed.collateral = vec![oomtrace::model::Collateral { process: member, role: oomtrace::model::Role::OomGroup }];
+    Writer::open(&place.path(), Bounds::DEFAULT).unwrap().append(&[Entry::Incident(Box::new(killed.clone()))]).unwrap();
+    let late = (at + jiff::SignedDuration::from_secs(60)).as_microsecond();
+    let report = include_str!("../src/past/klog/oom/logs/6.18-v1.kmsg");
+    let lines = report.lines().filter_map(|line| line.split_once(';')).map(|(_, message)| {
+        let line = serde_json::json!({
+            "__REALTIME_TIMESTAMP": late.to_string(), "_TRANSPORT": "kernel", "SYSLOG_FACILITY": "0", "MESSAGE": message
+        });
+        format!("{line}\n")
+    });
+    let log = place.0.path().join("kernel.json");
+    std::fs::write(&log, lines.collect::<String>()).unwrap();
+    (killed, log)
+}
+
+#[test]
+fn what_was_kept_of_a_kill_is_the_one_answer_whatever_the_kernels_log_says_of_it() {
+    let place = Place::new();
+    let (killed, log) = oom_killed(&place);
+    // The log alone says it otherwise.
+    let elsewhere = Place::new();
+    assert_eq!(answer(&why(&elsewhere, "pid:9881", Some(&log))).answer, Found::Killed);
+    for word in [killed.id.as_str(), "incident:18ea", "18EA58b4c", "18ea58b4c3ec11ea-6349", "pid:9881", "pid:9882"] {
+        let why = answer(&why(&place, word, Some(&log)));
+        assert_eq!((why.answer, why.incident.as_ref()), (Found::Watched, Some(&killed)), "{word}: {}", why.summary);
+        assert!(why.reconstructed.is_none() && why.earlier.is_empty(), "{word}: {:?}", why.earlier);
+    }
+}
+
+#[test]
+fn the_beginning_of_an_id_is_one_or_those_that_begin_so_are_listed() {
+    let place = Place::new();
+    let (killed, _) = oom_killed(&place);
+    let mut other = incident(8, Timestamp::now(), "api", "runtime_kill");
+    other.id = "18ea58b4ffffffff-63494450-12".to_owned();
+    Writer::open(&place.path(), Bounds::DEFAULT).unwrap().append(&[Entry::Incident(Box::new(other.clone()))]).unwrap();
+    let report = |arguments: &[&str]| binary().arg("report").arg("--markdown").args(arguments).output().unwrap();
+    let path = place.path().display().to_string();
+    let kept = place.history(&["--json"]).stdout;
+    let from = place.0.path().join("kills.jsonl").display().to_string();
+    std::fs::write(&from, kept).unwrap();
+    for output in [
+        why(&place, "18ea58b4", None),
+        report(&["18ea58b4", "--history", &path]),
+        report(&["18ea58b4", "--from", &from]),
+    ] {
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&killed.id) && said.contains(&other.id) && output.stdout.is_empty(), "{said}");
+    }
+    for output in [
+        why(&place, "18ea58b4f", None),
+        report(&["18ea58b4f", "--history", &path]),
+        report(&["18ea58b4f", "--from", &from]),
+    ] {
+        assert!(output.status.success() && text(&output.stdout).contains(&other.id), "{output:?}");
+    }
+    assert_eq!(why(&place, "18eb", None).status.code(), Some(2));
+}
+
+#[test]
+fn an_exit_with_137_that_was_no_kill_is_kept_and_is_the_answer() {
+    let place = Place::new();
+    let at = Timestamp::now();
+    let mut child = incident(1, at, "web-of-the-test", "oom_container_limit");
+    let container = child.container.as_mut().unwrap();
+    (container.confirmed, container.id) = (true, "e".repeat(64));
+    let exited: Exited = serde_json::from_value(serde_json::json!({
+        "schema": 1, "id": "00000002-exit", "time": format!("{at:.9}"), "node": "node-1", "container_init": true, "code": 137,
+        "process": { "pid": 7, "comm": "sh", "cmdline_truncated": false },
+        "container": child.container,
+        "why": "exited with 137 by itself: no SIGKILL ended it; its child java[1001] was OOM-killed 3 ms before",
+        "after": { "incident": child.id, "pid": 1001, "comm": "java", "is_child": true, "is_oom": true, "before_ms": 3 }
+    }))
+    .unwrap();
+    let mut keeper = Keeper::start(&place.path(), Bounds::DEFAULT);
+    protocol::put(&mut keeper.to_keep, &ToKeep::Exit(Cow::Borrowed(&exited))).unwrap();
+    keeper.tell(&[]).unwrap();
+    assert_eq!(keeper.next(), Some(Said::Kept));
+    // The container is gone, and nobody else knows of it.
+    let alone = answer(&why(&place, "web-of-the-test", None));
+    assert_eq!((alone.answer, alone.exit.as_ref(), alone.incident), (Found::Ended, Some(&exited), None));
+    assert!(
+        alone.summary.contains("exited with 137 by itself: no SIGKILL ended it; its child java"),
+        "{}",
+        alone.summary
+    );
+    keeper.tell(&[child.clone()]).unwrap();
+    assert_eq!(keeper.next(), Some(Said::Kept));
+    keeper.kill();
+    for word in ["web-of-the-test", "eeeeeeee", "pid:7", "incident:00000002"] {
+        let with_child = answer(&why(&place, word, None));
+        assert_eq!(
+            (with_child.answer, with_child.exit.as_ref(), with_child.incident.as_ref()),
+            (Found::Ended, Some(&exited), Some(&child)),
+            "{word}"
+        );
+    }
+}
+
+#[test]
+fn a_history_that_is_turned_off_or_is_not_oomtraces_is_said_to_be() {
+    for verb in [&["history"][..], &["history", "--by", "cause"], &["report", "--markdown"]] {
+        let off = binary().args(verb).env("OOMTRACE_HISTORY", "off").output().unwrap();
+        let said = text(&off.stderr);
+        assert_eq!(off.status.code(), Some(1), "{said}");
+        assert!(said.contains("OOMTRACE_HISTORY=off turns it off") && said.contains("--history FILE"), "{said}");
+    }
+    let place = Place::new();
+    kept(&place);
+    let named = binary().args(["history", "--json"]).env("OOMTRACE_HISTORY", place.path()).output().unwrap();
+    assert_eq!(text(&named.stdout).lines().count(), 100);
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o666)).unwrap();
+    for output in [
+        place.history(&[]),
+        binary().arg("report").arg("--markdown").arg("--history").arg(place.path()).output().unwrap(),
+    ] {
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).contains("others may write to it (mode 0666)"), "{}", text(&output.stderr));
+    }
+    let why = answer(&why(&place, "unit:oomtrace-test-none.service", None));
+    assert!(why.looked_at.iter().any(|looked| looked.place == "history" && looked.is_missing), "{:?}", why.looked_at);
+    let mut keeper = Keeper::start(&place.path(), Bounds::DEFAULT);
+    let said = keeper.next();
+    assert!(matches!(&said, Some(Said::Refused(why)) if why.contains("others may write")), "{said:?}");
+}
+
+#[test]
+fn a_report_of_nonsense_is_refused_with_what_is_accepted() {
+    let place = Place::new();
+    kept(&place);
+    let garbage = place.0.path().join("garbage");
+    std::fs::write(&garbage, "neither JSON\nnor anything else\n").unwrap();
+    let garbage = garbage.display().to_string();
+    let path = place.path().display().to_string();
+    for (arguments, accepted) in [
+        (&["--from", garbage.as_str()][..], "oomtrace --json"),
+        (&["--from", "/nonexistent/garbage"], "oomtrace --json"),
+        (&["--since", "garbage", "--history", &path], "yesterday 03:00"),
+        (&["--until", "garbage", "--history", &path], "yesterday 03:00"),
+        (&["--time", "garbage", "--history", &path], "utc"),
+    ] {
+        let output = binary().args(["report", "--markdown"]).args(arguments).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(accepted) && output.stdout.is_empty(), "{arguments:?}: {said}");
+    }
+    // Its head and its rows are of one zone.
+    let report = |time: &str| {
+        let mut report = binary();
+        report.args(["report", "--markdown", "--since", "10 days ago", "--time", time, "--history", &path]);
+        text(&report.env("TZ", "Asia/Tokyo").output().unwrap().stdout)
+    };
+    let (local, utc) = (report("local"), report("utc"));
+    assert!(local.contains("times are local (Asia/Tokyo)") && local.contains("+09:00"), "{local}");
+    assert!(utc.contains("times are UTC") && utc.contains("+00:00") && !utc.contains("+09:00"), "{utc}");
+    // The short help has what says which history.
+    for verb in ["why", "report", "history"] {
+        let help = text(&binary().args([verb, "-h"]).output().unwrap().stdout);
+        assert!(help.contains("--history <FILE>"), "{help}");
+    }
+}
+
+#[test]
+fn hours_have_their_first_and_last_kill_and_names_are_found_again() {
+    let place = Place::new();
+    let all = kept(&place);
+    let json = |arguments: &[&str]| -> Vec<serde_json::Value> {
+        let output = place.history(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let hours = json(&["--by", "hour"]);
+    let last = hours.last().unwrap();
+    assert_eq!((&last["first"], &last["last"]), (&all[120].time.clone().into(), &all[120].time.clone().into()));
+    let empty = hours.iter().find(|hour| hour["count"] == 0).unwrap();
+    assert!(empty["first"].is_null() && empty["key"].is_string(), "{empty}");
+    for (by, option) in [("container", "--container"), ("image", "--image"), ("comm", "--comm"), ("cause", "--cause")] {
+        for group in json(&["--by", by]) {
+            let found = json(&[option, group["key"].as_str().unwrap(), "--since", "30 days ago"]);
+            assert_eq!(found.len() as u64, group["count"].as_u64().unwrap(), "{by} {group}");
+        }
+    }
 }
 
 #[test]

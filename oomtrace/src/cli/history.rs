@@ -27,7 +27,8 @@ pub fn run(options: &options::History) -> Result<Status, Failure> {
             return Ok(Status::Usage);
         }
     };
-    let history = History::open(&options.path).map_err(advised)?;
+    let path = options::kept_at(options.path.as_deref())?;
+    let history = History::open(&path).map_err(advised)?;
     if history.without_log {
         notices::say(
             "the last kills before its writer was cut off may be missing: they are in a log that cannot be read here",
@@ -45,11 +46,11 @@ fn selection(options: &options::History, now: &Zoned) -> Result<Selection, Strin
     let is_bounded = since.is_some() || until.is_some() || options.by.is_some();
     let last = options.last.or((!is_bounded).then_some(LISTED));
     let (filter, routine) = (options.select.filter(), options.reading.all);
-    Ok(Selection { filter, identity: None, since, until, last, routine })
+    Ok(Selection { filter, identity: None, since, until, last, routine, counted: true })
 }
 
 /// What can be done about it.
-fn advised(error: StoreError) -> Failure {
+pub fn advised(error: StoreError) -> Failure {
     match &error {
         StoreError::Absent { .. } => Failure(anyhow!(
             "{error}: `oomtrace agent`, and any other oomtrace that watches as root, keeps one; --history names another file"

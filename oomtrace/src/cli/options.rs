@@ -34,7 +34,7 @@ use oomtrace::resolve::detail::Detail;
 use oomtrace::run::health;
 use oomtrace::run::live::RuntimeConfig;
 
-pub use keeping::{Agent, History, Keep};
+pub use keeping::{Agent, History, Keep, kept_at};
 pub use past::{Report, Why};
 pub use reading::{Color, Form, Listing, Reading, Show, TimeForm};
 

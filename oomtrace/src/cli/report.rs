@@ -6,15 +6,15 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 use oomtrace::model::{Incident, Record, Why, WhyRecord};
 use oomtrace::sink::notices;
 use oomtrace::sink::report::{Look, MAX_INCIDENTS, Report};
-use oomtrace::store::{History, Selection};
+use oomtrace::store::{CANDIDATES, Candidate, History, Identity, Selection, StoreError};
 use oomtrace::text::quote::quote;
 
 use super::exit::{Failure, Status};
+use super::history::advised;
 use super::options;
 use super::output::Stdout;
 use super::period::Period;
@@ -30,22 +30,32 @@ pub fn run(options: &options::Report) -> Result<Status, Failure> {
         notices::say("the page is no text for a terminal: -o FILE writes it to a file, and --markdown prints text");
         return Ok(Status::Usage);
     }
-    let name = options.from.as_ref().unwrap_or(&options.history).display();
-    let found = match &options.from {
-        Some(from) => read(from, options).with_context(|| format!("cannot read {name}"))?,
-        None => match selection(options, &Zoned::now()) {
-            Ok(selection) => kept(options, &selection)?,
-            Err(wrong) => {
-                notices::say(&wrong);
-                return Ok(Status::Usage);
-            }
-        },
+    let (found, name) = match &options.from {
+        Some(from) => (read(from, options), from.clone()),
+        None => {
+            let selection = match selection(options, &Zoned::now()) {
+                Ok(selection) => selection,
+                Err(wrong) => return usage(&wrong),
+            };
+            let path = options.history()?;
+            (Ok(kept(&path, options, &selection)), path)
+        }
     };
+    let name = name.display();
+    let found = match found {
+        Ok(Ok(found)) => found,
+        Ok(Err(StoreError::Ambiguous { beginning, candidates })) => return several(&beginning, &candidates),
+        Ok(Err(error)) => return Err(advised(error)),
+        Err(error) => return usage(&format!("cannot read {name}: {error}; {ACCEPTED}")),
+    };
+    if found.is_empty() && found.unreadable > 0 && options.from.is_some() {
+        return usage(&format!("nothing in {name} is a record of oomtrace's; {ACCEPTED}"));
+    }
     if let Some(id) = options.incident.as_ref().filter(|_| found.is_empty()) {
         return Err(anyhow!("no incident in {name} has an id that begins with {}", quote(id)).into());
     }
     let report = found.report();
-    let look = Look { zone: if options.utc { TimeZone::UTC } else { TimeZone::system() } };
+    let look = Look { zone: options.time.zone() };
     let text = if options.markdown { report.markdown(&look) } else { report.html(&look, Timestamp::now())? };
     match &options.output {
         Some(path) => write(path, &text).with_context(|| format!("cannot write {}", path.display()))?,
@@ -56,6 +66,24 @@ pub fn run(options: &options::Report) -> Result<Status, Failure> {
         }
     }
     Ok(Status::Done)
+}
+
+/// What is read with --from.
+const ACCEPTED: &str = "--from takes a file of JSON lines as `oomtrace --json`, `oomtrace history --json`, `oomtrace replay FILE --json` or \
+                        `oomtrace why --json` print them, or - for standard input";
+
+fn usage(wrong: &str) -> Result<Status, Failure> {
+    notices::say(wrong);
+    Ok(Status::Usage)
+}
+
+/// Several incidents' ids begin so.
+fn several(beginning: &str, candidates: &[Candidate]) -> Result<Status, Failure> {
+    notices::say(&format!("{} is the beginning of several incidents' ids; ask for one of them:", quote(beginning)));
+    for Candidate { id, time, name } in candidates {
+        notices::say(&format!("  oomtrace report {}    {}, {}", quote(id), name, quote(time)));
+    }
+    Ok(Status::Usage)
 }
 
 /// For its owner alone: command lines are in it. What is there already is replaced, and a link is not followed.
@@ -76,6 +104,7 @@ struct Found {
     routine: u64,
     dropped: usize,
     unreadable: u64,
+    notes: Vec<String>,
 }
 
 impl Found {
@@ -83,8 +112,28 @@ impl Found {
         self.incidents.is_empty() && self.answers.is_empty()
     }
 
+    /// The one incident whose id begins so; it is said of which where these are several.
+    fn one(mut self, beginning: &str) -> Result<Self, StoreError> {
+        if self.incidents.iter().any(|incident| incident.id == beginning) {
+            self.incidents.retain(|incident| incident.id == beginning);
+            self.answers.retain(|why| why.incident.as_ref().is_some_and(|incident| incident.id == beginning));
+        }
+        let all = self.incidents.iter().chain(self.answers.iter().filter_map(|why| why.incident.as_ref()));
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for incident in all {
+            if !candidates.iter().any(|known| known.id == incident.id) && candidates.len() < CANDIDATES {
+                let name = Identity::of(incident).name().to_owned();
+                candidates.push(Candidate { id: incident.id.clone(), time: incident.time.clone(), name });
+            }
+        }
+        if candidates.len() > 1 {
+            return Err(StoreError::Ambiguous { beginning: beginning.to_owned(), candidates });
+        }
+        Ok(self)
+    }
+
     fn report(mut self) -> Report {
-        let mut notes = Vec::new();
+        let mut notes = std::mem::take(&mut self.notes);
         if self.dropped > 0 {
             notes.push(format!("{} earlier ones are left out: a report has {MAX_INCIDENTS} at the most", self.dropped));
         }
@@ -98,7 +147,7 @@ impl Found {
         }
         self.incidents.sort_by(|one, other| other.time.cmp(&one.time));
         let span = self.incidents.last().zip(self.incidents.first()).filter(|_| self.incidents.len() > 1);
-        let span = span.map(|(first, last)| format!("{} to {}", short(&first.time), short(&last.time)));
+        let span = span.map(|(first, last)| (first.time.clone(), last.time.clone()));
         Report { incidents: self.incidents, answers: self.answers, span, notes }
     }
 
@@ -134,14 +183,6 @@ impl Found {
     }
 }
 
-/// To the minute, in UTC.
-fn short(time: &str) -> String {
-    match time.parse::<Timestamp>() {
-        Ok(at) => at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-        Err(_) => time.to_owned(),
-    }
-}
-
 /// Without a time it is of the last day; one incident is of any time. Or what is wrong with the times.
 fn selection(options: &options::Report, now: &Zoned) -> Result<Selection, String> {
     let Period { since, until } = Period::of(options.since.as_deref(), options.until.as_deref(), now)?;
@@ -157,11 +198,17 @@ fn selection(options: &options::Report, now: &Zoned) -> Result<Selection, String
 }
 
 /// Reads the history.
-fn kept(options: &options::Report, selection: &Selection) -> Result<Found, Failure> {
-    let history = History::open(&options.history)?;
+fn kept(path: &Path, options: &options::Report, selection: &Selection) -> Result<Found, StoreError> {
+    let history = History::open(path)?;
     let mut found = Found::default();
+    if history.without_log {
+        found.notes.push(
+            "the last kills before the history's writer was cut off may be missing: they are in a log that could not be read"
+                .to_owned(),
+        );
+    }
     if let Some(id) = &options.incident {
-        found.incidents.extend(history.by_id(id)?);
+        found.incidents.extend(history.by_id(&id.to_ascii_lowercase())?);
         return Ok(found);
     }
     let last = history.last(selection)?;
@@ -177,7 +224,7 @@ fn kept(options: &options::Report, selection: &Selection) -> Result<Found, Failu
 }
 
 /// Reads JSON lines; what is none of oomtrace's records is counted.
-fn read(path: &Path, options: &options::Report) -> io::Result<Found> {
+fn read(path: &Path, options: &options::Report) -> io::Result<Result<Found, StoreError>> {
     let input: Box<dyn io::Read> = if path == Path::new("-") {
         if io::stdin().is_terminal() {
             return Err(io::Error::other("standard input is a terminal: pipe JSON lines in"));
@@ -192,7 +239,10 @@ fn read(path: &Path, options: &options::Report) -> io::Result<Found> {
     loop {
         line.clear();
         if (&mut input).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(found);
+            return Ok(match &options.incident {
+                Some(beginning) => found.one(beginning),
+                None => Ok(found),
+            });
         }
         if line.last() != Some(&b'\n') && line.len() as u64 == MAX_LINE {
             input.skip_until(b'\n')?;

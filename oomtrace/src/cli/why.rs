@@ -12,10 +12,11 @@ use oomtrace::model::{Answer, TargetKind, Why, WhyRecord};
 use oomtrace::node::cgroups;
 use oomtrace::node::identity::Identity;
 use oomtrace::past::answer::{Subject, Traces, answer};
-use oomtrace::past::gather::{self, Choice, KernelLog, Places, Whom, kernel_log, resolve};
-use oomtrace::past::target::Asked;
+use oomtrace::past::gather::{self, Choice, KernelLog, Places, Whom, is_about, kernel_log, resolve, spelled_out};
+use oomtrace::past::target::{Asked, Fit, fits};
 use oomtrace::sink::human::{self, Look};
 use oomtrace::sink::notices;
+use oomtrace::store::{Candidate, StoreError};
 use oomtrace::text::quote::quote;
 
 use super::exit::{Failure, Status};
@@ -82,39 +83,86 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
     }
     let whom: Option<Whom> = match word {
         None => None,
-        Some(word) => match resolve(places, &word, &log).await {
-            Choice::One(whom) => Some(*whom),
-            Choice::Several(candidates) => return Asking::Several(candidates),
-            // It may be gone, and was seen while it was there.
-            Choice::Nobody { near, missing } => match watched.whom(&word) {
-                Some(whom) => Some(whom),
-                None => return Asking::Nobody { near, missing },
-            },
-        },
+        Some(word) => {
+            let choice = match resolve(places, &word, &log).await {
+                // It may be gone, and was seen while it was there.
+                Choice::Nobody { near, missing } => match watched.whom(&word) {
+                    Some(whom) => Choice::One(Box::new(whom)),
+                    None => Choice::Nobody { near, missing },
+                },
+                choice => choice,
+            };
+            let incidents = if word.may_begin_incident() { watched.beginning(&word.word) } else { Vec::new() };
+            match (choice, incidents.as_slice()) {
+                (Choice::One(whom), []) => Some(*whom),
+                (Choice::One(whom), _) if is_plainly(&whom, &word, &watched, &log) => Some(*whom),
+                (Choice::Several(candidates), incidents) => {
+                    return Asking::Several(candidates.into_iter().chain(incidents.iter().map(chosen)).collect());
+                }
+                (Choice::Nobody { near, missing }, []) => return Asking::Nobody { near, missing },
+                (Choice::One(whom), [one]) if whom.kind == TargetKind::Process => {
+                    return by_id(asked, &one.id, watched, &identity);
+                }
+                (Choice::One(whom), incidents) if whom.kind != TargetKind::Process => {
+                    let whom = std::iter::once(spelled_out(&whom));
+                    return Asking::Several(whom.chain(incidents.iter().map(chosen)).collect());
+                }
+                (_, [one]) => return by_id(asked, &one.id, watched, &identity),
+                (_, several) => return Asking::Several(several.iter().map(chosen).collect()),
+            }
+        }
     };
-    let found = (watched.of(whom.as_ref()), watched.looked);
+    let exits = watched.exits_of(whom.as_ref());
+    let found = watched.with_followed(watched.of(whom.as_ref()), &exits);
+    let found = (found, exits, watched.looked);
     Asking::Answered(Box::new(gather::why(places, asked, whom, log, found, &identity).await))
+}
+
+/// An incident's id begins like the word, and the word means somebody all the same: it is a container's whole name, or the pid of a process
+/// that lives or of which something is known.
+fn is_plainly(whom: &Whom, word: &Asked, watched: &Watched, log: &KernelLog) -> bool {
+    let is_named = whom.container.as_ref().is_some_and(|container| fits(container, &word.word) == Some(Fit::Exact));
+    let is_known = || {
+        whom.is_there == Some(true)
+            || !watched.of(Some(whom)).is_empty()
+            || !watched.exits_of(Some(whom)).is_empty()
+            || log.reports.iter().any(|report| is_about(report, whom))
+    };
+    is_named || (whom.kind == TargetKind::Process && is_known())
+}
+
+/// As it is asked for without doubt, and what it is.
+fn chosen(candidate: &Candidate) -> (String, String) {
+    (format!("incident:{}", candidate.id), format!("{}, {}", candidate.name, candidate.time))
 }
 
 /// One incident, which was watched: nothing else is to be looked for.
 fn by_id(asked: Option<&str>, id: &str, watched: Watched, identity: &Identity) -> Asking {
+    // As they are made.
+    let id = &id.to_ascii_lowercase();
     let found = match watched.incident(id) {
         Ok(found) => found,
+        Err(StoreError::Ambiguous { candidates, .. }) => {
+            return Asking::Several(candidates.iter().map(chosen).collect());
+        }
         Err(error) => return Asking::Nobody { near: Vec::new(), missing: vec![error.to_string()] },
     };
-    let Some(first) = found.first() else {
+    let exits: Vec<_> = if found.is_empty() { watched.exit(id).into_iter().collect() } else { Vec::new() };
+    let first = found.first().map(|first| first.id.clone());
+    let Some(first) = first.or_else(|| exits.first().map(|exited| exited.id.clone())) else {
         return Asking::Nobody { near: Vec::new(), missing: vec![format!("history: {}", watched.looked.said)] };
     };
     let subject = Subject {
         kind: TargetKind::Incident,
-        name: first.id.clone(),
+        name: first,
         container: None,
         unit: None,
         pid: None,
         is_running: None,
         running_since: None,
     };
-    let traces = Traces { watched: found, looked_at: vec![watched.looked], ..Traces::default() };
+    let found = watched.with_followed(found, &exits);
+    let traces = Traces { watched: found, exits, looked_at: vec![watched.looked], ..Traces::default() };
     Asking::Answered(Box::new(answer(asked, Some(&subject), traces, identity, Timestamp::now())))
 }
 

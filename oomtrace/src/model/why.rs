@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attribution, Cause, Collateral, Confidence, Container, Incident, Memory, Oom, Process, Role, SCHEMA, Sender,
-    Signal, Verdict, Victim,
+    Attribution, Cause, Collateral, Confidence, Container, Exited, Incident, Memory, Oom, Process, Role, SCHEMA,
+    Sender, Signal, Verdict, Victim,
 };
 
 /// What `oomtrace why --json` prints: one line, with a `type` as the records of the stream have.
@@ -37,7 +37,13 @@ pub struct Why {
     pub summary: String,
     /// The kill, as an oomtrace that was running then saw it. Null: none did, or nothing is left of it.
     pub incident: Option<Incident>,
-    /// The kill or the end, as far as others have left traces of it. Null where `incident` is there, and where nothing was found.
+    /// Its end with 137 that no SIGKILL made, as an oomtrace that was running then saw it: `answer` is `ended`, and `incident` the kill of
+    /// another process that came right before, where that was kept. Null: it did not end so.
+    pub exit: Option<Exited>,
+    /// The kill or the end is of another container than the one in `target`: an earlier one of that name, or another one of the same Compose
+    /// service or pod's owner. Null: no container was asked about, or nothing was found.
+    pub is_of_another: Option<bool>,
+    /// The kill or the end, as far as others have left traces of it. Null where `incident` or `exit` is there, and where nothing was found.
     pub reconstructed: Option<Reconstructed>,
     /// Kills of the same before, the latest first; a hundred at most.
     pub earlier: Vec<EarlierKill>,
@@ -221,6 +227,10 @@ pub struct LookedAt {
     pub place: String,
     /// It could be read.
     pub is_read: bool,
+    /// It is there, and not all of it could be read: what it has may be missing from the answer. What was left out, and what this node does
+    /// not have, is not meant.
+    #[serde(default)]
+    pub is_missing: bool,
     /// How far back it reaches, where it says so.
     pub since: Option<String>,
     /// What was there, or why it could not be read.

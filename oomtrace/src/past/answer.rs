@@ -7,25 +7,21 @@ use jiff::Timestamp;
 
 use crate::container::runtime::docker::life::Happened;
 use crate::model::{
-    Answer, Cause, Confidence, Container, EarlierKill, Evidence, Incident, LookedAt, Reconstructed, SCHEMA, SaidEnd,
-    Source, TargetKind, Verdict, Why, WhyTarget,
+    Answer, Cause, Confidence, Container, EarlierKill, Evidence, Exited, Incident, LookedAt, Reconstructed, SCHEMA,
+    SaidEnd, Source, TargetKind, Verdict, Why, WhyTarget,
 };
 use crate::node::identity::Identity;
 use crate::past::ends::{self, Around};
 use crate::past::journal::{Entry, Said};
 use crate::past::logins::{self, Span};
 use crate::past::placed::Placed;
+use crate::past::same::{self, Clocks, ONE_END_MS, ms};
 use crate::resolve::limits_before::LimitPasts;
 use crate::text::quote::quote;
 use crate::text::{age_ms, bytes, name_or_id};
 
-/// Two traces of one end are not further apart, in milliseconds: a kubelet has its times to the second, and a container's end is said when
-/// its last process is gone.
-const ONE_END_MS: i64 = 10_000;
 /// A manager's clock may be a little behind the kernel's.
 const BEFORE_MS: i64 = 2_500;
-/// What a watching oomtrace and the kernel's log say of one kill is not further apart: the log's clock is to about a second.
-const SAME_KILL_MS: i64 = 5_000;
 /// Kills of before that are named, and counted.
 pub const EARLIER: usize = 100;
 
@@ -59,6 +55,8 @@ pub struct Traces {
     pub events_since: Option<Timestamp>,
     /// Since when the kernel's log is whole; none where it was not read, or something of it is lost.
     pub kernel_since: Option<Timestamp>,
+    /// How long the kernel's log's clock has stood still since boot, in milliseconds.
+    pub slept_ms: i64,
     /// What systemd says of the unit in the journal, the oldest first.
     pub entries: Vec<Entry>,
     /// OOM kills in its cgroup since that was made.
@@ -66,6 +64,8 @@ pub struct Traces {
     pub sessions: Vec<Span>,
     /// Incidents that were watched, the latest first.
     pub watched: Vec<Incident>,
+    /// Ends with 137 that no SIGKILL made, and that were watched, the latest first.
+    pub exits: Vec<Exited>,
     pub looked_at: Vec<LookedAt>,
 }
 
@@ -89,14 +89,24 @@ impl Moment {
 pub fn answer(
     asked: Option<&str>,
     subject: Option<&Subject>,
-    traces: Traces,
+    mut traces: Traces,
     identity: &Identity,
     now: Timestamp,
 ) -> Why {
     let mut moments = moments(subject, &traces, identity);
-    moments.retain(|moment| !traces.watched.iter().any(|incident| is_same(moment, incident)));
-    let latest = moments.pop();
-    let watched = traces.watched.first();
+    let clocks = Clocks { now, boot_id: identity.boot_id.as_deref(), slept_ms: traces.slept_ms };
+    moments.retain(|Moment { at, found, .. }| {
+        !traces.watched.iter().any(|incident| same::is_same(found, *at, incident, &clocks))
+            && !traces.exits.iter().any(|exited| same::is_its_end(found, *at, exited))
+    });
+    traces.watched.retain(|incident| !traces.exits.iter().any(|exited| same::is_swept_after(incident, exited)));
+    let mut latest = moments.pop();
+    let exit = exited_last(latest.as_ref(), &traces);
+    if exit.is_some() {
+        moments.extend(latest.take());
+    }
+    let followed = exit.as_ref().and_then(|exited| exited.after.as_ref()?.incident.clone());
+    let watched = traces.watched.first().filter(|_| exit.is_none());
     let is_watched = match (&latest, watched) {
         (_, None) => false,
         (None, Some(_)) => true,
@@ -107,9 +117,16 @@ pub fn answer(
     let (answer, summary, incident, reconstructed);
     let mut earlier: Vec<EarlierKill> =
         moments.iter().rev().filter(|moment| moment.is_kill()).map(earlier_moment).collect();
-    let mut rest = traces.watched.iter();
-    if is_watched {
-        incident = rest.next().cloned();
+    let mut rest: Vec<&Incident> = traces.watched.iter().collect();
+    if let Some(exited) = &exit {
+        let its = rest.iter().position(|incident| Some(&incident.id) == followed.as_ref());
+        incident = its.map(|its| rest.remove(its).clone());
+        reconstructed = None;
+        answer = Answer::Ended;
+        let who = subject.map_or_else(|| "it".to_owned(), name);
+        summary = Some(format!("{who} {}", exited.why));
+    } else if is_watched {
+        incident = (!rest.is_empty()).then(|| rest.remove(0).clone());
         reconstructed = None;
         earlier.extend(latest.as_ref().filter(|moment| moment.is_kill()).map(earlier_moment));
         answer = Answer::Watched;
@@ -121,9 +138,13 @@ pub fn answer(
         summary = latest.as_ref().map(|moment| moment.why.clone());
         reconstructed = latest.map(|moment| moment.found);
     }
-    earlier.extend(rest.map(earlier_incident));
+    earlier.extend(rest.into_iter().map(earlier_incident));
     earlier.sort_by_key(|kill| std::cmp::Reverse(kill.time.as_ref().and_then(|time| time_of(time))));
     earlier.truncate(EARLIER);
+    let ended = exit.as_ref().map(|exited| exited.container.as_ref());
+    let ended = ended.or_else(|| incident.as_ref().map(|incident| incident.container.as_ref()));
+    let ended = ended.or_else(|| reconstructed.as_ref().map(|found| found.container.as_ref())).flatten();
+    let is_of_another = is_another(subject, ended);
     Why {
         schema: SCHEMA,
         time: format!("{now:.9}"),
@@ -140,6 +161,8 @@ pub fn answer(
         answer,
         summary: summary.unwrap_or_else(|| nothing_said(subject, &traces, answer)),
         incident,
+        exit,
+        is_of_another,
         reconstructed,
         earlier,
         looked_at: traces.looked_at,
@@ -150,21 +173,20 @@ fn time_of(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }
 
-/// Milliseconds from one to the other.
-fn ms(from: Timestamp, to: Timestamp) -> i64 {
-    to.as_millisecond().saturating_sub(from.as_millisecond())
+/// The watched end with 137 that was no kill, where nothing came after it.
+fn exited_last(latest: Option<&Moment>, traces: &Traces) -> Option<Exited> {
+    let exited = traces.exits.first()?;
+    let at = time_of(&exited.time)?;
+    let is_after = |other: Option<Timestamp>| other.is_none_or(|other| other <= at);
+    let watched = traces.watched.first().and_then(|incident| time_of(&incident.time));
+    (is_after(latest.and_then(|moment| moment.at)) && is_after(watched)).then(|| exited.clone())
 }
 
-/// A watching oomtrace saw it as well.
-fn is_same(moment: &Moment, incident: &Incident) -> bool {
-    let (Some(at), Some(seen)) = (moment.at, time_of(&incident.time)) else { return false };
-    let pid = moment.found.victim.as_ref().map(|victim| victim.process.pid);
-    // An end is said after what ended it; a report is of the same process.
-    let apart = ms(seen, at);
-    match pid {
-        Some(pid) => apart.abs() <= SAME_KILL_MS && pid == incident.victim.process.pid,
-        None => (-SAME_KILL_MS..=ONE_END_MS).contains(&apart),
-    }
+/// What ended is another container than the one that was asked about and is there, or was last.
+fn is_another(subject: Option<&Subject>, ended: Option<&Container>) -> Option<bool> {
+    let own = subject.and_then(|subject| subject.container.as_ref()).filter(|own| !own.id.is_empty())?;
+    let ended = ended.filter(|ended| !ended.id.is_empty())?;
+    Some(!ended.chain().any(|container| container.id == own.id))
 }
 
 /// All ends, the oldest first; what has no time first of all.

@@ -5,7 +5,7 @@
 //! wrote it (systemd.journal-fields(7)), and what counts here.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -113,7 +113,8 @@ pub struct Journal {
 /// # Errors
 /// When there is no journalctl, or no journal.
 pub fn read(directory: Option<&Path>, since: Timestamp) -> io::Result<Journal> {
-    let program = child::program("journalctl").ok_or_else(|| io::Error::other("there is no journalctl here"))?;
+    let absent = || io::Error::new(io::ErrorKind::NotFound, "there is no journalctl here");
+    let program = child::program("journalctl").ok_or_else(absent)?;
     let mut arguments: Vec<String> = [
         "--output=json".to_owned(),
         format!("--output-fields={FIELDS}"),
@@ -141,10 +142,32 @@ pub fn read(directory: Option<&Path>, since: Timestamp) -> io::Result<Journal> {
     let mut journal = Journal::default();
     let ended = child::lines(&program, &arguments, (MAX_BYTES, WITHIN), |line| journal.entries.extend(parse(line)))?;
     if let Some(error) = ended.error.filter(|_| journal.entries.is_empty()) {
-        return Err(io::Error::other(error));
+        // As src/journal-util.c of systemd has it.
+        let is_there = !error.contains("No journal files were found");
+        return Err(if is_there { io::Error::other(error) } else { io::Error::new(io::ErrorKind::NotFound, error) });
     }
     journal.is_cut = ended.is_cut;
     Ok(journal)
+}
+
+/// Where journald keeps what it writes, and what is lost at the next boot (systemd-journald.service(8)).
+const KEPT: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
+
+/// The machine's journal, where it is there and may not be read.
+#[must_use]
+pub fn closed() -> Option<PathBuf> {
+    KEPT.iter().find_map(|kept| closed_below(Path::new(kept)))
+}
+
+fn closed_below(kept: &Path) -> Option<PathBuf> {
+    let is_closed =
+        |path: &Path| std::fs::File::open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    if is_closed(kept) {
+        return Some(kept.to_owned());
+    }
+    // A directory for each machine, of which there is mostly one.
+    let machines = std::fs::read_dir(kept).ok()?.take(16).flatten();
+    machines.map(|machine| machine.path().join("system.journal")).find(|path| is_closed(path))
 }
 
 /// Reads a line of its JSON; none when it says nothing here, or not by somebody who knows.

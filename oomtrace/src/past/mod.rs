@@ -10,5 +10,6 @@ pub mod journal;
 pub mod klog;
 pub mod logins;
 pub mod placed;
+mod same;
 pub mod target;
 pub mod units;

@@ -7,6 +7,9 @@ use crate::text::{pod_name, short_id};
 /// So many digits of an id are enough to mean it: a name may be made of digits as well.
 const ID_DIGITS: usize = 4;
 
+/// The largest pid that a kernel gives (`PID_MAX_LIMIT`, include/linux/threads.h, on 64 bits).
+const MAX_PID: u32 = 4 << 20;
+
 /// A word, with what it is said to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -46,7 +49,7 @@ impl Asked {
     /// A process, by its number.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.word.parse().ok().filter(|pid| *pid > 0 && self.may_be(TargetKind::Process))
+        self.word.parse().ok().filter(|pid| (1..=MAX_PID).contains(pid) && self.may_be(TargetKind::Process))
     }
 
     /// An incident, by the form of its id: `18ea58b4c3ec11ea-63494450-16416`.
@@ -59,6 +62,21 @@ impl Asked {
         let parts: Vec<&str> = self.word.split('-').collect();
         let [time, boot, pid] = parts.as_slice() else { return false };
         self.kind.is_none() && is_hex(time, 16) && is_hex(boot, 8) && pid.parse::<u32>().is_ok()
+    }
+
+    /// It may be the beginning of an incident's id.
+    #[must_use]
+    pub fn may_begin_incident(&self) -> bool {
+        let is_hex = |part: &str, most: usize| part.len() <= most && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let mut parts = self.word.splitn(3, '-');
+        let (time, boot, pid) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+        let is_whole = |part: &str, len: usize, next: Option<&str>| part.len() == len || next.is_none();
+        self.kind.is_none()
+            && self.word.len() >= ID_DIGITS
+            && is_hex(time, 16)
+            && is_whole(time, 16, boot)
+            && boot.is_none_or(|boot| is_hex(boot, 8) && is_whole(boot, 8, pid))
+            && pid.is_none_or(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
     /// It can be nothing but a unit.
@@ -150,6 +168,22 @@ mod tests {
             let asked = Asked::of(text);
             assert_eq!((asked.pid(), asked.is_incident(), asked.is_unit()), (pid, is_incident, is_unit), "{text}");
         }
+        for (text, may_be) in [
+            ("18ea", true),
+            ("18EA58b4c3ec11ea", true),
+            ("18ea58b4c3ec11ea-", true),
+            ("18ea58b4c3ec11ea-63494450-164", true),
+            ("18e", false),
+            ("18ea-63494450", false),
+            ("18ea58b4c3ec11ea-63-1", false),
+            ("18ea58b4c3ec11eaf", false),
+            ("web", false),
+            ("pod:18ea58b4", false),
+        ] {
+            assert_eq!(Asked::of(text).may_begin_incident(), may_be, "{text}");
+        }
+        // No kernel has so many.
+        assert_eq!(Asked::of("18765432").pid(), None);
         assert_eq!(Asked::of("unit:nginx").unit_name(), "nginx.service");
         assert_eq!(Asked::of("a.scope").unit_name(), "a.scope");
     }

@@ -28,7 +28,7 @@ mod why;
 mod words;
 
 pub use block::{block, facts};
-pub use why::{place_of, said_of, what_of, why};
+pub use why::{another, place_of, said_of, unread, what_of, why};
 pub use words::{about, belongs_to, full_name, place_name, time_of};
 
 /// How to show.

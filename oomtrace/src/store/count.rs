@@ -48,10 +48,10 @@ pub struct Group {
     pub key: Option<String>,
     /// How many.
     pub count: u64,
-    /// The time of the first; of hours and days, of their beginning.
-    pub first: String,
-    /// The time of the last; of hours and days, of their end.
-    pub last: String,
+    /// The time of the first. Null: an hour or a day without any.
+    pub first: Option<String>,
+    /// The time of the last.
+    pub last: Option<String>,
 }
 
 /// How many, and when the first and the last was, in nanoseconds since 1970.
@@ -67,6 +67,11 @@ impl Sum {
         self.count += more.count;
         self.first = self.first.min(more.first);
         self.last = self.last.max(more.last);
+    }
+
+    fn group(self, key: Option<String>) -> Group {
+        let time = |ns| timestamp(ns).map(|time| format!("{time:.9}"));
+        Group { key, count: self.count, first: time(self.first), last: time(self.last) }
     }
 }
 
@@ -108,10 +113,7 @@ impl History {
             let name = id.map(|id| self.name_of(id, by)).transpose()?.flatten();
             named.entry((apart, name)).and_modify(|all| all.add(sum)).or_insert(sum);
         }
-        let mut groups: Vec<Group> = named
-            .into_iter()
-            .map(|((_, key), sum)| Group { key, count: sum.count, first: time(sum.first), last: time(sum.last) })
-            .collect();
+        let mut groups: Vec<Group> = named.into_iter().map(|((_, key), sum)| sum.group(key)).collect();
         groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last.cmp(&a.last)).then_with(|| a.key.cmp(&b.key)));
         Ok(groups)
     }
@@ -148,15 +150,18 @@ impl History {
         let db = self.db();
         let conditions = Conditions::of(db, selection)?;
         let sql = format!(
-            "SELECT quarter, count(*) FROM incident{} GROUP BY quarter ORDER BY quarter",
+            "SELECT quarter, count(*), min(at), max(at) FROM incident{} GROUP BY quarter ORDER BY quarter",
             conditions.clause(db)?
         );
-        let rows = conditions.query(db, &sql, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?)))?;
-        let mut groups: Vec<(Timestamp, Timestamp, u64)> = Vec::new();
-        for (quarter, count) in rows {
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok((row.get::<_, i64>(0)?, Sum { count: row.get(1)?, first: row.get(2)?, last: row.get(3)? }))
+        };
+        let rows = conditions.query(db, &sql, read)?;
+        let mut groups: Vec<(Timestamp, Timestamp, Option<Sum>)> = Vec::new();
+        for (quarter, sum) in rows {
             let Some(at) = timestamp(quarter.saturating_mul(QUARTER_NS)) else { continue };
-            if let Some((_, _, all)) = groups.last_mut().filter(|(from, to, _)| *from <= at && at < *to) {
-                *all += count;
+            if let Some((_, _, Some(all))) = groups.last_mut().filter(|(from, to, _)| *from <= at && at < *to) {
+                all.add(sum);
                 continue;
             }
             let Some((from, to)) = span(at, by, zone) else { continue };
@@ -165,17 +170,20 @@ impl History {
                 && groups.len() < MOST
             {
                 match span(before, by, zone) {
-                    Some((from, to)) if to > before => groups.push((from, to, 0)),
+                    Some((from, to)) if to > before => groups.push((from, to, None)),
                     _ => break,
                 }
             }
-            groups.push((from, to, count));
+            groups.push((from, to, Some(sum)));
         }
-        let text = |time: Timestamp| format!("{time:.9}");
-        Ok(groups
-            .into_iter()
-            .map(|(from, to, count)| Group { key: Some(text(from)), count, first: text(from), last: text(to) })
-            .collect())
+        let group = |(from, _, sum): (Timestamp, Timestamp, Option<Sum>)| {
+            let key = Some(format!("{from:.9}"));
+            match sum {
+                Some(sum) => sum.group(key),
+                None => Group { key, count: 0, first: None, last: None },
+            }
+        };
+        Ok(groups.into_iter().map(group).collect())
     }
 }
 
@@ -184,10 +192,6 @@ const MOST: usize = 20_000;
 
 fn timestamp(ns: i64) -> Option<Timestamp> {
     Timestamp::from_nanosecond(ns.into()).ok()
-}
-
-fn time(ns: i64) -> String {
-    timestamp(ns).map(|time| format!("{time:.9}")).unwrap_or_default()
 }
 
 /// The hour or the day that `at` is in, by that zone's clock.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{Compose, Container, Incident};
+use crate::model::{Compose, Container, Exited, Incident, Process};
 use crate::placement::user_manager;
 use crate::text::quote::quote;
 use crate::text::short_id;
@@ -23,11 +23,20 @@ impl Identity {
     /// runtime has not confirmed is never taken for one that it has.
     #[must_use]
     pub fn of(incident: &Incident) -> Self {
-        if let Some(container) = &incident.container {
+        Self::of_place(incident.container.as_ref(), incident.unit.as_deref(), &incident.victim.process)
+    }
+
+    /// Of what a container's first process was in that ended, and was not killed.
+    #[must_use]
+    pub fn of_exit(exited: &Exited) -> Self {
+        Self::of_place(exited.container.as_ref(), exited.unit.as_deref(), &exited.process)
+    }
+
+    fn of_place(container: Option<&Container>, unit: Option<&str>, process: &Process) -> Self {
+        if let Some(container) = container {
             return Self::of_container(container);
         }
-        let process = &incident.victim.process;
-        let (key, name) = match &incident.unit {
+        let (key, name) = match unit {
             // A user's own units have the names that the user gave them.
             Some(unit) => (json!(["unit", process.cgroup.as_deref().and_then(user_manager), unit]), quote(unit)),
             None => {

@@ -107,6 +107,7 @@ impl Keeper {
                 Some(ToKeep::Correction(correction)) => {
                     entries.push(Entry::Correction(Box::new(correction.into_owned())));
                 }
+                Some(ToKeep::Exit(exited)) => entries.push(Entry::Exit(Box::new(exited.into_owned()))),
                 Some(ToKeep::Now) => {
                     if self.keep(&std::mem::take(&mut entries)).is_err() || self.say(&Said::Kept).is_err() {
                         return Ok(());
@@ -215,7 +216,9 @@ fn told_of(error: &StoreError, rescued: &Rescued) -> String {
 /// No time will change it.
 fn is_final(error: &StoreError) -> bool {
     match error {
-        StoreError::Foreign { .. } | StoreError::Newer { .. } | StoreError::Json(_) => true,
+        StoreError::Foreign { .. } | StoreError::Newer { .. } | StoreError::Untrusted { .. } | StoreError::Json(_) => {
+            true
+        }
         StoreError::File { error, .. } => matches!(
             error.raw_os_error(),
             Some(libc::EACCES | libc::EPERM | libc::EROFS | libc::ELOOP | libc::ENOTDIR | libc::EISDIR | libc::ENXIO)

@@ -8,6 +8,7 @@
 //! what a disk does to a memory-mapped file or to SQLite must not end it.
 
 mod count;
+mod exits;
 pub mod identity;
 pub mod keeper;
 mod place;
@@ -18,13 +19,14 @@ mod retain;
 pub mod schema;
 mod select;
 pub mod sink;
+mod trust;
 mod write;
 
 use std::path::{Path, PathBuf};
 
 pub use count::{By, Group};
 pub use identity::Identity;
-pub use read::{Found, History};
+pub use read::{CANDIDATES, Candidate, Found, History};
 pub use rescue::{Rescued, rescue};
 pub use retain::Bounds;
 pub use select::Selection;
@@ -50,8 +52,14 @@ pub enum StoreError {
     File { what: &'static str, path: PathBuf, error: std::io::Error },
     #[error("an incident cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("{0} is the beginning of several incidents' ids")]
-    Ambiguous(String),
+    #[error("{} is not read or written as a history: {why}", path.display())]
+    Untrusted { path: PathBuf, why: String },
+    #[error("{beginning} is the beginning of several incidents' ids")]
+    Ambiguous {
+        beginning: String,
+        /// Some of them, the latest first.
+        candidates: Vec<Candidate>,
+    },
 }
 
 /// The file whose name is that one's and the suffix: `history.db-wal`.

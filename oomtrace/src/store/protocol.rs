@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read as _, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Correction, Incident};
+use crate::model::{Correction, Exited, Incident};
 use crate::resolve::case::EarlierByCause;
 
 /// The longest line that is read: an incident has as many victims as a storm kills at once.
@@ -18,6 +18,7 @@ const LONGEST: u64 = 64 << 20;
 pub enum ToKeep<'a> {
     Incident(std::borrow::Cow<'a, Incident>),
     Correction(std::borrow::Cow<'a, Correction>),
+    Exit(std::borrow::Cow<'a, Exited>),
     /// What came since the last such line is to be kept now.
     Now,
 }

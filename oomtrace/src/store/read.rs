@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use crate::model::Incident;
 use crate::resolve::case::EarlierByCause;
 use crate::store::select::{Conditions, Selection};
-use crate::store::{StoreError, has_log, schema};
+use crate::store::{StoreError, has_log, schema, trust};
 
 /// A writer that recovers after a crash is waited for.
 const BUSY: Duration = Duration::from_secs(2);
@@ -19,9 +19,24 @@ const BUSY: Duration = Duration::from_secs(2);
 pub struct History {
     db: Connection,
     path: PathBuf,
+    /// As its writer's version has it: `schema::VERSION`, or one before it.
+    form: u32,
     /// Its log could not be read: what is in there alone is missing.
     pub without_log: bool,
 }
+
+/// An incident, where several may be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub id: String,
+    /// When it was, as RFC 3339 has it.
+    pub time: String,
+    /// What it is of, quoted.
+    pub name: String,
+}
+
+/// Candidates that are named.
+pub const CANDIDATES: usize = 10;
 
 /// What a search found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,7 +52,7 @@ impl History {
     /// write to will do.
     ///
     /// # Errors
-    /// When there is none, it cannot be opened, is damaged, or is not oomtrace's.
+    /// When there is none, it cannot be opened, is damaged, is not oomtrace's, or others can write to it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => StoreError::Absent { path: path.to_owned() },
@@ -47,6 +62,8 @@ impl History {
         if !metadata.is_file() {
             return Err(StoreError::Foreign { path: path.to_owned() });
         }
+        trust::must_be_own(&metadata, path)?;
+        trust::parts_must_be_own(path)?;
         match open_uri(path, "mode=ro") {
             Err(StoreError::Sqlite { error, .. }) if is_out_of_reach(&error) => open_alone(path, error),
             opened => opened,
@@ -70,8 +87,24 @@ impl History {
         match found.as_slice() {
             [] => Ok(None),
             [(seq, found), rest @ ..] if rest.is_empty() || found == id => self.incident(*seq),
-            _ => Err(StoreError::Ambiguous(id.to_owned())),
+            _ => {
+                let candidates = self.candidates(id, &after).map_err(&failed)?;
+                Err(StoreError::Ambiguous { beginning: id.to_owned(), candidates })
+            }
         }
+    }
+
+    /// The latest of those whose ids lie in that range.
+    fn candidates(&self, from: &str, after: &str) -> rusqlite::Result<Vec<Candidate>> {
+        let sql = format!(
+            "SELECT incident.id, at, who.name FROM incident JOIN who ON who.id = incident.who
+             WHERE incident.id >= ?1 AND incident.id < ?2 ORDER BY at DESC LIMIT {CANDIDATES}"
+        );
+        let read = |row: &rusqlite::Row<'_>| {
+            let time = Timestamp::from_nanosecond(row.get::<_, i64>(1)?.into()).unwrap_or_default();
+            Ok(Candidate { id: row.get(0)?, time: format!("{time:.9}"), name: row.get(2)? })
+        };
+        self.db.prepare(&sql)?.query_map([from, after], read)?.collect()
     }
 
     /// The latest incidents that are asked for, the latest first. For many of them, see [`Self::seqs`].
@@ -163,6 +196,10 @@ impl History {
         &self.db
     }
 
+    pub(super) const fn form(&self) -> u32 {
+        self.form
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -181,18 +218,18 @@ fn open_uri(path: &Path, parameters: &str) -> Result<History, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let db = Connection::open_with_flags(uri(path, parameters), flags).map_err(&failed)?;
     db.busy_timeout(BUSY).map_err(&failed)?;
-    db.execute_batch(
-        "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;",
-    )
-    .map_err(&failed)?;
+    trust::harden(&db).map_err(&failed)?;
+    db.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;")
+        .map_err(&failed)?;
     rusqlite::vtab::array::load_module(&db).map_err(&failed)?;
     let found = schema::version(&db, path)?;
+    trust::parts_must_be_own(path)?;
     match found {
         0 => Err(StoreError::Absent { path: path.to_owned() }),
         found if found > schema::VERSION => {
             Err(StoreError::Newer { path: path.to_owned(), found, known: schema::VERSION })
         }
-        _ => Ok(History { db, path: path.to_owned(), without_log: false }),
+        form => Ok(History { db, path: path.to_owned(), form, without_log: false }),
     }
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::model::Incident;
 use crate::store::write::Entry;
-use crate::store::{Bounds, StoreError, Writer, beside};
+use crate::store::{Bounds, StoreError, Writer, beside, trust};
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub fn rescue(path: &Path, bounds: Bounds, now: jiff::Timestamp) -> Result<(Writ
             saved += 1;
             if step.len() >= STEP { writer.append(&std::mem::take(&mut step)) } else { Ok(()) }
         })?;
+        step.extend(exits(&damaged));
         writer.append(&step)?;
     }
     Ok((writer, Rescued { aside, saved }))
@@ -59,8 +60,17 @@ fn open_damaged(path: &Path) -> rusqlite::Result<Connection> {
     // To read its log it may write beside it.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let db = Connection::open_with_flags(path, flags)?;
-    db.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+    trust::harden(&db)?;
+    db.execute_batch("PRAGMA query_only = ON;")?;
     Ok(db)
+}
+
+/// Ends that are no kills, up to the damage, if there is any among them.
+fn exits(damaged: &Connection) -> Vec<Entry> {
+    let Ok(mut all) = damaged.prepare("SELECT json FROM exit ORDER BY at") else { return Vec::new() };
+    let Ok(found) = all.query_map([], |row| row.get::<_, String>(0)) else { return Vec::new() };
+    let read = found.map_while(Result::ok).filter_map(|json| serde_json::from_str(&json).ok());
+    read.map(|exited| Entry::Exit(Box::new(exited))).collect()
 }
 
 /// Gives each incident that can be read, in their order.

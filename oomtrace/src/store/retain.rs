@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use crate::store::exits;
+
 /// How much is kept: whatever is beyond either goes, the oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -31,6 +33,8 @@ const DAY_NS: i64 = 86_400 * 1_000_000_000;
 /// How many incidents were removed.
 pub fn retain(db: &mut Connection, bounds: Bounds, now_ns: i64) -> rusqlite::Result<u64> {
     let oldest = now_ns.saturating_sub(i64::from(bounds.days).saturating_mul(DAY_NS));
+    // They have a share of their own: however many there are, no incident goes for them.
+    let exits = exits::retain(db, bounds, oldest)?;
     let mut removed = 0;
     loop {
         let is_large = used_bytes(db)? > bounds.bytes;
@@ -41,7 +45,7 @@ pub fn retain(db: &mut Connection, bounds: Bounds, now_ns: i64) -> rusqlite::Res
             break;
         }
     }
-    if removed > 0 {
+    if removed + exits > 0 {
         remove_unused(db)?;
     }
     while free_pages(db)? > 0 {
@@ -91,7 +95,8 @@ fn remove_unused(db: &mut Connection) -> rusqlite::Result<()> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(
         "DELETE FROM place WHERE NOT EXISTS (SELECT 1 FROM incident WHERE incident.place = place.id);
-         DELETE FROM who WHERE NOT EXISTS (SELECT 1 FROM incident WHERE incident.who = who.id);
+         DELETE FROM who WHERE NOT EXISTS (SELECT 1 FROM incident WHERE incident.who = who.id)
+            AND NOT EXISTS (SELECT 1 FROM exit WHERE exit.who = who.id);
          DELETE FROM process WHERE NOT EXISTS (SELECT 1 FROM incident WHERE incident.process = process.id)
             AND NOT EXISTS (SELECT 1 FROM incident WHERE incident.sender = process.id)
             AND NOT EXISTS (SELECT 1 FROM member WHERE member.process = process.id);",

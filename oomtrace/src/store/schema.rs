@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::store::{DEFAULT_PATH, StoreError, beside};
+use crate::store::{DEFAULT_PATH, StoreError, beside, trust};
 
 /// `oomt`, as SQLite's header has it (`PRAGMA application_id`): a file without it is not ours.
 pub const APPLICATION: i32 = 0x6f6f_6d74;
@@ -15,7 +15,7 @@ pub const APPLICATION: i32 = 0x6f6f_6d74;
 pub const VERSION: u32 = STEPS.len() as u32;
 
 /// From nothing to this form, one step a version. A step that was released is never changed.
-const STEPS: &[&str] = &[FIRST];
+const STEPS: &[&str] = &[FIRST, SECOND];
 
 /// - `who`: what incidents are of, whatever came between (see `identity`).
 /// - `place`: where victims were: a container with its labels, a unit, a node.
@@ -59,6 +59,21 @@ CREATE INDEX member_pid ON member(pid, incident);
 CREATE TABLE record(seq INTEGER PRIMARY KEY, json TEXT NOT NULL, first_verdict TEXT);
 ";
 
+/// - `exit`: ends of containers' first processes with 137 that no SIGKILL made, as JSON. `is_roots`: in a container that only root can have
+///   made.
+/// - Counts by hour have the first and the last kill of each: the index has their times.
+const SECOND: &str = "
+CREATE TABLE exit(
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, who INTEGER NOT NULL, is_roots INTEGER NOT NULL, node TEXT,
+    pid INTEGER NOT NULL, json TEXT NOT NULL
+);
+CREATE INDEX exit_at ON exit(is_roots, at);
+CREATE INDEX exit_who ON exit(who, at);
+CREATE INDEX exit_pid ON exit(pid, at);
+DROP INDEX incident_quarter;
+CREATE INDEX incident_quarter ON incident(quarter, routine, at);
+";
+
 /// The file, which is at `path`, is a history, or was one before it was damaged: it begins as such a file does, is where histories are kept, has a
 /// database's log beside it, or the zeros of blocks that a machine wrote no more when it went down. Nothing else is ever moved aside.
 ///
@@ -92,7 +107,7 @@ fn is_log(path: &Path) -> bool {
 /// The form of the file; 0 when it is empty.
 ///
 /// # Errors
-/// When it cannot be read, or is not oomtrace's.
+/// When it cannot be read, is not oomtrace's, or something runs in it.
 pub fn version(db: &Connection, path: &Path) -> Result<u32, StoreError> {
     let failed = StoreError::of("read", path);
     let number = |pragma: &str| db.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
@@ -102,6 +117,7 @@ pub fn version(db: &Connection, path: &Path) -> Result<u32, StoreError> {
     if application != APPLICATION && !(application == 0 && version == 0 && tables == 0) {
         return Err(StoreError::Foreign { path: path.to_owned() });
     }
+    trust::must_be_plain(db, path)?;
     u32::try_from(version).map_err(|_| StoreError::Foreign { path: path.to_owned() })
 }
 

@@ -27,6 +27,8 @@ pub struct Selection {
     pub last: Option<usize>,
     /// Routine kills as well.
     pub routine: bool,
+    /// The filter's containers may be named as counts name them, too: by a service of Compose's, a unit, a program …
+    pub counted: bool,
 }
 
 /// An index that finds fewer rows than this leads the search; otherwise the search follows the time.
@@ -56,7 +58,7 @@ impl Conditions {
             let at = own.value(who(db, identity)?);
             own.indexed(format!("who = {at}"), format!("SELECT seq FROM incident WHERE who = {at}"));
         }
-        own.of_filter(db, &selection.filter)?;
+        own.of_filter(db, &selection.filter, selection.counted)?;
         Ok(own)
     }
 
@@ -82,7 +84,7 @@ impl Conditions {
         }
     }
 
-    fn of_filter(&mut self, db: &Connection, filter: &Filter) -> rusqlite::Result<()> {
+    fn of_filter(&mut self, db: &Connection, filter: &Filter, counted: bool) -> rusqlite::Result<()> {
         if !filter.causes.is_empty() {
             let names = filter.causes.iter().map(|cause| cause.name());
             let mut find = db.prepare("SELECT id FROM word WHERE word = ?1")?;
@@ -97,12 +99,7 @@ impl Conditions {
             );
         }
         if filter.is_of_containers() || !filter.units.is_empty() {
-            let wanted = places(db, |place| filter.wants_place(place.container.as_ref(), place.unit.as_deref()))?;
-            let at = self.value(numbers(wanted));
-            self.indexed(
-                format!("place IN rarray({at})"),
-                format!("SELECT seq FROM incident WHERE place IN rarray({at})"),
-            );
+            self.of_places(db, filter, counted)?;
         }
         if !(filter.comms.is_empty() && filter.uids.is_empty()) {
             let at = self.value(numbers(processes(db, |process| filter.wants_process(process))?));
@@ -149,6 +146,29 @@ impl Conditions {
                 _ => self.clauses.push(clause),
             }
         }
+        Ok(())
+    }
+
+    /// A clause on where victims were; where it is `counted`, by the names of that as well.
+    fn of_places(&mut self, db: &Connection, filter: &Filter, counted: bool) -> rusqlite::Result<()> {
+        let wanted = |filter: &Filter| {
+            places(db, |place| filter.wants_place(place.container.as_ref(), place.unit.as_deref())).map(numbers)
+        };
+        let at = self.value(wanted(filter)?);
+        let is_at = format!("place IN rarray({at})");
+        let of_place = format!("SELECT seq FROM incident WHERE {is_at}");
+        let named = if counted { whose(db, filter)? } else { Vec::new() };
+        if named.is_empty() {
+            self.indexed(is_at, of_place);
+            return Ok(());
+        }
+        let who = self.value(numbers(named));
+        let others = self.value(wanted(&Filter { containers: Vec::new(), ..filter.clone() })?);
+        let is_named = format!("who IN rarray({who}) AND place IN rarray({others})");
+        self.indexed(
+            format!("({is_at} OR ({is_named}))"),
+            format!("{of_place} UNION SELECT seq FROM incident WHERE {is_named}"),
+        );
         Ok(())
     }
 
@@ -213,6 +233,22 @@ fn places(db: &Connection, wants: impl Fn(&Place) -> bool) -> rusqlite::Result<V
     let mut wanted = Vec::new();
     while let Some(row) = rows.next()? {
         if wants(&Place::read(row, 1)?) {
+            wanted.push(row.get(0)?);
+        }
+    }
+    Ok(wanted)
+}
+
+/// Identities whose names are asked for as those of containers.
+fn whose(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<i64>> {
+    if filter.containers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut all = db.prepare("SELECT id, name FROM who")?;
+    let mut rows = all.query([])?;
+    let mut wanted = Vec::new();
+    while let Some(row) = rows.next()? {
+        if filter.wants_name(&row.get::<_, String>(1)?) {
             wanted.push(row.get(0)?);
         }
     }

@@ -57,7 +57,7 @@ pub fn start(path: &Path, bounds: Bounds, is_asked_for: bool) -> io::Result<(Kep
     Ok((Kept::new(to_keep, is_asked_for)?, Asker::new(asked)))
 }
 
-/// The sink. It takes incidents and corrections, and nothing else.
+/// The sink. It takes incidents, corrections, and ends with 137 that no SIGKILL made, and nothing else.
 pub struct Kept {
     out: io::BufWriter<UnixStream>,
     said: BufReader<UnixStream>,
@@ -96,6 +96,7 @@ impl Kept {
                 Record::Correction(correction) => {
                     protocol::put(&mut self.out, &ToKeep::Correction(Cow::Borrowed(correction)))?;
                 }
+                Record::Exit(exited) => protocol::put(&mut self.out, &ToKeep::Exit(Cow::Borrowed(exited)))?,
                 _ => {}
             }
         }
@@ -130,7 +131,7 @@ enum Ended {
 
 fn is_kept(record: &Record) -> bool {
     // With the first record it shows whether anything can be.
-    matches!(record, Record::Incident(_) | Record::Correction(_) | Record::Ready(_))
+    matches!(record, Record::Incident(_) | Record::Correction(_) | Record::Exit(_) | Record::Ready(_))
 }
 
 impl Sink for Kept {

@@ -26,35 +26,35 @@ pub(super) fn incident(number: u32) -> Incident {
     incident
 }
 
-fn named(number: u32, name: &str, image: &str) -> Incident {
+pub(super) fn named(number: u32, name: &str, image: &str) -> Incident {
     let mut incident = incident(number);
     let container = incident.container.as_mut().unwrap();
     (container.name, container.image, container.confirmed) = (Some(name.to_owned()), Some(image.to_owned()), true);
     incident
 }
 
-fn entries(incidents: impl IntoIterator<Item = Incident>) -> Vec<Entry> {
+pub(super) fn entries(incidents: impl IntoIterator<Item = Incident>) -> Vec<Entry> {
     incidents.into_iter().map(|incident| Entry::Incident(Box::new(incident))).collect()
 }
 
-struct Place {
+pub(super) struct Place {
     dir: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.dir.path().join("kept/history.db")
     }
 
-    fn writer(&self) -> Writer {
+    pub(super) fn writer(&self) -> Writer {
         Writer::open(&self.path(), Bounds::DEFAULT).unwrap()
     }
 
-    fn history(&self) -> History {
+    pub(super) fn history(&self) -> History {
         History::open(&self.path()).unwrap()
     }
 }
@@ -75,7 +75,9 @@ fn an_incident_is_read_back_as_it_was_once_and_by_its_id() {
     assert_eq!(history.by_id("00000002").unwrap(), Some(incident(2)));
     assert_eq!(history.by_id("00000001-test").unwrap(), Some(incident(1)));
     assert_eq!(history.by_id("0000000%").unwrap(), None);
-    assert!(matches!(history.by_id("0000"), Err(StoreError::Ambiguous(_))));
+    let Err(StoreError::Ambiguous { candidates, .. }) = history.by_id("0000") else { panic!("several") };
+    let candidates: Vec<_> = candidates.into_iter().map(|candidate| (candidate.id, candidate.time)).collect();
+    assert_eq!(candidates, [incident(2), incident(1)].map(|incident| (incident.id, incident.time)));
     use std::os::unix::fs::PermissionsExt as _;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(place.path().parent().unwrap()), mode(&place.path())), (0o700, 0o600));
@@ -216,10 +218,61 @@ fn counts_are_by_what_incidents_have_in_common() {
     assert_eq!(count(By::Node, true), of(&[("node-1", 7)]));
     let hours = count(By::Hour, true);
     assert_eq!((hours.len(), hours[0].clone()), (7, ("2026-11-20T01:00:00.000000000Z".to_owned(), 1)));
+    // The first and the last kill of it, and not its bounds.
+    let hours = history.count_by(&Selection::default(), By::Day, &TimeZone::UTC).unwrap();
+    assert_eq!((hours[0].first.as_ref(), hours[0].last.as_ref()), (Some(&incident(1).time), Some(&incident(6).time)));
     // In Nepal an hour begins at a quarter, and a day at a quarter past six in the evening of the day before.
     let nepal = TimeZone::fixed(jiff::tz::Offset::from_seconds(20_700).unwrap());
     let days = history.count_by(&Selection::default(), By::Day, &nepal).unwrap();
     assert_eq!(days[0].key.as_deref(), Some("2026-11-19T18:15:00.000000000Z"));
+}
+
+#[test]
+fn what_counts_are_by_finds_what_was_counted() {
+    let place = Place::new();
+    let mut all = varied();
+    let labels = [("com.docker.compose.project", "shop"), ("com.docker.compose.service", "web")];
+    let mut of_compose =
+        named(8, "shop-web-1", "registry.example.com/a-team/shop/frontend-with-a-long-name@sha256:0123456789abcdef");
+    of_compose.container.as_mut().unwrap().labels = Some(labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+    let mut unconfirmed = named(9, "x", "yy");
+    unconfirmed.container.as_mut().unwrap().confirmed = false;
+    let mut program = incident(10);
+    program.container = None;
+    program.victim.process.comm = "[odd] *one".to_owned();
+    all.extend([of_compose, unconfirmed, program]);
+    place.writer().append(&entries(all)).unwrap();
+    let history = place.history();
+    // As a shell gives it on, which takes the quotes away; and with its beginning cut off.
+    let unquoted = |name: &str| name.trim_matches('\'').to_owned();
+    let cut = |name: &str| format!("…{}", name.chars().skip(1).collect::<String>());
+    for by in [By::Container, By::Image, By::Unit, By::Comm] {
+        for group in history.count_by(&Selection { routine: true, ..Selection::default() }, by, &TimeZone::UTC).unwrap()
+        {
+            let Some(key) = group.key else { continue };
+            for asked in [key.clone(), unquoted(&key), cut(&key)] {
+                let pattern = vec![Pattern::new(&asked).unwrap_or_else(|_| panic!("{asked}"))];
+                let filter = match by {
+                    By::Container => Filter { containers: pattern, ..Filter::default() },
+                    By::Image => Filter { images: pattern, ..Filter::default() },
+                    By::Unit => Filter { units: pattern, ..Filter::default() },
+                    _ => Filter { comms: pattern, ..Filter::default() },
+                };
+                let selection = Selection { filter, routine: true, counted: true, ..Selection::default() };
+                assert!(history.count(&selection).unwrap() >= group.count, "{by:?} {asked}");
+            }
+        }
+    }
+    // By an hour's beginning and the next one's.
+    for hour in history.count_by(&Selection::default(), By::Hour, &TimeZone::UTC).unwrap() {
+        let since: Timestamp = hour.key.unwrap().parse().unwrap();
+        let until = since + SignedDuration::from_hours(1);
+        let selection = Selection { since: Some(since), until: Some(until), ..Selection::default() };
+        assert_eq!(history.count(&selection).unwrap(), hour.count);
+    }
+    // Who watches, or asks why, is not given what somebody else called a program.
+    let filter = Filter { containers: vec![Pattern::new("shop/web").unwrap()], ..Filter::default() };
+    assert_eq!(history.count(&Selection { filter, ..Selection::default() }).unwrap(), 0);
 }
 
 #[test]

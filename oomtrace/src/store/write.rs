@@ -9,10 +9,10 @@ use nix::libc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use crate::model::{Correction, Incident};
+use crate::model::{Correction, Exited, Incident};
 use crate::store::place::{Place, process_row, who_row, word_row};
 use crate::store::retain::{self, Bounds};
-use crate::store::{Identity, StoreError, schema};
+use crate::store::{Identity, StoreError, exits, schema, trust};
 
 /// Another process that writes, or has a reader in the way of a checkpoint, is waited for.
 const BUSY: Duration = Duration::from_secs(5);
@@ -24,6 +24,7 @@ pub const QUARTER_NS: i64 = 900 * 1_000_000_000;
 pub enum Entry {
     Incident(Box<Incident>),
     Correction(Box<Correction>),
+    Exit(Box<Exited>),
 }
 
 /// The history, open for writing. One process writes at a time; others wait for a transaction's length.
@@ -38,20 +39,27 @@ impl Writer {
     /// Opens the history at `path`, and makes it, its directory too (mode 0700), where there is none.
     ///
     /// # Errors
-    /// When it cannot be made or opened, is damaged, is not oomtrace's, or a newer oomtrace has written it.
+    /// When it cannot be made or opened, is damaged, is not oomtrace's, others can write to it, or a newer oomtrace has written it.
     pub fn open(path: &Path, bounds: Bounds) -> Result<Self, StoreError> {
-        schema::must_be_ours(make(path)?, path)?;
+        let file = make(path)?;
+        let metadata = file.metadata();
+        let metadata = metadata.map_err(|error| StoreError::File { what: "read", path: path.to_owned(), error })?;
+        trust::must_be_own(&metadata, path)?;
+        trust::parts_must_be_own(path)?;
+        schema::must_be_ours(file, path)?;
         let failed = StoreError::of("open", path);
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let mut db = Connection::open_with_flags(path, flags).map_err(&failed)?;
         db.busy_timeout(BUSY).map_err(&failed)?;
+        trust::harden(&db).map_err(&failed)?;
         // What the file says of itself is looked at before anything is written to it.
         schema::version(&db, path)?;
+        trust::parts_must_be_own(path)?;
         // auto_vacuum counts before the first table, and the rest is not kept in the file but for WAL.
         db.execute_batch(
             "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
-             PRAGMA cache_size = -1024; PRAGMA journal_size_limit = 4194304; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;",
+             PRAGMA cache_size = -1024; PRAGMA journal_size_limit = 4194304; PRAGMA cell_size_check = ON;",
         )
         .map_err(&failed)?;
         // A reader without the right to write needs the -wal and the -shm file to be there, and leaving them costs nothing.
@@ -86,6 +94,9 @@ impl Writer {
             match entry {
                 Entry::Incident(incident) => insert(&transaction, incident, &self.path)?,
                 Entry::Correction(correction) => correct(&transaction, correction, &self.path)?,
+                Entry::Exit(exited) => {
+                    exits::insert(&transaction, exited, &serde_json::to_string(exited)?).map_err(&failed)?;
+                }
             }
         }
         transaction.commit().map_err(&failed)
@@ -172,7 +183,7 @@ fn insert(db: &Transaction<'_>, incident: &Incident, path: &Path) -> Result<(), 
 }
 
 /// Two that watch one node see one kill, whose time each reckons from its own reading of the clocks: a pid is killed once in a second.
-const SAME_NS: i64 = 500_000_000;
+pub(super) const SAME_NS: i64 = 500_000_000;
 
 /// It is there already: by its id, or as another oomtrace on this node has seen it.
 fn is_known(db: &Transaction<'_>, incident: &Incident) -> rusqlite::Result<bool> {

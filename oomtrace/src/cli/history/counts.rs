@@ -55,8 +55,8 @@ pub fn run(
                     by,
                     key.clone().unwrap_or_default(),
                     count.to_string(),
-                    first.clone(),
-                    last.clone(),
+                    first.clone().unwrap_or_default(),
+                    last.clone().unwrap_or_default(),
                 ])?);
             }
         }
@@ -88,8 +88,8 @@ fn chart(groups: &[Group], by: By, zone: &TimeZone, now: Timestamp, look: Look) 
     let is_time = matches!(by, By::Hour | By::Day);
     let names: Vec<String> = groups.iter().map(|group| name(group, by, zone)).collect();
     let counts: Vec<String> = groups.iter().map(|group| group.count.to_string()).collect();
-    let lasts: Vec<String> =
-        groups.iter().map(|group| if is_time { String::new() } else { local(&group.last, zone, now) }).collect();
+    let last = |group: &Group| Some(local(group.last.as_deref()?, zone, now));
+    let lasts: Vec<String> = groups.iter().map(|group| last(group).filter(|_| !is_time).unwrap_or_default()).collect();
     let widest =
         |cells: &[String], title: &str| cells.iter().map(|cell| cell.width()).max().unwrap_or(0).max(title.width());
     let (heading, last) = (title(by), if is_time { "" } else { "LAST" });
@@ -183,8 +183,8 @@ mod tests {
         Group {
             key: Some(key.to_owned()),
             count,
-            first: "2026-11-25T10:00:00Z".to_owned(),
-            last: "2026-11-26T15:30:00Z".to_owned(),
+            first: Some("2026-11-25T10:00:00Z".to_owned()),
+            last: Some("2026-11-26T15:30:00Z".to_owned()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Options of the history: whether it is kept, and what is wanted of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
@@ -67,11 +67,12 @@ Examples:
   oomtrace history --by container --since monday     how many there were of which container
   oomtrace history --by hour --json                  how many in each hour, as JSON
 
-A container that was made anew is the same one by its Compose service, by its pod's owner, or by its name.")]
+A container that was made anew is the same one by its Compose service, by its pod's owner, or by its name. What --by shows is found again by
+the option of that kind (--container, --image, --pod …), quotes and all; a name that is cut by its end, with the sign before it.")]
 pub struct History {
-    /// The history
-    #[arg(long = "history", value_name = "FILE", default_value_os_t = named())]
-    pub path: PathBuf,
+    /// The history; without it the one that OOMTRACE_HISTORY names, or /var/lib/oomtrace/history.db
+    #[arg(long = "history", value_name = "FILE")]
+    pub path: Option<PathBuf>,
     /// Only kills since then: '2 h ago', 'yesterday 03:00', 03:12, monday, 2026-11-25, '2026-11-25 03:12', or RFC 3339
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
@@ -93,11 +94,26 @@ pub struct History {
     pub select: Select,
 }
 
-/// The history that a watching oomtrace keeps, unless the environment names another.
-pub(super) fn named() -> PathBuf {
-    let named = std::env::var_os(VARIABLE).filter(|named| !named.is_empty() && named != "off");
-    named.map_or_else(|| DEFAULT_PATH.into(), PathBuf::from)
+/// Where the history is that a watching oomtrace keeps: what the option names, what the environment does, or the machine's.
+///
+/// # Errors
+/// When the environment says that there is none.
+pub fn kept_at(option: Option<&Path>) -> Result<PathBuf, NoHistory> {
+    if let Some(path) = option {
+        return Ok(path.to_owned());
+    }
+    match std::env::var_os(VARIABLE) {
+        Some(named) if named == "off" => Err(NoHistory),
+        // As if it were not set: whoever watches has it so, too.
+        Some(named) if !named.is_empty() => Ok(named.into()),
+        _ => Ok(DEFAULT_PATH.into()),
+    }
 }
+
+/// The environment has the history turned off.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no history to read: {VARIABLE}=off turns it off; --history FILE names one")]
+pub struct NoHistory;
 
 impl History {
     pub fn conflict(&self) -> Option<&'static str> {

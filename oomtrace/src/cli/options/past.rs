@@ -1,18 +1,20 @@
 //! Options about what has been.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
 use oomtrace::past::gather::{JournalFrom, KernelFrom};
 use oomtrace::past::logins;
 
-use super::keeping::named;
+use super::keeping::{NoHistory, kept_at};
 use super::{Runtimes, Show, TimeForm};
 use crate::cli::kubernetes::KubernetesOptions;
 
 const AFTER_HELP: &str = "\
 A target is a container by its name or the beginning of its id, a pod (NAME or NAMESPACE/NAME), a systemd unit, a pid, or the id of an
-incident. Where a word may mean several, they are listed: container:web, pod:shop/web, unit:web.service, pid:4711 and incident:ID say which.
+incident, or the beginning of one. Where a word may mean several, they are listed: container:web, pod:shop/web, unit:web.service, pid:4711
+and incident:ID say which.
 
 What oomtrace saw while it ran is the answer, where it did. Else the answer is put together after the fact, from the kernel's log, the
 journal, what Docker, Podman, the kubelet and systemd say of ends, counters, and who was logged in; it says so, and how sure it is.
@@ -50,9 +52,9 @@ pub struct Why {
     /// Leave the journal out
     #[arg(long)]
     pub no_journal: bool,
-    /// The history that an oomtrace which watches keeps
-    #[arg(long, value_name = "FILE", default_value_os_t = named(), hide_short_help = true)]
-    pub history: PathBuf,
+    /// The history that an oomtrace which watches keeps; without it the one that OOMTRACE_HISTORY names, or /var/lib/oomtrace/history.db
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
     /// Leave the history out
     #[arg(long, conflicts_with = "history")]
     pub no_history: bool,
@@ -76,8 +78,12 @@ impl Why {
         }
     }
 
-    pub fn history(&self) -> Option<&Path> {
-        (!self.no_history).then_some(self.history.as_path())
+    /// The history; or why there is none.
+    pub fn history(&self) -> Result<PathBuf, String> {
+        if self.no_history {
+            return Err("left out (--no-history)".to_owned());
+        }
+        kept_at(self.history.as_deref()).map_err(|NoHistory| "left out (OOMTRACE_HISTORY=off)".to_owned())
     }
 
     pub fn journal_from(&self) -> JournalFrom {
@@ -109,9 +115,9 @@ pub struct Report {
     /// Of these JSON lines, as `oomtrace --json` or `oomtrace why --json` prints them; - is standard input; without it, of the history
     #[arg(long, value_name = "FILE", conflicts_with_all = ["history", "since", "until"])]
     pub from: Option<PathBuf>,
-    /// The history that an oomtrace which watches keeps
-    #[arg(long, value_name = "FILE", default_value_os_t = named(), hide_short_help = true)]
-    pub history: PathBuf,
+    /// The history that an oomtrace which watches keeps; without it the one that OOMTRACE_HISTORY names, or /var/lib/oomtrace/history.db
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
     /// Only kills since then: '2 h ago', 'yesterday 03:00', 2026-11-25, or RFC 3339; without it, of the last day
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
@@ -127,7 +133,32 @@ pub struct Report {
     /// Routine kills, too
     #[arg(long)]
     pub all: bool,
-    /// Show times in UTC, and not in this machine's time zone
-    #[arg(long)]
-    pub utc: bool,
+    /// How to show times; without it, as local. The page says which
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = PageTime::Local, hide_default_value = true)]
+    pub time: PageTime,
+}
+
+/// How a page shows times: it is read on other days, and in other places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PageTime {
+    /// In this machine's time zone
+    Local,
+    /// In UTC
+    Utc,
+}
+
+impl PageTime {
+    pub fn zone(self) -> TimeZone {
+        match self {
+            Self::Local => TimeZone::system(),
+            Self::Utc => TimeZone::UTC,
+        }
+    }
+}
+
+impl Report {
+    /// The history; or that there is none.
+    pub fn history(&self) -> Result<PathBuf, NoHistory> {
+        kept_at(self.history.as_deref())
+    }
 }

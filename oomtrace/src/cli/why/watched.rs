@@ -1,16 +1,16 @@
 //! What an oomtrace that watched has kept of a target.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use glob::Pattern;
 use oomtrace::filter::Filter;
-use oomtrace::model::{Container, Incident, LookedAt, TargetKind};
+use oomtrace::model::{Container, Exited, Incident, LookedAt, TargetKind};
 use oomtrace::past::answer::EARLIER;
-use oomtrace::past::gather::{Whom, looked};
+use oomtrace::past::gather::{Whom, looked, unread};
 use oomtrace::past::imitated::{imitates_unit, is_of_pod};
 use oomtrace::past::target::{Asked, fits, fits_pod};
 use oomtrace::sink::notices;
-use oomtrace::store::{History, Identity, Selection, StoreError};
+use oomtrace::store::{Candidate, History, Identity, Selection, StoreError};
 use oomtrace::text::pod_name;
 
 /// Kills of the same thing that are named.
@@ -25,17 +25,24 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Opens the history at `path`; none: it is left out.
-    pub fn open(path: Option<&Path>) -> Self {
-        let Some(path) = path else {
-            return Self { history: None, looked: looked("history", false, None, "left out (--no-history)") };
+    /// Opens the history at that path; or says why it is left out.
+    pub fn open(path: Result<PathBuf, String>) -> Self {
+        let path = match path {
+            Ok(path) => path,
+            Err(why) => return Self { history: None, looked: looked("history", false, None, why) },
         };
-        match History::open(path) {
+        match History::open(&path) {
             Ok(history) => {
-                let said = path.display().to_string();
-                Self { history: Some(history), looked: looked("history", true, None, said) }
+                let is_missing = history.without_log;
+                let cut = if is_missing { ", without its log, which cannot be read here" } else { "" };
+                let said = format!("{}{cut}", path.display());
+                let looked = LookedAt { is_missing, ..looked("history", true, None, said) };
+                Self { history: Some(history), looked }
             }
-            Err(error) => Self { history: None, looked: looked("history", false, None, error.to_string()) },
+            Err(error @ StoreError::Absent { .. }) => {
+                Self { history: None, looked: looked("history", false, None, error.to_string()) }
+            }
+            Err(error) => Self { history: None, looked: unread("history", error.to_string()) },
         }
     }
 
@@ -44,6 +51,12 @@ impl Watched {
         let Some(whom) = whom else { return self.matching(Filter::default(), SAME) };
         if let (TargetKind::Container, Some(container)) = (whom.kind, &whom.container) {
             return self.same(Identity::of_container(container));
+        }
+        if whom.kind == TargetKind::Process {
+            // Whoever names a process asks about a routine kill of it, too.
+            let filter = filter_of(whom);
+            let all = Selection { filter, last: Some(LATEST), routine: true, ..Selection::default() };
+            return self.find(all).into_iter().filter(|incident| is_of(whom, incident)).take(SAME).collect();
         }
         let mut found = self.matching(filter_of(whom), LATEST);
         if whom.kind == TargetKind::Pod {
@@ -55,6 +68,60 @@ impl Watched {
         found.retain(|incident| is_of(whom, incident));
         found.truncate(SAME);
         found
+    }
+
+    /// Ends with 137 of `whom` that no SIGKILL made, the latest first; they are no kills, and so none is the last one on this node.
+    pub fn exits_of(&self, whom: Option<&Whom>) -> Vec<Exited> {
+        let Some(whom) = whom else { return Vec::new() };
+        if let (TargetKind::Container, Some(container)) = (whom.kind, &whom.container) {
+            return self.exits(Some(&Identity::of_container(container)));
+        }
+        let mut found = self.exits(None);
+        found.retain(|exited| is_exit_of(whom, exited));
+        found
+    }
+
+    /// With the kill that the last of these ends followed, which may have been another process's than was asked about; the latest first.
+    pub fn with_followed(&self, mut found: Vec<Incident>, exits: &[Exited]) -> Vec<Incident> {
+        let id = exits.first().and_then(|exited| exited.after.as_ref()?.incident.as_ref());
+        let missing = id.filter(|id| !found.iter().any(|incident| incident.id == **id));
+        let followed = missing.and_then(|id| said(self.history.as_ref()?.by_id(id)).flatten());
+        found.extend(followed.filter(|followed| Some(&followed.id) == id));
+        found.sort_by(|one, other| (&other.time, &other.id).cmp(&(&one.time, &one.id)));
+        found
+    }
+
+    /// The end with that id, or whose id alone begins so.
+    pub fn exit(&self, id: &str) -> Option<Exited> {
+        said(self.history.as_ref()?.exit_by_id(id)).flatten()
+    }
+
+    /// Incidents whose ids begin so: some of them, where they are many; else an end that was no kill.
+    pub fn beginning(&self, id: &str) -> Vec<Candidate> {
+        let Some(history) = &self.history else { return Vec::new() };
+        match history.by_id(&id.to_ascii_lowercase()) {
+            Ok(Some(incident)) => {
+                let name = Identity::of(&incident).name().to_owned();
+                vec![Candidate { id: incident.id, time: incident.time, name }]
+            }
+            Err(StoreError::Ambiguous { candidates, .. }) => candidates,
+            Ok(None) => {
+                let exited = self.exit(&id.to_ascii_lowercase()).into_iter();
+                let candidate = |exited: Exited| {
+                    let name = Identity::of_exit(&exited).name().to_owned();
+                    Candidate { id: exited.id, time: exited.time, name }
+                };
+                exited.map(candidate).collect()
+            }
+            Err(error) => {
+                notices::say(&error.to_string());
+                Vec::new()
+            }
+        }
+    }
+
+    fn exits(&self, identity: Option<&Identity>) -> Vec<Exited> {
+        self.history.as_ref().and_then(|history| said(history.exits(identity))).unwrap_or_default()
     }
 
     /// The incident with that id, or whose id alone begins so, and those of the same thing before it.
@@ -76,7 +143,15 @@ impl Watched {
         let named = filters(asked).into_iter().filter_map(|filter| self.matching(filter, SAME).into_iter().find(is_it));
         let found = named.max_by(|one, other| one.time.cmp(&other.time));
         // What else a word may be, as a pod's uid, no filter chooses by.
-        let found = found.or_else(|| self.matching(Filter::default(), LATEST).into_iter().find(is_it))?;
+        let found = found.or_else(|| self.matching(Filter::default(), LATEST).into_iter().find(is_it));
+        let found = found.map(|found| (found.time, found.container, found.unit));
+        // What ended by itself may have been seen as well, and nothing else of it.
+        let exited = self
+            .exits(None)
+            .into_iter()
+            .find(|exited| is_place_called(exited.container.as_ref(), exited.unit.as_deref(), asked));
+        let exited = exited.map(|exited| (exited.time, exited.container, exited.unit));
+        let (_, container, unit) = found.into_iter().chain(exited).max_by(|one, other| one.0.cmp(&other.0))?;
         let gone = |kind, name: String, container, unit| Whom {
             kind,
             name,
@@ -86,7 +161,7 @@ impl Watched {
             pid: None,
             is_there: Some(false),
         };
-        match (found.container, found.unit) {
+        match (container, unit) {
             (Some(container), _) => Some(gone(TargetKind::Container, asked.word.clone(), Some(container), None)),
             (None, Some(unit)) => Some(gone(TargetKind::Unit, unit.clone(), None, Some(unit))),
             (None, None) => None,
@@ -102,15 +177,14 @@ impl Watched {
     }
 
     fn find(&self, selection: Selection) -> Vec<Incident> {
-        match self.history.as_ref().map(|history| history.last(&selection)) {
-            None => Vec::new(),
-            Some(Ok(found)) => found.incidents,
-            Some(Err(error)) => {
-                notices::say(&error.to_string());
-                Vec::new()
-            }
-        }
+        let found = self.history.as_ref().and_then(|history| said(history.last(&selection)));
+        found.map(|found| found.incidents).unwrap_or_default()
     }
+}
+
+/// What was found; what was in the way is said.
+fn said<T>(found: Result<T, StoreError>) -> Option<T> {
+    found.inspect_err(|error| notices::say(&error.to_string())).ok()
 }
 
 /// What finds kills of that pod, unit or process, and few others.
@@ -154,7 +228,26 @@ fn exactly(text: &str) -> Pattern {
 
 /// It is a kill of that pod, unit or process.
 fn is_of(whom: &Whom, incident: &Incident) -> bool {
-    let container = incident.container.as_ref();
+    // On a hybrid hierarchy a process has several cgroups: none of them may be an imitation.
+    let memory = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
+    let paths: Vec<&String> = memory.into_iter().chain(&incident.victim.process.cgroup).collect();
+    match whom.kind {
+        TargetKind::Process => whom.pid.is_some_and(|pid| incident.has_victim(pid)),
+        _ => is_place_of(whom, incident.container.as_ref(), incident.unit.as_ref(), &paths),
+    }
+}
+
+/// It is an end of that pod, unit or process.
+fn is_exit_of(whom: &Whom, exited: &Exited) -> bool {
+    let paths: Vec<&String> = exited.process.cgroup.iter().collect();
+    match whom.kind {
+        TargetKind::Process => Some(exited.process.pid) == whom.pid,
+        _ => is_place_of(whom, exited.container.as_ref(), exited.unit.as_ref(), &paths),
+    }
+}
+
+/// It was in that pod or unit; `paths` are the cgroups of its process.
+fn is_place_of(whom: &Whom, container: Option<&Container>, unit: Option<&String>, paths: &[&String]) -> bool {
     let pod = container.and_then(|container| container.pod.as_ref());
     match whom.kind {
         TargetKind::Pod => {
@@ -168,27 +261,27 @@ fn is_of(whom: &Whom, incident: &Incident) -> bool {
             whom.pod_uid.as_ref().is_some_and(is_its) || pod.and_then(pod_name).is_some_and(|name| name == whom.name)
         }
         TargetKind::Unit => {
-            // On a hybrid hierarchy a process has several cgroups: none of them may be an imitation.
-            let memory = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
-            let paths = || memory.into_iter().chain(&incident.victim.process.cgroup);
-            let is_imitated = |unit: &String| paths().any(|path| imitates_unit(path, unit));
-            let is_its = |unit: &String| incident.unit.as_ref() == Some(unit) && !is_imitated(unit);
+            let is_imitated = |own: &String| paths.iter().any(|path| imitates_unit(path, own));
+            let is_its = |own: &String| unit == Some(own) && !is_imitated(own);
             whom.unit.as_ref().is_some_and(is_its)
         }
-        TargetKind::Process => Some(incident.victim.process.pid) == whom.pid,
         _ => false,
     }
 }
 
 /// It is of a container, a pod or a unit that `asked` may mean.
 fn is_called(incident: &Incident, asked: &Asked) -> bool {
+    is_place_called(incident.container.as_ref(), incident.unit.as_deref(), asked)
+}
+
+fn is_place_called(container: Option<&Container>, unit: Option<&str>, asked: &Asked) -> bool {
     let Asked { word, .. } = asked;
     let is_container = |container: &Container| {
         (asked.may_be(TargetKind::Container) && fits(container, word).is_some())
             || (asked.may_be(TargetKind::Pod) && fits_pod(container, word))
     };
     let is_unit = |unit: &str| asked.may_be(TargetKind::Unit) && unit == asked.unit_name();
-    incident.container.as_ref().is_some_and(is_container) || incident.unit.as_deref().is_some_and(is_unit)
+    container.is_some_and(is_container) || unit.is_some_and(is_unit)
 }
 
 #[cfg(test)]
@@ -230,7 +323,7 @@ mod tests {
         // As long as its runtime has not answered.
         all.push(kill(9_999, 15, &container('c', "app", &json!({ "uid": "u-1" })), None));
         Writer::open(&path, Bounds::DEFAULT).unwrap().append(&all).unwrap();
-        let watched = Watched::open(Some(&path));
+        let watched = Watched::open(Ok(path));
         (dir, watched)
     }
 

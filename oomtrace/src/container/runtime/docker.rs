@@ -71,6 +71,18 @@ pub enum DockerError {
     Unknown { socket: PathBuf, id: String },
 }
 
+impl DockerError {
+    /// There is a Docker that could not be asked, or did not answer: what it knows is missing.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
+            Self::Timeout { .. } | Self::Answer { .. } => true,
+            Self::Foreign { .. } | Self::Unknown { .. } => false,
+        }
+    }
+}
+
 /// What is wrong with an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AnswerError {

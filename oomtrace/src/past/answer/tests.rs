@@ -133,6 +133,66 @@ fn what_was_watched_outweighs_what_is_put_together() {
     assert_eq!(why.earlier[0].incident.as_deref(), Some("watched"));
 }
 
+fn exited(second: i64, id: &str) -> Exited {
+    let json = serde_json::json!({
+        "schema": 1, "id": format!("{second}-exit"), "time": text(second), "container_init": true, "code": 137,
+        "process": { "pid": 7, "comm": "sh", "cmdline_truncated": false },
+        "container": { "id": id, "name": "web", "cgroup": "/x", "confirmed": true },
+        "why": "exited with 137 by itself: no SIGKILL ended it; its child tail[9881] was OOM-killed 2.0 s before",
+        "after": { "incident": "watched", "pid": 9881, "comm": "tail", "is_child": true, "is_oom": true, "before_ms": 2000 }
+    });
+    serde_json::from_value(json).unwrap()
+}
+
+#[test]
+fn an_exit_with_137_that_was_watched_is_the_answer_with_the_kill_that_it_followed() {
+    let identity = Identity { node: None, boot_id: Some("abc-1".to_owned()) };
+    let mut watched = report(0).incident(&identity, crate::resolve::limits_before::LimitsBefore::default()).unwrap();
+    watched.id = "watched".to_owned();
+    // The kernel swept what was left.
+    let mut swept = Incident { id: "swept".to_owned(), time: text(2), ..watched.clone() };
+    swept.verdict.as_mut().unwrap().cause = Cause::PidNamespaceExit;
+    let traces = || Traces {
+        kills: vec![report(0)],
+        ends: vec![end(3, 137, true)],
+        watched: vec![swept.clone(), watched.clone()],
+        exits: vec![exited(2, ID)],
+        ..Traces::default()
+    };
+    let why = asked(Some(&subject(false)), traces());
+    assert_eq!(
+        (why.answer, why.reconstructed.is_none(), why.earlier.len()),
+        (Answer::Ended, true, 0),
+        "{:?}",
+        why.earlier
+    );
+    assert_eq!((why.exit, why.is_of_another), (Some(exited(2, ID)), Some(false)));
+    assert_eq!(why.incident.unwrap().id, "watched");
+    assert!(
+        why.summary
+            .starts_with("container web exited with 137 by itself: no SIGKILL ended it; its child tail[9881] was")
+    );
+    // The child's kill was not kept: the kernel's log has it, and it came before.
+    let why = asked(Some(&subject(false)), Traces { watched: Vec::new(), ..traces() });
+    assert_eq!((why.answer, why.incident.is_none(), why.earlier.len()), (Answer::Ended, true, 1));
+    // What came later is the answer.
+    let later = Traces { kills: vec![report(900)], ..traces() };
+    let why = asked(Some(&subject(false)), later);
+    assert_eq!((why.answer, why.exit), (Answer::Killed, None));
+}
+
+#[test]
+fn what_an_earlier_container_of_that_name_ended_by_is_said_to_be_that_ones() {
+    let traces = || Traces { exits: vec![exited(2, &"b".repeat(64))], ..Traces::default() };
+    let why = asked(Some(&subject(true)), traces());
+    assert_eq!((why.answer, why.is_of_another), (Answer::Ended, Some(true)));
+    // The one that is there now ended by itself right after, as its runtime says.
+    let why = asked(Some(&subject(false)), Traces { ends: vec![end(3, 0, false)], ..traces() });
+    assert_eq!((why.answer, why.exit, why.is_of_another), (Answer::Ended, None, Some(false)));
+    assert!(why.summary.contains("not killed by SIGKILL"), "{}", why.summary);
+    assert_eq!(asked(Some(&subject(true)), Traces::default()).is_of_another, None);
+}
+
 #[test]
 fn another_containers_end_is_not_joined() {
     let mut other = end(1, 137, true);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::{Container, LookedAt, TargetKind};
 use crate::node::namespaces;
-use crate::past::gather::{JournalFrom, KernelFrom, Places, Whom, looked};
+use crate::past::gather::{JournalFrom, KernelFrom, Places, Whom, looked, unread};
 use crate::past::imitated::{is_of_pod, is_of_unit, may_be_of_container};
 use crate::past::journal::{self, Entry, Said};
 use crate::past::klog::kmsg;
@@ -32,6 +32,7 @@ pub struct KernelLog {
     since: Option<Timestamp>,
     /// Something of it is lost.
     has_gaps: bool,
+    slept_ms: i64,
 }
 
 impl KernelLog {
@@ -39,6 +40,12 @@ impl KernelLog {
     #[must_use]
     pub fn whole_since(&self) -> Option<Timestamp> {
         self.since.filter(|_| !self.has_gaps)
+    }
+
+    /// How long its clock has stood still since boot, in milliseconds: its times before that are too late by as long.
+    #[must_use]
+    pub const fn slept_ms(&self) -> i64 {
+        self.slept_ms
     }
 }
 
@@ -64,6 +71,7 @@ pub fn kernel_log(kernel: &KernelFrom, journal: &JournalFrom, since: Timestamp) 
 fn device(log: &mut KernelLog) {
     match kmsg::read(Path::new(kmsg::PATH)) {
         Ok(read) => {
+            log.slept_ms = kmsg::slept_ms();
             let records: Vec<Record> = read.records.into_iter().filter(|record| record.by_kernel).collect();
             let begins =
                 if read.is_wrapped { "its beginning was overwritten" } else { "whole since the machine's start" };
@@ -71,7 +79,7 @@ fn device(log: &mut KernelLog) {
             log.has_gaps |= read.is_cut;
             take(log, "kernel log", &records, &format!("{begins}{cut}"));
         }
-        Err(error) => log.looked.push(looked("kernel log", false, None, format!("{}: {error}", kmsg::PATH))),
+        Err(error) => log.looked.push(unread("kernel log", format!("{}: {error}", kmsg::PATH))),
     }
 }
 
@@ -82,7 +90,7 @@ fn file(log: &mut KernelLog, path: &Path) {
             log.has_gaps = true;
             take(log, "kernel log", &records, &path.display().to_string());
         }
-        Err(error) => log.looked.push(looked("kernel log", false, None, format!("{}: {error}", path.display()))),
+        Err(error) => log.looked.push(unread("kernel log", format!("{}: {error}", path.display()))),
     }
 }
 
@@ -101,8 +109,19 @@ fn of_journal(log: &mut KernelLog, directory: Option<&Path>, since: Timestamp) {
             let others = log.entries.len();
             take(log, "journal", &records, &format!("{cut}{others} other entries about ends and logins"));
             drop_copies(&mut log.reports, had);
+            // Of others' entries journalctl says nothing to whoever may not read them, and does not say so.
+            if let Some(closed) = directory.is_none().then(journal::closed).flatten()
+                && let Some(looked) = log.looked.last_mut()
+            {
+                looked.is_missing = true;
+                log.has_gaps = true;
+                looked.said = format!("{}; without the right to read {}", looked.said, closed.display());
+            }
         }
-        Err(error) => log.looked.push(looked("journal", false, None, error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            log.looked.push(looked("journal", false, None, error.to_string()));
+        }
+        Err(error) => log.looked.push(unread("journal", error.to_string())),
     }
 }
 
@@ -201,7 +220,8 @@ fn believe(container: &mut Container, known: &Container) {
 }
 
 /// A report is about a target: its container's own cgroup or one below it, the pod's, the unit's, or the process's number.
-fn is_about(report: &Report, whom: &Whom) -> bool {
+#[must_use]
+pub fn is_about(report: &Report, whom: &Whom) -> bool {
     if let Some(pid) = whom.pid {
         return report.victims.iter().any(|victim| victim.pid == pid);
     }

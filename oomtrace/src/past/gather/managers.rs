@@ -9,7 +9,7 @@ use crate::node::cgroups;
 use crate::node::namespaces;
 use crate::node::usage::UsageFiles;
 use crate::past::answer::{Ended, Subject, Traces};
-use crate::past::gather::{KernelLog, Places, Whom, looked};
+use crate::past::gather::{KernelLog, Places, Whom, looked, unread};
 use crate::past::journal::Said;
 use crate::past::units::{self, End};
 use crate::placement::Runtime;
@@ -65,7 +65,15 @@ async fn docker(places: &Places, container: &Container, subject: &mut Option<Sub
     let docker = &places.directory.sources().docker;
     let life = match docker.life(&container.id).await {
         Ok(life) => life,
-        Err(error) => return traces.looked_at.push(looked("docker", false, None, error.to_string())),
+        Err(error) => {
+            let is_missing = error.is_missing();
+            let said = error.to_string();
+            return traces.looked_at.push(if is_missing {
+                unread("docker", said)
+            } else {
+                looked("docker", false, None, said)
+            });
+        }
     };
     // What it is, and what it was given, is known in full only here.
     let mut known = container.clone();

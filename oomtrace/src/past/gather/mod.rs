@@ -10,15 +10,15 @@ use jiff::Timestamp;
 
 use crate::container::directory::Directory;
 use crate::kubernetes::Kubernetes;
-use crate::model::{Incident, LookedAt, Why};
+use crate::model::{Exited, Incident, LookedAt, Why};
 use crate::node::cgroups::Hierarchy;
 use crate::node::identity::Identity;
 use crate::past::answer::{Subject, Traces, answer};
 use crate::past::logins;
 use crate::redact::Privacy;
 
-pub use kernel::{KernelLog, kernel_log};
-pub use whom::{Choice, Whom, resolve};
+pub use kernel::{KernelLog, is_about, kernel_log};
+pub use whom::{Choice, Whom, resolve, spelled_out};
 
 /// Where the kernel's log is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,21 +60,29 @@ pub struct Places {
 /// Says where it was looked.
 #[must_use]
 pub fn looked(place: &str, is_read: bool, since: Option<Timestamp>, said: impl Into<String>) -> LookedAt {
-    LookedAt { place: place.to_owned(), is_read, since: since.map(|at| format!("{at:.9}")), said: said.into() }
+    let since = since.map(|at| format!("{at:.9}"));
+    LookedAt { place: place.to_owned(), is_read, is_missing: false, since, said: said.into() }
+}
+
+/// Says that something is there, and could not be read.
+#[must_use]
+pub fn unread(place: &str, said: impl Into<String>) -> LookedAt {
+    LookedAt { is_missing: true, ..looked(place, false, None, said) }
 }
 
 /// Looks everywhere for what became of `whom`, or for the last kill. Must run inside a `LocalSet`. `watched`: incidents that were watched,
-/// the latest first, and what is to be said of looking for them.
+/// the latest first, ends that were watched and were no kills, and what is to be said of looking for them.
 pub async fn why(
     places: &Places,
     asked: Option<&str>,
     whom: Option<Whom>,
     log: KernelLog,
-    watched: (Vec<Incident>, LookedAt),
+    (watched, exits, looked_at): (Vec<Incident>, Vec<Exited>, LookedAt),
     identity: &Identity,
 ) -> Why {
-    let mut traces = Traces { watched: watched.0, looked_at: vec![watched.1], ..Traces::default() };
+    let mut traces = Traces { watched, exits, looked_at: vec![looked_at], ..Traces::default() };
     traces.kernel_since = log.whole_since();
+    traces.slept_ms = log.slept_ms();
     traces.looked_at.extend(log.looked.iter().cloned());
     traces.kills = kernel::of(places, whom.as_ref(), &log).await;
     let mut subject: Option<Subject> = whom.as_ref().map(Whom::subject);
@@ -86,7 +94,11 @@ pub async fn why(
             let said = format!("{} logins", spans.len());
             (spans, looked("logins", true, since, said))
         }
-        Err(error) => (Vec::new(), looked("logins", false, None, format!("{}: {error}", places.wtmp.display()))),
+        Err(error) => {
+            let said = format!("{}: {error}", places.wtmp.display());
+            let is_there = error.kind() != std::io::ErrorKind::NotFound;
+            (Vec::new(), if is_there { unread("logins", said) } else { looked("logins", false, None, said) })
+        }
     };
     traces.looked_at.push(said);
     traces.sessions = spans;

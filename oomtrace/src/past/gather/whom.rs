@@ -166,6 +166,12 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
     }
 }
 
+/// How it would be asked for without doubt, and what it is.
+#[must_use]
+pub fn spelled_out(whom: &Whom) -> (String, String) {
+    (spelled(whom.kind, whom.container.as_ref(), &whom.name), described_as(whom))
+}
+
 /// A container of it, for its name.
 fn named(whom: &Whom, known: &Known) -> Option<Container> {
     let of_pod = |uid: &String| {

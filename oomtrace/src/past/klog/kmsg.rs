@@ -101,6 +101,14 @@ impl Clock {
     }
 }
 
+/// How long the log's clock has stood still since boot, because the machine slept, in milliseconds; 0 where the kernel does not say.
+#[must_use]
+pub fn slept_ms() -> i64 {
+    let ms = |clock| clock_gettime(clock).map(|at| at.tv_sec().saturating_mul(1_000) + at.tv_nsec() / 1_000_000);
+    let clocks = ms(ClockId::CLOCK_BOOTTIME).and_then(|all| Ok((all, ms(ClockId::CLOCK_MONOTONIC)?)));
+    clocks.map_or(0, |(all, awake)| all.saturating_sub(awake).max(0))
+}
+
 /// One record: `6,316353,76584296005,-;memory: usage …`, with lines behind it that describe a device.
 #[must_use]
 pub fn parse(bytes: &[u8], clock: Clock) -> Option<Record> {

@@ -1,14 +1,16 @@
 //! The answer of `oomtrace why`: the usual block, under a line that says whether it was watched or found after the fact.
 
+use std::borrow::Cow;
+
 use anstyle::{AnsiColor, Style};
 
-use super::block::{Block, SIGNAL, block};
+use super::block::{self, Block, SIGNAL, block};
 use super::words::{about, full_name, time_of};
 use super::{Look, TimeForm};
-use crate::model::{Answer, Confidence, EarlierKill, Reconstructed, SaidEnd, Why};
+use crate::model::{Answer, Confidence, Container, EarlierKill, Reconstructed, SaidEnd, Why};
 use crate::past::answer::EARLIER as MOST_EARLIER;
-use crate::text::elapsed_ms;
 use crate::text::quote::quote;
+use crate::text::{elapsed_ms, short_id};
 
 const KILL: Style = AnsiColor::Red.on_default().bold();
 /// Kills of before that have a line each.
@@ -18,7 +20,10 @@ const EARLIER: usize = 5;
 #[must_use]
 pub fn why(why: &Why, look: Look) -> String {
     let mut text = String::new();
-    if let Some(incident) = &why.incident {
+    if let Some(exited) = &why.exit {
+        text.push_str(&block::exit(exited, look));
+        why.incident.iter().for_each(|incident| text.push_str(&block(incident, look)));
+    } else if let Some(incident) = &why.incident {
         text.push_str(&block(incident, look));
     } else if let Some(found) = &why.reconstructed {
         text.push_str(&reconstructed(why, found, look));
@@ -28,6 +33,7 @@ pub fn why(why: &Why, look: Look) -> String {
         text.push_str(&block.text);
     }
     let mut rest = Block { text: String::new(), look };
+    another(why).iter().for_each(|another| rest.line("of", another));
     before(why, &mut rest);
     since(why, &mut rest);
     // Where nothing was found, where it was looked is the answer.
@@ -41,7 +47,39 @@ pub fn why(why: &Why, look: Look) -> String {
             );
         }
     }
+    let unread = unread(why);
+    if !unread.is_empty() {
+        rest.faint("unread", &unread.join("; "));
+    }
     text + &rest.text
+}
+
+/// What is there and could not be read, and so may be missing from the answer.
+#[must_use]
+pub fn unread(why: &Why) -> Vec<String> {
+    let unread = why.looked_at.iter().filter(|looked| looked.is_missing);
+    unread.map(|looked| format!("what the {} has may be missing here ({})", looked.place, looked.said)).collect()
+}
+
+/// `an earlier container of that name, 6c266caa8d7c: not of 8d7c266caa8d, which is there now`
+#[must_use]
+pub fn another(why: &Why) -> Option<String> {
+    why.is_of_another.filter(|is_another| *is_another)?;
+    let target = why.target.as_ref()?;
+    let own = target.container.as_ref()?;
+    let of_exit = why.exit.as_ref().map(|exited| &exited.container);
+    let ended = of_exit.or_else(|| why.incident.as_ref().map(|incident| &incident.container));
+    let ended = ended.or_else(|| why.reconstructed.as_ref().map(|found| &found.container))?.as_ref()?;
+    let which = match (&ended.name, &own.name) {
+        (Some(ended), Some(own)) if ended != own => format!("another container of the same service, {}", quote(ended)),
+        _ => "an earlier container of that name".to_owned(),
+    };
+    let is = if target.is_running == Some(true) { "runs now" } else { "is known under it now" };
+    Some(format!("{which} ({}), and not of the one that {is} ({})", id(ended), id(own)))
+}
+
+fn id(container: &Container) -> Cow<'_, str> {
+    quote(short_id(&container.id))
 }
 
 fn sentence(text: &str) -> String {
@@ -227,6 +265,89 @@ fn since(why: &Why, block: &mut Block) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Exited, ExitedAfter, LookedAt, SCHEMA, TargetKind, WhyTarget};
+
+    fn container(id: char, name: &str) -> Container {
+        Container { id: id.to_string().repeat(64), name: Some(name.to_owned()), ..Container::default() }
+    }
+
+    fn exited() -> Why {
+        let after = ExitedAfter {
+            incident: None,
+            pid: 12,
+            comm: "worker".to_owned(),
+            is_child: true,
+            is_oom: true,
+            by_pid: None,
+            by_comm: None,
+            before_ms: 3,
+        };
+        let exit = Exited {
+            schema: SCHEMA,
+            id: "1-x".to_owned(),
+            time: "2026-11-26T03:12:07Z".to_owned(),
+            node: None,
+            boot_id: None,
+            process: crate::model::Process { pid: 7, comm: "sh".to_owned(), ..crate::model::Process::default() },
+            container_init: true,
+            container: Some(container('a', "web")),
+            unit: None,
+            code: 137,
+            why: "exited with 137 by itself: no SIGKILL ended it; its child worker[12] was OOM-killed 3 ms before"
+                .to_owned(),
+            after: Some(after),
+        };
+        let target = WhyTarget {
+            kind: TargetKind::Container,
+            name: "web".to_owned(),
+            container: Some(container('b', "web")),
+            is_running: Some(true),
+            running_since: None,
+        };
+        let unread = LookedAt {
+            place: "kernel log".to_owned(),
+            is_read: false,
+            is_missing: true,
+            since: None,
+            said: "/dev/kmsg: Operation not permitted".to_owned(),
+        };
+        Why {
+            schema: SCHEMA,
+            time: "2026-11-26T04:00:00Z".to_owned(),
+            node: None,
+            boot_id: None,
+            asked: Some("web".to_owned()),
+            target: Some(target),
+            answer: Answer::Ended,
+            summary: "x".to_owned(),
+            incident: None,
+            exit: Some(exit),
+            is_of_another: Some(true),
+            reconstructed: None,
+            earlier: Vec::new(),
+            looked_at: vec![unread],
+        }
+    }
+
+    #[test]
+    fn an_exit_whose_it_was_and_what_could_not_be_read_are_said() {
+        let asked = exited();
+        let text = why(&asked, Look::default());
+        for part in [
+            "EXIT 137",
+            "exited with 137 by itself: no SIGKILL ended it; its child worker[12] was OOM-killed 3 ms before",
+            "an earlier container of that name (aaaaaaaaaaaa), and not of the one that runs now (bbbbbbbbbbbb)",
+            "what the kernel log has may be missing here (/dev/kmsg: Operation not permitted)",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let mut replica = exited();
+        replica.target.as_mut().unwrap().container = Some(container('b', "shop-web-2"));
+        assert!(why(&replica, Look::default()).contains("another container of the same service, web"));
+        let own = Why { is_of_another: Some(false), looked_at: Vec::new(), ..asked };
+        let text = why(&own, Look::default());
+        assert!(!text.contains("earlier container") && !text.contains("missing here"), "{text}");
+    }
 
     #[test]
     fn numbers_have_their_endings() {

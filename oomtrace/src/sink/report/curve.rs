@@ -90,6 +90,10 @@ pub fn curve(incident: &Incident, look: &Look) -> Option<Curve> {
     let mut limits = Vec::new();
     let mut open: Vec<(f64, f64)> = Vec::new();
     for point in &points {
+        // Between two lives there was nothing that it was the limit of.
+        if point.restart && !open.is_empty() {
+            limits.push(path(std::mem::take(&mut open).into_iter()));
+        }
         match point.limit.filter(|limit| *limit <= top) {
             Some(limit) => {
                 if let Some((_, before)) = open.last().copied() {

@@ -30,8 +30,8 @@ pub struct Report {
     pub incidents: Vec<Incident>,
     /// Answers of `oomtrace why`.
     pub answers: Vec<Why>,
-    /// What time it covers, in words, where it is about a span.
-    pub span: Option<String>,
+    /// The times of the first and the last one, as RFC 3339 has them, where it is about a span.
+    pub span: Option<(String, String)>,
     /// What is to be said of it as a whole: that there was more, or that something could not be read.
     pub notes: Vec<String>,
 }
@@ -78,8 +78,8 @@ impl Report {
         }
     }
 
-    /// `node-1 · since yesterday`
-    fn subtitle(&self) -> String {
+    /// `node-1 · 2026-11-25 03:12 to 2026-11-26 04:00 · times are UTC`
+    fn subtitle(&self, look: &Look) -> String {
         let nodes =
             self.incidents.iter().map(|incident| &incident.node).chain(self.answers.iter().map(|why| &why.node));
         let mut nodes: Vec<&String> = nodes.flatten().collect();
@@ -90,7 +90,8 @@ impl Report {
             [one] => Some(clean(one)),
             many => Some(format!("{} nodes", many.len())),
         };
-        [nodes, self.span.as_deref().map(clean)].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+        let span = self.span.as_ref().map(|(from, to)| format!("{} to {}", look.minute(from), look.minute(to)));
+        [nodes, span, Some(look.zone_name())].into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
 
     fn causes(&self) -> Vec<CauseCount> {
@@ -132,7 +133,7 @@ impl Report {
         let sections = self.sections(look);
         let page = Page {
             title: self.title(&sections),
-            subtitle: self.subtitle(),
+            subtitle: self.subtitle(look),
             version: env!("CARGO_PKG_VERSION"),
             made: look.time(&format!("{now:.9}")),
             notes: self.all_notes(),
@@ -146,7 +147,7 @@ impl Report {
     #[must_use]
     pub fn markdown(&self, look: &Look) -> String {
         let sections = self.sections(look);
-        markdown::render(&self.title(&sections), &self.subtitle(), &self.all_notes(), &sections)
+        markdown::render(&self.title(&sections), &self.subtitle(look), &self.all_notes(), &sections)
     }
 }
 

@@ -28,6 +28,25 @@ impl Look {
             Err(_) => "at an unknown time".to_owned(),
         }
     }
+
+    /// `2026-11-26 03:12`, in the same zone.
+    #[must_use]
+    pub fn minute(&self, rfc3339: &str) -> String {
+        match rfc3339.parse::<Timestamp>() {
+            Ok(at) => at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
+            Err(_) => "an unknown time".to_owned(),
+        }
+    }
+
+    /// `times are UTC`, `times are local (Europe/Berlin)`
+    #[must_use]
+    pub fn zone_name(&self) -> String {
+        match self.zone.iana_name() {
+            _ if self.zone == TimeZone::UTC => "times are UTC".to_owned(),
+            Some(name) => format!("times are local ({})", clean(name)),
+            None => "times are local".to_owned(),
+        }
+    }
 }
 
 /// See the module's documentation. Every text in it is safe to show, and is not yet HTML.
@@ -122,8 +141,35 @@ impl Section {
             clean(&format!("{time} {}: {}{age}", kill.place, kill.why))
         });
         let earlier = earlier.collect();
+        let (another, unread) = (human::another(why), human::unread(why));
+        let complete = |mut section: Self| {
+            section.facts.extend(pairs(another.iter().map(|of| ("of".to_owned(), of.clone())).collect()));
+            section.missing.extend(unread.iter().map(|text| clean(text)));
+            if section.missing_title.is_empty() {
+                section.missing_title = "What could not be read";
+            }
+            section
+        };
+        if let Some(exited) = &why.exit {
+            let own = why.incident.as_ref().map(|incident| Self::of_incident(incident, look)).unwrap_or_default();
+            return complete(Self {
+                id: clean(&exited.id),
+                time: look.time(&exited.time),
+                datetime: clean(&exited.time),
+                what: "EXIT 137",
+                style: "signal",
+                place: exited
+                    .container
+                    .as_ref()
+                    .map(|container| clean(&human::full_name(container)))
+                    .unwrap_or_default(),
+                why: clean(&exited.why),
+                earlier,
+                ..own
+            });
+        }
         if let Some(incident) = &why.incident {
-            return Self { earlier, ..Self::of_incident(incident, look) };
+            return complete(Self { earlier, ..Self::of_incident(incident, look) });
         }
         let looked = |section: Self| {
             let of = |place: &crate::model::LookedAt| Pair {
@@ -132,7 +178,7 @@ impl Section {
             };
             let mut evidence = section.evidence.clone();
             evidence.extend(why.looked_at.iter().map(of));
-            Self { evidence, ..section }
+            complete(Self { evidence, ..section })
         };
         let Some(found) = &why.reconstructed else {
             let time = Some(&why.time);

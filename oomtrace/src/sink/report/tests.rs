@@ -73,13 +73,41 @@ fn a_page_of_one_says_it_all_and_loads_nothing() {
 }
 
 #[test]
+fn no_line_is_drawn_across_a_restart() {
+    let mut incident = climbing("web");
+    let points = incident.memory.as_mut().unwrap().timeline.as_mut().unwrap();
+    points[30].restart = true;
+    let page = Report { incidents: vec![incident], ..Report::default() }.html(&look(), now()).unwrap();
+    let ends = |class: &str| -> Vec<(f64, f64)> {
+        let begins = format!("<path class=\"{class}\" d=\"");
+        let paths = page.split(&begins).skip(1).filter_map(|rest| rest.split('"').next());
+        let x = |point: &str| point.trim_start_matches('M').split(' ').next().unwrap().parse().unwrap();
+        paths.map(|path| (x(path.split(" L").next().unwrap()), x(path.rsplit(" L").next().unwrap()))).collect()
+    };
+    for class in ["use", "limit"] {
+        let [first, second] = ends(class)[..] else { panic!("{class}: {:?}", ends(class)) };
+        assert!(first.1 < second.0, "{class}: {first:?} {second:?}");
+    }
+}
+
+#[test]
+fn all_times_are_of_one_zone_and_the_page_says_which() {
+    let span = || Some(("2026-11-25T23:30:00Z".to_owned(), "2026-11-26T03:12:07Z".to_owned()));
+    let of = |zone| Report { span: span(), ..Report::default() }.markdown(&Look { zone });
+    let utc = of(TimeZone::UTC);
+    assert!(utc.contains("2026-11-25 23:30 to 2026-11-26 03:12 · times are UTC"), "{utc}");
+    let fixed = of(TimeZone::fixed(jiff::tz::offset(1)));
+    assert!(fixed.contains("2026-11-26 00:30 to 2026-11-26 04:12 · times are local"), "{fixed}");
+}
+
+#[test]
 fn what_others_have_named_stays_text() {
     let mut report = Report {
         incidents: vec![climbing(NAME), judged(in_container(kill("/usr/bin/<b>x</b>")))],
         ..Report::default()
     };
     report.notes.push(NAME.to_owned());
-    report.span = Some(NAME.to_owned());
+    report.span = Some((NAME.to_owned(), NAME.to_owned()));
     let page = report.html(&look(), now()).unwrap();
     assert!(page.contains("&#60;script&#62;") || page.contains("&lt;script&gt;"), "escaped as it is shown");
     for part in ["<script", "<b>x", "\x1b", "\u{202e}"] {

@@ -60,7 +60,8 @@ impl<'a> Setter<'a> {
         if let Some(builder) = builder {
             return Self::Builder(builder.trim_end_matches(|c: char| c.is_ascii_digit()));
         }
-        let unit = label("PODMAN_SYSTEMD_UNIT").or_else(|| around(container)).filter(|unit| unit.ends_with(".service"));
+        // Its cgroup says so, which its runtime has confirmed: the label PODMAN_SYSTEMD_UNIT may be the image's, and name any unit.
+        let unit = around(container).filter(|unit| container.confirmed && unit.ends_with(".service"));
         match (container.runtime, unit) {
             (Some(Runtime::Podman), Some(unit)) => Self::Unit(unit),
             _ if container.auto_remove == Some(true) => Self::Once,
@@ -223,7 +224,10 @@ mod tests {
         assert_eq!(Setter::of(&named("buildx_buildkit_mine0")), Setter::Builder("mine"));
         let podman = Container { runtime: Some(Runtime::Podman), ..named("web") };
         assert_eq!(Setter::of(&podman), Setter::Engine);
-        let podman = Container { cgroup: "/system.slice/web.service/libpod-payload-x".to_owned(), ..podman };
+        let path = "/system.slice/web.service/libpod-payload-x".to_owned();
+        let unconfirmed = Container { cgroup: path, ..podman };
+        assert_eq!(Setter::of(&unconfirmed), Setter::Engine);
+        let podman = Container { confirmed: true, ..unconfirmed };
         assert_eq!(Setter::of(&podman), Setter::Unit("web.service"));
         assert_eq!(
             kept(&podman).as_deref(),
@@ -232,6 +236,13 @@ mod tests {
                  daemon-reload"
             )
         );
+        // An image may have the label, and name a unit that is none of the container's.
+        let label = [("PODMAN_SYSTEMD_UNIT".to_owned(), "ssh.service".to_owned())];
+        let elsewhere = format!("/machine.slice/libpod-{}.scope", "a".repeat(64));
+        let forged = Container { labels: Some(label.into()), cgroup: elsewhere, ..podman.clone() };
+        assert_eq!((Setter::of(&forged), kept(&forged)), (Setter::Engine, None));
+        let within = Container { cgroup: podman.cgroup.clone(), ..forged };
+        assert_eq!(Setter::of(&within), Setter::Unit("web.service"));
         let once = Container { auto_remove: Some(true), ..named("web") };
         assert_eq!(Setter::of(&once), Setter::Once);
         let pod = Container { pod: Some(Pod::default()), ..once };

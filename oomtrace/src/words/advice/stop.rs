@@ -218,7 +218,11 @@ mod tests {
                 "docker service update --stop-grace-period 30s",
             ),
             (
-                labelled(Runtime::Podman, &[("PODMAN_SYSTEMD_UNIT", "web.service")]),
+                Container {
+                    cgroup: "/system.slice/web.service/libpod-payload-x".to_owned(),
+                    confirmed: true,
+                    ..labelled(Runtime::Podman, &[])
+                },
                 "RunInit=true in the [Container] section of its quadlet",
                 "StopTimeout=30 in the [Container] section of its quadlet",
             ),

@@ -19,6 +19,7 @@ use crate::support::tracer::{Tracer, command};
 
 pub const ALL: &[Scenario] = &[
     Scenario { name: "history::kills_are_kept_and_counted", needs: &[Tracing], run: kept },
+    Scenario { name: "history::an_exit_with_137_that_was_no_kill_is_kept", needs: &[Tracing], run: exited },
     Scenario { name: "history::watching_goes_on_without_its_keeper", needs: &[Tracing], run: keeper_killed },
     Scenario { name: "history::a_full_disk_delays_it_and_nothing_else", needs: &[Tracing], run: full_disk },
     Scenario { name: "history::an_agent_tells_its_service_manager", needs: &[Tracing], run: agent },
@@ -86,6 +87,39 @@ fn kept() {
     assert_eq!((answer.answer, answer.incident.map(|incident| incident.id)), (Answer::Watched, Some(seen.id.clone())));
     let report = command().args(["report", "--markdown", &seen.id, "--history"]).arg(&path).output().unwrap();
     assert!(String::from_utf8(report.stdout).unwrap().contains("kept"), "{}", report.status);
+}
+
+fn exited() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("history.db");
+    let mut tracer = Tracer::start(&["--history", path.to_str().unwrap()]);
+    // The first process of a pid namespace passes on how its child ended.
+    let script = ": kept-exit; sleep 1000 & kill -9 $!; wait $!; exit 137";
+    let mut init = Command::new("unshare");
+    init.args(["--pid", "--fork", "--mount-proc", "sh", "-c", script]).stderr(Stdio::null());
+    assert_eq!(init.status().unwrap().code(), Some(137));
+    let seen = tracer.wait("the exit", |record| match record {
+        Record::Exit(exited) if format!("{:?}", exited.process.cmdline).contains("kept-exit") => Some(exited.clone()),
+        _ => None,
+    });
+    tracer.end();
+    let why = |word: &str| {
+        let mut why = command();
+        why.args(["why", word, "--json", "--no-journal", "--no-kernel-log", "--kubernetes", "off", "--history"]);
+        let WhyRecord::Why(answer) = serde_json::from_slice(&why.arg(&path).output().unwrap().stdout).unwrap();
+        answer
+    };
+    for word in [format!("pid:{}", seen.process.pid), seen.id.clone()] {
+        let answer = why(&word);
+        assert_eq!((answer.answer, answer.exit.as_ref()), (Answer::Ended, Some(&seen)), "{word}");
+        let child = answer.incident.unwrap();
+        assert_eq!(Some(child.victim.process.pid), seen.after.as_ref().map(|after| after.pid), "{word}");
+        assert!(
+            answer.summary.contains("exited with 137 by itself: no SIGKILL ended it; its child"),
+            "{}",
+            answer.summary
+        );
+    }
 }
 
 /// The process that keeps the history of that tracer.

@@ -1,0 +1,89 @@
+use super::*;
+use crate::model::{Process, Victim};
+use crate::past::klog::oom::reports;
+use crate::past::klog::record::Record as Line;
+use crate::past::klog::saved;
+use crate::past::placed::Placed;
+use crate::resolve::limits_before::LimitsBefore;
+use jiff::tz::TimeZone;
+
+const DAY: i64 = 86_400;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_764_000_000 + second).unwrap()
+}
+
+/// An OOM kill, as the kernel's log has it, and as an oomtrace saw it.
+fn seen() -> (Reconstructed, Incident) {
+    let log = include_str!("../klog/oom/logs/6.18-v1.kmsg");
+    let line = |line| saved::parse(line, at(0), &TimeZone::UTC).map(|record| Line { at: Some(at(0)), ..record });
+    let records: Vec<Line> = log.lines().filter_map(line).collect();
+    let placed = Placed { report: reports(&records).reports.remove(0), ..Placed::default() };
+    let identity = crate::node::identity::Identity { node: None, boot_id: Some("boot-1".to_owned()) };
+    let mut incident = placed.incident(&identity, LimitsBefore::default()).unwrap();
+    incident.boot_id = Some("boot-1".to_owned());
+    let found =
+        Reconstructed { victim: Some(incident.victim.clone()), oom: incident.oom.clone(), ..Reconstructed::default() };
+    (found, incident)
+}
+
+#[test]
+fn a_report_is_of_the_kill_that_was_seen_also_where_its_clock_has_gone_wrong() {
+    let (found, incident) = seen();
+    let clocks = |slept_ms| Clocks { now: at(10 * DAY), boot_id: Some("boot-1"), slept_ms };
+    let mut other_boot = incident.clone();
+    other_boot.boot_id = Some("boot-0".to_owned());
+    let mut larger = found.clone();
+    larger.oom.as_mut().unwrap().victim_memory.as_mut().unwrap().total_vm_bytes += 4096;
+    for (found, second, incident, slept_ms, expected) in [
+        (&found, Some(2), &incident, 0, true),
+        (&larger, Some(2), &incident, 0, true),
+        // After ten days it may be off by some 14 minutes, and by as long as the machine slept.
+        (&found, Some(600), &incident, 0, true),
+        (&found, Some(-600), &incident, 0, true),
+        (&found, Some(3 * 3600), &incident, 0, false),
+        (&found, Some(3 * 3600), &incident, 4 * 3_600_000, true),
+        (&found, Some(-3 * 3600), &incident, 4 * 3_600_000, false),
+        // Another kill of that pid.
+        (&larger, Some(600), &incident, 0, false),
+        (&found, Some(600), &other_boot, 0, false),
+        (&found, None, &incident, 0, true),
+        (&larger, None, &incident, 0, false),
+    ] {
+        let found_at = second.map(at);
+        assert_eq!(is_same(found, found_at, incident, &clocks(slept_ms)), expected, "{second:?} {slept_ms}");
+    }
+}
+
+#[test]
+fn of_several_victims_another_one_may_be_named_first() {
+    let (mut found, mut incident) = seen();
+    let own = incident.victim.process.clone();
+    let first = Process { pid: 77, comm: "first".to_owned(), ..Process::default() };
+    found.victim = Some(Victim { process: first, ..incident.victim.clone() });
+    let clocks = Clocks { now: at(DAY), boot_id: Some("boot-1"), slept_ms: 0 };
+    assert!(!is_same(&found, Some(at(1)), &incident, &clocks));
+    found.collateral = vec![own.clone()];
+    assert!(is_same(&found, Some(at(1)), &incident, &clocks));
+    found.collateral.clear();
+    let other = Process { pid: 77, ..own };
+    incident.collateral = vec![crate::model::Collateral { process: other, role: crate::model::Role::OomGroup }];
+    assert!(is_same(&found, Some(at(1)), &incident, &clocks));
+}
+
+#[test]
+fn an_end_of_another_container_of_that_name_is_another_one() {
+    let container = |id: &str| Some(Container { id: id.to_owned(), ..Container::default() });
+    let (_, incident) = seen();
+    let clocks = Clocks { now: at(DAY), boot_id: None, slept_ms: 0 };
+    for (one, other, expected) in [
+        (container("a"), container("a"), true),
+        (container("a"), container("b"), false),
+        (container(""), container("b"), true),
+        (None, container("b"), true),
+    ] {
+        let found = Reconstructed { container: one, ..Reconstructed::default() };
+        let incident = Incident { container: other, ..incident.clone() };
+        assert_eq!(is_same(&found, Some(at(1)), &incident, &clocks), expected, "{:?}", found.container);
+    }
+}
