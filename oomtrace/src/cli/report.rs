@@ -126,6 +126,7 @@ impl Found {
                 {
                     incident.verdict = Some(correction.verdict);
                     incident.missing = correction.missing;
+                    incident.missing_parts = correction.missing_parts;
                     incident.container = correction.container.or(incident.container.take());
                 }
             }

@@ -3,6 +3,7 @@
 
 pub mod advice;
 mod by_process;
+pub mod contradiction;
 mod course;
 pub use course::span;
 pub mod earlier;
