@@ -38,7 +38,7 @@ enum Mark {
 }
 
 pub fn run(options: &Doctor) -> Result<Status, Failure> {
-    let mut report = Report { out: output::text(), color: options.color.on_stdout() };
+    let mut report = Report { out: Box::new(output::text()), color: options.color.on_stdout() };
     report.section("Kernel")?;
     kernel(&mut report)?;
     report.section("Privileges")?;

@@ -2,7 +2,7 @@
 
 mod counts;
 
-use std::io::Write as _;
+use std::io::Write;
 
 use anyhow::{Context as _, anyhow};
 use jiff::Zoned;
@@ -128,9 +128,8 @@ fn title(by: By) -> &'static str {
 }
 
 /// Writes all of it, or says where it was.
-fn write(text: &[u8]) -> Result<(), Failure> {
-    let mut out = Stdout::new();
+fn write(out: &mut impl Write, text: &[u8]) -> Result<Status, Failure> {
     out.write_all(text)?;
     out.flush().context("cannot write")?;
-    Ok(())
+    Ok(Status::Done)
 }

@@ -27,13 +27,14 @@ mod watch;
 mod why;
 
 use std::ffi::OsStr;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 use oomtrace::sink::notices;
+use oomtrace::sink::terminal::has_color;
 use oomtrace::text::escape::escape;
 
 use exit::Status;
@@ -129,19 +130,12 @@ fn log_line(line: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) -> 
     writeln!(line, "oomtrace: {now} {} {}: {}", record.level(), record.target(), escape(&said))
 }
 
-/// As env_logger has it: a terminal that knows colours, and nobody who asked for none (no-color.org).
-fn color_on_stderr() -> bool {
-    let is_set = |key| std::env::var_os(key).is_some_and(|value| !value.is_empty());
-    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    std::io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
-}
-
 /// Help and version are answers, not errors; a usage error has clap's own text, below the name that all lines on standard error have.
 fn usage(error: &clap::Error) -> ExitCode {
     let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    match if is_answer { error.print() } else { print_error(error) }.and_then(|()| std::io::stdout().flush()) {
+    match if is_answer { print_answer(error) } else { print_error(error) } {
         Err(print) if is_answer && print.kind() != std::io::ErrorKind::BrokenPipe => {
-            notices::say(&format!("cannot write to standard output: {print}"));
+            notices::say(&print.to_string());
             Status::Failed.into()
         }
         _ if is_answer => Status::Done.into(),
@@ -156,8 +150,17 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+fn print_answer(answer: &clap::Error) -> std::io::Result<()> {
+    let mut out = output::text();
+    out.write_all(rendered(answer, has_color(&std::io::stdout())).as_bytes())?;
+    out.flush()
+}
+
 fn print_error(error: &clap::Error) -> std::io::Result<()> {
+    notices::print(&rendered(error, has_color(&std::io::stderr())).replacen("error:", "oomtrace:", 1))
+}
+
+fn rendered(error: &clap::Error, color: bool) -> String {
     let text = error.render();
-    let text = if color_on_stderr() { text.ansi().to_string() } else { text.to_string() };
-    std::io::stderr().write_all(text.replacen("error:", "oomtrace:", 1).as_bytes())
+    if color { text.ansi().to_string() } else { text.to_string() }
 }

@@ -1,46 +1,31 @@
 //! The command line's options, and what they accept.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::debugging::Debugging;
 use super::kubernetes::{Events, KubernetesOptions};
 use super::signals::Signals;
-use super::values::{
-    Causes, RingSize, absent, cause_names, causes, duration, explanation, health_name, label, pattern, pid, ring_size,
-    signal, uid,
-};
+use super::values::{RingSize, absent, duration, explanation, health_name, ring_size, signal};
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use glob::Pattern;
-use oomtrace::container::containerds::Containerds;
-use oomtrace::container::directory::Directory;
-use oomtrace::container::readers::Readers;
-use oomtrace::container::runtime::bundle::{self, Bundles};
-use oomtrace::container::runtime::containerd;
-use oomtrace::container::runtime::docker::{self, Docker};
-use oomtrace::container::runtime::oci_state::States;
-use oomtrace::container::sockets;
-use oomtrace::container::sources::Sources;
-use oomtrace::filter::{Filter, Label, cgroup_path};
-use oomtrace::kubernetes::Kubernetes;
 use oomtrace::own;
 use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
-use oomtrace::redact::Privacy;
-use oomtrace::resolve::detail::Detail;
 use oomtrace::run::health;
-use oomtrace::run::live::RuntimeConfig;
 
 pub use keeping::{Agent, History, Keep, kept_at};
 pub use past::{Report, Why};
 pub use reading::{Color, Form, Listing, Reading, Show, TimeForm};
+pub use runtimes::Runtimes;
+pub use select::Select;
 
 mod keeping;
 mod past;
 mod reading;
+mod runtimes;
+mod select;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
@@ -248,66 +233,6 @@ impl From<Sandboxing> for own::Mode {
     }
 }
 
-/// Which incidents.
-#[derive(Debug, Args)]
-pub struct Select {
-    /// Only victims in containers with this name or id; * and ? match, may be repeated
-    #[arg(long, value_name = "NAME|ID", value_parser = pattern)]
-    pub container: Vec<Pattern>,
-    /// Only victims in pods of this Kubernetes namespace; * and ? match, may be repeated
-    #[arg(long, value_name = "NAMESPACE", value_parser = pattern)]
-    pub namespace: Vec<Pattern>,
-    /// Only victims in this pod, by its name or as NAMESPACE/NAME; * and ? match, may be repeated
-    #[arg(long, value_name = "POD", value_parser = pattern)]
-    pub pod: Vec<Pattern>,
-    /// Only victims in containers with this label; all of them, when repeated
-    #[arg(long, value_name = "KEY[=VALUE]", value_parser = label)]
-    pub label: Vec<Label>,
-    /// Only this victim, by its pid on the host; may be repeated
-    #[arg(long, value_name = "PID", value_parser = pid)]
-    pub pid: Vec<u32>,
-    /// Only victims in this cgroup or below it; may be repeated
-    #[arg(long, value_name = "PATH", value_parser = cgroup_path)]
-    pub cgroup: Vec<String>,
-    /// Only victims in containers of this image; * and ? match, may be repeated
-    #[arg(long, value_name = "IMAGE", value_parser = pattern)]
-    pub image: Vec<Pattern>,
-    /// Only victims in this systemd unit; * and ? match, may be repeated
-    #[arg(long, value_name = "UNIT", value_parser = pattern)]
-    pub unit: Vec<Pattern>,
-    /// Only victims with this name, or whose executable's file has it; * and ? match, may be repeated
-    #[arg(long, value_name = "NAME", value_parser = pattern)]
-    pub comm: Vec<Pattern>,
-    /// Only victims of this user, by its number on the host, or by its name here; may be repeated
-    #[arg(long, value_name = "UID|USER", value_parser = uid)]
-    pub uid: Vec<u32>,
-    /// Only what this process sent, by its name, that of its executable's file, or its pid; kernel is the kernel itself; may be repeated
-    #[arg(long, value_name = "NAME|PID", value_parser = pattern)]
-    pub sender: Vec<Pattern>,
-    /// Only incidents with this cause, or one of this group of causes; may be repeated
-    #[arg(long, value_name = "CAUSE|GROUP", value_parser = PossibleValuesParser::new(cause_names()).map(|name| causes(&name)))]
-    pub cause: Vec<Causes>,
-}
-
-impl Select {
-    pub fn filter(&self) -> Filter {
-        Filter {
-            containers: self.container.clone(),
-            namespaces: self.namespace.clone(),
-            pods: self.pod.clone(),
-            images: self.image.clone(),
-            labels: self.label.clone(),
-            units: self.unit.clone(),
-            comms: self.comm.clone(),
-            uids: self.uid.clone(),
-            senders: self.sender.clone(),
-            pids: self.pid.clone(),
-            cgroups: self.cgroup.clone(),
-            causes: self.cause.iter().flat_map(|causes| causes.0.iter().copied()).collect(),
-        }
-    }
-}
-
 /// What to record.
 #[derive(Debug, Args)]
 pub struct Record {
@@ -393,76 +318,6 @@ pub enum Schema {
     Signals,
     Why,
     Top,
-}
-
-/// Where runtimes are asked for names.
-#[derive(Clone, Debug, Args)]
-pub struct Runtimes {
-    /// Docker's socket
-    #[arg(long, value_name = "PATH", default_value = docker::DEFAULT_SOCKET)]
-    pub docker_socket: PathBuf,
-    /// containerd's state directory, with its containers' bundles
-    #[arg(long, value_name = "PATH", default_value = bundle::CONTAINERD_STATE, hide_short_help = true)]
-    pub containerd_state: PathBuf,
-}
-
-impl Runtimes {
-    pub fn sources(&self) -> Sources {
-        Sources {
-            docker: Docker::new(self.docker_socket.clone()),
-            bundles: Bundles::new(Containerds::of_node(self.containerd_state.clone())),
-            states: States::default(),
-            readers: Readers::default(),
-        }
-    }
-
-    /// `keep_names`: how long a container that is gone is remembered.
-    /// `kubernetes`: the API, if it is asked.
-    pub fn runtimes(
-        &self,
-        keep_names: Duration,
-        privacy: Privacy,
-        sandbox: own::Mode,
-        kubernetes: Kubernetes,
-    ) -> RuntimeConfig {
-        let sources = self.sources();
-        let sockets = sockets::watched(&self.docker_socket, &sources.bundles.containerds().places());
-        let sockets_asked = self.sockets();
-        let directory = Directory::new(sources, keep_names);
-        RuntimeConfig {
-            directory,
-            sockets,
-            privacy,
-            sandbox,
-            sockets_asked,
-            kubernetes,
-            health: None,
-            detail: Detail::default(),
-            flight: None,
-            history: None,
-        }
-    }
-
-    /// Places that were named on the command line, and where nothing is.
-    pub fn absent(&self) -> impl Iterator<Item = String> {
-        let named = [
-            ("Docker's socket", &self.docker_socket, docker::DEFAULT_SOCKET),
-            ("containerd's state directory", &self.containerd_state, bundle::CONTAINERD_STATE),
-        ];
-        let absent = named.into_iter().filter(|(_, path, default)| *path != Path::new(default) && !path.exists());
-        absent.map(|(what, path, _)| {
-            format!("{what} is not at {}: its containers have no names until it is", path.display())
-        })
-    }
-
-    /// Sockets of runtimes that are asked.
-    pub fn sockets(&self) -> Vec<PathBuf> {
-        vec![self.docker_socket.clone(), self.containerd_socket()]
-    }
-
-    fn containerd_socket(&self) -> PathBuf {
-        self.containerd_state.join(containerd::SOCKET)
-    }
 }
 
 /// How to show the doctor's findings.

@@ -2,13 +2,14 @@
 
 use std::fmt::Arguments;
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 
 use oomtrace::sink::Sink;
 use oomtrace::sink::csv::Csv;
 use oomtrace::sink::human::{Human, Look};
 use oomtrace::sink::json::Json;
 use oomtrace::sink::template::Lines;
+use oomtrace::sink::terminal;
 use oomtrace::sink::yaml::Yaml;
 use oomtrace::text::ascii::Ascii;
 
@@ -28,27 +29,12 @@ pub fn sink(options: &Show, reading: &Reading, out: impl Write + Send + 'static)
     let ascii = shows_ascii();
     let (all, verbose, time) = (reading.all, reading.verbose(), reading.time().into());
     let look = move || Look { color, width: width(), brief, all, verbose, time, ascii };
-    if ascii { Box::new(Human::new(Ascii(out), look)) } else { Box::new(Human::new(out, look)) }
+    Box::new(Human::new(Ascii::new(out, ascii), look))
 }
 
 /// Standard output is a terminal whose locale has no braille.
 pub fn shows_ascii() -> bool {
-    io::stdout().is_terminal() && shows_ascii_alone(|name| std::env::var(name).ok())
-}
-
-/// By its locale a terminal has no UTF-8; where none is set, the console has few other characters.
-pub fn shows_ascii_alone(variable: impl Fn(&str) -> Option<String>) -> bool {
-    match locale_has_utf8(&variable) {
-        Some(has) => !has,
-        None => variable("TERM").is_some_and(|term| term == "linux"),
-    }
-}
-
-/// Whether characters are UTF-8 by the locale (locale(7)); none where no locale is set.
-pub fn locale_has_utf8(variable: impl Fn(&str) -> Option<String>) -> Option<bool> {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty())?;
-    let locale = locale.to_ascii_lowercase();
-    Some(locale.contains("utf-8") || locale.contains("utf8"))
+    terminal::shows_ascii(&io::stdout())
 }
 
 /// Columns of standard output; none when it is no terminal, or one that does not say how many it has.
@@ -76,16 +62,17 @@ pub fn hidden(routine: u64) -> Option<String> {
 }
 
 /// Standard output for text that a person reads: on a terminal in characters that it has.
-pub fn text() -> Box<dyn Write> {
+pub fn text() -> Ascii<Stdout> {
     text_or_data(true)
 }
 
 /// The same for text; data stays as it is.
-pub fn text_or_data(is_text: bool) -> Box<dyn Write> {
-    if is_text && shows_ascii() { Box::new(Ascii(Stdout::new())) } else { Box::new(Stdout::new()) }
+pub fn text_or_data(is_text: bool) -> Ascii<Stdout> {
+    Ascii::new(Stdout::new(), is_text && shows_ascii())
 }
 
 /// Standard output, for a verb that does its work and ends. An error says where it was.
+#[derive(Debug)]
 pub struct Stdout(io::Stdout);
 
 impl Stdout {
@@ -119,25 +106,4 @@ fn said(error: io::Error) -> io::Error {
 /// Standard output's descriptor, past the standard library's lock and buffer: a thread that waits in a write must not have either.
 pub fn descriptor() -> io::Result<File> {
     oomtrace::sink::steady::duplicate(io::stdout())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_locale_that_is_set_says_what_a_terminal_shows() {
-        for (set, ascii) in [
-            (&[("LANG", "en_US.UTF-8")][..], false),
-            (&[("LANG", "de_DE.utf8"), ("LC_ALL", "")], false),
-            (&[("LANG", "en_US.UTF-8"), ("LC_ALL", "C")], true),
-            (&[("LC_CTYPE", "de_DE.ISO-8859-1"), ("LANG", "de_DE.UTF-8")], true),
-            (&[("TERM", "xterm-256color")], false),
-            (&[("TERM", "linux")], true),
-        ] {
-            let variable =
-                |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-            assert_eq!(shows_ascii_alone(variable), ascii, "{set:?}");
-        }
-    }
 }

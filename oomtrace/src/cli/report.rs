@@ -16,7 +16,7 @@ use oomtrace::text::quote::quote;
 use super::exit::{Failure, Status};
 use super::history::advised;
 use super::options;
-use super::output::Stdout;
+use super::output;
 use super::period::Period;
 
 /// Bytes of a line: an incident with a long curve and all its candidates has a tenth of that.
@@ -60,7 +60,7 @@ pub fn run(options: &options::Report) -> Result<Status, Failure> {
     match &options.output {
         Some(path) => write(path, &text).with_context(|| format!("cannot write {}", path.display()))?,
         None => {
-            let mut out = Stdout::new();
+            let mut out = output::text_or_data(options.markdown);
             out.write_all(text.as_bytes())?;
             out.flush()?;
         }
@@ -175,6 +175,7 @@ impl Found {
                 {
                     incident.verdict = Some(correction.verdict);
                     incident.missing = correction.missing;
+                    incident.missing_parts = correction.missing_parts;
                     incident.container = correction.container.or(incident.container.take());
                 }
             }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::judge::course::Course;
 use crate::judge::memory_use::MemoryUse;
+use crate::kubernetes::said::{Deletion, Disruption, EventSaid, OwnerSaid};
 use crate::model::{
     Attribution, Cause, Confidence, Container, Disposition, Elevation, Evidence, Preceding, Probe, ProbeKind,
     Requester, Routine,
@@ -35,6 +36,8 @@ pub struct Judgement {
     pub course: Option<Course>,
     /// What the requester was found by.
     pub evidence: Vec<Evidence>,
+    /// What the Kubernetes API says of the kill.
+    pub by_api: Vec<ApiFact>,
     /// What could not be seen of the requester, in words.
     pub missing: Vec<String>,
     /// Why nobody needs to be woken for it.
@@ -218,6 +221,25 @@ pub enum DeletedBy {
     NodeShutdown,
     /// The control plane cleaned up.
     GarbageCollection,
+}
+
+/// A fact that the Kubernetes API has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiFact {
+    /// The pod's own.
+    Status {
+        reason: String,
+        message: Option<String>,
+    },
+    /// The condition `DisruptionTarget`.
+    Disruption(Disruption),
+    Event(EventSaid),
+    Deletion(Deletion),
+    Owner(OwnerSaid),
+    /// The container before this one was OOM-killed: when it ended, in milliseconds before the kill.
+    EarlierOomKill {
+        before_ms: i64,
+    },
 }
 
 /// A program that manages processes, and by what it ends them.

@@ -4,45 +4,9 @@ use crate::judge::judgement::{Manager, StopRequest, TimeLimit};
 use crate::judge::senders::{file_name, invocation, is_at_home, matches, program};
 use crate::judge::stop;
 use crate::model::{Incident, Process};
+use crate::profile::manager::ALL;
 
 mod timeout;
-
-/// Such programs, inside containers too, the limit of theirs that they kill by, and the options that set it.
-const MANAGERS: &[(&str, &str, &[&str])] = &[
-    ("gunicorn", "its worker time-out (--timeout)", &["--timeout", "-t"]),
-    ("uwsgi", "its request time-out (harakiri)", &["--harakiri", "-t"]),
-    ("unicorn*", "its worker time-out", &[]),
-    ("puma*", "its worker time-out", &[]),
-    ("uvicorn", "its health check of workers (--timeout-worker-healthcheck)", &["--timeout-worker-healthcheck"]),
-    ("hypercorn", "its graceful time-out (--graceful-timeout)", &["--graceful-timeout"]),
-    ("granian", "its worker time-out (--workers-kill-timeout)", &["--workers-kill-timeout"]),
-    ("php-fpm*", "its request time-out (request_terminate_timeout)", &[]),
-    ("PassengerAgent", "its request time-out (max_request_time), or its shut-down", &[]),
-    ("apache2", "its graceful shut-down time-out", &[]),
-    ("httpd", "its graceful shut-down time-out", &[]),
-    ("postgres", "its immediate shut-down, or another server process's crash", &[]),
-    ("celery", "its hard time limit (--time-limit)", &["--time-limit"]),
-    ("resque*", "its worker's time-out (RESQUE_TERM_TIMEOUT)", &[]),
-    ("supervisord", "its stop time-out (stopwaitsecs)", &[]),
-    ("circusd", "its graceful_timeout", &[]),
-    ("pm2", "its kill_timeout", &[]),
-    ("God Daemon", "its kill_timeout", &[]),
-    ("foreman", "its shut-down time-out (--timeout)", &["--timeout", "-t"]),
-    ("honcho", "its shut-down time-out (5 s)", &[]),
-    ("overmind", "its shut-down time-out (--timeout)", &["--timeout", "-t"]),
-    ("monit", "its stop time-out", &[]),
-    ("s6-supervise", "its timeout-kill", &[]),
-    ("s6-svscan", "its shut-down", &[]),
-    ("runsv", "a request (sv)", &[]),
-    ("dinit", "its stop-timeout", &[]),
-    ("slurmstepd", "its job's time limit, or a cancellation (scancel)", &[]),
-    ("condor_starter", "its job's limit or removal (condor_rm)", &[]),
-    ("pbs_mom", "its job's limit or deletion (qdel)", &[]),
-    ("tini", "its own end", &[]),
-    ("docker-init", "its own end", &[]),
-    ("dumb-init", "its own end", &[]),
-    ("catatonit", "its own end", &[]),
-];
 
 /// What has the programs of others in it, and is one of them by the name that it was called by.
 const MULTI_CALL: &[&str] = &["busybox", "toybox", "coreutils"];
@@ -51,12 +15,12 @@ const MULTI_CALL: &[&str] = &["busybox", "toybox", "coreutils"];
 pub fn manager(incident: &Incident) -> Option<Manager> {
     let sender = incident.sender.process.as_ref().filter(|sender| incident.victim.process.ppid == Some(sender.pid))?;
     let name = program(sender)?;
-    let (pattern, limit, options) = MANAGERS.iter().find(|(pattern, ..)| matches(name, pattern))?;
-    let limit = match (value(sender, options), limit.strip_suffix(')')) {
+    let known = ALL.iter().find(|known| matches(name, known.program))?;
+    let limit = match (value(sender, known.options), known.limit.strip_suffix(')')) {
         (Some(value), Some(open)) => format!("{open} {value})").into(),
-        _ => (*limit).into(),
+        _ => known.limit.into(),
     };
-    Some(Manager { program: pattern.trim_end_matches('*'), limit })
+    Some(Manager { program: known.name(), limit })
 }
 
 /// The number that the sender's command line gives one of the options, where it gives one.

@@ -85,6 +85,7 @@ pub fn kill(exe: &str) -> Incident {
         memory: None,
         attribution: Attribution::Full,
         missing: Vec::new(),
+        missing_parts: Vec::new(),
         init_end: None,
         routine: None,
         earlier: None,

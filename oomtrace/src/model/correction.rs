@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Container, Verdict};
+use crate::model::{Container, NamedMissing, Verdict};
 
 /// More is known of an incident that was put out before: a verdict does not wait for the Kubernetes API for longer than a moment. What it
 /// has takes the place of the same fields of the incident.
@@ -19,4 +19,7 @@ pub struct Correction {
     pub container: Option<Container>,
     /// What is not known even now, in words.
     pub missing: Vec<String>,
+    /// Entries of `missing` that have a name, for programs. Empty when there are none.
+    #[serde(default)]
+    pub missing_parts: Vec<NamedMissing>,
 }

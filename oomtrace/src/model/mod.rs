@@ -3,56 +3,72 @@
 //! Unknown or not applicable is `null`, never a made-up value. Times are RFC 3339 UTC with nanoseconds, sizes bytes,
 //! pids the host's; a duration says its unit in its name.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::event::Disposition;
 pub use candidate::{Candidate, Candidates, Skipped};
 pub use compose::Compose;
+pub use container::{Container, Limits};
+pub use contradiction::Contradiction;
 pub use correction::Correction;
 pub use course::{Course, CourseKind};
 pub use earlier::EarlierKills;
 pub use effect::Effect;
 pub use event::KernelEvent;
 pub use exited::{Exited, ExitedAfter};
+pub use incident::{Attribution, Collateral, Incident, InitEnd, InitKilled, Role};
 pub use lost::{Limited, Lost};
 pub use memory::*;
+pub use missing::{MissingPart, NamedMissing};
 pub use place::{ContainerPlace, On, PodPlace};
 pub use pod::*;
+pub use process::{Exit, Namespaces, Process, Victim};
+pub use ready::{Ready, Sandbox};
 pub use repeat::Repeat;
 pub use requester::Requester;
 pub use routine::Routine;
 pub use runtime::Runtime;
+pub use sender::{Elevation, Login, Sender, SenderKind};
+pub use signal::{Preceding, Signal, SignalPath};
 pub use timeline::{Hog, Timeline, TimelinePoint};
 pub use unwritten::{OutputName, Unwritten};
 pub use user_frame::UserFrame;
+pub use verdict::{Advice, Cause, Confidence, Evidence, Source, Verdict};
 pub use warning::{Reached, Warning, WarningKind};
 pub use why::*;
 
 mod candidate;
 mod compose;
+mod container;
+mod contradiction;
 mod correction;
 mod course;
 mod earlier;
 mod effect;
 mod event;
 mod exited;
+mod incident;
 mod lost;
 mod memory;
+mod missing;
 mod names;
 mod place;
 mod pod;
+mod process;
+mod ready;
 mod repeat;
 mod requester;
 mod routine;
 mod runtime;
 pub mod seen;
+mod sender;
+mod signal;
 mod timeline;
 mod unseen;
 mod unwritten;
 mod user_frame;
+mod verdict;
 mod warning;
 mod why;
 
@@ -84,6 +100,7 @@ pub enum Record {
     /// Events that were not recorded, by kind, or records that an output could not take.
     Lost(Lost),
 }
+<<<<<<< HEAD
 
 /// What oomtrace can see on this node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -734,3 +751,5 @@ pub enum Attribution {
     /// Neither the sender nor the path nor an OOM kill was seen: the end alone is known.
     None,
 }
+=======
+>>>>>>> reading

@@ -160,6 +160,7 @@ impl Reconstructed {
             memory: self.memory.clone(),
             attribution: Attribution::Partial,
             missing: Vec::new(),
+            missing_parts: Vec::new(),
             init_end: None,
             routine: None,
             earlier: None,

@@ -130,6 +130,7 @@ impl Placed {
             memory: Some(self.memory()),
             attribution: Attribution::Partial,
             missing: self.missing.clone(),
+            missing_parts: Vec::new(),
             init_end: None,
             routine: None,
             earlier: None,

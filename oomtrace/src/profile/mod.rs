@@ -1,6 +1,7 @@
 //! What is known of each container runtime before anything is asked: what it is called, how it names cgroups, its programs, its
 //! sockets, where it keeps its state, and how its containers' limits are changed. A file a runtime; what it then knows of a container is
 //! read in `container::runtime`.
+//! Programs that manage processes without being runtimes have one table, `manager`.
 
 use std::borrow::Cow;
 
@@ -11,6 +12,7 @@ mod crio;
 mod crun;
 mod docker;
 mod lxc;
+pub mod manager;
 mod nerdctl;
 mod podman;
 mod runc;

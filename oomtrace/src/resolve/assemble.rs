@@ -18,6 +18,7 @@ use crate::placement::{ContainerPlace, On, Placement};
 use crate::resolve::case::{AsKilled, Case, Places, RuntimeClients};
 use crate::resolve::clients::{self, Connections};
 use crate::resolve::facts::Facts;
+use crate::resolve::gaps::Gaps;
 use crate::resolve::limits_before::LimitsBefore;
 use crate::resolve::oom;
 use crate::text;
@@ -34,15 +35,6 @@ pub struct Context<'a> {
     /// The host's mount namespace, when it is known.
     pub host_mount: Option<u32>,
     pub connections: Connections<'a>,
-}
-
-/// What could not be seen of one incident.
-#[derive(Default)]
-struct Gaps {
-    /// Says who or why less surely.
-    attribution: Vec<String>,
-    /// Leaves a field empty.
-    detail: Vec<String>,
 }
 
 /// Puts the case together: its containers are known by their paths only.
@@ -79,7 +71,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         gaps.detail.push("how it ended (it had not when this was reported)".to_owned());
     }
     if victim.process.cmdline.is_none() {
-        gaps.detail.push("the victim's command line (its memory was gone before it could be read)".to_owned());
+        gaps.without_command_line("its memory was gone before it could be read");
     }
     let container = describe_container(victim_place.1.container.as_ref(), Some(&victim));
 
@@ -132,7 +124,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     }
     let facts = oom::Facts { choice: choice.as_ref(), mark: mark.as_ref(), symbols, placement: &victim_place.1 };
     let group = collateral.iter().any(|(role, _)| *role == Role::OomGroup);
-    let oom = is_oom.then(|| oom::describe(&facts, group, &mut gaps.attribution));
+    let oom = is_oom.then(|| oom::describe(&facts, group, &mut gaps));
     let marked = mark.as_ref().zip(oom.as_ref());
     let memory = marked.and_then(|(mark, oom)| oom::describe_memory(mark, oom, snapshot, &mut gaps.detail));
     let swept = path.is_some_and(|p| p.path == SignalPath::PidNamespaceExit);
@@ -170,6 +162,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         memory,
         attribution: if gaps.attribution.is_empty() { Attribution::Full } else { Attribution::Partial },
         missing: gaps.attribution.into_iter().chain(gaps.detail).collect(),
+        missing_parts: gaps.named,
         collateral: collateral
             .into_iter()
             .filter_map(|(role, kill)| describe_collateral(role, &kill, context))

@@ -5,6 +5,7 @@ pub mod case;
 pub mod clients;
 pub mod detail;
 pub mod facts;
+mod gaps;
 pub mod gfp;
 pub mod given_ids;
 pub mod limits_before;

@@ -13,6 +13,7 @@ use crate::model::{
 };
 use crate::node::memory::Snapshot;
 use crate::placement::Placement;
+use crate::resolve::gaps::Gaps;
 use crate::resolve::gfp;
 
 /// Where no counter is exactly at its limit any more, one within this of it is: a processor's precharge of up to 64 pages
@@ -124,16 +125,16 @@ pub struct Facts<'a> {
     pub placement: &'a Placement,
 }
 
-/// The contract's form. What could not be seen goes to `unseen`, in words.
+/// The contract's form. What could not be seen goes to `gaps`.
 #[must_use]
-pub fn describe(facts: &Facts<'_>, group: bool, unseen: &mut Vec<String>) -> Oom {
+pub fn describe(facts: &Facts<'_>, group: bool, gaps: &mut Gaps) -> Oom {
     let (scope, limit_owner) = match facts.choice {
         Some(choice) => by_record(choice, facts.placement),
-        None => by_inference(facts, unseen),
+        None => by_inference(facts, gaps),
     };
     let group_cgroup = facts.mark.and_then(|mark| group_cgroup(mark, limit_owner.as_ref().map(|o| o.path.as_str())));
     if facts.mark.is_none() {
-        unseen.push("the victim's memory and limits (no mark_victim event came)".to_owned());
+        gaps.attribution.push("the victim's memory and limits (no mark_victim event came)".to_owned());
     }
     let levels = facts.mark.map(|mark| at_limit(&mark.levels)).unwrap_or_default();
     let path = facts.mark.and_then(victim_path);
@@ -179,27 +180,27 @@ fn by_record(choice: &OomChoice, placement: &Placement) -> (OomScope, Option<Lim
 }
 
 /// What the stack and the counters suggest.
-fn by_inference(facts: &Facts<'_>, unseen: &mut Vec<String>) -> (OomScope, Option<LimitOwner>) {
+fn by_inference(facts: &Facts<'_>, gaps: &mut Gaps) -> (OomScope, Option<LimitOwner>) {
     let levels = facts.mark.map(|m| m.levels.as_slice()).unwrap_or_default();
     let (scope, basis) = scope(facts.symbols, levels);
     if basis == Basis::Counters {
-        unseen.push("what ran out is guessed from how full each memory cgroup was".to_owned());
+        gaps.attribution.push("what ran out is guessed from how full each memory cgroup was".to_owned());
     }
     if scope == OomScope::Host {
-        unseen.push("whether a cpuset or a memory policy narrowed the choice (oom_control is not read)".to_owned());
+        gaps.without_oom_record("whether a cpuset or a memory policy narrowed the choice");
         return (scope, None);
     }
     let Some((level, only)) = limit_owner(levels) else {
-        unseen.push("which limit was hit (no memory cgroup of the victim shows one)".to_owned());
+        gaps.attribution.push("which limit was hit (no memory cgroup of the victim shows one)".to_owned());
         return (scope, None);
     };
-    unseen.push(if only {
-        "which limit was hit is read off the counters: the only full one (oom_control is not read)".to_owned()
+    if only {
+        gaps.without_oom_record("which limit was hit is read off the counters: the only full one");
     } else if at_limit(levels).is_empty() {
-        "which limit was hit: none was full any more when the victim was chosen".to_owned()
+        gaps.attribution.push("which limit was hit: none was full any more when the victim was chosen".to_owned());
     } else {
-        "which limit was hit: more than one was full when the victim was chosen (oom_control is not read)".to_owned()
-    });
+        gaps.without_oom_record("which limit was hit: more than one was full when the victim was chosen");
+    }
     let path = path_of(level, facts.mark.and_then(victim_path));
     (scope, path.map(|path| owner_of(level, path, facts.placement)))
 }
@@ -439,8 +440,8 @@ mod tests {
         ] {
             let choice = choice(constraint, owner);
             let facts = Facts { choice: Some(&choice), mark: None, symbols: &stack, placement: &placement };
-            let mut unseen = Vec::new();
-            let oom = describe(&facts, false, &mut unseen);
+            let mut gaps = Gaps::default();
+            let oom = describe(&facts, false, &mut gaps);
             assert_eq!(
                 (oom.scope, oom.chosen_points, oom.gfp.as_deref()),
                 (Some(scope), Some(300), Some("GFP_KERNEL"))
@@ -451,7 +452,7 @@ mod tests {
                 owner.map(|o| ("/a".to_owned(), o.limit_bytes))
             );
             // Only the mark is missing here.
-            assert_eq!(unseen.len(), 1, "{unseen:?}");
+            assert_eq!((gaps.attribution.len(), gaps.named.len()), (1, 0), "{:?}", gaps.attribution);
         }
     }
 }

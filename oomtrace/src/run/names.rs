@@ -10,7 +10,7 @@ use crate::judge::judgement::{Judgement, Reason};
 use crate::judge::{judge, may_api_explain};
 use crate::kubernetes::said::PodSaid;
 use crate::kubernetes::{Kubernetes, Question};
-use crate::model::{Cause, Container, Evidence, Incident, LimitLevel, Source};
+use crate::model::{Cause, Container, Evidence, Incident, LimitLevel, MissingPart, Source};
 use crate::node::processes;
 use crate::placement::ContainerPlace;
 use crate::redact::Privacy;
@@ -23,8 +23,6 @@ use crate::text::quote::quote;
 /// A runtime does what it is asked for within this time, in milliseconds.
 const ASKED_BEFORE_MS: u64 = 2000;
 
-/// What is missing without the Kubernetes API.
-pub const WHY: &str = "why the kubelet had it killed";
 /// A verdict waits for the Kubernetes API for so long; what comes later corrects it.
 const API_WITHIN: Duration = Duration::from_millis(100);
 
@@ -49,6 +47,9 @@ pub struct Names {
     refuted: Vec<String>,
     /// What the runtimes did not say, in words.
     missing: Vec<String>,
+    /// Why the Kubernetes API does not say why the kubelet had it killed, where it was asked.
+    #[serde(default)]
+    unexplained: Option<String>,
     /// What the history has of kills of the same thing before.
     #[serde(default)]
     earlier: Option<EarlierByCause>,
@@ -98,7 +99,7 @@ impl Names {
         named.incident.sender.container = sender;
         // Who asked is found by what the container is called.
         let judgement = judge(&named);
-        let mut requester = None;
+        let (mut requester, mut unexplained) = (None, None);
         if let Some(place) = &judgement.requesters_place {
             let asked = directory.complete(place, None).await;
             missing.extend(asked.missing.into_iter().map(|why| format!("of the requester: {why}")));
@@ -112,8 +113,7 @@ impl Names {
             if let Some(container) = &mut named.incident.container {
                 answer.describe(&question, container);
             }
-            let why = answer.missing.map(|why| format!("{WHY} (the Kubernetes API: {why})"));
-            missing.extend(why);
+            unexplained = answer.missing;
             named.pod = answer.said;
         }
         let seen = largest_pod(&named, kubernetes).into_iter().collect();
@@ -126,6 +126,7 @@ impl Names {
             seen,
             refuted,
             missing,
+            unexplained,
             earlier: None,
         }
     }
@@ -142,6 +143,7 @@ impl Names {
             seen: Vec::new(),
             refuted: Vec::new(),
             missing: vec![why.to_owned()],
+            unexplained: None,
             earlier: None,
         }
     }
@@ -158,6 +160,7 @@ impl Names {
             seen: Vec::new(),
             refuted: Vec::new(),
             missing: Vec::new(),
+            unexplained: None,
             earlier: None,
         }
     }
@@ -172,6 +175,7 @@ impl Names {
             .iter_mut()
             .chain(&mut self.refuted)
             .chain(&mut self.missing)
+            .chain(&mut self.unexplained)
             .chain(pods)
             .for_each(|text| *text = privacy.text(text));
         self
@@ -183,6 +187,10 @@ impl Names {
         incident.container = self.container;
         incident.sender.container = self.sender;
         incident.missing.extend(self.missing);
+        if let Some(why) = self.unexplained {
+            let entry = format!("why the kubelet had it killed (the Kubernetes API: {why})");
+            incident.add_missing(MissingPart::KubeletReason, entry);
+        }
         let evidence = |fact| Evidence { fact, source: Source::Runtime };
         case.statements.extend(self.said.into_iter().chain(self.refuted).map(evidence));
         case.statements.extend(self.seen.into_iter().map(|fact| Evidence { fact, source: Source::Cgroup }));

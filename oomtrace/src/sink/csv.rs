@@ -1,15 +1,16 @@
 //! CSV as RFC 4180 has it, with line feeds as every reader takes them: a header, and a line for each incident.
-//!
-//! A spreadsheet runs a cell that begins like a formula, and anybody can name a process `=cmd()`: such a cell begins with an apostrophe.
 
 use std::io::{self, Write};
 
-use csv::WriterBuilder;
+use cell::list;
 
 use crate::container::list::Listed;
 use crate::model::{Incident, Lost, Process, Record};
 use crate::sink::Sink;
-use crate::text::escape::escape;
+
+mod cell;
+
+pub use cell::line;
 
 /// Columns of the stream. New ones come behind them.
 pub const COLUMNS: [&str; 38] = [
@@ -96,24 +97,6 @@ impl<W: Write> Sink for Csv<W> {
         self.has_header = true;
         self.out.flush()
     }
-}
-
-/// A line, with the line feed at its end.
-///
-/// # Errors
-/// None that is known: it is written to memory.
-pub fn line(cells: &[String]) -> io::Result<Vec<u8>> {
-    let mut writer = WriterBuilder::new().from_writer(Vec::new());
-    writer.write_record(cells.iter().map(|cell| safe(cell)))?;
-    writer.into_inner().map_err(|error| error.into_error())
-}
-
-/// A cell that no spreadsheet runs, and no terminal obeys.
-fn safe(cell: &str) -> String {
-    // The wide forms are the same to some.
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    let is_number = cell.parse::<i64>().is_ok_and(|number| number.to_string() == cell);
-    if is_formula && !is_number { format!("'{}", escape(cell)) } else { escape(cell).into_owned() }
 }
 
 /// A value of the contract as its JSON has it.
@@ -243,7 +226,7 @@ fn cells(kind: &str, incident: &Incident) -> [String; COLUMNS.len()] {
         known(oom.as_ref().and_then(|oom| Some(oom.victim_memory.as_ref()?.anon_bytes))),
         known(memory.as_ref().and_then(|memory| memory.host?.available_bytes)),
         incident.routine.map(name).unwrap_or_default(),
-        incident.missing.join("; "),
+        list(&incident.missing),
         known(advice.map(|advice| &advice.action)),
         known(command),
     ]
@@ -267,7 +250,7 @@ pub fn container(listed: &Listed) -> [String; CONTAINER_COLUMNS.len()] {
         known(pod.and_then(|pod| pod.name.as_ref())),
         container.cgroup.clone(),
         known(container.restart_policy.as_ref()),
-        missing.join("; "),
+        list(missing),
     ]
 }
 
@@ -321,25 +304,28 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula_or_moves_a_cursor() {
-        for (text, safe_text) in [
-            ("nginx", "nginx"),
-            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
-            ("+1+1", "'+1+1"),
-            ("-2+3", "'-2+3"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("\t=1", "'\\t=1"),
-            ("＝1", "'＝1"),
-            ("-1", "-1"),
-            ("a=b", "a=b"),
-            ("a\"b,c\nd\x1b[2J", "a\"b,c\\nd\\x1b[2J"),
-        ] {
-            assert_eq!(safe(text), safe_text, "{text:?}");
+        for (comm, expected) in
+            [("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"), ("a\"b,c\nd\x1b[2J", "a\"b,c\\nd\\x1b[2J")]
+        {
             let mut incident = kill("/usr/bin/bash");
-            incident.victim.process.comm = text.to_owned();
+            incident.victim.process.comm = comm.to_owned();
             let text = written(&[conclude(case(incident))]);
             let row = csv::Reader::from_reader(text.as_bytes()).records().next().unwrap().unwrap();
-            assert_eq!(cell(&row, "victim"), safe_text);
+            assert_eq!(cell(&row, "victim"), expected);
             assert!(text.lines().count() == 2 && !text.chars().any(|c| c != '\n' && is_unsafe(c)), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_could_not_be_seen_is_one_cell_of_several_values() {
+        let mut incident = kill("/usr/bin/bash");
+        incident.missing = vec!["a, b; c".to_owned(), "=d".to_owned()];
+        let expected = incident.missing.clone();
+        let text = written(&[Record::Signal(incident)]);
+        let row = csv::Reader::from_reader(text.as_bytes()).records().next().unwrap().unwrap();
+        assert_eq!(serde_json::from_str::<Vec<String>>(cell(&row, "missing")).unwrap(), expected);
+        let text = written(&[Record::Signal(kill("/usr/bin/bash"))]);
+        let row = csv::Reader::from_reader(text.as_bytes()).records().next().unwrap().unwrap();
+        assert_eq!(cell(&row, "missing"), "");
     }
 }

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use block::{Block, SIGNAL, contradiction, corrected, left_out, left_unsaid, lost_kills};
 
-use crate::model::{Incident, Lost, Ready, Record, Repeat};
+use crate::model::{Incident, Lost, MissingPart, NamedMissing, Ready, Record, Repeat};
+use crate::probe::hook::Hook;
 use crate::sink::Sink;
 use crate::sink::wrap::{cut_end, wrap};
 use crate::text::escape::escape;
@@ -80,11 +81,18 @@ pub struct Human<W: Write> {
     series: Option<Series>,
 }
 
-/// The end of what an incident says where the OOM killer's own record (its `oom_control`) is not read.
-const RECORD: &str = "(oom_control is not read)";
-
+/// The OOM killer's own record is not read, which was said at the start.
 fn is_without_record(ready: &Ready) -> bool {
-    ready.missing.iter().any(|missing| missing.starts_with("oom_kill_process "))
+    !ready.attached.iter().any(|hook| hook == Hook::OomKillProcess.name())
+}
+
+/// What could not be seen, but for what `part` is about.
+fn without<'a>(
+    missing: &'a [String],
+    named: &'a [NamedMissing],
+    part: MissingPart,
+) -> impl Iterator<Item = &'a String> {
+    missing.iter().filter(move |entry| !named.iter().any(|named| named.part == part && named.entry == **entry))
 }
 
 /// The incidents that are alike and stand below one block.
@@ -177,12 +185,12 @@ impl<W: Write> Sink for Human<W> {
 impl<W: Write> Human<W> {
     /// What was said at the start is not said in each block.
     fn block(&self, incident: &Incident, look: Look) -> String {
-        let is_said = |missing: &String| self.without_record && missing.ends_with(RECORD);
-        if look.verbose || !incident.missing.iter().any(is_said) {
+        if look.verbose || !self.without_record {
             return block(incident, look);
         }
         let mut incident = incident.clone();
-        incident.missing.retain(|missing| !is_said(missing));
+        let Incident { missing, missing_parts, .. } = &mut incident;
+        *missing = without(missing, missing_parts, MissingPart::OomRecord).cloned().collect();
         block(&incident, look)
     }
 

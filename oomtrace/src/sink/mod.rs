@@ -12,6 +12,7 @@ pub mod report;
 pub mod seen;
 pub mod steady;
 pub mod template;
+pub mod terminal;
 pub(crate) mod weight;
 pub mod wrap;
 pub mod yaml;

@@ -7,7 +7,9 @@ use std::time::Instant;
 use crate::sink::outlet::Outlet;
 use crate::sink::queue::{Count, Entry, Limits, Rank};
 use crate::sink::steady::{Closing, Steady, Trouble, duplicate};
+use crate::sink::terminal::{readable, shows_ascii};
 use crate::sink::wrap::wrap_behind;
+use crate::text::ascii::Ascii;
 use crate::text::escape::escape;
 
 const LIMITS: Limits = Limits { entries: 1024, bytes: 256 << 10 };
@@ -76,6 +78,7 @@ pub fn close(until: Instant) {
 }
 
 fn put(line: Vec<u8>) {
+    let line = in_characters(line, shows_ascii(&io::stderr()));
     if let Some(taker) = ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
         return taker(&line);
     }
@@ -87,6 +90,25 @@ fn put(line: Vec<u8>) {
         // Nobody may be reading, and that is no reason to stop.
         None => _ = io::stderr().write_all(&line),
     }
+}
+
+/// In those of ASCII, where the terminal shows no others.
+fn in_characters(line: Vec<u8>, ascii: bool) -> Vec<u8> {
+    if !ascii {
+        return line;
+    }
+    let mut shown = Vec::with_capacity(line.len());
+    // Writing to a Vec cannot fail.
+    _ = Ascii::new(&mut shown, true).write_all(&line);
+    shown
+}
+
+/// Writes `text` as it is laid out, at once: nothing else goes on meanwhile.
+///
+/// # Errors
+/// When standard error cannot be written.
+pub fn print(text: &str) -> io::Result<()> {
+    readable(io::stderr()).write_all(text.as_bytes())
 }
 
 /// For a log: each write is a line.
@@ -107,6 +129,13 @@ impl Write for Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_without_utf8_has_ascii_on_standard_error_too() {
+        let line = lines("no container matches “web…”", None).into_bytes();
+        assert_eq!(in_characters(line.clone(), true), b"oomtrace: no container matches \"web~\"\n");
+        assert_eq!(in_characters(line.clone(), false), line);
+    }
 
     #[test]
     fn a_line_breaks_between_words_where_a_terminal_ends() {

@@ -96,6 +96,7 @@ fn a_correction_takes_its_place_and_the_first_verdict_stays() {
         verdict: verdict.clone(),
         container: incident(1).container,
         missing: vec!["x".to_owned()],
+        missing_parts: Vec::new(),
     };
     let of_another = Correction { incident: "none".to_owned(), ..correction.clone() };
     writer.append(&[correction, of_another].map(|correction| Entry::Correction(Box::new(correction)))).unwrap();

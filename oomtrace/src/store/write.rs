@@ -231,6 +231,7 @@ fn correct(db: &Transaction<'_>, correction: &Correction, path: &Path) -> Result
     incident.verdict = Some(correction.verdict.clone());
     incident.container.clone_from(&correction.container);
     incident.missing.clone_from(&correction.missing);
+    incident.missing_parts.clone_from(&correction.missing_parts);
     let json = serde_json::to_string(&incident)?;
     (|| {
         let columns = Columns::of(db, &incident)?;

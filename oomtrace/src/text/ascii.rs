@@ -33,21 +33,31 @@ pub fn ascii(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Writes text as [`ascii`] has it; what is no whole text stays as it is.
-pub struct Ascii<W: Write>(pub W);
+/// Writes text, as [`ascii`] has it where that is wanted; what is no whole text stays as it is.
+#[derive(Debug)]
+pub struct Ascii<W: Write> {
+    out: W,
+    is_wanted: bool,
+}
+
+impl<W: Write> Ascii<W> {
+    pub const fn new(out: W, is_wanted: bool) -> Self {
+        Self { out, is_wanted }
+    }
+}
 
 impl<W: Write> Write for Ascii<W> {
     /// All of it, or none counts.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => self.0.write_all(ascii(text).as_bytes())?,
-            Err(_) => self.0.write_all(bytes)?,
+            Ok(text) if self.is_wanted => self.out.write_all(ascii(text).as_bytes())?,
+            _ => self.out.write_all(bytes)?,
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.out.flush()
     }
 }
 
@@ -73,9 +83,11 @@ mod tests {
 
     #[test]
     fn what_is_written_is_mapped_and_bytes_are_left() {
-        let mut written = Ascii(Vec::new());
-        write!(written, "×{}", 4).unwrap();
-        written.write_all(b"\xff").unwrap();
-        assert_eq!(written.0, b"x4\xff");
+        for (is_wanted, expected) in [(true, &b"x4\xff"[..]), (false, b"\xc3\x974\xff")] {
+            let mut written = Ascii::new(Vec::new(), is_wanted);
+            write!(written, "×{}", 4).unwrap();
+            written.write_all(b"\xff").unwrap();
+            assert_eq!(written.out, expected);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Verdict to remedies. Pure, like the judge.
 
 mod cgroup;
+mod client;
 mod container;
 mod figure;
 mod host;
@@ -14,7 +15,7 @@ mod stop;
 
 use crate::judge::course::Course;
 use crate::judge::judgement::{Judgement, Reason};
-use crate::model::{Advice, Cause, CourseKind, Incident};
+use crate::model::{Advice, Cause, CourseKind, Incident, OomScope};
 use crate::text::{bytes, process};
 
 /// What to do about an incident whose verdict is in.
@@ -69,7 +70,12 @@ fn by_cause(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         )],
         Cause::OomHost => host::out_of_memory(incident),
         Cause::OomConstrained => {
-            vec![advice("widen cpuset.mems or the memory policy", "other memory nodes may have had room")]
+            let what = match incident.oom.as_ref().and_then(|oom| oom.scope) {
+                Some(OomScope::Cpuset) => "widen cpuset.mems of its cgroup",
+                Some(OomScope::Mempolicy) => "widen its memory policy (numactl --membind, set_mempolicy)",
+                _ => "widen cpuset.mems or the memory policy",
+            };
+            vec![advice(what, "other memory nodes may have had room")]
         }
         Cause::RuntimeStopTimeout | Cause::RuntimeKill | Cause::KubeletProbeFailure
             if matches!(judgement.reason, Reason::EndedCommand { .. }) =>
@@ -190,6 +196,19 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_confined_the_allocation_is_what_is_to_be_widened() {
+        use crate::judge::tests::{case, oom};
+        for (scope, action) in [
+            (OomScope::Cpuset, "widen cpuset.mems of its cgroup"),
+            (OomScope::Mempolicy, "widen its memory policy (numactl --membind, set_mempolicy)"),
+        ] {
+            let incident = oom(&[], None, scope);
+            let judgement = crate::judge::judge(&case(incident.clone()));
+            assert_eq!(advise(&incident, &judgement)[0].action, action);
+        }
+    }
 
     #[test]
     fn a_name_that_a_shell_would_read_is_never_put_into_a_command() {

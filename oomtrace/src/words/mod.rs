@@ -2,7 +2,9 @@
 //! kernel was. Nothing is decided here.
 
 pub mod advice;
+mod api_facts;
 mod by_process;
+pub mod contradiction;
 mod course;
 pub use course::span;
 pub mod earlier;
@@ -51,6 +53,7 @@ pub fn conclude_as(case: Case, judgement: &Judgement) -> Record {
     incident.earlier =
         earlier.filter(|_| judgement.routine.is_none()).map(|earlier| earlier::summed(earlier, judgement.cause));
     statements.extend(judgement.evidence.iter().cloned());
+    statements.extend(api_facts::evidence(&judgement.by_api));
     let said = judgement.course.as_ref().map(|found| course::course(&incident, found));
     if let Some(memory) = &mut incident.memory {
         memory.course = said;

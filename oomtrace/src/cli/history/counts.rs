@@ -3,9 +3,8 @@
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use oomtrace::sink::{csv, json, yaml};
+use oomtrace::sink::{csv, json, terminal, yaml};
 use oomtrace::store::{By, Group, History, Selection};
-use oomtrace::text::ascii::ascii;
 use oomtrace::text::escape::escape;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
@@ -13,7 +12,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{say_none, title, write};
 use crate::cli::exit::{Failure, Status};
 use crate::cli::options::{self, Form};
-use crate::cli::output::{self, shows_ascii};
+use crate::cli::output::{self, Stdout};
 
 /// Columns, where nobody says how many there are.
 const WIDTH: usize = 80;
@@ -64,14 +63,13 @@ pub fn run(
         _ => {
             let width = output::width_of_any().unwrap_or(WIDTH);
             // As the C library decides it: without a locale there is ASCII alone.
-            let blocks = output::locale_has_utf8(|name| std::env::var(name).ok()) == Some(true);
+            let blocks = terminal::locale_has_utf8(terminal::variable) == Some(true);
             let look = Look { width, color: options.color.on_stdout(), blocks };
             let shown = chart(&groups, by, zone, Timestamp::now(), look);
-            text = if shows_ascii() { ascii(&shown).into_owned() } else { shown }.into_bytes();
+            return write(&mut output::text(), shown.as_bytes());
         }
     }
-    write(&text)?;
-    Ok(Status::Done)
+    write(&mut Stdout::new(), &text)
 }
 
 /// How it is drawn.

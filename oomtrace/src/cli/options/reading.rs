@@ -1,13 +1,12 @@
 //! Options that say how what was seen is shown.
 
-use std::io::IsTerminal as _;
-
 use clap::{Args, ValueEnum};
 use oomtrace::container::list::Listed;
 use oomtrace::model::Incident;
 use oomtrace::redact::Privacy;
 use oomtrace::sink::human;
 use oomtrace::sink::template::Template;
+use oomtrace::sink::terminal::has_color;
 use schemars::JsonSchema;
 
 /// In which form.
@@ -197,11 +196,7 @@ impl Color {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Auto => {
-                let is_set = |key| std::env::var_os(key).is_some_and(|value| !value.is_empty());
-                let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-                std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !dumb
-            }
+            Self::Auto => has_color(&std::io::stdout()),
         }
     }
 }

@@ -23,10 +23,10 @@ use oomtrace::screen::glyphs::Glyphs;
 use oomtrace::screen::state::Watched;
 use oomtrace::sink::notices;
 use oomtrace::sink::outputs::{Failures, Outputs};
+use oomtrace::sink::terminal::{shows_ascii_alone, variable};
 
 use super::exit::{Failure, Status};
 use super::options::{Top, Watch};
-use super::output::shows_ascii_alone;
 use super::stop::Stop;
 use super::watch::{answer_health, follow_memory, forward_kernel_log, load, runtime, say_tally};
 use screen::Settings;
@@ -202,6 +202,5 @@ async fn ended(stop: &Stop, shared: &Shared) -> Instant {
 }
 
 fn glyphs() -> Glyphs {
-    let variable = |name: &str| std::env::var(name).ok();
     if shows_ascii_alone(variable) { Glyphs::Ascii } else { Glyphs::Unicode }
 }

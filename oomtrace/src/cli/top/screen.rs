@@ -18,6 +18,7 @@ use oomtrace::screen::table;
 use oomtrace::screen::view::{Look, draw};
 use oomtrace::sink::human::TimeForm;
 use oomtrace::sink::steady::duplicate;
+use oomtrace::text::ascii::Ascii;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
@@ -48,7 +49,7 @@ pub struct Settings {
 
 /// Starts it.
 pub fn start(settings: Settings, shared: Arc<Shared>, flight: FlightRecorder) -> io::Result<()> {
-    let terminal = terminal_of(area())?;
+    let terminal = terminal_of(area(), settings.glyphs)?;
     writer::spawn_sized("screen", STACK, move || {
         shared.draws(true);
         // Also when it panics: nobody may stay before a screen that nobody draws.
@@ -64,8 +65,8 @@ pub fn start(settings: Settings, shared: Arc<Shared>, flight: FlightRecorder) ->
 
 /// With nothing on it. The size is given: the backend would open the terminal to ask for it, and a confined thread may do nothing with what
 /// it opens there (Landlock, 6.10).
-fn terminal_of(area: Rect) -> io::Result<Out> {
-    let out = BufWriter::new(duplicate(io::stdout())?);
+fn terminal_of(area: Rect, glyphs: Glyphs) -> io::Result<Out> {
+    let out = Ascii::new(BufWriter::new(duplicate(io::stdout())?), glyphs == Glyphs::Ascii);
     Terminal::with_options(CrosstermBackend::new(out), TerminalOptions { viewport: Viewport::Fixed(area) })
 }
 
@@ -87,7 +88,7 @@ impl Drop for Ends {
     }
 }
 
-type Out = Terminal<CrosstermBackend<BufWriter<std::fs::File>>>;
+type Out = Terminal<CrosstermBackend<Ascii<BufWriter<std::fs::File>>>>;
 
 struct Screen {
     settings: Settings,
@@ -156,7 +157,7 @@ impl Screen {
             if waiting.resized || waiting.suspend || waiting.continued {
                 // All of it is drawn anew.
                 terminal::wipe()?;
-                self.terminal = terminal_of(area())?;
+                self.terminal = terminal_of(area(), self.settings.glyphs)?;
                 is_changed = true;
             }
             for key in waiting.keys {

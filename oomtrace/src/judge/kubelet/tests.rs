@@ -1,6 +1,6 @@
 use super::*;
 use crate::judge::judge;
-use crate::judge::judgement::{DeletedBy, PodDeletion};
+use crate::judge::judgement::{ApiFact, DeletedBy, PodDeletion};
 use crate::judge::tests::{case, in_container, kill, process, stop_signal};
 use crate::kubernetes::said::{Deletion, Disruption, EventSaid, OwnerSaid};
 use crate::model::{Container, Incident, Pod, ProbeKind};
@@ -358,7 +358,7 @@ fn a_command_of_a_probe_is_known_where_one_alone_runs_one() {
 }
 
 #[test]
-fn evidence_is_in_the_apis_own_words() {
+fn evidence_is_what_is_about_the_kill() {
     let said = PodSaid {
         reason: Some("Evicted".to_owned()),
         message: Some("low".to_owned()),
@@ -383,27 +383,31 @@ fn evidence_is_in_the_apis_own_words() {
             event("Killing", "old", 100_000),
         ])
     };
-    let facts: Vec<String> = evidence(&said, Cause::KubeletEviction).into_iter().map(|fact| fact.fact).collect();
-    assert_eq!(
-        facts,
-        [
-            "the pod's status: Evicted: low",
-            "the pod's condition DisruptionTarget: TerminationByKubelet: d",
-            "Event Unhealthy (×3), at the kill, to the second: u",
-            "Event Killing, 2.0 s after: k",
-            "the pod was deleted with a grace of 30 s, 2.0 s before",
-            "the controller of ReplicaSet web-5d4 says that it deleted this pod",
-            "Deployment web is at a later revision than this pod",
-            "Deployment web is deleted as well",
-            "ReplicaSet web-5d4 was active for longer than its deadline",
-            "Deployment web was last changed by kubectl-rollout, 31.0 s before",
-            "the pod's last state OOMKilled is of the container before this one, which ended 1 min 0 s before: not of this kill",
-        ]
-    );
+    let events = |facts: &[ApiFact]| -> Vec<String> {
+        let events = facts.iter().filter_map(|fact| match fact {
+            ApiFact::Event(event) => Some(event.message.clone()),
+            _ => None,
+        });
+        events.collect()
+    };
+    let facts = evidence(&said, Cause::KubeletEviction);
+    let [
+        ApiFact::Status { .. },
+        ApiFact::Disruption(_),
+        ApiFact::Event(_),
+        ApiFact::Event(_),
+        ApiFact::Deletion(_),
+        ApiFact::Owner(_),
+        ApiFact::EarlierOomKill { before_ms: 60_000 },
+    ] = facts.as_slice()
+    else {
+        panic!("{facts:?}")
+    };
+    assert_eq!(events(&facts), ["u", "k"]);
     // Where the container is not known, each of the pod's Events may be about it.
     let unnamed = PodSaid { container: None, ..said.clone() };
     let facts = evidence(&unnamed, Cause::KubeletEviction);
-    assert!(facts.iter().any(|fact| fact.fact.contains("of db")), "{facts:?}");
+    assert!(events(&facts).contains(&"of db".to_owned()), "{facts:?}");
     // A kill by somebody else, and one by the OOM killer.
     assert_eq!(evidence(&said, Cause::ProcessKill).len(), 1);
     assert_eq!(evidence(&said, Cause::OomContainerLimit).len(), 0);

@@ -8,15 +8,16 @@ use tokio::task::JoinSet;
 use crate::container::directory::Directory;
 use crate::container::runtime::docker::Docker;
 use crate::container::runtime::docker::run_state::RunState;
-use crate::judge::contradiction::{contradiction, kubelets};
+use crate::judge::contradiction::{of_docker, of_kubelet};
 use crate::judge::{judge, may_api_explain};
 use crate::kubernetes::{Kubernetes, Question};
-use crate::model::{Contradiction, Correction, Incident, Record, Source};
+use crate::model::{Contradiction, Correction, Incident, MissingPart, Record, Source};
 use crate::placement::Runtime;
 use crate::redact::Privacy;
 use crate::resolve::case::Case;
 use crate::run::names;
 use crate::words::conclude_as;
+use crate::words::contradiction::{docker_says, kubelet_says};
 
 /// Ends that are followed at a time; those of a storm are not all.
 const MAX_FOLLOWED: usize = 64;
@@ -114,7 +115,7 @@ async fn settle(kubernetes: Kubernetes, mut case: Box<Case>, was_put: bool, priv
         }
         answer.said.iter_mut().flat_map(|said| said.texts()).for_each(|text| *text = privacy.text(text));
         if answer.missing.is_none() {
-            case.incident.missing.retain(|missing| !missing.starts_with(names::WHY));
+            case.incident.forget_missing(MissingPart::KubeletReason);
         }
         if let Some(said) = answer.said {
             let before = case.pod.take();
@@ -139,6 +140,7 @@ async fn settle(kubernetes: Kubernetes, mut case: Box<Case>, was_put: bool, priv
         verdict,
         container: incident.container.clone(),
         missing: incident.missing.clone(),
+        missing_parts: incident.missing_parts.clone(),
     });
     Some(Followed::Settled { incident: Box::new(incident), correction, was_put })
 }
@@ -148,15 +150,16 @@ async fn follow_kubelet(kubernetes: Kubernetes, question: Question, incident: In
     for after in API_ASKED_AFTER_MS {
         tokio::time::sleep(Duration::from_millis(after)).await;
         let Some(said) = kubernetes.end_of(&question) else { continue };
-        let fact = kubelets(&incident, said.reason.as_deref(), said.exit_code)?;
-        return contradicted(incident, fact, Source::Kubernetes);
+        let (reason, exit_code) = (said.reason.as_deref(), said.exit_code);
+        let found = of_kubelet(&incident, reason, exit_code)?;
+        return contradicted(incident, kubelet_says(&found, reason, exit_code), Source::Kubernetes);
     }
     None
 }
 
 async fn follow(docker: Docker, incident: Incident, privacy: Privacy) -> Option<Followed> {
     let said = end_of(&docker, &incident.container.as_ref()?.id).await?;
-    let fact = privacy.text(&contradiction(&incident, &said)?);
+    let fact = privacy.text(&docker_says(&of_docker(&incident, &said)?));
     contradicted(incident, fact, Source::Runtime)
 }
 

@@ -4,9 +4,11 @@
 //! comes after it by a few seconds at most, whatever it does, and never the reading of the ring buffer.
 
 mod aftermath;
+mod beginning;
 mod losses;
 mod naming;
 mod node_watch;
+mod out;
 mod pulse;
 mod warnings;
 
@@ -15,23 +17,18 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use oomtrace_common::event::WIRE_VERSION;
-
 use crate::container::clients::Socket;
 use crate::container::directory::Directory;
 use crate::event::Event;
 use crate::filter::Filter;
 use crate::kubernetes::Kubernetes;
-use crate::model::{Incident, Lost, Ready, Record, SCHEMA, Warning};
+use crate::model::Record;
 use crate::node::clock::boot_now;
-use crate::node::identity::Identity;
-use crate::node::namespaces;
 use crate::node::processes;
 use crate::own;
 use crate::own::calls::Network;
 use crate::own::heap;
 use crate::probe::counter::CounterError;
-use crate::probe::hook::Hook;
 use crate::probe::load::{LoadError, Probe};
 use crate::probe::ring::Ring;
 use crate::redact::Privacy;
@@ -44,15 +41,15 @@ use crate::run::pipeline::Pipeline;
 use crate::run::raw;
 use crate::run::recording::Recorder;
 use crate::run::recording::Recording;
-use crate::run::recording::Start;
 use crate::sink::notices;
 use crate::sink::outputs::{Failures, Outputs};
 use crate::store::sink::Asker;
-use crate::words::report::report;
-use aftermath::{Aftermath, Followed};
+use aftermath::Aftermath;
 use losses::Losses;
-use naming::{Named, Naming};
+use naming::Naming;
 use node_watch::{NodeWatch, SearchResult};
+use out::Out;
+pub use out::Tally;
 use pulse::Pulse;
 use warnings::Warnings;
 
@@ -93,32 +90,10 @@ pub struct RuntimeConfig {
     pub history: Option<Asker>,
 }
 
-/// So many processes, reported one after the other or as one incident, took megabytes, which are given back.
-const LARGE: usize = 256;
 /// For how long events that are there already are read at the end, at least.
 const DRAIN: Duration = Duration::from_millis(150);
-/// How long after: a storm needs its memory again and again.
-const REST: Duration = Duration::from_secs(1);
-
-/// An output that is behind is waited for, while the ring buffer takes what comes, as long as it takes so many records in this time: one
-/// that has stopped, or nearly, must not hold up the others.
-const BEHIND: Duration = Duration::from_secs(1);
-const BEHIND_TAKES: u64 = 500;
 /// How often it is looked whether it has caught up.
 const BEHIND_LOOK: Duration = Duration::from_millis(2);
-
-/// How it ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Incidents put out.
-    pub incidents: u64,
-    /// Of those, routine ones: for which nobody needs to be woken.
-    pub routine: u64,
-    /// Incidents that the filters left out.
-    pub left_out: u64,
-    /// What was not recorded.
-    pub lost: Lost,
-}
 
 /// Watches until `stop` completes, which says by when runtimes may still answer; then puts out what was seen until then. Must run
 /// inside a `LocalSet`.
@@ -147,8 +122,7 @@ pub async fn run(
         history,
     } = runtimes;
     let network = if kubernetes.is_on() { Network::Others } else { Network::Nobody };
-    let mut start = start(&probe, &sockets, privacy)?;
-    start.detail = detail;
+    let mut start = beginning::start(&probe, &sockets, privacy, detail)?;
     let Probe { ebpf, events, counter, sockets: watched, .. } = probe;
     // Holds the programs for as long as this runs.
     let _ebpf = ebpf;
@@ -169,16 +143,7 @@ pub async fn run(
     };
     let mut pipeline = Pipeline::new(&start, facts, filter);
     let mut losses = Losses::new(counter);
-    let mut out = Out {
-        outputs,
-        tally: Tally::default(),
-        recorder: recorder.clone(),
-        told: 0,
-        rest_at: None,
-        taken_at_rest: None,
-        behind: None,
-        kubernetes: kubernetes.clone(),
-    };
+    let mut out = Out::new(outputs, recorder.clone(), kubernetes.clone());
     let node = start.ready.node.clone();
     let mut pulse = Pulse::new(start.ready.attached.len());
     outputs.put(Record::Ready(start.ready));
@@ -315,43 +280,6 @@ pub async fn run(
     Ok(Tally { left_out: pipeline.left_out(), ..out.tally })
 }
 
-/// What is true for the whole run.
-fn start(probe: &Probe, sockets: &[Socket], privacy: Privacy) -> nix::Result<Start> {
-    let identity = Identity::read();
-    let process_exit = probe.has(Hook::SchedProcessExit);
-    let at_exit = process_exit && probe.unneeded.contains(&Hook::SignalDeliver);
-    Ok(Start {
-        wire_version: WIRE_VERSION,
-        page_size: probe.events.page_size() as u64,
-        ready: Ready {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            node: identity.node,
-            boot_id: identity.boot_id,
-            attached: probe.attached.iter().map(|hook| hook.name().to_owned()).collect(),
-            missing: probe
-                .missing
-                .iter()
-                .cloned()
-                .chain(namespaces::missing())
-                .chain(privacy.missing().map(str::to_owned))
-                .collect(),
-            sandbox: None,
-        },
-        signal_generate: probe.has(Hook::SignalGenerate),
-        mark_victim: probe.has(Hook::MarkVictim),
-        process_exit,
-        host_mount: namespaces::host_mount(),
-        systemd: namespaces::is_booted_by_systemd(),
-        // Of those alone whose SIGKILL it has seen.
-        reads_victims: probe.has(Hook::SignalGenerate) && (at_exit || probe.has(Hook::SignalDeliver)),
-        since: boot_now()?,
-        sockets: if probe.has(Hook::UnixConnect) { sockets.to_vec() } else { Vec::new() },
-        privacy,
-        detail: Detail::default(),
-    })
-}
-
 async fn next_question(health: &mut Option<Questions>) -> Question {
     match health {
         Some(questions) => questions.next().await,
@@ -362,150 +290,5 @@ async fn next_question(health: &mut Option<Questions>) -> Question {
 async fn sleep(duration: Option<Duration>) {
     if let Some(duration) = duration {
         tokio::time::sleep(duration).await;
-    }
-}
-
-/// The end of the pipeline.
-struct Out<'a> {
-    outputs: &'a Outputs,
-    tally: Tally,
-    recorder: Option<Recorder>,
-    /// Processes in incidents since memory was given back.
-    told: usize,
-    /// When memory is given back.
-    rest_at: Option<Instant>,
-    /// Records that outputs which are behind had taken when it was given back last.
-    taken_at_rest: Option<u64>,
-    /// Since when an output has been behind, and how many records it had taken then.
-    behind: Option<(Instant, u64)>,
-    kubernetes: Kubernetes,
-}
-
-impl Out<'_> {
-    /// An output is behind, and will catch up.
-    fn waits_for_outputs(&mut self) -> bool {
-        let Some(taken) = self.outputs.behind() else {
-            self.behind = None;
-            return false;
-        };
-        let (since, before) = *self.behind.get_or_insert_with(|| (Instant::now(), taken));
-        if since.elapsed() < BEHIND {
-            return true;
-        }
-        let catches_up = taken.saturating_sub(before) >= BEHIND_TAKES;
-        if catches_up {
-            self.behind = Some((Instant::now(), taken));
-        }
-        catches_up
-    }
-
-    /// Puts one incident out, when it is wanted, and has what comes of it followed.
-    fn put(&mut self, named: Option<Named>, pipeline: &mut Pipeline, aftermath: &mut Aftermath) {
-        let Some(Named { record, open }) = named else { return };
-        let is_wanted = pipeline.wants(&record);
-        // One with a cause that is not wanted may turn out to have another.
-        let is_followed = open.is_some_and(|case| aftermath.follow_open(case, is_wanted));
-        if !is_wanted {
-            return;
-        }
-        if let Record::Incident(incident) = &record {
-            aftermath.follow(incident);
-            if !is_followed {
-                self.report(incident);
-            }
-        }
-        self.put_wanted(record, pipeline);
-    }
-
-    fn put_wanted(&mut self, record: Record, pipeline: &mut Pipeline) {
-        if let Some(repeat) = pipeline.repeated(&record) {
-            self.outputs.put(repeat);
-        }
-        if let Record::Incident(incident) = &record {
-            self.tally.incidents += 1;
-            self.tally.routine += u64::from(incident.routine.is_some());
-            self.told += 1 + incident.collateral.len();
-            if self.told >= LARGE && self.rest_at.is_none() {
-                self.rest_at = Some(Instant::now() + REST);
-            }
-        }
-        self.outputs.put(record);
-    }
-
-    /// Has an Event put on the victim's pod.
-    fn report(&self, incident: &Incident) {
-        if let Some(report) = report(incident) {
-            self.kubernetes.report(report);
-        }
-    }
-
-    /// Memory was given back. What was put out since, or still waits in an output, takes more, to be given back when it is over.
-    fn rested(&mut self) {
-        // One whose reader has stopped holds what it has.
-        let taken = self.outputs.behind();
-        let goes_on = self.told > 0 || (taken.is_some() && taken != self.taken_at_rest);
-        (self.told, self.taken_at_rest) = (0, taken);
-        self.rest_at = goes_on.then(|| Instant::now() + REST);
-    }
-
-    /// Passes on what became known of an incident that was put out.
-    fn followed(&mut self, known: Option<Followed>, pipeline: &mut Pipeline) {
-        match known {
-            None => {}
-            Some(Followed::Contradiction(said)) => self.said(Record::Contradiction(said)),
-            Some(Followed::Settled { incident, correction, was_put }) => {
-                let record = Record::Incident(*incident);
-                let is_wanted = pipeline.would_want(&record);
-                if let Record::Incident(incident) = &record
-                    && (was_put || is_wanted)
-                {
-                    self.report(incident);
-                }
-                match correction {
-                    Some(correction) if was_put => self.said(Record::Correction(correction)),
-                    Some(_) if is_wanted => self.put_wanted(record, pipeline),
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    /// Says what is to come, where it is wanted.
-    fn warn(&mut self, warning: Warning, pipeline: &mut Pipeline) {
-        let record = Record::Warning(warning);
-        if pipeline.would_want(&record) {
-            self.said(record);
-        }
-    }
-
-    fn said(&mut self, record: Record) {
-        if let Some(recorder) = &self.recorder {
-            recorder.said(&record);
-        }
-        self.outputs.put(record);
-    }
-
-    /// Says what was not recorded, if anything; whether cgroups may have come and gone unseen. What does not fit means that the ring was
-    /// full, so there is always a read after it to notice.
-    fn lost(&mut self, lost: Option<Lost>) -> bool {
-        let Some(lost) = lost else { return false };
-        self.tally.lost = self.tally.lost.plus(&lost);
-        if let Some(words) = lost.words() {
-            let advice =
-                if lost.events > 0 { ". Give oomtrace more processor time, or a larger --ring-size" } else { "" };
-            notices::say(&format!("{words}{advice}"));
-        }
-        if let Some(recorder) = &self.recorder {
-            recorder.lost(&lost);
-        }
-        self.outputs.put(Record::Lost(lost));
-        lost.cgroups > 0 || lost.limited.cgroups > 0
-    }
-
-    /// Nothing waits in memory while oomtrace does.
-    fn flush(&self) {
-        if let Some(recorder) = &self.recorder {
-            recorder.flush();
-        }
     }
 }

@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::Look;
 use super::curve::curve;
 use super::words::{
     about, asked, brief, described, effect_words, full_name, killed, login, named, parents, place_name, time_of, user,
 };
+use super::{Look, without};
 use crate::model::{
-    Cause, Contradiction, Correction, Evidence, Exited, Incident, LimitLevel, Lost, OomOrigin, OomScope, OutputName,
-    Process, Role, Unwritten, Verdict, Warning,
+    Cause, Contradiction, Correction, Evidence, Exited, Incident, LimitLevel, Lost, MissingPart, NamedMissing,
+    OomOrigin, OomScope, OutputName, Process, Role, Unwritten, Verdict, Warning,
 };
 use crate::sink::outputs::counted;
 use crate::sink::queue::Count;
@@ -145,7 +145,7 @@ pub(super) fn corrected(correction: &Correction, look: Look) -> String {
     block.title(&correction.time, "NOW KNOWN", SIGNAL, &place, &correction.verdict.why);
     if !look.brief {
         block.line("killed", &format!("as said above, incident {}", correction.incident));
-        block.remedies(&correction.verdict, &correction.missing);
+        block.remedies(&correction.verdict, &correction.missing, &correction.missing_parts);
     }
     block.text
 }
@@ -373,12 +373,12 @@ impl Block {
 
     fn advice(&mut self, incident: &Incident) {
         match &incident.verdict {
-            Some(verdict) => self.remedies(verdict, &incident.missing),
-            None => self.unseen(&incident.missing),
+            Some(verdict) => self.remedies(verdict, &incident.missing, &incident.missing_parts),
+            None => self.unseen(&incident.missing, &incident.missing_parts),
         }
     }
 
-    pub(super) fn remedies(&mut self, verdict: &Verdict, missing: &[String]) {
+    pub(super) fn remedies(&mut self, verdict: &Verdict, missing: &[String], named: &[NamedMissing]) {
         for advice in &verdict.advice {
             let colon = if advice.command.is_some() { ":" } else { "" };
             self.styled_line("do", &format!("{}{colon}", advice.action), DO);
@@ -389,7 +389,7 @@ impl Block {
                 self.styled_line("", &format!("because {}", advice.why), DIM);
             }
         }
-        self.unseen(missing);
+        self.unseen(missing, named);
     }
 
     /// What the verdict rests on, and where each of it comes from.
@@ -423,10 +423,10 @@ impl Block {
         self.styled_line(label, text, DIM);
     }
 
-    fn unseen(&mut self, missing: &[String]) {
+    fn unseen(&mut self, missing: &[String], named: &[NamedMissing]) {
         // That a command line could not be read is seen by its not being there.
-        let is_small = |what: &&String| !self.look.verbose && what.starts_with("the victim's command line");
-        let unseen: Vec<&str> = missing.iter().filter(|what| !is_small(what)).map(String::as_str).collect();
+        let named = if self.look.verbose { &[][..] } else { named };
+        let unseen: Vec<&str> = without(missing, named, MissingPart::VictimCommandLine).map(String::as_str).collect();
         if !unseen.is_empty() {
             self.styled_line("unseen", &unseen.join("; "), DIM);
         }

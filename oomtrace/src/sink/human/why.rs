@@ -134,7 +134,7 @@ fn reconstructed(why: &Why, found: &Reconstructed, look: Look) -> String {
         );
     }
     if let Some(verdict) = &found.verdict {
-        block.remedies(verdict, &[]);
+        block.remedies(verdict, &[], &[]);
         if look.verbose {
             block.facts(&verdict.evidence);
         }

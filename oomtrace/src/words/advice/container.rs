@@ -5,9 +5,10 @@ use crate::model::{Advice, Container, Incident, Runtime};
 use crate::profile::{self, Total, Update, Whose};
 use crate::text::quote::quote;
 use crate::text::{bytes, pod_name};
+use crate::words::advice::client::{target, whose};
 use crate::words::advice::figure::{self, Swap};
 use crate::words::advice::setter::{self, Setter};
-use crate::words::advice::{is_plain, nature, pod, with_program};
+use crate::words::advice::{nature, pod, with_program};
 
 /// The runtime itself needs about that to start a container.
 const LEAST_TO_START: u64 = figure::LEAST;
@@ -83,7 +84,7 @@ fn raised(incident: &Incident, container: Option<&Container>, judgement: &Judgem
         return with_program(incident, judgement, vec![Advice { action, why, command: None }]);
     }
     let command = container.and_then(|container| match setter.as_ref()? {
-        Setter::Swarm { service, .. } => setter::update_service(service, figure.mib),
+        Setter::Swarm { service, .. } => setter::update_service(container, service, figure.mib),
         _ => update(incident, container, figure.mib, judgement.server_minor),
     });
     let raise = Advice {
@@ -151,6 +152,9 @@ fn setting(container: &Container) -> String {
         let (service, project) = (quote(service), quote(project));
         return format!("mem_limit (deploy.resources.limits.memory) of service {service} in compose project {project}");
     }
+    if let Setter::Swarm { service, .. } = Setter::of(container) {
+        return format!("the memory limit of service {} (on a manager of the swarm)", quote(service));
+    }
     let runtime = container.runtime.map(profile::of);
     runtime.map_or("the container's memory limit", |profile| profile.limit_setting).to_owned()
 }
@@ -168,26 +172,6 @@ fn update(incident: &Incident, container: &Container, mib: u64, server_minor: Op
     let is_v1 = figure::is_v1(incident).unwrap_or_default();
     let target = target(container)?;
     (profile::of(container.runtime?).update)(&Update { mib, total, is_v1, target, whose: whose(container) })
-}
-
-/// What a client calls the container, where that is safe to paste. A name that looks like an id may be another one's, and so may the
-/// beginning of an id be another one's name: clients take a whole id before a name, and a name before a beginning.
-fn target(container: &Container) -> Option<&str> {
-    let is_like_an_id = |name: &str| name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let id = || Some(container.id.as_str()).filter(|id| is_plain(id));
-    container.name.as_deref().filter(|name| is_plain(name) && !is_like_an_id(name)).or_else(id)
-}
-
-/// Whom a client must ask for it, as a shell takes it.
-fn whose(container: &Container) -> Whose<'_> {
-    let url = container.runtime_socket.as_ref().map(|socket| quote(&format!("unix://{socket}")).into_owned().into());
-    Whose { user: container.user, url }
-}
-
-/// The engine's client, and what it calls the container, where both are safe to paste: `docker`, `web`.
-pub fn engine_target(container: &Container) -> Option<(String, &str)> {
-    let engine = (profile::of(container.runtime.filter(|_| container.confirmed)?).engine)(&whose(container))?;
-    Some((engine, target(container)?))
 }
 
 #[cfg(test)]

@@ -2,51 +2,22 @@
 
 use crate::judge::judgement::{Manager, StopRequest, TimeLimit};
 use crate::model::{Advice, Container, Disposition, Incident};
+use crate::profile;
+use crate::profile::manager::Remedy;
 use crate::text::{name_or_id, process};
-use crate::words::advice::container::engine_target;
+use crate::words::advice::client::engine_target;
 use crate::words::advice::{advice, is_plain, pod};
 use crate::words::by_process::span;
-
-/// The programs of the judge's table, and what to change.
-const SETTINGS: [(&str, &str); 15] = [
-    (
-        "gunicorn",
-        "raise --timeout (timeout in gunicorn.conf.py; 30 s without it), or find out what kept the worker busy: its log says WORKER TIMEOUT",
-    ),
-    ("uwsgi", "raise harakiri in its ini file, or make the request quicker"),
-    ("unicorn", "raise timeout in unicorn.rb, or make the request quicker"),
-    ("puma", "raise worker_timeout in puma.rb, or find out what kept the worker from its check-in"),
-    ("php-fpm", "raise request_terminate_timeout in the pool's file, or make the request quicker"),
-    // In every edition it kills what has not ended 60 s after it was asked to (PROCESS_SHUTDOWN_TIMEOUT, 4.0 to 6.0).
-    (
-        "PassengerAgent",
-        "read its log: the process did not shut down within 1 minute, or, in the Enterprise edition, took longer for a request than \
-         max_request_time allows (PassengerMaxRequestTime in Apache): raise that, or make the request quicker",
-    ),
-    ("apache2", "raise GracefulShutdownTimeout, or make the requests quicker"),
-    ("httpd", "raise GracefulShutdownTimeout, or make the requests quicker"),
-    ("celery", "raise task_time_limit (--time-limit), or make the task quicker"),
-    ("supervisord", "raise stopwaitsecs of the program's section in supervisord.conf, or have it end at stopsignal"),
-    ("circusd", "raise graceful_timeout of the watcher, or have it end at its stop_signal"),
-    ("pm2", "raise kill_timeout (ms) in ecosystem.config.js, or have it end at SIGINT"),
-    ("postgres", "read the server's log: another of its processes crashed, or it was stopped in immediate mode"),
-    ("monit", "give its stop program a longer timeout, or have it end sooner"),
-    ("s6-supervise", "raise the number in the service's timeout-kill file (ms), or have it end sooner"),
-];
-
-/// Programs that end what they manage when they end themselves, or are asked to: nothing is to be set.
-const WITHOUT_SETTING: [&str; 6] = ["tini", "docker-init", "dumb-init", "catatonit", "s6-svscan", "runsv"];
 
 /// For a kill by its parent, which may have asked it to `stop` before; none where there is nothing to set.
 pub fn managed(incident: &Incident, manager: &Manager, stop: Option<&StopRequest>) -> Option<Advice> {
     let Manager { program, limit } = manager;
-    if WITHOUT_SETTING.contains(program) {
-        return None;
-    }
-    let known = SETTINGS.iter().find(|(name, _)| name == program);
+    let setting = match profile::manager::named(program).map(|known| known.remedy) {
+        Some(Remedy::None) => return None,
+        Some(Remedy::Set(setting)) => setting.to_owned(),
+        Some(Remedy::Limit) | None => format!("look at {limit}: {program} decided it"),
+    };
     let sender = incident.sender.process.as_ref().map_or_else(|| (*program).to_owned(), process);
-    let setting =
-        known.map_or_else(|| format!("look at {limit}: {program} decided it"), |(_, action)| (*action).to_owned());
     let ignored = stop.filter(|stop| stop.disposition == Some(Disposition::Ignored));
     let action = match ignored {
         // More time does not help.

@@ -6,7 +6,7 @@ use crate::model::{Advice, Container, Incident};
 use crate::resolve::limits_before::LimitsBefore;
 use crate::text::quote::quote;
 use crate::text::{age_ms, bytes, duration_ms, process};
-use crate::words::advice::container::engine_target;
+use crate::words::advice::client::engine_target;
 use crate::words::advice::program;
 
 /// A limit was raised so often in one run, and used up each time.

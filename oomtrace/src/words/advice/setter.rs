@@ -2,7 +2,7 @@
 
 use crate::model::{Advice, Compose, Container, Incident, Runtime};
 use crate::text::quote::quote;
-use crate::words::advice::is_plain;
+use crate::words::advice::{client, is_plain};
 
 /// What made the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,13 +83,14 @@ impl<'a> Setter<'a> {
     pub fn keep(&self, incident: &Incident, mib: u64) -> Option<Advice> {
         let say = |action: String, why: &str| Some(Advice { action, why: why.to_owned(), command: None });
         match self {
-            Self::Compose { service, files, .. } => say(
+            Self::Compose { project, service, files } => say(
                 format!(
-                    "so that it stays: mem_limit: {mib}m, or deploy.resources.limits.memory: {mib}M, for service {} in {}, then docker compose up -d there",
+                    "so that it stays: mem_limit: {mib}m, or deploy.resources.limits.memory: {mib}M, for service {} in {}, then {}",
                     quote(service),
-                    places(files)
+                    places(files),
+                    compose_up(incident.container.as_ref(), project, service, files)
                 ),
-                "compose sets the limit of its file when it makes the container anew, whatever docker update said",
+                "compose sets the limit of its file when it makes the container anew, whatever an update said before",
             ),
             Self::Swarm { stack: Some(stack), .. } => say(
                 format!("set deploy.resources.limits.memory: {mib}M in the file of stack {}", quote(stack)),
@@ -99,13 +100,17 @@ impl<'a> Setter<'a> {
                 format!("make builder {} with --driver-opt memory={mib}m the next time", quote(name)),
                 "docker buildx create is what gives the builder's container its limit",
             ),
-            Self::Unit(unit) => say(
-                format!(
-                    "set PodmanArgs=--memory={mib}m in the [Container] section of {}, then systemctl daemon-reload",
-                    quadlet(unit, incident.container.as_ref().and_then(|container| container.user))
-                ),
-                "the unit makes the container anew each time that it starts",
-            ),
+            Self::Unit(unit) => {
+                let user = incident.container.as_ref().and_then(|container| container.user);
+                let whose = if user.is_some() { " --user" } else { "" };
+                say(
+                    format!(
+                        "set PodmanArgs=--memory={mib}m in the [Container] section of {}, then systemctl{whose} daemon-reload",
+                        quadlet(unit, user)
+                    ),
+                    "the unit makes the container anew each time that it starts",
+                )
+            }
             Self::Once => say(
                 format!("start it with --memory {mib}m the next time"),
                 "it is removed when it ends (--rm), and its limit with it",
@@ -117,8 +122,20 @@ impl<'a> Setter<'a> {
 
 /// The command that gives the tasks of a swarm's service another limit, on one of its managers.
 #[must_use]
-pub fn update_service(service: &str, mib: u64) -> Option<String> {
-    is_plain(service).then(|| format!("docker service update --limit-memory {mib}M {service}"))
+pub fn update_service(container: &Container, service: &str, mib: u64) -> Option<String> {
+    let engine = client::engine(container)?;
+    is_plain(service).then(|| format!("{engine} service update --limit-memory {mib}M {service}"))
+}
+
+/// The command that makes the service's containers anew where they were made, by the daemon that made them. Where it is not known which
+/// files the project has, it is for the directory of its file.
+fn compose_up(container: Option<&Container>, project: &str, service: &str, files: &[String]) -> String {
+    let engine = container.and_then(client::engine).unwrap_or_else(|| "docker".to_owned());
+    if files.is_empty() {
+        return format!("{engine} compose up -d there");
+    }
+    let of: String = files.iter().map(|file| format!(" -f {}", quote(file))).collect();
+    format!("{engine} compose -p {}{of} up -d {}", quote(project), quote(service))
 }
 
 /// The unit around a container of podman's that has no cgroup elsewhere (--cgroups=split, as quadlets have it).
@@ -176,26 +193,64 @@ mod tests {
         let service = ("com.docker.compose.service", "web");
         let files = |files| ("com.docker.compose.project.config_files", files);
         let directory = ("com.docker.compose.project.working_dir", "/srv/shop");
-        let of_compose = |place: &str| {
+        let of_compose = |place: &str, command: &str| {
             Some(format!(
-                "so that it stays: mem_limit: 768m, or deploy.resources.limits.memory: 768M, for service web in {place}, then docker compose up \
-                 -d there"
+                "so that it stays: mem_limit: 768m, or deploy.resources.limits.memory: 768M, for service web in {place}, then {command}"
             ))
         };
-        for (labels, place) in [
-            (&[project, service, files("/srv/shop/compose.yaml"), directory][..], "/srv/shop/compose.yaml"),
-            (&[project, service, files("compose.yaml"), directory], "/srv/shop/compose.yaml"),
-            (&[project, service, files("/a.yml,/b.yml")], "the one of /a.yml, /b.yml that has it"),
-            (&[project, service, files("/a b;c.yml")], "'/a b;c.yml'"),
-            (&[project, service], "its compose file"),
+        let nowhere = of_compose("its compose file", "docker compose up -d there");
+        for (labels, place, of) in [
+            (
+                &[project, service, files("/srv/shop/compose.yaml"), directory][..],
+                "/srv/shop/compose.yaml",
+                "-f /srv/shop/compose.yaml",
+            ),
+            (
+                &[project, service, files("compose.yaml"), directory],
+                "/srv/shop/compose.yaml",
+                "-f /srv/shop/compose.yaml",
+            ),
+            (
+                &[project, service, files("/a.yml,/b.yml")],
+                "the one of /a.yml, /b.yml that has it",
+                "-f /a.yml -f /b.yml",
+            ),
+            (&[project, service, files("/a b;c.yml")], "'/a b;c.yml'", "-f '/a b;c.yml'"),
         ] {
             let named = Container { name: Some("shop-web-1".to_owned()), ..labelled(labels) };
-            assert_eq!(kept(&named), of_compose(place), "{labels:?}");
+            let command = format!("docker compose -p shop {of} up -d web");
+            assert_eq!(kept(&named), of_compose(place, &command), "{labels:?}");
             // An image's labels: its maker's directory is none to run compose in.
             let other = Container { name: Some("innocent".to_owned()), ..named };
-            assert_eq!(kept(&other), of_compose("its compose file"), "{labels:?}");
+            assert_eq!(kept(&other), nowhere, "{labels:?}");
         }
+        let named = Container { name: Some("shop-web-1".to_owned()), ..labelled(&[project, service]) };
+        assert_eq!(kept(&named), nowhere);
         assert_eq!(kept(&labelled(&[project])), None);
+    }
+
+    #[test]
+    fn a_daemon_elsewhere_is_asked_for_what_it_made() {
+        let compose = [
+            ("com.docker.compose.project", "shop"),
+            ("com.docker.compose.service", "web"),
+            ("com.docker.compose.project.config_files", "/srv/compose.yaml"),
+        ];
+        let named = Container { name: Some("shop-web-1".to_owned()), ..labelled(&compose) };
+        for (runtime, socket, user, engine) in [
+            (Runtime::Docker, Some("/srv/other.sock"), None, "docker --host unix:///srv/other.sock"),
+            (Runtime::Docker, Some("/srv/a b"), None, "docker --host 'unix:///srv/a b'"),
+            (Runtime::Docker, None, Some(7), "docker --host unix:///run/user/7/docker.sock"),
+            (Runtime::Podman, None, None, "podman"),
+        ] {
+            let socket = socket.map(str::to_owned);
+            let container = Container { runtime: Some(runtime), runtime_socket: socket, user, ..named.clone() };
+            let said = kept(&container).unwrap();
+            let command = format!(", then {engine} compose -p shop -f /srv/compose.yaml up -d web");
+            assert!(said.ends_with(&command), "{said}");
+            let update = format!("{engine} service update --limit-memory 768M shop_web");
+            assert_eq!(update_service(&container, "shop_web", 768), Some(update));
+        }
     }
 
     #[test]
@@ -206,7 +261,7 @@ mod tests {
         let labelled = |labels: &[_]| called("shop_web.1.abc", labelled(labels));
         let alone = labelled(&[name, task]);
         assert_eq!(Setter::of(&alone), Setter::Swarm { service: "shop_web", stack: None });
-        let command = update_service("shop_web", 768);
+        let command = update_service(&alone, "shop_web", 768);
         assert_eq!(command.as_deref(), Some("docker service update --limit-memory 768M shop_web"));
         assert_eq!(kept(&alone), None);
         // An image's labels.
@@ -215,7 +270,7 @@ mod tests {
         }
         let stack = labelled(&[name, task, ("com.docker.stack.namespace", "shop")]);
         assert_eq!(kept(&stack).as_deref(), Some("set deploy.resources.limits.memory: 768M in the file of stack shop"));
-        assert_eq!(update_service("a;b", 768), None);
+        assert_eq!(update_service(&stack, "a;b", 768), None);
     }
 
     #[test]
@@ -243,6 +298,8 @@ mod tests {
         assert_eq!((Setter::of(&forged), kept(&forged)), (Setter::Engine, None));
         let within = Container { cgroup: podman.cgroup.clone(), ..forged };
         assert_eq!(Setter::of(&within), Setter::Unit("web.service"));
+        let of_a_user = Container { user: Some(7), ..podman.clone() };
+        assert!(kept(&of_a_user).unwrap().ends_with("/web.container, then systemctl --user daemon-reload"));
         let once = Container { auto_remove: Some(true), ..named("web") };
         assert_eq!(Setter::of(&once), Setter::Once);
         let pod = Container { pod: Some(Pod::default()), ..once };

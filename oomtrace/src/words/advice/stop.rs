@@ -1,12 +1,14 @@
 //! What to do about a stop that ran into its time-out, in the words of whoever sets the time: the flag, or the field of the manifest.
 
+use std::borrow::Cow;
+
 use crate::judge::judgement::{Reason, StopRequest};
 use crate::model::{Advice, Container, Disposition, Incident, Runtime};
 use crate::placement::user_of;
 use crate::text::quote::quote;
 use crate::words::advice::init::Init;
 use crate::words::advice::setter::Setter;
-use crate::words::advice::{advice, is_plain};
+use crate::words::advice::{advice, client, is_plain};
 
 /// What helps depends on what the victim is, and on what it had set up for the stop signal.
 pub fn time_out(incident: &Incident, reason: &Reason) -> Advice {
@@ -26,7 +28,7 @@ pub fn time_out(incident: &Incident, reason: &Reason) -> Advice {
     }
     let init = Init::of(&incident.victim.process);
     let special = disposition.filter(|_| incident.victim.is_pid_1());
-    if let Some((action, why)) = special.and_then(|disposition| init.advise(name, disposition, by.init(), &grace)) {
+    if let Some((action, why)) = special.and_then(|disposition| init.advise(name, disposition, &by.init(), &grace)) {
         return advice(&action, &why);
     }
     match disposition {
@@ -72,7 +74,7 @@ pub fn of_command(incident: &Incident) -> Advice {
             "raise HealthTimeout= of its quadlet, or make the health check's command faster",
             "Podman ends a health check's command when its time is over",
         ),
-        Orchestrator::Swarm => advice(
+        Orchestrator::Swarm { .. } => advice(
             "raise --health-timeout of the service (docker service update), or make the health check's command faster",
             "a health check's command is ended when its time is over",
         ),
@@ -116,10 +118,13 @@ pub fn of_unit(incident: &Incident, reason: &Reason) -> Option<Advice> {
 }
 
 /// Who says how the container is stopped.
-#[derive(Clone, Copy)]
-enum Orchestrator {
+enum Orchestrator<'a> {
     Kubernetes,
-    Swarm,
+    Swarm {
+        service: &'a str,
+        /// The client of the daemon that has the task.
+        engine: String,
+    },
     Compose,
     /// A unit of systemd's that starts it with podman.
     Quadlet,
@@ -128,12 +133,14 @@ enum Orchestrator {
     Other,
 }
 
-impl Orchestrator {
-    fn of(container: Option<&Container>) -> Self {
+impl<'a> Orchestrator<'a> {
+    fn of(container: Option<&'a Container>) -> Self {
         let Some(container) = container else { return Self::Other };
         match (Setter::of(container), container.runtime) {
             (Setter::Pod, _) => Self::Kubernetes,
-            (Setter::Swarm { .. }, _) => Self::Swarm,
+            (Setter::Swarm { service, .. }, _) => {
+                Self::Swarm { service, engine: client::engine(container).unwrap_or_else(|| "docker".to_owned()) }
+            }
             (Setter::Compose { .. }, _) => Self::Compose,
             (Setter::Unit(_), _) => Self::Quadlet,
             (Setter::Builder(_) | Setter::Once | Setter::Engine, Some(Runtime::Docker)) => Self::Docker,
@@ -143,21 +150,23 @@ impl Orchestrator {
     }
 
     /// How the container gets another pid 1, which hands signals on.
-    const fn init(self) -> &'static str {
-        match self {
+    fn init(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             // The sandbox is pid 1 then, and the container's process takes signals as any other does.
             Self::Kubernetes => "shareProcessNamespace: true in the pod's spec",
-            Self::Swarm => "docker service update --init",
+            Self::Swarm { service, engine } => {
+                return format!("{engine} service update --init {} (on a manager of the swarm)", quote(service)).into();
+            }
             Self::Compose => "init: true for the service",
             Self::Quadlet => "RunInit=true in the [Container] section of its quadlet",
             Self::Docker => "docker run --init",
             Self::Podman => "podman run --init",
             Self::Other => "an init such as tini before it",
-        }
+        })
     }
 
     /// What gives it longer, by so many seconds where the time that was not enough is known.
-    fn grace(self, incident: &Incident, seconds: Option<u64>) -> String {
+    fn grace(&self, incident: &Incident, seconds: Option<u64>) -> String {
         let time = |unit: &str| seconds.map(|seconds| format!("{seconds}{unit}"));
         let with = |option: &str| time("").map_or_else(|| option.to_owned(), |time| format!("{option} {time}"));
         match self {
@@ -171,9 +180,12 @@ impl Orchestrator {
                     None => format!("stop_grace_period of the service{place}"),
                 }
             }
-            Self::Swarm => match time("s") {
-                Some(time) => format!("docker service update --stop-grace-period {time}"),
-                None => "docker service update --stop-grace-period".to_owned(),
+            Self::Swarm { service, engine } => match time("s") {
+                Some(time) => {
+                    let service = quote(service);
+                    format!("{engine} service update --stop-grace-period {time} {service}, on a manager of the swarm")
+                }
+                None => format!("stop_grace_period of service {}", quote(service)),
             },
             Self::Quadlet => match time("") {
                 Some(time) => format!("StopTimeout={time} in the [Container] section of its quadlet"),
@@ -209,13 +221,14 @@ mod tests {
             (
                 Container {
                     name: Some("web.1.abc".to_owned()),
+                    runtime_socket: Some("/srv/other.sock".to_owned()),
                     ..labelled(
                         Runtime::Docker,
                         &[("com.docker.swarm.service.name", "web"), ("com.docker.swarm.task.id", "abc")],
                     )
                 },
-                "docker service update --init",
-                "docker service update --stop-grace-period 30s",
+                "docker --host unix:///srv/other.sock service update --init web (on a manager of the swarm)",
+                "docker --host unix:///srv/other.sock service update --stop-grace-period 30s web, on a manager of the swarm",
             ),
             (
                 Container {
@@ -230,7 +243,7 @@ mod tests {
         ] {
             let by = Orchestrator::of(Some(&container));
             let incident = Incident { container: Some(container.clone()), ..kill("/usr/bin/runc") };
-            assert_eq!((by.init(), by.grace(&incident, Some(30)).as_str()), (init, grace), "{container:?}");
+            assert_eq!((&*by.init(), by.grace(&incident, Some(30)).as_str()), (init, grace), "{container:?}");
         }
     }
 

@@ -170,7 +170,9 @@ fn compose() {
     let file = project.file();
     let rest = keep.action.strip_prefix("so that it stays: ").unwrap();
     let (setting, rest) = rest.split_once(", or ").unwrap();
-    let place = format!(" for service web in {}, then docker compose up -d there", file.display());
+    let (socket, shown) = (socket().unwrap(), file.display());
+    let command = format!("docker --host unix://{} compose -p {} -f {shown} up -d web", socket.display(), project.name);
+    let place = format!(" for service web in {shown}, then {command}");
     assert!(rest.contains(&place), "{keep:?}");
     let text = fs::read_to_string(&file).unwrap();
     let line = text.lines().find(|line| line.trim().starts_with("mem_limit:")).unwrap().trim();
@@ -217,7 +219,8 @@ fn swarm() {
         _ => None,
     });
     let command = advice(&incident)[0].command.as_deref().unwrap();
-    assert_eq!(command, format!("docker service update --limit-memory 36M {service}"));
+    let host = format!("--host unix://{}", socket().unwrap().display());
+    assert_eq!(command, format!("docker {host} service update --limit-memory 36M {service}"));
     run_as_printed(command);
     let filter = format!("label=com.docker.swarm.service.name={service}");
     let pid = || {
