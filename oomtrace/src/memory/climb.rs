@@ -159,7 +159,7 @@ fn by_season(series: &Series, period: Period, reference: f64) -> Option<Climb> {
         saturation: 1.0,
         end_rate: 1.0,
         greatest_step: 0.0,
-        power: None,
+        faster: None,
     };
     let shape = if last < 0.5 { Shape::Flattens } else { Shape::Steady };
     // It rises from each turn to the next, at the same moments of it.

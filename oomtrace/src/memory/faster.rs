@@ -20,7 +20,7 @@ pub enum Form {
 }
 
 /// Powers that are tried, and exponents at the end of the span.
-const POWERS: [f64; 5] = [1.25, 1.5, 2.0, 3.0, 4.0];
+const POWERS: [f64; 8] = [1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0];
 const EXPONENTS: [f64; 6] = [1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
 
 impl Form {
@@ -48,19 +48,23 @@ impl Form {
 }
 
 impl Faster {
-    /// The form that leaves the least sum of squares, which is given too. None: none leaves less than `most`.
+    /// The form that leaves the least sum of squares, which is given too; of those that leave hardly more the mildest. None: none leaves
+    /// less than `most`.
     #[must_use]
     pub fn of(points: &[Point], start: f64, span: f64, most: f64) -> Option<(Self, f64)> {
+        const HARDLY: f64 = 1.05;
         let powers = POWERS.map(Form::Power);
         let exponentials = EXPONENTS.map(|exponent| Form::Exponential(exponent / span));
-        let mut best = None;
-        for form in powers.into_iter().chain(exponentials) {
+        let fits = powers.into_iter().chain(exponentials).filter_map(|form| {
             let (_, b, left) = least_squares(points, |t| form.at(t - start));
-            if b > 0.0 && b.is_finite() && left < best.map_or(most, |(_, left)| left) {
-                best = Some((Self { start, b, form }, left));
-            }
-        }
-        best
+            (b > 0.0 && b.is_finite() && left < most).then_some((Self { start, b, form }, left))
+        });
+        let fits: Vec<(Self, f64)> = fits.collect();
+        let best = fits.iter().map(|(_, left)| *left).fold(f64::INFINITY, f64::min);
+        let end = start + 2.0 * span;
+        fits.into_iter()
+            .filter(|(_, left)| *left <= HARDLY * best)
+            .min_by(|(one, _), (other, _)| one.rate_at(end).total_cmp(&other.rate_at(end)))
     }
 
     /// Hours from `now` on until it has risen by `bytes` more.

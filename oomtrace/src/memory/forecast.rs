@@ -1,9 +1,9 @@
 //! When a climb meets its limit, and what limit a curve wants.
 
 use crate::memory::climb::{Climb, MIB};
+use crate::memory::faster::Faster;
 use crate::memory::fit::{median, quantile};
 use crate::memory::series::Series;
-use crate::memory::trend::Power;
 
 /// When the limit is reached, in the hours of the series.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,13 +16,14 @@ pub struct Reached {
 
 /// The least that a slope is unsure by: what drives a leak changes, and neighbours are not independent, which its interval knows nothing
 /// of.
-const UNSURE: f64 = 0.09;
+const UNSURE: f64 = 0.15;
 /// By how much the interval of a slope is widened for the same reasons.
 const WIDER: f64 = 1.3;
 
-/// The floor's line, or its curve, through the ceiling, until it meets the limit.
+/// The floor's line, or its curve, through the ceiling, until it meets the limit. `others`: the slowest and the fastest
+/// that other lives climbed, in bytes an hour.
 #[must_use]
-pub fn reached(climb: &Climb, charged: &Series, limit: f64) -> Option<Reached> {
+pub fn reached(climb: &Climb, charged: &Series, limit: f64, others: Option<(f64, f64)>) -> Option<Reached> {
     let now = charged.points.last()?.0;
     let slope = climb.line.slope;
     let parts = climb.period.map_or(16, |period| ((climb.span / (1.2 * period.hours)) as usize).clamp(4, 16));
@@ -36,34 +37,30 @@ pub fn reached(climb: &Climb, charged: &Series, limit: f64) -> Option<Reached> {
     Some(
         climb
             .trend
-            .power
-            .map_or_else(|| along_line(climb, now, left, spread), |power| along_power(power, now, left, spread)),
+            .faster
+            .map_or_else(|| along_line(climb, now, left, spread, others), |faster| along(&faster, now, left, spread)),
     )
 }
 
 /// `left` bytes from now on. The ceiling is unsure by `spread`.
-fn along_line(climb: &Climb, now: f64, left: f64, spread: f64) -> Reached {
+fn along_line(climb: &Climb, now: f64, left: f64, spread: f64, others: Option<(f64, f64)>) -> Reached {
     let slope = climb.line.slope;
     let unsure = ((climb.line.high - climb.line.low) / 2.0).max(UNSURE * slope) * WIDER;
     let median = now + left / slope;
-    let slowest = slope - unsure;
-    let low = now + (left - spread).max(0.0) / (slope + unsure);
+    let (slowest, fastest) = (slope - unsure, slope + unsure);
+    let (slowest, fastest) = others.map_or((slowest, fastest), |(low, high)| (slowest.min(low), fastest.max(high)));
+    let low = now + (left - spread).max(0.0) / fastest;
     let high = (slowest > 0.15 * slope).then(|| (now + (left + spread) / slowest).max(median));
     Reached { median, low: low.min(median), high }
 }
 
 /// The same where it rises faster and faster. It may get no faster than it is.
-fn along_power(power: Power, now: f64, left: f64, spread: f64) -> Reached {
-    let Power { start, p, b } = power;
-    let run = now - start;
-    let after = |left: f64| (run.powf(p) + left.max(0.0) / b).powf(1.0 / p) - run;
-    let rate = p * b * run.powf(p - 1.0);
+fn along(faster: &Faster, now: f64, left: f64, spread: f64) -> Reached {
     let unsure = WIDER * UNSURE;
-    Reached {
-        median: now + after(left),
-        low: now + after(left - spread) * (1.0 - 2.0 * unsure),
-        high: Some(now + (left + spread) / rate * (1.0 + unsure)),
-    }
+    let median = now + faster.until(now, left);
+    let low = now + faster.until(now, left - spread) * (1.0 - 2.0 * unsure);
+    let high = now + (left + spread) / faster.rate_at(now) * (1.0 + unsure);
+    Reached { median, low: low.min(median), high: high.is_finite().then_some(high.max(median)) }
 }
 
 /// Room over what was needed: a limit that is never met, and wastes little.

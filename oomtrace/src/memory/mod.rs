@@ -6,6 +6,7 @@
 
 mod climb;
 mod evenness;
+mod faster;
 pub mod fit;
 pub mod forecast;
 pub mod held;

@@ -1,5 +1,6 @@
 //! How a floor goes: its line, where that began, whether it flattens, whether it was one step.
 
+use crate::memory::faster::Faster;
 use crate::memory::fit::{Line, Point, least_squares, theil_sen};
 
 /// See the module's documentation.
@@ -18,21 +19,7 @@ pub struct Trend {
     /// Its greatest rise from one point to the next, as a share of all of it.
     pub greatest_step: f64,
     /// It rises faster and faster, and was not flat at first.
-    pub power: Option<Power>,
-}
-
-/// `a + b·tᵖ`, with the hours since `start`.
-#[derive(Clone, Copy, Debug)]
-pub struct Power {
-    pub start: f64,
-    pub p: f64,
-    pub b: f64,
-}
-
-/// What fits, and the sum of squares that it leaves.
-struct Fit<T> {
-    of: T,
-    left: f64,
+    pub faster: Option<Faster>,
 }
 
 /// Time constants of curves that flatten, as shares of the span.
@@ -41,6 +28,8 @@ const TIME_CONSTANTS: [f64; 8] = [0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5];
 const ONSETS: std::ops::RangeInclusive<u8> = 2..=14;
 /// How much of a line's squares may be left where it was flat at first.
 const BEGINS: f64 = 0.45;
+/// And where it rises faster and faster.
+const FASTER: f64 = 0.2;
 
 /// The trend of points in the order of time; none of fewer than four.
 #[must_use]
@@ -58,10 +47,11 @@ pub fn trend(points: &[Point]) -> Option<Trend> {
     let (saturation, end_rate) = saturation(points, start, span, straight);
     let rise = line.slope * span;
     let greatest = points.iter().zip(points.iter().skip(1)).map(|(a, b)| b.1 - a.1).fold(0.0, f64::max);
-    let (onset, power) = match (onset(points, start, span, straight), power(points, start, span, straight)) {
-        (Some(onset), Some(power)) if power.left <= onset.left => (None, Some(power.of)),
-        (Some(onset), _) => (Some(onset.of), None),
-        (None, power) => (None, power.map(|power| power.of)),
+    let faster = Faster::of(points, start, span, FASTER * straight);
+    let (onset, faster) = match (onset(points, start, span, straight), faster) {
+        (Some((_, of_onset)), Some((faster, left))) if left <= of_onset => (None, Some(faster)),
+        (Some((onset, _)), _) => (Some(onset), None),
+        (None, faster) => (None, faster.map(|(faster, _)| faster)),
     };
     Some(Trend {
         line,
@@ -71,7 +61,7 @@ pub fn trend(points: &[Point]) -> Option<Trend> {
         saturation,
         end_rate,
         greatest_step: if rise > 0.0 { greatest / rise } else { 0.0 },
-        power,
+        faster,
     })
 }
 
@@ -87,30 +77,14 @@ fn saturation(points: &[Point], start: f64, span: f64, straight: f64) -> (f64, f
     best
 }
 
-/// Powers of time that a climb may follow.
-const POWERS: [f64; 5] = [1.25, 1.5, 2.0, 3.0, 4.0];
-/// How much of a line's squares may be left where it does.
-const FASTER: f64 = 0.2;
-
-fn power(points: &[Point], start: f64, span: f64, straight: f64) -> Option<Fit<Power>> {
-    let mut best: Option<Fit<Power>> = None;
-    for p in POWERS {
-        let (_, b, left) = least_squares(points, |t| ((t - start) / span).max(0.0).powf(p));
-        if b > 0.0 && left < best.as_ref().map_or(FASTER * straight, |best| best.left) {
-            best = Some(Fit { of: Power { start, p, b: b / span.powf(p) }, left });
-        }
-    }
-    best
-}
-
-/// Flat, and then a line.
-fn onset(points: &[Point], start: f64, span: f64, straight: f64) -> Option<Fit<f64>> {
-    let mut best: Option<Fit<f64>> = None;
+/// Flat, and then a line: from when on, and the sum of squares that is left.
+fn onset(points: &[Point], start: f64, span: f64, straight: f64) -> Option<(f64, f64)> {
+    let mut best = None;
     for twentieth in ONSETS {
         let from = start + span * f64::from(twentieth) / 20.0;
         let (_, b, left) = least_squares(points, |t| (t - from).max(0.0));
-        if b > 0.0 && left < best.as_ref().map_or(BEGINS * straight, |best| best.left) {
-            best = Some(Fit { of: from, left });
+        if b > 0.0 && left < best.map_or(BEGINS * straight, |(_, left)| left) {
+            best = Some((from, left));
         }
     }
     best

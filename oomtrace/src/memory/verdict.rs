@@ -204,11 +204,13 @@ impl Curve {
     fn climbs(&self, climb: &Climb) -> Verdict {
         let seen = Seen::of(self, climb);
         let is_leak = !matches!(seen, Seen::TooShort | Seen::Unevenly);
-        let reached = self.limit.and_then(|limit| reached(climb, &self.charged, limit)).map(|reached| LimitReached {
-            median: self.time(reached.median),
-            low: self.time(reached.low),
-            high: reached.high.map(|high| self.time(high)),
-        });
+        let others = (self.alike.lives >= LIVES).then_some((self.alike.low, self.alike.high));
+        let reached =
+            self.limit.and_then(|limit| reached(climb, &self.charged, limit, others)).map(|reached| LimitReached {
+                median: self.time(reached.median),
+                low: self.time(reached.low),
+                high: reached.high.map(|high| self.time(high)),
+            });
         // A warm-up that it has at each start is no climb to its limit.
         let is_known = self.was_before && !is_leak;
         let reached = reached.filter(|_| !is_known);

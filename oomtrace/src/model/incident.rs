@@ -85,6 +85,12 @@ impl Incident {
         let process = &self.victim.process;
         self.container.is_some() || process.pid_in_namespace.is_some_and(|pid| pid != process.pid)
     }
+
+    /// The process with that pid is its victim, or one of the others that were killed with it.
+    #[must_use]
+    pub fn has_victim(&self, pid: u32) -> bool {
+        self.victim.process.pid == pid || self.collateral.iter().any(|other| other.process.pid == pid)
+    }
 }
 
 /// Why the first process of a pid namespace ended, whose other processes the kernel then killed.
