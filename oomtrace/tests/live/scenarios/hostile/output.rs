@@ -345,12 +345,22 @@ fn full_recording() {
     run(Command::new("mount").args(["-o", "remount,size=256m"]).arg(disk.0.path()));
     disk.free();
     let put_out = |what: &str| fs::read_to_string(&out).unwrap().rfind(what);
-    let gap = "\"output\":\"recording\"";
-    wait_until("what is missing is counted", || put_out(gap).is_some());
-    let victim = killed();
-    // So many were killed before that one of them may have had its pid: the one meant is the last.
-    let name = format!("\"victim\":{{\"pid\":{},", victim.pid());
-    wait_until("it goes on", || put_out(&name) > put_out(gap));
+    wait_until("what is missing is counted", || put_out("\"output\":\"recording\"").is_some());
+    // So many were killed before that one of them may have had a victim's pid: the one meant is the last. And one that is killed while
+    // the last of those are worked off may be lost with them.
+    let before = fs::metadata(&out).unwrap().len() as usize;
+    let name = |victim: &Owned| format!("\"victim\":{{\"pid\":{},", victim.pid());
+    let (mut victims, mut asked) = (vec![killed()], Instant::now());
+    let mut seen = None;
+    wait_until("it goes on", || {
+        if asked.elapsed() > Duration::from_secs(2) {
+            victims.push(killed());
+            asked = Instant::now();
+        }
+        seen = victims.iter().position(|victim| put_out(&name(victim)).is_some_and(|at| at >= before));
+        seen.is_some()
+    });
+    let victim = &victims[seen.unwrap()];
     oomtrace.signal(Signal::SIGTERM);
     assert_eq!(oomtrace.ended().code(), Some(1), "what is not in the recording makes a failure");
     let replay = command().args(["replay", "--json"]).arg(&recording).output().unwrap();
