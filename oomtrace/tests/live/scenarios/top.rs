@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, docker, socket};
-use crate::support::needs::Need::{Docker, MemoryCgroup, Tmux as HasTmux, Tracing};
+use crate::support::needs::Need::{Alone, Docker, MemoryCgroup, Tmux as HasTmux, Tracing};
 use crate::support::process::{run, wait_until};
 use crate::support::tmux::Tmux;
 use crate::support::tracer::{binary, command};
@@ -17,7 +17,8 @@ use crate::support::tracer::{binary, command};
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "top::a_container_climbs_is_killed_and_is_read_about",
-        needs: &[Tracing, Docker, HasTmux],
+        // It opens the latest kill of all that there are.
+        needs: &[Alone, Tracing, Docker, HasTmux],
         run: killed,
     },
     Scenario {
@@ -98,7 +99,6 @@ fn killed() {
     tmux.wait_for("Columns");
     tmux.write("qq");
     is_back(&tmux);
-    // Other scenarios' kills are counted as well.
     assert!(tmux.screen().contains(" incident"), "{}", tmux.screen());
 }
 
