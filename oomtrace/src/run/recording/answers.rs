@@ -1,6 +1,6 @@
 //! The node's answers: recorded as they are given, and given again as they were recorded.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::event::{BootNs, ProcessKey};
 use crate::model::{Candidates, UserFrame};
@@ -148,7 +148,7 @@ impl<F: Facts> Facts for Recording<F> {
     }
 }
 
-/// What a recording holds of the node: each question's first answer.
+/// What a recording holds of the node: each question's first answer, where nothing else is said.
 #[derive(Debug, Default)]
 pub struct Answers {
     /// One for each program that a process ran.
@@ -160,7 +160,8 @@ pub struct Answers {
     functions: HashMap<ProcessKey, Vec<Option<Function>>>,
     memory: HashMap<ProcessKey, Snapshot>,
     candidates: HashMap<ProcessKey, Candidates>,
-    oomd_kills: HashMap<String, Option<u64>>,
+    /// In the order in which they were given: it counts on, and is gone with its cgroup.
+    oomd_kills: HashMap<String, VecDeque<Option<u64>>>,
     containers: HashMap<String, ContainerPlace>,
     pub(in crate::run) names: HashMap<String, Names>,
     last_clock: i64,
@@ -208,7 +209,7 @@ impl Answers {
                 self.candidates.entry(ProcessKey { pid, start }).or_insert(*candidates);
             }
             Answer::OomdKills { cgroup, kills } => {
-                self.oomd_kills.entry(cgroup).or_insert(kills);
+                self.oomd_kills.entry(cgroup).or_default().push_back(kills);
             }
             Answer::ContainerAt { path, place } => {
                 self.containers.entry(path).or_insert(*place);
@@ -264,6 +265,22 @@ impl Facts for Answers {
     }
 
     fn oomd_kills(&mut self, cgroup: &str) -> Option<u64> {
-        self.oomd_kills.get(cgroup).copied().flatten()
+        let given = self.oomd_kills.get_mut(cgroup)?;
+        if given.len() > 1 { given.pop_front().flatten() } else { given.front().copied().flatten() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_systemd_oomd_counts_is_given_again_in_its_order() {
+        let mut answers = Answers::default();
+        for kills in [Some(4), None] {
+            answers.add(Answer::OomdKills { cgroup: "/a".to_owned(), kills });
+        }
+        let given: Vec<Option<u64>> = (0..3).map(|_| answers.oomd_kills("/a")).collect();
+        assert_eq!((given, answers.oomd_kills("/b")), (vec![Some(4), None, None], None));
     }
 }
