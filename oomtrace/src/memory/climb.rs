@@ -1,7 +1,7 @@
 //! Whether a life's floor climbs.
 
 use crate::memory::evenness::evenness;
-use crate::memory::fit::{Line, Point, median, quantile, theil_sen};
+use crate::memory::fit::{Line, Point, median, quantile, steps, theil_sen};
 use crate::memory::period::{Period, period};
 use crate::memory::series::Series;
 use crate::memory::trend::{Trend, trend};
@@ -82,13 +82,10 @@ pub fn climb(series: &Series, reference: f64) -> Option<Climb> {
 fn begun(mut floor: Vec<Point>) -> Vec<Point> {
     /// Its first step is so much greater than those that follow.
     const GREATER: f64 = 3.0;
-    let mut steps: Vec<f64> = floor.iter().zip(floor.iter().skip(1)).map(|(a, b)| b.1 - a.1).collect();
-    if floor.len() > FEWEST_PARTS && !steps.is_empty() {
-        let first = steps.remove(0);
-        let greatest = quantile(&mut steps, 0.9).unwrap_or(0.0);
-        if first > GREATER * greatest.max(0.0) && first > 0.0 {
-            floor.remove(0);
-        }
+    let first = steps(&floor).next().unwrap_or(0.0);
+    let mut later: Vec<f64> = steps(&floor).skip(1).collect();
+    if floor.len() > FEWEST_PARTS && first > GREATER * quantile(&mut later, 0.9).unwrap_or(0.0).max(0.0) {
+        floor.remove(0);
     }
     floor
 }

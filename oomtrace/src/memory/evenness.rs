@@ -1,5 +1,6 @@
 //! Whether a climb goes on all the time, or was a few steps: releases that each want more, work that somebody has started by hand.
 
+use crate::memory::fit::steps;
 use crate::memory::series::Series;
 
 /// So many steps may have each its own reason.
@@ -11,13 +12,13 @@ const PARTS: usize = 48;
 #[must_use]
 pub fn evenness(series: &Series) -> f64 {
     // What it never falls below again: a collector's sawtooth leaves a step for each tooth.
-    let mut lowest: Vec<f64> = series.floor(PARTS).into_iter().map(|point| point.1).collect();
+    let mut lowest = series.floor(PARTS);
     let mut after = f64::INFINITY;
-    for level in lowest.iter_mut().rev() {
+    for (_, level) in lowest.iter_mut().rev() {
         after = after.min(*level);
         *level = after;
     }
-    let mut steps: Vec<f64> = lowest.iter().zip(lowest.iter().skip(1)).map(|(a, b)| b - a).collect();
+    let mut steps: Vec<f64> = steps(&lowest).collect();
     let rise: f64 = steps.iter().sum();
     let of_a_line = 1.0 - FEW as f64 / steps.len().max(1) as f64;
     if rise <= 0.0 || of_a_line <= 0.0 {

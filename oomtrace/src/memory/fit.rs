@@ -53,6 +53,11 @@ pub fn theil_sen(points: &[Point]) -> Option<Line> {
     Some(Line { slope, low, high, at_zero, scatter, tau: order / pairs.max(1.0) })
 }
 
+/// How much each point lies above the one before it.
+pub fn steps(points: &[Point]) -> impl Iterator<Item = f64> {
+    points.iter().zip(points.iter().skip(1)).map(|(a, b)| b.1 - a.1)
+}
+
 /// The median distance from the median, as the standard deviation of a normal distribution as wide.
 #[must_use]
 pub fn spread(mut values: Vec<f64>) -> f64 {

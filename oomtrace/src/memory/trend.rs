@@ -1,7 +1,7 @@
 //! How a floor goes: its line, where that began, whether it flattens, whether it was one step.
 
 use crate::memory::faster::Faster;
-use crate::memory::fit::{Line, Point, least_squares, theil_sen};
+use crate::memory::fit::{Line, Point, least_squares, steps, theil_sen};
 
 /// See the module's documentation.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ pub fn trend(points: &[Point]) -> Option<Trend> {
     let straight = least_squares(points, |t| t).2.max(f64::MIN_POSITIVE);
     let (saturation, end_rate) = saturation(points, start, span, straight);
     let rise = line.slope * span;
-    let greatest = points.iter().zip(points.iter().skip(1)).map(|(a, b)| b.1 - a.1).fold(0.0, f64::max);
+    let greatest = steps(points).fold(0.0, f64::max);
     let faster = Faster::of(points, start, span, FASTER * straight);
     let (onset, faster) = match (onset(points, start, span, straight), faster) {
         (Some((_, of_onset)), Some((faster, left))) if left <= of_onset => (None, Some(faster)),

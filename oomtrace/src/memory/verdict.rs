@@ -136,7 +136,7 @@ impl Curve {
         let held = Series::of(life, Sample::held);
         let limit = life.iter().rev().find_map(|sample| sample.limit);
         let reference = limit.unwrap_or_else(|| held.quantile(1.0));
-        let most = lives.iter().flat_map(|life| life.iter()).filter_map(Sample::charged).fold(0.0, f64::max);
+        let most = lives.iter().map(|life| most(life)).fold(0.0, f64::max);
         Self {
             start: life.first().map_or(0.0, |sample| sample.t),
             limit,
@@ -361,10 +361,14 @@ impl Curve {
     }
 }
 
+/// The most of it that was charged.
+fn most(life: &[Sample]) -> f64 {
+    life.iter().filter_map(Sample::charged).fold(0.0, f64::max)
+}
+
 /// See [`Curve::was_before`].
 fn was_before(life: &[Sample], lives: &[&[Sample]]) -> bool {
     const AT_LIMIT: f64 = 0.95;
-    let most = |life: &[Sample]| life.iter().filter_map(Sample::charged).fold(0.0, f64::max);
     let (long, much) = (hours(life), most(life));
     let is_earlier = |other: &&&[Sample]| other.first().zip(life.first()).is_some_and(|(other, this)| other.t < this.t);
     lives.iter().filter(is_earlier).any(|other| {
