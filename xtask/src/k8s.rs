@@ -69,6 +69,8 @@ struct Wanted {
     time: Option<TimeLimit>,
     /// In such a machine: all that is needed is there.
     prepared: Option<PathBuf>,
+    /// The manifests' pods do not watch.
+    without_pods: bool,
     /// Only builds.
     build: bool,
     /// Runs this in the node instead of the scenarios.
@@ -121,7 +123,7 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
     interrupt::listen()?;
     let target = target_dir(workspace);
     if let Some(prepared) = &wanted.prepared {
-        return in_machine(&target, prepared, &wanted.only);
+        return in_machine(&target, prepared, &wanted);
     }
     let directory = wanted.directory.clone().unwrap_or_else(|| directory(workspace));
     let programs = programs(workspace, &directory, TimeLimit::new(BUILD_LIMIT))?;
@@ -137,7 +139,12 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
     parts.archives.push(images::of_oomtrace(&directory.join("images"), &binary)?);
     if wanted.systemd {
         let time = wanted.time.unwrap_or_else(|| TimeLimit::new(LIMIT));
-        let machine = machine::Wanted { only: &wanted.only, accelerator: wanted.accelerator, time };
+        let machine = machine::Wanted {
+            only: &wanted.only,
+            without_pods: wanted.without_pods,
+            accelerator: wanted.accelerator,
+            time,
+        };
         return machine::run(workspace, &parts, &directory, &machine);
     }
     let surroundings = Surroundings { containerd: wanted.containerd, ..Surroundings::default() };
@@ -145,17 +152,17 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<bool> {
         return on_node::run(&parts, &surroundings, &target, Command::new(program).args(arguments), LIMIT);
     }
     let scenarios = executable(workspace, &["test", "--features", "oomtrace/kubernetes", "--test", "k8s"], None)?;
-    let mut scenarios = on_node::scenarios(&scenarios, &wanted.only);
+    let mut scenarios = on_node::scenarios(&scenarios, &wanted.only, wanted.without_pods);
     scenarios.current_dir(workspace.join("oomtrace"));
     on_node::judge(&parts, &surroundings, &target, &mut scenarios, LIMIT)
 }
 
 /// In the virtual machine, where everything is ready.
-fn in_machine(target: &Path, prepared: &Path, only: &[String]) -> Result<bool> {
+fn in_machine(target: &Path, prepared: &Path, wanted: &Wanted) -> Result<bool> {
     let Prepared { parts, scenarios, key, manifests } = Prepared::find(prepared)?;
     let surroundings =
         Surroundings { driver: Driver::Systemd, key: Some(key), is_emulated: true, ..Surroundings::default() };
-    let mut scenarios = on_node::scenarios(&scenarios, only);
+    let mut scenarios = on_node::scenarios(&scenarios, &wanted.only, wanted.without_pods);
     // More would take much of the little time that an emulated processor has.
     scenarios.arg("--test-threads=2").env("OOMTRACE_K8S_MANIFESTS", manifests);
     on_node::judge(&parts, &surroundings, target, &mut scenarios, LIMIT)
@@ -172,6 +179,7 @@ fn wanted(arguments: &[String]) -> Result<Wanted> {
             "--containerd" => wanted.containerd = Some(PathBuf::from(value()?)),
             "--build" => wanted.build = true,
             "--systemd" => wanted.systemd = true,
+            "--without-pods" => wanted.without_pods = true,
             "--accel" => wanted.accelerator = Some(Accelerator::parse(value()?)?),
             "--limit" => wanted.time = Some(limit(value()?)?),
             "--prepared" => wanted.prepared = Some(PathBuf::from(value()?)),

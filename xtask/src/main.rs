@@ -57,6 +57,7 @@ Commands:
     --only NAME       only scenarios whose names start so; again for more
     --containerd DIR  its containerd has its state there, and not where k3s has it, in /run/k3s/containerd
     --systemd         in a virtual machine in which systemd makes the pods' cgroups, of version 2; --accel and --limit as above (40)
+    --without-pods    the manifests' pods do not watch beside the scenarios' own: for machines that are too slow for them
     --build           only builds the node's programs
     --directory DIR   keeps them there, and not in target/k8s
     -- COMMAND        runs that beside the node instead, with its KUBECONFIG
@@ -65,7 +66,7 @@ Commands:
     --width N         prints them for a terminal of so many columns, in place of that
     --record          makes the kills and their recordings anew, in a virtual machine with systemd (with --only, only those)
     --last            keeps the recordings of the last time, and boots nothing
-    --node DIR        takes what scenarios on a Kubernetes node recorded there (OOMTRACE_TEST_RECORDINGS=DIR cargo xtask k8s)
+    --node FILE       takes what `cargo xtask k8s` left, target/k8s-scenarios.jsonl
   bench           measure, and write BENCHMARKS.md
   image           build the container image oomtrace:latest: a static binary and nothing else
   chart           write deploy/daemonset.yaml and its like anew, of the Helm chart in deploy/helm

@@ -138,12 +138,21 @@ struct Log {
 
 static WATCHERS: OnceLock<Vec<Watcher>> = OnceLock::new();
 
+/// Environment variable: with `none` no pod watches.
+const PODS: &str = "OOMTRACE_K8S_PODS";
+
+/// Whether the manifests' pods are to watch: an emulated machine has little time for them.
+pub fn are_pods_wanted() -> bool {
+    std::env::var_os(PODS).is_none_or(|pods| pods != "none")
+}
+
 /// Has them watch from now on.
 pub fn start() {
     WATCHERS.get_or_init(|| {
-        MANIFESTS.iter().for_each(Manifest::apply);
+        let manifests = if are_pods_wanted() { MANIFESTS.as_slice() } else { &[] };
+        manifests.iter().for_each(Manifest::apply);
         let without_api = Watcher::without_api();
-        MANIFESTS.iter().map(Manifest::pod).chain([without_api]).collect()
+        manifests.iter().map(Manifest::pod).chain([without_api]).collect()
     });
 }
 

@@ -65,6 +65,7 @@ const KNOWN: &[Known] = &[
     needs_api("controllers::drain", AtTimes),
     needs_api("controllers::preemption_by_the_scheduler", Always),
     needs_api("restarts::none_after_the_deadline", AtTimes),
+    needs_api("reboot::an_old_probe_is_not_blamed", Always),
     needs_api("outage::the_api_is_gone_and_comes_back", AtTimes),
     wrong("hands::cri_remove_container", "requester", BESIDE_KUBELET, AtTimes),
     wrong("hands::cri_stop_container", "requester", BESIDE_KUBELET, AtTimes),

@@ -33,23 +33,29 @@ use std::sync::{PoisonError, RwLock};
 use libtest_mimic::{Arguments, Trial};
 use support::truth;
 
-/// A scenario: its name, what it does, and whether it does so when no other is running.
+/// A scenario: its name, what it does, whether it does so when no other is running, and whether it is about the manifests' own pods.
 #[derive(Clone, Copy)]
 pub struct Scenario {
     pub name: &'static str,
     pub alone: bool,
+    pub of_pods: bool,
     pub run: fn(),
 }
 
 impl Scenario {
     /// One beside others.
     pub const fn new(name: &'static str, run: fn()) -> Self {
-        Self { name, alone: false, run }
+        Self { name, alone: false, of_pods: false, run }
     }
 
     /// One that others' pods would be in the way of, or that would be in theirs.
     pub const fn alone(name: &'static str, run: fn()) -> Self {
-        Self { name, alone: true, run }
+        Self { name, alone: true, of_pods: false, run }
+    }
+
+    /// The same, which needs what the manifests' pods say.
+    pub const fn of_pods(self) -> Self {
+        Self { of_pods: true, ..self }
     }
 
     fn play(self) -> Result<(), String> {
@@ -59,10 +65,15 @@ impl Scenario {
         let _alone = self.alone.then(|| RUNNING.write().unwrap_or_else(PoisonError::into_inner));
         claims::begin(self.name);
         truth::begin(self.name);
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(self.run)) {
-            let why = message(&*panic);
+        let end = catch_unwind(AssertUnwindSafe(self.run));
+        if let Err(panic) = &end {
+            let why = message(&**panic);
             claims::claim("the scenario", "comes to its end", why.lines().next().unwrap_or_default());
-            return Err(why);
+        }
+        // As far as it got, in case that the whole run is cut.
+        claims::write_table();
+        if let Err(panic) = end {
+            return Err(message(&*panic));
         }
         match claims::news() {
             0 => Ok(()),
@@ -95,11 +106,16 @@ fn main() -> ExitCode {
     if !arguments.list {
         daemonset::start();
     }
-    let wanted = scenarios::all()
+    let is_wanted = |name: &str| starts.is_empty() || starts.iter().any(|start| name.starts_with(start));
+    let (wanted, left_out): (Vec<Scenario>, Vec<Scenario>) = scenarios::all()
         .into_iter()
-        .filter(|scenario| starts.is_empty() || starts.iter().any(|start| scenario.name.starts_with(start)));
+        .filter(|scenario| is_wanted(scenario.name))
+        .partition(|scenario| !scenario.of_pods || daemonset::are_pods_wanted());
+    if !left_out.is_empty() && !arguments.list {
+        let names: Vec<&str> = left_out.iter().map(|scenario| scenario.name).collect();
+        println!("left out without the manifests' pods: {}", names.join(" "));
+    }
     let trial = |scenario: Scenario| Trial::test(scenario.name, move || Ok(scenario.play()?));
-    let conclusion = libtest_mimic::run(&arguments, wanted.map(trial).collect());
-    claims::write_table();
+    let conclusion = libtest_mimic::run(&arguments, wanted.into_iter().map(trial).collect());
     conclusion.exit_code()
 }

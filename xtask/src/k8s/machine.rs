@@ -44,6 +44,8 @@ const DEFAULT: [&str; 18] = [
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     pub only: &'a [String],
+    /// The manifests' pods do not watch.
+    pub without_pods: bool,
     /// Forces KVM or emulation.
     pub accelerator: Option<Accelerator>,
     pub time: TimeLimit,
@@ -58,7 +60,9 @@ pub fn run(workspace: &Path, parts: &Parts, directory: &Path, wanted: &Wanted<'_
     let payload = fill(workspace, parts, &directory.join("payload"))?;
     let default = DEFAULT.map(str::to_owned);
     let only = if wanted.only.is_empty() { default.as_slice() } else { wanted.only };
-    let arguments: Vec<String> = only.iter().flat_map(|name| ["--only".to_owned(), name.clone()]).collect();
+    let without_pods = wanted.without_pods.then(|| "--without-pods".to_owned());
+    let arguments: Vec<String> =
+        only.iter().flat_map(|name| ["--only".to_owned(), name.clone()]).chain(without_pods).collect();
     let (machine, results) = lab.run_node(&payload, &arguments.join(" "), wanted.time, is_shown)?;
     let read = |name: &str| fs::read_to_string(results.join(name));
     let status = read("status").with_context(|| format!("the machine left nothing: see {}", results.display()))?;

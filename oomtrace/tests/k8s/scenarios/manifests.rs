@@ -9,8 +9,8 @@ use crate::node::node;
 
 pub const ALL: &[Scenario] = &[
     Scenario::new("manifests::the_api_server_takes_them_without_a_warning", taken),
-    Scenario::new("manifests::their_pods_are_ready_and_were_never_restarted", ready),
-    Scenario::new("manifests::their_account_may_read_pods_and_no_secrets", rights),
+    Scenario::new("manifests::their_pods_are_ready_and_were_never_restarted", ready).of_pods(),
+    Scenario::new("manifests::their_account_may_read_pods_and_no_secrets", rights).of_pods(),
 ];
 
 fn taken() {

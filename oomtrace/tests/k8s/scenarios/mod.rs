@@ -9,6 +9,7 @@ mod oom;
 mod outage;
 mod pod_limit;
 mod probe;
+mod reboot;
 mod reports;
 mod restarts;
 mod start;
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Scenario> {
         eviction::ALL,
         hands::ALL,
         restarts::ALL,
+        reboot::ALL,
         outage::ALL,
         reports::ALL,
         start::ALL,

@@ -14,10 +14,10 @@ use crate::scenarios::trace;
 use crate::support::process::run;
 
 pub const ALL: &[Scenario] = &[
-    Scenario::new("reports::a_child_that_the_kubelet_never_sees", child),
-    Scenario::new("reports::like_kills_are_one_event", series),
+    Scenario::new("reports::a_child_that_the_kubelet_never_sees", child).of_pods(),
+    Scenario::new("reports::like_kills_are_one_event", series).of_pods(),
     Scenario::new("reports::a_counter_that_never_falls", counter),
-    Scenario::alone("reports::many_pods_at_once", many),
+    Scenario::alone("reports::many_pods_at_once", many).of_pods(),
 ];
 
 /// Takes memory in a child, and goes on.
