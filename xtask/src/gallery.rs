@@ -1,12 +1,14 @@
 //! `cargo xtask gallery`: the page of situations, of recordings of real kills.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
 
 use xtask::say;
-use xtask::situations::{self, DIRECTORY, SCENARIOS, Situation, Source};
+use xtask::situations::{self, DIRECTORY, KUBERNETES, SCENARIOS, Situation, Source};
 use xtask::succeed;
 
 use crate::binaries;
@@ -33,7 +35,7 @@ struct Wanted {
     only: Vec<String>,
     /// Columns; only prints then.
     width: Option<usize>,
-    /// Recordings made on a Kubernetes node, which are taken.
+    /// What scenarios on a Kubernetes node left, which is taken.
     node: Option<PathBuf>,
     accelerator: Option<Accelerator>,
 }
@@ -47,8 +49,8 @@ pub fn run(workspace: &Path, arguments: &[String]) -> Result<()> {
     if let Some(start) = wanted.only.iter().find(|start| !situations::all().any(|it| it.name.starts_with(*start))) {
         bail!("no situation's name starts with {start}");
     }
-    if let Some(directory) = &wanted.node {
-        take_kubernetes(workspace, directory, &wanted)?;
+    if let Some(file) = &wanted.node {
+        take_kubernetes(workspace, file)?;
     }
     if wanted.record {
         record(workspace, &wanted)?;
@@ -136,19 +138,34 @@ fn keep(workspace: &Path, results: &Results) -> Result<()> {
     Ok(())
 }
 
-/// Takes those that scenarios on a Kubernetes node left in `from`, as `OOMTRACE_TEST_RECORDINGS` has them do.
-fn take_kubernetes(workspace: &Path, from: &Path, wanted: &Wanted) -> Result<()> {
-    let directory = workspace.join(DIRECTORY).join("recordings");
-    for situation in situations::all().filter(|it| is_wanted(wanted, it)) {
-        let Source::Kubernetes(scenario) = situation.source else { continue };
-        let file = from.join(format!("{}.rec", scenario.replace("::", ".")));
-        if file.exists() {
-            copy(&file, &directory, situation.name)?;
-        } else {
-            say(&format!("{} has no {}", from.display(), file.display()));
+/// Takes what the scenarios on a Kubernetes node were said to be by the tracer on the node, as `from` has it; a scenario that was not run this
+/// time keeps what it has.
+fn take_kubernetes(workspace: &Path, from: &Path) -> Result<()> {
+    let read = |path: &Path| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let to = workspace.join(KUBERNETES);
+    let mut kept = by_scenario(&if to.exists() { read(&to)? } else { String::new() })?;
+    // Where it was built says nothing to a reader.
+    let text = read(from)?.replace(&workspace.display().to_string(), "/src/oomtrace");
+    kept.extend(by_scenario(&text)?);
+    let lines: String = kept.values().flatten().map(|line| format!("{line}\n")).collect();
+    fs::write(&to, lines).with_context(|| format!("cannot write {}", to.display()))?;
+    say(&format!("incidents of {} scenarios on a Kubernetes node kept", kept.len()));
+    Ok(())
+}
+
+/// The lines about each scenario that are of the tracer on the node, without its mark: that has none.
+fn by_scenario(text: &str) -> Result<BTreeMap<String, Vec<Value>>> {
+    let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in text.lines() {
+        let mut line: Value = serde_json::from_str(line).context("a line of what the scenarios left is no JSON")?;
+        let scenario =
+            line["scenario"].as_str().context("a line of what the scenarios left has no scenario")?.to_owned();
+        let tracer = line.as_object_mut().and_then(|line| line.remove("tracer"));
+        if tracer.is_none_or(|tracer| tracer == "") {
+            found.entry(scenario).or_default().push(line);
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 fn copy(from: &Path, directory: &Path, situation: &str) -> Result<()> {

@@ -16,6 +16,8 @@ mod systemd;
 
 /// Where the page's own recordings and pictures are, from the workspace's directory.
 pub const DIRECTORY: &str = "docs/gallery";
+/// What scenarios on a Kubernetes node were said to be: a line of JSON for each incident, with the scenario's name.
+pub const KUBERNETES: &str = "docs/gallery/kubernetes.jsonl";
 /// What scenarios that make them are called by: `gallery::NAME`.
 pub const SCENARIOS: &str = "gallery::";
 
@@ -101,21 +103,14 @@ impl Situation {
         self
     }
 
-    /// Where its recording is, from the workspace's directory.
+    /// Where its recording is, from the workspace's directory; for one of a Kubernetes node, the incidents of all of these.
     #[must_use]
     pub fn recording(&self) -> String {
         match self.source {
             Source::Test(path) => format!("oomtrace/tests/recordings/{path}"),
-            Source::Own | Source::Kubernetes(_) => format!("{DIRECTORY}/recordings/{}.rec", self.name),
+            Source::Own => format!("{DIRECTORY}/recordings/{}.rec", self.name),
+            Source::Kubernetes(_) => KUBERNETES.to_owned(),
         }
-    }
-
-    /// The command that shows it.
-    #[must_use]
-    pub fn shown_by(&self) -> String {
-        let brief = if self.how.brief { " --brief" } else { "" };
-        let all = if self.how.all { " --all" } else { "" };
-        format!("oomtrace replay {}{brief}{all}", self.recording())
     }
 }
 

@@ -1,12 +1,13 @@
 //! The page, and its pictures.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::PathBuf;
 
-use xtask::situations::{DIRECTORY, GROUPS, Situation, Source, WIDTH};
+use xtask::situations::{DIRECTORY, GROUPS, How, Situation, Source, WIDTH};
 
 use crate::screen::{plain, screen};
-use crate::show::{all, is_recorded, show};
+use crate::show::{all, is_recorded, look, on_node, show, show_incidents, workspace};
 use crate::svg::svg;
 
 /// The page's path in the workspace.
@@ -20,11 +21,31 @@ pub fn picture(situation: &Situation) -> PathBuf {
 /// All files of it with what is in them, as paths in the workspace.
 pub fn files() -> Vec<(PathBuf, String)> {
     let mut files = vec![(PathBuf::from(PAGE), page())];
+    files.push((PathBuf::from(NODE_PAGE), node_page()));
     files.extend(all().map(|situation| {
         let said = show(situation, Some(WIDTH), true);
         (picture(situation), svg(situation.title, &plain(&said.text), &screen(&said.text, WIDTH), WIDTH))
     }));
     files
+}
+
+/// The page of Kubernetes, which has what is made here behind the line of that beginning.
+const NODE_PAGE: &str = "docs/kubernetes.md";
+const MADE: &str = "<!-- What follows is made by `cargo xtask gallery`. -->\n";
+
+/// The page as it is kept, with each scenario on the node as it is said today.
+fn node_page() -> String {
+    let kept = fs::read_to_string(workspace().join(NODE_PAGE)).unwrap();
+    let (written, _) = kept.split_once(MADE).unwrap_or_else(|| panic!("{NODE_PAGE} has no {MADE}"));
+    let mut page = format!("{written}{MADE}");
+    for (scenario, incidents) in on_node() {
+        let how = How { brief: false, all: true };
+        let said = show_incidents(incidents, look(Some(WIDTH), false, how));
+        let title = scenario.replace("::", ": ").replace('_', " ");
+        // Writing to a String cannot fail.
+        _ = write!(page, "\n### {title}\n\n```text\n{}```\n", plain(&said.text));
+    }
+    page
 }
 
 fn page() -> String {

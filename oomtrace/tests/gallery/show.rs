@@ -1,8 +1,10 @@
 //! A situation's recording, as oomtrace shows it on a terminal.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use oomtrace::filter::Filter;
 use oomtrace::model::{Incident, Record};
@@ -10,7 +12,8 @@ use oomtrace::run::recording::read;
 use oomtrace::run::replay::replay;
 use oomtrace::sink::Sink;
 use oomtrace::sink::human::{Human, Look, TimeForm};
-use xtask::situations::{self, Situation};
+use serde::Deserialize;
+use xtask::situations::{self, How, KUBERNETES, Situation, Source};
 
 /// The workspace's directory.
 pub fn workspace() -> PathBuf {
@@ -19,7 +22,30 @@ pub fn workspace() -> PathBuf {
 
 /// It has a recording: one that is new in the list has none before `cargo xtask gallery --record` has made it.
 pub fn is_recorded(situation: &&'static Situation) -> bool {
-    workspace().join(situation.recording()).exists()
+    match situation.source {
+        Source::Kubernetes(scenario) => on_node().contains_key(scenario),
+        Source::Own | Source::Test(_) => workspace().join(situation.recording()).exists(),
+    }
+}
+
+/// What scenarios on a Kubernetes node were said to be, by the scenario's name.
+pub fn on_node() -> &'static BTreeMap<String, Vec<Incident>> {
+    static ALL: OnceLock<BTreeMap<String, Vec<Incident>>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let text = fs::read_to_string(workspace().join(KUBERNETES)).unwrap_or_default();
+        let mut all: BTreeMap<String, Vec<Incident>> = BTreeMap::new();
+        for line in text.lines() {
+            let Kept { scenario, incident } = serde_json::from_str(line).unwrap();
+            all.entry(scenario).or_default().push(incident);
+        }
+        all
+    })
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    scenario: String,
+    incident: Incident,
 }
 
 /// All that are recorded, in the page's order.
@@ -46,16 +72,32 @@ impl Said {
     }
 }
 
-/// Replays a situation's recording for a terminal of so many columns; none is no terminal.
+/// Shows a situation on a terminal of so many columns; none is no terminal. Where there is a recording, it is replayed.
 pub fn show(situation: &Situation, width: Option<usize>, color: bool) -> Said {
+    let look = look(width, color, situation.how);
+    if let Source::Kubernetes(scenario) = situation.source {
+        return show_incidents(&on_node()[scenario], look);
+    }
     let file = workspace().join(situation.recording());
     let contents = read(&file).unwrap_or_else(|error| panic!("{}: {error}", situation.name));
     assert_eq!(contents.torn, 0, "{}", file.display());
+    said(look, |today| _ = replay(contents, &Filter::default(), today).unwrap())
+}
+
+/// How the page's terminal looks, with another width or colours.
+pub fn look(width: Option<usize>, color: bool, how: How) -> Look {
+    Look { color, width, brief: how.brief, all: how.all, time: TimeForm::Utc, verbose: false, ascii: false }
+}
+
+/// Shows incidents that were kept.
+pub fn show_incidents(incidents: &[Incident], look: Look) -> Said {
+    said(look, |today| incidents.iter().for_each(|incident| today.put(&Record::Incident(incident.clone())).unwrap()))
+}
+
+fn said(look: Look, put: impl FnOnce(&mut Today)) -> Said {
     let out = Output::default();
-    let (brief, all) = (situation.how.brief, situation.how.all);
-    let look = Look { color, width, brief, all, time: TimeForm::Utc, verbose: false, ascii: false };
     let mut today = Today { human: Human::new(out.clone(), move || look), records: Vec::new() };
-    replay(contents, &Filter::default(), &mut today).unwrap();
+    put(&mut today);
     let records = std::mem::take(&mut today.records);
     drop(today);
     let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
