@@ -1,10 +1,12 @@
 //! `cargo xtask vm`: the live scenarios on machines of their own, in QEMU: Debian's cloud kernels, each with every way of
 //! hooking and every cgroup hierarchy that it has, Docker, and memory that may run out.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -13,7 +15,7 @@ use xtask::say;
 
 use crate::binaries::Binaries;
 use crate::free_space;
-use crate::time_limit::TimeLimit;
+use crate::time_limit::{Spoken, TimeLimit};
 
 pub mod accelerator;
 pub mod apt;
@@ -177,6 +179,9 @@ impl Lab {
                 Err(error) => error,
             };
             let fault = error.downcast_ref::<Fault>();
+            if matches!(fault, Some(Fault::TooLong(_))) && time.is_over() {
+                break Err(Cut::of(&directory.join("console.log"), time).into());
+            }
             if fault == Some(&Fault::Interrupted) || time.is_over() {
                 break Err(error);
             }
@@ -198,6 +203,30 @@ impl Lab {
         results
     }
 }
+
+/// The whole run's time was over while a machine ran, which says nothing of what was not run yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Of the whole run.
+    limit: Duration,
+    /// Scenarios that had failed by then.
+    pub failures: Vec<String>,
+}
+
+impl Cut {
+    fn of(console: &Path, time: TimeLimit) -> Self {
+        let text = fs::read(console).unwrap_or_default();
+        Self { limit: time.whole(), failures: results::failures(&String::from_utf8_lossy(&text)) }
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the time of the whole run was over in its middle, {} (--limit)", Spoken(self.limit))
+    }
+}
+
+impl std::error::Error for Cut {}
 
 /// What a machine boots with.
 struct Parts {

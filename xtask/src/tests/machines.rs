@@ -18,7 +18,7 @@ use crate::time_limit::{Spoken, TimeLimit};
 use crate::vm::accelerator::Accelerator;
 use crate::vm::plan::{self, Boot, Init};
 use crate::vm::results::{Outcome, Results, RunResults};
-use crate::vm::{Lab, matrix};
+use crate::vm::{Cut, Lab, matrix};
 use crate::{interrupt, recordings};
 
 /// A machine that has less time than this is not started.
@@ -86,13 +86,27 @@ fn boot_one(lab: &Lab, boot: &Boot, binaries: &Binaries, time: TimeLimit, rows: 
             part_of(&results)
         }
         Err(error) => {
-            let why = format!("{error:#}");
-            say(&format!("{}: {why}", boot.describe(&boot.kernel)));
-            let part = Part::new(SCENARIOS, boot.describe(&boot.kernel));
-            Part { outcome: super::summary::Outcome::Broke(why), ..part }
+            say(&format!("{}: {error:#}", boot.describe(&boot.kernel)));
+            broken(&error, boot)
         }
     };
     Part { took: started.elapsed(), ..part }
+}
+
+/// The part that did not get to its end. What no time was left for did not fail; what had failed by then did.
+fn broken(error: &anyhow::Error, boot: &Boot) -> Part {
+    use super::summary::Outcome;
+
+    let part = Part::new(SCENARIOS, boot.describe(&boot.kernel));
+    match error.downcast_ref::<Cut>() {
+        Some(cut) => Part {
+            outcome: Outcome::NotRun(cut.to_string()),
+            counts: Counts { failed: cut.failures.len(), ..Counts::default() },
+            failures: cut.failures.clone(),
+            ..part
+        },
+        None => Part { outcome: Outcome::Broke(format!("{error:#}")), ..part },
+    }
 }
 
 /// A machine's results as a part of a test run.
@@ -172,10 +186,7 @@ pub fn run_in_vm(workspace: &Path, wanted: &Wanted) -> Result<bool> {
         // Whoever asks for a machine wants it run.
         parts.push(match done.remove(&number) {
             None => Part::not_run(SCENARIOS, place, "no time was left, or interrupted").required(),
-            Some((took, Err(error))) => {
-                let outcome = super::summary::Outcome::Broke(format!("{error:#}"));
-                Part { outcome, took, ..Part::new(SCENARIOS, place) }
-            }
+            Some((took, Err(error))) => Part { took, ..broken(&error, boot).required() },
             Some((took, Ok(results))) => {
                 let part = Part { took, ..part_of(&results) };
                 all.push(results);

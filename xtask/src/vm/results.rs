@@ -130,9 +130,22 @@ fn scenarios(log: &str) -> Vec<(String, Outcome)> {
     scenarios
 }
 
+/// The scenarios that failed, in what a console shows of a run.
+pub fn failures(console: &str) -> Vec<String> {
+    let failed =
+        |line: &str| Some(line.strip_prefix("test ")?.trim_end().strip_suffix("... FAILED")?.trim().to_owned());
+    console.lines().filter_map(failed).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_failed_before_the_end_is_on_the_console() {
+        let console = "oomtrace: user space\r\ntest oom::a   ... ok\r\ntest oom::bb  ... FAILED\r\ntest oom::c ... ";
+        assert_eq!(failures(console), ["oom::bb"]);
+    }
 
     #[test]
     fn outcomes_are_read_from_what_the_tests_say() {
