@@ -202,15 +202,21 @@ pub fn effect_words(effect: Effect, incident: &Incident) -> &'static str {
     }
 }
 
-/// An incident in one line, behind where it was: why, who died, who sent it and who asked.
+/// An incident in one line, behind where it was: why, who died, who sent it and who asked, as far as the reason does not name them.
 pub fn brief(incident: &Incident, why: &str) -> String {
-    let victim = Some(process(&incident.victim.process));
+    let new = |name: &String| !why.contains(name.as_str());
+    let victim = Some(process(&incident.victim.process)).filter(new);
     let others =
         Some(incident.collateral.len()).filter(|others| *others > 0).map(|others| format!("and {others} more"));
-    let sender = incident.sender.process.as_ref().map(|sender| format!("by {}", process(sender)));
-    let asked = incident.requester.as_ref().map(|asked| format!("asked by {}", process(&asked.process)));
+    let sender = incident.sender.process.as_ref().map(process).filter(new).map(|name| format!("by {name}"));
+    let asked = incident.requester.as_ref().map(|asked| process(&asked.process)).filter(new);
+    let asked = asked.map(|name| format!("asked by {name}"));
     let who: Vec<String> = victim.into_iter().chain(others).chain(sender).chain(asked).collect();
-    if why.is_empty() { who.join(", ") } else { format!("{why}; {}", who.join(", ")) }
+    match (why.is_empty(), who.is_empty()) {
+        (true, _) => who.join(", "),
+        (false, true) => why.to_owned(),
+        (false, false) => format!("{why}; {}", who.join(", ")),
+    }
 }
 
 /// The time of a record, in the form that was asked for.
