@@ -5,12 +5,14 @@ use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
-use oomtrace::memory::read::read;
+use oomtrace::memory::lives::lives;
+use oomtrace::memory::read::{Read, read};
 use oomtrace::memory::sample::{Sample, cleaned};
 use oomtrace::memory::verdict::{self, Kind, LimitReached, Verdict};
+use oomtrace::sink::notices;
 use oomtrace::sink::wrap::wrap;
 use oomtrace::text::bytes;
-use oomtrace::text::plot::braille;
+use oomtrace::text::plot::braille_parts;
 
 use super::exit::{Failure, Status};
 use super::options;
@@ -27,7 +29,11 @@ const ROWS: usize = 8;
 pub fn run(options: &options::Curve) -> Result<Status, Failure> {
     let name = options.file.display();
     let text = contents(&options.file).with_context(|| format!("cannot read {name}"))?;
-    let samples = cleaned(read(&text).with_context(|| format!("{name} is no memory curve"))?);
+    let Read { samples, left_out } = read(&text).with_context(|| format!("{name} is no memory curve"))?;
+    if let Some(what) = left_out {
+        notices::say(&format!("{name}: {what}"));
+    }
+    let samples = cleaned(samples);
     let verdict = verdict::judge(&samples);
     let mut out = output::text_or_data(!options.json);
     if options.json {
@@ -38,7 +44,8 @@ pub fn run(options: &options::Curve) -> Result<Status, Failure> {
         for line in plot(&samples, width) {
             writeln!(out, "{line}")?;
         }
-        for line in said(&verdict) {
+        let end = samples.last().map_or(0.0, |last| last.t);
+        for line in said(&verdict, end) {
             for line in wrap(&line, Some(width)) {
                 writeln!(out, "{line}")?;
             }
@@ -78,9 +85,10 @@ fn plot(samples: &[Sample], width: usize) -> Vec<String> {
     if top <= 0.0 {
         return Vec::new();
     }
-    let points: Vec<(f64, f64)> =
-        samples.iter().filter_map(|sample| Some(((sample.t - first.t) / span, size(sample)? / top))).collect();
-    let mut lines: Vec<String> = braille(&points, columns, ROWS)
+    let point = |sample: &Sample| Some(((sample.t - first.t) / span, size(sample)? / top));
+    let parts: Vec<Vec<(f64, f64)>> =
+        lives(samples).into_iter().map(|life| life.iter().filter_map(point).collect()).collect();
+    let mut lines: Vec<String> = braille_parts(&parts, columns, ROWS)
         .iter()
         .enumerate()
         .map(|(row, dots)| {
@@ -96,13 +104,19 @@ fn plot(samples: &[Sample], width: usize) -> Vec<String> {
     let between = columns.saturating_sub(from.len() + to.len()).max(1);
     lines.push(format!("{:>9}  {from}{}{to}", "0", " ".repeat(between)));
     if let Some(limit) = limit {
-        lines.push(format!("{:>9}  the upper edge is the limit, {}", "", bytes(limit as u64)));
+        let what = if limit >= most { "the upper edge is the limit" } else { "the limit at the end" };
+        lines.push(format!("{:>9}  {what}, {}", "", bytes(limit as u64)));
     }
     lines
 }
 
-/// In the words of the verdict.
-fn said(verdict: &Verdict) -> Vec<String> {
+/// A limit to be set, which is whole MiB: not rounded, for less would be too little.
+fn whole_mib(limit: u64) -> String {
+    format!("{} MiB", limit.div_ceil(1 << 20))
+}
+
+/// In the words of the verdict; `now` is when the curve ends.
+fn said(verdict: &Verdict, now: f64) -> Vec<String> {
     let kind = match verdict.verdict {
         Kind::Leak => "a leak",
         Kind::Climbing => "climbing",
@@ -116,10 +130,11 @@ fn said(verdict: &Verdict) -> Vec<String> {
     let sure = format!("{:?}", verdict.confidence).to_lowercase();
     let since = verdict.since.map(|since| format!(", since {}", time(since))).unwrap_or_default();
     let mut lines = vec![format!("{kind} ({sure}){since}: {}", verdict.why)];
-    lines.extend(
-        verdict.limit_reached_at.map(|reached| format!("at this rate the limit is reached at {}", when(&reached))),
-    );
-    lines.extend(verdict.advised_limit_bytes.map(|limit| format!("a limit that fits: {}", bytes(limit))));
+    lines.extend(verdict.limit_reached_at.map(|reached| match reached.median <= now {
+        true => "what is in use has come to the limit".to_owned(),
+        false => format!("if it goes on so, the limit is reached at {}", when(&reached)),
+    }));
+    lines.extend(verdict.advised_limit_bytes.map(|limit| format!("a limit that fits: {}", whole_mib(limit))));
     lines
 }
 

@@ -1,8 +1,9 @@
 //! Whether a life's floor climbs.
 
 use crate::memory::evenness::evenness;
-use crate::memory::fit::{Line, Point, median, quantile, steps, theil_sen};
+use crate::memory::fit::{Line, Point, quantile, steps, theil_sen};
 use crate::memory::period::{Period, period};
+use crate::memory::season::by_season;
 use crate::memory::series::Series;
 use crate::memory::trend::{Trend, trend};
 
@@ -22,6 +23,14 @@ pub struct Climb {
     pub shape: Shape,
     /// Of how many steps it is made: see [`evenness()`].
     pub evenness: f64,
+}
+
+impl Climb {
+    /// How fast it climbs at its end, in bytes an hour.
+    #[must_use]
+    pub fn rate_now(&self) -> f64 {
+        self.trend.faster.map_or(self.line.slope, |faster| faster.rate_at(self.from + self.span))
+    }
 }
 
 /// In what way it climbs.
@@ -62,8 +71,7 @@ pub fn climb(series: &Series, reference: f64) -> Option<Climb> {
     let began_late = from > floor.first()?.0;
     let span = series.points.last()?.0 - from;
     let rise = found.line.slope * span;
-    let is_enough =
-        rise >= (0.04 * reference).max(MIB).max(2.0 * found.line.scatter) && rise >= 0.05 * series.quantile(0.5);
+    let is_enough = rise >= least_rise(series, reference).max(2.0 * found.line.scatter);
     let is_clear =
         found.line.low > 0.0 && found.line.tau >= 0.6 && if began_late { wide.slope > 0.0 } else { wide.low > 0.0 };
     (is_enough && is_clear).then(|| Climb {
@@ -76,6 +84,12 @@ pub fn climb(series: &Series, reference: f64) -> Option<Climb> {
         evenness: evenness(&series.since(from)),
         trend: found,
     })
+}
+
+/// The least rise that is one, in bytes. `reference`: as for [`climb()`].
+#[must_use]
+pub fn least_rise(series: &Series, reference: f64) -> f64 {
+    (0.04 * reference).max(MIB).max(0.05 * series.quantile(0.5))
 }
 
 /// Without its first point, where a program that starts has not yet what it always has.
@@ -97,7 +111,8 @@ fn late(series: &Series, onset: f64, parts: usize) -> Option<(Trend, f64)> {
     (late.points.len() >= FEWEST).then(|| trend(&floor)).flatten().map(|trend| (trend, onset))
 }
 
-fn shape(trend: &Trend) -> Shape {
+/// The shape of a trend.
+pub fn shape(trend: &Trend) -> Shape {
     let Trend { first_third: first, last_third: last, saturation, end_rate, greatest_step, .. } = *trend;
     if greatest_step > 0.8 || (greatest_step > 0.6 && last < 0.35) {
         Shape::Step
@@ -109,56 +124,4 @@ fn shape(trend: &Trend) -> Shape {
     } else {
         Shape::Steady
     }
-}
-
-/// Moments of a period that are held against the same ones a period later.
-const MOMENTS: u8 = 48;
-
-/// Where a period is too long for floors, as a day is in a few days: what it grew by from one to the next.
-fn by_season(series: &Series, period: Period, reference: f64) -> Option<Climb> {
-    let span = series.span();
-    let turns = (span / period.hours + 0.1).floor();
-    if turns < 2.0 {
-        return None;
-    }
-    let start = series.points.first()?.0;
-    let near = 3.0 * span / series.points.len().max(1) as f64;
-    let at = |t: f64| {
-        let next = series.points.partition_point(|point| point.0 < t);
-        series.points.get(next).filter(|point| (point.0 - t).abs() <= near).map(|point| point.1)
-    };
-    let (mut grown, mut by_turn) = (Vec::new(), Vec::new());
-    for turn in 0..turns as u32 {
-        let moment = |part: u8| start + period.hours * (f64::from(turn) + f64::from(part) / f64::from(MOMENTS));
-        let grew = |part: u8| Some(at(moment(part) + period.hours)? - at(moment(part))?);
-        let mut of_turn: Vec<f64> = (0..MOMENTS).filter_map(grew).collect();
-        if of_turn.len() >= usize::from(MOMENTS) / 6 {
-            by_turn.extend(median(&mut of_turn));
-        }
-        grown.extend(of_turn);
-    }
-    let middle = median(&mut grown)?;
-    let (low, high) = (quantile(&mut grown, 0.2)?, quantile(&mut grown, 0.8)?);
-    let slope = middle / period.hours;
-    let rise = slope * span;
-    let is_enough = rise >= (0.05 * reference).max(2.0 * MIB).max(0.08 * series.quantile(0.5));
-    if !is_enough || low <= 0.0 || by_turn.iter().any(|turn| *turn < 0.3 * middle) {
-        return None;
-    }
-    let at_zero = median(&mut series.points.iter().map(|(t, y)| y - slope * t).collect::<Vec<_>>())?;
-    let line = Line { slope, low: low / period.hours, high: high / period.hours, at_zero, scatter: 0.0, tau: 1.0 };
-    let last = by_turn.last().map_or(1.0, |turn| turn / middle);
-    let trend = Trend {
-        line,
-        first_third: 1.0,
-        last_third: last,
-        onset: None,
-        saturation: 1.0,
-        end_rate: 1.0,
-        greatest_step: 0.0,
-        faster: None,
-    };
-    let shape = if last < 0.5 { Shape::Flattens } else { Shape::Steady };
-    // It rises from each turn to the next, at the same moments of it.
-    Some(Climb { trend, line, period: Some(period), from: start, span, rise, shape, evenness: 1.0 })
 }

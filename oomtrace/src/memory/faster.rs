@@ -67,6 +67,12 @@ impl Faster {
             .min_by(|(one, _), (other, _)| one.rate_at(end).total_cmp(&other.rate_at(end)))
     }
 
+    /// Bytes above `a`, at that hour.
+    #[must_use]
+    pub fn risen(&self, t: f64) -> f64 {
+        self.b * self.form.at(t - self.start)
+    }
+
     /// Hours from `now` on until it has risen by `bytes` more.
     #[must_use]
     pub fn until(&self, now: f64, bytes: f64) -> f64 {

@@ -2,7 +2,7 @@
 
 use crate::memory::climb::{Climb, MIB};
 use crate::memory::faster::Faster;
-use crate::memory::fit::{median, quantile};
+use crate::memory::fit::{Line, Point, median, quantile, theil_sen};
 use crate::memory::series::Series;
 
 /// When the limit is reached, in the hours of the series.
@@ -20,15 +20,17 @@ const UNSURE: f64 = 0.15;
 /// By how much the interval of a slope is widened for the same reasons.
 const WIDER: f64 = 1.3;
 
-/// The floor's line, or its curve, through the ceiling, until it meets the limit. `others`: the slowest and the fastest
-/// that other lives climbed, in bytes an hour.
+/// The ceiling's line, or its curve, until it meets the limit. `others`: the slowest and the fastest that other lives climbed, in bytes an
+/// hour.
 #[must_use]
 pub fn reached(climb: &Climb, charged: &Series, limit: f64, others: Option<(f64, f64)>) -> Option<Reached> {
     let now = charged.points.last()?.0;
-    let slope = climb.line.slope;
     let parts = climb.period.map_or(16, |period| ((climb.span / (1.2 * period.hours)) as usize).clamp(4, 16));
-    let mut above: Vec<f64> = charged.since(climb.from).ceiling(parts).iter().map(|(t, y)| y - slope * t).collect();
-    let level = median(&mut above)? + slope * now;
+    let ceiling = charged.since(climb.from).ceiling(parts);
+    let line = ceilings_line(climb, &ceiling);
+    let risen = |t: f64| climb.trend.faster.map_or(line.slope * t, |faster| faster.risen(t));
+    let mut above: Vec<f64> = ceiling.iter().map(|(t, y)| y - risen(*t)).collect();
+    let level = median(&mut above)? + risen(now);
     let spread = quantile(&mut above, 0.9)? - quantile(&mut above, 0.1)?;
     if level >= limit {
         return Some(Reached { median: now, low: now, high: Some(now + 0.1 * climb.span) });
@@ -38,14 +40,24 @@ pub fn reached(climb: &Climb, charged: &Series, limit: f64, others: Option<(f64,
         climb
             .trend
             .faster
-            .map_or_else(|| along_line(climb, now, left, spread, others), |faster| along(&faster, now, left, spread)),
+            .map_or_else(|| along_line(&line, now, left, spread, others), |faster| along(&faster, now, left, spread)),
     )
 }
 
+/// The floor's line; or the ceiling's own where that clearly climbs faster: a collector that runs when what lives has doubled leaves twice
+/// as much above it.
+fn ceilings_line(climb: &Climb, ceiling: &[Point]) -> Line {
+    const FEWEST: usize = 6;
+    const STRAIGHT: f64 = 0.8;
+    let clearly_faster = |own: &Line| own.tau >= STRAIGHT && own.low > climb.line.high * (1.0 + UNSURE);
+    let own = theil_sen(ceiling).filter(|_| ceiling.len() >= FEWEST).filter(clearly_faster);
+    own.unwrap_or(climb.line)
+}
+
 /// `left` bytes from now on. The ceiling is unsure by `spread`.
-fn along_line(climb: &Climb, now: f64, left: f64, spread: f64, others: Option<(f64, f64)>) -> Reached {
-    let slope = climb.line.slope;
-    let unsure = ((climb.line.high - climb.line.low) / 2.0).max(UNSURE * slope) * WIDER;
+fn along_line(line: &Line, now: f64, left: f64, spread: f64, others: Option<(f64, f64)>) -> Reached {
+    let slope = line.slope;
+    let unsure = ((line.high - line.low) / 2.0).max(UNSURE * slope) * WIDER;
     let median = now + left / slope;
     let (slowest, fastest) = (slope - unsure, slope + unsure);
     let (slowest, fastest) = others.map_or((slowest, fastest), |(low, high)| (slowest.min(low), fastest.max(high)));

@@ -40,10 +40,12 @@ fn fell(life: &[Sample], at: usize, step: f64) -> bool {
         return false;
     }
     let stays = |was: Option<f64>, is: Option<f64>| matches!((was, is), (Some(was), Some(is)) if was > SMALL_CACHE && is > 0.6 * was);
+    // What stood at its limit and lost half of that at once was killed: what else it has may stay.
+    if is <= 0.5 * was && last.limit.is_some_and(|limit| was >= 0.95 * limit) {
+        return !is_misread(after, was);
+    }
     let keeps = stays(last.file, now.file) || stays(last.usage, now.usage);
-    // One sample that was misread is no restart.
-    let next: Vec<f64> = after.iter().skip(1).take(2).filter_map(Sample::held).collect();
-    if next.len() == 2 && next.iter().all(|level| *level > 0.8 * was) {
+    if is_misread(after, was) {
         return false;
     }
     let mut levels: Vec<f64> = before.iter().rev().take(AROUND).filter_map(Sample::held).collect();
@@ -57,4 +59,10 @@ fn fell(life: &[Sample], at: usize, step: f64) -> bool {
     let lost_cache = last.file.is_some_and(|file| file > SMALL) && now.file.is_some();
     let first = before.iter().find_map(Sample::held).unwrap_or(0.0);
     (is_deep && was_full) || (!keeps && (is_deep || was_full || was_away || (lost_cache && is <= 1.3 * first)))
+}
+
+/// One sample that was misread is no restart.
+fn is_misread(after: &[Sample], was: f64) -> bool {
+    let next: Vec<f64> = after.iter().skip(1).take(2).filter_map(Sample::held).collect();
+    next.len() == 2 && next.iter().all(|level| *level > 0.8 * was)
 }

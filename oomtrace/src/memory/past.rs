@@ -5,6 +5,10 @@ use crate::memory::fit::median;
 use crate::memory::sample::Sample;
 use crate::memory::series::Series;
 
+/// Lives that climb alike, the one that goes on among them, that make a leak.
+pub const LIVES: usize = 3;
+/// A slope is like another one between these shares of it.
+const LIKE: std::ops::RangeInclusive<f64> = 0.6..=1.67;
 /// The shortest life that says something: five minutes.
 const SHORTEST_H: f64 = 5.0 / 60.0;
 
@@ -18,6 +22,14 @@ pub struct Alike {
     pub high: f64,
     /// How long the middle one of those that ended lasted, in hours.
     pub lasted: Option<f64>,
+}
+
+impl Alike {
+    /// A life that climbs so is one of them.
+    #[must_use]
+    pub fn has(&self, slope: f64) -> bool {
+        LIKE.contains(&(slope / self.slope))
+    }
 }
 
 /// A life has enough samples, and is long enough, to say something.
@@ -50,8 +62,7 @@ pub fn alike(lives: &[&[Sample]], reference: f64) -> Alike {
         }
     }
     let Some(slope) = median(&mut slopes) else { return Alike::default() };
-    let is_like = |other: &&f64| (0.6..=1.67).contains(&(**other / slope));
-    let alike: Vec<f64> = slopes.iter().filter(is_like).copied().collect();
+    let alike: Vec<f64> = slopes.iter().filter(|other| LIKE.contains(&(**other / slope))).copied().collect();
     Alike {
         lives: alike.len(),
         slope,

@@ -3,8 +3,11 @@
 use crate::memory::fit::{Point, median, quantile, spread};
 use crate::memory::sample::Sample;
 
-/// Places on an even grid: enough for a day's period and a collector's within a week.
+/// Places on an even grid: enough for a day's period and a collector's within a week. Over a longer time there are more, one every two
+/// hours: a day's period is no other one's.
 const GRID: usize = 480;
+const LARGEST_GRID: usize = 4400;
+const PLACE_H: f64 = 2.0;
 
 /// Hours since the life's start, and bytes.
 #[derive(Clone, Debug)]
@@ -95,7 +98,8 @@ impl Series {
     #[must_use]
     pub fn grid(&self) -> (Vec<f64>, f64) {
         let Some((start, _)) = self.points.first() else { return (Vec::new(), 0.0) };
-        let count = self.points.len().clamp(2, GRID);
+        let most = ((self.span() / PLACE_H) as usize).clamp(GRID, LARGEST_GRID);
+        let count = self.points.len().clamp(2, most);
         let step = self.span() / (count - 1) as f64;
         let mut pairs = self.points.iter().zip(self.points.iter().skip(1)).peekable();
         let mut now = pairs.peek().copied();

@@ -72,6 +72,30 @@ fn crashes(count: u32, is_marked: bool) -> Vec<Sample> {
     all
 }
 
+/// Flat for so many hours, and then a climb for so many, to twice of it.
+fn late(flat: f64, climb: f64) -> Vec<Sample> {
+    curve(flat + climb, |t| 150.0 + 150.0 * (t - flat).max(0.0) / climb)
+}
+
+fn late_spike() -> Vec<Sample> {
+    curve(24.0, |t| if t > 23.8 { 400.0 } else { 110.0 })
+}
+
+/// More by day, and half of that on the two days of a weekend.
+fn week(t: f64) -> f64 {
+    let is_weekend = (96.0..144.0).contains(&t);
+    (if is_weekend { 20.0 } else { 40.0 }) * (1.0 + day(t))
+}
+
+/// One life after another.
+fn followed(mut first: Vec<Sample>, mut next: Vec<Sample>) -> Vec<Sample> {
+    let begin = first.last().unwrap().t + 120.0 - START;
+    next.iter_mut().for_each(|sample| sample.t += begin);
+    next[0].restart = true;
+    first.extend(next);
+    first
+}
+
 #[test]
 fn each_shape_is_called_by_its_name() {
     let with_cache = |mut all: Vec<Sample>| {
@@ -100,6 +124,14 @@ fn each_shape_is_called_by_its_name() {
             curve(72.0, |t| 100.0 + step(t, 10.0, 30.0) + step(t, 20.0, 50.0) + step(t, 60.0, 40.0)),
             Kind::Climbing,
         ),
+        ("two releases", curve(48.0, |t| 100.0 + step(t, 15.0, 40.0) + step(t, 32.0, 40.0)), Kind::Climbing),
+        ("flat for days, and a climb of two hours", late(72.0, 2.0), Kind::Climbing),
+        ("flat for weeks, and a climb of thirty hours", late(400.0, 30.0), Kind::Leak),
+        ("flat for most of a day, and a climb for the rest", late(20.0, 9.0), Kind::Climbing),
+        ("a week with a weekend, and a leak", curve(170.0, |t| 150.0 + 1.2 * t + week(t)), Kind::Leak),
+        ("a week with a weekend", curve(170.0, |t| 150.0 + week(t)), Kind::Steady),
+        ("crashes, and then a mended version", followed(crashes(3, true), curve(30.0, |_| 70.0)), Kind::Steady),
+        ("a spike that ended a life", followed(late_spike(), curve(12.0, |_| 110.0)), Kind::Spike),
         ("a few hours", curve(5.0, |t| 80.0 + 30.0 * t), Kind::Climbing),
         ("half a day", curve(8.0, |t| 200.0 + 60.0 * day(t - 4.0)), Kind::Climbing),
         ("a warm-up", curve(12.0, |t| 60.0 + 200.0 * (1.0 - (-t / 1.0).exp())), Kind::WarmUp),
@@ -219,4 +251,72 @@ fn the_order_of_samples_is_nothing() {
     all.reverse();
     all.extend_from_within(..100);
     assert_eq!(judge(all), before);
+}
+
+/// What a life that has ended would have come to is nothing to come.
+#[test]
+fn a_life_that_has_just_begun_has_no_forecast_of_the_one_before() {
+    let newborn = || curve(0.05, |_| 60.0);
+    let said = judge(followed(crashes(2, true), newborn()));
+    assert_eq!((said.verdict, said.limit_reached_at), (Kind::Climbing, None), "{said:?}");
+    assert!(said.why.starts_with("the life before this one, which is 2 min old: "), "{}", said.why);
+    // Three that went alike say when this one will.
+    let said = judge(followed(crashes(4, true), newborn()));
+    let reached = said.limit_reached_at.unwrap();
+    assert!(said.verdict == Kind::Leak && reached.median > START + 3600.0 * 16.0, "{said:?}");
+}
+
+#[test]
+fn what_was_mended_comes_to_no_limit() {
+    let said = judge(followed(crashes(3, true), curve(30.0, |_| 70.0)));
+    assert_eq!(said.limit_reached_at, None, "{said:?}");
+    assert!(said.why.contains("earlier lives climbed by") && said.why.ends_with("this one does not"), "{}", said.why);
+}
+
+/// A collector that runs when what lives has doubled: its crest meets the limit, and not its floor.
+#[test]
+fn a_crest_that_grows_with_the_floor_meets_the_limit_first() {
+    let live = |t: f64| 50.0 + 2.0 * t;
+    let said = judge(curve(60.0, |t| live(t) * (1.0 + saw(t, 0.7))));
+    let reached = said.limit_reached_at.unwrap();
+    // Twice of it is the limit then.
+    let truth = START + 3600.0 * (LIMIT / 2.0 - 50.0) / 2.0;
+    let left = truth - (START + 3600.0 * 60.0);
+    assert!((reached.median - truth).abs() < 0.15 * left, "{} h off", (reached.median - truth) / 3600.0);
+    assert!(reached.low <= truth && reached.high.unwrap() >= truth, "{reached:?}");
+}
+
+/// The nearer it is, the less may its straight line be taken for it.
+#[test]
+fn what_gets_faster_is_forecast_from_where_it_is() {
+    let level = |t: f64| 150.0 * 2_f64.powf(t / 34.0);
+    let truth = 34.0 * (LIMIT / 150.0).log2();
+    for left in [12.0, 6.0, 3.0] {
+        let said = judge(curve(truth - left, level));
+        let reached = said.limit_reached_at.unwrap();
+        let off = (reached.median - START) / 3600.0 - truth;
+        assert!(off.abs() < 0.35 * left, "{left} h before, {off} h off: {}", said.why);
+        assert!(said.why.contains("faster and faster"), "{}", said.why);
+    }
+}
+
+#[test]
+fn page_cache_alone_is_a_curve() {
+    let only_cache = |grows: f64| {
+        let all = curve(30.0, |t| 20.0 + grows * t);
+        all.into_iter().map(|sample| Sample { t: sample.t, file: sample.anon, ..Sample::default() }).collect::<Vec<_>>()
+    };
+    assert_eq!(judge(only_cache(8.0)).verdict, Kind::Cache);
+    let still = judge(only_cache(0.0));
+    assert!(still.verdict == Kind::Steady && still.why.contains("page cache alone is known"), "{still:?}");
+}
+
+#[test]
+fn an_earlier_limit_cut_nothing_off_that_is_there_now() {
+    let under = |limit: f64, mut all: Vec<Sample>| {
+        all.iter_mut().for_each(|sample| sample.limit = Some(limit * MIB));
+        all
+    };
+    let said = judge(followed(under(1024.0, curve(24.0, |_| 500.0)), under(512.0, curve(24.0, |_| 200.0))));
+    assert_eq!(said.advised_limit_bytes.map(|bytes| bytes >> 20), Some(592), "{said:?}");
 }

@@ -3,8 +3,8 @@
 use crate::memory::climb::Climb;
 use crate::memory::past::Alike;
 use crate::memory::period::Period;
+use crate::memory::seen::Seen;
 use crate::memory::spike::Spike;
-use crate::memory::verdict::Seen;
 use crate::text;
 
 pub fn too_short(samples: usize, lives: usize, longest_h: f64) -> String {
@@ -17,7 +17,7 @@ pub fn too_short(samples: usize, lives: usize, longest_h: f64) -> String {
 }
 
 pub fn usage_at_its_limit() -> String {
-    "usage stays at its limit, which only page cache can: what the kernel cannot take back would have been killed"
+    "usage stays at its limit, as page cache does: what the kernel cannot take back would have been killed, or swapped out"
         .to_owned()
 }
 
@@ -34,7 +34,28 @@ pub fn climbs(climb: &Climb, seen: &Seen, is_told_apart: bool, is_known: bool) -
     let cache = if is_told_apart { "" } else { "; page cache may be in it, for only usage is known" };
     let known = if is_known { "; an earlier life climbed as far, and did not come to its limit" } else { "" };
     let (rate, low, high) = (size(climb.line.slope), size(climb.line.low), size(climb.line.high));
-    format!("climbing for {}, by {rate}/h (between {low} and {high}); {seen}{cache}{known}", span(climb.span))
+    let by = match climb.trend.faster {
+        Some(_) => format!("faster and faster: by {rate}/h on the whole, and by {}/h now", size(climb.rate_now())),
+        None if low == high => format!("by {rate}/h"),
+        None => format!("by {rate}/h (between {low}/h and {high}/h)"),
+    };
+    format!("climbing for {}, {by}; {seen}{cache}{known}", span(climb.span))
+}
+
+pub fn of_the_life_before(why: &str, newborn_h: f64) -> String {
+    format!("the life before this one, which is {} old: {why}", span(newborn_h))
+}
+
+pub fn unlike_earlier(why: &str, alike: &Alike) -> String {
+    format!("{why}; {} earlier lives climbed by some {}/h, and this one does not", alike.lives, size(alike.slope))
+}
+
+pub fn cache_alone(low: f64, high: f64) -> String {
+    format!(
+        "page cache alone is known, and does not grow: between {} and {}. What the program itself holds is not in it",
+        size(low),
+        size(high)
+    )
 }
 
 pub fn lives(alike: &Alike) -> String {
@@ -49,7 +70,25 @@ pub fn cache(rate: f64) -> String {
     )
 }
 
+pub fn cache_is_full(grown: f64) -> String {
+    format!(
+        "page cache grew by {}, and does so no more; the program's own memory did not: the kernel takes cache back at the limit",
+        size(grown)
+    )
+}
+
+pub fn after_a_spike(spike: &Spike, now: &str) -> String {
+    format!(
+        "the life before this one ended at {}, where {} was usual: a spike ended it; of this one: {now}",
+        size(spike.highest),
+        size(spike.usual)
+    )
+}
+
 pub fn flattens(rise: f64, first: f64, now: f64) -> String {
+    if now >= first {
+        return format!("it rose by {}, most of it for a while in the middle, and by {}/h now", size(rise), size(now));
+    }
     format!("it rose by {}, and flattens: {}/h at first, {}/h now", size(rise), size(first), size(now))
 }
 
@@ -96,6 +135,7 @@ fn span(hours: f64) -> String {
         hours if hours >= 48.0 => format!("{:.1} days", hours / 24.0),
         hours if hours >= 10.0 => format!("{hours:.0} h"),
         hours if hours >= 1.5 => format!("{hours:.1} h"),
-        hours => format!("{:.0} min", hours * 60.0),
+        hours if hours * 60.0 >= 1.0 => format!("{:.0} min", hours * 60.0),
+        hours => format!("{:.0} s", hours * 3600.0),
     }
 }

@@ -17,31 +17,42 @@ pub fn ascii(points: &[(f64, f64)], width: usize) -> String {
 /// beyond is at the edge. Columns between two points are on the line between them.
 #[must_use]
 pub fn braille(points: &[(f64, f64)], width: usize, rows: usize) -> Vec<String> {
-    let (columns, levels) = (width * 2, rows * 4);
+    braille_parts(&[points.to_vec()], width, rows)
+}
+
+/// The same of several curves on one scale, with nothing between the end of one and the beginning of the next.
+#[must_use]
+pub fn braille_parts(parts: &[Vec<(f64, f64)>], width: usize, rows: usize) -> Vec<String> {
     let mut cells = vec![vec![0_u8; width]; rows];
-    if let (Some(first), Some(last)) = (points.first(), points.last()) {
-        let mut before = *first;
-        let mut rest = points.iter().copied().peekable();
-        for column in 0..columns {
-            let x = (column as f64 + 0.5) / columns as f64;
-            // The highest in this column's width, so that a spike is seen however wide the curve is.
-            let mut highest = f64::NEG_INFINITY;
-            while let Some(point) = rest.next_if(|point| point.0 < (column as f64 + 1.0) / columns as f64) {
-                highest = highest.max(point.1);
-                before = point;
-            }
-            if x < first.0 - 1.0 / columns as f64 || x > last.0 + 1.0 / columns as f64 {
-                continue;
-            }
-            let value = if highest.is_finite() { highest } else { between(before, rest.peek().copied(), x) };
-            let level = (value.clamp(0.0, 1.0) * levels as f64).ceil().max(1.0) as usize;
-            fill(&mut cells, column, level.min(levels), rows);
-        }
+    for points in parts {
+        draw(&mut cells, points, width, rows);
     }
     cells
         .iter()
         .map(|row| row.iter().map(|dots| char::from_u32(0x2800 + u32::from(*dots)).unwrap_or(' ')).collect())
         .collect()
+}
+
+fn draw(cells: &mut [Vec<u8>], points: &[(f64, f64)], width: usize, rows: usize) {
+    let (columns, levels) = (width * 2, rows * 4);
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
+    let mut before = *first;
+    let mut rest = points.iter().copied().peekable();
+    for column in 0..columns {
+        let x = (column as f64 + 0.5) / columns as f64;
+        // The highest in this column's width, so that a spike is seen however wide the curve is.
+        let mut highest = f64::NEG_INFINITY;
+        while let Some(point) = rest.next_if(|point| point.0 < (column as f64 + 1.0) / columns as f64) {
+            highest = highest.max(point.1);
+            before = point;
+        }
+        if x < first.0 - 1.0 / columns as f64 || x > last.0 + 1.0 / columns as f64 {
+            continue;
+        }
+        let value = if highest.is_finite() { highest } else { between(before, rest.peek().copied(), x) };
+        let level = (value.clamp(0.0, 1.0) * levels as f64).ceil().max(1.0) as usize;
+        fill(cells, column, level.min(levels), rows);
+    }
 }
 
 fn between(before: (f64, f64), after: Option<(f64, f64)>, x: f64) -> f64 {
@@ -84,6 +95,13 @@ mod tests {
         assert_eq!(ascii(&ramp, 4), ".-+%");
         assert_eq!(ascii(&[(0.0, 0.0), (1.0, 0.0)], 3), "...");
         assert_eq!(ascii(&[], 2), "__");
+    }
+
+    #[test]
+    fn nothing_is_between_two_curves() {
+        let parts = [vec![(0.0, 1.0), (0.25, 1.0)], vec![(0.75, 0.5), (1.0, 0.5)]];
+        let rows = braille_parts(&parts, 8, 1);
+        assert!(rows[0].starts_with('⣿') && rows[0].ends_with('⣤') && rows[0].contains('\u{2800}'), "{rows:?}");
     }
 
     #[test]

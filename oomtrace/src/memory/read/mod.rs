@@ -6,6 +6,7 @@ mod table;
 
 use thiserror::Error;
 
+use crate::memory::fit::median;
 use crate::memory::sample::Sample;
 
 /// More samples than this are no curve: a year of one every ten seconds.
@@ -16,8 +17,12 @@ const MOST: usize = 4_000_000;
 pub enum ReadError {
     #[error("it is empty")]
     Empty,
+    #[error("it has a header and no samples")]
+    NoRows,
     #[error("it is not UTF-8 text")]
     NotText,
+    #[error("it is compressed: give what `gzip -dc` makes of it, or `-` and that on standard input")]
+    Compressed,
     #[error("line {line}: {why}")]
     Line { line: usize, why: String },
     #[error("{0}")]
@@ -26,28 +31,65 @@ pub enum ReadError {
     TooMany,
     #[error("sample {number} is of 1970, and others are of now: its time is missing or wrong")]
     Epoch { number: usize },
+    #[error("sample {number} is of a time to come, beyond 2100: its time is wrong")]
+    ToCome { number: usize },
 }
 
-/// The samples in a file, in its order.
+/// What a file has.
+#[derive(Debug)]
+pub struct Read {
+    /// In the file's order.
+    pub samples: Vec<Sample>,
+    /// What is said of a last line that somebody is still writing, and that is left out.
+    pub left_out: Option<String>,
+}
+
+/// The samples in a file.
 ///
 /// # Errors
 /// What is wrong with it, and where.
-pub fn read(bytes: &[u8]) -> Result<Vec<Sample>, ReadError> {
+pub fn read(bytes: &[u8]) -> Result<Read, ReadError> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    if bytes.starts_with(&GZIP) {
+        return Err(ReadError::Compressed);
+    }
     let text = std::str::from_utf8(bytes).map_err(|_| ReadError::NotText)?;
+    let is_whole = text.ends_with('\n');
     let text = text.trim_start_matches('\u{feff}').trim();
+    let mut left_out = None;
     let samples = match text.chars().next() {
         None => return Err(ReadError::Empty),
         Some('{') => match prometheus::answer(text) {
             Some(answer) => prometheus::read(answer)?,
-            None => json_lines::read(text)?,
+            None => without_torn(text, is_whole, &mut left_out, json_lines::read)?,
         },
         Some('[') => json_lines::read(text)?,
-        Some(_) => table::read(text)?,
+        Some(_) => match without_torn(text, is_whole, &mut left_out, table::read)? {
+            samples if samples.is_empty() => return Err(ReadError::NoRows),
+            samples => samples,
+        },
     };
     match samples.len() {
         0 => Err(ReadError::Empty),
         count if count > MOST => Err(ReadError::TooMany),
-        _ => in_seconds(samples),
+        _ => Ok(Read { samples: in_seconds(samples)?, left_out }),
+    }
+}
+
+/// Reads lines, without the last one where that cannot be read and has no end: somebody is still writing it.
+fn without_torn(
+    text: &str,
+    is_whole: bool,
+    left_out: &mut Option<String>,
+    read: impl Fn(&str) -> Result<Vec<Sample>, ReadError>,
+) -> Result<Vec<Sample>, ReadError> {
+    let last = text.lines().count();
+    match (read(text), text.rsplit_once('\n')) {
+        (Err(ReadError::Line { line, .. }), Some((before, _))) if line == last && !is_whole => {
+            *left_out = Some(format!("line {line}, the last one, is not whole, and left out"));
+            read(before)
+        }
+        (result, _) => result,
     }
 }
 
@@ -57,8 +99,11 @@ fn in_seconds(mut samples: Vec<Sample>) -> Result<Vec<Sample>, ReadError> {
     // Seconds in March 1973 and in September 2001: curves whose clock began with them stay below.
     const EARLY: f64 = 1e8;
     const OURS: f64 = 1e9;
-    let latest = samples.iter().map(|sample| sample.t).fold(f64::NEG_INFINITY, f64::max);
-    let in_a_second = match latest {
+    // And in January 2100.
+    const TO_COME: f64 = 4_102_444_800.0;
+    // By the middle one: a single time that is wrong says nothing of the others.
+    let usual = median(&mut samples.iter().map(|sample| sample.t).collect::<Vec<_>>()).unwrap_or_default();
+    let in_a_second = match usual {
         1e17.. => 1e9,
         1e14.. => 1e6,
         1e11.. => 1e3,
@@ -67,12 +112,34 @@ fn in_seconds(mut samples: Vec<Sample>) -> Result<Vec<Sample>, ReadError> {
     for sample in &mut samples {
         sample.t /= in_a_second;
     }
-    if latest / in_a_second >= OURS
-        && let Some(at) = samples.iter().position(|sample| sample.t < EARLY)
-    {
-        return Err(ReadError::Epoch { number: at + 1 });
+    if usual / in_a_second >= OURS {
+        if let Some(at) = samples.iter().position(|sample| sample.t < EARLY) {
+            return Err(ReadError::Epoch { number: at + 1 });
+        }
+        if let Some(at) = samples.iter().position(|sample| sample.t > TO_COME) {
+            return Err(ReadError::ToCome { number: at + 1 });
+        }
     }
     Ok(samples)
+}
+
+/// No machine has so many bytes, an exbibyte; what stands for no limit is beyond it.
+const MOST_BYTES: f64 = 1_152_921_504_606_846_976.0;
+
+/// A size in bytes, as text: a limit may be `max`, as the kernel says that there is none.
+fn size(name: &str, text: &str) -> Result<Option<f64>, String> {
+    let is_limit = name == "limit_bytes";
+    let number = match text {
+        "" => return Ok(None),
+        "max" if is_limit => return Ok(None),
+        text => text.parse::<f64>().map_err(|_| format!("{name} is {text:?}, and not a number of bytes"))?,
+    };
+    match number {
+        number if number.is_nan() => Ok(None),
+        number if number < 0.0 => Err(format!("{name} is {text}, and no size is below 0")),
+        number if number > MOST_BYTES && !is_limit => Err(format!("{name} is {text}, and no machine has so much")),
+        number => Ok(Some(number)),
+    }
 }
 
 /// A time: Unix seconds, or RFC 3339.
@@ -118,7 +185,7 @@ mod tests {
                 &expected,
             ),
         ] {
-            assert_eq!(&read(text.as_bytes()).unwrap(), samples, "{text}");
+            assert_eq!(&read(text.as_bytes()).unwrap().samples, samples, "{text}");
         }
     }
 
@@ -126,13 +193,15 @@ mod tests {
     fn times_in_smaller_units_are_known_by_their_size() {
         for unit in ["", "000", "000000", "000000000"] {
             let text = format!("t,anon_bytes\n1700000000{unit},1\n1700000060{unit},2\n");
-            let times: Vec<f64> = read(text.as_bytes()).unwrap().iter().map(|sample| sample.t).collect();
+            let times: Vec<f64> = read(text.as_bytes()).unwrap().samples.iter().map(|sample| sample.t).collect();
             assert_eq!(times, [1_700_000_000.0, 1_700_000_060.0], "{text}");
         }
-        let since_start = read(b"t,anon_bytes\n0,1\n60,2\n").unwrap();
+        let since_start = read(b"t,anon_bytes\n0,1\n60,2\n").unwrap().samples;
         assert_eq!(since_start.iter().map(|sample| sample.t).collect::<Vec<_>>(), [0.0, 60.0]);
         let stray = read(b"t,anon_bytes\n1700000000,1\n0,2\n1700000060,2\n");
         assert!(matches!(stray, Err(ReadError::Epoch { number: 2 })));
+        let beyond = read(b"t,anon_bytes\n1700000000,1\n1700000060,2\n1e300,2\n");
+        assert!(matches!(beyond, Err(ReadError::ToCome { number: 3 })));
     }
 
     #[test]
@@ -141,17 +210,24 @@ mod tests {
             ("", "it is empty"),
             ("   \n", "it is empty"),
             ("\u{feff}", "it is empty"),
-            ("{\"t\":1,\"anon_bytes\":1}\n{\"t\":", "line 2: "),
+            ("{\"t\":1,\"anon_bytes\":1}\n{\"t\":\n", "line 2: "),
+            ("{\"t\":1,\"anon_bytes\":1}\n{\"t\":\n{\"t\":2,\"anon_bytes\":1}", "line 2: "),
             ("{\"t\":1}", "line 1: it has a time and no size"),
             ("{\"anon_bytes\":1}", "line 1: "),
             ("{\"t\":1,\"anon_bytes\":-1}", "line 1: anon_bytes is -1"),
+            ("{\"t\":1,\"anon_bytes\":1e30}\n", "line 1: anon_bytes is 1e+30, and no machine has so much"),
+            ("{\"t\":1,\"anon_bytes\":\"a lot\"}\n", "line 1: anon_bytes is \"a lot\""),
             ("{\"t\":true,\"anon_bytes\":1}", "line 1: "),
             ("nonsense", "line 1: it has no column t"),
             ("t,x\n1,2", "line 1: it has no column with a size"),
-            ("t,anon_bytes\nx,1", "line 2: \"x\" is no time"),
-            ("t,anon_bytes\n1,a lot", "line 2: anon_bytes is \"a lot\""),
-            ("t,anon_bytes\n1,2,3", "line 2: it has 3 fields, and the header 2"),
-            ("t,anon_bytes", "it is empty"),
+            ("t,anon_bytes\nx,1\n", "line 2: \"x\" is no time"),
+            ("t,anon_bytes\n1,a lot\n", "line 2: anon_bytes is \"a lot\""),
+            ("t,anon_bytes\n1,2,3\n", "line 2: it has 3 fields, and the header 2"),
+            ("t,anon_bytes", "it has a header and no samples"),
+            (
+                r#"{"data":{"resultType":"matrix","result":[{"metric":{"__name__":"http_requests_total"},"values":[[1,"1"]]}]}}"#,
+                "http_requests_total is no size of a container's memory",
+            ),
             (r#"{"status":"error","error":"parse error"}"#, "Prometheus answered: parse error"),
             (r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#, "it is a vector"),
             (r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#, "it is empty"),
@@ -165,6 +241,30 @@ mod tests {
             assert!(error.starts_with(why), "{text}: {error}");
         }
         assert!(matches!(read(&[0xff, 0xfe]), Err(ReadError::NotText)));
+        assert!(matches!(read(&[0x1f, 0x8b, 8, 0]), Err(ReadError::Compressed)));
+    }
+
+    #[test]
+    fn what_stands_for_nothing_is_nothing_and_a_torn_line_is_left_out() {
+        for text in [
+            "{\"t\":1,\"anon_bytes\":NaN,\"usage_bytes\":\"7\",\"limit_bytes\":\"max\"}\n{\"t\":2,\"anon_by",
+            "t,anon_bytes,usage_bytes,limit_bytes\n1,NaN,7,max\n2,",
+        ] {
+            let Read { samples, left_out } = read(text.as_bytes()).unwrap();
+            assert_eq!(samples, [Sample { t: 1.0, usage: Some(7.0), ..Sample::default() }], "{text}");
+            assert!(left_out.unwrap().contains("is not whole"), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_exporter_has_its_own_labels_beside_the_containers() {
+        let text = r#"{"data":{"resultType":"matrix","result":[
+            {"metric":{"__name__":"container_memory_rss","namespace":"shop","pod":"web-1","container":"app","id":"/kubepods/x","image":"i","name":"n"},"values":[[1,"5"],[2,"6"]]},
+            {"metric":{"__name__":"kube_pod_container_resource_limits","namespace":"shop","pod":"web-1","container":"app","resource":"cpu","unit":"core","job":"ksm"},"values":[[1,"0.5"],[2,"0.5"]]},
+            {"metric":{"__name__":"kube_pod_container_resource_limits","namespace":"shop","pod":"web-1","container":"app","resource":"memory","unit":"byte","job":"ksm"},"values":[[1,"9"],[2,"9"]]},
+            {"metric":{"__name__":"container_memory_failcnt","namespace":"shop","pod":"web-1","container":"app"},"values":[[1,"3"],[2,"3"]]}]}}"#;
+        let sample = |t, anon| Sample { t, anon: Some(anon), limit: Some(9.0), ..Sample::default() };
+        assert_eq!(read(text.as_bytes()).unwrap().samples, [sample(1.0, 5.0), sample(2.0, 6.0)]);
     }
 
     #[test]
@@ -172,7 +272,7 @@ mod tests {
         let text = r#"{"data":{"resultType":"matrix","result":[
             {"metric":{"pod":"b"},"values":[[100,"5"],[160,"NaN"],[220,"6"]]},
             {"metric":{"pod":"a"},"values":[[1,"1"],[61,"2"]]}]}}"#;
-        let samples = read(text.as_bytes()).unwrap();
+        let samples = read(text.as_bytes()).unwrap().samples;
         let found: Vec<_> = samples.iter().map(|sample| (sample.t, sample.usage, sample.restart)).collect();
         assert_eq!(
             found,

@@ -30,9 +30,48 @@ struct Found {
     values: Vec<(f64, String)>,
 }
 
-/// Labels that tell of one container's series from which place they come, and not of which container they are.
+/// Labels that say which container a series is of, where it has them: others tell of the place that it was scraped from, and each exporter has
+/// its own.
+const OF_A_CONTAINER: &[&[&str]] = &[
+    &["namespace", "pod", "container"],
+    &["namespace", "pod_name", "container_name"],
+    &["kubernetes_namespace", "kubernetes_pod_name", "container_name"],
+];
+/// Labels that tell of one container's series from which place they come, where nothing says which container they are of.
 const OF_THE_SCRAPE: &[&str] =
     &["__name__", "job", "instance", "endpoint", "metrics_path", "service", "prometheus", "resource", "unit", "uid"];
+
+/// What a metric says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Size {
+    Anon,
+    File,
+    Shmem,
+    Usage,
+    /// Usage without the page cache that is not in use; where usage is there too, that is what counts towards the limit.
+    WorkingSet,
+    Limit,
+}
+
+impl Size {
+    /// By the metric's name; none where it is no size of a container. One without a name is what a query has reckoned.
+    fn of(metric: &BTreeMap<String, String>) -> Option<Self> {
+        let is_of_memory = || metric.get("resource").is_none_or(|resource| resource == "memory");
+        match metric.get("__name__").map(String::as_str) {
+            None => Some(Self::WorkingSet),
+            Some("container_memory_rss") => Some(Self::Anon),
+            Some("container_memory_cache") => Some(Self::File),
+            Some("container_memory_shmem" | "container_memory_total_shmem_bytes") => Some(Self::Shmem),
+            Some("container_memory_usage_bytes") => Some(Self::Usage),
+            Some("container_memory_working_set_bytes" | "process_resident_memory_bytes") => Some(Self::WorkingSet),
+            Some("container_spec_memory_limit_bytes" | "kube_pod_container_resource_limits_memory_bytes") => {
+                Some(Self::Limit)
+            }
+            Some("kube_pod_container_resource_limits") if is_of_memory() => Some(Self::Limit),
+            Some(_) => None,
+        }
+    }
+}
 
 /// None where it is none, but samples.
 #[must_use]
@@ -52,9 +91,19 @@ pub fn read(answer: Answer) -> Result<Vec<Sample>, ReadError> {
     }
     let found: Vec<Found> = serde_json::from_value(data.result).map_err(|error| wrong(error.to_string()))?;
     let mut containers: BTreeMap<BTreeMap<String, String>, Vec<Found>> = BTreeMap::new();
+    let mut strange = None;
     for series in found.into_iter().filter(|series| !series.values.is_empty()) {
-        let of = series.metric.iter().filter(|(key, _)| !OF_THE_SCRAPE.contains(&key.as_str()));
-        containers.entry(of.map(|(key, value)| (key.clone(), value.clone())).collect()).or_default().push(series);
+        if Size::of(&series.metric).is_none() {
+            strange = series.metric.get("__name__").cloned();
+            continue;
+        }
+        containers.entry(container(&series.metric)).or_default().push(series);
+    }
+    if let (Some(name), true) = (strange, containers.is_empty()) {
+        return Err(wrong(format!(
+            "{name} is no size of a container's memory: ask for container_memory_rss, container_memory_usage_bytes or \
+             container_memory_working_set_bytes"
+        )));
     }
     let mut lives: Vec<Vec<Sample>> = containers.into_values().map(one).collect::<Result<_, _>>()?;
     lives.retain(|life| !life.is_empty());
@@ -76,27 +125,39 @@ pub fn read(answer: Answer) -> Result<Vec<Sample>, ReadError> {
     Ok(lives.concat())
 }
 
+/// Which container a series is of, by its labels.
+fn container(metric: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let named = |labels: &&[&str]| {
+        let pairs = labels.iter().map(|label| metric.get(*label).filter(|value| !value.is_empty()));
+        pairs.collect::<Option<Vec<&String>>>()
+    };
+    if let Some(names) = OF_A_CONTAINER.iter().copied().find_map(|labels| named(&labels)) {
+        let keys = ["namespace", "pod", "container"].map(str::to_owned);
+        return keys.into_iter().zip(names.into_iter().cloned()).collect();
+    }
+    let others = metric.iter().filter(|(key, _)| !OF_THE_SCRAPE.contains(&key.as_str()));
+    others.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 /// The samples of one container.
 fn one(series: Vec<Found>) -> Result<Vec<Sample>, ReadError> {
     // By the bits of the time: times are those of one query's steps.
     let mut samples: BTreeMap<u64, Sample> = BTreeMap::new();
     for found in series {
-        let name = found.metric.get("__name__").map(String::as_str).unwrap_or_default();
+        let Some(size) = Size::of(&found.metric) else { continue };
         for (t, value) in found.values {
             let value: f64 = value.parse().map_err(|_| ReadError::Prometheus(format!("{value:?} is no number")))?;
             if !t.is_finite() || t < 0.0 || !value.is_finite() {
                 continue;
             }
             let sample = samples.entry(t.to_bits()).or_insert(Sample { t, ..Sample::default() });
-            match name {
-                "container_memory_rss" => sample.anon = Some(value),
-                "container_memory_cache" => sample.file = Some(value),
-                "container_spec_memory_limit_bytes" | "kube_pod_container_resource_limits" => {
-                    sample.limit = Some(value)
-                }
-                "container_memory_usage_bytes" => sample.usage = Some(value),
-                // Usage without the page cache that is not in use; where both are there, usage is what counts towards the limit.
-                _ => sample.usage = sample.usage.or(Some(value)),
+            match size {
+                Size::Anon => sample.anon = Some(value),
+                Size::File => sample.file = Some(value),
+                Size::Shmem => sample.shmem = Some(value),
+                Size::Limit => sample.limit = Some(value),
+                Size::Usage => sample.usage = Some(value),
+                Size::WorkingSet => sample.usage = sample.usage.or(Some(value)),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! CSV with a header: `t,anon_bytes,limit_bytes`, in any order, with commas, semicolons or tabs.
 
-use crate::memory::read::{ReadError, time};
+use crate::memory::read::{ReadError, size, time};
 use crate::memory::sample::Sample;
 
 /// A column, by its name in the header; others are left alone.
@@ -94,10 +94,7 @@ fn sample(columns: &[Column], header: &str, delimiter: u8, record: &csv::StringR
             Column::Usage => &mut sample.usage,
             Column::Limit => &mut sample.limit,
         };
-        if !field.is_empty() {
-            let size = field.parse::<f64>().ok().filter(|size| *size >= 0.0);
-            *place = Some(size.ok_or_else(|| format!("{} is {field:?}, and not a number of bytes", name.trim()))?);
-        }
+        *place = size(name.trim(), field)?;
     }
     Ok(sample)
 }

@@ -20,6 +20,12 @@ const APART: Tenths = 600;
 const AGREE: f64 = 0.5;
 /// What a program does as it starts is not counted as seen.
 const STARTS_S: f64 = 600.0;
+/// Work that comes now and then takes such a time.
+const LATE_S: f64 = 2400.0;
+/// A climb that fills so much of what was seen goes on since the start.
+const FROM_ITS_START: f64 = 0.8;
+/// A day, and what a day's rise may come later by: 26 h.
+const A_DAY_S: f64 = 93_600.0;
 /// It must be so near already, in hundredths of the limit: what is far away may do anything yet.
 const FORECAST_FROM_PERCENT: u64 = 50;
 
@@ -111,8 +117,13 @@ impl Watch {
         let is_far = !limit.is_some_and(|limit| is_at(held, limit, FORECAST_FROM_PERCENT));
         let reached = verdict.limit_reached_at.filter(|_| climbs && !is_far);
         let left = reached.map(|reached| reached.median - unix);
-        let (Some(reached), Some(left)) =
-            (reached, left.filter(|left| *left <= rules.within_s && seen_s >= left + STARTS_S))
+        // It looks ahead no longer than it has seen it climb. What began later than the curve may be the day's own rise where no day was seen
+        // before it, and else is waited for a little longer.
+        let climbed_s = verdict.since.map_or(seen_s, |since| seen_s.min(unix - since));
+        let began_late = climbed_s < FROM_ITS_START * seen_s;
+        let waited_s = if began_late { LATE_S } else { STARTS_S };
+        let is_seen = |left: &f64| climbed_s >= left + waited_s && !(began_late && seen_s < A_DAY_S);
+        let (Some(reached), Some(left)) = (reached, left.filter(|left| *left <= rules.within_s && is_seen(left)))
         else {
             self.forecast = None;
             if self.forecast_said.is_some_and(|said| now.saturating_sub(said) >= AGAIN) {

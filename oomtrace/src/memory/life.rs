@@ -1,0 +1,379 @@
+//! One life of a curve, judged with the others beside it.
+
+use crate::memory::climb::{Climb, FEWEST, MIB, Shape, climb, least_rise};
+use crate::memory::fit::theil_sen;
+use crate::memory::forecast::{Reached, advised, reached};
+use crate::memory::onset::lately;
+use crate::memory::past::{Alike, LIVES, alike, hours};
+use crate::memory::period::{drops, period, rise_against_fall};
+use crate::memory::sample::Sample;
+use crate::memory::seen::{DAY, Seen};
+use crate::memory::series::Series;
+use crate::memory::spike::{Spike, spike};
+use crate::memory::verdict::{Kind, LimitReached, Sure, Verdict, said};
+use crate::memory::words;
+
+/// The life that is judged, and what stands around it.
+pub struct Life {
+    start: f64,
+    limit: Option<f64>,
+    /// The limit, or the most that was in use.
+    reference: f64,
+    held: Series,
+    charged: Series,
+    cache: Series,
+    /// Usage, as a share of the limit of its time.
+    fullness: Series,
+    /// What is cache and what is not is known apart.
+    is_told_apart: bool,
+    climb: Option<Climb>,
+    alike: Alike,
+    /// The most that was charged, in all lives.
+    most: f64,
+    /// The highest limit that a life came to, which cut off what it wanted.
+    cut_off: Option<f64>,
+    /// It was the only life.
+    is_alone: bool,
+    /// The life before this one ended while it stood out.
+    ended_before: Option<Spike>,
+    /// An earlier life that had lasted as long had as much, and did not come to its limit.
+    was_before: bool,
+}
+
+impl Life {
+    /// A life among all of them.
+    #[must_use]
+    pub fn of(life: &[Sample], lives: &[&[Sample]]) -> Self {
+        let held = Series::of(life, Sample::held);
+        let limit = life.iter().rev().find_map(|sample| sample.limit);
+        let reference = limit.unwrap_or_else(|| held.quantile(1.0));
+        let most = lives.iter().map(|life| most(life)).fold(0.0, f64::max);
+        Self {
+            start: life.first().map_or(0.0, |sample| sample.t),
+            limit,
+            reference,
+            charged: Series::of(life, Sample::charged),
+            cache: Series::of(life, Sample::cache),
+            fullness: Series::of(life, |sample| Some(sample.usage? / sample.limit?)),
+            is_told_apart: life.iter().any(|sample| sample.anon.or(sample.file).or(sample.shmem).is_some()),
+            climb: match climb(&held, reference) {
+                Some(whole) if whole.shape == Shape::Steady => Some(whole),
+                whole => lately(&held, reference).or(whole),
+            },
+            alike: alike(lives, reference),
+            most,
+            cut_off: cut_off(lives),
+            is_alone: lives.len() == 1,
+            ended_before: ended_before(life, lives),
+            was_before: was_before(life, lives),
+            held,
+        }
+    }
+
+    /// What it shows, as long as it goes on.
+    #[must_use]
+    pub fn judge(&self) -> Verdict {
+        if self.held.points.len() < FEWEST {
+            return self.cache_grows().unwrap_or_else(|| self.cache_alone());
+        }
+        if let Some(cache) = self.usage_at_its_limit() {
+            return cache;
+        }
+        match self.climb.filter(|climb| climb.shape == Shape::Steady) {
+            Some(climb) => return self.climbs(&climb),
+            None if self.alike.lives >= LIVES && !self.is_unlike_earlier() => return self.lives_climb(),
+            None => {}
+        }
+        let found = self.cache_grows().or_else(|| self.flattens()).or_else(|| self.spikes());
+        let found = found.unwrap_or_else(|| self.stays());
+        if let Some(spike) = self.ended_before {
+            return self.after_a_spike(&spike, &found);
+        }
+        if self.alike.lives < LIVES {
+            return found;
+        }
+        Verdict { why: words::unlike_earlier(&found.why, &self.alike), ..found }
+    }
+
+    /// What it shows, where another life has begun since, of which nothing can be said yet.
+    #[must_use]
+    pub fn ended(&self, newborn: &[Sample], lives: &[&[Sample]]) -> Verdict {
+        if self.alike.lives >= LIVES {
+            let newborn = Self::of(newborn, lives);
+            return newborn.lives_climb();
+        }
+        self.judge().of_the_life_before(newborn)
+    }
+
+    /// It would have risen by now as earlier lives did, and has not.
+    fn is_unlike_earlier(&self) -> bool {
+        /// Of what the slowest of them would have risen by.
+        const MUCH: f64 = 0.4;
+        let expected = self.alike.low * self.held.span();
+        let risen = self.held.ends().map_or(0.0, |(first, last)| last - first);
+        expected >= least_rise(&self.held, self.reference) && risen < MUCH * expected
+    }
+
+    /// Unix time of an hour of the life.
+    fn time(&self, hour: f64) -> f64 {
+        (self.start + hour * 3600.0).round()
+    }
+
+    /// For that need, or for all that was used.
+    fn advised(&self, need: f64) -> Option<u64> {
+        Some(advised(need.max(self.most), self.cut_off))
+    }
+
+    /// With a limit for what was used.
+    fn bounded(&self, verdict: Kind, confidence: Sure, why: String) -> Verdict {
+        let advised_limit_bytes = self.advised(0.0);
+        Verdict {
+            bytes_per_hour: Some(0.0),
+            advised_limit_bytes,
+            since: Some(self.time(0.0)),
+            ..said(verdict, confidence, why)
+        }
+    }
+
+    /// What cannot be taken back would have been killed there: it is page cache, whatever it is called.
+    fn usage_at_its_limit(&self) -> Option<Verdict> {
+        const LONG: f64 = 0.15;
+        if self.is_told_apart || !self.is_alone {
+            return None;
+        }
+        let points = &self.fullness.points;
+        let full = |point: &&(f64, f64)| point.1 >= 0.97;
+        let first = points.iter().find(full)?;
+        let count = points.iter().filter(full).count() as f64;
+        let is_there = points.last().is_some_and(|point| point.1 >= 0.95);
+        let since = Some(self.time(first.0));
+        (is_there && count >= LONG * points.len() as f64)
+            .then(|| Verdict { since, ..said(Kind::Cache, Sure::Possible, words::usage_at_its_limit()) })
+    }
+
+    fn climbs(&self, climb: &Climb) -> Verdict {
+        let seen = Seen::of(climb, self.held.span(), &self.alike);
+        let is_leak = seen.is_leak();
+        let others = matches!(seen, Seen::Lives(_)).then_some((self.alike.low, self.alike.high));
+        let reached = self.limit.and_then(|limit| reached(climb, &self.charged, limit, others));
+        let reached = reached.map(|reached| self.at(&reached));
+        // A warm-up that it has at each start is no climb to its limit.
+        let is_known = self.was_before && !is_leak;
+        let reached = reached.filter(|_| !is_known);
+        let is_sure = match seen {
+            Seen::Lives(_) => self.alike.high <= 1.3 * self.alike.low,
+            Seen::Days(hours) => {
+                let is_narrow = climb.line.low >= 0.5 * climb.line.slope;
+                hours >= 3.0 * DAY && climb.line.tau > 0.9 && is_narrow
+            }
+            Seen::Periods(_) | Seen::Unevenly | Seen::TooShort => false,
+        };
+        let confidence = match self.is_told_apart {
+            true if is_sure => Sure::Certain,
+            true if is_leak || climb.line.tau > 0.85 => Sure::Likely,
+            _ => Sure::Possible,
+        };
+        // For a leak no limit is a remedy. A climb may end: what it has come to so far, and a little more, is the least.
+        let need = climb.line.at(climb.from + 1.25 * climb.span);
+        // Whoever will meet the limit is not helped by a lower one.
+        let is_room = |bytes: u64| reached.is_none() || self.limit.is_none_or(|limit| bytes as f64 > limit);
+        Verdict {
+            since: Some(self.time(climb.from)),
+            bytes_per_hour: Some(climb.rate_now().round()),
+            limit_reached_at: reached,
+            advised_limit_bytes: if is_leak { None } else { self.advised(need).filter(|bytes| is_room(*bytes)) },
+            ..said(
+                if is_leak { Kind::Leak } else { Kind::Climbing },
+                confidence,
+                words::climbs(climb, &seen, self.is_told_apart, is_known),
+            )
+        }
+    }
+
+    /// The same in Unix time.
+    fn at(&self, reached: &Reached) -> LimitReached {
+        LimitReached {
+            median: self.time(reached.median),
+            low: self.time(reached.low),
+            high: reached.high.map(|high| self.time(high)),
+        }
+    }
+
+    /// This one is too short to see it in; those before were not.
+    fn lives_climb(&self) -> Verdict {
+        let (now, level) = self.charged.points.last().copied().unwrap_or_default();
+        let after = |slope: f64, limit: f64| self.time(now + (limit - level).max(0.0) / slope.max(1.0));
+        let reached = self.limit.map(|limit| LimitReached {
+            median: after(self.alike.slope, limit),
+            low: after(1.2 * self.alike.high, limit),
+            high: Some(after(0.8 * self.alike.low, limit)),
+        });
+        let bytes_per_hour = Some(self.alike.slope.round());
+        Verdict {
+            bytes_per_hour,
+            limit_reached_at: reached,
+            ..said(Kind::Leak, Sure::Likely, words::lives(&self.alike))
+        }
+    }
+
+    fn cache_grows(&self) -> Option<Verdict> {
+        /// What rises in the last third of the time, of all that it rose by, where it still grows.
+        const STILL: f64 = 0.05;
+        // What comes and goes is work, and not what piles up.
+        if self.cache.points.len() < FEWEST || drops(&self.cache) >= 2 {
+            return None;
+        }
+        let ((first, last), (held_first, held_last)) = (self.cache.ends()?, self.held.ends().unwrap_or_default());
+        let (grown, other) = (last - first, (held_last - held_first).max(0.0));
+        if grown < (0.1 * self.reference).max(8.0 * MIB) || grown < 0.7 * (grown + other) {
+            return None;
+        }
+        let span = self.cache.span().max(f64::MIN_POSITIVE);
+        let late = self.cache.since(2.0 / 3.0 * span).ends().map_or(0.0, |(from, to)| to - from);
+        if late < STILL * grown {
+            return Some(self.bounded(Kind::Cache, Sure::Likely, words::cache_is_full(grown)));
+        }
+        let rate = grown / span;
+        let found = self.bounded(Kind::Cache, Sure::Likely, words::cache(rate));
+        Some(Verdict { bytes_per_hour: Some(rate.round()), ..found })
+    }
+
+    /// What the program itself holds is not known.
+    fn cache_alone(&self) -> Verdict {
+        let (low, high) = (self.cache.quantile(0.03), self.cache.quantile(0.97));
+        said(Kind::Steady, Sure::Possible, words::cache_alone(low, high))
+    }
+
+    fn flattens(&self) -> Option<Verdict> {
+        let climb = self.climb.filter(|climb| climb.shape == Shape::Flattens)?;
+        let rate = climb.trend.last_third.max(0.0) * climb.line.slope;
+        let end = climb.line.at(climb.from + climb.span);
+        let is_over = climb.trend.end_rate < 0.2 || climb.trend.last_third < 0.25;
+        let first = climb.trend.first_third.max(0.0) * climb.line.slope;
+        Some(Verdict {
+            since: Some(self.time(climb.from)),
+            bytes_per_hour: Some(rate.round()),
+            advised_limit_bytes: self.advised(end + if is_over { 0.0 } else { 0.3 * rate * climb.span }),
+            ..said(
+                Kind::WarmUp,
+                if is_over { Sure::Likely } else { Sure::Possible },
+                words::flattens(climb.rise, first, rate),
+            )
+        })
+    }
+
+    fn spikes(&self) -> Option<Verdict> {
+        let spike = spike(&self.held)?;
+        let sure = if spike.highest > 2.0 * spike.usual { Sure::Likely } else { Sure::Possible };
+        Some(Verdict { since: Some(self.time(spike.at)), ..self.bounded(Kind::Spike, sure, words::spike(&spike)) })
+    }
+
+    /// It goes on as before, and the life before it did not: what that one wanted in the end is not known, but where it came to its limit.
+    fn after_a_spike(&self, spike: &Spike, found: &Verdict) -> Verdict {
+        Verdict {
+            since: None,
+            advised_limit_bytes: found.advised_limit_bytes.filter(|_| self.cut_off.is_some()),
+            bytes_per_hour: found.bytes_per_hour,
+            ..said(Kind::Spike, Sure::Likely, words::after_a_spike(spike, &found.why))
+        }
+    }
+
+    /// It does not climb.
+    fn stays(&self) -> Verdict {
+        if let Some((from, to, within)) = self.warmed_up() {
+            return self.bounded(Kind::WarmUp, Sure::Likely, words::warmed_up(from, to, within));
+        }
+        if let Some(climb) = self.climb.filter(|climb| climb.shape == Shape::Step) {
+            let why = words::step(climb.rise * climb.trend.greatest_step);
+            return Verdict { since: Some(self.time(climb.from)), ..self.bounded(Kind::Steady, Sure::Possible, why) };
+        }
+        let (low, high) = (self.held.quantile(0.03), self.held.quantile(0.97));
+        let period = period(&self.held);
+        let swings = high - low >= (0.1 * self.held.quantile(0.5)).max(2.0 * MIB);
+        let count = drops(&self.held);
+        let is_sharp = period.is_some_and(|period| period.is_sharp) || count >= 5;
+        if swings && count >= 3 && is_sharp && rise_against_fall(&self.held) < 0.75 {
+            let sure = if period.is_some() { Sure::Likely } else { Sure::Possible };
+            return self.bounded(Kind::Sawtooth, sure, words::sawtooth(low, high, period));
+        }
+        if let Some((from, to)) = self.falls() {
+            return self.bounded(Kind::Steady, Sure::Likely, words::falls(from, to));
+        }
+        let (least, most) = self.held.range();
+        let is_narrow = most - least <= (0.2 * self.held.quantile(0.5)).max(8.0 * MIB);
+        let is_explained = is_narrow || (swings && period.is_some());
+        let sure = match self.held.span() >= 6.0 {
+            true if is_explained => Sure::Certain,
+            false if !is_explained => Sure::Possible,
+            _ => Sure::Likely,
+        };
+        let outlier = Some(most).filter(|most| *most > 1.1 * high);
+        self.bounded(Kind::Steady, sure, words::steady(low, high, period.filter(|_| swings), outlier))
+    }
+
+    /// From what and to what, where it falls all the time.
+    fn falls(&self) -> Option<(f64, f64)> {
+        /// Points are compared two by two.
+        const MOST: usize = 100;
+        let points = &self.held.points;
+        let each = points.len().div_ceil(MOST).max(1);
+        let line = theil_sen(&points.iter().copied().step_by(each).collect::<Vec<_>>())?;
+        let (first, last) = (points.first()?, points.last()?);
+        let fall = line.slope * (first.0 - last.0);
+        (line.tau < -0.6 && fall > 0.15 * self.held.quantile(0.5)).then(|| (line.at(first.0), line.at(last.0)))
+    }
+
+    /// From what, to what, and within how many hours, where it rose at its start and has stayed there.
+    fn warmed_up(&self) -> Option<(f64, f64, f64)> {
+        let points = &self.held.points;
+        let few = (points.len() / 60).clamp(1, 5);
+        let start = Series { points: points.iter().take(few).copied().collect() }.quantile(0.5);
+        let late = Series { points: points.iter().skip(points.len() / 2).copied().collect() };
+        let plateau = late.quantile(0.5);
+        let scatter = late.quantile(0.95) - late.quantile(0.05);
+        let rise = plateau - start;
+        let still = theil_sen(&late.floor(12)).map_or(0.0, |line| line.slope * late.span());
+        if rise < (0.2 * plateau).max(4.0 * MIB) || rise < 1.5 * scatter || still > 0.25 * rise {
+            return None;
+        }
+        let there = points.iter().find(|point| point.1 >= start + 0.9 * rise)?.0;
+        // What jumps there was asked to.
+        let on_the_way = points.iter().filter(|point| (0.15..0.85).contains(&((point.1 - start) / rise))).count();
+        (on_the_way >= 4 && there <= 0.6 * self.held.span()).then_some((start, plateau, there))
+    }
+}
+
+/// The most of it that was charged.
+fn most(life: &[Sample]) -> f64 {
+    life.iter().filter_map(Sample::charged).fold(0.0, f64::max)
+}
+
+/// See [`Life::cut_off`].
+fn cut_off(lives: &[&[Sample]]) -> Option<f64> {
+    const AT_LIMIT: f64 = 0.985;
+    let limits = lives.iter().copied().flatten().filter_map(|sample| {
+        let limit = sample.limit?;
+        (sample.charged()? >= AT_LIMIT * limit).then_some(limit)
+    });
+    limits.reduce(f64::max)
+}
+
+/// See [`Life::ended_before`].
+fn ended_before(life: &[Sample], lives: &[&[Sample]]) -> Option<Spike> {
+    let start = life.first()?.t;
+    let before = lives.iter().rfind(|other| other.first().is_some_and(|first| first.t < start))?;
+    let held = Series::of(before, Sample::held);
+    let stood_out = |spike: &Spike| spike.at_end && spike.count == 1 && spike.highest > 1.5 * spike.usual;
+    (held.points.len() >= FEWEST).then(|| spike(&held)).flatten().filter(stood_out)
+}
+
+/// See [`Life::was_before`].
+fn was_before(life: &[Sample], lives: &[&[Sample]]) -> bool {
+    const AT_LIMIT: f64 = 0.95;
+    let (long, much) = (hours(life), most(life));
+    let is_earlier = |other: &&&[Sample]| other.first().zip(life.first()).is_some_and(|(other, this)| other.t < this.t);
+    lives.iter().filter(is_earlier).any(|other| {
+        let limit = other.iter().rev().find_map(|sample| sample.limit);
+        hours(other) >= long && most(other) >= much && limit.is_none_or(|limit| most(other) < AT_LIMIT * limit)
+    })
+}

@@ -1,0 +1,52 @@
+//! Over what a climb was seen: whether it may be called a leak.
+
+use crate::memory::climb::{Climb, MIB};
+use crate::memory::past::{Alike, LIVES};
+
+/// A day, in hours.
+pub const DAY: f64 = 24.0;
+/// Periods that make a leak.
+const PERIODS: f64 = 3.0;
+/// Below this evenness a climb may be two or three releases that each want more.
+const EVEN: f64 = 0.3;
+
+/// Over what a climb was seen: whether it may be called a leak.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Seen {
+    /// In so many lives.
+    Lives(usize),
+    /// Over so many hours: a day and more.
+    Days(f64),
+    /// The floor rises over so many periods.
+    Periods(f64),
+    /// For so long, and in steps too few to say that it goes on.
+    Unevenly,
+    TooShort,
+}
+
+impl Seen {
+    /// It may be called one.
+    #[must_use]
+    pub const fn is_leak(self) -> bool {
+        !matches!(self, Self::TooShort | Self::Unevenly)
+    }
+
+    /// Of a climb in a life of `span` hours; `alike`: what all lives have in common.
+    #[must_use]
+    pub fn of(climb: &Climb, span: f64, alike: &Alike) -> Self {
+        let periods = climb.period.map_or(0.0, |period| span / period.hours);
+        let is_straight = climb.trend.last_third >= 0.6 && climb.line.tau >= 0.75 && climb.evenness >= EVEN;
+        // The parts of a floor leave out some of both ends.
+        let over_days = span >= DAY && climb.span >= 0.9 * DAY;
+        // A day's own rise, behind a collector's sawtooth, is no leak: that is not so steep.
+        let over_periods =
+            periods >= PERIODS && span >= DAY / 8.0 && climb.rise >= (0.25 * climb.line.at(climb.from)).max(MIB);
+        match (is_straight, over_days, over_periods) {
+            _ if alike.lives >= LIVES && alike.has(climb.line.slope) => Self::Lives(alike.lives),
+            (true, true, _) => Self::Days(climb.span),
+            (true, _, true) => Self::Periods(periods.floor()),
+            (false, true, _) | (false, _, true) => Self::Unevenly,
+            (_, false, false) => Self::TooShort,
+        }
+    }
+}
