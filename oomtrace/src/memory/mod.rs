@@ -11,7 +11,7 @@ pub mod fit;
 pub mod forecast;
 pub mod held;
 pub mod lives;
-mod past;
+pub mod past;
 mod period;
 pub mod read;
 pub mod recorder;
