@@ -224,7 +224,7 @@ fn it_answers_what_there_was_before_and_ends_when_nobody_is_left() {
     assert_eq!(keeper.next(), Some(Said::Kept));
     let key = Identity::of(&all[0]).key().to_owned();
     let before = i64::try_from(at.as_nanosecond()).unwrap();
-    protocol::put(&mut keeper.asked, &Question { number: 9, key, before }).unwrap();
+    protocol::put(&mut keeper.asked, &Question { number: 9, key, before, lives: true }).unwrap();
     let Answer { number, earlier } = protocol::take(&mut BufReader::new(&keeper.asked)).unwrap().unwrap();
     let earlier = earlier.unwrap();
     assert_eq!(number, 9);

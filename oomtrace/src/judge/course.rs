@@ -2,7 +2,7 @@
 //!
 //! | kind | when |
 //! |---|---|
-//! | limit lowered | what was in use is nine tenths of a lower limit or more when that was set |
+//! | limit lowered | what was in use was near the limit when that was lowered, stayed there, and would have room under the one before |
 //! | neighbour | the machine ran out, and another cgroup has half of what all have, or grew fastest of the largest (oomd's rule) |
 //! | tmpfs, kernel, page cache, many processes | that had half of what ran out |
 //! | leak, climbing | as [`crate::memory::verdict`] has it, over this life and those before |
@@ -14,6 +14,8 @@
 use crate::judge::memory_use::{MemoryClass, MemoryUse};
 use crate::memory::fit::median;
 use crate::memory::held::held_at;
+use crate::memory::lives::lives;
+use crate::memory::past::{LIVES, alike, is_enough};
 use crate::memory::sample::Sample;
 use crate::memory::verdict::{Kind, Sure, Verdict, judge};
 use crate::model::{Confidence, CourseKind, Incident, OomOrigin, OomScope, TimelinePoint};
@@ -27,7 +29,7 @@ pub struct Course {
     /// Seconds before the kill.
     pub since_s: Option<f64>,
     pub bytes_per_hour: Option<f64>,
-    /// Lives that it rests upon, this one among them.
+    /// Lives that it rests upon, this one among them: 1 where it says nothing of others.
     pub lives: u32,
     pub advised_limit_bytes: Option<u64>,
     pub detail: Detail,
@@ -58,6 +60,8 @@ pub enum Detail {
 const FEWEST: usize = 4;
 const SHORT_S: f64 = 300.0;
 const USUAL_S: f64 = 60.0;
+/// The share of the time for which what stayed near a limit was near it.
+const STAYED: f64 = 0.9;
 
 /// None where nothing can be said. `lives`: earlier ones, and how many milliseconds ago the last one ended.
 #[must_use]
@@ -87,15 +91,22 @@ fn seconds(point: &TimelinePoint) -> f64 {
     point.before_ms as f64 / 1000.0
 }
 
-/// The last change of the limit to a lower one, where what could not be taken back was near that already.
+/// The last change of the limit to a lower one, which is the limit still, where what could not be taken back was near that already, stayed
+/// there, and has grown by less since then than the limit gave up: under the one before there would be room yet.
 fn lowered(life: &[TimelinePoint], origin: Option<OomOrigin>) -> Option<Course> {
-    let pairs = life.iter().zip(life.iter().skip(1));
-    let mut changes = pairs.filter_map(|(before, after)| {
+    let pairs = life.iter().zip(life.iter().skip(1)).enumerate();
+    let mut changes = pairs.filter_map(|(index, (before, after))| {
         let (from, to) = (before.limit_bytes?, after.limit_bytes?);
-        (to < from - from / 100).then_some((from, to, held_at(before).max(held_at(after)), seconds(after)))
+        (to < from - from / 100).then_some((from, to, held_at(before).max(held_at(after)), index + 1))
     });
-    let (from, to, in_use, before_s) = changes.next_back()?;
-    let is_it = origin == Some(OomOrigin::LimitLowered) || in_use >= to / 10 * 9;
+    let (from, to, in_use, at) = changes.next_back()?;
+    let since = life.get(at..)?;
+    let before_s = seconds(since.first()?);
+    let is_in_force = since.last()?.limit_bytes.is_some_and(|limit| limit.abs_diff(to) <= to / 100);
+    let has_stayed = near_for(since, to / 100 * NEAR) >= STAYED * span(since);
+    let has_grown = to.saturating_sub(in_use);
+    let did_not_fit = in_use >= to / 10 * 9 && has_stayed && has_grown <= from - to;
+    let is_it = is_in_force && (origin == Some(OomOrigin::LimitLowered) || did_not_fit);
     is_it.then_some(Course {
         kind: CourseKind::LimitLowered,
         confidence: Confidence::Likely,
@@ -158,6 +169,17 @@ fn of_class(found: &MemoryUse, life: &[TimelinePoint]) -> Option<Course> {
     })
 }
 
+/// From the first point to the last one.
+fn span(points: &[TimelinePoint]) -> f64 {
+    points.first().zip(points.last()).map_or(0.0, |(first, last)| seconds(first) - seconds(last))
+}
+
+/// For so many seconds as much was held, or more.
+fn near_for(points: &[TimelinePoint], near: u64) -> f64 {
+    let pairs = points.iter().zip(points.iter().skip(1));
+    pairs.filter(|(_, point)| held_at(point) >= near).map(|(a, b)| seconds(a) - seconds(b)).sum()
+}
+
 fn by_curve(life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
     let mut samples: Vec<Sample> = before.iter().flat_map(Life::samples).collect();
     let earlier = samples.len();
@@ -182,10 +204,20 @@ fn by_curve(life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
         },
         since_s: since.map(|since| (-since).max(0.0)),
         bytes_per_hour,
-        lives: u32::try_from(before.len() + 1).unwrap_or(u32::MAX),
+        lives: if verdict == Kind::Leak { rests_on(&samples) } else { 1 },
         advised_limit_bytes,
         detail: Detail::Curve(why),
     })
+}
+
+/// Lives that a leak is told from: those that climb alike, where they are as many as the rule wants; else this one alone.
+fn rests_on(samples: &[Sample]) -> u32 {
+    let lives = lives(samples);
+    let judged = lives.iter().rev().find(|life| is_enough(life)).copied().unwrap_or_default();
+    let limit = judged.iter().rev().find_map(|sample| sample.limit);
+    let most = judged.iter().filter_map(Sample::held).fold(0.0, f64::max);
+    let alike = alike(&lives, limit.unwrap_or(most)).lives;
+    if alike >= LIVES { u32::try_from(alike).unwrap_or(u32::MAX) } else { 1 }
 }
 
 /// Relative to the kill.
@@ -205,7 +237,7 @@ fn sample(point: &TimelinePoint) -> Sample {
 /// It stood far below, and was at its limit at once.
 fn spike(life: &[TimelinePoint]) -> Option<Course> {
     let limit = life.last()?.limit_bytes?;
-    let span = seconds(life.first()?) - seconds(life.last()?);
+    let span = span(life);
     if span < USUAL_S {
         return None;
     }
@@ -246,11 +278,9 @@ const NEAR: u64 = 85;
 
 fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
     let limit = life.last()?.limit_bytes?;
-    let (first, last) = (life.first()?, life.last()?);
-    let span = seconds(first) - seconds(last);
-    let lives = u32::try_from(before.len() + 1).unwrap_or(u32::MAX);
+    let (first, span) = (life.first()?, span(life));
     let advised_limit_bytes = Some(crate::memory::forecast::advised(limit as f64, Some(limit as f64)));
-    let found = |confidence, detail| {
+    let found = |confidence, lives, detail| {
         Some(Course {
             kind: CourseKind::TooSmall,
             confidence,
@@ -261,11 +291,8 @@ fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Op
             detail,
         })
     };
-    let near = limit / 100 * NEAR;
-    let pairs = life.iter().zip(life.iter().skip(1));
-    let long: f64 = pairs.filter(|(_, point)| held_at(point) >= near).map(|(a, b)| seconds(a) - seconds(b)).sum();
-    if span >= SHORT_S && long >= span / 2.0 {
-        return found(Confidence::Likely, Detail::Near { percent: NEAR });
+    if span >= SHORT_S && near_for(life, limit / 100 * NEAR) >= span / 2.0 {
+        return found(Confidence::Likely, 1, Detail::Near { percent: NEAR });
     }
     // Its beginning was seen, and that was not long ago.
     let after_s = seconds(first);
@@ -276,7 +303,8 @@ fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Op
     }
     let spans = before.iter().filter_map(|life| Some(f64::from(life.points.first()?.0)));
     let alike = spans.filter(|span| (0.3..3.0).contains(&(span / after_s.max(0.1)))).count();
-    found(if alike >= 2 { Confidence::Likely } else { Confidence::Possible }, Detail::AtStart { after_s })
+    let confidence = if alike >= 2 { Confidence::Likely } else { Confidence::Possible };
+    found(confidence, u32::try_from(alike + 1).unwrap_or(u32::MAX), Detail::AtStart { after_s })
 }
 
 /// The container began as it was first seen: its first process, which is the victim, is as old.

@@ -13,7 +13,7 @@ pub mod held;
 mod life;
 pub mod lives;
 mod onset;
-mod past;
+pub mod past;
 mod period;
 pub mod read;
 pub mod recorder;

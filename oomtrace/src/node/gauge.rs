@@ -15,7 +15,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use rustix::fs::{Mode, OFlags};
 
 use crate::node::cgroups::{Hierarchy, Version};
-use crate::node::files::{self, SMALL};
+use crate::node::files;
 
 /// The kernel writes memory.stat into one page (`memory_stat_show`), v1's into one buffer of two at the most.
 const STAT: usize = 16 << 10;
@@ -32,8 +32,6 @@ const NO_LIMIT: u64 = 1 << 62;
 pub struct Gauges {
     mount: PathBuf,
     version: Version,
-    /// The machine has swap.
-    swap: bool,
 }
 
 /// What a reading found, in bytes. None: not known.
@@ -69,7 +67,9 @@ pub struct Gauge {
     /// v2: it changes when the limit is hit.
     events: Option<File>,
     pressure: Option<Pressure>,
-    swap: bool,
+    /// v2: what is in swap; v1 has that in memory.stat. It is there also where the machine has no swap, which may get some at any time
+    /// (mm/memcontrol.c, `swap_files`, which `swapaccount=0` left out up to 6.1).
+    swap: Option<File>,
 }
 
 /// The most that was in use.
@@ -93,10 +93,7 @@ impl Gauges {
     /// Of the hierarchy that has the memory controller.
     #[must_use]
     pub fn new(memory: &Hierarchy) -> Self {
-        let meminfo = files::read_text(Path::new("/proc/meminfo"), SMALL).unwrap_or_default();
-        let total = meminfo.lines().find_map(|line| line.strip_prefix("SwapTotal:"));
-        let swap = total.is_some_and(|total| !total.trim_start().starts_with("0 "));
-        Self { mount: memory.mount.clone(), version: memory.version, swap }
+        Self { mount: memory.mount.clone(), version: memory.version }
     }
 
     /// Mount point of the hierarchy.
@@ -110,7 +107,7 @@ impl Gauges {
     pub const fn descriptors_each(&self) -> usize {
         match self.version {
             Version::V1 => 4,
-            Version::V2 => 6,
+            Version::V2 => 7,
         }
     }
 
@@ -125,7 +122,7 @@ impl Gauges {
             Version::V2 => ("memory.current", "memory.max"),
         };
         let is_v2 = self.version == Version::V2;
-        let events = if is_v2 { files::open(&dir.join("memory.events")).ok() } else { None };
+        let of_v2 = |name: &str| if is_v2 { files::open(&dir.join(name)).ok() } else { None };
         let gauge = Gauge {
             version: self.version,
             // A directory's inode number is its cgroup's id (kernel/cgroup/cgroup.c, `cgroup_ino`, 5.5 to 7.3).
@@ -136,9 +133,9 @@ impl Gauges {
             limit: files::open(&dir.join(limit)).ok(),
             highest: Highest::open(&dir, self.version, writes),
             pressure: if is_v2 { Pressure::open(&dir, writes) } else { None },
-            events,
+            events: of_v2("memory.events"),
+            swap: of_v2("memory.swap.current"),
             dir,
-            swap: self.swap,
         };
         gauge.rearm();
         Ok(gauge)
@@ -174,12 +171,9 @@ impl Gauge {
             self.limit.as_ref().and_then(|file| number(file).ok().flatten()).filter(|limit| *limit < NO_LIMIT);
         reading.peak = self.highest.take().map(|peak| peak.max(usage));
         reading.stalled_us = self.pressure.as_ref().and_then(|pressure| stalled(&pressure.file));
-        if self.version == Version::V1 {
-            reading.kernel = self.one("memory.kmem.usage_in_bytes");
-        } else if self.swap {
-            reading.swap = self.one("memory.swap.current");
-        } else {
-            reading.swap = Some(0);
+        match self.version {
+            Version::V1 => reading.kernel = self.one("memory.kmem.usage_in_bytes"),
+            Version::V2 => reading.swap = self.swap.as_ref().and_then(|file| number(file).ok().flatten()),
         }
         Ok(reading)
     }
@@ -347,7 +341,7 @@ mod tests {
         for (file, text) in written {
             fs::write(dir.path().join("a").join(file), text).unwrap();
         }
-        let gauges = Gauges { mount: dir.path().to_owned(), version, swap: true };
+        let gauges = Gauges { mount: dir.path().to_owned(), version };
         (dir, gauges)
     }
 
@@ -385,6 +379,18 @@ mod tests {
         fs::write(gauges.mount.join("a/memory.max"), "max\n").unwrap();
         assert_eq!(gauge.read().unwrap(), Reading { peak: Some(91000), limit: None, ..expected });
         assert!(gauges.open("/gone", false).is_err());
+    }
+
+    #[test]
+    fn swap_that_is_added_later_is_read_and_where_nothing_says_what_is_in_it_that_is_not_known() {
+        let files = [("memory.current", "65536\n"), ("memory.stat", "anon 4096\n"), ("memory.swap.current", "0\n")];
+        let (_dir, gauges) = tree(Version::V2, &files);
+        let mut gauge = gauges.open("/a", false).unwrap();
+        assert_eq!(gauge.read().unwrap().swap, Some(0));
+        fs::write(gauges.mount.join("a/memory.swap.current"), "8192\n").unwrap();
+        assert_eq!(gauge.read().unwrap().swap, Some(8192));
+        let (_dir, gauges) = tree(Version::V2, files.split_last().unwrap().1);
+        assert_eq!(gauges.open("/a", false).unwrap().read().unwrap().swap, None);
     }
 
     #[test]

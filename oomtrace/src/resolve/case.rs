@@ -7,7 +7,7 @@ use crate::kubernetes::said::PodSaid;
 use crate::model::{Container, Evidence, ExitedAfter, Incident, Login, Process, Runtime};
 use crate::placement::ContainerPlace;
 use crate::resolve::limits_before::LimitsBefore;
-use crate::resolve::lives_before::Life;
+use crate::resolve::lives_before::{KeptLife, Life};
 
 /// Everything that is known of a kill.
 #[derive(Clone, Debug)]
@@ -34,14 +34,15 @@ pub struct Case {
     pub limits_before: LimitsBefore,
     /// systemd is the machine's first process. None: not known.
     pub systemd: Option<bool>,
-    /// Earlier lives of what it has killed in this run, the oldest first; and how many milliseconds ago the last one ended.
+    /// Earlier lives of what it has killed, in this run and as the history has them, the oldest first; and how many milliseconds ago the
+    /// last one of this run ended.
     pub lives_before: (Vec<Life>, Option<u64>),
     /// What the history has of kills of the same thing before. None: it was not asked, or did not answer.
     pub earlier: Option<EarlierByCause>,
 }
 
 /// Kills of the same thing before this one, routine ones left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EarlierByCause {
     /// How many of each cause, by its name in the contract.
     pub causes: Vec<(String, u64)>,
@@ -51,6 +52,9 @@ pub struct EarlierByCause {
     pub last: Option<String>,
     /// The time of the oldest incident in the history.
     pub kept_since: Option<String>,
+    /// What memory did in those that a limit ended, the oldest first; none where that was not asked.
+    #[serde(default)]
+    pub lives: Vec<KeptLife>,
 }
 
 /// A container's first process ended by exit(137), and no SIGKILL ended it.

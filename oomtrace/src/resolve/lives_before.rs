@@ -1,21 +1,23 @@
-//! Earlier lives of what a memory limit has killed before in this run: what each looked like, in a few points. Pure, as
-//! [`crate::resolve::limits_before`].
+//! Earlier lives of what a memory limit has killed before in this run, and of what the history has from runs before: what each looked
+//! like, in a few points. Pure, as [`crate::resolve::limits_before`].
 
 use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
 
 use crate::event::BootNs;
 use crate::memory::held::held_at;
 use crate::memory::sample::Sample;
-use crate::model::{Incident, TimelinePoint};
+use crate::model::{Incident, LimitLevel, TimelinePoint};
 use crate::resolve::limits_before::place_of;
 
 /// Places that are remembered, lives of each, and points of a life.
 const PLACES: usize = 256;
-const LIVES: usize = 6;
+pub const LIVES: usize = 6;
 const POINTS: usize = 24;
 
 /// One life: seconds before its end, what was held, and the limit.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Life {
     /// Seconds from its end to the end of the one that is judged.
     pub ended_before_s: f64,
@@ -43,6 +45,11 @@ impl Life {
         Self { ended_before_s: 0.0, points: kept.iter().map(packed).collect() }
     }
 
+    /// Seconds from its first point to the end of the one that is judged.
+    fn began_before_s(&self) -> f64 {
+        self.ended_before_s + self.points.first().map_or(0.0, |(before, ..)| f64::from(*before))
+    }
+
     /// As samples, with times relative to the end of the life that is judged; it begins a life.
     pub fn samples(&self) -> impl Iterator<Item = Sample> {
         let ended = self.ended_before_s;
@@ -66,6 +73,32 @@ pub fn last_life(timeline: &[TimelinePoint], since_before_ms: Option<u64>) -> &[
         None => return timeline,
     };
     timeline.get(if is_restart { last } else { last + 1 }..).unwrap_or_default()
+}
+
+/// A life that the history has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeptLife {
+    /// Whose limit ended it.
+    pub level: LimitLevel,
+    pub life: Life,
+}
+
+/// Adds those that the history has from before to the lives that this run has seen of `incident`'s place: of the same level, and each over
+/// before the next one began. What ran beside it, as replicas of one service do, is not what it was before.
+pub fn add_kept(lives: &mut (Vec<Life>, Option<u64>), kept: Vec<KeptLife>, incident: &Incident) {
+    let timeline = incident.memory.as_ref().and_then(|memory| memory.timeline.as_deref()).unwrap_or_default();
+    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+    let (Some(owner), Some(first)) = (owner, last_life(timeline, lives.1).first()) else { return };
+    let mut next_began = lives.0.first().map_or(first.before_ms as f64 / 1000.0, Life::began_before_s);
+    for KeptLife { life, .. } in kept.into_iter().rev().filter(|kept| kept.level == owner.level) {
+        if lives.0.len() >= LIVES {
+            return;
+        }
+        if life.ended_before_s >= next_began {
+            next_began = life.began_before_s();
+            lives.0.insert(0, life);
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use crate::node::processes;
 use crate::placement::ContainerPlace;
 use crate::redact::Privacy;
 use crate::resolve::case::{Case, EarlierByCause};
+use crate::resolve::lives_before::add_kept;
 use crate::store::sink::Asker;
 use crate::store::{self, Identity};
 use crate::text::bytes;
@@ -70,7 +71,7 @@ impl Names {
             None => Identity::of(incident),
         };
         if let Some(before) = store::nanoseconds(&incident.time) {
-            self.earlier = history.ask(&identity, before).await;
+            self.earlier = history.ask(&identity, before, incident.oom.is_some()).await;
         }
         self
     }
@@ -199,6 +200,9 @@ impl Names {
         case.earlier = self.earlier;
         settle_init(case);
         settle_level(&mut case.incident);
+        if let Some(earlier) = &mut case.earlier {
+            add_kept(&mut case.lives_before, std::mem::take(&mut earlier.lives), &case.incident);
+        }
     }
 }
 

@@ -2,14 +2,15 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::memory::recorder::pace::NEAR_PERCENT;
 use crate::screen::entry::Entry;
 use crate::screen::glyphs::Glyphs;
 use crate::sink::human::{TimeForm, time_of};
 use crate::sink::wrap::cut_middle;
 use crate::text::bytes;
 
-/// From these shares of the limit on, it is near, and it is close.
-pub const NEAR: f64 = 0.8;
+/// From these shares of the limit on, it is near, where it is looked at more often as well, and it is close.
+pub const NEAR: f64 = NEAR_PERCENT as f64 / 100.0;
 pub const CLOSE: f64 = 0.9;
 /// A curve goes back so far, in milliseconds: as far as the growth is looked at.
 const CURVE_MS: u64 = 3_600_000;
@@ -17,6 +18,8 @@ const CURVE_MS: u64 = 3_600_000;
 const STILL: f64 = 65_536.0;
 /// Columns of a name, at least and at most.
 const NAME: (usize, usize) = (16, 44);
+/// What is due within a minute, or was before.
+const NOW: &str = "now";
 /// The widest that bars and curves become.
 const WIDEST: usize = 24;
 
@@ -237,8 +240,7 @@ pub fn curve(entry: &Entry, within_ms: u64) -> Vec<(f64, f64)> {
     let x = |ago: u64| 1.0 - (ago as f64 / span).min(1.0);
     let mut points: Vec<(f64, f64)> = series.iter().map(|(ago, _, peak)| (x(*ago), *peak as f64 / most)).collect();
     // What stays the same is not written down again.
-    if let Some((at, last)) = points.last().copied().filter(|(at, _)| *at < 1.0) {
-        debug_assert!(at <= 1.0);
+    if let Some((_, last)) = points.last().copied().filter(|(at, _)| *at < 1.0) {
         points.push((1.0, last));
     }
     points
@@ -259,12 +261,21 @@ pub fn growth(rate: f64) -> String {
 #[must_use]
 pub fn span(hours: f64) -> String {
     match hours {
-        hours if hours < 1.0 / 60.0 => "now".to_owned(),
+        hours if hours < 1.0 / 60.0 => NOW.to_owned(),
         hours if hours < 1.5 => format!("{:.0} min", hours * 60.0),
         hours if hours < 10.0 => format!("{hours:.1} h"),
         hours if hours < 48.0 => format!("{hours:.0} h"),
         hours if hours < 24.0 * 99.5 => format!("{:.0} d", hours / 24.0),
         _ => ">99 d".to_owned(),
+    }
+}
+
+/// The same in a sentence: `now`, `in 45 min`.
+#[must_use]
+pub fn when(hours: f64) -> String {
+    match span(hours).as_str() {
+        NOW => NOW.to_owned(),
+        span => format!("in {span}"),
     }
 }
 

@@ -19,6 +19,7 @@ use super::state::{Opened, Pane, State, Watched};
 use super::view::{Look, draw};
 use super::{listing, table};
 use crate::filter::Filter;
+use crate::memory::verdict::LimitReached;
 use crate::model::{LimitLevel, Record, Routine};
 use crate::sink::human::TimeForm;
 
@@ -378,6 +379,25 @@ fn a_table_is_printed_once() {
     }
     let colored = listing::text(&all, Some(80), true, &look);
     assert!(colored.starts_with("\x1b[1mNAME") && colored.contains("\x1b[31m"), "{colored:?}");
+}
+
+#[test]
+fn when_it_is_full_and_what_is_held_are_said_in_whole_sentences() {
+    for (later, when, at) in [(2700.0, "in 45 min", "12:45:00Z"), (-600.0, "now", "11:50:00Z")] {
+        let (mut rows, names) = node();
+        let web = rows.iter_mut().find(|row| row.cgroup == docker(1)).unwrap();
+        web.outlook.as_mut().unwrap().limit_reached_at =
+            Some(LimitReached { median: NOW + later, low: NOW + later - 60.0, high: None });
+        let mut state = State::new("node-1".to_owned(), Watched::Kills, false);
+        state.take_entries(entries(rows, &names, &Kills::default(), &Filter::default()));
+        let text = screen(&mut state, (200, 24)).join("\n");
+        assert!(text.contains(&format!("at its limit {when} ")), "{text}");
+        state.opened = Some(Opened::Entry(docker(1)));
+        let text = screen(&mut state, (200, 24)).join("\n");
+        assert!(text.contains(&format!(" {when}, expected at {at} (between ")), "{text}");
+        let held = "480 MiB of 512 MiB; 470 MiB cannot be taken back, 91 % of the limit; read ";
+        assert!(text.contains(held), "{text}");
+    }
 }
 
 #[test]

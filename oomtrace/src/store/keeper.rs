@@ -16,6 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::own::{capabilities, endurance};
 use crate::probe::requirements::Capability;
+use crate::resolve::case::EarlierByCause;
 use crate::store::protocol::{self, Answer, Question, Said, ToKeep};
 use crate::store::write::{Entry, Writer, make};
 use crate::store::{Bounds, History, Rescued, StoreError, has_log, rescue};
@@ -237,11 +238,14 @@ fn answer(asked: UnixStream, path: &Path) {
     let Ok(mut out) = asked.try_clone() else { return };
     let mut questions = BufReader::new(asked);
     let mut history: Option<History> = None;
-    while let Ok(Some(Question { number, key, before })) = protocol::take(&mut questions) {
+    while let Ok(Some(Question { number, key, before, lives })) = protocol::take(&mut questions) {
         if history.is_none() {
             history = History::open(path).ok();
         }
-        let found = history.as_ref().map(|history| history.causes(&key, before));
+        let found = history.as_ref().map(|history| {
+            let lives = if lives { history.lives(&key, before)? } else { Vec::new() };
+            Ok::<_, StoreError>(EarlierByCause { lives, ..history.causes(&key, before)? })
+        });
         let answer = match found {
             Some(Ok(earlier)) => Answer { number, earlier: Some(earlier) },
             // It may have been moved aside.

@@ -11,6 +11,7 @@ mod count;
 mod exits;
 pub mod identity;
 pub mod keeper;
+mod lives;
 mod place;
 pub mod protocol;
 mod read;

@@ -47,10 +47,12 @@ pub struct Question {
     pub key: String,
     /// Nanoseconds since 1970.
     pub before: i64,
+    /// What memory did in its earlier lives is asked as well.
+    pub lives: bool,
 }
 
 /// Kills of an identity before a time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     pub number: u64,
     /// None: the history cannot be read.

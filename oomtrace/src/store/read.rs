@@ -187,7 +187,8 @@ impl History {
                 first = Some(first.map_or(from, |first| first.min(from)));
                 last = last.max(Some(to));
             }
-            Ok(EarlierByCause { causes, first: time(first), last: time(last), kept_since: time(kept_since) })
+            let kept_since = time(kept_since);
+            Ok(EarlierByCause { causes, first: time(first), last: time(last), kept_since, lives: Vec::new() })
         };
         find().map_err(StoreError::of("read", &self.path))
     }

@@ -193,14 +193,15 @@ impl Asker {
         Self { state, number: Cell::new(0), rests_until: Cell::new(None) }
     }
 
-    /// Kills of the identity before that time, in nanoseconds since 1970; none when the answer does not come in time.
-    pub async fn ask(&self, identity: &Identity, before: i64) -> Option<EarlierByCause> {
+    /// Kills of the identity before that time, in nanoseconds since 1970, and with `lives` what memory did before them; none when the answer
+    /// does not come in time.
+    pub async fn ask(&self, identity: &Identity, before: i64, lives: bool) -> Option<EarlierByCause> {
         if self.rests_until.get().is_some_and(|until| Instant::now() < until) {
             return None;
         }
         let number = self.number.get().wrapping_add(1);
         self.number.set(number);
-        let question = Question { number, key: identity.key().to_owned(), before };
+        let question = Question { number, key: identity.key().to_owned(), before, lives };
         let mut line = serde_json::to_vec(&question).ok()?;
         line.push(b'\n');
         match tokio::time::timeout(ANSWERED_WITHIN, self.answer(&line, number)).await {

@@ -53,17 +53,17 @@ fn why(found: &Course) -> String {
             span(within_s.max(1.0))
         ),
         Detail::AtStart { after_s } => {
-            let lives =
-                if found.lives > 1 { format!(", as the {} before", lives(found.lives - 1)) } else { String::new() };
-            format!("it met its limit within {} of its start{lives}", span(after_s.max(1.0)))
+            // Of those before, so many did the same.
+            let before = match found.lives {
+                0 | 1 => String::new(),
+                2 => ", and so did one life before".to_owned(),
+                lives => format!(", and so did {} lives before", lives - 1),
+            };
+            format!("it met its limit within {} of its start{before}", span(after_s.max(1.0)))
         }
         Detail::Near { percent } => format!("it was beyond {percent} % of its limit for most of its life"),
         Detail::Many { count } => format!("{count} processes together"),
     }
-}
-
-fn lives(count: u32) -> String {
-    if count == 1 { "life".to_owned() } else { format!("{count} lives") }
 }
 
 /// `8 s`, `40 min`, `3.2 h`, `3.5 days`.
@@ -124,8 +124,14 @@ mod tests {
             (
                 CourseKind::TooSmall,
                 Detail::AtStart { after_s: 8.0 },
+                2,
+                "it met its limit within 8 s of its start, and so did one life before",
+            ),
+            (
+                CourseKind::TooSmall,
+                Detail::AtStart { after_s: 8.0 },
                 4,
-                "it met its limit within 8 s of its start, as the 3 lives before",
+                "it met its limit within 8 s of its start, and so did 3 lives before",
             ),
             (
                 CourseKind::TooSmall,

@@ -5,7 +5,7 @@ use crate::resolve::case::EarlierByCause;
 
 /// What the contract has of it.
 pub fn summed(earlier: EarlierByCause, cause: Cause) -> EarlierKills {
-    let EarlierByCause { causes, first, last, kept_since } = earlier;
+    let EarlierByCause { causes, first, last, kept_since, .. } = earlier;
     let name = cause.name();
     let same_cause = causes.iter().filter(|(cause, _)| *cause == name).map(|(_, count)| count).sum();
     EarlierKills { count: causes.iter().map(|(_, count)| count).sum(), same_cause, first, last, kept_since }
@@ -58,8 +58,7 @@ mod tests {
         let earlier = |causes: &[(&str, u64)], first: &str| EarlierByCause {
             causes: causes.iter().map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
             first: Some(first.to_owned()),
-            last: None,
-            kept_since: None,
+            ..EarlierByCause::default()
         };
         for (causes, first, said) in [
             (&[][..], "2026-11-20T00:00:00Z", None),

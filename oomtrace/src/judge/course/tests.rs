@@ -66,6 +66,30 @@ fn lives_that_climb_alike_are_a_leak() {
 }
 
 #[test]
+fn lives_are_counted_that_the_verdict_rests_on() {
+    fn climb(at: f64) -> u64 {
+        100 + (at * 410.0) as u64
+    }
+    fn flat(_: f64) -> u64 {
+        120
+    }
+    let of = |hours: f64, mib: fn(f64) -> u64, before: &[fn(f64) -> u64]| {
+        let lives = before.iter().enumerate().map(|(index, mib)| Life {
+            ended_before_s: (hours + 3.1 * (before.len() - index - 1) as f64) * 3600.0 + 60.0,
+            ..Life::of(&curve(60, 3.0 * 3600.0, mib))
+        });
+        let lives = (lives.collect(), Some((hours * 3_600_000.0) as u64 + 60_000));
+        let found = course(&killed(curve(110, hours * 3600.0, mib)), &lives, None).unwrap();
+        (found.kind, found.lives)
+    };
+    assert_eq!(of(3.0, climb, &[flat, flat, climb, climb]), (CourseKind::Leak, 3));
+    assert_eq!(of(3.0, climb, &[climb, flat, climb, climb, flat]), (CourseKind::Leak, 4));
+    assert_eq!(of(3.0, climb, &[flat, flat, flat, climb]), (CourseKind::Climbing, 1));
+    // It was seen for long enough by itself.
+    assert_eq!(of(30.0, climb, &[flat, flat]), (CourseKind::Leak, 1));
+}
+
+#[test]
 fn a_rise_at_once_is_a_spike() {
     let found = of(curve(100, 3600.0, |_| 120)).unwrap();
     assert_eq!(kind(Some(&found)), Some((CourseKind::Spike, Confidence::Likely)));
@@ -86,9 +110,12 @@ fn what_never_had_enough_is_too_small() {
     let first = of(timeline.clone()).unwrap();
     assert_eq!(kind(Some(&first)), Some((CourseKind::TooSmall, Confidence::Possible)));
     assert!(first.advised_limit_bytes.unwrap() > LIMIT * MIB);
-    let lives = vec![Life::of(&timeline), Life::of(&timeline)];
+    // One of those before met its limit much later.
+    let late = Life { ended_before_s: 9000.0, ..Life::of(&curve(60, 3600.0, |_| 120)) };
+    let lives = vec![late, Life::of(&timeline), Life::of(&timeline)];
     let again = course(&killed(timeline), &(lives, Some(60_000)), None);
     assert_eq!(kind(again.as_ref()), Some((CourseKind::TooSmall, Confidence::Likely)));
+    assert_eq!((first.lives, again.unwrap().lives), (1, 3));
 }
 
 #[test]
@@ -107,6 +134,39 @@ fn a_limit_that_was_lowered_to_what_was_in_use_is_said_and_another_is_not() {
     // There was room, and it was used up later.
     assert_ne!(kind(with_limits(50, 256).as_ref()).map(|found| found.0), Some(CourseKind::LimitLowered));
     assert_ne!(kind(with_limits(250, 700).as_ref()).map(|found| found.0), Some(CourseKind::LimitLowered));
+}
+
+#[test]
+fn a_limit_that_was_lowered_is_blamed_only_while_it_holds_and_what_was_held_stays_near_it() {
+    const DAYS: f64 = 21.0 * 86_400.0;
+    let is_blamed = |span_s: f64, mib: fn(f64) -> u64, limit: fn(f64) -> u64, origin: Option<OomOrigin>| {
+        let mut timeline = curve(100, span_s, mib);
+        for point in &mut timeline {
+            point.limit_bytes = Some(limit(1.0 - point.before_ms as f64 / 1000.0 / span_s) * MIB);
+        }
+        let mut incident = killed(timeline);
+        incident.oom.as_mut().unwrap().origin = origin;
+        let found = course(&incident, &(Vec::new(), None), None);
+        kind(found.as_ref()).is_some_and(|(kind, _)| kind == CourseKind::LimitLowered)
+    };
+    assert!(is_blamed(600.0, |_| 250, |at| if at < 0.5 { 512 } else { 256 }, None));
+    let raised_again = |at: f64| if (0.4..0.6).contains(&at) { 256 } else { 512 };
+    assert!(!is_blamed(600.0, |_| 250, raised_again, None));
+    let raised_in_part = |at: f64| match at {
+        ..0.4 => 512,
+        ..0.6 => 256,
+        _ => 400,
+    };
+    assert!(!is_blamed(600.0, |_| 250, raised_in_part, None));
+    let early = |at: f64| if at < 0.03 { 512 } else { 480 };
+    assert!(is_blamed(DAYS, |_| 450, early, None));
+    let anew = |at: f64| if at < 0.05 { 450 } else { 100 + (at * 370.0) as u64 };
+    assert!(!is_blamed(DAYS, anew, early, None), "a leak that began anew");
+    assert!(!is_blamed(DAYS, |at| 435 + (at * 45.0) as u64, early, None), "it would be at the old one, too");
+    // The kernel says that the writing of the limit killed it.
+    let late = |at: f64| if at < 0.95 { 512 } else { 100 };
+    assert!(is_blamed(600.0, |_| 50, late, Some(OomOrigin::LimitLowered)));
+    assert!(!is_blamed(600.0, |_| 50, late, None));
 }
 
 #[test]

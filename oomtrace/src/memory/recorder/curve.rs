@@ -27,15 +27,15 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// Takes a reading, which is later than those before; whether anything is new about it.
-    pub fn push(&mut self, point: Point) -> bool {
+    /// Takes a reading; one that is not later than those before is none.
+    pub fn push(&mut self, point: Point) {
         let mut latest = self.recent.iter_mut().rev();
         match (latest.next(), latest.next()) {
-            (Some(last), _) if last.at >= point.at => return false,
+            (Some(last), _) if last.at >= point.at => return,
             // Against the first of a flat part: what creeps is seen.
             (Some(last), Some(before)) if before.is_like(&point) && before.is_like(last) => {
                 last.at = point.at;
-                return false;
+                return;
             }
             _ => {}
         }
@@ -44,9 +44,7 @@ impl Curve {
         {
             self.age(oldest, point.at);
         }
-        let is_new = self.recent.back().is_none_or(|last| !last.is_like(&point));
         self.recent.push_back(point);
-        is_new
     }
 
     /// Moves a point to the older ones, of which two become one where there is no room.
@@ -88,6 +86,13 @@ impl Curve {
         self.past.iter().chain(&self.recent)
     }
 
+    /// Those since it was last made anew, the oldest first.
+    pub fn life(&self) -> impl Iterator<Item = &Point> + Clone {
+        let later = self.points().rev().position(|point| point.restart);
+        let all = self.past.len() + self.recent.len();
+        self.points().skip(later.map_or(0, |later| all.saturating_sub(later + 1)))
+    }
+
     #[must_use]
     pub fn latest(&self) -> Option<&Point> {
         self.recent.back()
@@ -114,20 +119,26 @@ impl Curve {
     }
 }
 
-/// At most so many of them, the denser the later. What divides lives or limits is kept where there is room.
+/// At most so many of them, the denser the later. Up to half of them may be there for what divides lives or limits, the latest of these.
 fn thinned(points: &[Point], most: usize) -> Vec<Point> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
     if points.len() <= most {
         return points.to_vec();
     }
+    let pairs = points.iter().zip(points.iter().skip(1)).enumerate();
+    let divided = pairs.filter(|(_, (before, point))| !before.is_of_one_life(point));
+    let divisions: Vec<usize> = divided.map(|(before, _)| before + 1).collect();
+    let divisions = divisions.get(divisions.len().saturating_sub(most / 2)..).unwrap_or_default();
+    let places = most - divisions.len();
     // As a part of the square root of the greatest age.
     let span = f64::from(last.at - first.at).max(1.0);
-    let place = |point: &Point| ((1.0 - (f64::from(last.at - point.at) / span).sqrt()) * most as f64) as usize;
+    let place = |point: &Point| ((1.0 - (f64::from(last.at - point.at) / span).sqrt()) * places as f64) as usize;
     let mut kept: Vec<(usize, Point)> = Vec::with_capacity(most);
-    for point in points {
-        let at = place(point).min(most - 1);
+    for (index, point) in points.iter().enumerate() {
+        let at = place(point).min(places - 1);
+        let is_kept = divisions.binary_search(&index).is_ok();
         match kept.last_mut() {
-            Some((before, merged)) if *before == at => *merged = merged.merged(point),
+            Some((before, merged)) if *before == at && !is_kept => *merged = merged.merged(point),
             _ => kept.push((at, *point)),
         }
     }
@@ -193,9 +204,10 @@ mod tests {
     #[test]
     fn a_time_that_does_not_go_on_is_no_point() {
         let mut curve = Curve::default();
-        assert!(curve.push(point(10, MIB)));
-        assert!(!curve.push(point(10, 2 * MIB)) && !curve.push(point(9, 2 * MIB)));
-        assert_eq!(curve.points().count(), 1);
+        for (at, usage) in [(10, MIB), (10, 2 * MIB), (9, 2 * MIB)] {
+            curve.push(point(at, usage));
+        }
+        assert_eq!(curve.points().map(Point::usage).collect::<Vec<_>>(), [MIB]);
     }
 
     #[test]
@@ -208,6 +220,34 @@ mod tests {
         let limits: Vec<u64> = curve.points().filter_map(Point::limit).collect();
         let changes = limits.windows(2).filter(|pair| pair[0] != pair[1]).count();
         assert_eq!((limits.first(), limits.last(), changes), (Some(&(512 * MIB)), Some(&(256 * MIB)), 1));
+    }
+
+    #[test]
+    fn a_timeline_keeps_lives_and_limits_apart_and_has_no_more_points_for_that() {
+        // Made anew each so many points, when little is in use; before that it was high.
+        for (each, expected) in [(700, 2), (100, 19), (2, TIMELINE / 2 - 1), (1, TIMELINE / 2 - 1)] {
+            let points: Vec<Point> = (0..2000)
+                .map(|step: Tenths| {
+                    let usage = if step.is_multiple_of(each) { 5 } else { 400 + u64::from(step % 13) };
+                    let mut point = point(step * 100, usage * MIB);
+                    point.restart = step > 0 && step.is_multiple_of(each);
+                    point
+                })
+                .collect();
+            let kept = thinned(&points, TIMELINE - 1);
+            assert!(kept.len() < TIMELINE, "{each}: {}", kept.len());
+            let starts: Vec<&Point> = kept.iter().filter(|point| point.restart).collect();
+            assert!(starts.len() >= expected, "{each}: {}", starts.len());
+            // Those that stand for themselves alone.
+            let mut alone = starts.iter().filter(|start| start.at.is_multiple_of(each * 100));
+            assert!(alone.all(|start| start.peak() == 5 * MIB), "{each}");
+        }
+        let limits = |step: u32| if step == 1234 { 256 } else { 512 } * MIB;
+        let points: Vec<Point> = (0..2000).map(|step| with_limit(step * 100, 100 * MIB, limits(step))).collect();
+        let kept = thinned(&points, TIMELINE - 1);
+        let changes: Vec<Tenths> =
+            kept.windows(2).filter(|pair| pair[0].limit() != pair[1].limit()).map(|pair| pair[0].at / 100).collect();
+        assert_eq!(changes, [1233, 1234]);
     }
 
     #[test]

@@ -15,9 +15,14 @@ const FEWEST: usize = 5;
 #[must_use]
 pub fn growth(curve: &Curve) -> Option<f64> {
     let last = curve.latest()?.at;
-    let restarted = curve.points().rev().find(|point| point.restart).map(|point| point.at);
-    let from = last.saturating_sub(WITHIN).max(restarted.unwrap_or(0));
-    let points = curve.points().filter(|point| point.at >= from);
+    let from = last.saturating_sub(WITHIN);
+    let life = curve.life();
+    // What stays the same has a point at its beginning and one at its end: where the hour begins in between, it is as at the beginning.
+    let mut before = life.clone().take_while(|point| point.at < from).last().copied();
+    if let Some(before) = &mut before {
+        before.at = from;
+    }
+    let points = before.into_iter().chain(life.filter(|point| point.at >= from).copied());
     let first = points.clone().next()?.at;
     let span = last - first;
     if span < SHORTEST {
@@ -69,5 +74,25 @@ mod tests {
         assert_eq!(growth(&flat), Some(0.0));
         assert_eq!(growth(&curve(|step| u64::from(step) * MIB, 5)), None);
         assert_eq!(growth(&Curve::default()), None);
+    }
+
+    #[test]
+    fn what_has_been_still_for_long_grows_by_nothing() {
+        let point = |at: Tenths, usage: u64, restart| {
+            let reading = Reading { usage, anon: Some(usage), file: Some(0), ..Reading::default() };
+            Point::of(&reading, at, None, restart)
+        };
+        for seconds in [3661, 7200, 86_400] {
+            let mut curve = Curve::default();
+            for at in (0..=seconds).step_by(60).chain([seconds]) {
+                curve.push(point(at * 10, 64 * MIB, false));
+            }
+            assert_eq!((growth(&curve), curve.points().count()), (Some(0.0), 2), "{seconds}");
+            // What it had before it was started again is no rise of it.
+            curve.push(point(seconds * 10 + 10, 8 * MIB, true));
+            assert_eq!(growth(&curve), None, "{seconds}");
+            curve.push(point(seconds * 10 + 36_000, 8 * MIB, false));
+            assert_eq!(growth(&curve), Some(0.0), "{seconds}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 use crate::memory::recorder::point::Tenths;
 
 /// From this share of the limit on, in hundredths, it is near.
-const NEAR_PERCENT: u64 = 80;
+pub const NEAR_PERCENT: u64 = 80;
 /// The limit will be met within this time, if it goes on as since the last look: it is looked at each second.
 const SOON: u64 = 600;
 
@@ -24,6 +24,15 @@ pub struct Look {
     pub over: Tenths,
 }
 
+/// So much is near the limit, if there is one.
+#[must_use]
+pub const fn is_near(size: u64, limit: Option<u64>) -> bool {
+    match limit {
+        Some(limit) => size.saturating_mul(100) >= limit.saturating_mul(NEAR_PERCENT),
+        None => false,
+    }
+}
+
 /// When it is to be looked at again.
 #[must_use]
 pub fn next(look: &Look) -> Tenths {
@@ -35,8 +44,7 @@ pub fn next(look: &Look) -> Tenths {
 
 fn pause(look: &Look) -> Tenths {
     let (age, quiet) = (look.now.saturating_sub(look.since), look.now.saturating_sub(look.changed));
-    let is_near = look.limit.is_some_and(|limit| look.held.saturating_mul(100) >= limit.saturating_mul(NEAR_PERCENT));
-    if is_near || is_soon(look) {
+    if is_near(look.held, look.limit) || is_soon(look) {
         return match quiet {
             0..600 => 10,
             600..6000 => 50,

@@ -115,16 +115,19 @@ impl Point {
         self.limit == other.limit && !other.restart
     }
 
-    /// Both, the later one being `other`, as one.
+    /// Both, the later one being `other`, as one. What begins anew has nothing of what was before it.
     #[must_use]
     pub fn merged(&self, other: &Self) -> Self {
+        if other.restart {
+            return *other;
+        }
         let calm = if self.held() <= other.held() { self } else { other };
         Self {
             at: other.at,
             peak: self.peak.max(other.peak),
             limit: other.limit,
             stalled: if self.stalled == u16::MAX { other.stalled } else { self.stalled.max(other.stalled) },
-            restart: self.restart || other.restart,
+            restart: self.restart,
             ..*calm
         }
     }
@@ -204,6 +207,15 @@ mod tests {
             assert_eq!((merged.at, merged.usage(), merged.peak()), (20, 5 * MIB, 9 * MIB));
             assert_eq!(merged.limit(), second.limit());
         }
+    }
+
+    #[test]
+    fn what_begins_anew_has_nothing_of_the_life_before() {
+        let (before, after) = (point(10, 900 * MIB, 0, None), point(20, 5 * MIB, 0, None));
+        let began = Point { restart: true, ..after };
+        assert_eq!(before.merged(&began), began);
+        let later = began.merged(&point(30, 6 * MIB, 0, None));
+        assert_eq!((later.restart, later.at, later.usage(), later.peak()), (true, 30, 5 * MIB, 6 * MIB));
     }
 
     #[test]

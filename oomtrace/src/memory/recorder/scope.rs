@@ -17,14 +17,6 @@ pub struct Scope {
 #[must_use]
 pub fn scope(path: &str) -> Option<Scope> {
     let placement = Placement::parse(path);
-    let region = || match user_of(path) {
-        Some(uid) => Some(format!("/user.slice/user-{uid}.slice")),
-        None => placement
-            .containers()
-            .last()
-            .map(|outermost| outermost.cgroup.clone())
-            .filter(|outermost| outermost != path),
-    };
     let level = if placement.container.as_ref().is_some_and(|container| container.cgroup == path) {
         LimitLevel::Container
     } else if placement.container.is_none() && placement.unit_cgroup.as_deref() == Some(path) {
@@ -34,7 +26,30 @@ pub fn scope(path: &str) -> Option<Scope> {
     } else {
         return None;
     };
-    Some(Scope { level, region: region() })
+    Some(Scope { level, region: region_of(path, &placement) })
+}
+
+/// What the cgroup at `path` is, which is a container's though its path does not tell.
+#[must_use]
+pub fn of_container(path: &str) -> Scope {
+    Scope { level: LimitLevel::Container, region: region(path) }
+}
+
+/// See [`Scope::region`].
+#[must_use]
+pub fn region(path: &str) -> Option<String> {
+    region_of(path, &Placement::parse(path))
+}
+
+fn region_of(path: &str, placement: &Placement) -> Option<String> {
+    match user_of(path) {
+        Some(uid) => Some(format!("/user.slice/user-{uid}.slice")),
+        None => placement
+            .containers()
+            .last()
+            .map(|outermost| outermost.cgroup.clone())
+            .filter(|outermost| outermost != path),
+    }
 }
 
 /// Its own name is a pod's.
@@ -78,6 +93,15 @@ mod tests {
         ] {
             let found = scope(&path).map(|scope| (scope.level, scope.region));
             assert_eq!(found, expected, "{path}");
+        }
+        // A name makes nobody's place root's.
+        for (path, region) in [
+            ("/jobs/web".to_owned(), None),
+            ("/user.slice/user-1000.slice/my/own".to_owned(), user),
+            (format!("{docker}/my/own"), Some(docker)),
+        ] {
+            assert_eq!(scope(&path), None, "{path}");
+            assert_eq!(of_container(&path), Scope { level: Container, region }, "{path}");
         }
     }
 }

@@ -78,8 +78,10 @@ const fn is_at(held: u64, limit: u64, percent: u64) -> bool {
 impl Watch {
     /// Takes what cannot be taken back, and the limit.
     pub fn look(&mut self, now: Tenths, held: u64, limit: Option<u64>, rules: Rules) -> Option<Alarm> {
-        let limit = limit.filter(|limit| *limit > 0)?;
-        if is_at(held, limit, NEAR_PERCENT) {
+        // What has no limit, or none any more, is not near it.
+        let limit = limit.filter(|limit| *limit > 0);
+        let is_at = |percent| limit.is_some_and(|limit| is_at(held, limit, percent));
+        if is_at(NEAR_PERCENT) {
             self.clear_since = None;
             let since = *self.near_since.get_or_insert(now);
             let for_tenths = now.saturating_sub(since);
@@ -89,7 +91,7 @@ impl Watch {
             }
             return None;
         }
-        if is_at(held, limit, CLEAR_PERCENT) {
+        if is_at(CLEAR_PERCENT) {
             // Neither: what was counted begins anew, and what was said stands.
             self.near_since = None;
             return None;
@@ -186,6 +188,21 @@ mod tests {
         assert_eq!(said, [51, 5430]);
         let mut watch = Watch::default();
         assert_eq!(watch.look(9000, MIB, None, RULES), None);
+    }
+
+    #[test]
+    fn a_limit_that_is_taken_away_is_not_nearly_met_meanwhile() {
+        let mut watch = Watch::default();
+        let mut look = |seconds: u32, limit: Option<u64>| watch.look(seconds * 10, 96 * MIB, limit, RULES);
+        let some = Some(100 * MIB);
+        assert_eq!(
+            (look(0, some), look(20, some), look(25, None), look(2000, None), look(2010, some)),
+            Default::default()
+        );
+        assert_eq!(look(2040, some), Some(Alarm::Near { for_tenths: 300 }));
+        // It was all right for an hour and more: it is said again.
+        assert_eq!((look(2050, None), look(6000, None), look(6010, some)), (None, None, None));
+        assert_eq!(look(6040, some), Some(Alarm::Near { for_tenths: 300 }));
     }
 
     fn verdict(kind: Kind, sure: Sure, reached: f64) -> Verdict {

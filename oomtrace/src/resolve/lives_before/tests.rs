@@ -27,6 +27,35 @@ fn a_life_begins_anew_or_after_the_kill_before() {
 }
 
 #[test]
+fn lives_of_before_this_run_come_first_and_none_that_ran_beside_it() {
+    use LimitLevel::{Container, Pod};
+    let life =
+        |began: f64, ended: f64| Life { ended_before_s: ended, points: vec![((began - ended) as f32, 1.0, None)] };
+    let kept = |level, began, ended| KeptLife { level, life: life(began, ended) };
+    let history = [
+        kept(Container, 900.0, 800.0),
+        kept(Container, 700.0, 600.0),
+        // It is another's limit; they overlap; it ran beside.
+        kept(Pod, 500.0, 450.0),
+        kept(Container, 650.0, 440.0),
+        kept(Container, 440.0, 330.0),
+        kept(Container, 50.0, 5.0),
+    ];
+    let mut incident = oom(&[("/a", 64, Some(64))], Some((0, Container)), OomScope::Memcg);
+    let ended = |before: Vec<Life>, incident: &Incident| {
+        let mut lives = (before, None);
+        add_kept(&mut lives, history.to_vec(), incident);
+        lives.0.iter().map(|life| life.ended_before_s).collect::<Vec<_>>()
+    };
+    assert!(ended(Vec::new(), &incident).is_empty());
+    incident.memory.as_mut().unwrap().timeline = Some(vec![point(20_000, 1, false), point(0, 4, false)]);
+    assert_eq!(ended(Vec::new(), &incident), [800.0, 440.0, 330.0]);
+    // What this run has seen is in the history as well.
+    assert_eq!(ended(vec![life(440.0, 330.0)], &incident), [800.0, 440.0, 330.0]);
+    assert_eq!(ended(vec![life(440.0, 330.0); LIVES], &incident).len(), LIVES);
+}
+
+#[test]
 fn lives_of_one_place_are_remembered_in_few_points() {
     let mut lives = LivesBefore::default();
     let mut incident = oom(&[("/a", 64, Some(64))], Some((0, LimitLevel::Container)), OomScope::Memcg);

@@ -1,32 +1,25 @@
-//! All that is followed, by path, and how much of it there may be.
+//! All that is followed, by path.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::event::BootNs;
-use crate::memory::recorder::curve::Curve;
-use crate::memory::recorder::growth::growth;
 use crate::memory::recorder::hog::{Candidate, hog};
 use crate::memory::recorder::point::{Point, Tenths, tenths};
-use crate::memory::recorder::scope::{Scope, scope};
-use crate::memory::recorder::warning::{Alarm, Raised, Rules, Watch};
+use crate::memory::recorder::scope::Scope;
+use crate::memory::recorder::warning::{Raised, Rules};
 use crate::memory::sample::Sample;
 use crate::memory::verdict::Verdict;
 use crate::model::{Hog, LimitLevel, Timeline};
 use crate::node::cgroups::and_above;
 use crate::node::clock::WallClock;
 use crate::run::flight::followed::Followed;
+use crate::run::flight::room::{Refused, Room};
 use crate::run::flight::row::{Row, Seen};
 
-/// Cgroups that are followed, if there are descriptors for so many.
-pub const MOST: usize = 4096;
-/// Of these, in one place that is another's than root's.
-const MOST_IN_REGION: usize = 64;
 /// One that is gone is kept for so long, for a kill that is reported late, and for the container that is started again in it.
 const KEPT: Tenths = 6000;
 /// So many of them at the most.
 const MOST_GONE: usize = 128;
-/// Containers that their paths do not tell.
-const MOST_NAMED: usize = 1024;
 
 /// A curve is judged that was seen for so long; each minute where half of the limit is in use, each ten minutes where it is less, and never
 /// below a quarter.
@@ -38,68 +31,24 @@ const JUDGED_SELDOM: Tenths = 6000;
 #[derive(Debug, Default)]
 pub struct Book {
     followed: HashMap<String, Followed>,
-    /// Ids of those that are there.
-    ids: HashSet<u64>,
-    regions: HashMap<String, usize>,
-    named: HashSet<String>,
-    /// How many there may be; 0 until the thread has counted its descriptors.
-    most: usize,
-    /// Since everything was last looked for: cgroups for which there was no room.
-    left_out: u64,
+    pub room: Room,
     pub seen: Seen,
 }
 
-/// Why a cgroup is not followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// It is none that would be.
-    NoScope,
-    NoRoom,
-}
-
 impl Book {
-    pub fn set_most(&mut self, most: usize) {
-        self.most = most;
-    }
-
-    /// The cgroup of that id is there and followed.
-    pub fn has(&self, id: u64) -> bool {
-        self.ids.contains(&id)
-    }
-
-    /// The cgroup at `path` is a container's, though its path does not tell.
-    pub fn name_container(&mut self, path: &str) {
-        if self.named.len() < MOST_NAMED {
-            self.named.insert(path.to_owned());
-        }
-    }
-
     /// Whether the cgroup at `path` may be followed now.
     ///
     /// # Errors
     /// Why not.
     pub fn admits(&self, path: &str) -> Result<Scope, Refused> {
-        let is_named = || self.named.contains(path).then_some(Scope { level: LimitLevel::Container, region: None });
-        let scope = scope(path).or_else(is_named).ok_or(Refused::NoScope)?;
+        let scope = self.room.scope(path)?;
         // One that is there already is not one more.
-        if self.followed.get(path).is_some_and(|known| known.gone.is_none()) {
-            return Ok(scope);
-        }
-        let in_region = scope.region.as_ref().and_then(|region| self.regions.get(region)).copied().unwrap_or(0);
-        // Units are many, and seldom what dies: containers and pods have half of the room for themselves.
-        let most = if scope.level == LimitLevel::Unit { self.most / 2 } else { self.most };
-        let has_room = self.ids.len() < most && (scope.region.is_none() || in_region < MOST_IN_REGION);
-        if has_room { Ok(scope) } else { Err(Refused::NoRoom) }
+        let is_there = self.there(path).is_some();
+        if is_there || self.room.admits(&scope) { Ok(scope) } else { Err(Refused::NoRoom) }
     }
 
-    /// There was no room for one.
-    pub fn leave_out(&mut self) {
-        self.left_out = self.left_out.saturating_add(1);
-    }
-
-    /// All are looked for anew; whether there was no room for one since the last time.
-    pub fn recount(&mut self) -> bool {
-        std::mem::take(&mut self.left_out) > 0
+    fn there(&self, path: &str) -> Option<&Followed> {
+        self.followed.get(path).filter(|known| known.gone.is_none())
     }
 
     /// Follows the cgroup at `path` from now on; whether it is one that was there before, made anew.
@@ -111,56 +60,34 @@ impl Book {
                 (Some(_), _) => {}
             }
         }
-        self.ids.insert(id);
-        if let Some(region) = &scope.region {
-            *self.regions.entry(region.clone()).or_default() += 1;
+        self.room.take(id, &scope);
+        match self.followed.get_mut(path) {
+            Some(known) => {
+                known.restart(id);
+                true
+            }
+            None => {
+                self.followed.insert(path.to_owned(), Followed::new(scope, id, now));
+                false
+            }
         }
-        if let Some(known) = self.followed.get_mut(path) {
-            (known.id, known.gone, known.outlook, known.watch) = (id, None, None, Watch::default());
-            known.restarts = known.restarts.saturating_add(1);
-            return true;
-        }
-        let Scope { level, region } = scope;
-        let new = Followed {
-            level,
-            region,
-            id,
-            curve: Default::default(),
-            since: now,
-            restarts: 0,
-            outlook: None,
-            judged: 0,
-            watch: Watch::default(),
-            gone: None,
-        };
-        self.followed.insert(path.to_owned(), new);
-        false
     }
 
     /// The cgroup at `path` is gone; its curve stays for a while.
     pub fn leave(&mut self, path: &str, now: Tenths) {
         let Some(known) = self.followed.get_mut(path).filter(|known| known.gone.is_none()) else { return };
         known.gone = Some(now);
-        self.ids.remove(&known.id);
-        if let Some(region) = &known.region
-            && let Some(count) = self.regions.get_mut(region)
-        {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.regions.remove(region);
-            }
-        }
-        self.named.remove(path);
+        self.room.release(known.id, known.region.as_deref());
         self.forget(now);
     }
 
     /// Forgets what has been gone for long, and what is too much.
     pub fn forget(&mut self, now: Tenths) {
-        if self.followed.len() == self.ids.len() {
+        if self.followed.len() == self.room.taken() {
             return;
         }
         self.followed.retain(|_, known| known.gone.is_none_or(|gone| now.saturating_sub(gone) < KEPT));
-        while self.followed.len().saturating_sub(self.ids.len()) > MOST_GONE {
+        while self.followed.len().saturating_sub(self.room.taken()) > MOST_GONE {
             let oldest = self.followed.iter().filter_map(|(path, known)| Some((known.gone?, path))).min();
             let Some(path) = oldest.map(|(_, path)| path.clone()) else { return };
             self.followed.remove(&path);
@@ -172,7 +99,7 @@ impl Book {
         let known = self.followed.get_mut(path)?;
         known.curve.push(point);
         let alarm = known.watch.look(point.at, point.held(), point.limit(), rules?)?;
-        raised(path, known, alarm)
+        known.raised(path, alarm)
     }
 
     /// The whole curve of one that is there, where it is to be judged now: with what its samples' times are ahead of `CLOCK_BOOTTIME`.
@@ -181,12 +108,15 @@ impl Book {
         let latest = known.curve.latest()?;
         let share = latest.limit().map_or(50, |limit| latest.held().saturating_mul(100) / limit.max(1));
         let every = match share {
-            0..25 => return None,
+            0..25 => {
+                // What was seen when it had more holds no more.
+                known.outlook = None;
+                return None;
+            }
             25..50 => JUDGED_SELDOM,
             _ => JUDGED_OFTEN,
         };
-        let seen = now.saturating_sub(known.curve.points().next()?.at);
-        if seen < JUDGED_FROM || now.saturating_sub(known.judged) < every {
+        if known.seen_for(now)? < JUDGED_FROM || now.saturating_sub(known.judged) < every {
             return None;
         }
         known.judged = now;
@@ -204,11 +134,11 @@ impl Book {
     ) -> Option<Raised> {
         let known = self.followed.get_mut(path)?;
         let latest = *known.curve.latest()?;
-        let seen_s = f64::from(now.saturating_sub(known.curve.points().next()?.at)) / 10.0;
+        let seen_s = f64::from(known.seen_for(now)?) / 10.0;
         let of = (latest.held(), latest.limit());
         let alarm = rules.and_then(|rules| known.watch.forecast(now, (unix, seen_s), of, &verdict, rules));
         known.outlook = Some(verdict);
-        raised(path, known, alarm?)
+        known.raised(path, alarm?)
     }
 
     /// Of the cgroup at `path`, or of the nearest above it that is followed, up to `kill`.
@@ -219,24 +149,17 @@ impl Book {
 
     /// Who took the machine's memory by `kill`.
     pub fn hog(&self, kill: BootNs) -> Option<Hog> {
-        // A pod's memory is its containers'.
-        let alone = self.followed.iter().filter(|(_, known)| known.gone.is_none() && known.level != LimitLevel::Pod);
-        let candidates = alone.filter_map(|(path, known)| candidate(path, &known.curve, kill)).collect();
-        hog(candidates)
-    }
-
-    /// Why it may be that one is not followed, in words.
-    pub fn left_out(&self) -> Option<String> {
-        let followed = self.ids.len();
-        (self.left_out > 0).then(|| {
-            format!("{followed} cgroups are followed, and there was no room for {} more that came", self.left_out)
-        })
+        // A pod's memory is its containers'; what is below another is that one's.
+        let is_counted = |path: &str| self.there(path).is_some_and(|known| known.level != LimitLevel::Pod);
+        let alone = |path: &str| is_counted(path) && !and_above(path).skip(1).any(is_counted);
+        let counted = self.followed.iter().filter(|(path, _)| alone(path));
+        hog(counted.filter_map(|(path, known)| Candidate::of(path, &known.curve, tenths(kill))).collect())
     }
 
     /// See [`super::FlightRecorder::rows`].
     pub fn rows(&self, now: BootNs, clock: WallClock) -> Vec<Row> {
         let there = self.followed.iter().filter(|(_, known)| known.gone.is_none());
-        let mut rows: Vec<Row> = there.filter_map(|(path, known)| row(path, known, now, clock)).collect();
+        let mut rows: Vec<Row> = there.filter_map(|(path, known)| Row::of(path, known, now, clock)).collect();
         rows.sort_unstable_by(|a, b| a.cgroup.cmp(&b.cgroup));
         rows
     }
@@ -246,57 +169,17 @@ impl Book {
         let bytes = |(path, known): (&String, &Followed)| {
             path.capacity() + size_of::<(String, Followed)>() + known.curve.bytes()
         };
-        Seen { cgroups: self.ids.len(), bytes: self.followed.iter().map(bytes).sum(), ..self.seen }
+        Seen { cgroups: self.room.taken(), bytes: self.followed.iter().map(bytes).sum(), ..self.seen }
     }
-}
-
-fn raised(path: &str, known: &Followed, alarm: Alarm) -> Option<Raised> {
-    let latest = known.curve.latest()?;
-    Some(Raised {
-        cgroup: path.to_owned(),
-        level: known.level,
-        limit_bytes: latest.limit()?,
-        held_bytes: latest.held(),
-        usage_bytes: latest.usage(),
-        growth_bytes_per_hour: growth(&known.curve),
-        alarm,
-    })
-}
-
-/// What a cgroup had by then, and on average in the hour before.
-fn candidate<'a>(path: &'a str, curve: &Curve, kill: BootNs) -> Option<Candidate<'a>> {
-    const HOUR: Tenths = 36_000;
-    let kill = tenths(kill);
-    let before = || curve.points().filter(|point| point.at <= kill && kill - point.at <= HOUR);
-    let usage = before().next_back().or_else(|| curve.latest())?.peak();
-    let (count, sum) =
-        before().fold((0_u64, 0_u64), |(count, sum), point| (count + 1, sum.saturating_add(point.usage())));
-    Some(Candidate { cgroup: path, usage, average: sum.checked_div(count).unwrap_or(usage) })
-}
-
-/// None before it was first read.
-fn row(path: &str, known: &Followed, now: BootNs, clock: WallClock) -> Option<Row> {
-    let latest = known.curve.latest()?;
-    let now_tenths = tenths(now);
-    let ago = |at: Tenths| u64::from(now_tenths.saturating_sub(at)) * 100;
-    let since_s = f64::from(known.since) / 10.0 + clock.offset_ns as f64 / 1e9;
-    Some(Row {
-        cgroup: path.to_owned(),
-        level: known.level,
-        latest: latest.before(now),
-        series: known.curve.points().map(|point| (ago(point.at), point.held(), point.peak())).collect(),
-        held_bytes: latest.held(),
-        growth_bytes_per_hour: growth(&known.curve),
-        outlook: known.outlook.clone(),
-        since: since_s.round(),
-        restarts: known.restarts,
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::recorder::warning::Alarm;
+    use crate::memory::verdict::{Kind, LimitReached, Sure};
     use crate::node::gauge::Reading;
+    use crate::run::flight::room::MOST_IN_REGION;
 
     const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
 
@@ -305,7 +188,9 @@ mod tests {
     }
 
     fn book(most: usize) -> Book {
-        Book { most, ..Book::default() }
+        let mut book = Book::default();
+        book.room.set_most(most);
+        book
     }
 
     /// Follows it, if there is room.
@@ -335,7 +220,6 @@ mod tests {
             book.leave(&format!("{user}/a{number}.scope"), 2);
         }
         assert_eq!(follow(&mut book, &format!("{user}/b.scope"), 30_000, 3), Ok(false));
-        assert_eq!(book.regions.len(), 2);
     }
 
     #[test]
@@ -348,10 +232,7 @@ mod tests {
         for number in 0..20 {
             assert_eq!(follow(&mut book, &docker(number), 100 + number, 1).is_ok(), number < 5, "{number}");
         }
-        assert_eq!(book.left_out(), None);
-        book.leave_out();
-        assert!(book.left_out().unwrap().starts_with("10 cgroups are followed"));
-        assert!(book.recount() && !book.recount());
+        assert_eq!(book.room.taken(), 10);
     }
 
     #[test]
@@ -362,14 +243,14 @@ mod tests {
         book.push(&path, point(10, 5), None);
         // The same one again is no other.
         assert_eq!(follow(&mut book, &path, 7, 2), Ok(false));
-        assert!(book.has(7));
+        assert!(book.room.has(7));
         book.leave(&path, 20);
-        assert!(!book.has(7));
+        assert!(!book.room.has(7));
         assert_eq!(book.timeline(&path, u64::MAX).unwrap().points.len(), 1);
         assert_eq!(follow(&mut book, &path, 8, 30), Ok(true));
         // Its end was not seen.
         assert_eq!(follow(&mut book, &path, 9, 40), Ok(true));
-        assert!(book.has(9) && !book.has(8));
+        assert!(book.room.has(9) && !book.room.has(8));
         book.leave(&path, 50);
         book.forget(50 + KEPT);
         assert_eq!(book.timeline(&path, u64::MAX), None);
@@ -378,7 +259,7 @@ mod tests {
             book.leave(&docker(number), 2);
         }
         assert!(book.followed.len() <= MOST_GONE + 1);
-        assert!(book.ids.is_empty() && book.regions.is_empty());
+        assert_eq!(book.room.taken(), 0);
     }
 
     #[test]
@@ -410,8 +291,101 @@ mod tests {
     fn a_container_that_its_path_does_not_tell_is_followed_by_name() {
         let mut book = book(10);
         assert_eq!(follow(&mut book, "/jobs/web", 1, 1), Err(Refused::NoScope));
-        book.name_container("/jobs/web");
+        assert!(book.room.name("/jobs/web"));
         assert_eq!(follow(&mut book, "/jobs/web", 1, 1), Ok(false));
         assert_eq!(book.rows(1, WallClock { offset_ns: 0 }), []);
+        // The name is there before the one before is known to be gone.
+        book.leave("/jobs/web", 2);
+        assert_eq!(follow(&mut book, "/jobs/web", 2, 3), Ok(true));
+    }
+
+    /// Has it judged as one that climbs, and meets its limit an hour later.
+    fn climbing(book: &mut Book, path: &str, now: Tenths, rules: Option<Rules>) -> Option<Raised> {
+        let verdict = Verdict {
+            verdict: Kind::Climbing,
+            confidence: Sure::Likely,
+            since: None,
+            bytes_per_hour: Some(1e8),
+            limit_reached_at: Some(LimitReached { median: 7200.0, low: 7000.0, high: None }),
+            advised_limit_bytes: None,
+            why: String::new(),
+        };
+        book.judged(path, now, 3600.0, verdict, rules)
+    }
+
+    fn of_limit(at: Tenths, usage: u64, limit: u64, restart: bool) -> Point {
+        let reading = Reading { usage: usage << 20, limit: Some(limit << 20), ..Reading::default() };
+        Point::of(&reading, at, None, restart)
+    }
+
+    #[test]
+    fn a_forecast_is_not_shown_where_it_is_not_made_again() {
+        for (usage, limit, stays) in [(600, 1000, true), (300, 1000, true), (100, 1000, false), (600, 4000, false)] {
+            let mut book = book(10);
+            let path = docker(1);
+            follow(&mut book, &path, 7, 1).unwrap();
+            book.push(&path, of_limit(10, 100, 1000, false), None);
+            book.push(&path, of_limit(10_000, 600, 1000, false), None);
+            assert!(book.take_to_judge(&path, 10_000, 0.0).is_some());
+            climbing(&mut book, &path, 10_000, None);
+            book.push(&path, of_limit(10_010, usage, limit, false), None);
+            assert_eq!(book.take_to_judge(&path, 10_010, 0.0), None);
+            let rows = book.rows(1_001_000_000_000, WallClock { offset_ns: 0 });
+            assert_eq!(rows[0].outlook.is_some(), stays, "{usage} of {limit}");
+        }
+    }
+
+    #[test]
+    fn what_was_seen_is_of_this_life() {
+        const RULES: Rules = Rules { near_for: 300, within_s: 4.0 * 3600.0 };
+        for (restart, expected) in [(false, true), (true, false)] {
+            let mut book = book(10);
+            let path = docker(1);
+            follow(&mut book, &path, 7, 1).unwrap();
+            // For three hours, and then for four minutes.
+            book.push(&path, of_limit(10, 600, 1000, false), None);
+            book.push(&path, of_limit(108_000, 650, 1000, restart), None);
+            book.push(&path, of_limit(110_400, 700, 1000, false), None);
+            assert_eq!(book.take_to_judge(&path, 110_400, 0.0).is_some(), expected, "{restart}");
+            // A forecast looks as far ahead as it was seen.
+            assert_eq!(climbing(&mut book, &path, 110_400, Some(RULES)), None);
+            let raised = climbing(&mut book, &path, 111_000, Some(RULES));
+            let is_forecast = raised.is_some_and(|raised| matches!(raised.alarm, Alarm::Forecast { .. }));
+            assert_eq!(is_forecast, expected, "{restart}");
+        }
+    }
+
+    #[test]
+    fn who_took_the_machine_is_counted_once_and_by_what_is_in_use() {
+        let mut book = book(100);
+        let manager = "/user.slice/user-1000.slice/user@1000.service";
+        let pod = "/kubepods/burstable/pod2f1c8b1a-0c1d-4b5e-9a77-0123456789ab";
+        // With what is in use, and the most that was.
+        for (number, (path, usage, peak)) in [
+            (manager.to_owned(), 300, 300),
+            (format!("{manager}/app.slice/a.scope"), 290, 290),
+            (format!("/docker/{ID}"), 200, 200),
+            (format!("/docker/{ID}/docker/{}", "a".repeat(64)), 190, 190),
+            (pod.to_owned(), 450, 450),
+            (format!("{pod}/{ID}"), 400, 400),
+            (format!("{pod}/{}", "b".repeat(64)), 40, 40),
+            ("/system.slice/a.service".to_owned(), 60, 3000),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            follow(&mut book, &path, number as u64, 1).unwrap();
+            let reading = Reading { usage: usage << 20, peak: Some(peak << 20), ..Reading::default() };
+            book.push(&path, Point::of(&reading, 10, None, false), None);
+        }
+        assert_eq!(book.hog(2_000_000_000), None, "the largest has 400 of 1000");
+        book.leave("/system.slice/a.service", 10);
+        book.leave(manager, 10);
+        // Its scope is nobody else's now.
+        let hog = |book: &Book| book.hog(2_000_000_000).map(|hog| (hog.of_bytes >> 20, hog.usage_bytes >> 20));
+        assert_eq!(hog(&book), None, "the largest has 400 of 930");
+        book.leave(&format!("/docker/{ID}"), 10);
+        book.leave(&format!("{manager}/app.slice/a.scope"), 10);
+        assert_eq!(hog(&book), Some((630, 400)));
     }
 }

@@ -6,6 +6,8 @@
 
 mod book;
 mod followed;
+mod pace;
+mod room;
 mod row;
 mod sampler;
 mod waiting;
@@ -25,6 +27,7 @@ use crate::model::{Hog, Timeline};
 use crate::node::cgroups::{self, Version};
 use crate::node::clock::{WallClock, boot_now};
 use crate::node::gauge::Gauges;
+use crate::node::warnings::Warnings;
 use crate::own::writer;
 use crate::placement::{ContainerPlace, On};
 use crate::resolve::facts::live::Curves;
@@ -33,6 +36,7 @@ use sampler::Sampler;
 
 pub use row::{Row, Seen};
 
+static FULL: Warnings = Warnings::new();
 /// Cgroups that come and go and wait to be looked at.
 const MAX_WAITING: usize = 1 << 12;
 
@@ -118,7 +122,7 @@ impl FlightRecorder {
             None => {
                 let mut state = self.shared.lock();
                 // Most cgroups are nobody's.
-                if !state.book.has(change.cgroup.id) {
+                if !state.book.room.has(change.cgroup.id) {
                     return;
                 }
                 if state.went.len() >= MAX_WAITING {
@@ -136,9 +140,23 @@ impl FlightRecorder {
     pub fn container(&self, place: &ContainerPlace) {
         if place.on == self.on && crate::memory::recorder::scope::scope(&place.cgroup).is_none() {
             let mut state = self.shared.lock();
-            state.book.name_container(&place.cgroup);
+            let is_named = state.book.room.name(&place.cgroup);
+            if !is_named {
+                state.book.room.leave_out();
+            }
             drop(state);
-            self.follow(place.cgroup.clone());
+            if is_named {
+                self.follow(place.cgroup.clone());
+            } else {
+                FULL.warn("more containers than are followed by name: the memory of some is not followed");
+            }
+        }
+    }
+
+    /// A container's cgroup is gone.
+    pub fn container_gone(&self, place: &ContainerPlace) {
+        if place.on == self.on {
+            self.shared.lock().book.room.unname(&place.cgroup);
         }
     }
 
@@ -195,7 +213,7 @@ impl Curves for FlightRecorder {
     }
 
     fn left_out(&self) -> Option<String> {
-        self.shared.lock().book.left_out()
+        self.shared.lock().book.room.left_out()
     }
 }
 

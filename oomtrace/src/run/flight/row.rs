@@ -3,8 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::event::BootNs;
+use crate::memory::recorder::growth::growth;
+use crate::memory::recorder::point::{Tenths, tenths};
 use crate::memory::verdict::Verdict;
 use crate::model::{LimitLevel, TimelinePoint};
+use crate::node::clock::WallClock;
+use crate::run::flight::followed::Followed;
 
 /// A cgroup's memory, as it is followed.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -27,6 +32,27 @@ pub struct Row {
     pub since: f64,
     /// How often it was made anew since then.
     pub restarts: u32,
+}
+
+impl Row {
+    /// Of the cgroup at `path`; none before it was first read.
+    pub(super) fn of(path: &str, known: &Followed, now: BootNs, clock: WallClock) -> Option<Self> {
+        let latest = known.curve.latest()?;
+        let now_tenths = tenths(now);
+        let ago = |at: Tenths| u64::from(now_tenths.saturating_sub(at)) * 100;
+        let since_s = f64::from(known.since) / 10.0 + clock.offset_ns as f64 / 1e9;
+        Some(Self {
+            cgroup: path.to_owned(),
+            level: known.level,
+            latest: latest.before(now),
+            series: known.curve.points().map(|point| (ago(point.at), point.held(), point.peak())).collect(),
+            held_bytes: latest.held(),
+            growth_bytes_per_hour: growth(&known.curve),
+            outlook: known.outlook.clone(),
+            since: since_s.round(),
+            restarts: known.restarts,
+        })
+    }
 }
 
 /// What following takes.

@@ -18,8 +18,8 @@ use crate::node::clock::{WallClock, boot_now};
 use crate::node::gauge::{Gauge, Gauges};
 use crate::node::warnings::Warnings;
 use crate::run::flight::Shared;
-use crate::run::flight::book::{MOST, Refused};
-use crate::run::flight::followed::Pace;
+use crate::run::flight::pace::Pace;
+use crate::run::flight::room::{MOST, Refused};
 use crate::run::flight::waiting::Waiting;
 use crate::run::flight::walk::walk;
 
@@ -81,7 +81,7 @@ impl Sampler {
         epoll::add(&epoll, shared.wake.as_fd(), epoll::EventData::new_u64(ASKED), epoll::EventFlags::IN)?;
         let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(RESERVED);
-        shared.lock().book.set_most((descriptors / gauges.descriptors_each()).min(MOST));
+        shared.lock().book.room.set_most((descriptors / gauges.descriptors_each()).min(MOST));
         Ok(Self {
             gauges,
             shared,
@@ -167,8 +167,7 @@ impl Sampler {
         }
         for path in came {
             // Those that find no room are looked for later, if they are still there.
-            let scope = scope(&path);
-            self.rescan |= !self.waiting.push(path, scope.as_ref());
+            self.rescan |= !self.waiting.push(path);
         }
         goes_on
     }
@@ -179,21 +178,26 @@ impl Sampler {
             return;
         }
         (self.rescan, self.scanned) = (false, Some(now));
-        self.shared.lock().book.recount();
+        let mut state = self.shared.lock();
+        state.book.room.recount();
+        let mut named: HashSet<String> = state.book.room.named().keys().cloned().collect();
+        drop(state);
         let (waiting, by_path) = (&mut self.waiting, &self.by_path);
         let mut has_room = true;
         let whole = walk(self.gauges.mount(), |path| {
-            if let Some(scope) = scope(path)
-                && !by_path.contains_key(path)
-            {
-                has_room &= waiting.push(path.to_owned(), Some(&scope));
+            let is_wanted = scope(path).is_some() || named.remove(path);
+            if is_wanted && !by_path.contains_key(path) {
+                has_room &= waiting.push(path.to_owned());
             }
             true
         });
         self.rescan |= !has_room;
         if !whole {
-            TROUBLE.warn("more cgroups than are looked at: the memory of some is not followed");
+            return TROUBLE.warn("more cgroups than are looked at: the memory of some is not followed");
         }
+        // Those that were not found are gone.
+        let mut state = self.shared.lock();
+        named.iter().for_each(|path| state.book.room.unname(path));
     }
 
     /// Begins to follow those that wait, as many as have their turn.
@@ -227,7 +231,10 @@ impl Sampler {
                 return self.leave_out(now);
             }
             // It is gone already, or has no memory controller.
-            Err(error) => return log::debug!("{path:?}: its memory is not followed: {error}"),
+            Err(error) => {
+                self.shared.lock().book.room.unname(path);
+                return log::debug!("{path:?}: its memory is not followed: {error}");
+            }
         };
         let id = gauge.id();
         if let Some(slot) = self.by_path.get(path).copied() {
@@ -253,7 +260,7 @@ impl Sampler {
     }
 
     fn leave_out(&mut self, now: Tenths) {
-        self.shared.lock().book.leave_out();
+        self.shared.lock().book.room.leave_out();
         // There may be room later.
         self.rescan = true;
         let retry = now.saturating_add(RETRY_EVERY).saturating_sub(RESCAN_EVERY);

@@ -3,9 +3,8 @@
 
 use std::collections::VecDeque;
 
-use crate::memory::recorder::scope::Scope;
-use crate::placement::user_of;
-use crate::run::flight::book::MOST;
+use crate::memory::recorder::scope::region;
+use crate::run::flight::room::MOST;
 
 /// Paths of the others: more are found again when everything is looked for, if they are still there.
 const MOST_OTHERS: usize = 256;
@@ -25,9 +24,9 @@ impl Waiting {
         self.machines.len() + self.others.len()
     }
 
-    /// Has it wait; false when there is no room for it. `scope` is what its path says; a container that its runtime alone has named has none.
-    pub fn push(&mut self, path: String, scope: Option<&Scope>) -> bool {
-        let is_others = scope.map_or_else(|| user_of(&path).is_some(), |scope| scope.region.is_some());
+    /// Has it wait; false when there is no room for it.
+    pub fn push(&mut self, path: String) -> bool {
+        let is_others = region(&path).is_some();
         let (queue, most) = if is_others { (&mut self.others, MOST_OTHERS) } else { (&mut self.machines, MOST) };
         // One that is made and removed again and again waits once.
         if queue.back() == Some(&path) {
@@ -55,13 +54,16 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::recorder::scope::scope;
 
     #[test]
     fn a_container_that_its_runtime_alone_has_named_waits_as_well() {
-        for path in ["/my/own", "/user.slice/user-1000.slice/my/own"] {
+        let in_another = format!("/docker/{}/my/own", "d".repeat(64));
+        for (path, is_others) in
+            [("/my/own", false), ("/user.slice/user-1000.slice/my/own", true), (in_another.as_str(), true)]
+        {
             let mut waiting = Waiting::default();
-            assert!(scope(path).is_none() && waiting.push(path.to_owned(), None));
+            assert!(waiting.push(path.to_owned()));
+            assert_eq!(waiting.others.len(), usize::from(is_others), "{path}");
             assert_eq!(waiting.pop().as_deref(), Some(path));
         }
     }
@@ -70,13 +72,9 @@ mod tests {
     fn a_users_cgroups_take_neither_room_nor_turns() {
         let mut waiting = Waiting::default();
         let flood = |number: usize| format!("/user.slice/user-1000.slice/user@1000.service/app.slice/x{number}.scope");
-        let mut push = |path: String| {
-            let scope = scope(&path);
-            waiting.push(path, scope.as_ref())
-        };
-        let refused = (0..10_000).filter(|number| !push(flood(*number))).count();
+        let refused = (0..10_000).filter(|number| !waiting.push(flood(*number))).count();
         let container = format!("/docker/{}", "d".repeat(64));
-        assert!(push(container.clone()) && push(container.clone()));
+        assert!(waiting.push(container.clone()) && waiting.push(container.clone()));
         assert_eq!((waiting.len(), refused), (MOST_OTHERS + 1, 10_000 - MOST_OTHERS));
         assert_eq!(waiting.pop(), Some(container));
         assert_eq!(waiting.pop(), Some(flood(0)));

@@ -209,7 +209,12 @@ impl NodeWatch {
                     }
                     self.directory.appeared(place);
                 }
-                Change::Gone(place) => self.directory.gone(&place),
+                Change::Gone(place) => {
+                    if let Some(flight) = &self.flight {
+                        flight.container_gone(&place);
+                    }
+                    self.directory.gone(&place);
+                }
             }
         }
     }

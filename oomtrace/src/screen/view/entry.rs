@@ -8,7 +8,7 @@ use super::{BOLD, DIM, Look, opened};
 use crate::memory::held::page_cache;
 use crate::screen::entry::Entry;
 use crate::screen::state::State;
-use crate::screen::table::{curve, growth, span, timestamp, tone};
+use crate::screen::table::{curve, growth, timestamp, tone, when};
 use crate::sink::human::{TimeForm, about, time_of};
 use crate::sink::wrap::wrap_behind;
 use crate::text::escape::escape;
@@ -42,12 +42,13 @@ fn lines(entry: &Entry, area: Rect, look: &Look) -> Vec<Line<'static>> {
         line("in", &about(container));
     }
     line("cgroup", &memory.cgroup);
-    let share = entry.share().map(|share| format!(" ({:.0} % of it cannot be taken back)", (share * 100.0).floor()));
-    let limit = match latest.limit_bytes {
-        Some(limit) => format!("{} of {}{}", bytes(latest.usage_bytes), bytes(limit), share.unwrap_or_default()),
+    let used = match latest.limit_bytes {
+        Some(limit) => format!("{} of {}", bytes(latest.usage_bytes), bytes(limit)),
         None => format!("{}, no limit", bytes(latest.usage_bytes)),
     };
-    line("memory", &format!("{limit}; read {} ago", elapsed_ms(latest.before_ms)));
+    let share = entry.share().map(|share| format!(", {:.0} % of the limit", (share * 100.0).floor()));
+    let held = format!("{} cannot be taken back{}", bytes(memory.held_bytes), share.unwrap_or_default());
+    line("memory", &format!("{used}; {held}; read {} ago", elapsed_ms(latest.before_ms)));
     let parts = [
         ("anon", latest.anon_bytes),
         ("page cache", page_cache(latest.file_bytes, latest.shmem_bytes)),
@@ -74,8 +75,8 @@ fn lines(entry: &Entry, area: Rect, look: &Look) -> Vec<Line<'static>> {
     if let Some(reached) = entry.limit_reached() {
         let at = |seconds: f64| clock(seconds, look);
         let high = reached.high.map_or_else(|| "never".to_owned(), at);
-        let left = span((reached.median - look.table.now) / 3600.0);
-        line("full", &format!("in {left}, at {} (between {} and {high})", at(reached.median), at(reached.low)));
+        let when = when((reached.median - look.table.now) / 3600.0);
+        line("full", &format!("{when}, expected at {} (between {} and {high})", at(reached.median), at(reached.low)));
     }
     if let Some(limit) = memory.outlook.as_ref().and_then(|outlook| outlook.advised_limit_bytes) {
         line("wants", &format!("a limit of {}", bytes(limit)));

@@ -9,7 +9,7 @@ use super::{BOLD, DIM, Look, REVERSED, ends, hints, put};
 use crate::screen::entry::Entry;
 use crate::screen::painted;
 use crate::screen::state::{Pane, State, Watched};
-use crate::screen::table::{Layout, NEAR, Tone, cell, layout, span, timestamp, titles};
+use crate::screen::table::{Layout, NEAR, Tone, cell, layout, timestamp, titles, when};
 use crate::sink::human::{belongs_to, time_of};
 use crate::sink::wrap::{cut_end, cut_middle};
 use crate::text::escape::escape;
@@ -107,7 +107,7 @@ fn about(state: &State, width: usize, look: &Look) -> Line<'static> {
         parts.push(format!("restarted {}", crate::text::times(entry.restarts())));
     }
     if let Some(reached) = entry.limit_reached() {
-        parts.push(format!("at its limit in {}", span((reached.median - look.table.now) / 3600.0)));
+        parts.push(format!("at its limit {}", when((reached.median - look.table.now) / 3600.0)));
     }
     if parts.is_empty()
         && let Some(outlook) = &entry.memory.outlook

@@ -1,7 +1,7 @@
 //! The memory curve that led to a kill, as lines of an SVG.
 
 use crate::model::{Incident, TimelinePoint};
-use crate::sink::report::section::{Look, round};
+use crate::sink::report::look::{Look, round};
 use crate::text::{bytes, elapsed_ms};
 
 const WIDTH: f64 = 720.0;
@@ -62,8 +62,10 @@ pub fn curve(incident: &Incident, look: &Look) -> Option<Curve> {
     let (first, last) = (*points.first()?, *points.last()?);
     let span = first.before_ms.checked_sub(last.before_ms).filter(|span| *span > 0)?;
     let most = points.iter().map(|point| point.usage).max()?;
-    let limit = points.iter().filter_map(|point| point.limit).max();
-    let top = limit.filter(|limit| *limit < most.saturating_mul(20)).unwrap_or(0).max(most).max(1);
+    // A limit that is far above would leave no room for the curve.
+    let limits = points.iter().filter_map(|point| point.limit);
+    let limit = limits.filter(|limit| *limit < most.saturating_mul(20)).max();
+    let top = limit.unwrap_or(0).max(most).max(1);
     let x =
         |point: &Point| LEFT + (RIGHT - LEFT) * (first.before_ms.saturating_sub(point.before_ms)) as f64 / span as f64;
     let y = |size: u64| BOTTOM - (BOTTOM - TOP) * size.min(top) as f64 / top as f64;
@@ -89,10 +91,12 @@ pub fn curve(incident: &Incident, look: &Look) -> Option<Curve> {
     // A limit that changes is a step; where there was none, there is no line.
     let mut limits = Vec::new();
     let mut open: Vec<(f64, f64)> = Vec::new();
+    // One point makes no line.
+    let close = |open: &mut Vec<(f64, f64)>| Some(std::mem::take(open)).filter(|open| open.len() > 1);
     for point in &points {
         // Between two lives there was nothing that it was the limit of.
-        if point.restart && !open.is_empty() {
-            limits.push(path(std::mem::take(&mut open).into_iter()));
+        if point.restart {
+            limits.extend(close(&mut open));
         }
         match point.limit.filter(|limit| *limit <= top) {
             Some(limit) => {
@@ -101,10 +105,13 @@ pub fn curve(incident: &Incident, look: &Look) -> Option<Curve> {
                 }
                 open.push((x(point), y(limit)));
             }
-            None => limits.extend((!open.is_empty()).then(|| path(std::mem::take(&mut open).into_iter()))),
+            None => limits.extend(close(&mut open)),
         }
     }
-    limits.extend((!open.is_empty()).then(|| path(open.into_iter())));
+    let last_limit = close(&mut open);
+    let dashed = if last_limit.is_some() { " (dashed)" } else { "" };
+    limits.extend(last_limit);
+    let limits = limits.into_iter().map(|line| path(line.into_iter())).collect();
     let grid = [top, top / 2, 0].map(|size| Grid {
         y: round(y(size)),
         text_y: round(y(size) + 4.0),
@@ -114,7 +121,8 @@ pub fn curve(incident: &Incident, look: &Look) -> Option<Curve> {
         Tick { x: LEFT, anchor: "start", label: format!("{} before", elapsed_ms(first.before_ms)) },
         Tick { x: RIGHT, anchor: "end", label: look.time(&incident.time) },
     ];
-    let of_limit = limit.map(|limit| format!(", of a limit of {} (dashed)", bytes(limit))).unwrap_or_default();
+    // The limit as it was in the end: what it was before is no measure of what was in use then.
+    let of_limit = last.limit.map(|limit| format!(", of a limit of {}{dashed}", bytes(limit))).unwrap_or_default();
     let said = format!(
         "Memory in use over the {} before: from {} to {}{of_limit}; the most was {}.",
         elapsed_ms(span),

@@ -4,6 +4,7 @@
 //! written out ([`crate::text::escape`]), and the template escapes for HTML by default.
 
 mod curve;
+mod look;
 mod markdown;
 mod section;
 
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 use crate::model::{Cause, Incident, Why};
 use crate::sink::report::section::{Section, clean};
 
-pub use section::Look;
+pub use look::Look;
 
 /// Incidents in one report: a page of several megabytes helps nobody.
 pub const MAX_INCIDENTS: usize = 500;

@@ -1,53 +1,14 @@
 //! One kill of a report, in words.
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-
 use crate::model::{Evidence, Incident, Oom, Verdict, Why};
 use crate::sink::human;
 use crate::sink::report::curve::{Curve, curve};
+use crate::sink::report::look::{Look, round};
 use crate::text::escape::escape;
 use crate::text::{bytes, elapsed_ms, source};
 
 /// Kills of before that are named.
 const EARLIER: usize = 20;
-
-/// How it is shown.
-#[derive(Clone, Debug)]
-pub struct Look {
-    /// In which times are shown.
-    pub zone: TimeZone,
-}
-
-impl Look {
-    /// `2026-11-26 03:12:07 +01:00`: a report is read on other days, and in other places.
-    #[must_use]
-    pub fn time(&self, rfc3339: &str) -> String {
-        match rfc3339.parse::<Timestamp>() {
-            Ok(at) => at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string(),
-            Err(_) => "at an unknown time".to_owned(),
-        }
-    }
-
-    /// `2026-11-26 03:12`, in the same zone.
-    #[must_use]
-    pub fn minute(&self, rfc3339: &str) -> String {
-        match rfc3339.parse::<Timestamp>() {
-            Ok(at) => at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
-            Err(_) => "an unknown time".to_owned(),
-        }
-    }
-
-    /// `times are UTC`, `times are local (Europe/Berlin)`
-    #[must_use]
-    pub fn zone_name(&self) -> String {
-        match self.zone.iana_name() {
-            _ if self.zone == TimeZone::UTC => "times are UTC".to_owned(),
-            Some(name) => format!("times are local ({})", clean(name)),
-            None => "times are local".to_owned(),
-        }
-    }
-}
 
 /// See the module's documentation. Every text in it is safe to show, and is not yet HTML.
 #[derive(Clone, Debug, Default)]
@@ -264,9 +225,4 @@ fn split(oom: Option<&Oom>) -> Option<Split> {
         x += width;
     }
     (!split.parts.is_empty()).then_some(split)
-}
-
-/// Two digits: a page is read by people, too.
-pub fn round(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
 }

@@ -91,6 +91,29 @@ fn no_line_is_drawn_across_a_restart() {
 }
 
 #[test]
+fn the_limit_that_is_said_is_the_last_one_and_dashed_where_it_is_drawn() {
+    let most = 512 * MIB;
+    // What the limit was before the last ten minutes, and in them.
+    for (before, last, expected) in [
+        (Some(most), Some(most), "to 512 MiB, of a limit of 512 MiB (dashed); the most"),
+        (Some(2 * most), Some(most), "to 512 MiB, of a limit of 512 MiB (dashed); the most"),
+        (Some(most), Some(1000 * most), "to 512 MiB, of a limit of 500 GiB; the most"),
+        (Some(most), None, "to 512 MiB; the most"),
+        (None, Some(most), "to 512 MiB, of a limit of 512 MiB (dashed); the most"),
+        (None, Some(1000 * most), "to 512 MiB, of a limit of 500 GiB; the most"),
+    ] {
+        let mut incident = climbing("web");
+        for point in incident.memory.as_mut().unwrap().timeline.as_mut().unwrap() {
+            point.limit_bytes = if point.before_ms < 600_000 { last } else { before };
+        }
+        let page = Report { incidents: vec![incident], ..Report::default() }.html(&look(), now()).unwrap();
+        assert!(page.contains(expected), "{before:?} {last:?}: {expected}");
+        // What was drawn before is drawn.
+        assert_eq!(page.contains("class=\"limit\""), before == Some(most) || last == Some(most), "{before:?} {last:?}");
+    }
+}
+
+#[test]
 fn all_times_are_of_one_zone_and_the_page_says_which() {
     let span = || Some(("2026-11-25T23:30:00Z".to_owned(), "2026-11-26T03:12:07Z".to_owned()));
     let of = |zone| Report { span: span(), ..Report::default() }.markdown(&Look { zone });

@@ -1,0 +1,98 @@
+//! What the memory of earlier lives did, as their kills have it.
+
+use rusqlite::params;
+use serde::Deserialize;
+
+use crate::model::{Memory, Oom, OomScope};
+use crate::resolve::lives_before::{KeptLife, LIVES, Life, last_life};
+use crate::store::{History, StoreError};
+
+/// The longest record that is read for it: a verdict waits.
+const LONGEST: u64 = 1 << 20;
+
+/// What of an incident is read.
+#[derive(Deserialize)]
+struct Part {
+    oom: Option<Oom>,
+    memory: Option<Memory>,
+}
+
+impl History {
+    /// Lives of the identity with that [`Identity::key`](crate::store::Identity::key) that a memory limit ended before that time, in
+    /// nanoseconds since 1970: the latest few of those whose memory was followed, the oldest first.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn lives(&self, key: &str, before: i64) -> Result<Vec<KeptLife>, StoreError> {
+        let find = || {
+            let mut find = self.db().prepare_cached(
+                "SELECT at, json FROM incident JOIN record ON record.seq = incident.seq
+                 WHERE incident.who = (SELECT id FROM who WHERE key = ?1) AND routine = 0 AND at < ?2
+                 AND cause IN (SELECT id FROM word WHERE word GLOB 'oom_*') AND octet_length(json) <= ?3
+                 ORDER BY at DESC LIMIT ?4",
+            )?;
+            let rows =
+                find.query_map(params![key, before, LONGEST, LIVES as u64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<(i64, String)>>>()
+        };
+        let found = find().map_err(StoreError::of("read", self.path()))?;
+        Ok(found.iter().rev().filter_map(|(at, json)| life(json, before.saturating_sub(*at))).collect())
+    }
+}
+
+/// None where nothing was followed, it was not by a cgroup's limit, or the record cannot be read: then it says nothing of a life.
+fn life(json: &str, before_ns: i64) -> Option<KeptLife> {
+    let Part { oom, memory } = serde_json::from_str(json).ok()?;
+    let level = oom.filter(|oom| oom.scope == Some(OomScope::Memcg))?.limit_owner?.level;
+    let timeline = memory?.timeline?;
+    let life = Life { ended_before_s: before_ns as f64 / 1e9, ..Life::of(last_life(&timeline, None)) };
+    (!life.points.is_empty()).then_some(KeptLife { level, life })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::oom;
+    use crate::model::{Cause, Incident, LimitLevel, TimelinePoint};
+    use crate::store::tests::{Place, entries, named};
+    use crate::store::{Identity, nanoseconds};
+
+    const MIB: u64 = 1 << 20;
+
+    /// Killed by its limit in that hour, with the curve of the hour before.
+    fn killed(number: u32, name: &str) -> Incident {
+        let killed = oom(&[("/a", 64, Some(64))], Some((0, LimitLevel::Container)), OomScope::Memcg);
+        let mut incident = Incident { oom: killed.oom, memory: killed.memory, ..named(number, name, "nginx:1") };
+        incident.verdict.as_mut().unwrap().cause = Cause::OomContainerLimit;
+        let point = |minute: u64| TimelinePoint {
+            before_ms: (59 - minute) * 60_000,
+            usage_bytes: minute * MIB,
+            limit_bytes: Some(64 * MIB),
+            ..TimelinePoint::default()
+        };
+        incident.memory.as_mut().unwrap().timeline = Some((0..60).map(point).collect());
+        incident
+    }
+
+    #[test]
+    fn lives_are_those_of_the_same_thing_that_a_limit_ended_and_that_were_followed() {
+        let place = Place::new();
+        let mut unseen = killed(2, "web");
+        unseen.memory.as_mut().unwrap().timeline = None;
+        let all =
+            [killed(1, "web"), unseen, killed(3, "web"), killed(4, "db"), named(5, "web", "nginx:1"), killed(9, "web")];
+        place.writer().append(&entries(all)).unwrap();
+        let now = killed(9, "web");
+        let lives = place.history().lives(Identity::of(&now).key(), nanoseconds(&now.time).unwrap()).unwrap();
+        let ended: Vec<f64> = lives.iter().map(|kept| kept.life.ended_before_s / 3600.0).collect();
+        assert_eq!(ended, [8.0, 6.0]);
+        assert!(lives.iter().all(|kept| kept.level == LimitLevel::Container && kept.life.points.len() > 10));
+        // On its way to whoever asked.
+        let json = serde_json::to_string(&lives).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<KeptLife>>(&json).unwrap(), lives);
+        assert_eq!(place.history().lives("nobody's", i64::MAX).unwrap(), []);
+        // Of many the latest.
+        place.writer().append(&entries((10..30).map(|number| killed(number, "web")))).unwrap();
+        assert_eq!(place.history().lives(Identity::of(&now).key(), i64::MAX).unwrap().len(), LIVES);
+    }
+}
