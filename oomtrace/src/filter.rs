@@ -82,8 +82,8 @@ impl Filter {
     }
 
     /// The same of an incident when there are no episodes, by its processes' pids and cgroups as well: what the history's search must find.
-    #[cfg(test)]
-    pub(crate) fn wants_recorded(&self, incident: &Incident) -> bool {
+    #[must_use]
+    pub fn wants_recorded(&self, incident: &Incident) -> bool {
         let victims =
             || std::iter::once(&incident.victim.process).chain(incident.collateral.iter().map(|other| &other.process));
         let memory = incident.memory.iter().flat_map(|memory| memory.levels.first()).map(|level| level.path.as_str());
@@ -191,6 +191,12 @@ impl Filter {
             && self.pods.is_empty()
             && self.images.is_empty()
             && self.labels.is_empty())
+    }
+
+    /// It chooses among places, whether anything was killed there or not.
+    #[must_use]
+    pub const fn is_of_places(&self) -> bool {
+        self.is_of_containers() || !self.units.is_empty() || !self.cgroups.is_empty()
     }
 
     /// What is left of everything, for a person; none when that is everything.

@@ -396,6 +396,10 @@ fn the_beginning_of_an_id_is_one_or_those_that_begin_so_are_listed() {
         why(&place, "18ea58b4f", None),
         report(&["18ea58b4f", "--history", &path]),
         report(&["18ea58b4f", "--from", &from]),
+        // However it is written.
+        why(&place, "18EA58B4F", None),
+        report(&["18EA58B4F", "--history", &path]),
+        report(&["18EA58B4F", "--from", &from]),
     ] {
         assert!(output.status.success() && text(&output.stdout).contains(&other.id), "{output:?}");
     }

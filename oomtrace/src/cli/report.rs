@@ -1,8 +1,9 @@
 //! `oomtrace report`: kills on one page, to hand on.
 
-use std::fs::{File, OpenOptions};
+mod page_file;
+
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -30,15 +31,17 @@ pub fn run(options: &options::Report) -> Result<Status, Failure> {
         notices::say("the page is no text for a terminal: -o FILE writes it to a file, and --markdown prints text");
         return Ok(Status::Usage);
     }
+    // As they are made.
+    let id = options.incident.as_ref().map(|id| id.to_ascii_lowercase());
     let (found, name) = match &options.from {
-        Some(from) => (read(from, options), from.clone()),
+        Some(from) => (read(from, id.as_deref(), options.all), from.clone()),
         None => {
             let selection = match selection(options, &Zoned::now()) {
                 Ok(selection) => selection,
                 Err(wrong) => return usage(&wrong),
             };
             let path = options.history()?;
-            (Ok(kept(&path, options, &selection)), path)
+            (Ok(kept(&path, id.as_deref(), &selection)), path)
         }
     };
     let name = name.display();
@@ -48,7 +51,7 @@ pub fn run(options: &options::Report) -> Result<Status, Failure> {
         Ok(Err(error)) => return Err(advised(error)),
         Err(error) => return usage(&format!("cannot read {name}: {error}; {ACCEPTED}")),
     };
-    if found.is_empty() && found.unreadable > 0 && options.from.is_some() {
+    if found.is_empty() && found.unreadable_lines > 0 {
         return usage(&format!("nothing in {name} is a record of oomtrace's; {ACCEPTED}"));
     }
     if let Some(id) = options.incident.as_ref().filter(|_| found.is_empty()) {
@@ -58,7 +61,7 @@ pub fn run(options: &options::Report) -> Result<Status, Failure> {
     let look = Look { zone: options.time.zone() };
     let text = if options.markdown { report.markdown(&look) } else { report.html(&look, Timestamp::now())? };
     match &options.output {
-        Some(path) => write(path, &text).with_context(|| format!("cannot write {}", path.display()))?,
+        Some(path) => page_file::write(path, &text).with_context(|| format!("cannot write {}", path.display()))?,
         None => {
             let mut out = output::text_or_data(options.markdown);
             out.write_all(text.as_bytes())?;
@@ -86,15 +89,6 @@ fn several(beginning: &str, candidates: &[Candidate]) -> Result<Status, Failure>
     Ok(Status::Usage)
 }
 
-/// For its owner alone: command lines are in it. What is there already is replaced, and a link is not followed.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let flags = nix::libc::O_NOFOLLOW;
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).custom_flags(flags).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all().or_else(|error| if error.raw_os_error() == Some(nix::libc::EINVAL) { Ok(()) } else { Err(error) })
-}
-
 /// What was read.
 #[derive(Default)]
 struct Found {
@@ -102,8 +96,11 @@ struct Found {
     incidents: Vec<Incident>,
     answers: Vec<Why>,
     routine: u64,
+    /// There are too many of them.
     dropped: usize,
+    /// Incidents of the history, and lines that were read.
     unreadable: u64,
+    unreadable_lines: u64,
     notes: Vec<String>,
 }
 
@@ -134,16 +131,27 @@ impl Found {
 
     fn report(mut self) -> Report {
         let mut notes = std::mem::take(&mut self.notes);
-        if self.dropped > 0 {
-            notes.push(format!("{} earlier ones are left out: a report has {MAX_INCIDENTS} at the most", self.dropped));
+        match self.dropped {
+            0 => {}
+            1 => notes.push(format!("1 earlier one is left out: a report has {MAX_INCIDENTS} at the most")),
+            count => notes.push(format!("{count} earlier ones are left out: a report has {MAX_INCIDENTS} at the most")),
         }
         match self.routine {
             0 => {}
             1 => notes.push("1 routine kill is left out".to_owned()),
             count => notes.push(format!("{count} routine kills are left out")),
         }
-        if self.unreadable > 0 {
-            notes.push(format!("{} lines could not be read", self.unreadable));
+        match self.unreadable {
+            0 => {}
+            1 => notes.push("1 incident cannot be read: it is damaged, or a newer oomtrace has written it".to_owned()),
+            count => notes.push(format!(
+                "{count} incidents cannot be read: they are damaged, or a newer oomtrace has written them"
+            )),
+        }
+        match self.unreadable_lines {
+            0 => {}
+            1 => notes.push("1 line could not be read".to_owned()),
+            count => notes.push(format!("{count} lines could not be read")),
         }
         self.incidents.sort_by(|one, other| other.time.cmp(&one.time));
         let span = self.incidents.last().zip(self.incidents.first()).filter(|_| self.incidents.len() > 1);
@@ -151,14 +159,15 @@ impl Found {
         Report { incidents: self.incidents, answers: self.answers, span, notes }
     }
 
-    fn take(&mut self, record: Record, options: &options::Report) {
+    /// With the `id` that is asked for, or its beginning.
+    fn take(&mut self, record: Record, id: Option<&str>, all: bool) {
         match record {
             Record::Incident(incident) => {
-                let is_wanted = options.incident.as_ref().is_none_or(|id| incident.id.starts_with(id));
+                let is_wanted = id.is_none_or(|id| incident.id.starts_with(id));
                 if !is_wanted {
                     return;
                 }
-                if incident.routine.is_some() && !options.all && options.incident.is_none() {
+                if incident.routine.is_some() && !all && id.is_none() {
                     self.routine += 1;
                     return;
                 }
@@ -173,10 +182,7 @@ impl Found {
                 if let Some(incident) =
                     self.incidents.iter_mut().rev().find(|incident| incident.id == correction.incident)
                 {
-                    incident.verdict = Some(correction.verdict);
-                    incident.missing = correction.missing;
-                    incident.missing_parts = correction.missing_parts;
-                    incident.container = correction.container.or(incident.container.take());
+                    incident.correct(correction);
                 }
             }
             _ => {}
@@ -199,7 +205,7 @@ fn selection(options: &options::Report, now: &Zoned) -> Result<Selection, String
 }
 
 /// Reads the history.
-fn kept(path: &Path, options: &options::Report, selection: &Selection) -> Result<Found, StoreError> {
+fn kept(path: &Path, id: Option<&str>, selection: &Selection) -> Result<Found, StoreError> {
     let history = History::open(path)?;
     let mut found = Found::default();
     if history.without_log {
@@ -208,14 +214,15 @@ fn kept(path: &Path, options: &options::Report, selection: &Selection) -> Result
                 .to_owned(),
         );
     }
-    if let Some(id) = &options.incident {
-        found.incidents.extend(history.by_id(&id.to_ascii_lowercase())?);
+    if let Some(id) = id {
+        found.incidents.extend(history.by_id(id)?);
         return Ok(found);
     }
     let last = history.last(selection)?;
     found.unreadable = last.unreadable;
     let all = history.count(selection)?;
-    found.dropped = usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(last.incidents.len());
+    let looked_at = last.incidents.len().saturating_add(usize::try_from(last.unreadable).unwrap_or(usize::MAX));
+    found.dropped = usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(looked_at);
     if !selection.routine {
         let with_routine = history.count(&Selection { routine: true, ..selection.clone() })?;
         found.routine = with_routine.saturating_sub(all);
@@ -225,7 +232,7 @@ fn kept(path: &Path, options: &options::Report, selection: &Selection) -> Result
 }
 
 /// Reads JSON lines; what is none of oomtrace's records is counted.
-fn read(path: &Path, options: &options::Report) -> io::Result<Result<Found, StoreError>> {
+fn read(path: &Path, id: Option<&str>, all: bool) -> io::Result<Result<Found, StoreError>> {
     let input: Box<dyn io::Read> = if path == Path::new("-") {
         if io::stdin().is_terminal() {
             return Err(io::Error::other("standard input is a terminal: pipe JSON lines in"));
@@ -240,7 +247,7 @@ fn read(path: &Path, options: &options::Report) -> io::Result<Result<Found, Stor
     loop {
         line.clear();
         if (&mut input).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(match &options.incident {
+            return Ok(match id {
                 Some(beginning) => found.one(beginning),
                 None => Ok(found),
             });
@@ -253,14 +260,17 @@ fn read(path: &Path, options: &options::Report) -> io::Result<Result<Found, Stor
             continue;
         }
         if let Ok(record) = serde_json::from_slice::<Record>(text) {
-            found.take(record, options);
+            found.take(record, id, all);
         } else if let Ok(WhyRecord::Why(why)) = serde_json::from_slice::<WhyRecord>(text) {
-            let id = why.incident.as_ref().map(|incident| incident.id.as_str());
-            if options.incident.as_deref().is_none_or(|wanted| id.is_some_and(|id| id.starts_with(wanted))) {
+            let own = why.incident.as_ref().map(|incident| incident.id.as_str());
+            if id.is_none_or(|wanted| own.is_some_and(|own| own.starts_with(wanted))) {
                 found.answers.push(*why);
             }
         } else {
-            found.unreadable += 1;
+            found.unreadable_lines += 1;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,7 +114,7 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
     };
     let exits = watched.exits_of(whom.as_ref());
     let found = watched.with_followed(watched.of(whom.as_ref()), &exits);
-    let found = (found, exits, watched.looked);
+    let found = (found, exits, watched.looked());
     Asking::Answered(Box::new(gather::why(places, asked, whom, log, found, &identity).await))
 }
 
@@ -150,7 +150,7 @@ fn by_id(asked: Option<&str>, id: &str, watched: Watched, identity: &Identity) -
     let exits: Vec<_> = if found.is_empty() { watched.exit(id).into_iter().collect() } else { Vec::new() };
     let first = found.first().map(|first| first.id.clone());
     let Some(first) = first.or_else(|| exits.first().map(|exited| exited.id.clone())) else {
-        return Asking::Nobody { near: Vec::new(), missing: vec![format!("history: {}", watched.looked.said)] };
+        return Asking::Nobody { near: Vec::new(), missing: vec![format!("history: {}", watched.looked().said)] };
     };
     let subject = Subject {
         kind: TargetKind::Incident,
@@ -162,7 +162,7 @@ fn by_id(asked: Option<&str>, id: &str, watched: Watched, identity: &Identity) -
         running_since: None,
     };
     let found = watched.with_followed(found, &exits);
-    let traces = Traces { watched: found, exits, looked_at: vec![watched.looked], ..Traces::default() };
+    let traces = Traces { watched: found, exits, looked_at: vec![watched.looked()], ..Traces::default() };
     Asking::Answered(Box::new(answer(asked, Some(&subject), traces, identity, Timestamp::now())))
 }
 

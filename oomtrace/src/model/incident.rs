@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Container, EarlierKills, Memory, MissingPart, NamedMissing, Oom, Preceding, Process, Requester, Routine, Sender,
-    Signal, Verdict, Victim,
+    Container, Correction, EarlierKills, Memory, MissingPart, NamedMissing, Oom, Preceding, Process, Requester,
+    Routine, Sender, Signal, Verdict, Victim,
 };
 
 /// One kill episode: one verdict, one victim, any collateral.
@@ -77,6 +77,14 @@ impl Incident {
         let Self { missing, missing_parts, .. } = self;
         missing.retain(|entry| !missing_parts.iter().any(|named| named.part == part && named.entry == *entry));
         missing_parts.retain(|named| named.part != part);
+    }
+
+    /// Takes what became known of it later. Its container stays where that is not known then.
+    pub fn correct(&mut self, correction: Correction) {
+        let Correction { incident: _, time: _, verdict, container, missing, missing_parts } = correction;
+        self.verdict = Some(verdict);
+        self.container = container.or(self.container.take());
+        (self.missing, self.missing_parts) = (missing, missing_parts);
     }
 
     /// The victim lives in a container: by its cgroup, or by a pid namespace of its own.

@@ -1,6 +1,7 @@
 //! A program that is asked: its output by lines, bounded in bytes and in time.
 
 use std::io::{self, Read as _};
+use std::ops::ControlFlow;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,7 +19,7 @@ const MAX_ERROR: u64 = 1024;
 /// How it went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// It was ended before it had said everything: there was too much, or it took too long.
+    /// It was ended before it had said everything: there was too much, it took too long, or its reader had enough.
     pub is_cut: bool,
     /// What it said against it, where it failed.
     pub error: Option<String>,
@@ -33,7 +34,7 @@ pub fn program(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Runs it, and hands over its lines.
+/// Runs it, and hands over its lines, until `line` breaks off.
 ///
 /// # Errors
 /// When it cannot be started, or not be read.
@@ -41,7 +42,7 @@ pub fn lines(
     program: &Path,
     arguments: &[String],
     (most, within): (usize, Duration),
-    mut line: impl FnMut(&[u8]),
+    mut line: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> io::Result<Ended> {
     let mut child = Command::new(program)
         .args(arguments)
@@ -72,7 +73,12 @@ pub fn lines(
 }
 
 /// True when it was not read to its end.
-fn read(child: &mut Child, most: usize, until: Instant, line: &mut impl FnMut(&[u8])) -> io::Result<bool> {
+fn read(
+    child: &mut Child,
+    most: usize,
+    until: Instant,
+    line: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> io::Result<bool> {
     let Some(mut stdout) = child.stdout.take() else { return Ok(false) };
     let (mut held, mut seen, mut is_long) = (Vec::new(), 0, false);
     let mut chunk = vec![0; CHUNK];
@@ -88,10 +94,7 @@ fn read(child: &mut Child, most: usize, until: Instant, line: &mut impl FnMut(&[
         }
         let count = stdout.read(&mut chunk)?;
         if count == 0 {
-            if !held.is_empty() && !is_long {
-                line(&held);
-            }
-            return Ok(false);
+            return Ok(!held.is_empty() && !is_long && line(&held).is_break());
         }
         seen += count;
         for piece in chunk.get(..count).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
@@ -100,8 +103,8 @@ fn read(child: &mut Child, most: usize, until: Instant, line: &mut impl FnMut(&[
                 held.extend_from_slice(piece);
             }
             if piece.ends_with(b"\n") {
-                if !std::mem::take(&mut is_long) {
-                    line(held.strip_suffix(b"\n").unwrap_or(&held));
+                if !std::mem::take(&mut is_long) && line(held.strip_suffix(b"\n").unwrap_or(&held)).is_break() {
+                    return Ok(true);
                 }
                 held.clear();
             }
@@ -121,6 +124,7 @@ mod tests {
         let arguments = ["-c".to_owned(), script.to_owned()];
         let ended = lines(Path::new("/bin/sh"), &arguments, (most, within), |line| {
             found.push(String::from_utf8_lossy(line).into_owned());
+            if line == b"enough" { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         (found, ended.unwrap())
     }
@@ -134,6 +138,8 @@ mod tests {
         assert_eq!((found.len(), ended.is_cut, ended.error), (1, true, None));
         let (_, ended) = sh("yes", 1 << 20, LONG);
         assert!(ended.is_cut);
+        let (found, ended) = sh("echo a; echo enough; echo b; exec sleep 1000", 100, LONG);
+        assert_eq!((found.len(), ended.is_cut, ended.error), (2, true, None));
         let (_, ended) = sh("echo no such thing >&2; exit 1", 100, LONG);
         assert_eq!(ended.error.as_deref(), Some("no such thing"));
         let (_, ended) = sh("exit 3", 100, LONG);

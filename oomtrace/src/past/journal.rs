@@ -5,6 +5,7 @@
 //! wrote it (systemd.journal-fields(7)), and what counts here.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::past::child;
-use crate::past::klog::record::{MAX_TEXT, Record};
+use crate::past::klog::record::{MAX_TEXT, Record, Stamp, boot};
 
-/// Entries that are read, the latest ones.
+/// Entries that are kept, the latest ones.
 const MAX_ENTRIES: usize = 200_000;
 /// Bytes of what journalctl prints.
 const MAX_BYTES: usize = 256 << 20;
@@ -33,8 +34,8 @@ mod id {
     pub const SESSION_STOP: &str = "3354939424b4456d9802ca8333ed424a";
 }
 
-const FIELDS: &str = "MESSAGE,MESSAGE_ID,SYSLOG_FACILITY,_TRANSPORT,_PID,_UID,_COMM,_SYSTEMD_UNIT,UNIT,EXIT_CODE,EXIT_STATUS,UNIT_RESULT,\
-    N_PROCESSES,SESSION_ID,USER_ID,PODMAN_EVENT,PODMAN_NAME,PODMAN_ID,PODMAN_EXIT_CODE";
+const FIELDS: &str = "MESSAGE,MESSAGE_ID,SYSLOG_FACILITY,_TRANSPORT,_SOURCE_MONOTONIC_TIMESTAMP,_PID,_UID,_COMM,_SYSTEMD_UNIT,UNIT,EXIT_CODE,\
+    EXIT_STATUS,UNIT_RESULT,N_PROCESSES,SESSION_ID,USER_ID,PODMAN_EVENT,PODMAN_NAME,PODMAN_ID,PODMAN_EXIT_CODE";
 
 /// An entry that says something here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub enum Said {
     Kernel {
         text: String,
         by_kernel: bool,
+        /// When the kernel wrote it, by its own clock.
+        stamp: Option<Stamp>,
     },
     /// systemd, of a unit of the machine's.
     UnitOutOfMemory {
@@ -91,8 +94,8 @@ impl Entry {
     #[must_use]
     pub fn kernel(self) -> Option<Record> {
         match self.said {
-            Said::Kernel { text, by_kernel } => {
-                by_kernel.then_some(Record { at: Some(self.at), number: None, text, by_kernel })
+            Said::Kernel { text, by_kernel, stamp } => {
+                by_kernel.then_some(Record { at: Some(self.at), stamp, number: None, text, by_kernel })
             }
             _ => None,
         }
@@ -104,7 +107,7 @@ impl Entry {
 pub struct Journal {
     /// The oldest first.
     pub entries: Vec<Entry>,
-    /// journalctl was ended before it had said everything.
+    /// journalctl was ended before it had said everything: what is older than the oldest entry here was not read.
     pub is_cut: bool,
 }
 
@@ -115,12 +118,17 @@ pub struct Journal {
 pub fn read(directory: Option<&Path>, since: Timestamp) -> io::Result<Journal> {
     let absent = || io::Error::new(io::ErrorKind::NotFound, "there is no journalctl here");
     let program = child::program("journalctl").ok_or_else(absent)?;
+    run(&program, &arguments(directory, since), MAX_ENTRIES, WITHIN)
+}
+
+fn arguments(directory: Option<&Path>, since: Timestamp) -> Vec<String> {
     let mut arguments: Vec<String> = [
         "--output=json".to_owned(),
         format!("--output-fields={FIELDS}"),
         "--quiet".to_owned(),
         "--no-pager".to_owned(),
-        format!("--lines={MAX_ENTRIES}"),
+        // The newest first: where it says too much, or too slowly, the oldest is what is left out.
+        "--reverse".to_owned(),
         format!("--since=@{}", since.as_second()),
     ]
     .into();
@@ -139,13 +147,27 @@ pub fn read(directory: Option<&Path>, since: Timestamp) -> io::Result<Journal> {
     arguments.extend(ids.iter().map(|id| format!("MESSAGE_ID={id}")));
     arguments.push("+".to_owned());
     arguments.push("PODMAN_EVENT=died".to_owned());
+    arguments
+}
+
+/// Reads `most` entries at the most of what it prints, the newest first.
+fn run(program: &Path, arguments: &[String], most: usize, within: Duration) -> io::Result<Journal> {
     let mut journal = Journal::default();
-    let ended = child::lines(&program, &arguments, (MAX_BYTES, WITHIN), |line| journal.entries.extend(parse(line)))?;
+    let ended = child::lines(program, arguments, (MAX_BYTES, within), |line| {
+        let entry = parse(line);
+        if entry.is_some() && journal.entries.len() >= most {
+            return ControlFlow::Break(());
+        }
+        journal.entries.extend(entry);
+        ControlFlow::Continue(())
+    })?;
     if let Some(error) = ended.error.filter(|_| journal.entries.is_empty()) {
         // As src/journal-util.c of systemd has it.
         let is_there = !error.contains("No journal files were found");
         return Err(if is_there { io::Error::other(error) } else { io::Error::new(io::ErrorKind::NotFound, error) });
     }
+    // In journald's own order, which a report's lines are read by: their times may be equal, or go back.
+    journal.entries.reverse();
     journal.is_cut = ended.is_cut;
     Ok(journal)
 }
@@ -181,7 +203,10 @@ pub fn parse(line: &[u8]) -> Option<Entry> {
         // journald reads /dev/kmsg, where processes may write as well: with another facility than the kernel's.
         let by_kernel = get("SYSLOG_FACILITY").as_deref() == Some("0");
         let text = crate::text::clip(&get("MESSAGE")?, MAX_TEXT).to_owned();
-        Said::Kernel { text, by_kernel }
+        // What /dev/kmsg gave it as the record's time (systemd.journal-fields(7)).
+        let us = get("_SOURCE_MONOTONIC_TIMESTAMP").and_then(|us| us.parse().ok());
+        let stamp = us.map(|us| Stamp { us, boot: get("_BOOT_ID").as_deref().and_then(boot) });
+        Said::Kernel { text, by_kernel, stamp }
     } else if get("PODMAN_EVENT").as_deref() == Some("died") {
         // Root's: everybody may write what looks so.
         (get("_UID").as_deref() == Some("0")).then_some(())?;
@@ -244,11 +269,19 @@ mod tests {
         for (fields, expected) in [
             (
                 r#""_TRANSPORT":"kernel","SYSLOG_FACILITY":"0","MESSAGE":"x""#,
-                Some(Said::Kernel { text: "x".to_owned(), by_kernel: true }),
+                Some(Said::Kernel { text: "x".to_owned(), by_kernel: true, stamp: None }),
             ),
             (
                 r#""_TRANSPORT":"kernel","SYSLOG_FACILITY":"3","MESSAGE":[120,255]"#,
-                Some(Said::Kernel { text: "x\u{fffd}".to_owned(), by_kernel: false }),
+                Some(Said::Kernel { text: "x\u{fffd}".to_owned(), by_kernel: false, stamp: None }),
+            ),
+            (
+                r#""_TRANSPORT":"kernel","SYSLOG_FACILITY":"0","MESSAGE":"x","_SOURCE_MONOTONIC_TIMESTAMP":"152700479","_BOOT_ID":"0000000000000000000000000000001f""#,
+                Some(Said::Kernel {
+                    text: "x".to_owned(),
+                    by_kernel: true,
+                    stamp: Some(Stamp { us: 152_700_479, boot: Some(0x1f) }),
+                }),
             ),
             (
                 r#""MESSAGE_ID":"fe6faa94e7774663a0da52717891d8ef","_PID":"1","_UID":"0","UNIT":"web.service""#,
@@ -282,5 +315,30 @@ mod tests {
         }
         assert_eq!(parse(b"{"), None);
         assert_eq!(parse(br#"{"MESSAGE":"x"}"#), None);
+    }
+    /// A shell in journalctl's place, which prints entries of these seconds and then `then`.
+    fn printed(seconds: &[u32], then: &str, most: usize) -> (Vec<i64>, bool) {
+        let lines: String = seconds
+            .iter()
+            .map(|second| {
+                format!(
+                    r#"{{"__REALTIME_TIMESTAMP":"{second}000000","_TRANSPORT":"kernel","SYSLOG_FACILITY":"0","MESSAGE":"x"}}\n"#
+                )
+            })
+            .collect();
+        let arguments = ["-c".to_owned(), format!("printf '{lines}'; {then}")];
+        let journal = run(Path::new("/bin/sh"), &arguments, most, Duration::from_millis(500)).unwrap();
+        (journal.entries.iter().map(|entry| entry.at.as_second()).collect(), journal.is_cut)
+    }
+
+    #[test]
+    fn of_what_is_too_much_or_too_slow_the_newest_is_read() {
+        let arguments = arguments(None, Timestamp::UNIX_EPOCH);
+        assert!(arguments.iter().any(|argument| argument == "--reverse"), "{arguments:?}");
+        // It would have the first ones after --since in some versions, and is cut without a word.
+        assert!(!arguments.iter().any(|argument| argument.starts_with("--lines")), "{arguments:?}");
+        assert_eq!(printed(&[30, 20, 10], "true", 3), (vec![10, 20, 30], false));
+        assert_eq!(printed(&[30, 20, 10], "true", 2), (vec![20, 30], true));
+        assert_eq!(printed(&[30, 20], "exec sleep 1000", 9), (vec![20, 30], true));
     }
 }

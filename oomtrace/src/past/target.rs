@@ -85,6 +85,13 @@ impl Asked {
         self.kind == Some(TargetKind::Unit) || (self.kind.is_none() && UNITS.iter().any(|end| self.word.ends_with(end)))
     }
 
+    /// It may be the pod that the container is in, and is not the container itself.
+    #[must_use]
+    pub fn is_pod(&self, container: &Container) -> bool {
+        let is_container = self.may_be(TargetKind::Container) && fits(container, &self.word).is_some();
+        self.may_be(TargetKind::Pod) && fits_pod(container, &self.word) && !is_container
+    }
+
     /// The unit's whole name.
     #[must_use]
     pub fn unit_name(&self) -> String {

@@ -63,6 +63,7 @@ pub fn show(name: &str) -> io::Result<Unit> {
     let ended = child::lines(&program, &arguments, (MAX_BYTES, WITHIN), |line| {
         text.push_str(&String::from_utf8_lossy(line));
         text.push('\n');
+        std::ops::ControlFlow::Continue(())
     })?;
     match ended.error {
         Some(error) => Err(io::Error::other(error)),

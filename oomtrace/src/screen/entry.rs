@@ -24,7 +24,8 @@ pub struct Entry {
     pub unit: Option<String>,
     /// Its memory.
     pub memory: Row,
-    /// The last kill in it that was seen since oomtrace was started. Null: none was.
+    /// The last kill in it that is known: one that was seen since oomtrace was started, or one of this boot that the history has. Null: none
+    /// is.
     pub last_kill: Option<LastKill>,
 }
 

@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use crate::model::{Cause, Container, Incident};
 use crate::node::cgroups::and_above;
+use crate::store::Identity;
 
-/// Places that are remembered at the most; those whose kill is the oldest are forgotten.
+/// Places that are remembered at the most; those whose first kill is the oldest are forgotten.
 const MOST: usize = 4096;
 /// Levels of cgroups that a kill counts for.
 const LEVELS: usize = 16;
 
-/// A kill that was seen.
+/// A kill that was seen, now or by an oomtrace that watched before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LastKill {
     /// The incident's id.
@@ -24,7 +25,7 @@ pub struct LastKill {
     pub cause: Cause,
     /// Why, in one sentence.
     pub why: String,
-    /// How many kills of it have been seen.
+    /// How many kills of it are known: those that were seen since oomtrace was started, and what the history had of this boot until then.
     pub count: u32,
 }
 
@@ -43,7 +44,7 @@ impl Kills {
         let container = incident.container.as_ref();
         let paths = container.map(|container| &container.cgroup).into_iter().chain(&incident.victim.process.cgroup);
         let mut places: Vec<String> = paths.flat_map(|path| and_above(path).take(LEVELS)).map(str::to_owned).collect();
-        places.extend(container.and_then(in_pod));
+        places.extend(container.and_then(lasting));
         places.sort();
         places.dedup();
         let latest = LastKill {
@@ -68,15 +69,64 @@ impl Kills {
         }
     }
 
-    /// The last one in that cgroup, or in the container of that name in the same pod: the kubelet makes another one each time.
+    /// Takes those from before: whatever was taken is later than each of them.
+    pub fn take_earlier(&mut self, earlier: Self) {
+        let Self { mut by_place, order } = earlier;
+        for place in order.into_iter().rev() {
+            let Some(kill) = by_place.remove(&place) else { continue };
+            if let Some(known) = self.by_place.get_mut(&place) {
+                known.count = known.count.saturating_add(kill.count);
+            } else if self.order.len() < MOST {
+                self.order.push_front(place.clone());
+                self.by_place.insert(place, kill);
+            }
+        }
+    }
+
+    /// The last one in that cgroup, or in what was made anew in its place.
     #[must_use]
     pub fn of(&self, cgroup: &str, container: Option<&Container>) -> Option<&LastKill> {
-        self.by_place.get(cgroup).or_else(|| self.by_place.get(&in_pod(container?)?))
+        self.by_place.get(cgroup).or_else(|| self.by_place.get(&lasting(container?)?))
     }
 }
 
-/// A container's place in its pod; no cgroup's path begins so.
-fn in_pod(container: &Container) -> Option<String> {
-    let uid = container.pod.as_ref()?.uid.as_ref()?;
-    Some(format!("{uid}/{}", container.name.as_ref()?))
+/// What stays of a container when it is made anew: its place in its pod, for the kubelet makes another one each time; or what it is without
+/// one, as the history counts it. No cgroup's path begins so.
+fn lasting(container: &Container) -> Option<String> {
+    match &container.pod {
+        Some(pod) => Some(format!("{}/{}", pod.uid.as_ref()?, container.name.as_ref()?)),
+        None => container.confirmed.then(|| Identity::of_container(container).key().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::fixture::{container, docker, kill};
+
+    #[test]
+    fn what_was_seen_before_counts_and_is_the_last_where_nothing_came_since() {
+        let kills = |all: &[Incident]| {
+            let mut kills = Kills::default();
+            all.iter().for_each(|incident| kills.take(incident));
+            kills
+        };
+        let mut now = kills(&[kill(1, "web", "new")]);
+        now.take_earlier(kills(&[kill(1, "web", "old"), kill(1, "web", "older"), kill(2, "db", "of the db")]));
+        let of = |number: u8| now.of(&docker(number), None).map(|kill| (kill.incident.as_str(), kill.count));
+        assert_eq!(of(1), Some(("new", 3)));
+        assert_eq!(of(2), Some(("of the db", 1)));
+        assert_eq!(of(3), None);
+    }
+
+    #[test]
+    fn a_container_that_was_made_anew_has_the_kill_of_the_one_before() {
+        let mut kills = Kills::default();
+        kills.take(&kill(1, "web", "one"));
+        let of = |number: u8, name: &str| kills.of(&docker(number), Some(&container(number, name))).is_some();
+        assert!(of(2, "web") && !of(2, "db"));
+        // Whoever made that cgroup chose the name.
+        let unconfirmed = Container { confirmed: false, ..container(2, "web") };
+        assert_eq!(kills.of(&docker(2), Some(&unconfirmed)), None);
+    }
 }

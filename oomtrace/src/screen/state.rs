@@ -75,6 +75,8 @@ pub struct State {
     /// Every unit, too, that has no limit.
     pub all_entries: bool,
     pub all_kills: bool,
+    /// Not all there is was asked for.
+    pub has_filters: bool,
     filter: String,
     /// It is being written: what it was before.
     before_editing: Option<String>,

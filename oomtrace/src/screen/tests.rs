@@ -230,6 +230,15 @@ fn a_filter_is_written_kept_and_ended() {
 }
 
 #[test]
+fn whoever_asks_for_what_is_not_there_is_told_so() {
+    for (has_filters, said) in [(true, "nothing here matches the filters"), (false, "whose memory can be read")] {
+        let mut state = State::default();
+        state.has_filters = has_filters;
+        assert!(screen(&mut state, (80, 24)).join("\n").contains(said));
+    }
+}
+
+#[test]
 fn what_is_gone_leaves_its_place_to_its_neighbour() {
     let mut state = state();
     press(&mut state, "jj");

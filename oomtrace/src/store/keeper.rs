@@ -127,9 +127,16 @@ impl Keeper {
     fn keep(&mut self, entries: &[Entry]) -> Result<(), Over> {
         let mut pause = PAUSE;
         let mut was_rescued = false;
+        let mut was_moved = false;
         let mut in_trouble = false;
         loop {
+            self.leave_what_was_moved()?;
             let error = match self.try_keep(entries) {
+                // While it was written to. Once: whoever moves it all the time does not keep it.
+                Ok(()) if !was_moved && self.leave_what_was_moved()? => {
+                    was_moved = true;
+                    continue;
+                }
                 Ok(()) if in_trouble => return self.say(&Said::Well),
                 Ok(()) => return Ok(()),
                 Err(error) => error,
@@ -165,6 +172,19 @@ impl Keeper {
             self.say(&Said::Trouble(error.to_string()))?;
         }
         Ok(())
+    }
+
+    /// What is written to a file that was moved or removed is lost to whoever looks for it: the next one is made where it was. True when it
+    /// was so.
+    fn leave_what_was_moved(&mut self) -> Result<bool, Over> {
+        let Some(writer) = self.writer.take_if(|writer| writer.is_moved()) else { return Ok(false) };
+        writer.leave();
+        (self.looked, self.since_look) = (None, 0);
+        let path = self.path.display();
+        self.say(&Said::Notice(format!(
+            "the history {path} was moved or removed; from here on it goes into a new one there"
+        )))?;
+        Ok(true)
     }
 
     fn try_keep(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
@@ -239,6 +259,8 @@ fn answer(asked: UnixStream, path: &Path) {
     let mut questions = BufReader::new(asked);
     let mut history: Option<History> = None;
     while let Ok(Some(Question { number, key, before, lives })) = protocol::take(&mut questions) {
+        // The old one is closed first: two that are open share their locks (fcntl(2)).
+        drop(history.take_if(|history| history.is_moved()));
         if history.is_none() {
             history = History::open(path).ok();
         }
@@ -259,3 +281,6 @@ fn answer(asked: UnixStream, path: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

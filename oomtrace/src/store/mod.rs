@@ -9,6 +9,7 @@
 
 mod count;
 mod exits;
+mod file_id;
 pub mod identity;
 pub mod keeper;
 mod lives;

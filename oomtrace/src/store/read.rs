@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use crate::model::Incident;
 use crate::resolve::case::EarlierByCause;
+use crate::store::file_id::FileId;
 use crate::store::select::{Conditions, Selection};
 use crate::store::{StoreError, has_log, schema, trust};
 
@@ -19,6 +20,8 @@ const BUSY: Duration = Duration::from_secs(2);
 pub struct History {
     db: Connection,
     path: PathBuf,
+    /// What was opened.
+    id: FileId,
     /// As its writer's version has it: `schema::VERSION`, or one before it.
     form: u32,
     /// Its log could not be read: what is in there alone is missing.
@@ -64,10 +67,17 @@ impl History {
         }
         trust::must_be_own(&metadata, path)?;
         trust::parts_must_be_own(path)?;
-        match open_uri(path, "mode=ro") {
-            Err(StoreError::Sqlite { error, .. }) if is_out_of_reach(&error) => open_alone(path, error),
+        let id = FileId::of(&metadata);
+        match open_uri(path, id, "mode=ro") {
+            Err(StoreError::Sqlite { error, .. }) if is_out_of_reach(&error) => open_alone(path, id, error),
             opened => opened,
         }
+    }
+
+    /// What is read is not what is at the path any more: the file there is another one, or there is none.
+    #[must_use]
+    pub fn is_moved(&self) -> bool {
+        self.id.is_gone_from(&self.path)
     }
 
     /// The incident with that id, or whose id alone begins so.
@@ -214,7 +224,7 @@ fn is_out_of_reach(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
 }
 
-fn open_uri(path: &Path, parameters: &str) -> Result<History, StoreError> {
+fn open_uri(path: &Path, id: FileId, parameters: &str) -> Result<History, StoreError> {
     let failed = StoreError::of("open", path);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let db = Connection::open_with_flags(uri(path, parameters), flags).map_err(&failed)?;
@@ -230,22 +240,22 @@ fn open_uri(path: &Path, parameters: &str) -> Result<History, StoreError> {
         found if found > schema::VERSION => {
             Err(StoreError::Newer { path: path.to_owned(), found, known: schema::VERSION })
         }
-        form => Ok(History { db, path: path.to_owned(), form, without_log: false }),
+        form => Ok(History { db, path: path.to_owned(), id, form, without_log: false }),
     }
 }
 
 /// On a file system that cannot be written to, or without the right to. A log that was left by a crash is read into this process's own
 /// memory, which nobody who writes may be there for: nobody can be.
-fn open_alone(path: &Path, why: rusqlite::Error) -> Result<History, StoreError> {
+fn open_alone(path: &Path, id: FileId, why: rusqlite::Error) -> Result<History, StoreError> {
     if !has_log(path) {
-        return open_uri(path, "mode=ro&immutable=1");
+        return open_uri(path, id, "mode=ro&immutable=1");
     }
     let is_read_only =
         rustix::fs::statvfs(path).is_ok_and(|fs| fs.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
     if !is_read_only {
         return Err(StoreError::of("open", path)(why));
     }
-    let mut history = open_uri(path, "mode=ro&immutable=1")?;
+    let mut history = open_uri(path, id, "mode=ro&immutable=1")?;
     history.without_log = true;
     Ok(history)
 }

@@ -42,6 +42,12 @@ pub struct Conditions {
     ways: Vec<(usize, String)>,
 }
 
+/// Nanoseconds since 1970, which 64 bits have from 1677 to 2262: what is before is before everything that is kept, and what is after, after it.
+fn nearest(time: Timestamp) -> i64 {
+    let ends = if time < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX };
+    i64::try_from(time.as_nanosecond()).unwrap_or(ends)
+}
+
 /// Numbers as one value, for `rarray`.
 fn numbers(ids: Vec<i64>) -> Array {
     Rc::new(ids.into_iter().map(Value::Integer).collect())
@@ -73,12 +79,11 @@ impl Conditions {
     }
 
     fn of_time(&mut self, selection: &Selection) {
-        let ns = |time: Timestamp| i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX);
-        if let Some(since) = selection.since.map(ns) {
+        if let Some(since) = selection.since.map(nearest) {
             let at = self.value(since);
             self.clauses.push(format!("at >= {at}"));
         }
-        if let Some(until) = selection.until.map(ns) {
+        if let Some(until) = selection.until.map(nearest) {
             let at = self.value(until);
             self.clauses.push(format!("at < {at}"));
         }

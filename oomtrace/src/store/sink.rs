@@ -36,10 +36,7 @@ const REST: Duration = Duration::from_secs(5);
 /// # Errors
 /// When there can be no process.
 pub fn start(path: &Path, bounds: Bounds, is_asked_for: bool) -> io::Result<(Kept, Asker)> {
-    // Nobody waits for it: it leaves nothing behind.
-    let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::SA_NOCLDWAIT, SigSet::empty());
-    // SAFETY: ignoring runs no code of ours.
-    unsafe { sigaction(Signal::SIGCHLD, &ignored) }?;
+    wait_for_nobody()?;
     let (to_keep, keepers_to_keep) = UnixStream::pair()?;
     let (asked, keepers_asked) = UnixStream::pair()?;
     Command::new("/proc/self/exe")
@@ -55,6 +52,17 @@ pub fn start(path: &Path, bounds: Bounds, is_asked_for: bool) -> io::Result<(Kep
         .process_group(0)
         .spawn()?;
     Ok((Kept::new(to_keep, is_asked_for)?, Asker::new(asked)))
+}
+
+/// Has processes that are started leave nothing behind when they end: nobody waits for them.
+///
+/// # Errors
+/// When the kernel refuses, which it never does.
+pub fn wait_for_nobody() -> io::Result<()> {
+    let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::SA_NOCLDWAIT, SigSet::empty());
+    // SAFETY: ignoring runs no code of ours.
+    unsafe { sigaction(Signal::SIGCHLD, &ignored) }?;
+    Ok(())
 }
 
 /// The sink. It takes incidents, corrections, and ends with 137 that no SIGKILL made, and nothing else.

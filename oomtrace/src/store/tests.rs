@@ -99,6 +99,7 @@ fn a_correction_takes_its_place_and_the_first_verdict_stays() {
         missing_parts: Vec::new(),
     };
     let of_another = Correction { incident: "none".to_owned(), ..correction.clone() };
+    let again = Correction { missing: Vec::new(), ..correction.clone() };
     writer.append(&[correction, of_another].map(|correction| Entry::Correction(Box::new(correction)))).unwrap();
     let history = place.history();
     let evicted = Filter { causes: vec![Cause::KubeletEviction], ..Filter::default() };
@@ -107,6 +108,11 @@ fn a_correction_takes_its_place_and_the_first_verdict_stays() {
     assert_eq!(found.incidents, [expected]);
     let first: String = history.db().query_row("SELECT first_verdict FROM record", [], |row| row.get(0)).unwrap();
     assert_eq!(first, serde_json::to_string(&incident(1).verdict).unwrap());
+    // Its container was known, and is not given up for one that is not.
+    let without = Correction { container: None, ..again };
+    writer.append(&[Entry::Correction(Box::new(without))]).unwrap();
+    let found = place.history().by_id(&incident(1).id).unwrap().unwrap();
+    assert_eq!((found.container, found.missing), (incident(1).container, Vec::new()));
 }
 
 /// Incidents that differ in all that filters look at.
@@ -195,6 +201,18 @@ fn times_bound_it_and_the_first_instant_belongs_to_it() {
     let hour = |hour: u32| incident(hour).time.parse().ok();
     let found = ids(&history, &Selection { since: hour(3), until: hour(5), ..Selection::default() });
     assert_eq!(found, [incident(4).id, incident(3).id]);
+    // 64 bits of nanoseconds do not have these times.
+    let time = |text: &str| text.parse::<Timestamp>().ok();
+    let (first, last) = (time("0001-01-01T00:00:00Z"), time("9000-01-01T00:00:00Z"));
+    for (since, until, count) in
+        [(first, last, 10), (first, None, 10), (None, last, 10), (last, None, 0), (None, first, 0)]
+    {
+        assert_eq!(
+            history.count(&Selection { since, until, ..Selection::default() }).unwrap(),
+            count,
+            "{since:?} {until:?}"
+        );
+    }
 }
 
 #[test]

@@ -10,9 +10,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use crate::model::{Correction, Exited, Incident};
+use crate::store::file_id::FileId;
 use crate::store::place::{Place, process_row, who_row, word_row};
 use crate::store::retain::{self, Bounds};
-use crate::store::{Identity, StoreError, exits, schema, trust};
+use crate::store::{Identity, StoreError, beside, exits, schema, trust};
 
 /// Another process that writes, or has a reader in the way of a checkpoint, is waited for.
 const BUSY: Duration = Duration::from_secs(5);
@@ -32,6 +33,10 @@ pub enum Entry {
 pub struct Writer {
     db: Connection,
     path: PathBuf,
+    /// What was opened.
+    id: FileId,
+    /// The files that SQLite has beside it, as they were then.
+    parts: Vec<(PathBuf, FileId)>,
     bounds: Bounds,
 }
 
@@ -46,6 +51,7 @@ impl Writer {
         let metadata = metadata.map_err(|error| StoreError::File { what: "read", path: path.to_owned(), error })?;
         trust::must_be_own(&metadata, path)?;
         trust::parts_must_be_own(path)?;
+        let id = FileId::of(&metadata);
         schema::must_be_ours(file, path)?;
         let failed = StoreError::of("open", path);
         let flags =
@@ -65,7 +71,29 @@ impl Writer {
         // A reader without the right to write needs the -wal and the -shm file to be there, and leaving them costs nothing.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(&failed)?;
         schema::migrate(&mut db, path)?;
-        Ok(Self { db, path: path.to_owned(), bounds })
+        let parts = ["-wal", "-shm"].map(|suffix| beside(path, suffix)).into_iter();
+        let parts = parts.filter_map(|part| FileId::at(&part).map(|id| (part, id))).collect();
+        Ok(Self { db, path: path.to_owned(), id, parts, bounds })
+    }
+
+    /// What is written is not found at the path any more: the file there is another one, or there is none.
+    #[must_use]
+    pub fn is_moved(&self) -> bool {
+        self.id.is_gone_from(&self.path)
+    }
+
+    /// Lets a file be that was moved or removed. Its log is taken into it, for whoever has moved it, unless a reader stands in the way; and
+    /// what is left of it at the old path is removed, which SQLite would take for parts of the next one there.
+    pub fn leave(self) {
+        _ = self.settle();
+        let Self { db, parts, .. } = self;
+        drop(db);
+        for (part, id) in parts {
+            if FileId::at(&part) == Some(id) {
+                // One that stays has nothing in it by now, but where a reader stood in the way.
+                _ = std::fs::remove_file(part);
+            }
+        }
     }
 
     /// Looks at every page, which takes about a second for a quarter of a gigabyte.
@@ -228,10 +256,7 @@ fn correct(db: &Transaction<'_>, correction: &Correction, path: &Path) -> Result
         Some(first) => first,
         None => serde_json::to_string(&incident.verdict)?,
     };
-    incident.verdict = Some(correction.verdict.clone());
-    incident.container.clone_from(&correction.container);
-    incident.missing.clone_from(&correction.missing);
-    incident.missing_parts.clone_from(&correction.missing_parts);
+    incident.correct(correction.clone());
     let json = serde_json::to_string(&incident)?;
     (|| {
         let columns = Columns::of(db, &incident)?;
@@ -268,7 +293,8 @@ impl Columns {
         let sender = incident.sender.process.as_ref();
         let limit = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()?.limit_bytes);
         Ok(Self {
-            // Times are oomtrace's own. One that cannot be read is found where nobody looks for it, and still by its id.
+            // Times are oomtrace's own. One that cannot be read counts as the oldest of all: nobody finds it by its time, and it is the
+            // first to go when the bounds are looked at next.
             at: nanoseconds(&incident.time).unwrap_or_default(),
             who: who_row(db, &Identity::of(incident))?,
             place: Place::of(incident).row(db)?,

@@ -1,5 +1,6 @@
 //! `oomtrace top`: what nears its limit and what is killed, live on a screen.
 
+mod earlier;
 mod input;
 mod naming;
 mod once;
@@ -48,10 +49,15 @@ pub fn run(options: &Top) -> Result<Status, Failure> {
         return Ok(Status::Usage);
     }
     let options = &options.watch;
-    // First: a thread that was there before would take them, and stop the process as it is.
+    let earlier = earlier::start(&options.keep);
+    // Before all else: a thread that was there before would take them, and stop the process as it is.
     suspend::block().context("cannot block signals")?;
     let stop = Stop::catch().context("cannot wait for signals")?;
     let shared = Shared::new();
+    if let Some(earlier) = earlier {
+        let shared = Arc::clone(&shared);
+        earlier.read(options.select.filter(), move |kills| shared.earlier(kills));
+    }
     let (outputs, mut failures) = outputs(&shared)?;
     let runtime = runtime()?;
     let watching = watch(options, &stop, &shared, &outputs, &mut failures);

@@ -1,10 +1,12 @@
 //! `oomtrace top --once`: what there is now, as a table or as JSON.
 
 use std::io::Write;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use oomtrace::container::directory::{Directory, KEEP};
+use oomtrace::filter::Filter;
 use oomtrace::kubernetes::{EventsMode, Kubernetes};
 use oomtrace::model::LimitLevel;
 use oomtrace::node::identity::Identity;
@@ -13,7 +15,6 @@ use oomtrace::redact::Privacy;
 use oomtrace::resolve::facts::live::Curves as _;
 use oomtrace::run::flight::{FlightRecorder, Row};
 use oomtrace::screen::entry::{Entry, entries};
-use oomtrace::screen::kills::Kills;
 use oomtrace::screen::listing::{self, Top};
 use oomtrace::screen::names::{Named, Names};
 use oomtrace::screen::order::Order;
@@ -23,7 +24,7 @@ use tokio::task::JoinSet;
 use super::super::exit::{Failure, Status};
 use super::super::options::{Form, Watch};
 use super::super::output::{self, Stdout, width};
-use super::{glyphs, naming};
+use super::{earlier, glyphs, naming};
 
 /// So long everything is waited for, and how long one that has found nothing is.
 const WITHIN: Duration = Duration::from_secs(3);
@@ -33,6 +34,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 const ASKING: usize = 8;
 
 pub fn run(options: &Watch) -> Result<Status, Failure> {
+    let earlier = earlier::start(&options.keep).map(|reader| {
+        let (found, earlier) = mpsc::channel();
+        // Whoever waited for it may have gone on without.
+        reader.read(options.select.filter(), move |kills| _ = found.send(kills));
+        earlier
+    });
     oomtrace::own::descriptors::raise();
     let flight = FlightRecorder::start(None).context("memory cannot be read")?;
     let rows = read(&flight)?;
@@ -44,7 +51,8 @@ pub fn run(options: &Watch) -> Result<Status, Failure> {
     let names =
         tokio::task::LocalSet::new().block_on(&runtime, name_all(&rows, flight.on(), &directory, &kubernetes, privacy));
     runtime.shutdown_background();
-    let mut all = entries(rows, &names, &Kills::default(), &options.select.filter());
+    let kills = earlier.and_then(|earlier| earlier.recv_timeout(WITHIN).ok()).unwrap_or_default();
+    let mut all = entries(rows, &names, &kills, &options.select.filter());
     Order::Limit.sort(&mut all);
     let mut out = Stdout::new();
     match options.reading.form() {
@@ -68,11 +76,19 @@ fn write_table(mut out: impl Write, options: &Watch, mut all: Vec<Entry>) -> std
         all.retain(Entry::is_of_interest);
     }
     if all.is_empty() {
-        return writeln!(out, "nothing has a memory limit here (--all shows all units, too)");
+        return writeln!(out, "{}", nothing(&options.select.filter()));
     }
     let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
     let look = Look { glyphs: glyphs(), time: options.reading.time().into(), now };
     out.write_all(listing::text(&all, width(), options.show.color.on_stdout(), &look).as_bytes())
+}
+
+/// Why there is no line in the table.
+const fn nothing(filter: &Filter) -> &'static str {
+    if filter.is_of_places() {
+        return "nothing here matches the filters";
+    }
+    "nothing has a memory limit here (--all shows all units, too)"
 }
 
 /// What is followed, once each was read.
@@ -113,4 +129,27 @@ async fn name_all(rows: &[Row], on: On, directory: &Directory, kubernetes: &Kube
         put(answer.ok());
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use glob::Pattern;
+
+    use super::*;
+
+    #[test]
+    fn whoever_asks_for_something_is_not_told_of_limits() {
+        let typo = || vec![Pattern::new("typo").unwrap()];
+        for (filter, is_of_limits) in [
+            (Filter::default(), true),
+            // It chooses among kills, and leaves the table as it is.
+            (Filter { comms: typo(), ..Filter::default() }, true),
+            (Filter { containers: typo(), ..Filter::default() }, false),
+            (Filter { pods: typo(), ..Filter::default() }, false),
+            (Filter { units: typo(), ..Filter::default() }, false),
+            (Filter { cgroups: vec!["/typo".to_owned()], ..Filter::default() }, false),
+        ] {
+            assert_eq!(nothing(&filter).contains("limit"), is_of_limits, "{filter:?}");
+        }
+    }
 }

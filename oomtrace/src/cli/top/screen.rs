@@ -109,6 +109,7 @@ struct Screen {
 impl Screen {
     fn new(settings: Settings, shared: Arc<Shared>, flight: FlightRecorder, terminal: Out) -> Self {
         let mut state = State::new(settings.node.clone(), settings.watched.clone(), settings.all_kills);
+        state.has_filters = settings.filter.is_of_places();
         settings.missing.iter().for_each(|missing| state.take_notice(missing.clone()));
         // It is the same each time, and nothing that has just happened.
         state.has_new_notice = false;
@@ -142,6 +143,10 @@ impl Screen {
             let until_look = self.looked.map_or(Duration::ZERO, |looked| LOOK.saturating_sub(looked.elapsed()));
             let Some(waiting) = self.shared.next(until_look) else { return Ok(()) };
             is_changed |= self.take(waiting.records);
+            if let Some(earlier) = waiting.earlier {
+                self.kills.take_earlier(earlier);
+                self.is_stale = true;
+            }
             for notice in waiting.notices {
                 self.state.take_notice(notice);
                 is_changed = true;

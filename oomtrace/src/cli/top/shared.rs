@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use oomtrace::model::Record;
 use oomtrace::screen::key::Key;
+use oomtrace::screen::kills::Kills;
 use oomtrace::screen::names::{Named, Names};
 use oomtrace::sink::Sink;
 use oomtrace::sink::notices;
@@ -59,6 +60,8 @@ pub struct Waiting {
     /// It goes on after it was stopped.
     pub continued: bool,
     pub named: bool,
+    /// Kills from before.
+    pub earlier: Option<Kills>,
 }
 
 impl Waiting {
@@ -66,6 +69,7 @@ impl Waiting {
         self.keys.is_empty()
             && self.records.is_empty()
             && self.notices.is_empty()
+            && self.earlier.is_none()
             && !(self.resized || self.suspend || self.continued || self.named)
     }
 }
@@ -109,6 +113,11 @@ impl Shared {
 
     pub fn continued(&self) {
         self.put(|waiting| waiting.continued = true);
+    }
+
+    /// Kills from before it was started.
+    pub fn earlier(&self, kills: Kills) {
+        self.put(|waiting| waiting.earlier = Some(kills));
     }
 
     /// A line that would go to standard error.

@@ -1,5 +1,7 @@
 //! What an oomtrace that watched has kept of a target.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use glob::Pattern;
@@ -8,7 +10,7 @@ use oomtrace::model::{Container, Exited, Incident, LookedAt, TargetKind};
 use oomtrace::past::answer::EARLIER;
 use oomtrace::past::gather::{Whom, looked, unread};
 use oomtrace::past::imitated::{imitates_unit, is_of_pod};
-use oomtrace::past::target::{Asked, fits, fits_pod};
+use oomtrace::past::target::{Asked, fits};
 use oomtrace::sink::notices;
 use oomtrace::store::{Candidate, History, Identity, Selection, StoreError};
 use oomtrace::text::pod_name;
@@ -21,7 +23,9 @@ const LATEST: usize = 2_000;
 /// The history, as far as it can be read.
 pub struct Watched {
     history: Option<History>,
-    pub looked: LookedAt,
+    looked: LookedAt,
+    /// Incidents that could not be read, by their numbers in the history: several searches may meet the same one.
+    unreadable: RefCell<BTreeSet<i64>>,
 }
 
 impl Watched {
@@ -29,7 +33,7 @@ impl Watched {
     pub fn open(path: Result<PathBuf, String>) -> Self {
         let path = match path {
             Ok(path) => path,
-            Err(why) => return Self { history: None, looked: looked("history", false, None, why) },
+            Err(why) => return Self::as_found(None, looked("history", false, None, why)),
         };
         match History::open(&path) {
             Ok(history) => {
@@ -37,13 +41,32 @@ impl Watched {
                 let cut = if is_missing { ", without its log, which cannot be read here" } else { "" };
                 let said = format!("{}{cut}", path.display());
                 let looked = LookedAt { is_missing, ..looked("history", true, None, said) };
-                Self { history: Some(history), looked }
+                Self::as_found(Some(history), looked)
             }
             Err(error @ StoreError::Absent { .. }) => {
-                Self { history: None, looked: looked("history", false, None, error.to_string()) }
+                Self::as_found(None, looked("history", false, None, error.to_string()))
             }
-            Err(error) => Self { history: None, looked: unread("history", error.to_string()) },
+            Err(error) => Self::as_found(None, unread("history", error.to_string())),
         }
+    }
+
+    const fn as_found(history: Option<History>, looked: LookedAt) -> Self {
+        Self { history, looked, unreadable: RefCell::new(BTreeSet::new()) }
+    }
+
+    /// Where it was looked, and what of it could not be read.
+    pub fn looked(&self) -> LookedAt {
+        let said = &self.looked.said;
+        let said = match self.unreadable.borrow().len() {
+            0 => return self.looked.clone(),
+            1 => {
+                format!("{said}; one incident in it cannot be read: it is damaged, or a newer oomtrace has written it")
+            }
+            count => format!(
+                "{said}; {count} incidents in it cannot be read: they are damaged, or a newer oomtrace has written them"
+            ),
+        };
+        LookedAt { is_missing: true, said, ..self.looked.clone() }
     }
 
     /// Kills of `whom`, the latest first; without anybody the latest ones of all.
@@ -131,10 +154,14 @@ impl Watched {
     pub fn incident(&self, id: &str) -> Result<Vec<Incident>, StoreError> {
         let Some(history) = &self.history else { return Ok(Vec::new()) };
         let Some(incident) = history.by_id(id)? else { return Ok(Vec::new()) };
-        let mut before = self.same(Identity::of(&incident));
-        before.retain(|other| other.time < incident.time);
-        before.insert(0, incident);
-        Ok(before)
+        // Before a time that cannot be read there is nothing.
+        let Ok(until) = incident.time.parse() else { return Ok(vec![incident]) };
+        // Of those that came after it there may be any number.
+        let identity = Some(Identity::of(&incident));
+        let before = Selection { identity, until: Some(until), last: Some(EARLIER), ..Selection::default() };
+        let mut found = self.find(before);
+        found.insert(0, incident);
+        Ok(found)
     }
 
     /// Whom `asked` meant at the last kill of one who is not there any more, and is known to nobody else.
@@ -162,6 +189,8 @@ impl Watched {
             is_there: Some(false),
         };
         match (container, unit) {
+            // All that was killed in it is meant, and in no other pod of the same owner.
+            (Some(container), _) if asked.is_pod(&container) => Whom::pod(&container, Some(false)),
             (Some(container), _) => Some(gone(TargetKind::Container, asked.word.clone(), Some(container), None)),
             (None, Some(unit)) => Some(gone(TargetKind::Unit, unit.clone(), None, Some(unit))),
             (None, None) => None,
@@ -177,8 +206,19 @@ impl Watched {
     }
 
     fn find(&self, selection: Selection) -> Vec<Incident> {
-        let found = self.history.as_ref().and_then(|history| said(history.last(&selection)));
-        found.map(|found| found.incidents).unwrap_or_default()
+        let Some(history) = &self.history else { return Vec::new() };
+        let mut found = Vec::new();
+        for seq in said(history.seqs(&selection)).unwrap_or_default() {
+            match history.incident(seq) {
+                Err(StoreError::Json(_)) => _ = self.unreadable.borrow_mut().insert(seq),
+                read => match said(read) {
+                    Some(incident) => found.extend(incident),
+                    // The same is to be said of all others.
+                    None => break,
+                },
+            }
+        }
+        found
     }
 }
 
@@ -277,105 +317,11 @@ fn is_called(incident: &Incident, asked: &Asked) -> bool {
 fn is_place_called(container: Option<&Container>, unit: Option<&str>, asked: &Asked) -> bool {
     let Asked { word, .. } = asked;
     let is_container = |container: &Container| {
-        (asked.may_be(TargetKind::Container) && fits(container, word).is_some())
-            || (asked.may_be(TargetKind::Pod) && fits_pod(container, word))
+        (asked.may_be(TargetKind::Container) && fits(container, word).is_some()) || asked.is_pod(container)
     };
     let is_unit = |unit: &str| asked.may_be(TargetKind::Unit) && unit == asked.unit_name();
     container.is_some_and(is_container) || unit.is_some_and(is_unit)
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::{SignedDuration, Timestamp};
-    use oomtrace::store::{Bounds, Entry, Writer};
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn kill(number: u32, victim: u32, container: &Value, unit: Option<&str>) -> Entry {
-        let at = Timestamp::now() - SignedDuration::from_hours(10) + SignedDuration::from_secs(number.into());
-        let value = json!({
-            "schema": 1, "id": format!("{number:08}-test"), "time": format!("{at:.9}"), "container": container, "unit": unit,
-            "victim": { "pid": victim, "comm": "java", "cmdline_truncated": false, "container_init": true },
-            "collateral": [], "sender": { "kind": "kernel", "ancestors": [] },
-            "signal": { "number": 9, "name": "SIGKILL", "group": true, "kernel_stack": [] },
-            "preceding": [], "attribution": "full", "missing": []
-        });
-        Entry::Incident(Box::new(serde_json::from_value(value).unwrap()))
-    }
-
-    fn container(id: char, name: &str, pod: &Value) -> Value {
-        json!({ "id": id.to_string().repeat(64), "name": name, "runtime": "containerd", "confirmed": true, "cgroup": "/x", "pod": pod })
-    }
-
-    /// With more later kills of another unit than are looked through.
-    fn watched() -> (tempfile::TempDir, Watched) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("kept/history.db");
-        let pod = json!({ "namespace": "shop", "name": "db-0", "uid": "u-1" });
-        let mut all = vec![
-            kill(1, 11, &container('a', "web", &Value::Null), None),
-            kill(2, 12, &Value::Null, Some("web.service")),
-            kill(3, 13, &container('b', "app", &pod), None),
-            kill(4, 14, &Value::Null, Some("x.scope")),
-        ];
-        all.extend((0..=2_000).map(|number| kill(10 + number, 1_000, &Value::Null, Some("loud.service"))));
-        // As long as its runtime has not answered.
-        all.push(kill(9_999, 15, &container('c', "app", &json!({ "uid": "u-1" })), None));
-        Writer::open(&path, Bounds::DEFAULT).unwrap().append(&all).unwrap();
-        let watched = Watched::open(Ok(path));
-        (dir, watched)
-    }
-
-    #[test]
-    fn kills_are_found_however_many_others_came_later_and_by_what_the_word_may_mean() {
-        let (_dir, watched) = watched();
-        for (word, unit, id) in [
-            ("container:web", None, Some('a')),
-            ("unit:web", Some("web.service"), None),
-            // The later one.
-            ("web", Some("web.service"), None),
-            ("web.service", Some("web.service"), None),
-            ("aaaa", None, Some('a')),
-            ("AAAA", None, Some('a')),
-            ("aaa", None, None),
-            ("x.scope", Some("x.scope"), None),
-            ("pod:db-0", None, Some('b')),
-            ("shop/db-0", None, Some('b')),
-            ("shop/db-0/app", None, Some('b')),
-            ("pod:u-1", None, Some('c')),
-            ("pod:web", None, None),
-            ("w*", None, None),
-        ] {
-            let found = watched.whom(&Asked::of(word));
-            let found_id = found.as_ref().and_then(|whom| whom.container.as_ref()?.id.chars().next());
-            assert_eq!((found.and_then(|whom| whom.unit), found_id), (unit.map(str::to_owned), id), "{word}");
-        }
-    }
-
-    #[test]
-    fn a_pods_kills_are_found_by_its_name_and_by_its_uid_alone() {
-        let (_dir, watched) = watched();
-        let whom = |kind, name: &str| Whom {
-            kind,
-            name: name.to_owned(),
-            container: None,
-            pod_uid: None,
-            unit: None,
-            pid: None,
-            is_there: None,
-        };
-        let pod = whom(TargetKind::Pod, "shop/db-0");
-        let unit = whom(TargetKind::Unit, "web.service");
-        let process = whom(TargetKind::Process, "14");
-        for (whom, expected) in [
-            (Whom { pod_uid: Some("u-1".to_owned()), ..pod.clone() }, &["00009999-test", "00000003-test"][..]),
-            (pod, &["00000003-test"]),
-            (Whom { unit: Some("web.service".to_owned()), ..unit }, &["00000002-test"]),
-            (Whom { pid: Some(14), ..process }, &["00000004-test"]),
-        ] {
-            let found: Vec<String> = watched.of(Some(&whom)).into_iter().map(|incident| incident.id).collect();
-            assert_eq!(found, expected, "{whom:?}");
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! The kernel's log, from all places that have it, and whose its reports are.
 
+use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -8,9 +9,9 @@ use crate::model::{Container, LookedAt, TargetKind};
 use crate::node::namespaces;
 use crate::past::gather::{JournalFrom, KernelFrom, Places, Whom, looked, unread};
 use crate::past::imitated::{is_of_pod, is_of_unit, may_be_of_container};
-use crate::past::journal::{self, Entry, Said};
+use crate::past::journal::{self, Entry, Journal, Said};
 use crate::past::klog::kmsg;
-use crate::past::klog::oom::{self, Report};
+use crate::past::klog::oom::{self, Report, Victim};
 use crate::past::klog::record::Record;
 use crate::past::klog::saved;
 use crate::past::placed::Placed;
@@ -18,8 +19,9 @@ use crate::placement::Placement;
 
 /// Reports of one target that are looked at, the latest ones: each may take a question to a runtime.
 const MAX_ASKED: usize = 64;
-/// The same report in the kernel's log and in the journal: their clocks are not the same. In milliseconds.
-const SAME_MS: u64 = 5_000;
+/// The same report in the kernel's log and in the journal is not further apart where one of them does not have the kernel's own time: what is
+/// there besides is alike to the byte, and clocks are set. In milliseconds.
+const SAME_MS: u64 = 600_000;
 
 /// What the kernel's log says, and the journal besides.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,8 +61,9 @@ pub fn kernel_log(kernel: &KernelFrom, journal: &JournalFrom, since: Timestamp) 
         KernelFrom::Off => log.looked.push(looked("kernel log", false, None, "left out (--no-kernel-log)")),
     }
     match journal {
-        JournalFrom::Here => of_journal(&mut log, None, since),
-        JournalFrom::Directory(directory) => of_journal(&mut log, Some(directory), since),
+        // Of others' entries journalctl says nothing to whoever may not read them, and does not say so.
+        JournalFrom::Here => of_journal(&mut log, journal::read(None, since), journal::closed().as_deref()),
+        JournalFrom::Directory(directory) => of_journal(&mut log, journal::read(Some(directory), since), None),
         JournalFrom::Off => log.looked.push(looked("journal", false, None, "left out (--no-journal)")),
     }
     log.reports.retain(|report| report.at.is_none_or(|at| at >= since));
@@ -76,8 +79,9 @@ fn device(log: &mut KernelLog) {
             let begins =
                 if read.is_wrapped { "its beginning was overwritten" } else { "whole since the machine's start" };
             let cut = if read.is_cut { ", not read to its end" } else { "" };
+            // The newest of it is what is missing.
             log.has_gaps |= read.is_cut;
-            take(log, "kernel log", &records, &format!("{begins}{cut}"));
+            take(log, "kernel log", &records, &format!("{begins}{cut}"), read.is_cut);
         }
         Err(error) => log.looked.push(unread("kernel log", format!("{}: {error}", kmsg::PATH))),
     }
@@ -85,17 +89,19 @@ fn device(log: &mut KernelLog) {
 
 fn file(log: &mut KernelLog, path: &Path) {
     match saved::read(path, Timestamp::now()) {
-        Ok(records) => {
+        Ok(read) => {
             // Of another time, or of another machine.
             log.has_gaps = true;
-            take(log, "kernel log", &records, &path.display().to_string());
+            let cut = if read.is_cut { ", of which only the end was read" } else { "" };
+            take(log, "kernel log", &read.records, &format!("{}{cut}", path.display()), read.is_cut);
         }
         Err(error) => log.looked.push(unread("kernel log", format!("{}: {error}", path.display()))),
     }
 }
 
-fn of_journal(log: &mut KernelLog, directory: Option<&Path>, since: Timestamp) {
-    match journal::read(directory, since) {
+/// `closed`: what of it may not be read.
+fn of_journal(log: &mut KernelLog, read: io::Result<Journal>, closed: Option<&Path>) {
+    match read {
         Ok(read) => {
             let mut records = Vec::new();
             for entry in read.entries {
@@ -104,13 +110,13 @@ fn of_journal(log: &mut KernelLog, directory: Option<&Path>, since: Timestamp) {
                     _ => log.entries.push(entry),
                 }
             }
-            let cut = if read.is_cut { "not read to its end, " } else { "" };
+            // It is whole from the oldest that was read on.
+            let cut = if read.is_cut { "not read to its beginning, " } else { "" };
             let had = log.reports.len();
             let others = log.entries.len();
-            take(log, "journal", &records, &format!("{cut}{others} other entries about ends and logins"));
-            drop_copies(&mut log.reports, had);
-            // Of others' entries journalctl says nothing to whoever may not read them, and does not say so.
-            if let Some(closed) = directory.is_none().then(journal::closed).flatten()
+            take(log, "journal", &records, &format!("{cut}{others} other entries about ends and logins"), read.is_cut);
+            drop_copies(&mut log.reports, had, log.slept_ms);
+            if let Some(closed) = closed
                 && let Some(looked) = log.looked.last_mut()
             {
                 looked.is_missing = true;
@@ -118,15 +124,15 @@ fn of_journal(log: &mut KernelLog, directory: Option<&Path>, since: Timestamp) {
                 looked.said = format!("{}; without the right to read {}", looked.said, closed.display());
             }
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             log.looked.push(looked("journal", false, None, error.to_string()));
         }
         Err(error) => log.looked.push(unread("journal", error.to_string())),
     }
 }
 
-/// Adds what records say.
-fn take(log: &mut KernelLog, place: &str, records: &[Record], of: &str) {
+/// Adds what records say; `is_cut`: there are more of them.
+fn take(log: &mut KernelLog, place: &str, records: &[Record], of: &str, is_cut: bool) {
     let found = oom::reports(records);
     let since = records.iter().find_map(|record| record.at);
     let lost = match (found.suppressed, found.dropped) {
@@ -143,28 +149,43 @@ fn take(log: &mut KernelLog, place: &str, records: &[Record], of: &str) {
     };
     let said =
         if records.is_empty() { format!("nothing of the kernel's; {of}") } else { format!("{kills}; {of}{lost}") };
-    log.looked.push(looked(place, true, since, said));
+    log.looked.push(LookedAt { is_missing: is_cut, ..looked(place, true, since, said) });
     log.since = [log.since, since].into_iter().flatten().min();
     log.reports.extend(found.reports);
 }
 
 /// Drops those from `had` on that are there already: journald copies the kernel's log. The one with more of it stays.
-fn drop_copies(reports: &mut Vec<Report>, had: usize) {
+fn drop_copies(reports: &mut Vec<Report>, had: usize, slept_ms: i64) {
     let copies = reports.split_off(had.min(reports.len()));
     for copy in copies {
-        let is_same = |known: &&mut Report| {
-            let near = known
-                .at
-                .zip(copy.at)
-                .is_some_and(|(one, other)| one.as_millisecond().abs_diff(other.as_millisecond()) <= SAME_MS);
-            near && known.victims.first().map(|victim| victim.pid) == copy.victims.first().map(|victim| victim.pid)
-        };
-        match reports.iter_mut().find(is_same) {
+        match reports.iter_mut().find(|known| is_copy(known, &copy, slept_ms)) {
             Some(known) if known.has_start || !copy.has_start => {}
             Some(known) => *known = copy,
             None => reports.push(copy),
         }
     }
+}
+
+/// Both are of one kill. The times of day do not say so: that of the kernel's log is reckoned from a clock that stands still while the machine
+/// sleeps, `slept_ms` until now, and that of the journal was right for whoever set the clock by then.
+fn is_copy(known: &Report, copy: &Report, slept_ms: i64) -> bool {
+    let (Some(one), Some(other)) = (known.victims.first(), copy.victims.first()) else { return false };
+    // What the line that says the kill has in each.
+    let figures = |victim: &Victim| (victim.total_vm_bytes, victim.anon_bytes, victim.file_bytes, victim.shmem_bytes);
+    let may_be_one =
+        |one: Option<&String>, other: Option<&String>| one.zip(other).is_none_or(|(one, other)| one == other);
+    if one.pid != other.pid
+        || one.comm != other.comm
+        || figures(one) != figures(other)
+        || !may_be_one(known.cgroup.as_ref(), copy.cgroup.as_ref())
+    {
+        return false;
+    }
+    if let Some((one, other)) = known.stamp.zip(copy.stamp) {
+        return one.us == other.us && one.boot.zip(other.boot).is_none_or(|(one, other)| one == other);
+    }
+    let within = SAME_MS.saturating_add(slept_ms.unsigned_abs());
+    known.at.zip(copy.at).is_some_and(|(one, other)| one.as_millisecond().abs_diff(other.as_millisecond()) <= within)
 }
 
 /// The reports about a target, or all of them, each with its container as its runtime knows it; the oldest first.
@@ -237,24 +258,100 @@ pub fn is_about(report: &Report, whom: &Whom) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::past::klog::record::Stamp;
+
+    /// Of that second, with that time of the kernel's clock and that boot.
+    fn report(second: i64, stamp: Option<(u64, Option<u128>)>, pid: u32, has_start: bool) -> Report {
+        Report {
+            at: Timestamp::from_second(second).ok(),
+            stamp: stamp.map(|(us, boot)| Stamp { us, boot }),
+            has_start,
+            victims: vec![Victim { pid, comm: "java".to_owned(), ..Victim::default() }],
+            ..Report::default()
+        }
+    }
 
     #[test]
     fn what_journald_copied_is_there_once() {
-        let report = |second: i64, pid: u32, has_start: bool| Report {
-            at: Timestamp::from_second(second).ok(),
-            has_start,
-            victims: vec![oom::Victim { pid, ..oom::Victim::default() }],
-            ..Report::default()
-        };
         let mut all = vec![
-            report(100, 7, false),
-            report(200, 8, true),
-            report(101, 7, true),
-            report(203, 8, false),
-            report(300, 8, true),
+            report(1_000, None, 7, false),
+            report(2_000, None, 8, true),
+            report(1_100, None, 7, true),
+            report(2_003, None, 8, false),
+            report(3_000, None, 8, true),
         ];
-        drop_copies(&mut all, 2);
+        drop_copies(&mut all, 2, 0);
         let kept: Vec<_> = all.iter().map(|report| (report.at.unwrap().as_second(), report.has_start)).collect();
-        assert_eq!(kept, [(101, true), (200, true), (300, true)]);
+        assert_eq!(kept, [(1_100, true), (2_000, true), (3_000, true)]);
+    }
+
+    #[test]
+    fn one_kill_is_known_by_the_kernels_own_time_and_by_what_is_said_of_it() {
+        let kmsg = report(90_000, Some((5, Some(1))), 7, true);
+        let grown = |mut report: Report| {
+            report.victims[0].anon_bytes = 4096;
+            report
+        };
+        let called = |mut report: Report, comm: &str| {
+            report.victims[0].comm = comm.to_owned();
+            report
+        };
+        let of = |report: Report, cgroup: &str| Report { cgroup: Some(cgroup.to_owned()), ..report };
+        for (one, other, slept_ms, is_one) in [
+            // A clock that was set by a day meanwhile.
+            (kmsg.clone(), report(3_600, Some((5, Some(1))), 7, true), 0, true),
+            // A file does not say of which boot it is.
+            (kmsg.clone(), report(90_000, Some((5, None)), 7, true), 0, true),
+            // Its pid was given anew.
+            (kmsg.clone(), report(90_000, Some((6, Some(1))), 7, true), 0, false),
+            (kmsg.clone(), report(90_000, Some((5, Some(2))), 7, true), 0, false),
+            (kmsg.clone(), report(90_000, Some((5, Some(1))), 8, true), 0, false),
+            (kmsg.clone(), called(report(90_000, Some((5, Some(1))), 7, true), "sh"), 0, false),
+            (of(kmsg.clone(), "/a"), of(report(90_000, Some((5, None)), 7, true), "/b"), 0, false),
+            (of(kmsg.clone(), "/a"), kmsg.clone(), 0, true),
+            // Where one has no time of the kernel's.
+            (kmsg.clone(), report(90_300, None, 7, true), 0, true),
+            (kmsg.clone(), grown(report(90_000, None, 7, true)), 0, false),
+            (kmsg.clone(), report(93_600, None, 7, true), 0, false),
+            (kmsg.clone(), report(93_600, None, 7, true), 3_600_000, true),
+        ] {
+            assert_eq!(is_copy(&one, &other, slept_ms), is_one, "{one:?} {other:?}");
+        }
+    }
+
+    /// A journal with a kill in the kernel's log at these seconds.
+    fn journal(seconds: &[i64], is_cut: bool) -> Journal {
+        let text = "Memory cgroup out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB, UID:0 \
+                    pgtables:4kB oom_score_adj:0";
+        let entry = |second: &i64| Entry {
+            at: Timestamp::from_second(*second).unwrap(),
+            said: Said::Kernel { text: text.to_owned(), by_kernel: true, stamp: None },
+        };
+        Journal { entries: seconds.iter().map(entry).collect(), is_cut }
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_counts_from_where_it_was_read_and_says_so() {
+        for (is_cut, said) in
+            [(false, "2 OOM kills; 0 other"), (true, "2 OOM kills; not read to its beginning, 0 other")]
+        {
+            let mut log = KernelLog::default();
+            of_journal(&mut log, Ok(journal(&[100_000, 200_000], is_cut)), None);
+            // The newest is read first.
+            assert_eq!(log.whole_since(), Timestamp::from_second(100_000).ok());
+            let looked = &log.looked[0];
+            assert_eq!((looked.is_read, looked.is_missing), (true, is_cut));
+            assert!(looked.said.starts_with(said), "{}", looked.said);
+        }
+        let mut log = KernelLog::default();
+        of_journal(&mut log, Ok(journal(&[100_000], false)), Some(Path::new("/var/log/journal")));
+        assert_eq!((log.whole_since(), log.looked[0].is_missing), (None, true));
+    }
+
+    #[test]
+    fn of_a_saved_log_that_is_too_large_it_is_said_that_its_beginning_is_missing() {
+        let mut log = KernelLog::default();
+        take(&mut log, "kernel log", &[], "kern.log, of which only the end was read", true);
+        assert!(log.looked[0].is_missing);
     }
 }

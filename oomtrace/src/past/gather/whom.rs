@@ -52,7 +52,9 @@ impl Whom {
         }
     }
 
-    fn pod(container: &Container, is_there: Option<bool>) -> Option<Self> {
+    /// The pod that the container is, or was, in; none when it is in none that has a name or a uid.
+    #[must_use]
+    pub fn pod(container: &Container, is_there: Option<bool>) -> Option<Self> {
         let pod = container.pod.as_ref()?;
         let name = match (&pod.namespace, &pod.name) {
             (Some(namespace), Some(name)) => format!("{namespace}/{name}"),

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use nix::libc;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::past::klog::record::{Record, of_device};
+use crate::node::identity::Identity;
+use crate::past::klog::record::{Record, Stamp, boot, of_device};
 
 /// Where the kernel has it.
 pub const PATH: &str = "/dev/kmsg";
@@ -39,6 +40,7 @@ pub struct Log {
 pub fn read(path: &Path) -> io::Result<Log> {
     let file = open(path)?;
     let clock = Clock::read().map_err(io::Error::from)?;
+    let boot = Identity::read().boot_id.as_deref().and_then(boot);
     let until = Instant::now() + WITHIN;
     let mut log = Log::default();
     let mut buffer = vec![0; MAX_RECORD];
@@ -52,7 +54,8 @@ pub fn read(path: &Path) -> io::Result<Log> {
             Ok(0) => return Ok(log),
             Ok(count) => {
                 let found = buffer.get(..count).and_then(|bytes| parse(bytes, clock));
-                if let Some(record) = found {
+                if let Some(mut record) = found {
+                    record.stamp = record.stamp.map(|stamp| Stamp { boot, ..stamp });
                     log.is_wrapped |= is_first && record.number.is_some_and(|number| number > 0);
                     is_first = false;
                     log.records.push(record);
@@ -114,8 +117,8 @@ pub fn slept_ms() -> i64 {
 pub fn parse(bytes: &[u8], clock: Clock) -> Option<Record> {
     let text = String::from_utf8_lossy(bytes);
     let first = text.lines().next()?;
-    let (record, us) = of_device(first)?;
-    Some(Record { at: clock.at(us), ..record })
+    let record = of_device(first)?;
+    Some(Record { at: clock.at(record.stamp?.us), ..record })
 }
 
 #[cfg(test)]
@@ -128,6 +131,7 @@ mod tests {
         let record = parse(b"6,316353,76584296005,-;memory: usage 1kB\n SUBSYSTEM=mem\n DEVICE=+x\n", clock).unwrap();
         assert_eq!((record.number, record.by_kernel, record.text.as_str()), (Some(316_353), true, "memory: usage 1kB"));
         assert_eq!(record.at.unwrap().as_nanosecond(), 1_000_076_584_296_005_000);
+        assert_eq!(record.stamp, Some(Stamp { us: 76_584_296_005, boot: None }));
         // LOG_USER and LOG_DAEMON: what a process writes to /dev/kmsg.
         for (line, by_kernel) in [("12,1,5,-;x", false), ("30,1,5,-,caller=T1;x", false), ("4,1,5,c,caller=C1;x", true)]
         {

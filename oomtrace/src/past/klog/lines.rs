@@ -17,7 +17,6 @@ pub enum Line<'a> {
         comm: &'a str,
         gfp: &'a str,
         order: i32,
-        oom_score_adj: i32,
     },
     /// Whose context it is.
     Context {
@@ -117,7 +116,8 @@ fn invoked(text: &str) -> Option<Line<'_>> {
     let gfp = gfp.split(", nodemask=").next()?.trim_end_matches([',', ' ']);
     let gfp = gfp.split_once('(').and_then(|(_, names)| names.strip_suffix(')')).unwrap_or(gfp);
     is_comm(comm).then_some(())?;
-    Some(Line::Invoked { comm, gfp, order: order.parse().ok()?, oom_score_adj: oom_score_adj.trim_end().parse().ok()? })
+    oom_score_adj.trim_end().parse::<i32>().ok()?;
+    Some(Line::Invoked { comm, gfp, order: order.parse().ok()? })
 }
 
 /// `CPU: 1 UID: 12345 PID: 9881 Comm: tail Not tainted …` (lib/dump_stack.c; the UID since 6.11).
@@ -249,20 +249,13 @@ mod tests {
 
     #[test]
     fn who_ran_into_it() {
-        for (text, comm, gfp, order, adj) in [
-            (
-                "tail invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0",
-                "tail",
-                "GFP_KERNEL",
-                0,
-                0,
-            ),
-            ("java invoked oom-killer: gfp_mask=0xd0, order=0, oom_score_adj=-998", "java", "0xd0", 0, -998),
+        for (text, comm, gfp, order) in [
+            ("tail invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", "tail", "GFP_KERNEL", 0),
+            ("java invoked oom-killer: gfp_mask=0xd0, order=0, oom_score_adj=-998", "java", "0xd0", 0),
             (
                 "mem invoked oom-killer: gfp_mask=0x14200ca(GFP_HIGHUSER_MOVABLE), nodemask=(null),  order=0, oom_score_adj=0",
                 "mem",
                 "GFP_HIGHUSER_MOVABLE",
-                0,
                 0,
             ),
             (
@@ -270,17 +263,15 @@ mod tests {
                 "kworker/u4:2",
                 "GFP_KERNEL",
                 -1,
-                0,
             ),
             (
                 "x invoked oom-k invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=3, oom_score_adj=0",
                 "x invoked oom-k",
                 "GFP_KERNEL",
                 3,
-                0,
             ),
         ] {
-            let expected = Line::Invoked { comm, gfp, order, oom_score_adj: adj };
+            let expected = Line::Invoked { comm, gfp, order };
             assert_eq!(read(text), expected, "{text}");
         }
     }
@@ -368,6 +359,7 @@ mod tests {
             "",
             "Memory cgroup out of memory: Killed process 1 (a name that is too long) total-vm:1kB, anon-rss:1kB, file-rss:0kB",
             "a name that is too long invoked oom-killer: gfp_mask=0xd0, order=0, oom_score_adj=0",
+            "x invoked oom-killer: gfp_mask=0xd0, order=0, oom_score_adj=none",
             "x: Killed process 1 (init) total-vm:1kB, anon-rss:1kB, file-rss:0kB",
             "oom_reaper: reaped process 9881 (tail), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB",
             "net_ratelimit: 12 callbacks suppressed",

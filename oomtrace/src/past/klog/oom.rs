@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::past::klog::lines::{Counter, Killed, Line, read};
-use crate::past::klog::record::Record;
+use crate::past::klog::record::{Record, Stamp};
 use crate::past::klog::summary::{Constraint, summary, task_in};
 
 /// Reports that are kept, the latest ones.
@@ -27,6 +27,8 @@ const CUT: usize = 900;
 pub struct Report {
     /// When the first victim was killed; else when it began.
     pub at: Option<Timestamp>,
+    /// The same by the kernel's own clock.
+    pub stamp: Option<Stamp>,
     /// The log has its beginning. Without it the kernel left the report out, or the log has lost it.
     pub has_start: bool,
     pub trigger: Option<Trigger>,
@@ -162,7 +164,7 @@ impl Reader {
             Part::Stat | Part::Other => {}
         }
         match read(&record.text) {
-            Line::Invoked { comm, gfp, order, .. } => {
+            Line::Invoked { comm, gfp, order } => {
                 self.end();
                 let report = self.report(record);
                 report.has_start = true;
@@ -235,6 +237,7 @@ impl Reader {
         let suppressed = &mut self.suppressed;
         self.open.get_or_insert_with(|| Report {
             at: record.at,
+            stamp: record.stamp,
             by_kernel: record.by_kernel,
             suppressed: std::mem::take(suppressed),
             ..Report::default()
@@ -252,6 +255,7 @@ impl Reader {
         let report = self.report(record);
         if report.victims.is_empty() {
             report.at = record.at.or(report.at);
+            report.stamp = record.stamp.or(report.stamp);
             if let Some(text) = summary_text {
                 let found = summary(&text, known.as_deref());
                 report.is_ambiguous |= found.is_ambiguous;

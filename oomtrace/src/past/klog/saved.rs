@@ -1,7 +1,8 @@
 //! The kernel's log in a file: what dmesg printed, what a syslog daemon wrote, journalctl's JSON, or `/dev/kmsg` as it was read. Of another
 //! machine, or of before its last boot.
 
-use std::io;
+use std::collections::VecDeque;
+use std::io::{self, Seek as _, SeekFrom};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -10,26 +11,52 @@ use jiff::tz::TimeZone;
 
 use crate::node::files;
 use crate::past::journal;
-use crate::past::klog::record::{MAX_TEXT, Record, of_device, unescaped};
+use crate::past::klog::record::{MAX_TEXT, Record, Stamp, of_device, unescaped};
 
-/// Bytes of a file that are read.
+/// Bytes of a file that are read, the last ones.
 const MAX_FILE: u64 = 256 << 20;
-/// Records that are kept.
+/// Records that are kept, the last ones.
 const MAX_RECORDS: usize = 1 << 20;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Reads a file. Times without a year are of the last twelve months; those without a time zone are this machine's.
+/// What was read of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// The oldest first.
+    pub records: Vec<Record>,
+    /// The file has more before them.
+    pub is_cut: bool,
+}
+
+/// Reads a file; of a large one, its end. Times without a year are of the last twelve months; those without a time zone are this machine's.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn read(path: &Path, now: Timestamp) -> io::Result<Vec<Record>> {
-    let mut records = Vec::new();
-    files::lines(path, MAX_FILE, |line| {
-        if records.len() < MAX_RECORDS {
-            records.extend(parse(&String::from_utf8_lossy(line), now, &TimeZone::system()));
+pub fn read(path: &Path, now: Timestamp) -> io::Result<Saved> {
+    read_end(path, now, MAX_FILE, MAX_RECORDS)
+}
+
+fn read_end(path: &Path, now: Timestamp, most_bytes: u64, most_records: usize) -> io::Result<Saved> {
+    let mut file = files::open(path)?;
+    let size = file.metadata()?.len();
+    // From the byte before on: up to the first line's end it is of a line that is not read whole, or an empty one.
+    let from = size.saturating_sub(most_bytes).saturating_sub(1);
+    let mut is_cut = from > 0;
+    let mut is_broken = is_cut;
+    file.seek(SeekFrom::Start(from))?;
+    let mut records = VecDeque::new();
+    files::lines_of(file, size - from, |line| {
+        if std::mem::take(&mut is_broken) {
+            return;
         }
+        let Some(record) = parse(&String::from_utf8_lossy(line), now, &TimeZone::system()) else { return };
+        if records.len() >= most_records {
+            records.pop_front();
+            is_cut = true;
+        }
+        records.push_back(record);
     })?;
-    Ok(records)
+    Ok(Saved { records: records.into(), is_cut })
 }
 
 /// A line; none when nothing of the kernel's is in it.
@@ -38,7 +65,7 @@ pub fn parse(line: &str, now: Timestamp, zone: &TimeZone) -> Option<Record> {
     if line.starts_with('{') {
         return journal::parse(line.as_bytes())?.kernel();
     }
-    if let Some((record, _)) = of_device(line) {
+    if let Some(record) = of_device(line) {
         // Of a boot that is not known. What the kernel did not write is not in its log.
         return Some(record).filter(|record| record.by_kernel);
     }
@@ -47,12 +74,12 @@ pub fn parse(line: &str, now: Timestamp, zone: &TimeZone) -> Option<Record> {
         Some((at, rest)) => (Some(at), rest),
         None => (None, line),
     };
-    let (stamp, text) = stamped(rest, zone);
+    let (dated, stamp, text) = stamped(rest, zone);
     if text.is_empty() {
         return None;
     }
     let text = unescaped(crate::text::clip(text, MAX_TEXT));
-    Some(Record { at: at.or(stamp), number: None, text, by_kernel: false })
+    Some(Record { at: at.or(dated), stamp, number: None, text, by_kernel: false })
 }
 
 /// What a syslog daemon writes, or journalctl: a time, the host, `kernel:`, and the record.
@@ -84,21 +111,28 @@ fn bsd(time: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
 }
 
 /// What dmesg puts before a record: its severity, and a time since boot, or with -T a date.
-fn stamped<'a>(line: &'a str, zone: &TimeZone) -> (Option<Timestamp>, &'a str) {
+fn stamped<'a>(line: &'a str, zone: &TimeZone) -> (Option<Timestamp>, Option<Stamp>, &'a str) {
     let line = match line.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
         Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => rest,
         _ => line,
     };
     let Some((stamp, text)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
-        return (None, line);
+        return (None, None, line);
     };
     let is_since_boot = stamp.contains('.') && stamp.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let at = dated(stamp, zone);
     if !is_since_boot && at.is_none() {
         // A row of the table of tasks begins so.
-        return (None, line);
+        return (None, None, line);
     }
-    (at, text.strip_prefix(' ').unwrap_or(text))
+    let us = if is_since_boot { since_boot(stamp.trim()) } else { None };
+    (at, us.map(|us| Stamp { us, boot: None }), text.strip_prefix(' ').unwrap_or(text))
+}
+
+/// `152.700479`, in microseconds; none where it is not to the microsecond.
+fn since_boot(stamp: &str) -> Option<u64> {
+    let (seconds, us) = stamp.split_once('.').filter(|(_, us)| us.len() == 6)?;
+    seconds.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(us.parse().ok()?)
 }
 
 /// `Thu Dec  7 00:05:14 2017`.
@@ -142,11 +176,35 @@ mod tests {
             assert_eq!(record.text, killed, "{line}");
             assert_eq!(record.at, at.map(|at| at.parse().unwrap()), "{line}");
             assert_eq!(record.by_kernel, line.starts_with("6,"), "{line}");
+            let us = line.contains("152").then_some(152_700_479);
+            assert_eq!(record.stamp.map(|stamp| stamp.us), us, "{line}");
         }
         // Written by a process.
         assert_eq!(parse(&format!("12,12,1,-;{killed}"), now, &TimeZone::UTC), None);
         let row = "[   9881] 12345  9881     6769     6449    94208        0             0 tail";
         assert_eq!(parse(row, now, &TimeZone::UTC).unwrap().text, row);
         assert_eq!(parse(&format!("[  1.5] {row}"), now, &TimeZone::UTC).unwrap().text, row);
+    }
+    #[test]
+    fn of_a_large_file_its_end_is_read_and_that_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kern.log");
+        std::fs::write(&path, "6,1,1,-;a\n6,2,2,-;b\n6,3,3,-;c\n").unwrap();
+        let read = |bytes, records| {
+            let saved = read_end(&path, Timestamp::now(), bytes, records).unwrap();
+            let texts: Vec<String> = saved.records.into_iter().map(|record| record.text).collect();
+            (texts.concat(), saved.is_cut)
+        };
+        for (bytes, records, expected, is_cut) in [
+            (30, 3, "abc", false),
+            (100, 100, "abc", false),
+            // A line of ten bytes whose beginning is not read is not taken for another one.
+            (28, 3, "bc", true),
+            (20, 3, "bc", true),
+            (19, 3, "c", true),
+            (100, 2, "bc", true),
+        ] {
+            assert_eq!(read(bytes, records), (expected.to_owned(), is_cut), "{bytes} {records}");
+        }
     }
 }

@@ -67,6 +67,7 @@ fn memory(frame: &mut Frame<'_>, area: Rect, state: &mut State, rows: usize, loo
     state.memory.show(rows, state.listed.len());
     if state.listed.is_empty() {
         let why = match (state.filter(), state.entries().is_empty()) {
+            ("", true) if state.has_filters => "nothing here matches the filters".to_owned(),
             ("", true) => "no container or unit has a cgroup whose memory can be read".to_owned(),
             ("", false) => "nothing here has a limit: u shows all units".to_owned(),
             (filter, _) => format!("nothing matches {filter:?}: Esc ends the filter"),
