@@ -158,8 +158,11 @@ fn by_scenario(text: &str) -> Result<BTreeMap<String, Vec<Value>>> {
     let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for line in text.lines() {
         let mut line: Value = serde_json::from_str(line).context("a line of what the scenarios left is no JSON")?;
-        let scenario =
-            line["scenario"].as_str().context("a line of what the scenarios left has no scenario")?.to_owned();
+        let scenario = line
+            .get("scenario")
+            .and_then(Value::as_str)
+            .context("a line of what the scenarios left has no scenario")?
+            .to_owned();
         let tracer = line.as_object_mut().and_then(|line| line.remove("tracer"));
         if tracer.is_none_or(|tracer| tracer == "") {
             found.entry(scenario).or_default().push(line);

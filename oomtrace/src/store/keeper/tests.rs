@@ -87,7 +87,7 @@ fn answers_are_of_the_file_that_is_there() {
     let mut first = |number: u64| {
         let before = nanoseconds(&named(100, "web", "nginx").time).unwrap();
         let key = Identity::of(&named(1, "web", "nginx")).key().to_owned();
-        protocol::put(&mut out, &Question { number, key, before }).unwrap();
+        protocol::put(&mut out, &Question { number, key, before, lives: false }).unwrap();
         let answer: Answer = protocol::take(&mut lines).unwrap().unwrap();
         answer.earlier.and_then(|earlier| earlier.first)
     };
