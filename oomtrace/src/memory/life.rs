@@ -22,6 +22,8 @@ pub struct Life {
     held: Series,
     charged: Series,
     cache: Series,
+    /// What is neither, where all of it is known.
+    kernel: Series,
     /// Usage, as a share of the limit of its time.
     fullness: Series,
     /// What is cache and what is not is known apart.
@@ -54,6 +56,7 @@ impl Life {
             reference,
             charged: Series::of(life, Sample::charged),
             cache: Series::of(life, Sample::cache),
+            kernel: Series::of(life, Sample::kernel),
             fullness: Series::of(life, |sample| Some(sample.usage? / sample.limit?)),
             is_told_apart: life.iter().any(|sample| sample.anon.or(sample.file).or(sample.shmem).is_some()),
             climb: match climb(&held, reference) {
@@ -84,7 +87,8 @@ impl Life {
             None if self.alike.lives >= LIVES && !self.is_unlike_earlier() => return self.lives_climb(),
             None => {}
         }
-        let found = self.cache_grows().or_else(|| self.flattens()).or_else(|| self.spikes());
+        let found = self.kernel_climbs().or_else(|| self.cache_grows());
+        let found = found.or_else(|| self.flattens()).or_else(|| self.spikes());
         let found = found.unwrap_or_else(|| self.stays());
         if let Some(spike) = self.ended_before {
             return self.after_a_spike(&spike, &found);
@@ -214,6 +218,14 @@ impl Life {
             limit_reached_at: reached,
             ..said(Kind::Leak, Sure::Likely, words::lives(&self.alike))
         }
+    }
+
+    /// Memory that the kernel holds for it. How much of that it would give back is not known, so it is called no leak.
+    fn kernel_climbs(&self) -> Option<Verdict> {
+        let climb = climb(&self.kernel, self.reference).filter(|climb| climb.shape == Shape::Steady)?;
+        let found = self.climbs(&climb);
+        let why = words::kernel_climbs(&climb);
+        Some(Verdict { verdict: Kind::Climbing, confidence: Sure::Possible, why, ..found })
     }
 
     fn cache_grows(&self) -> Option<Verdict> {

@@ -49,6 +49,12 @@ impl Sample {
         self.file.map(|file| (file - self.shmem.unwrap_or(0.0)).max(0.0))
     }
 
+    /// What is charged and neither the program's own nor page cache: slabs, page tables, sockets.
+    #[must_use]
+    pub fn kernel(&self) -> Option<f64> {
+        Some((self.usage? - self.anon? - self.file?).max(0.0))
+    }
+
     /// Some size is known.
     #[must_use]
     pub const fn has_size(&self) -> bool {

@@ -320,3 +320,14 @@ fn an_earlier_limit_cut_nothing_off_that_is_there_now() {
     let said = judge(followed(under(1024.0, curve(24.0, |_| 500.0)), under(512.0, curve(24.0, |_| 200.0))));
     assert_eq!(said.advised_limit_bytes.map(|bytes| bytes >> 20), Some(592), "{said:?}");
 }
+
+#[test]
+fn kernel_memory_that_climbs_is_said() {
+    let mut all = curve(30.0, |_| 100.0);
+    for (index, sample) in all.iter_mut().enumerate() {
+        sample.usage = sample.usage.map(|usage| usage + index as f64 * 0.2 * MIB);
+    }
+    let said = judge(all);
+    assert_eq!((said.verdict, said.confidence), (Kind::Climbing, Sure::Possible), "{said:?}");
+    assert!(said.why.contains("kernel memory") && said.limit_reached_at.is_some(), "{said:?}");
+}

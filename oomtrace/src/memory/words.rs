@@ -42,6 +42,15 @@ pub fn climbs(climb: &Climb, seen: &Seen, is_told_apart: bool, is_known: bool) -
     format!("climbing for {}, {by}; {seen}{cache}{known}", span(climb.span))
 }
 
+pub fn kernel_climbs(climb: &Climb) -> String {
+    format!(
+        "what is neither the program's own nor page cache climbs, for {} by {}/h: kernel memory, as of files, sockets and page tables; the \
+         kernel may take some of it back",
+        span(climb.span),
+        size(climb.line.slope)
+    )
+}
+
 pub fn of_the_life_before(why: &str, newborn_h: f64) -> String {
     format!("the life before this one, which is {} old: {why}", span(newborn_h))
 }

@@ -10,6 +10,7 @@
 
 mod advice;
 mod page;
+mod pictures;
 mod screen;
 mod show;
 mod svg;

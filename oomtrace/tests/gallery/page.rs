@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use xtask::situations::{DIRECTORY, GROUPS, How, Situation, Source, WIDTH};
 
+use crate::pictures;
 use crate::screen::{plain, screen};
 use crate::show::{all, is_recorded, look, on_node, show, show_incidents, workspace};
 use crate::svg::svg;
@@ -22,6 +23,7 @@ pub fn picture(situation: &Situation) -> PathBuf {
 pub fn files() -> Vec<(PathBuf, String)> {
     let mut files = vec![(PathBuf::from(PAGE), page())];
     files.push((PathBuf::from(NODE_PAGE), node_page()));
+    files.extend(pictures::files());
     files.extend(all().map(|situation| {
         let said = show(situation, Some(WIDTH), true);
         (picture(situation), svg(situation.title, &plain(&said.text), &screen(&said.text, WIDTH), WIDTH))

@@ -7,6 +7,8 @@ use unicode_width::UnicodeWidthChar as _;
 pub struct Style {
     pub bold: bool,
     pub dim: bool,
+    /// Letters and background are the other way round.
+    pub reversed: bool,
     /// 0 to 7: black, red, green, yellow, blue, magenta, cyan, white.
     pub color: Option<u8>,
 }
@@ -89,7 +91,14 @@ fn set(style: &mut Style, number: u8) {
         0 => *style = Style::default(),
         1 => style.bold = true,
         2 => style.dim = true,
+        7 => style.reversed = true,
+        22 => (style.bold, style.dim) = (false, false),
+        27 => style.reversed = false,
         30..=37 => style.color = Some(number - 30),
+        39 => style.color = None,
+        // The background that a terminal has by itself.
+        49 => {}
+        90..=97 => style.color = Some(number - 90),
         other => panic!("{other} is no style of this terminal"),
     }
 }

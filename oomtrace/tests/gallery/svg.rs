@@ -27,6 +27,7 @@ fn escape(text: &str) -> String {
 
 fn fill(style: Style) -> &'static str {
     match style {
+        Style { reversed: true, .. } => BACKGROUND,
         Style { color: Some(color), .. } => COLORS[usize::from(color)],
         Style { dim: true, .. } => DIM,
         Style { bold: true, .. } => BRIGHT,
@@ -57,6 +58,11 @@ pub fn svg(title: &str, text: &str, lines: &[Line], width: usize) -> String {
     );
     for (number, line) in lines.iter().enumerate() {
         let y = BAR + MARGIN + number * LINE + LETTERS;
+        for span in line.spans.iter().filter(|span| span.style.reversed) {
+            let (x, width) = (MARGIN as f64 + span.column as f64 * COLUMN, span.columns as f64 * COLUMN);
+            let (top, color) = (y - LETTERS - 1, fill(Style { reversed: false, ..span.style }));
+            _ = writeln!(out, "<rect x=\"{x:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{LINE}\" fill=\"{color}\"/>");
+        }
         for span in line.spans.iter().filter(|span| !span.text.trim().is_empty()) {
             // A viewer may have letters of another width: each part is as wide as it is here.
             let blanks = span.text.len() - span.text.trim_start_matches(' ').len();
