@@ -9,10 +9,10 @@ use oomtrace::memory::lives::lives;
 use oomtrace::memory::read::{Read, read};
 use oomtrace::memory::sample::{Sample, cleaned};
 use oomtrace::memory::verdict::{self, Kind, LimitReached, Verdict};
+use oomtrace::screen::glyphs::Glyphs;
 use oomtrace::sink::notices;
 use oomtrace::sink::wrap::wrap;
 use oomtrace::text::bytes;
-use oomtrace::text::plot::braille_parts;
 
 use super::exit::{Failure, Status};
 use super::options;
@@ -88,7 +88,10 @@ fn plot(samples: &[Sample], width: usize) -> Vec<String> {
     let point = |sample: &Sample| Some(((sample.t - first.t) / span, size(sample)? / top));
     let parts: Vec<Vec<(f64, f64)>> =
         lives(samples).into_iter().map(|life| life.iter().filter_map(point).collect()).collect();
-    let mut lines: Vec<String> = braille_parts(&parts, columns, ROWS)
+    let glyphs = if output::shows_ascii() { Glyphs::Ascii } else { Glyphs::Unicode };
+    let axis = glyphs.axis();
+    let mut lines: Vec<String> = glyphs
+        .plot_parts(&parts, columns, ROWS)
         .iter()
         .enumerate()
         .map(|(row, dots)| {
@@ -97,7 +100,7 @@ fn plot(samples: &[Sample], width: usize) -> Vec<String> {
                 row if row == ROWS / 2 => bytes((top / 2.0) as u64),
                 _ => String::new(),
             };
-            format!("{label:>9} ┤{dots}").trim_end_matches('\u{2800}').to_owned()
+            format!("{label:>9} {axis}{dots}").trim_end().to_owned()
         })
         .collect();
     let (from, to) = (time(first.t), time(last.t));
@@ -134,7 +137,10 @@ fn said(verdict: &Verdict, now: f64) -> Vec<String> {
         true => "what is in use has come to the limit".to_owned(),
         false => format!("if it goes on so, the limit is reached at {}", when(&reached)),
     }));
-    lines.extend(verdict.advised_limit_bytes.map(|limit| format!("a limit that fits: {}", whole_mib(limit))));
+    lines.extend(verdict.advised_limit_bytes.map(|limit| match verdict.verdict {
+        Kind::Climbing => format!("a limit for as long again, if it ends then: {}", whole_mib(limit)),
+        _ => format!("a limit that fits: {}", whole_mib(limit)),
+    }));
     lines
 }
 

@@ -1,6 +1,6 @@
 //! The times that `--since` and `--until` mean.
 
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use oomtrace::text::when;
 
 /// From when, and until when.
@@ -21,12 +21,25 @@ impl Period {
         let time = |name: &str, text: Option<&str>| {
             text.map(|text| when::parse(text, now)).transpose().map_err(|error| format!("{name}: {error}"))
         };
+        let is_clock = until.is_some_and(is_time_of_day);
         let (since, until) = (time("--since", since)?, time("--until", until)?);
+        // A time of day is the last one that there was; behind --since it is the first one after that.
+        let until = match since.zip(until) {
+            Some((from, to)) if is_clock && to <= from && to + DAY > from => Some(to + DAY),
+            _ => until,
+        };
         match since.zip(until) {
             Some((from, to)) if from >= to => Err(format!("--since is not before --until: {from} and {to}")),
             _ => Ok(Self { since, until }),
         }
     }
+}
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// `05:24`, `05:24:10`.
+fn is_time_of_day(text: &str) -> bool {
+    text.contains(':') && text.chars().all(|c| c.is_ascii_digit() || c == ':')
 }
 
 #[cfg(test)]
@@ -43,6 +56,8 @@ mod tests {
             (Some("2 h ago"), None, Ok((at("2026-11-26T10:00:00Z"), None))),
             (Some("2 h ago"), Some("1 h ago"), Ok((at("2026-11-26T10:00:00Z"), at("2026-11-26T11:00:00Z")))),
             (Some("1 h ago"), Some("2 h ago"), Err(backwards)),
+            // Some minutes ahead, and not of yesterday.
+            (Some("11:30"), Some("12:05"), Ok((at("2026-11-26T11:30:00Z"), at("2026-11-26T12:05:00Z")))),
             (Some("one day"), None, Err("--since: ")),
             (None, Some("one day"), Err("--until: ")),
         ] {

@@ -89,5 +89,15 @@ pub fn cleaned(mut samples: Vec<Sample>) -> Vec<Sample> {
             _ => all.push(sample),
         }
     }
-    all
+    without_holes(all)
+}
+
+/// Without single samples of nothing at all between others: whoever read them found none.
+fn without_holes(samples: Vec<Sample>) -> Vec<Sample> {
+    let is_some = |at: Option<usize>| at.and_then(|at| samples.get(at)?.held()).is_some_and(|held| held > 0.0);
+    let is_hole = |(at, sample): (usize, &Sample)| {
+        sample.held() == Some(0.0) && !sample.restart && is_some(at.checked_sub(1)) && is_some(Some(at + 1))
+    };
+    let holes: Vec<bool> = samples.iter().enumerate().map(is_hole).collect();
+    samples.into_iter().zip(holes).filter_map(|(sample, is_hole)| (!is_hole).then_some(sample)).collect()
 }

@@ -1,6 +1,6 @@
 //! Characters of bars and curves: those of Unicode, or of ASCII where a terminal knows no others.
 
-use crate::text::plot::{self, braille};
+use crate::text::plot::{self, braille_parts};
 
 /// See the module's documentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,12 +38,26 @@ impl Glyphs {
     /// The same in several lines, the highest first.
     #[must_use]
     pub fn plot(self, points: &[(f64, f64)], width: usize, rows: usize) -> Vec<String> {
+        self.plot_parts(&[points.to_vec()], width, rows)
+    }
+
+    /// The same of several curves on one scale, with nothing between the end of one and the beginning of the next.
+    #[must_use]
+    pub fn plot_parts(self, parts: &[Vec<(f64, f64)>], width: usize, rows: usize) -> Vec<String> {
+        let dots = braille_parts(parts, width, rows);
         match self {
-            Self::Unicode => {
-                // A blank cell is written as a blank: some terminals show a box for it.
-                braille(points, width, rows).into_iter().map(|row| row.replace('\u{2800}', " ")).collect()
-            }
-            Self::Ascii => ascii(points, width, rows),
+            // A blank cell is written as a blank: some terminals show a box for it.
+            Self::Unicode => dots.into_iter().map(|row| row.replace('\u{2800}', " ")).collect(),
+            Self::Ascii => dots.into_iter().map(|row| ascii(&row)).collect(),
+        }
+    }
+
+    /// What a plot's rows begin with.
+    #[must_use]
+    pub const fn axis(self) -> &'static str {
+        match self {
+            Self::Unicode => "┤",
+            Self::Ascii => "|",
         }
     }
 
@@ -64,26 +78,19 @@ impl Glyphs {
     }
 }
 
-/// By the dots of the finer one: a column of characters has the higher of its two.
-fn ascii(points: &[(f64, f64)], width: usize, rows: usize) -> Vec<String> {
-    let finer = braille(points, width, rows);
+/// A row by the dots of the finer one: a column of characters has the higher of its two.
+fn ascii(finer: &str) -> String {
     let height = |c: char| {
         let dots = u32::from(c).saturating_sub(0x2800);
         // From the bottom up, of both columns.
         [0xC0, 0x24, 0x12, 0x09].iter().take_while(|mask| dots & **mask != 0).count()
     };
-    finer
-        .into_iter()
-        .map(|row| {
-            row.chars()
-                .map(|c| match height(c) {
-                    0 => ' ',
-                    1 | 2 => '.',
-                    _ => '#',
-                })
-                .collect()
-        })
-        .collect()
+    let shown = |c: char| match height(c) {
+        0 => ' ',
+        1 | 2 => '.',
+        _ => '#',
+    };
+    finer.chars().map(shown).collect()
 }
 
 #[cfg(test)]

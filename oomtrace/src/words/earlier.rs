@@ -11,9 +11,13 @@ pub fn summed(earlier: EarlierByCause, cause: Cause) -> EarlierKills {
     EarlierKills { count: causes.iter().map(|(_, count)| count).sum(), same_cause, first, last, kept_since }
 }
 
-/// `the 4th time in 2 days`, of kills of the same cause alone or of any; none when it is the first, or that is not known.
+/// `the 4th time in 2 days`, of kills of the same cause alone or of any; none when it is the first, or that is not known. Of programs that
+/// nothing but their name holds together it is no news that another one was killed.
 #[must_use]
 pub fn again(incident: &Incident) -> Option<String> {
+    if incident.container.is_none() && incident.unit.is_none() {
+        return None;
+    }
     let earlier = incident.earlier.as_ref().filter(|earlier| earlier.count > 0)?;
     let now: jiff::Timestamp = incident.time.parse().ok()?;
     let first: jiff::Timestamp = earlier.first.as_deref()?.parse().ok()?;

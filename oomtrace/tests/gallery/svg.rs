@@ -61,7 +61,10 @@ pub fn svg(title: &str, text: &str, lines: &[Line], width: usize) -> String {
         for span in line.spans.iter().filter(|span| span.style.reversed) {
             let (x, width) = (MARGIN as f64 + span.column as f64 * COLUMN, span.columns as f64 * COLUMN);
             let (top, color) = (y - LETTERS - 1, fill(Style { reversed: false, ..span.style }));
-            _ = writeln!(out, "<rect x=\"{x:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{LINE}\" fill=\"{color}\"/>");
+            _ = writeln!(
+                out,
+                "<rect x=\"{x:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{LINE}\" fill=\"{color}\"/>"
+            );
         }
         for span in line.spans.iter().filter(|span| !span.text.trim().is_empty()) {
             // A viewer may have letters of another width: each part is as wide as it is here.

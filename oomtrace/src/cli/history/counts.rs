@@ -1,6 +1,7 @@
 //! Counts, as a table with bars, or for programs.
 
 use anstyle::{AnsiColor, Style};
+use clap::ValueEnum as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use oomtrace::sink::{csv, json, terminal, yaml};
@@ -49,9 +50,8 @@ pub fn run(
         Form::Csv => {
             text.extend(csv::line(&["by", "key", "count", "first", "last"].map(str::to_owned))?);
             for Group { key, count, first, last } in &groups {
-                let by = title(by).to_lowercase();
                 text.extend(csv::line(&[
-                    by,
+                    by.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()),
                     key.clone().unwrap_or_default(),
                     count.to_string(),
                     first.clone().unwrap_or_default(),

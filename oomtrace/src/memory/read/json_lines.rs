@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::memory::read::{ReadError, size, time};
@@ -12,9 +12,13 @@ use crate::memory::sample::Sample;
 #[derive(Deserialize)]
 struct Line {
     t: Option<Value>,
+    #[serde(default, deserialize_with = "named")]
     anon_bytes: Option<Value>,
+    #[serde(default, deserialize_with = "named")]
     file_bytes: Option<Value>,
+    #[serde(default, deserialize_with = "named")]
     shmem_bytes: Option<Value>,
+    #[serde(default, deserialize_with = "named")]
     usage_bytes: Option<Value>,
     limit_bytes: Option<Value>,
     restart: Option<bool>,
@@ -52,6 +56,10 @@ fn sample(line: Line) -> Result<Sample, String> {
         Some(_) => return Err("t is neither a number of Unix seconds nor a time".to_owned()),
         None => return Err("it has no t, the time".to_owned()),
     };
+    let is_named = line.anon_bytes.is_some()
+        || line.file_bytes.is_some()
+        || line.shmem_bytes.is_some()
+        || line.usage_bytes.is_some();
     let sample = Sample {
         t,
         anon: of("anon_bytes", line.anon_bytes)?,
@@ -61,7 +69,8 @@ fn sample(line: Line) -> Result<Sample, String> {
         limit: of("limit_bytes", line.limit_bytes)?,
         restart: line.restart == Some(true),
     };
-    if !sample.has_size() && !sample.restart {
+    // One that is null was not known then; that there is none in the whole file is said of the file.
+    if !is_named && !sample.restart {
         return Err("it has a time and no size (anon_bytes, file_bytes, shmem_bytes or usage_bytes)".to_owned());
     }
     Ok(sample)
@@ -80,4 +89,9 @@ fn of(name: &str, value: Option<Value>) -> Result<Option<f64>, String> {
 /// Python writes what is no number as `NaN`, which JSON has not.
 fn without_nan(line: &str) -> Cow<'_, str> {
     if line.contains("NaN") { Cow::Owned(line.replace("NaN", "null")) } else { Cow::Borrowed(line) }
+}
+
+/// A field that is there, also where it is null.
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }

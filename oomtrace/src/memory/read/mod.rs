@@ -19,6 +19,10 @@ pub enum ReadError {
     Empty,
     #[error("it has a header and no samples")]
     NoRows,
+    #[error("none of its samples has a size")]
+    NoSize,
+    #[error("the query has matched no series")]
+    NoSeries,
     #[error("it is not UTF-8 text")]
     NotText,
     #[error("it is compressed: give what `gzip -dc` makes of it, or `-` and that on standard input")]
@@ -40,7 +44,7 @@ pub enum ReadError {
 pub struct Read {
     /// In the file's order.
     pub samples: Vec<Sample>,
-    /// What is said of a last line that somebody is still writing, and that is left out.
+    /// What is said of what is left out: a last line that somebody is still writing, samples without a size.
     pub left_out: Option<String>,
 }
 
@@ -69,9 +73,15 @@ pub fn read(bytes: &[u8]) -> Result<Read, ReadError> {
             samples => samples,
         },
     };
+    let unknown = samples.iter().filter(|sample| !sample.has_size() && !sample.restart).count();
+    if unknown > 0 && left_out.is_none() {
+        let samples = if unknown == 1 { "sample has" } else { "samples have" };
+        left_out = Some(format!("{unknown} {samples} no size, and count for nothing"));
+    }
     match samples.len() {
         0 => Err(ReadError::Empty),
         count if count > MOST => Err(ReadError::TooMany),
+        count if count == unknown => Err(ReadError::NoSize),
         _ => Ok(Read { samples: in_seconds(samples)?, left_out }),
     }
 }
@@ -230,7 +240,8 @@ mod tests {
             ),
             (r#"{"status":"error","error":"parse error"}"#, "Prometheus answered: parse error"),
             (r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#, "it is a vector"),
-            (r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#, "it is empty"),
+            (r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#, "the query has matched no series"),
+            ("{\"t\":1,\"anon_bytes\":null}\n", "none of its samples has a size"),
             (
                 r#"{"data":{"resultType":"matrix","result":[{"metric":{"pod":"a"},"values":[[1,"1"],[9,"1"]]},{"metric":{"pod":"b"},"values":[[2,"2"]]}]}}"#,
                 "it has 2 containers at the same time",

@@ -90,6 +90,9 @@ pub fn read(answer: Answer) -> Result<Vec<Sample>, ReadError> {
         return Err(wrong(format!("it is a {}: a range query (query_range) gives a curve", data.result_type)));
     }
     let found: Vec<Found> = serde_json::from_value(data.result).map_err(|error| wrong(error.to_string()))?;
+    if found.is_empty() {
+        return Err(ReadError::NoSeries);
+    }
     let mut containers: BTreeMap<BTreeMap<String, String>, Vec<Found>> = BTreeMap::new();
     let mut strange = None;
     for series in found.into_iter().filter(|series| !series.values.is_empty()) {

@@ -271,7 +271,9 @@ impl Block {
             Role::SharedMm => "shared the victim's memory",
             Role::PidNamespace => "in the same pid namespace",
             Role::CgroupKill | Role::OneByOne => "in the same cgroup",
-            Role::ProcessGroup => "killed by the same call, which was for a process group or for all processes",
+            Role::ProcessGroup => {
+                "killed by the same call, or the next one, which was for a process group or for all processes"
+            }
         };
         self.line("also", &format!("{}{more}: {why}", named.join(", ")));
     }
