@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::memory::read::{ReadError, size, time};
+use crate::memory::read::{ReadError, shown, size, time};
 use crate::memory::sample::Sample;
 
 /// Unknown fields are left to whoever wrote them.
@@ -82,7 +82,7 @@ fn of(name: &str, value: Option<Value>) -> Result<Option<f64>, String> {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => size(name, &text),
         Some(Value::Number(number)) => size(name, &number.to_string()),
-        Some(other) => Err(format!("{name} is {other}, and not a number of bytes")),
+        Some(other) => Err(format!("{name} is {}, and not a number of bytes", shown(&other.to_string()))),
     }
 }
 

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::memory::fit::median;
 use crate::memory::sample::Sample;
+use crate::text::clip;
 
 /// More samples than this are no curve: a year of one every ten seconds.
 const MOST: usize = 4_000_000;
@@ -133,6 +134,12 @@ fn in_seconds(mut samples: Vec<Sample>) -> Result<Vec<Sample>, ReadError> {
     Ok(samples)
 }
 
+/// So much of what is wrong is shown.
+fn shown(text: &str) -> &str {
+    const MOST: usize = 80;
+    clip(text, MOST)
+}
+
 /// No machine has so many bytes, an exbibyte; what stands for no limit is beyond it.
 const MOST_BYTES: f64 = 1_152_921_504_606_846_976.0;
 
@@ -142,7 +149,7 @@ fn size(name: &str, text: &str) -> Result<Option<f64>, String> {
     let number = match text {
         "" => return Ok(None),
         "max" if is_limit => return Ok(None),
-        text => text.parse::<f64>().map_err(|_| format!("{name} is {text:?}, and not a number of bytes"))?,
+        text => text.parse::<f64>().map_err(|_| format!("{name} is {:?}, and not a number of bytes", shown(text)))?,
     };
     match number {
         number if number.is_nan() => Ok(None),
@@ -156,7 +163,7 @@ fn size(name: &str, text: &str) -> Result<Option<f64>, String> {
 fn time(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite());
     let stamp = || text.parse::<jiff::Timestamp>().ok().map(|stamp| stamp.as_nanosecond() as f64 / 1e9);
-    number.or_else(stamp).ok_or_else(|| format!("{text:?} is no time: it takes Unix seconds, or RFC 3339"))
+    number.or_else(stamp).ok_or_else(|| format!("{:?} is no time: it takes Unix seconds, or RFC 3339", shown(text)))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::memory::read::ReadError;
+use crate::memory::read::{ReadError, shown};
 use crate::memory::sample::Sample;
 
 /// What Prometheus answered.
@@ -149,7 +149,7 @@ fn one(series: Vec<Found>) -> Result<Vec<Sample>, ReadError> {
     for found in series {
         let Some(size) = Size::of(&found.metric) else { continue };
         for (t, value) in found.values {
-            let value: f64 = value.parse().map_err(|_| ReadError::Prometheus(format!("{value:?} is no number")))?;
+            let value: f64 = value.parse().map_err(|_| ReadError::Prometheus(format!("{:?} is no number", shown(&value))))?;
             if !t.is_finite() || t < 0.0 || !value.is_finite() {
                 continue;
             }
