@@ -149,7 +149,8 @@ fn one(series: Vec<Found>) -> Result<Vec<Sample>, ReadError> {
     for found in series {
         let Some(size) = Size::of(&found.metric) else { continue };
         for (t, value) in found.values {
-            let value: f64 = value.parse().map_err(|_| ReadError::Prometheus(format!("{:?} is no number", shown(&value))))?;
+            let value: f64 =
+                value.parse().map_err(|_| ReadError::Prometheus(format!("{:?} is no number", shown(&value))))?;
             if !t.is_finite() || t < 0.0 || !value.is_finite() {
                 continue;
             }

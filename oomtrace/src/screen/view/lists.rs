@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{BOLD, DIM, Look, REVERSED, ends, hints, put};
+use crate::memory::verdict::Kind;
 use crate::screen::entry::Entry;
 use crate::screen::painted;
 use crate::screen::state::{Pane, State, Watched};
@@ -111,7 +112,7 @@ fn about(state: &State, width: usize, look: &Look) -> Line<'static> {
         parts.push(format!("at its limit {}", when((reached.median - look.table.now) / 3600.0)));
     }
     if parts.is_empty()
-        && let Some(outlook) = &entry.memory.outlook
+        && let Some(outlook) = entry.memory.outlook.as_ref().filter(|outlook| outlook.verdict != Kind::TooShort)
     {
         parts.push(outlook.why.clone());
     }
