@@ -19,7 +19,7 @@ use super::watch;
 /// Watches until it is stopped.
 pub fn run(mut options: Agent) -> Result<Status, Failure> {
     options.watch.reading = options.watch.reading.or_brief();
-    watch::run(&options.watch, None, Some(ServiceManager))
+    watch::run(&options.watch, &options.keep, None, Some(ServiceManager))
 }
 
 /// Whoever started the agent, and wants to know how it is: systemd, by NOTIFY_SOCKET; or nobody.

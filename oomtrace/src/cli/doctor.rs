@@ -12,6 +12,7 @@ use oomtrace::probe::kallsyms::Symbols;
 use oomtrace::probe::layout::{KernelLayout, MarkVictimArg};
 use oomtrace::probe::load::{LoadError, Options, Probe};
 use oomtrace::probe::requirements::{self, BTF_PATH, Capabilities, Capability, Lockdown};
+use oomtrace::sink::wrap::wrap_behind;
 use oomtrace::text::escape::escape;
 
 use super::exit::{Failure, Status};
@@ -38,7 +39,7 @@ enum Mark {
 }
 
 pub fn run(options: &Doctor) -> Result<Status, Failure> {
-    let mut report = Report { out: Box::new(output::text()), color: options.color.on_stdout() };
+    let mut report = Report { out: Box::new(output::text()), color: options.color.on_stdout(), width: output::width() };
     report.section("Kernel")?;
     kernel(&mut report)?;
     report.section("Privileges")?;
@@ -217,6 +218,22 @@ fn cgroups(report: &mut Report) -> anyhow::Result<()> {
 struct Report {
     out: Box<dyn Write>,
     color: bool,
+    /// Columns of the terminal; none where there is none.
+    width: Option<usize>,
+}
+
+/// Columns before what is said of something, and as few where that leaves too little.
+const COLUMN: usize = 29;
+const NARROW_COLUMN: usize = 8;
+/// What is said has at least so many.
+const LEAST: usize = 30;
+
+/// `what` and `text`, which begin behind the sign, in lines that break between words.
+fn laid_out(what: &str, text: &str, width: Option<usize>) -> String {
+    let what = format!("{what:<20} ");
+    let rest = if width.is_some_and(|width| width < COLUMN + LEAST) { NARROW_COLUMN } else { COLUMN };
+    let lines = wrap_behind(&escape(text), NARROW_COLUMN + what.len(), rest, width);
+    format!("{what}{}", lines.join(&format!("\n{}", " ".repeat(rest)))).trim_end().to_owned()
 }
 
 impl Report {
@@ -233,10 +250,27 @@ impl Report {
             Mark::Note => ("    ", Style::new()),
         };
         let sign = self.paint(style, sign);
-        writeln!(self.out, "{}", format!("  {sign}  {what:<20} {}", escape(text)).trim_end())
+        writeln!(self.out, "  {sign}  {}", laid_out(what, text, self.width))
     }
 
     fn paint(&self, style: Style, text: &str) -> String {
         if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_breaks_between_words() {
+        let text = "files of other users cannot be read, the Docker socket among them";
+        assert_eq!(laid_out("CAP_BPF", "", Some(60)), "CAP_BPF");
+        assert_eq!(laid_out("x", text, None), format!("{:<20} {text}", "x"));
+        for width in [40, 58, 59, 60, 80, 200] {
+            let shown = format!("  miss  {}", laid_out("CAP_DAC_READ_SEARCH", text, Some(width)));
+            assert!(shown.lines().all(|line| line.len() <= width), "{width}: {shown}");
+            assert!(shown.split_whitespace().skip(2).eq(text.split_whitespace()), "{width}: {shown}");
+        }
     }
 }

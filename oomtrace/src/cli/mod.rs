@@ -58,11 +58,23 @@ fn verb_of(error: &clap::Error) -> Option<&str> {
     }
 }
 
+/// Verbs that are hidden are for oomtrace itself: they are no suggestions.
+fn without_hidden(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::Strings(mut verbs)) = error.remove(ContextKind::SuggestedSubcommand) {
+        let cli = Cli::command();
+        verbs.retain(|verb| cli.find_subcommand(verb).is_none_or(|verb| !verb.is_hide_set()));
+        if !verbs.is_empty() {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(verbs));
+        }
+    }
+    error
+}
+
 /// Parses the arguments, runs the verb, and says on one line what went wrong.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&without_hidden(error)),
     };
     if let Some(conflict) = cli.conflict() {
         return usage(&Cli::command().error(ErrorKind::ArgumentConflict, conflict));
@@ -87,8 +99,8 @@ pub fn main() -> ExitCode {
         .parse_env(env_logger::Env::default().filter_or("OOMTRACE_LOG", "warn"))
         .init();
     let result = match cli.verb {
-        None => watch::run(&cli.watch, None, None),
-        Some(Verb::Record(options)) => watch::run(&options.watch, Some(&options.file), None),
+        None => watch::run(&cli.watch, &cli.keep, None, None),
+        Some(Verb::Record(options)) => watch::run(&options.watch, &options.keep, Some(&options.file), None),
         Some(Verb::Agent(options)) => agent::run(options),
         Some(Verb::History(options)) => history::run(&options),
         Some(Verb::HistoryKeeper { path, days, bytes }) => agent::keep(&path, days, bytes),
@@ -163,4 +175,22 @@ fn print_error(error: &clap::Error) -> std::io::Result<()> {
 fn rendered(error: &clap::Error, color: bool) -> String {
     let text = error.render();
     if color { text.ansi().to_string() } else { text.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_verb_is_not_taken_for_a_hidden_one() {
+        for (typo, suggested) in
+            [("histroy", true), ("history-keepr", true), ("selftest-chidl", true), ("xxxxxx", false)]
+        {
+            let error = without_hidden(Cli::try_parse_from(["oomtrace", typo]).unwrap_err());
+            let text = rendered(&error, false);
+            assert_eq!(text.contains("similar"), suggested, "{text}");
+            let said = text.replace(typo, "");
+            assert!(!said.contains("history-keeper") && !said.contains("selftest-child"), "{text}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use oomtrace::probe::hook::Absent;
 use oomtrace::probe::load::DEFAULT_RING_BYTES;
 use oomtrace::run::health;
 
-pub use keeping::{Agent, History, Keep, kept_at};
+pub use keeping::{Agent, History, Keep, LastKills, kept_at};
 pub use past::{Report, Why};
 pub use reading::{Color, Form, Listing, Reading, Show, TimeForm};
 pub use runtimes::Runtimes;
@@ -75,6 +75,8 @@ pub struct Cli {
     pub verb: Option<Verb>,
     #[command(flatten)]
     pub watch: Watch,
+    #[command(flatten)]
+    pub keep: Keep,
 }
 
 impl Cli {
@@ -210,8 +212,6 @@ pub struct Watch {
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Events::Auto, hide_short_help = true)]
     pub kubernetes_events: Events,
     #[command(flatten)]
-    pub keep: Keep,
-    #[command(flatten)]
     pub debugging: Debugging,
 }
 
@@ -241,16 +241,21 @@ pub struct Record {
     pub file: PathBuf,
     #[command(flatten)]
     pub watch: Watch,
+    #[command(flatten)]
+    pub keep: Keep,
 }
 
 /// What to show live.
 #[derive(Debug, Args)]
+#[command(mut_arg("all", |all| all.help("Show routine kills, too; with --once, units that have no limit")))]
 pub struct Top {
     /// Print what there is now as a table, or with --json as one object, and end: no kill is waited for
     #[arg(long)]
     pub once: bool,
     #[command(flatten)]
     pub watch: Watch,
+    #[command(flatten)]
+    pub last_kills: LastKills,
 }
 
 impl Top {
@@ -349,5 +354,18 @@ mod tests {
         assert!(Cli::try_parse_from(["oomtrace", "--signal", "NOPE"]).is_err());
         assert!(Cli::try_parse_from(["oomtrace", "--cause", "nope"]).is_err());
         assert!(Cli::try_parse_from(["oomtrace", "--container", "[a"]).is_err());
+    }
+
+    #[test]
+    fn top_reads_a_history_and_keeps_none() {
+        for (option, is_taken) in
+            [("--history=f", true), ("--no-history", true), ("--history-days=3", false), ("--history-size=64M", false)]
+        {
+            assert_eq!(Cli::try_parse_from(["oomtrace", "top", option]).is_ok(), is_taken, "{option}");
+            for verb in [vec![], vec!["agent"], vec!["record", "file"]] {
+                let words = std::iter::once("oomtrace").chain(verb).chain([option]);
+                assert!(Cli::try_parse_from(words).is_ok(), "{option}");
+            }
+        }
     }
 }

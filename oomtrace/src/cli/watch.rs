@@ -34,14 +34,19 @@ use tokio::runtime::Runtime;
 
 use super::agent::ServiceManager;
 use super::exit::{Failure, Status};
-use super::options::Watch;
+use super::options::{Keep, Watch};
 use super::output;
 use super::stop::Stop;
 
 /// Watches; with `recording`, everything that it takes to judge again is written to that file.
-pub fn run(options: &Watch, recording: Option<&Path>, manager: Option<ServiceManager>) -> Result<Status, Failure> {
+pub fn run(
+    options: &Watch,
+    keep: &Keep,
+    recording: Option<&Path>,
+    manager: Option<ServiceManager>,
+) -> Result<Status, Failure> {
     // Before the signals are blocked, which it would inherit.
-    let history = start_history(options);
+    let history = start_history(options, keep);
     let stop = Stop::catch().context("cannot wait for signals")?;
     let (kept, asker) = history.unzip();
     let (outputs, mut failures) = outputs(options, kept)?;
@@ -65,15 +70,15 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
 }
 
 /// Has a history kept, where one is wanted and may be.
-fn start_history(options: &Watch) -> Option<(Kept, Asker)> {
-    let (path, is_asked_for) = options.keep.path()?;
+fn start_history(options: &Watch, keep: &Keep) -> Option<(Kept, Asker)> {
+    let (path, is_asked_for) = keep.path()?;
     if options.show.no_redact {
         // It outlives whoever wanted to see them.
         notices::say("no history is kept: with --no-redact it would have passwords, tokens and keys in it");
         return None;
     }
     let path = std::path::absolute(&path).unwrap_or(path);
-    let started = store::sink::start(&path, options.keep.bounds(), is_asked_for);
+    let started = store::sink::start(&path, keep.bounds(), is_asked_for);
     started.map_err(|error| notices::say(&format!("no history is kept: {error}"))).ok()
 }
 

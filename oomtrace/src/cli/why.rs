@@ -55,11 +55,14 @@ pub fn run(options: &options::Why) -> Result<Status, Failure> {
             }
             Ok(Status::Usage)
         }
-        Asking::Nobody { near, missing } => {
+        Asking::Nobody { near, missing, victims } => {
             let word = options.target.as_deref().unwrap_or_default();
             let like: Vec<_> = near.iter().map(|name| quote(name)).collect();
             let like = if like.is_empty() { String::new() } else { format!("; is it {}?", like.join(" or ")) };
             notices::say(&format!("no container, pod, unit or incident is known as {}{like}", quote(word)));
+            victims
+                .iter()
+                .for_each(|command| notices::say(&format!("a process of that name was killed: try `{command}`")));
             missing.iter().for_each(|why| notices::say(&format!("not known: {why}")));
             Ok(Status::Usage)
         }
@@ -70,7 +73,12 @@ pub fn run(options: &options::Why) -> Result<Status, Failure> {
 enum Asking {
     Answered(Box<Why>),
     Several(Vec<(String, String)>),
-    Nobody { near: Vec<String>, missing: Vec<String> },
+    /// `victims`: what lists the kills of processes that are called so, where there were any.
+    Nobody {
+        near: Vec<String>,
+        missing: Vec<String>,
+        victims: Option<String>,
+    },
 }
 
 async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking {
@@ -99,7 +107,10 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
                 (Choice::Several(candidates), incidents) => {
                     return Asking::Several(candidates.into_iter().chain(incidents.iter().map(chosen)).collect());
                 }
-                (Choice::Nobody { near, missing }, []) => return Asking::Nobody { near, missing },
+                (Choice::Nobody { near, missing }, []) => {
+                    let victims = watched.has_victim(&word.word).then(|| kills_of(&word.word, options));
+                    return Asking::Nobody { near, missing, victims };
+                }
                 (Choice::One(whom), [one]) if whom.kind == TargetKind::Process => {
                     return by_id(asked, &one.id, watched, &identity);
                 }
@@ -116,6 +127,12 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
     let found = watched.with_followed(watched.of(whom.as_ref()), &exits);
     let found = (found, exits, watched.looked());
     Asking::Answered(Box::new(gather::why(places, asked, whom, log, found, &identity).await))
+}
+
+/// `oomtrace history --comm tail`, of the same history.
+fn kills_of(comm: &str, options: &options::Why) -> String {
+    let from = options.history.as_ref().map(|path| format!(" --history {}", path.display())).unwrap_or_default();
+    format!("oomtrace history{from} --comm {comm}")
 }
 
 /// An incident's id begins like the word, and the word means somebody all the same: it is a container's whole name, or the pid of a process
@@ -145,12 +162,13 @@ fn by_id(asked: Option<&str>, id: &str, watched: Watched, identity: &Identity) -
         Err(StoreError::Ambiguous { candidates, .. }) => {
             return Asking::Several(candidates.iter().map(chosen).collect());
         }
-        Err(error) => return Asking::Nobody { near: Vec::new(), missing: vec![error.to_string()] },
+        Err(error) => return Asking::Nobody { near: Vec::new(), missing: vec![error.to_string()], victims: None },
     };
     let exits: Vec<_> = if found.is_empty() { watched.exit(id).into_iter().collect() } else { Vec::new() };
     let first = found.first().map(|first| first.id.clone());
     let Some(first) = first.or_else(|| exits.first().map(|exited| exited.id.clone())) else {
-        return Asking::Nobody { near: Vec::new(), missing: vec![format!("history: {}", watched.looked().said)] };
+        let missing = vec![format!("history: {}", watched.looked().said)];
+        return Asking::Nobody { near: Vec::new(), missing, victims: None };
     };
     let subject = Subject {
         kind: TargetKind::Incident,

@@ -66,6 +66,8 @@ pub struct State {
     /// Some were not looked at yet.
     pub has_new_notice: bool,
     pub pane: Pane,
+    /// A key was pressed: the lists are not changed under a hand any more.
+    has_pressed: bool,
     pub memory: Cursor,
     pub kills: Cursor,
     pub opened: Option<Opened>,
@@ -193,6 +195,10 @@ impl State {
         self.memory.follow(&keys);
         let keys = self.keys_of(Pane::Kills);
         self.kills.follow(&keys);
+        if !self.has_pressed {
+            // Where there is something to choose.
+            self.pane = if self.listed.is_empty() && !keys.is_empty() { Pane::Kills } else { Pane::Memory };
+        }
     }
 
     fn keys_of(&self, pane: Pane) -> Vec<String> {
@@ -206,6 +212,7 @@ impl State {
     pub fn press(&mut self, key: Key) -> After {
         // Whoever presses a key has seen the line.
         let had_notice = std::mem::take(&mut self.has_new_notice);
+        self.has_pressed = true;
         match self.act(key) {
             After::Nothing if had_notice => After::Draw,
             after => after,

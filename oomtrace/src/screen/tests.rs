@@ -420,3 +420,33 @@ fn how_long_and_how_much_are_short() {
         assert_eq!(table::growth(rate), text);
     }
 }
+
+#[test]
+fn a_narrow_screen_says_how_to_get_help_and_out() {
+    for width in [40, 50, 60, 70, 80, 100] {
+        for filter in ["", "a-filter-of-twenty-x"] {
+            let mut state = state();
+            if !filter.is_empty() {
+                press(&mut state, &format!("/{filter}"));
+                state.press(Key::Enter);
+            }
+            let screen = screen(&mut state, (width, 24));
+            assert!(screen[23].ends_with("? helps  q leaves"), "{width}: {}", screen[23]);
+        }
+    }
+}
+
+#[test]
+fn the_first_focus_is_where_there_is_something_until_a_key_is_pressed() {
+    let mut state = State::new(String::new(), Watched::Kills, false);
+    assert!(state.take_records([Record::Incident(kill(1, "shop-web-1", "one"))]));
+    assert_eq!(state.pane, Pane::Kills);
+    let (rows, names) = node();
+    let all = entries(rows, &names, &Kills::default(), &Filter::default());
+    state.take_entries(all.clone());
+    assert_eq!(state.pane, Pane::Memory);
+    state.take_entries(Vec::new());
+    state.press(Key::Down);
+    state.take_entries(all);
+    assert_eq!(state.pane, Pane::Kills);
+}

@@ -69,7 +69,10 @@ impl History {
         trust::parts_must_be_own(path)?;
         let id = FileId::of(&metadata);
         match open_uri(path, id, "mode=ro") {
-            Err(StoreError::Sqlite { error, .. }) if is_out_of_reach(&error) => open_alone(path, id, error),
+            Err(StoreError::Sqlite { error, .. }) if is_out_of_reach(&error) => {
+                must_be_readable(path)?;
+                open_alone(path, id, error)
+            }
             opened => opened,
         }
     }
@@ -222,6 +225,20 @@ impl History {
 fn is_out_of_reach(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
     matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
+}
+
+/// Whoever may not read the file is told so: SQLite says only that it cannot open it. Asked by its name, as closing it would release the
+/// locks that another connection of this process has on it.
+pub(super) fn must_be_readable(path: &Path) -> Result<(), StoreError> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    match accessat(CWD, path, Access::READ_OK, AtFlags::EACCESS) {
+        Err(rustix::io::Errno::ACCESS) => {
+            let error = std::io::Error::from(rustix::io::Errno::ACCESS);
+            Err(StoreError::File { what: "read", path: path.to_owned(), error })
+        }
+        // Where it is not this, or cannot be asked, SQLite's word stands.
+        _ => Ok(()),
+    }
 }
 
 fn open_uri(path: &Path, id: FileId, parameters: &str) -> Result<History, StoreError> {

@@ -424,3 +424,19 @@ fn a_link_is_not_followed() {
     assert!(matches!(Writer::open(&place.path(), Bounds::DEFAULT), Err(StoreError::File { .. })));
     assert_eq!(fs::metadata(&target).unwrap().len(), 0);
 }
+
+#[test]
+fn a_history_that_may_not_be_read_says_so_wherever_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    drop(place.writer());
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0)).unwrap();
+    let read = super::read::must_be_readable(&place.path());
+    // Root may read everything.
+    if !nix::unistd::geteuid().is_root() {
+        assert!(
+            matches!(&read, Err(StoreError::File { error, .. }) if error.kind() == std::io::ErrorKind::PermissionDenied)
+        );
+        assert!(History::open(&place.path()).unwrap_err().to_string().contains("Permission denied"));
+    }
+}

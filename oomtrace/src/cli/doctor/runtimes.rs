@@ -12,7 +12,7 @@ use oomtrace::placement::Runtime;
 use oomtrace::profile::{self, Kept, Profile};
 
 use super::super::options::Runtimes;
-use super::{Mark, Report};
+use super::{INITIAL_PID_NAMESPACE, Mark, Report};
 
 /// The host's file system, as its first process sees it; another's when the pid namespace is not the host's.
 const HOST: &str = "/proc/1/root";
@@ -82,9 +82,9 @@ fn docker(report: &mut Report, options: &Runtimes) -> anyhow::Result<()> {
                 "Docker",
                 &not_mounted(socket, "names, images and labels of its containers"),
             )?,
-            Elsewhere::Unknown => {
+            Elsewhere::Unknown(mark) => {
                 let text = format!(
-                    "no {0} in this container: if the host has one, mount it (docker run -v {0}:{0})",
+                    "no {0} here; this looks like a container ({mark}): if the host has one, mount it (docker run -v {0}:{0})",
                     socket.display()
                 );
                 report.line(Mark::Note, "Docker", &text)?
@@ -100,8 +100,8 @@ fn docker(report: &mut Report, options: &Runtimes) -> anyhow::Result<()> {
 enum Elsewhere {
     /// The host has it.
     Hidden,
-    /// This is a container, and the host's file system cannot be looked at.
-    Unknown,
+    /// This looks like a container, by that mark, and the host's file system cannot be looked at.
+    Unknown(&'static str),
     No,
 }
 
@@ -113,18 +113,42 @@ fn elsewhere(path: &Path) -> Elsewhere {
             let is_there = path.strip_prefix("/").is_ok_and(|path| host.join(path).exists());
             if is_there { Elsewhere::Hidden } else { Elsewhere::No }
         }
-        (None, _) if is_in_container() => Elsewhere::Unknown,
+        (None, _) => mark(is_host(), |mark| Path::new(mark).exists()).map_or(Elsewhere::No, Elsewhere::Unknown),
         _ => Elsewhere::No,
     }
 }
 
-/// What Docker, Podman and Kubernetes leave in every container.
-fn is_in_container() -> bool {
-    ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists())
-        || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+/// What Docker, Podman and Kubernetes leave in every container, if it is there. On the host itself it is somebody's left-over.
+fn mark(is_host: bool, exists: impl Fn(&str) -> bool) -> Option<&'static str> {
+    if is_host {
+        return None;
+    }
+    let file = ["/.dockerenv", "/run/.containerenv"].into_iter().find(|mark| exists(mark));
+    let variable = "KUBERNETES_SERVICE_HOST";
+    file.or_else(|| std::env::var_os(variable).map(|_| variable))
+}
+
+/// In the host's pid namespace, with the mounts of its first process: their ids are of one mount namespace each, and anybody may read them.
+fn is_host() -> bool {
+    let own = std::fs::read_link("/proc/self/ns/pid").is_ok_and(|own| own == Path::new(INITIAL_PID_NAMESPACE));
+    let mounts =
+        |of: &str| std::fs::read_to_string(format!("/proc/{of}/mountinfo")).ok().filter(|text| !text.is_empty());
+    own && mounts("1").is_some_and(|host| mounts("self") == Some(host))
 }
 
 fn not_mounted(path: &Path, cost: &str) -> String {
     let path = path.display();
     format!("the host has {path}, which is not mounted here; not seen: {cost} (docker run -v {path}:{path})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_no_container_whatever_was_left_there() {
+        let docker = |path: &str| path == "/.dockerenv";
+        assert_eq!(mark(true, docker), None);
+        assert_eq!(mark(false, docker), Some("/.dockerenv"));
+    }
 }

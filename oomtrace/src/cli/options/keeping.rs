@@ -46,6 +46,17 @@ impl Keep {
     }
 }
 
+/// Where kills from before are read; nothing is kept.
+#[derive(Clone, Debug, Args)]
+pub struct LastKills {
+    /// The history that top reads the last kills from; without it the one that OOMTRACE_HISTORY names, or /var/lib/oomtrace/history.db
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// Leave the history out: only kills that happen meanwhile are shown
+    #[arg(long, conflicts_with = "history")]
+    pub no_history: bool,
+}
+
 /// How to watch without a terminal.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -53,6 +64,8 @@ It tells systemd when it watches (Type=notify), and that it still does (Watchdog
 pub struct Agent {
     #[command(flatten)]
     pub watch: Watch,
+    #[command(flatten)]
+    pub keep: Keep,
 }
 
 /// What is wanted of the history.

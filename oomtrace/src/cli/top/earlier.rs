@@ -14,7 +14,7 @@ use oomtrace::node::identity::Identity;
 use oomtrace::screen::kills::Kills;
 use oomtrace::store::sink::wait_for_nobody;
 
-use super::super::options::{Keep, kept_at};
+use super::super::options::{LastKills, kept_at};
 
 /// Kills that are read, the latest.
 const MOST: u32 = 2_000;
@@ -29,8 +29,8 @@ pub struct Reader {
 
 /// Starts it; none where there is no history, or none is wanted. To be called before signals are blocked, which it would inherit, and before
 /// this process is confined.
-pub fn start(keep: &Keep) -> Option<Reader> {
-    let path = if keep.no_history { None } else { kept_at(keep.history.as_deref()).ok() };
+pub fn start(from: &LastKills) -> Option<Reader> {
+    let path = if from.no_history { None } else { kept_at(from.history.as_deref()).ok() };
     let path = path.filter(|path| path.exists())?;
     let started = spawn(&std::path::absolute(&path).unwrap_or(path));
     let mut child = started.inspect_err(|error| log::debug!("kills from before are not known: {error}")).ok()?;

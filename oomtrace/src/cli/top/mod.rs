@@ -42,14 +42,14 @@ const LAST_STILL: Duration = Duration::from_millis(50);
 /// Shows it until it is left, or once.
 pub fn run(options: &Top) -> Result<Status, Failure> {
     if options.once {
-        return once::run(&options.watch);
+        return once::run(&options.watch, &options.last_kills);
     }
     if let Some(why) = no_screen() {
         notices::say(&format!("{why}; `oomtrace top --once` prints a table"));
         return Ok(Status::Usage);
     }
+    let earlier = earlier::start(&options.last_kills);
     let options = &options.watch;
-    let earlier = earlier::start(&options.keep);
     // Before all else: a thread that was there before would take them, and stop the process as it is.
     suspend::block().context("cannot block signals")?;
     let stop = Stop::catch().context("cannot wait for signals")?;

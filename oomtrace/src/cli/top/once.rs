@@ -22,7 +22,7 @@ use oomtrace::screen::table::Look;
 use tokio::task::JoinSet;
 
 use super::super::exit::{Failure, Status};
-use super::super::options::{Form, Watch};
+use super::super::options::{Form, LastKills, Watch};
 use super::super::output::{self, Stdout, width};
 use super::{earlier, glyphs, naming};
 
@@ -33,8 +33,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Questions to runtimes at a time.
 const ASKING: usize = 8;
 
-pub fn run(options: &Watch) -> Result<Status, Failure> {
-    let earlier = earlier::start(&options.keep).map(|reader| {
+pub fn run(options: &Watch, last_kills: &LastKills) -> Result<Status, Failure> {
+    let earlier = earlier::start(last_kills).map(|reader| {
         let (found, earlier) = mpsc::channel();
         // Whoever waited for it may have gone on without.
         reader.read(options.select.filter(), move |kills| _ = found.send(kills));
@@ -76,7 +76,7 @@ fn write_table(mut out: impl Write, options: &Watch, mut all: Vec<Entry>) -> std
         all.retain(Entry::is_of_interest);
     }
     if all.is_empty() {
-        return writeln!(out, "{}", nothing(&options.select.filter()));
+        return writeln!(out, "{}", nothing(&options.select.filter(), options.reading.all));
     }
     let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
     let look = Look { glyphs: glyphs(), time: options.reading.time().into(), now };
@@ -84,11 +84,15 @@ fn write_table(mut out: impl Write, options: &Watch, mut all: Vec<Entry>) -> std
 }
 
 /// Why there is no line in the table.
-const fn nothing(filter: &Filter) -> &'static str {
+const fn nothing(filter: &Filter, all: bool) -> &'static str {
     if filter.is_of_places() {
         return "nothing here matches the filters";
     }
-    "nothing has a memory limit here (--all shows all units, too)"
+    if all {
+        // Those without a limit are wanted, too.
+        return "no container or unit has a cgroup whose memory can be read";
+    }
+    "no container or unit has a memory limit here (--all shows units that have none)"
 }
 
 /// What is followed, once each was read.
@@ -149,7 +153,8 @@ mod tests {
             (Filter { units: typo(), ..Filter::default() }, false),
             (Filter { cgroups: vec!["/typo".to_owned()], ..Filter::default() }, false),
         ] {
-            assert_eq!(nothing(&filter).contains("limit"), is_of_limits, "{filter:?}");
+            assert_eq!(nothing(&filter, false).contains("limit"), is_of_limits, "{filter:?}");
+            assert!(!nothing(&filter, true).contains("--all"), "{filter:?}");
         }
     }
 }

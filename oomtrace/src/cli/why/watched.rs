@@ -197,6 +197,13 @@ impl Watched {
         }
     }
 
+    /// A process that is called so was killed, and its name can be written into a command as it is.
+    pub fn has_victim(&self, comm: &str) -> bool {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let filter = Filter { comms: vec![exactly(comm)], ..Filter::default() };
+        comm.chars().all(is_plain) && !comm.starts_with('-') && !self.matching(filter, 1).is_empty()
+    }
+
     fn same(&self, identity: Identity) -> Vec<Incident> {
         self.find(Selection { identity: Some(identity), last: Some(SAME), ..Selection::default() })
     }

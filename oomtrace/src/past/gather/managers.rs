@@ -41,12 +41,18 @@ pub async fn ask(
         traces.entries = log.entries.iter().filter(|entry| is_of(&entry.said, unit)).cloned().collect();
     }
     if whom.kind == TargetKind::Process && whom.is_there == Some(true) {
-        traces.looked_at.push(looked(
-            "/proc",
-            true,
-            None,
-            "a process with that number lives: what was killed was another one before it",
-        ));
+        let has_kill = !(traces.kills.is_empty() && traces.watched.is_empty());
+        traces.looked_at.push(looked("/proc", true, None, lives(whom.pid, has_kill)));
+    }
+}
+
+/// What a process that lives says of kills of its number.
+const fn lives(pid: Option<u32>, has_kill: bool) -> &'static str {
+    match (pid, has_kill) {
+        (_, true) => "a process with that number lives: what was killed was another one before it",
+        // Before the first process there was no other.
+        (Some(1), false) => "it lives",
+        (_, false) => "a process with that number lives: if something was killed, it was another one before it",
     }
 }
 
@@ -252,4 +258,16 @@ fn systemd(name: &str, subject: &mut Option<Subject>, traces: &mut Traces) {
         reason: unit.result.filter(|_| !unit.is_active),
     };
     traces.ends.push(Ended { end: said, container: None });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lives;
+
+    #[test]
+    fn a_number_that_lives_says_of_a_kill_before_it_what_is_known() {
+        assert_eq!(lives(Some(1), false), "it lives");
+        assert!(lives(Some(4711), false).contains("if something was killed"));
+        assert!(lives(Some(4711), true).contains("what was killed was another one"));
+    }
 }

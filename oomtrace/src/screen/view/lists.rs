@@ -17,6 +17,8 @@ use crate::text::escape::escape;
 
 /// Columns before a line, for the mark of the chosen one.
 const MARK: usize = 2;
+/// The keys at the end of the last line that are always there: the help, and the way out.
+const ALWAYS: usize = 2;
 /// The least lines of kills.
 const LEAST_KILLS: usize = 2;
 
@@ -216,7 +218,11 @@ fn last(state: &State, width: usize, look: &Look) -> Line<'static> {
         ]);
     }
     let notices = format!("{} notices", state.notices.len());
-    let mut line = hints(&[
+    let filter = match state.filter() {
+        "" => String::new(),
+        filter => format!("/{}  ", cut_end(filter, 20)),
+    };
+    let mut keys = vec![
         ("Enter", "opens"),
         ("Tab", "other list"),
         ("/", "filters"),
@@ -224,12 +230,17 @@ fn last(state: &State, width: usize, look: &Look) -> Line<'static> {
         ("u", if state.all_entries { "fewer" } else { "all units" }),
         ("?", "helps"),
         ("q", "leaves"),
-    ]);
-    if !state.notices.is_empty() && width > line.width() + notices.len() + 4 {
+    ];
+    // Blanks at its end may be cut. Whoever has no room for all reads in the help what is not here, and can leave.
+    while keys.len() > ALWAYS && filter.width() + hints(&keys).width().saturating_sub(2) > width {
+        keys.remove(keys.len() - ALWAYS - 1);
+    }
+    let mut line = hints(&keys);
+    if !state.notices.is_empty() && width > filter.width() + line.width() + notices.len() + 4 {
         line.spans.extend([Span::styled("n", BOLD), Span::raw(format!(" {notices}"))]);
     }
-    if !state.filter().is_empty() {
-        line.spans.insert(0, Span::styled(format!("/{}  ", cut_end(state.filter(), 20)), look.style(Tone::Warning)));
+    if !filter.is_empty() {
+        line.spans.insert(0, Span::styled(filter, look.style(Tone::Warning)));
     }
     line
 }

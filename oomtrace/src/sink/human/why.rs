@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::block::{self, Block, SIGNAL, block};
 use super::words::{about, full_name, time_of};
 use super::{Look, TimeForm};
-use crate::model::{Answer, Confidence, Container, EarlierKill, Reconstructed, SaidEnd, Why};
+use crate::model::{Answer, Confidence, Container, EarlierKill, LookedAt, Reconstructed, SaidEnd, TargetKind, Why};
 use crate::past::answer::EARLIER as MOST_EARLIER;
 use crate::text::quote::quote;
 use crate::text::{elapsed_ms, short_id};
@@ -29,6 +29,7 @@ pub fn why(why: &Why, look: Look) -> String {
         text.push_str(&reconstructed(why, found, look));
     } else {
         let mut block = Block { text: String::new(), look };
+        unread_first(why).iter().for_each(|unread| block.plain(unread));
         block.plain(&sentence(&why.summary));
         text.push_str(&block.text);
     }
@@ -38,7 +39,8 @@ pub fn why(why: &Why, look: Look) -> String {
     since(why, &mut rest);
     // Where nothing was found, where it was looked is the answer.
     if look.verbose || matches!(why.answer, Answer::Nothing | Answer::Alive | Answer::Unexplained) {
-        for (index, looked) in why.looked_at.iter().enumerate() {
+        let is_said = |looked: &&LookedAt| found_nothing(why) && is_closed(looked);
+        for (index, looked) in why.looked_at.iter().filter(|looked| !is_said(looked)).enumerate() {
             let reach = looked.since.as_ref().map(|at| format!(", since {}", when(at, look))).unwrap_or_default();
             let read = if looked.is_read { "" } else { "not read: " };
             rest.line(
@@ -47,7 +49,8 @@ pub fn why(why: &Why, look: Look) -> String {
             );
         }
     }
-    let unread = unread(why);
+    let unread: Vec<String> =
+        missing(why).filter(|looked| !found_nothing(why) || !is_closed(looked)).map(may_have).collect();
     if !unread.is_empty() {
         rest.faint("unread", &unread.join("; "));
     }
@@ -57,8 +60,37 @@ pub fn why(why: &Why, look: Look) -> String {
 /// What is there and could not be read, and so may be missing from the answer.
 #[must_use]
 pub fn unread(why: &Why) -> Vec<String> {
-    let unread = why.looked_at.iter().filter(|looked| looked.is_missing);
-    unread.map(|looked| format!("what the {} has may be missing here ({})", looked.place, looked.said)).collect()
+    missing(why).map(may_have).collect()
+}
+
+fn missing(why: &Why) -> impl Iterator<Item = &LookedAt> {
+    why.looked_at.iter().filter(|looked| looked.is_missing)
+}
+
+fn may_have(looked: &LookedAt) -> String {
+    format!("what the {} has may be missing here ({})", looked.place, looked.said)
+}
+
+/// It is there, and nothing of it could be read.
+const fn is_closed(looked: &LookedAt) -> bool {
+    looked.is_missing && !looked.is_read
+}
+
+/// No kill and no end was found: what could not be read may be why.
+const fn found_nothing(why: &Why) -> bool {
+    why.exit.is_none() && why.incident.is_none() && why.reconstructed.is_none()
+}
+
+/// `Could not read the history (…: Permission denied), nor the kernel log (…): run it as root.` Whoever is told that there is nothing reads
+/// this first.
+fn unread_first(why: &Why) -> Option<String> {
+    let closed: Vec<&LookedAt> = why.looked_at.iter().filter(|looked| is_closed(looked)).collect();
+    let said: Vec<String> = closed.iter().map(|looked| format!("the {} ({})", looked.place, looked.said)).collect();
+    // As std::io::Error words EACCES and EPERM: others, root does not get over either.
+    let is_refused =
+        |looked: &&LookedAt| ["Permission denied", "not permitted"].iter().any(|error| looked.said.contains(error));
+    let root = if closed.iter().any(is_refused) { ": run it as root" } else { "" };
+    (!said.is_empty()).then(|| format!("Could not read {}{root}.", said.join(", nor ")))
 }
 
 /// `an earlier container of that name, 6c266caa8d7c: not of 8d7c266caa8d, which is there now`
@@ -102,7 +134,7 @@ fn reconstructed(why: &Why, found: &Reconstructed, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
     let confidence =
         found.verdict.as_ref().map(|verdict| format!(" ({})", sure(verdict.confidence))).unwrap_or_default();
-    block.dim(&format!("after the fact{confidence}: no oomtrace watched, and this is what others have left"));
+    block.dim(&format!("after the fact{confidence}: no oomtrace has kept it, and this is what others have left"));
     let place = place_of(why, found);
     let time = found.time.as_deref().unwrap_or_default();
     let (style, said) = match &found.verdict {
@@ -162,12 +194,17 @@ pub fn what_of(why: &Why, found: &Reconstructed) -> &'static str {
     }
 }
 
-/// `web`, `shop/web-5d4/app`, `web.service`, or what was asked about.
+/// `web`, `shop/web-5d4/app`, `web.service`, the name of a process that was asked about by its number, or what was asked about.
 #[must_use]
 pub fn place_of(why: &Why, found: &Reconstructed) -> String {
     let container = found.container.as_ref().map(full_name);
     let unit = found.unit.as_ref().map(|unit| quote(unit).into_owned());
-    let target = why.target.as_ref().map(|target| quote(&target.name).into_owned());
+    let comm = found.victim.as_ref().map(|victim| &victim.process.comm).filter(|comm| !comm.is_empty());
+    let target = why.target.as_ref().map(|target| match (target.kind, comm) {
+        // As it is named where it was watched.
+        (TargetKind::Process, Some(comm)) => quote(comm).into_owned(),
+        _ => quote(&target.name).into_owned(),
+    });
     let victim = found.victim.as_ref().map(|victim| crate::text::process(&victim.process));
     container.or(unit).or(target).or(victim).unwrap_or_default()
 }
@@ -221,7 +258,9 @@ fn before(why: &Why, block: &mut Block) {
         block.line("", &one(kill, is_node, block.look));
     }
     if why.earlier.len() > shown {
-        block.line("", &format!("and {} more", why.earlier.len() - shown));
+        block.line("", &format!("and {least}{} more", why.earlier.len() - shown));
+    } else if !least.is_empty() {
+        block.line("", &format!("the list ends here, at {MOST_EARLIER}: more are not looked for"));
     }
 }
 
@@ -265,7 +304,7 @@ fn since(why: &Why, block: &mut Block) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Exited, ExitedAfter, LookedAt, SCHEMA, TargetKind, WhyTarget};
+    use crate::model::{Exited, ExitedAfter, SCHEMA, Victim, WhyTarget};
 
     fn container(id: char, name: &str) -> Container {
         Container { id: id.to_string().repeat(64), name: Some(name.to_owned()), ..Container::default() }
@@ -347,6 +386,74 @@ mod tests {
         let own = Why { is_of_another: Some(false), looked_at: Vec::new(), ..asked };
         let text = why(&own, Look::default());
         assert!(!text.contains("earlier container") && !text.contains("missing here"), "{text}");
+    }
+
+    fn nothing() -> Why {
+        Why {
+            asked: None,
+            target: None,
+            answer: Answer::Nothing,
+            summary: "nothing that is left says of any kill on this node".to_owned(),
+            exit: None,
+            is_of_another: None,
+            ..exited()
+        }
+    }
+
+    #[test]
+    fn where_nothing_was_found_what_could_not_be_read_comes_first_and_once() {
+        let text = why(&nothing(), Look::default());
+        let first = "Could not read the kernel log (/dev/kmsg: Operation not permitted): run it as root.\nNothing";
+        assert!(text.to_lowercase().starts_with(&first.to_lowercase()), "{text}");
+        assert_eq!(text.matches("not permitted").count(), 1, "{text}");
+        let mut damaged = nothing();
+        damaged.looked_at[0].said = "/dev/kmsg: Input/output error".to_owned();
+        assert!(!why(&damaged, Look::default()).contains("as root"));
+        // What was read in part is said with what was found there.
+        damaged.looked_at[0].is_read = true;
+        let text = why(&damaged, Look::default());
+        assert!(text.to_lowercase().starts_with("nothing") && text.contains("may be missing here"), "{text}");
+    }
+
+    #[test]
+    fn a_list_that_was_cut_says_so() {
+        let kill = EarlierKill {
+            time: None,
+            place: "web".to_owned(),
+            incident: None,
+            cause: None,
+            confidence: None,
+            limit_bytes: None,
+            after_start_ms: None,
+            why: "x".to_owned(),
+        };
+        for (count, verbose, last) in [
+            (MOST_EARLIER, false, "and at least 95 more"),
+            (MOST_EARLIER, true, "the list ends here, at 100: more are not looked for"),
+            (MOST_EARLIER - 1, false, "and 94 more"),
+        ] {
+            let asked = Why { earlier: vec![kill.clone(); count], looked_at: Vec::new(), ..exited() };
+            let text = why(&asked, Look { verbose, ..Look::default() });
+            assert!(text.contains(last), "{last}: {text}");
+        }
+        let asked = Why { earlier: vec![kill; MOST_EARLIER - 1], looked_at: Vec::new(), ..exited() };
+        assert!(!why(&asked, Look { verbose: true, ..Look::default() }).contains("the list ends"));
+    }
+
+    #[test]
+    fn a_process_that_was_asked_for_by_its_number_goes_by_its_name() {
+        let target = WhyTarget {
+            kind: TargetKind::Process,
+            name: "31237".to_owned(),
+            container: None,
+            is_running: Some(false),
+            running_since: None,
+        };
+        let asked = Why { target: Some(target), exit: None, ..exited() };
+        let process = crate::model::Process { pid: 31237, comm: "tail".to_owned(), ..crate::model::Process::default() };
+        let victim = Some(Victim { process, container_init: false, exit: None, container_exit: None });
+        assert_eq!(place_of(&asked, &Reconstructed { victim, ..Reconstructed::default() }), "tail");
+        assert_eq!(place_of(&asked, &Reconstructed::default()), "31237");
     }
 
     #[test]

@@ -139,3 +139,11 @@ fn a_pods_kills_are_found_by_its_name_and_by_its_uid_alone() {
         assert_eq!(found, expected, "{whom:?}");
     }
 }
+
+#[test]
+fn a_victim_is_known_by_its_name_alone_where_a_command_can_have_it() {
+    let (_dir, watched) = kept(&[kill(1, 11, &Value::Null, Some("web.service"))]);
+    for (word, is_victim) in [("java", true), ("jav", false), ("*", false), ("java; x", false), ("--comm", false)] {
+        assert_eq!(watched.has_victim(word), is_victim, "{word}");
+    }
+}
