@@ -430,7 +430,7 @@ fn a_history_that_may_not_be_read_says_so_wherever_it_is() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::new();
     drop(place.writer());
-    fs::set_permissions(place.path(), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o0)).unwrap();
     let read = super::read::must_be_readable(&place.path());
     // Root may read everything.
     if !nix::unistd::geteuid().is_root() {
