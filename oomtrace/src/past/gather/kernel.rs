@@ -9,7 +9,7 @@ use crate::model::{Container, LookedAt, TargetKind};
 use crate::node::namespaces;
 use crate::past::gather::{JournalFrom, KernelFrom, Places, Whom, looked, unread};
 use crate::past::imitated::{is_of_pod, is_of_unit, may_be_of_container};
-use crate::past::journal::{self, Entry, Journal, Said};
+use crate::past::journal::{self, Entry, Journal};
 use crate::past::klog::kmsg;
 use crate::past::klog::oom::{self, Report, Victim};
 use crate::past::klog::record::Record;
@@ -103,18 +103,15 @@ fn file(log: &mut KernelLog, path: &Path) {
 fn of_journal(log: &mut KernelLog, read: io::Result<Journal>, closed: Option<&Path>) {
     match read {
         Ok(read) => {
-            let mut records = Vec::new();
-            for entry in read.entries {
-                match entry.said {
-                    Said::Kernel { .. } => records.extend(entry.kernel()),
-                    _ => log.entries.push(entry),
-                }
-            }
+            let records: Vec<Record> = read.kernel.entries.into_iter().filter_map(Entry::kernel).collect();
+            log.entries = read.others.entries;
             // It is whole from the oldest that was read on.
-            let cut = if read.is_cut { "not read to its beginning, " } else { "" };
+            let cut = if read.kernel.is_cut { "not read to its beginning, " } else { "" };
+            let others_cut = if read.others.is_cut { ", the oldest not read" } else { "" };
             let had = log.reports.len();
             let others = log.entries.len();
-            take(log, "journal", &records, &format!("{cut}{others} other entries about ends and logins"), read.is_cut);
+            let of = format!("{cut}{others} other entries about ends and logins{others_cut}");
+            take(log, "journal", &records, &of, read.kernel.is_cut || read.others.is_cut);
             drop_copies(&mut log.reports, had, log.slept_ms);
             if let Some(closed) = closed
                 && let Some(looked) = log.looked.last_mut()
@@ -258,6 +255,7 @@ pub fn is_about(report: &Report, whom: &Whom) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::past::journal::{Answer, Said};
     use crate::past::klog::record::Stamp;
 
     /// Of that second, with that time of the kernel's clock and that boot.
@@ -327,7 +325,7 @@ mod tests {
             at: Timestamp::from_second(*second).unwrap(),
             said: Said::Kernel { text: text.to_owned(), by_kernel: true, stamp: None },
         };
-        Journal { entries: seconds.iter().map(entry).collect(), is_cut }
+        Journal { kernel: Answer { entries: seconds.iter().map(entry).collect(), is_cut }, ..Journal::default() }
     }
 
     #[test]
@@ -343,6 +341,12 @@ mod tests {
             assert_eq!((looked.is_read, looked.is_missing), (true, is_cut));
             assert!(looked.said.starts_with(said), "{}", looked.said);
         }
+        let mut log = KernelLog::default();
+        let others = Answer { is_cut: true, ..Answer::default() };
+        of_journal(&mut log, Ok(Journal { others, ..journal(&[100_000], false) }), None);
+        // The kernel's records are whole, however many the others are.
+        assert_eq!((log.whole_since(), log.looked[0].is_missing), (Timestamp::from_second(100_000).ok(), true));
+        assert!(log.looked[0].said.ends_with("logins, the oldest not read"), "{}", log.looked[0].said);
         let mut log = KernelLog::default();
         of_journal(&mut log, Ok(journal(&[100_000], false)), Some(Path::new("/var/log/journal")));
         assert_eq!((log.whole_since(), log.looked[0].is_missing), (None, true));
