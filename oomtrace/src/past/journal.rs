@@ -218,14 +218,18 @@ pub fn parse(line: &[u8]) -> Option<Entry> {
     let fields: Map<String, Value> = serde_json::from_slice(line).ok()?;
     let get = |name: &str| fields.get(name).and_then(text_of);
     let us: i64 = get("__REALTIME_TIMESTAMP")?.parse().ok()?;
-    let at = Timestamp::from_microsecond(us).ok()?;
+    let mut at = Timestamp::from_microsecond(us).ok()?;
     let said = if get("_TRANSPORT").as_deref() == Some("kernel") {
         // journald reads /dev/kmsg, where processes may write as well: with another facility than the kernel's.
         let by_kernel = get("SYSLOG_FACILITY").as_deref() == Some("0");
         let text = crate::text::clip(&get("MESSAGE")?, MAX_TEXT).to_owned();
         // What /dev/kmsg gave it as the record's time (systemd.journal-fields(7)).
-        let us = get("_SOURCE_MONOTONIC_TIMESTAMP").and_then(|us| us.parse().ok());
-        let stamp = us.map(|us| Stamp { us, boot: get("_BOOT_ID").as_deref().and_then(boot) });
+        let source: Option<u64> = get("_SOURCE_MONOTONIC_TIMESTAMP").and_then(|us| us.parse().ok());
+        // journald's times are of when it read the record, by both clocks; after a start, or when it was late, that is long after.
+        let read: Option<u64> = get("__MONOTONIC_TIMESTAMP").and_then(|us| us.parse().ok());
+        let late = read.zip(source).and_then(|(read, source)| i64::try_from(read.checked_sub(source)?).ok());
+        at = late.and_then(|late| Timestamp::from_microsecond(us.checked_sub(late)?).ok()).unwrap_or(at);
+        let stamp = source.map(|us| Stamp { us, boot: get("_BOOT_ID").as_deref().and_then(boot) });
         Said::Kernel { text, by_kernel, stamp }
     } else if get("PODMAN_EVENT").as_deref() == Some("died") {
         // Root's: everybody may write what looks so.
@@ -346,6 +350,25 @@ mod tests {
             }
             // What others make the machine write takes none of the kernel's room.
             assert_eq!(of.iter().any(|term| term == OF_KERNEL), of.len() == 1, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_of_when_the_kernel_wrote_it_and_not_of_when_journald_read_it() {
+        let at = |clocks: &str| {
+            let line = format!(
+                r#"{{"__REALTIME_TIMESTAMP":"1764000000000000","_TRANSPORT":"kernel","SYSLOG_FACILITY":"0","MESSAGE":"x"{clocks}}}"#
+            );
+            parse(line.as_bytes()).unwrap().at.as_microsecond()
+        };
+        for (clocks, us) in [
+            (r#","__MONOTONIC_TIMESTAMP":"90000000","_SOURCE_MONOTONIC_TIMESTAMP":"30000000""#, 1_763_999_940_000_000),
+            // Without one of both, or where they are not of one boot.
+            (r#","__MONOTONIC_TIMESTAMP":"90000000""#, 1_764_000_000_000_000),
+            (r#","_SOURCE_MONOTONIC_TIMESTAMP":"30000000""#, 1_764_000_000_000_000),
+            (r#","__MONOTONIC_TIMESTAMP":"90000000","_SOURCE_MONOTONIC_TIMESTAMP":"90000001""#, 1_764_000_000_000_000),
+        ] {
+            assert_eq!(at(clocks), us, "{clocks}");
         }
     }
 
