@@ -15,11 +15,11 @@ use serde_json::{Map, Value};
 use crate::past::child;
 use crate::past::klog::record::{MAX_TEXT, Record, Stamp, boot};
 
-/// Entries that are kept, the latest ones.
+/// Entries of a question that are kept, the latest ones.
 const MAX_ENTRIES: usize = 200_000;
-/// Bytes of what journalctl prints.
+/// Bytes of what journalctl prints to a question.
 const MAX_BYTES: usize = 256 << 20;
-/// How long it may take.
+/// How long a question may take.
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// What an entry is about, by its MESSAGE_ID (sd-messages.h).
@@ -102,26 +102,59 @@ impl Entry {
     }
 }
 
-/// What was read.
+/// What was read: two questions, so that nothing takes the room of the kernel's records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journal {
+    /// The kernel's records.
+    pub kernel: Answer,
+    /// What systemd, logind and Podman say.
+    pub others: Answer,
+}
+
+/// What was read of one question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
     /// The oldest first.
     pub entries: Vec<Entry>,
     /// journalctl was ended before it had said everything: what is older than the oldest entry here was not read.
     pub is_cut: bool,
 }
 
-/// Asks journalctl for what was logged from `since` on; of the machine's journal, or of that in a directory.
+/// Asks journalctl for what was logged from `since` on; of the machine's journal, or of that in a directory. Each question has the bounds for
+/// itself.
 ///
 /// # Errors
 /// When there is no journalctl, or no journal.
 pub fn read(directory: Option<&Path>, since: Timestamp) -> io::Result<Journal> {
     let absent = || io::Error::new(io::ErrorKind::NotFound, "there is no journalctl here");
     let program = child::program("journalctl").ok_or_else(absent)?;
-    run(&program, &arguments(directory, since), MAX_ENTRIES, WITHIN)
+    let ask = |of: &[String]| run(&program, &arguments(directory, since, of), MAX_ENTRIES, WITHIN);
+    Ok(Journal { kernel: ask(&[OF_KERNEL.to_owned()])?, others: ask(&of_others())? })
 }
 
-fn arguments(directory: Option<&Path>, since: Timestamp) -> Vec<String> {
+/// journald's own word: nobody else's entries have it.
+const OF_KERNEL: &str = "_TRANSPORT=kernel";
+
+/// What is asked for besides: of root's alone, for everybody may write entries with these fields, as many and as large as he likes.
+fn of_others() -> Vec<String> {
+    let ids = [
+        id::UNIT_OUT_OF_MEMORY,
+        id::UNIT_OOMD_KILL,
+        id::UNIT_PROCESS_EXIT,
+        id::UNIT_FAILURE_RESULT,
+        id::SESSION_START,
+        id::SESSION_STOP,
+    ];
+    // Those with one field are any of them, those with different ones are all of them; + stands between what is asked for besides.
+    let mut of = vec![OF_ROOT.to_owned()];
+    of.extend(ids.iter().map(|id| format!("MESSAGE_ID={id}")));
+    of.extend(["+", OF_ROOT, "PODMAN_EVENT=died"].map(str::to_owned));
+    of
+}
+
+const OF_ROOT: &str = "_UID=0";
+
+fn arguments(directory: Option<&Path>, since: Timestamp, of: &[String]) -> Vec<String> {
     let mut arguments: Vec<String> = [
         "--output=json".to_owned(),
         format!("--output-fields={FIELDS}"),
@@ -133,43 +166,30 @@ fn arguments(directory: Option<&Path>, since: Timestamp) -> Vec<String> {
     ]
     .into();
     arguments.extend(directory.map(|directory| format!("--directory={}", directory.display())));
-    let ids = [
-        id::UNIT_OUT_OF_MEMORY,
-        id::UNIT_OOMD_KILL,
-        id::UNIT_PROCESS_EXIT,
-        id::UNIT_FAILURE_RESULT,
-        id::SESSION_START,
-        id::SESSION_STOP,
-    ];
-    // Those with one field are any of them; + stands between what is asked for besides.
-    arguments.push("_TRANSPORT=kernel".to_owned());
-    arguments.push("+".to_owned());
-    arguments.extend(ids.iter().map(|id| format!("MESSAGE_ID={id}")));
-    arguments.push("+".to_owned());
-    arguments.push("PODMAN_EVENT=died".to_owned());
+    arguments.extend_from_slice(of);
     arguments
 }
 
 /// Reads `most` entries at the most of what it prints, the newest first.
-fn run(program: &Path, arguments: &[String], most: usize, within: Duration) -> io::Result<Journal> {
-    let mut journal = Journal::default();
+fn run(program: &Path, arguments: &[String], most: usize, within: Duration) -> io::Result<Answer> {
+    let mut answer = Answer::default();
     let ended = child::lines(program, arguments, (MAX_BYTES, within), |line| {
         let entry = parse(line);
-        if entry.is_some() && journal.entries.len() >= most {
+        if entry.is_some() && answer.entries.len() >= most {
             return ControlFlow::Break(());
         }
-        journal.entries.extend(entry);
+        answer.entries.extend(entry);
         ControlFlow::Continue(())
     })?;
-    if let Some(error) = ended.error.filter(|_| journal.entries.is_empty()) {
+    if let Some(error) = ended.error.filter(|_| answer.entries.is_empty()) {
         // As src/journal-util.c of systemd has it.
         let is_there = !error.contains("No journal files were found");
         return Err(if is_there { io::Error::other(error) } else { io::Error::new(io::ErrorKind::NotFound, error) });
     }
     // In journald's own order, which a report's lines are read by: their times may be equal, or go back.
-    journal.entries.reverse();
-    journal.is_cut = ended.is_cut;
-    Ok(journal)
+    answer.entries.reverse();
+    answer.is_cut = ended.is_cut;
+    Ok(answer)
 }
 
 /// Where journald keeps what it writes, and what is lost at the next boot (systemd-journald.service(8)).
@@ -198,14 +218,18 @@ pub fn parse(line: &[u8]) -> Option<Entry> {
     let fields: Map<String, Value> = serde_json::from_slice(line).ok()?;
     let get = |name: &str| fields.get(name).and_then(text_of);
     let us: i64 = get("__REALTIME_TIMESTAMP")?.parse().ok()?;
-    let at = Timestamp::from_microsecond(us).ok()?;
+    let mut at = Timestamp::from_microsecond(us).ok()?;
     let said = if get("_TRANSPORT").as_deref() == Some("kernel") {
         // journald reads /dev/kmsg, where processes may write as well: with another facility than the kernel's.
         let by_kernel = get("SYSLOG_FACILITY").as_deref() == Some("0");
         let text = crate::text::clip(&get("MESSAGE")?, MAX_TEXT).to_owned();
         // What /dev/kmsg gave it as the record's time (systemd.journal-fields(7)).
-        let us = get("_SOURCE_MONOTONIC_TIMESTAMP").and_then(|us| us.parse().ok());
-        let stamp = us.map(|us| Stamp { us, boot: get("_BOOT_ID").as_deref().and_then(boot) });
+        let source: Option<u64> = get("_SOURCE_MONOTONIC_TIMESTAMP").and_then(|us| us.parse().ok());
+        // journald's times are of when it read the record, by both clocks; after a start, or when it was late, that is long after.
+        let read: Option<u64> = get("__MONOTONIC_TIMESTAMP").and_then(|us| us.parse().ok());
+        let late = read.zip(source).and_then(|(read, source)| i64::try_from(read.checked_sub(source)?).ok());
+        at = late.and_then(|late| Timestamp::from_microsecond(us.checked_sub(late)?).ok()).unwrap_or(at);
+        let stamp = source.map(|us| Stamp { us, boot: get("_BOOT_ID").as_deref().and_then(boot) });
         Said::Kernel { text, by_kernel, stamp }
     } else if get("PODMAN_EVENT").as_deref() == Some("died") {
         // Root's: everybody may write what looks so.
@@ -316,6 +340,38 @@ mod tests {
         assert_eq!(parse(b"{"), None);
         assert_eq!(parse(br#"{"MESSAGE":"x"}"#), None);
     }
+
+    #[test]
+    fn nothing_is_asked_for_that_anybody_may_write() {
+        for of in [vec![OF_KERNEL.to_owned()], of_others()] {
+            for group in of.split(|term| term == "+") {
+                let is_sure = |term: &String| matches!(term.as_str(), "_TRANSPORT=kernel" | "_UID=0");
+                assert!(group.iter().any(is_sure), "{group:?}");
+            }
+            // What others make the machine write takes none of the kernel's room.
+            assert_eq!(of.iter().any(|term| term == OF_KERNEL), of.len() == 1, "{of:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_of_when_the_kernel_wrote_it_and_not_of_when_journald_read_it() {
+        let at = |clocks: &str| {
+            let line = format!(
+                r#"{{"__REALTIME_TIMESTAMP":"1764000000000000","_TRANSPORT":"kernel","SYSLOG_FACILITY":"0","MESSAGE":"x"{clocks}}}"#
+            );
+            parse(line.as_bytes()).unwrap().at.as_microsecond()
+        };
+        for (clocks, us) in [
+            (r#","__MONOTONIC_TIMESTAMP":"90000000","_SOURCE_MONOTONIC_TIMESTAMP":"30000000""#, 1_763_999_940_000_000),
+            // Without one of both, or where they are not of one boot.
+            (r#","__MONOTONIC_TIMESTAMP":"90000000""#, 1_764_000_000_000_000),
+            (r#","_SOURCE_MONOTONIC_TIMESTAMP":"30000000""#, 1_764_000_000_000_000),
+            (r#","__MONOTONIC_TIMESTAMP":"90000000","_SOURCE_MONOTONIC_TIMESTAMP":"90000001""#, 1_764_000_000_000_000),
+        ] {
+            assert_eq!(at(clocks), us, "{clocks}");
+        }
+    }
+
     /// A shell in journalctl's place, which prints entries of these seconds and then `then`.
     fn printed(seconds: &[u32], then: &str, most: usize) -> (Vec<i64>, bool) {
         let lines: String = seconds
@@ -327,13 +383,13 @@ mod tests {
             })
             .collect();
         let arguments = ["-c".to_owned(), format!("printf '{lines}'; {then}")];
-        let journal = run(Path::new("/bin/sh"), &arguments, most, Duration::from_millis(500)).unwrap();
-        (journal.entries.iter().map(|entry| entry.at.as_second()).collect(), journal.is_cut)
+        let answer = run(Path::new("/bin/sh"), &arguments, most, Duration::from_millis(500)).unwrap();
+        (answer.entries.iter().map(|entry| entry.at.as_second()).collect(), answer.is_cut)
     }
 
     #[test]
     fn of_what_is_too_much_or_too_slow_the_newest_is_read() {
-        let arguments = arguments(None, Timestamp::UNIX_EPOCH);
+        let arguments = arguments(None, Timestamp::UNIX_EPOCH, &[]);
         assert!(arguments.iter().any(|argument| argument == "--reverse"), "{arguments:?}");
         // It would have the first ones after --since in some versions, and is cut without a word.
         assert!(!arguments.iter().any(|argument| argument.starts_with("--lines")), "{arguments:?}");

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::model::{Compose, Container, Exited, Incident, Process};
-use crate::placement::user_manager;
+use crate::placement::{user_manager, user_of};
 use crate::text::quote::quote;
 use crate::text::short_id;
 
@@ -23,22 +23,24 @@ impl Identity {
     /// runtime has not confirmed is never taken for one that it has.
     #[must_use]
     pub fn of(incident: &Incident) -> Self {
-        Self::of_place(incident.container.as_ref(), incident.unit.as_deref(), &incident.victim.process)
+        let unit = incident.unit.as_deref().map(|unit| (unit, incident.boot_id.as_deref()));
+        Self::of_place(incident.container.as_ref(), unit, &incident.victim.process)
     }
 
     /// Of what a container's first process was in that ended, and was not killed.
     #[must_use]
     pub fn of_exit(exited: &Exited) -> Self {
-        Self::of_place(exited.container.as_ref(), exited.unit.as_deref(), &exited.process)
+        let unit = exited.unit.as_deref().map(|unit| (unit, exited.boot_id.as_deref()));
+        Self::of_place(exited.container.as_ref(), unit, &exited.process)
     }
 
-    fn of_place(container: Option<&Container>, unit: Option<&str>, process: &Process) -> Self {
+    /// `unit`: with the boot that it ran in.
+    fn of_place(container: Option<&Container>, unit: Option<(&str, Option<&str>)>, process: &Process) -> Self {
         if let Some(container) = container {
             return Self::of_container(container);
         }
         let (key, name) = match unit {
-            // A user's own units have the names that the user gave them.
-            Some(unit) => (json!(["unit", process.cgroup.as_deref().and_then(user_manager), unit]), quote(unit)),
+            Some((unit, boot_id)) => (of_unit(unit, process.cgroup.as_deref(), boot_id), quote(unit)),
             None => {
                 let program = process.exe.as_deref().unwrap_or(&process.comm);
                 (json!(["program", process.uid, program]), quote(&process.comm))
@@ -65,6 +67,23 @@ impl Identity {
     pub fn name(&self) -> &str {
         &self.name
     }
+}
+
+fn of_unit(unit: &str, cgroup: Option<&str>, boot_id: Option<&str>) -> Value {
+    // A user's own units have the names that the user gave them, and sessions are numbered for all users together.
+    let of_user = || cgroup.and_then(user_of).map(|uid| format!("user-{uid}.slice"));
+    let owner = cgroup.and_then(user_manager).map(str::to_owned).or_else(of_user);
+    if is_numbered(unit) { json!(["unit", owner, unit, boot_id]) } else { json!(["unit", owner, unit]) }
+}
+
+/// Named by a number that begins anew at each boot: a session of logind's, or what systemd-run runs without a name.
+fn is_numbered(unit: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let session = unit.strip_suffix(".scope").and_then(|name| name.strip_prefix("session-"));
+    // `c1` is a session that the audit subsystem has not numbered.
+    let session = session.map(|number| number.strip_prefix('c').unwrap_or(number));
+    let run = unit.strip_prefix("run-u").and_then(|name| name.split_once('.')).map(|(number, _)| number);
+    session.or(run).is_some_and(is_number)
 }
 
 fn of_container(container: &Container) -> (Value, String) {
@@ -164,6 +183,27 @@ mod tests {
         ] {
             let identities = (Identity::of_container(&one), Identity::of_container(&other));
             assert_eq!(identities.0 == identities.1, is_same, "{identities:?}");
+        }
+    }
+
+    #[test]
+    fn a_units_name_counts_for_whose_it_is_and_a_numbered_one_for_its_boot() {
+        const SESSION: &str = "/user.slice/user-1000.slice/session-3.scope";
+        const OWN: &str = "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service";
+        let of = |cgroup: &str, boot: &str| {
+            let process = Process { cgroup: Some(cgroup.to_owned()), ..Process::default() };
+            Identity::of_place(None, Some((cgroup.rsplit('/').next().unwrap(), Some(boot))), &process)
+        };
+        for (one, other, is_same) in [
+            ((SESSION, "a"), (SESSION, "a"), true),
+            ((SESSION, "a"), (SESSION, "b"), false),
+            ((SESSION, "a"), ("/user.slice/user-1001.slice/session-3.scope", "a"), false),
+            (("/system.slice/run-u12.service", "a"), ("/system.slice/run-u12.service", "b"), false),
+            (("/system.slice/web.service", "a"), ("/system.slice/web.service", "b"), true),
+            (("/system.slice/web.service", "a"), (OWN, "a"), false),
+            ((OWN, "a"), (OWN, "b"), true),
+        ] {
+            assert_eq!(of(one.0, one.1) == of(other.0, other.1), is_same, "{one:?} {other:?}");
         }
     }
 

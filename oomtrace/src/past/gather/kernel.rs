@@ -7,11 +7,11 @@ use jiff::Timestamp;
 
 use crate::model::{Container, LookedAt, TargetKind};
 use crate::node::namespaces;
-use crate::past::gather::{JournalFrom, KernelFrom, Places, Whom, looked, unread};
+use crate::past::gather::{JournalFrom, KernelFrom, Places, Whom, copies, looked, unread};
 use crate::past::imitated::{is_of_pod, is_of_unit, may_be_of_container};
-use crate::past::journal::{self, Entry, Journal, Said};
+use crate::past::journal::{self, Entry, Journal};
 use crate::past::klog::kmsg;
-use crate::past::klog::oom::{self, Report, Victim};
+use crate::past::klog::oom::{self, Report};
 use crate::past::klog::record::Record;
 use crate::past::klog::saved;
 use crate::past::placed::Placed;
@@ -19,10 +19,6 @@ use crate::placement::Placement;
 
 /// Reports of one target that are looked at, the latest ones: each may take a question to a runtime.
 const MAX_ASKED: usize = 64;
-/// The same report in the kernel's log and in the journal is not further apart where one of them does not have the kernel's own time: what is
-/// there besides is alike to the byte, and clocks are set. In milliseconds.
-const SAME_MS: u64 = 600_000;
-
 /// What the kernel's log says, and the journal besides.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KernelLog {
@@ -103,19 +99,16 @@ fn file(log: &mut KernelLog, path: &Path) {
 fn of_journal(log: &mut KernelLog, read: io::Result<Journal>, closed: Option<&Path>) {
     match read {
         Ok(read) => {
-            let mut records = Vec::new();
-            for entry in read.entries {
-                match entry.said {
-                    Said::Kernel { .. } => records.extend(entry.kernel()),
-                    _ => log.entries.push(entry),
-                }
-            }
+            let records: Vec<Record> = read.kernel.entries.into_iter().filter_map(Entry::kernel).collect();
+            log.entries = read.others.entries;
             // It is whole from the oldest that was read on.
-            let cut = if read.is_cut { "not read to its beginning, " } else { "" };
+            let cut = if read.kernel.is_cut { "not read to its beginning, " } else { "" };
+            let others_cut = if read.others.is_cut { ", the oldest not read" } else { "" };
             let had = log.reports.len();
             let others = log.entries.len();
-            take(log, "journal", &records, &format!("{cut}{others} other entries about ends and logins"), read.is_cut);
-            drop_copies(&mut log.reports, had, log.slept_ms);
+            let of = format!("{cut}{others} other entries about ends and logins{others_cut}");
+            take(log, "journal", &records, &of, read.kernel.is_cut || read.others.is_cut);
+            copies::drop_copies(&mut log.reports, had, log.slept_ms);
             if let Some(closed) = closed
                 && let Some(looked) = log.looked.last_mut()
             {
@@ -152,40 +145,6 @@ fn take(log: &mut KernelLog, place: &str, records: &[Record], of: &str, is_cut: 
     log.looked.push(LookedAt { is_missing: is_cut, ..looked(place, true, since, said) });
     log.since = [log.since, since].into_iter().flatten().min();
     log.reports.extend(found.reports);
-}
-
-/// Drops those from `had` on that are there already: journald copies the kernel's log. The one with more of it stays.
-fn drop_copies(reports: &mut Vec<Report>, had: usize, slept_ms: i64) {
-    let copies = reports.split_off(had.min(reports.len()));
-    for copy in copies {
-        match reports.iter_mut().find(|known| is_copy(known, &copy, slept_ms)) {
-            Some(known) if known.has_start || !copy.has_start => {}
-            Some(known) => *known = copy,
-            None => reports.push(copy),
-        }
-    }
-}
-
-/// Both are of one kill. The times of day do not say so: that of the kernel's log is reckoned from a clock that stands still while the machine
-/// sleeps, `slept_ms` until now, and that of the journal was right for whoever set the clock by then.
-fn is_copy(known: &Report, copy: &Report, slept_ms: i64) -> bool {
-    let (Some(one), Some(other)) = (known.victims.first(), copy.victims.first()) else { return false };
-    // What the line that says the kill has in each.
-    let figures = |victim: &Victim| (victim.total_vm_bytes, victim.anon_bytes, victim.file_bytes, victim.shmem_bytes);
-    let may_be_one =
-        |one: Option<&String>, other: Option<&String>| one.zip(other).is_none_or(|(one, other)| one == other);
-    if one.pid != other.pid
-        || one.comm != other.comm
-        || figures(one) != figures(other)
-        || !may_be_one(known.cgroup.as_ref(), copy.cgroup.as_ref())
-    {
-        return false;
-    }
-    if let Some((one, other)) = known.stamp.zip(copy.stamp) {
-        return one.us == other.us && one.boot.zip(other.boot).is_none_or(|(one, other)| one == other);
-    }
-    let within = SAME_MS.saturating_add(slept_ms.unsigned_abs());
-    known.at.zip(copy.at).is_some_and(|(one, other)| one.as_millisecond().abs_diff(other.as_millisecond()) <= within)
 }
 
 /// The reports about a target, or all of them, each with its container as its runtime knows it; the oldest first.
@@ -258,66 +217,7 @@ pub fn is_about(report: &Report, whom: &Whom) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::past::klog::record::Stamp;
-
-    /// Of that second, with that time of the kernel's clock and that boot.
-    fn report(second: i64, stamp: Option<(u64, Option<u128>)>, pid: u32, has_start: bool) -> Report {
-        Report {
-            at: Timestamp::from_second(second).ok(),
-            stamp: stamp.map(|(us, boot)| Stamp { us, boot }),
-            has_start,
-            victims: vec![Victim { pid, comm: "java".to_owned(), ..Victim::default() }],
-            ..Report::default()
-        }
-    }
-
-    #[test]
-    fn what_journald_copied_is_there_once() {
-        let mut all = vec![
-            report(1_000, None, 7, false),
-            report(2_000, None, 8, true),
-            report(1_100, None, 7, true),
-            report(2_003, None, 8, false),
-            report(3_000, None, 8, true),
-        ];
-        drop_copies(&mut all, 2, 0);
-        let kept: Vec<_> = all.iter().map(|report| (report.at.unwrap().as_second(), report.has_start)).collect();
-        assert_eq!(kept, [(1_100, true), (2_000, true), (3_000, true)]);
-    }
-
-    #[test]
-    fn one_kill_is_known_by_the_kernels_own_time_and_by_what_is_said_of_it() {
-        let kmsg = report(90_000, Some((5, Some(1))), 7, true);
-        let grown = |mut report: Report| {
-            report.victims[0].anon_bytes = 4096;
-            report
-        };
-        let called = |mut report: Report, comm: &str| {
-            report.victims[0].comm = comm.to_owned();
-            report
-        };
-        let of = |report: Report, cgroup: &str| Report { cgroup: Some(cgroup.to_owned()), ..report };
-        for (one, other, slept_ms, is_one) in [
-            // A clock that was set by a day meanwhile.
-            (kmsg.clone(), report(3_600, Some((5, Some(1))), 7, true), 0, true),
-            // A file does not say of which boot it is.
-            (kmsg.clone(), report(90_000, Some((5, None)), 7, true), 0, true),
-            // Its pid was given anew.
-            (kmsg.clone(), report(90_000, Some((6, Some(1))), 7, true), 0, false),
-            (kmsg.clone(), report(90_000, Some((5, Some(2))), 7, true), 0, false),
-            (kmsg.clone(), report(90_000, Some((5, Some(1))), 8, true), 0, false),
-            (kmsg.clone(), called(report(90_000, Some((5, Some(1))), 7, true), "sh"), 0, false),
-            (of(kmsg.clone(), "/a"), of(report(90_000, Some((5, None)), 7, true), "/b"), 0, false),
-            (of(kmsg.clone(), "/a"), kmsg.clone(), 0, true),
-            // Where one has no time of the kernel's.
-            (kmsg.clone(), report(90_300, None, 7, true), 0, true),
-            (kmsg.clone(), grown(report(90_000, None, 7, true)), 0, false),
-            (kmsg.clone(), report(93_600, None, 7, true), 0, false),
-            (kmsg.clone(), report(93_600, None, 7, true), 3_600_000, true),
-        ] {
-            assert_eq!(is_copy(&one, &other, slept_ms), is_one, "{one:?} {other:?}");
-        }
-    }
+    use crate::past::journal::{Answer, Said};
 
     /// A journal with a kill in the kernel's log at these seconds.
     fn journal(seconds: &[i64], is_cut: bool) -> Journal {
@@ -327,7 +227,7 @@ mod tests {
             at: Timestamp::from_second(*second).unwrap(),
             said: Said::Kernel { text: text.to_owned(), by_kernel: true, stamp: None },
         };
-        Journal { entries: seconds.iter().map(entry).collect(), is_cut }
+        Journal { kernel: Answer { entries: seconds.iter().map(entry).collect(), is_cut }, ..Journal::default() }
     }
 
     #[test]
@@ -343,6 +243,12 @@ mod tests {
             assert_eq!((looked.is_read, looked.is_missing), (true, is_cut));
             assert!(looked.said.starts_with(said), "{}", looked.said);
         }
+        let mut log = KernelLog::default();
+        let others = Answer { is_cut: true, ..Answer::default() };
+        of_journal(&mut log, Ok(Journal { others, ..journal(&[100_000], false) }), None);
+        // The kernel's records are whole, however many the others are.
+        assert_eq!((log.whole_since(), log.looked[0].is_missing), (Timestamp::from_second(100_000).ok(), true));
+        assert!(log.looked[0].said.ends_with("logins, the oldest not read"), "{}", log.looked[0].said);
         let mut log = KernelLog::default();
         of_journal(&mut log, Ok(journal(&[100_000], false)), Some(Path::new("/var/log/journal")));
         assert_eq!((log.whole_since(), log.looked[0].is_missing), (None, true));

@@ -1,5 +1,6 @@
 //! Looks everywhere that traces may be, each place bounded in bytes and in time, and says of each what was there.
 
+mod copies;
 mod kernel;
 mod managers;
 mod whom;

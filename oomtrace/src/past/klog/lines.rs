@@ -9,6 +9,9 @@ pub const COMM: usize = 15;
 /// The kernel writes "no limit" of a page counter in KiB so, with pages of 4 KiB or more (PAGE_COUNTER_MAX).
 const NO_LIMIT_KIB: u64 = 1 << 52;
 
+/// What the summary begins with: longer than a process's name, which other lines of the kernel's begin with.
+pub const CONSTRAINT: &str = "constraint=CONSTRAINT_";
+
 /// What one line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
@@ -97,7 +100,7 @@ pub fn read(text: &str) -> Line<'_> {
     invoked(text)
         .or_else(|| killed(text))
         .or_else(|| chosen(text))
-        .or_else(|| text.strip_prefix("oom-kill:").map(Line::Summary))
+        .or_else(|| text.strip_prefix("oom-kill:").filter(|text| text.starts_with(CONSTRAINT)).map(Line::Summary))
         .or_else(|| text.strip_prefix("Task in ").map(Line::TaskIn))
         .or_else(|| stat_of(text))
         .or_else(|| counter(text))
@@ -361,6 +364,7 @@ mod tests {
             "a name that is too long invoked oom-killer: gfp_mask=0xd0, order=0, oom_score_adj=0",
             "x invoked oom-killer: gfp_mask=0xd0, order=0, oom_score_adj=none",
             "x: Killed process 1 (init) total-vm:1kB, anon-rss:1kB, file-rss:0kB",
+            "oom-kill:x[99]: segfault at 0 ip 00005555 sp 00007ffe error 4 in x[5555+1000]",
             "oom_reaper: reaped process 9881 (tail), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB",
             "net_ratelimit: 12 callbacks suppressed",
             "CPU: 1 PID: x Comm: tail Not tainted 6.1",

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::past::klog::lines::{Counter, Killed, Line, read};
 use crate::past::klog::record::{Record, Stamp};
-use crate::past::klog::summary::{Constraint, summary, task_in};
+use crate::past::klog::summary::{Constraint, Summary, summary, task_in};
 
 /// Reports that are kept, the latest ones.
 const MAX_REPORTS: usize = 2048;
@@ -17,6 +17,8 @@ const MAX_TASKS: usize = 512;
 const MAX_STAT: usize = 256;
 /// Victims of one report that are kept: all of a cgroup with memory.oom.group.
 const MAX_VICTIMS: usize = 256;
+/// Lines that name a victim and its limit, of one report: a report has one.
+const MAX_SUMMARIES: usize = 8;
 /// Lines after which a report that has no victim is over.
 const MAX_LINES: usize = 100_000;
 /// A record of several lines that is longer was cut at its end (LOG_LINE_MAX, kernel/printk/printk.c).
@@ -143,7 +145,9 @@ struct Reader {
     /// The owner, as its own line has it.
     stat_of: Option<String>,
     stats: usize,
-    summary: Option<String>,
+    /// The latest first: which one is of this report, its victim's pid says.
+    summaries: Vec<String>,
+    is_task_in_unread: bool,
     chosen_in_memcg: Option<bool>,
     suppressed: u64,
 }
@@ -154,14 +158,14 @@ impl Reader {
         if self.lines > MAX_LINES {
             self.end();
         }
-        match std::mem::take(&mut self.part) {
-            Part::Stat if self.stat(&record.text) => return self.part = Part::Stat,
-            Part::Table(columns) => {
-                if self.row(&columns, &record.text) {
-                    return self.part = Part::Table(columns);
-                }
-            }
-            Part::Stat | Part::Other => {}
+        let part = std::mem::take(&mut self.part);
+        let is_of_part = match &part {
+            Part::Stat => self.stat(&record.text),
+            Part::Table(columns) => self.row(columns, &record.text),
+            Part::Other => false,
+        };
+        if is_of_part {
+            return self.part = part;
         }
         match read(&record.text) {
             Line::Invoked { comm, gfp, order } => {
@@ -196,15 +200,18 @@ impl Reader {
                     self.part = Part::Table(columns.into_iter().map(str::to_owned).collect());
                 }
             }
-            Line::Summary(text) => self.summary = Some(text.to_owned()),
+            Line::Summary(text) => {
+                self.summaries.truncate(MAX_SUMMARIES - 1);
+                self.summaries.insert(0, text.to_owned());
+            }
             Line::TaskIn(text) => {
-                if let Some(report) = &mut self.open {
+                if let Some(report) = self.open.as_mut().filter(|report| report.victims.is_empty()) {
                     match task_in(text) {
                         Some((cgroup, owner)) => {
                             (report.cgroup, report.owner) = (Some(cgroup), Some(owner));
                             report.constraint = Some(Constraint::Memcg);
                         }
-                        None => report.is_ambiguous = true,
+                        None => (self.is_task_in_unread, self.part) = (true, part),
                     }
                 }
             }
@@ -225,7 +232,8 @@ impl Reader {
                 self.suppressed += count;
             }
             Line::Dropped(count) => self.found.dropped += count,
-            Line::Other => {}
+            // The kernel writes lines of others' doings into a report as well, as of a process that crashed.
+            Line::Other => self.part = part,
         }
         if let Some(report) = &mut self.open {
             report.by_kernel &= record.by_kernel;
@@ -248,7 +256,8 @@ impl Reader {
     fn killed(&mut self, record: &Record, killed: &Killed<'_>) {
         let in_memcg = killed.in_memcg.or(self.chosen_in_memcg);
         let is_more = self.open.as_ref().is_some_and(|report| report.group.is_some() && !report.victims.is_empty());
-        let (summary_text, known) = (self.summary.take(), self.stat_of.take());
+        let (summaries, known) = (std::mem::take(&mut self.summaries), self.stat_of.take());
+        let is_task_in_unread = std::mem::take(&mut self.is_task_in_unread);
         if self.open.as_ref().is_some_and(|report| !report.victims.is_empty()) && !is_more {
             self.end();
         }
@@ -256,16 +265,17 @@ impl Reader {
         if report.victims.is_empty() {
             report.at = record.at.or(report.at);
             report.stamp = record.stamp.or(report.stamp);
-            if let Some(text) = summary_text {
-                let found = summary(&text, known.as_deref());
+            let summaries: Vec<Summary> = summaries.iter().map(|text| summary(text, known.as_deref())).collect();
+            // It is about this very victim.
+            if let Some(found) = summaries.iter().find(|found| found.pid == Some(killed.pid)) {
                 report.is_ambiguous |= found.is_ambiguous;
-                // It is about this very victim.
-                if found.pid == Some(killed.pid) {
-                    // Of a memory cgroup it said NONE before 5.1.
-                    let is_memcg = found.constraint == Some(Constraint::None) && found.owner.is_some();
-                    report.constraint = if is_memcg { Some(Constraint::Memcg) } else { found.constraint };
-                    (report.owner, report.cgroup) = (found.owner, found.cgroup);
-                }
+                // Of a memory cgroup it said NONE before 5.1.
+                let is_memcg = found.constraint == Some(Constraint::None) && found.owner.is_some();
+                report.constraint = if is_memcg { Some(Constraint::Memcg) } else { found.constraint };
+                (report.owner, report.cgroup) = (found.owner.clone(), found.cgroup.clone());
+            } else {
+                let is_unread = is_task_in_unread && report.cgroup.is_none();
+                report.is_ambiguous |= is_unread || summaries.iter().any(|found| found.is_ambiguous);
             }
             // Of the line before, which names no cgroup where there is none.
             report.constraint = match (report.constraint, in_memcg) {
@@ -324,20 +334,19 @@ impl Reader {
         let lines: Vec<&str> = text.split('\n').filter(|line| !line.is_empty()).collect();
         let is_cut = lines.len() > 1 && text.len() >= CUT && !text.ends_with('\n');
         let whole = lines.len().saturating_sub(usize::from(is_cut));
-        let mut is_stat = !lines.is_empty();
-        for (index, line) in lines.into_iter().enumerate() {
-            // dmesg indents what follows a record's first line.
-            let pair =
-                line.trim_start().split_once(' ').and_then(|(name, number)| Some((name, number.parse::<u64>().ok()?)));
-            match pair {
-                Some((name, number)) if index < whole && report.stat.len() < MAX_STAT => {
-                    report.stat.insert(name.to_owned(), number);
-                }
-                None if index < whole => is_stat = false,
-                _ => {}
+        // dmesg indents what follows a record's first line.
+        let pair = |line: &str| {
+            line.trim_start().split_once(' ').and_then(|(name, number)| Some((name.to_owned(), number.parse().ok()?)))
+        };
+        // All of it or nothing: a process's name within another line may have line feeds.
+        let pairs: Option<Vec<(String, u64)>> = lines.iter().take(whole).map(|line| pair(line)).collect();
+        let Some(pairs) = pairs.filter(|_| !lines.is_empty()) else { return false };
+        for (name, number) in pairs {
+            if report.stat.len() < MAX_STAT {
+                report.stat.insert(name, number);
             }
         }
-        is_stat
+        true
     }
 
     /// A row of the table; false when it is something else.
@@ -356,7 +365,8 @@ impl Reader {
 
     fn end(&mut self) {
         (self.lines, self.stats) = (0, 0);
-        (self.stat_of, self.summary, self.chosen_in_memcg) = (None, None, None);
+        (self.stat_of, self.chosen_in_memcg) = (None, None);
+        (self.summaries, self.is_task_in_unread) = (Vec::new(), false);
         // One without a victim found none to kill, or its end is lost.
         if let Some(report) = self.open.take().filter(|report| !report.victims.is_empty()) {
             if self.found.reports.len() >= MAX_REPORTS {

@@ -2,12 +2,14 @@
 //! machine, or of before its last boot.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
+use serde::de::IgnoredAny;
 
 use crate::node::files;
 use crate::past::journal;
@@ -15,6 +17,8 @@ use crate::past::klog::record::{MAX_TEXT, Record, Stamp, of_device, unescaped};
 
 /// Bytes of a file that are read, the last ones.
 const MAX_FILE: u64 = 256 << 20;
+/// Bytes of its beginning, where its first line is.
+const MAX_FIRST: u64 = 64 << 10;
 /// Records that are kept, the last ones.
 const MAX_RECORDS: usize = 1 << 20;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -28,7 +32,31 @@ pub struct Saved {
     pub is_cut: bool,
 }
 
-/// Reads a file; of a large one, its end. Times without a year are of the last twelve months; those without a time zone are this machine's.
+/// How a file has its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// journalctl's JSON.
+    Journal,
+    /// `/dev/kmsg`.
+    Device,
+    Text,
+}
+
+impl Form {
+    fn of(line: &str) -> Self {
+        let is_object = || line.starts_with('{') && serde_json::from_str::<IgnoredAny>(line).is_ok();
+        if is_object() {
+            Self::Journal
+        } else if of_device(line).is_some() {
+            Self::Device
+        } else {
+            Self::Text
+        }
+    }
+}
+
+/// Reads a file; of a large one, its end. Its first line says its form: in another one a line proves nothing, for whoever may write a line
+/// of text may write any. Times without a year are of the last twelve months; those without a time zone are this machine's.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -43,13 +71,16 @@ fn read_end(path: &Path, now: Timestamp, most_bytes: u64, most_records: usize) -
     let from = size.saturating_sub(most_bytes).saturating_sub(1);
     let mut is_cut = from > 0;
     let mut is_broken = is_cut;
+    let form = first_line(&mut file)?.map(|line| Form::of(&line));
     file.seek(SeekFrom::Start(from))?;
     let mut records = VecDeque::new();
     files::lines_of(file, size - from, |line| {
         if std::mem::take(&mut is_broken) {
             return;
         }
-        let Some(record) = parse(&String::from_utf8_lossy(line), now, &TimeZone::system()) else { return };
+        let line = String::from_utf8_lossy(line);
+        let Some(mut record) = parse(&line, now, &TimeZone::system()) else { return };
+        record.by_kernel = record.by_kernel && form == Some(Form::of(&line));
         if records.len() >= most_records {
             records.pop_front();
             is_cut = true;
@@ -59,7 +90,19 @@ fn read_end(path: &Path, now: Timestamp, most_bytes: u64, most_records: usize) -
     Ok(Saved { records: records.into(), is_cut })
 }
 
-/// A line; none when nothing of the kernel's is in it.
+/// The first line that is not empty; none where the beginning has none.
+fn first_line(file: &mut File) -> io::Result<Option<String>> {
+    let mut first = None;
+    files::lines_of(file, MAX_FIRST, |line| {
+        let text = String::from_utf8_lossy(line);
+        if first.is_none() && !text.trim().is_empty() {
+            first = Some(text.into_owned());
+        }
+    })?;
+    Ok(first)
+}
+
+/// A line, in whichever form it is by itself; none when nothing of the kernel's is in it.
 #[must_use]
 pub fn parse(line: &str, now: Timestamp, zone: &TimeZone) -> Option<Record> {
     if line.starts_with('{') {
@@ -185,6 +228,30 @@ mod tests {
         assert_eq!(parse(row, now, &TimeZone::UTC).unwrap().text, row);
         assert_eq!(parse(&format!("[  1.5] {row}"), now, &TimeZone::UTC).unwrap().text, row);
     }
+
+    #[test]
+    fn a_line_in_another_form_than_its_file_proves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kern.log");
+        let text = "Nov 27 05:20:28 node kernel: [  100.000001] x";
+        let device = "6,317,152000000,-;x";
+        let journal =
+            r#"{"__REALTIME_TIMESTAMP":"1764000000000001","_TRANSPORT":"kernel","SYSLOG_FACILITY":"0","MESSAGE":"x"}"#;
+        for (first, others) in [(text, [device, journal]), (device, [text, journal]), (journal, [text, device])] {
+            let lines = ["", first, others[0], others[1], first].join("\n");
+            std::fs::write(&path, &lines).unwrap();
+            let sure = first != text;
+            // Also where the beginning is not read.
+            for (bytes, expected) in
+                [(4096, vec![sure, false, false, sure]), (lines.len() as u64 - 2, vec![false, false, sure])]
+            {
+                let saved = read_end(&path, Timestamp::now(), bytes, 9).unwrap();
+                let proven: Vec<bool> = saved.records.iter().map(|record| record.by_kernel).collect();
+                assert_eq!(proven, expected, "{lines}");
+            }
+        }
+    }
+
     #[test]
     fn of_a_large_file_its_end_is_read_and_that_is_said() {
         let dir = tempfile::tempdir().unwrap();

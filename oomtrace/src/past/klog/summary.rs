@@ -2,7 +2,7 @@
 //! paths, whose names users choose: where the line could be cut in two ways, it is not read.
 
 use crate::filter::is_below;
-use crate::past::klog::lines::is_comm;
+use crate::past::klog::lines::{CONSTRAINT, is_comm};
 
 /// What ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Summary {
 #[must_use]
 pub fn summary(text: &str, owner: Option<&str>) -> Summary {
     let mut found = Summary::default();
-    let Some(rest) = text.strip_prefix("constraint=CONSTRAINT_") else { return found };
+    let Some(rest) = text.strip_prefix(CONSTRAINT) else { return found };
     found.constraint = match rest.split(',').next() {
         Some("NONE") => Some(Constraint::None),
         Some("CPUSET") => Some(Constraint::Cpuset),

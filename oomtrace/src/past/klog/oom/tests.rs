@@ -176,3 +176,45 @@ fn names_that_read_like_the_kernels_words_name_nobody_else() {
     let record = Record { text: killed("a\nb"), by_kernel: true, ..Record::default() };
     assert_eq!(reports([&record]).reports[0].victims[0].comm, "a\nb");
 }
+
+#[test]
+fn what_others_make_the_kernel_say_within_a_report_changes_nothing_of_it() {
+    let logs = [
+        include_str!("logs/3.10-pod.dmesg"),
+        include_str!("logs/5.0-leaker.dmesg"),
+        include_str!("logs/5.10-v2.dmesg"),
+        include_str!("logs/5.10-group.dmesg"),
+        include_str!("logs/6.1-host.dmesg"),
+        include_str!("logs/6.12-two.dmesg"),
+    ];
+    // Processes that crash, and their names.
+    let names = [
+        "x",
+        "oom-kill:x",
+        "oom-kill:constra",
+        "Task in /a",
+        "Killed process ",
+        "[pid]",
+        "[1]1 1 1 1 1 1 ",
+        r"\x0aanon 9\x0ax",
+    ];
+    for log in logs {
+        let lines: Vec<&str> = log.lines().collect();
+        let expected = of(log);
+        for (name, at) in names.iter().flat_map(|name| (0..=lines.len()).map(move |at| (name, at))) {
+            let crash =
+                format!("[ 1.0] {name}[99]: segfault at 0 ip 0005 sp 0007 error 4 in x[5000+1000] likely on CPU 1");
+            let (before, after) = lines.split_at(at);
+            let found = of(&[before, &[crash.as_str()], after].concat().join("\n"));
+            assert_eq!(found, expected, "{name} before {:?}", after.first());
+        }
+    }
+}
+
+#[test]
+fn a_summary_of_another_victim_takes_no_summarys_place() {
+    let log = include_str!("logs/5.10-v2.dmesg");
+    let other = "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/b,task=x,pid=9,uid=0\n";
+    let end = log.find("Memory cgroup out of memory: Killed").and_then(|at| log[..at].rfind('\n')).unwrap() + 1;
+    assert_eq!(of(&format!("{}{other}{}", &log[..end], &log[end..])), of(log));
+}
