@@ -17,8 +17,10 @@ pub fn routine(incident: &Incident, cause: Cause) -> Option<Routine> {
     }
     if cause == Cause::PidNamespaceExit {
         let end = incident.init_end.as_ref();
+        // Where the first process was killed, that is an incident of its own, and says it all.
+        let is_told = |end: &InitEnd| end.of_container && end.killed.is_some();
         return end
-            .is_some_and(|end| is_as_it_should(end) && !is_asked_by_others(incident, end))
+            .is_some_and(|end| is_told(end) || (is_as_it_should(end) && !is_asked_by_others(incident, end)))
             .then_some(Routine::Sweep);
     }
     is_runtimes_own(incident).then_some(Routine::Helper)
@@ -108,7 +110,8 @@ mod tests {
             (Some(11), true, None, None),
             (Some(0), false, None, None),
             (None, true, None, None),
-            (Some(9), true, killed, None),
+            (Some(9), true, killed.clone(), Some(Routine::Sweep)),
+            (Some(9), false, killed, None),
         ] {
             let mut incident = in_container(by_kernel(SignalPath::PidNamespaceExit));
             incident.init_end = Some(InitEnd { init: init.clone(), killed, status, of_container, asked: None });

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 pub enum Routine {
     /// A pod's sandbox ended with its pod: it holds the pod's namespaces and runs nothing of anybody's (pause).
     Sandbox,
-    /// The container's first process had ended as it should, by itself with status 0 or by a stop signal, and what it left behind was
-    /// killed.
+    /// The container's first process had ended as it should, by itself with status 0 or by a stop signal, or had been killed, which is an
+    /// incident of its own; what it left behind was killed.
     Sweep,
     /// A runtime ended a program of its own.
     Helper,

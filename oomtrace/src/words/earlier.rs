@@ -79,6 +79,9 @@ mod tests {
             let mut incident = crate::judge::tests::kill("/usr/bin/bash");
             incident.time = "2026-11-20T12:00:00Z".to_owned();
             incident.earlier = Some(summed(earlier(causes, first), Cause::SelfKill));
+            assert_eq!(again(&incident), None, "a program is not the same as another one of its name");
+            incident.unit = Some("web.service".to_owned());
+            incident.earlier = Some(summed(earlier(causes, first), Cause::SelfKill));
             assert_eq!(again(&incident).as_deref(), said, "{causes:?}");
         }
     }
