@@ -66,6 +66,10 @@ pub fn screen(text: &str, width: usize) -> Vec<Line> {
                     }
                 };
                 match end {
+                    // One of 256 colours, of which the first sixteen are the terminal's own.
+                    'm' if numbers.starts_with("38;5;") => {
+                        style.color = numbers[5..].parse::<u8>().ok().map(|number| number % 8)
+                    }
                     'm' => numbers.split(';').for_each(|number| set(&mut style, number.parse().unwrap_or(0))),
                     // Clears to the end of the line, which is empty after a carriage return.
                     'K' => {}

@@ -6,11 +6,11 @@ pub const ALL: &[Situation] = &[
     Situation::own(
         "k8s-limit",
         "kubectl says OOMKilled",
-        "kubectl run burstable --image busybox --limits memory=32Mi -- tail /dev/zero",
+        "kubectl apply -f pod.yaml    # two containers, of which one has a limit of 32 MiB, and takes more",
         &[("oom_container_limit", 1)],
         "It is the container's own limit, and not the pod's nor the node's: kubectl shows the same word for all three.",
     )
-    .of(Source::Kubernetes("oom::burstable")),
+    .of(Source::Kubernetes("oom::one_of_two_containers")),
     Situation::own(
         "k8s-pod-limit",
         "A container of a pod is killed because of another one in it",

@@ -233,7 +233,10 @@ fn before(why: &Why, block: &mut Block) {
     let count = why.earlier.len() + 1;
     let ages: Vec<u64> = why.earlier.iter().filter_map(|kill| kill.after_start_ms).chain(own_age(why)).collect();
     let ages = match (ages.len() > 1, ages.iter().min(), ages.iter().max()) {
-        (true, Some(least), Some(most)) => format!(", {} to {} after its start", elapsed_ms(*least), elapsed_ms(*most)),
+        (true, Some(least), Some(most)) => match (elapsed_ms(*least), elapsed_ms(*most)) {
+            (least, most) if least == most => format!(", each {least} after its start"),
+            (least, most) => format!(", {least} to {most} after its start"),
+        },
         _ => String::new(),
     };
     let last = span(latest.time.as_ref(), time.as_ref())

@@ -1,10 +1,13 @@
 //! Probes that fail, and what kubelet has killed for them.
 
-use oomtrace::model::Cause;
+use std::process::Command;
+
+use oomtrace::model::{Cause, Incident};
 use serde_json::{Value, json};
 
 use crate::Scenario;
 use crate::claims::{self, claim};
+use crate::node::node;
 use crate::pod::{Pod, container, once, with};
 use crate::scenarios::{is_in, is_stopped, settled, trace};
 use crate::support::process::{comm, patience};
@@ -32,7 +35,22 @@ fn fails(name: &str, kind: &str, probe: Value) {
     let pod = Pod::create(name, json!({ "containers": [app], "terminationGracePeriodSeconds": 2 }));
     let init = pod.init("app");
     pod.wait_for_event("Killing", "probe");
-    is_stopped(&settled(&mut tracer, init, Cause::KubeletProbeFailure), &pod, "app", Cause::KubeletProbeFailure);
+    let incident = settled(&mut tracer, init, Cause::KubeletProbeFailure);
+    is_stopped(&incident, &pod, "app", Cause::KubeletProbeFailure);
+    shows_events(&incident);
+}
+
+/// What is advised is executed as it is printed: it shows what the kubelet said of the probe.
+fn shows_events(incident: &Incident) {
+    let advice = incident.verdict.as_ref().map(|verdict| verdict.advice.as_slice()).unwrap_or_default();
+    let commands = advice.iter().filter_map(|advice| advice.command.as_deref());
+    let command = commands.into_iter().find(|command| command.contains("get events")).unwrap_or("false");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).env("KUBECONFIG", node().directory.join("kubeconfig"));
+    shell.env("PATH", format!("{}:{path}", node().programs.display()));
+    let said = String::from_utf8_lossy(&shell.output().unwrap().stdout).into_owned();
+    claim("what is advised shows the probe's Event", "true", said.contains("Unhealthy").to_string());
 }
 
 fn exec() -> Value {
