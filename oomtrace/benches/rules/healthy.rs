@@ -1,5 +1,5 @@
-//! Held-out curves that are no leaks. They were written before their author had read the rule, by what services do; the rule's author
-//! saw none of them.
+//! Curves that are no leaks, by what services do. They were written before their author had read the rule; what it said wrongly of them was
+//! looked at later, and the rule mended by it: they hold nothing out any more.
 
 use super::curve::{Class, Curve, Need, Watch, a_limit, begin, day, weekday};
 use super::random::{Drift, Random};

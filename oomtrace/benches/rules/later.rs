@@ -1,4 +1,4 @@
-//! Curves that were written after the rule was read, and before anything was changed in it; it was never fitted to them.
+//! Curves that were written after the rule was read, and before anything was changed in it; it was mended by them later.
 
 use super::curve::{Class, Curve, Need, Watch, a_limit, day, weekday};
 use super::random::{Drift, Random};

@@ -1,4 +1,5 @@
-//! Curves by someone who has seen neither the rule nor the other classes; none is there for the rule to be fitted to.
+//! Curves by someone who had seen neither the rule nor the other classes. When they were opened the rule was done; it was mended by them
+//! later.
 
 use super::curve::{Class, Curve, Need, Sample, Truth, Watch, a_limit, day, weekday};
 use super::random::{Drift, Random};

@@ -60,14 +60,17 @@ fn each_of(incident: &Incident, is_settled: &dyn Fn(&Incident) -> bool, claim_of
     }
 }
 
-/// The kubelet writes what it did into the API within ten seconds or so where it is not emulated, which corrects a verdict.
+/// The kubelet writes what it did into the API within ten seconds or so where it is not emulated, which corrects a verdict; after an outage
+/// of the API it is looked at again within half a minute.
 pub fn corrected_within() -> Duration {
-    (patience() / 4).max(Duration::from_secs(25))
+    (patience() / 4).max(Duration::from_secs(45))
 }
 
 /// What it has takes the place of the same of the incident.
 pub fn correct(incident: &mut Incident, correction: Correction) {
     incident.verdict = Some(correction.verdict);
+    // It has answered by now.
+    incident.missing.retain(|missing| !missing.contains("had not answered in time"));
     incident.container = correction.container;
 }
 
