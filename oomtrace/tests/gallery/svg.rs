@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::screen::{Line, Style};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::screen::{Line, Span, Style};
 
 /// Units of a column and a line, of letters of 14 units.
 const COLUMN: f64 = 8.4;
@@ -33,6 +35,32 @@ fn fill(style: Style) -> &'static str {
         Style { bold: true, .. } => BRIGHT,
         _ => TEXT,
     }
+}
+
+/// A part of a span that has no two blanks beside each other: viewers make one of them.
+struct Part {
+    column: usize,
+    text: String,
+}
+
+fn parts(span: &Span) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let (mut column, mut blanks) = (span.column, 2);
+    for c in span.text.chars() {
+        match (c, parts.last_mut()) {
+            (' ', _) => blanks += 1,
+            (c, Some(last)) if blanks < 2 => {
+                last.text.extend(std::iter::repeat_n(' ', blanks).chain([c]));
+                blanks = 0;
+            }
+            (c, _) => {
+                parts.push(Part { column, text: c.to_string() });
+                blanks = 0;
+            }
+        }
+        column += c.width().unwrap_or(0);
+    }
+    parts
 }
 
 /// The picture of `lines` on a terminal of `width` columns: `title` is what it shows, `text` what it says, for who cannot see it.
@@ -66,19 +94,16 @@ pub fn svg(title: &str, text: &str, lines: &[Line], width: usize) -> String {
                 "<rect x=\"{x:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{LINE}\" fill=\"{color}\"/>"
             );
         }
-        for span in line.spans.iter().filter(|span| !span.text.trim().is_empty()) {
+        for (span, part) in line.spans.iter().flat_map(|span| parts(span).into_iter().map(move |part| (span, part))) {
             // A viewer may have letters of another width: each part is as wide as it is here.
-            let blanks = span.text.len() - span.text.trim_start_matches(' ').len();
-            let text = span.text.trim_matches(' ');
-            let columns = span.columns - (span.text.len() - text.len());
-            let x = MARGIN as f64 + (span.column + blanks) as f64 * COLUMN;
+            let x = MARGIN as f64 + part.column as f64 * COLUMN;
             let bold = if span.style.bold { " font-weight=\"bold\"" } else { "" };
             _ = writeln!(
                 out,
                 "<text x=\"{x:.1}\" y=\"{y}\" textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{}\"{bold}>{}</text>",
-                columns as f64 * COLUMN,
+                part.text.width() as f64 * COLUMN,
                 fill(span.style),
-                escape(text)
+                escape(&part.text)
             );
         }
     }
