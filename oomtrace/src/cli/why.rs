@@ -131,7 +131,11 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
 
 /// `oomtrace history --comm tail`, of the same history.
 fn kills_of(comm: &str, options: &options::Why) -> String {
-    let from = options.history.as_ref().map(|path| format!(" --history {}", path.display())).unwrap_or_default();
+    let from = options
+        .history
+        .as_ref()
+        .map(|path| format!(" --history {}", quote(&path.display().to_string())))
+        .unwrap_or_default();
     format!("oomtrace history{from} --comm {comm}")
 }
 

@@ -14,8 +14,6 @@
 use crate::judge::memory_use::{MemoryClass, MemoryUse};
 use crate::memory::fit::median;
 use crate::memory::held::held_at;
-use crate::memory::lives::lives;
-use crate::memory::past::{LIVES, alike, is_enough};
 use crate::memory::sample::Sample;
 use crate::memory::verdict::{Kind, Sure, Verdict, judge};
 use crate::model::{Confidence, CourseKind, Incident, OomOrigin, OomScope, TimelinePoint};
@@ -189,7 +187,7 @@ fn by_curve(life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
     }
     // Two kills may be reported in one moment.
     samples.sort_by(|a, b| a.t.total_cmp(&b.t));
-    let Verdict { verdict, confidence, since, bytes_per_hour, advised_limit_bytes, why, .. } = judge(&samples);
+    let Verdict { verdict, confidence, since, bytes_per_hour, advised_limit_bytes, why, lives, .. } = judge(&samples);
     let kind = match verdict {
         Kind::Leak => CourseKind::Leak,
         Kind::Climbing => CourseKind::Climbing,
@@ -204,20 +202,10 @@ fn by_curve(life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
         },
         since_s: since.map(|since| (-since).max(0.0)),
         bytes_per_hour,
-        lives: if verdict == Kind::Leak { rests_on(&samples) } else { 1 },
+        lives: u32::try_from(lives).unwrap_or(u32::MAX),
         advised_limit_bytes,
         detail: Detail::Curve(why),
     })
-}
-
-/// Lives that a leak is told from: those that climb alike, where they are as many as the rule wants; else this one alone.
-fn rests_on(samples: &[Sample]) -> u32 {
-    let lives = lives(samples);
-    let judged = lives.iter().rev().find(|life| is_enough(life)).copied().unwrap_or_default();
-    let limit = judged.iter().rev().find_map(|sample| sample.limit);
-    let most = judged.iter().filter_map(Sample::held).fold(0.0, f64::max);
-    let alike = alike(&lives, limit.unwrap_or(most)).lives;
-    if alike >= LIVES { u32::try_from(alike).unwrap_or(u32::MAX) } else { 1 }
 }
 
 /// Relative to the kill.

@@ -84,7 +84,10 @@ impl Life {
         }
         match self.climb.filter(|climb| climb.shape == Shape::Steady) {
             Some(climb) => return self.climbs(&climb),
-            None if self.alike.lives >= LIVES && !self.is_unlike_earlier() => return self.lives_climb(),
+            None if self.alike.lives >= LIVES && !self.is_unlike_earlier() => {
+                let (hour, level) = self.charged.points.last().copied().unwrap_or_default();
+                return self.lives_climb((self.start + hour * 3600.0, level), self.limit);
+            }
             None => {}
         }
         let found = self.kernel_climbs().or_else(|| self.cache_grows());
@@ -101,12 +104,13 @@ impl Life {
 
     /// What it shows, where another life has begun since, of which nothing can be said yet.
     #[must_use]
-    pub fn ended(&self, newborn: &[Sample], lives: &[&[Sample]]) -> Verdict {
-        if self.alike.lives >= LIVES {
-            let newborn = Self::of(newborn, lives);
-            return newborn.lives_climb();
+    pub fn ended(&self, newborn: &[Sample]) -> Verdict {
+        if self.alike.lives < LIVES {
+            return self.judge().of_the_life_before(newborn);
         }
-        self.judge().of_the_life_before(newborn)
+        let begun = newborn.first().map_or(self.start, |sample| sample.t);
+        let last = newborn.iter().rev().find_map(|sample| Some((sample.t, sample.charged()?)));
+        self.lives_climb(last.unwrap_or((begun, 0.0)), newborn.iter().rev().find_map(|sample| sample.limit))
     }
 
     /// It would have risen by now as earlier lives did, and has not.
@@ -186,6 +190,7 @@ impl Life {
             bytes_per_hour: Some(climb.rate_now().round()),
             limit_reached_at: reached,
             advised_limit_bytes: if is_leak { None } else { self.advised(need).filter(|bytes| is_room(*bytes)) },
+            lives: if let Seen::Lives(lives) = seen { lives } else { 1 },
             ..said(
                 if is_leak { Kind::Leak } else { Kind::Climbing },
                 confidence,
@@ -203,19 +208,18 @@ impl Life {
         }
     }
 
-    /// This one is too short to see it in; those before were not.
-    fn lives_climb(&self) -> Verdict {
-        let (now, level) = self.charged.points.last().copied().unwrap_or_default();
-        let after = |slope: f64, limit: f64| self.time(now + (limit - level).max(0.0) / slope.max(1.0));
-        let reached = self.limit.map(|limit| LimitReached {
+    /// A life that has come to `level` at that Unix time is too short to see it in; those before were not.
+    fn lives_climb(&self, (now, level): (f64, f64), limit: Option<f64>) -> Verdict {
+        let after = |slope: f64, limit: f64| (now + (limit - level).max(0.0) / slope.max(1.0) * 3600.0).round();
+        let reached = limit.map(|limit| LimitReached {
             median: after(self.alike.slope, limit),
             low: after(1.2 * self.alike.high, limit),
             high: Some(after(0.8 * self.alike.low, limit)),
         });
-        let bytes_per_hour = Some(self.alike.slope.round());
         Verdict {
-            bytes_per_hour,
+            bytes_per_hour: Some(self.alike.slope.round()),
             limit_reached_at: reached,
+            lives: self.alike.lives,
             ..said(Kind::Leak, Sure::Likely, words::lives(&self.alike))
         }
     }

@@ -13,7 +13,7 @@ pub mod held;
 mod life;
 pub mod lives;
 mod onset;
-pub mod past;
+mod past;
 mod period;
 pub mod read;
 pub mod recorder;

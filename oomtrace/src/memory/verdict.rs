@@ -63,6 +63,9 @@ pub struct Verdict {
     pub advised_limit_bytes: Option<u64>,
     /// What was seen, in one sentence.
     pub why: String,
+    /// The lives that it rests on: several for a leak that is told by what they have in common.
+    #[serde(skip)]
+    pub lives: usize,
 }
 
 /// When the limit is reached, in Unix seconds; in nine of ten cases between `low` and `high`.
@@ -88,7 +91,7 @@ pub fn judge(samples: &[Sample]) -> Verdict {
     };
     let judged = Life::of(life, &lives);
     match lives.get(at + 1..).and_then(<[_]>::last) {
-        Some(newborn) => judged.ended(newborn, &lives),
+        Some(newborn) => judged.ended(newborn),
         None => judged.judge(),
     }
 }
@@ -117,5 +120,6 @@ pub fn said(verdict: Kind, confidence: Sure, why: String) -> Verdict {
         limit_reached_at: None,
         advised_limit_bytes: None,
         why,
+        lives: 1,
     }
 }

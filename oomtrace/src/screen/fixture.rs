@@ -59,6 +59,7 @@ pub fn container(number: u8, name: &str) -> Container {
 pub fn node() -> (Vec<Row>, Names) {
     let mut web = row(&docker(1), LimitLevel::Container, 470, 480, Some(512));
     web.outlook = Some(Verdict {
+        lives: 1,
         verdict: Kind::Climbing,
         confidence: Sure::Likely,
         since: Some(NOW - 3600.0),

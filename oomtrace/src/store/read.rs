@@ -227,7 +227,7 @@ fn is_out_of_reach(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
 }
 
-/// Whoever may not read the file is told so: SQLite says only that it cannot open it. Asked by its name, as closing it would release the
+/// Names the missing permission: SQLite says only that it cannot open the file. Asked by its name, as closing it would release the
 /// locks that another connection of this process has on it.
 pub(super) fn must_be_readable(path: &Path) -> Result<(), StoreError> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};

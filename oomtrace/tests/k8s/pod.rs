@@ -237,3 +237,19 @@ pub fn wait_slowly(what: &str, mut condition: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(200));
     }
 }
+
+/// Waits until containerd, which was started again, answers.
+pub fn wait_for_containerd() {
+    wait_slowly("containerd answers again", || {
+        let version = node().ctr().arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        version.is_ok_and(|status| status.success())
+    });
+}
+
+/// Some scripts and probes wait for that file in their container.
+pub const GO: &str = "/tmp/go";
+
+/// Puts it there; `init` is the container's first process.
+pub fn go(init: u32) {
+    fs::write(format!("/proc/{init}/root{GO}"), "").unwrap();
+}

@@ -207,6 +207,7 @@ mod tests {
 
     fn verdict(kind: Kind, sure: Sure, reached: f64) -> Verdict {
         Verdict {
+            lives: 1,
             verdict: kind,
             confidence: sure,
             since: None,

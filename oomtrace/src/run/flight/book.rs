@@ -302,6 +302,7 @@ mod tests {
     /// Has it judged as one that climbs, and meets its limit an hour later.
     fn climbing(book: &mut Book, path: &str, now: Tenths, rules: Option<Rules>) -> Option<Raised> {
         let verdict = Verdict {
+            lives: 1,
             verdict: Kind::Climbing,
             confidence: Sure::Likely,
             since: None,

@@ -81,8 +81,8 @@ const fn found_nothing(why: &Why) -> bool {
     why.exit.is_none() && why.incident.is_none() && why.reconstructed.is_none()
 }
 
-/// `Could not read the history (…: Permission denied), nor the kernel log (…): run it as root.` Whoever is told that there is nothing reads
-/// this first.
+/// `Could not read the history (…: Permission denied), nor the kernel log (…): run it as root.` It stands
+/// before the sentence that nothing was found.
 fn unread_first(why: &Why) -> Option<String> {
     let closed: Vec<&LookedAt> = why.looked_at.iter().filter(|looked| is_closed(looked)).collect();
     let said: Vec<String> = closed.iter().map(|looked| format!("the {} ({})", looked.place, looked.said)).collect();

@@ -1,6 +1,5 @@
 //! The Kubernetes API goes away and comes back while everybody watches.
 
-use std::fs;
 use std::process::Stdio;
 
 use oomtrace::model::{Cause, Incident};
@@ -10,15 +9,12 @@ use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::kernel_log::KernelLog;
 use crate::node::node;
-use crate::pod::{Pod, container, limited, once, wait_slowly, with};
+use crate::pod::{GO, Pod, container, go, limited, once, wait_slowly, with};
 use crate::scenarios::oom::is_logged;
 use crate::scenarios::{is_in, is_stopped, settled, trace};
 
 pub const ALL: &[Scenario] =
     &[Scenario::alone("outage::the_api_is_gone_and_comes_back", the_api_is_gone_and_comes_back)];
-
-/// Some of them grow, or fail their probe, when that file is in their container.
-const GO: &str = "/tmp/go";
 
 /// The kubelet goes on without it: it has containers killed whose probes fail, and nobody says why.
 fn the_api_is_gone_and_comes_back() {
@@ -58,10 +54,6 @@ fn the_api_is_gone_and_comes_back() {
     });
     deleted.delete(&[]);
     is_stopped(&settled(&mut tracer, last, Cause::KubeletDeletion), &deleted, "app", Cause::KubeletDeletion);
-}
-
-fn go(init: u32) {
-    fs::write(format!("/proc/{init}/root{GO}"), "").unwrap();
 }
 
 /// What is said to be missing, if it is said of the API.

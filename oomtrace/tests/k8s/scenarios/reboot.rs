@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -18,7 +18,7 @@ use crate::cgroup::{self, Driver};
 use crate::claims::{self, claim};
 use crate::kernel_log::KernelLog;
 use crate::node::node;
-use crate::pod::{Pod, container, limited, wait_slowly, with};
+use crate::pod::{Pod, container, go, limited, wait_for_containerd, wait_slowly, with};
 use crate::scenarios::oom::is_logged;
 use crate::scenarios::{is_in, is_stopped, settled, trace};
 use crate::support::process::{run, wait_until};
@@ -55,10 +55,7 @@ fn reboot(pod: &Pod) {
     }
     remove_cgroups(&pod.cgroup());
     containerd.bring_back();
-    wait_slowly("containerd answers again", || {
-        let version = node().ctr().arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        version.is_ok_and(|status| status.success())
-    });
+    wait_for_containerd();
     kubelet.bring_back();
 }
 
@@ -183,9 +180,4 @@ fn old_probe() {
     let init = next_init(&pod, &before);
     pod.delete(&[]);
     is_stopped(&settled(&mut tracer, init, Cause::KubeletDeletion), &pod, "app", Cause::KubeletDeletion);
-}
-
-/// What the container's script, or its probe, waits for.
-fn go(init: u32) {
-    fs::write(format!("/proc/{init}/root/tmp/go"), "").unwrap();
 }

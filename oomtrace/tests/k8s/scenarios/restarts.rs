@@ -10,7 +10,7 @@ use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::kernel_log::KernelLog;
 use crate::node::node;
-use crate::pod::{Pod, container, limited, once, wait_slowly, with};
+use crate::pod::{Pod, container, limited, once, wait_for_containerd, wait_slowly, with};
 use crate::scenarios::oom::is_logged;
 use crate::scenarios::{is_in, is_stopped, names, settled, trace};
 use crate::support::process::run;
@@ -27,10 +27,7 @@ pub const ALL: &[Scenario] = &[
 fn crash_both() {
     node().crash("containerd");
     node().crash("kubelet");
-    wait_slowly("containerd answers again", || {
-        let version = node().ctr().arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        version.is_ok_and(|status| status.success())
-    });
+    wait_for_containerd();
 }
 
 fn oom_after_both() {
