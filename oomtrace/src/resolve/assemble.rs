@@ -1,41 +1,24 @@
 //! An episode and what the node knows, to an incident without a verdict: ids to names, kernel times to wall-clock times.
 
 use crate::correlate::effect::effect;
-use crate::correlate::path::{Path, is_at_fork, is_by_process};
+use crate::correlate::path::{Path, is_at_fork};
 use crate::correlate::{Earlier, Ending, Episode, Kill, KilledBefore};
-use crate::event::{self, Ancestor, Arguments, BootNs, Cmdline, Info, MarkVictim, Signal, Task, Unseen};
+use crate::event::{BootNs, Info, MarkVictim, Signal, Task};
 use crate::model::{
-    Attribution, Collateral, Confidence, Container, Evidence, Exit, ExitedAfter, Incident, InitEnd, InitKilled, Login,
-    Namespaces, Preceding, Process, Role, SCHEMA, Sender, SenderKind, Signal as SignalModel, SignalPath, Source,
-    Victim,
+    Attribution, Collateral, Confidence, Container, Exit, ExitedAfter, Incident, InitEnd, InitKilled, Preceding,
+    Process, Role, SCHEMA, Sender, Signal as SignalModel, SignalPath, Victim,
 };
-use crate::node::clock::WallClock;
-use crate::node::identity::Identity;
 use crate::node::memory::Snapshot;
-use crate::node::processes::Details;
 use crate::node::signals::{self, SIGKILL};
-use crate::placement::{ContainerPlace, On, Placement};
+use crate::placement::{ContainerPlace, Placement};
 use crate::resolve::case::{AsKilled, Case, Places, RuntimeClients};
-use crate::resolve::clients::{self, Connections};
-use crate::resolve::facts::Facts;
+use crate::resolve::clients;
+use crate::resolve::context::Context;
 use crate::resolve::gaps::Gaps;
 use crate::resolve::limits_before::LimitsBefore;
-use crate::resolve::oom;
-use crate::text;
-use crate::text::quote::quote;
-
-/// What the node adds to an episode.
-pub struct Context<'a> {
-    pub identity: &'a Identity,
-    /// The wall clock at the episode.
-    pub clock: WallClock,
-    pub facts: &'a mut dyn Facts,
-    /// The ends of processes are seen.
-    pub sees_exits: bool,
-    /// The host's mount namespace, when it is known.
-    pub host_mount: Option<u32>,
-    pub connections: Connections<'a>,
-}
+use crate::resolve::senders::{bystander, describe_sender};
+use crate::resolve::tasks::{describe, describe_killed, locate, set_arguments, set_cmdline};
+use crate::resolve::{oom, statements};
 
 /// Puts the case together: its containers are known by their paths only.
 #[must_use]
@@ -136,11 +119,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         InitEnd { init, killed, status: init_ending.map(|ending| ending.status), of_container, asked }
     });
 
-    let statements = oomd_says(signal.as_ref(), context)
-        .into_iter()
-        .chain(notifier(signal.as_ref(), path))
-        .chain(unseen.iter().flat_map(|unseen| known_of(unseen)))
-        .collect();
+    let statements = statements::of(signal.as_ref(), path, unseen.as_deref(), context);
 
     let victim_start = victim_task.map(|task| task.key.start).unwrap_or_default();
     let places = Places { victim: victim_place.1.container, sender: sender_place, victim_start };
@@ -197,115 +176,6 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     }
 }
 
-/// The path that says most about where a task lives, and what it says. Where the memory controller has a hierarchy of its own, that
-/// counts first for a container: users get subtrees of their own on v2 alone.
-fn place(task: &Task) -> (Option<String>, Placement) {
-    let of = |path: &Option<String>, on: On| {
-        let (path, mut placement) = (path.clone()?, Placement::parse(path.as_deref()?));
-        placement.container = placement.container.map(|container| container.on(on));
-        Some((path, placement))
-    };
-    if task.memory_cgroup.hierarchy != task.cgroup.hierarchy
-        && let Some((path, placement)) = of(&task.memory_path, On::Memory).filter(|(_, p)| p.container.is_some())
-    {
-        return (Some(path), placement);
-    }
-    let paths = [&task.cgroup_path, &task.memory_path];
-    let Some((path, _)) = Placement::telling(paths.into_iter().flatten()) else { return Default::default() };
-    let on = if task.cgroup_path.as_ref() == Some(path) { On::Default } else { On::Memory };
-    of(&Some(path.clone()), on).map_or_else(Default::default, |(path, placement)| (Some(path), placement))
-}
-
-/// The same, with what the node knows of cgroups that no path shows: those of runtimes that let anybody choose the name. Those that the
-/// path shows may be within one of them.
-pub(super) fn locate(task: &Task, context: &mut Context<'_>) -> (Option<String>, Placement) {
-    let (path, mut placement) = place(task);
-    let outermost = placement.containers().last().map(|container| container.cgroup.clone());
-    let around = match &outermost {
-        Some(cgroup) => context.facts.container_at(cgroup),
-        None => {
-            let paths = [&task.memory_path, &task.cgroup_path].into_iter().flatten();
-            paths.filter(|path| *path != "/").find_map(|path| context.facts.container_at(path))
-        }
-    };
-    placement.container = match placement.container {
-        Some(container) => Some(container.within(around)),
-        None => around,
-    };
-    (path, placement)
-}
-
-pub(super) fn describe(task: &Task, context: &mut Context<'_>) -> Process {
-    let details = context.facts.process(task.key, task.leader_comm()).clone();
-    describe_with(task, details, context)
-}
-
-/// A killed process whose executable and arguments the kernel side has read: `/proc` has nothing to add, and asking it for
-/// each of thousands would hold up the verdict.
-fn describe_killed(task: &Task, cmdline: Option<&Cmdline>, context: &mut Context<'_>) -> Process {
-    let mut process = match (cmdline, &task.exe) {
-        (Some(_), Some(_)) => describe_with(task, Details::default(), context),
-        _ => describe(task, context),
-    };
-    set_arguments(&mut process, cmdline);
-    process
-}
-
-fn describe_with(task: &Task, details: Details, context: &mut Context<'_>) -> Process {
-    let (cgroup, placement) = locate(task, context);
-    let namespaces = task.namespaces.map(|found| describe_namespaces(found, context));
-    let user = context.facts.user(task.uid).filter(|_| is_hosts_user(namespaces, cgroup.as_deref(), &placement));
-    Process {
-        pid: task.key.pid,
-        tid: Some(task.tid),
-        ppid: Some(task.ppid),
-        comm: task.comm.clone(),
-        exe: task.exe.clone().or(details.exe),
-        cmdline: details.cmdline,
-        cmdline_truncated: details.cmdline_truncated,
-        uid: Some(task.uid),
-        user,
-        started: context.clock.rfc3339(task.key.start),
-        cgroup,
-        pid_in_namespace: Some(task.ns_pid).filter(|pid| *pid != 0),
-        namespaces,
-    }
-}
-
-fn describe_namespaces(found: event::Namespaces, context: &Context<'_>) -> Namespaces {
-    let event::Namespaces { mount, user_level, user_owner, .. } = found;
-    let on_host = mount.zip(context.host_mount).map(|(mount, host)| mount == host);
-    Namespaces { mount, on_host, user_level, user_owner }
-}
-
-/// The process's users are the host's: it is in no container, and in no namespaces of its own but those that systemd gives a service
-/// of the machine's.
-fn is_hosts_user(namespaces: Option<Namespaces>, cgroup: Option<&str>, placement: &Placement) -> bool {
-    let is_service = || cgroup.is_some_and(|path| path.starts_with("/system.slice/")) && placement.unit.is_some();
-    let in_place = namespaces.is_none_or(|own| own.user_level == 0 && (own.on_host != Some(false) || is_service()));
-    in_place && placement.container.is_none()
-}
-
-/// The command line that the kernel side read from the sender's memory at the signal.
-fn set_cmdline(process: &mut Process, signal: &Signal) {
-    if let Some(cmdline) = &signal.cmdline {
-        show(process, cmdline, signal.cmdline_truncated);
-    }
-}
-
-/// Arguments that were read in the process's own context; they are surer than what `/proc` said at another time.
-fn set_arguments(process: &mut Process, cmdline: Option<&Cmdline>) {
-    if let Some(cmdline) = cmdline {
-        show(process, &cmdline.arguments, cmdline.truncated);
-    }
-}
-
-/// Gives the process these arguments; `more`: the kernel side did not take them all.
-pub(super) fn show(process: &mut Process, arguments: &Arguments, more: bool) {
-    let (shown, cut) = arguments.to_vec();
-    (process.cmdline, process.cmdline_truncated) = (Some(shown), more || cut);
-}
-
 fn describe_exit(ending: Ending, killed_at: BootNs) -> Exit {
     let signal = ending.status & 0x7f;
     Exit {
@@ -359,79 +229,6 @@ fn describe_container(place: Option<&ContainerPlace>, victim: Option<&Victim>) -
     place.map(|place| Container { init_pid, ..place.container() })
 }
 
-/// A siginfo that any process may write by hand, and none of whose senders the kernel names: whoever ran may be the one that did.
-fn bystander(signal: &Signal, path: Option<Path>, context: &mut Context<'_>) -> String {
-    let by_kernel = path.is_none_or(|path| !is_by_process(path.path, signal.info));
-    match signal.info {
-        Info::Real(code) if code < 0 && by_kernel => {
-            let running = text::process(&describe(&signal.sender, context));
-            format!(", which {running} may have written itself (rt_sigqueueinfo), or may just have been running")
-        }
-        _ => String::new(),
-    }
-}
-
-/// Who generated the signal: a process, when it was a system call or a write of its own; else the kernel.
-fn describe_sender(
-    signal: &Signal,
-    path: Option<SignalPath>,
-    context: &mut Context<'_>,
-) -> (Sender, Option<ContainerPlace>) {
-    let by_process = path.is_some_and(|path| is_by_process(path, signal.info)) && !is_at_fork(signal);
-    if !by_process || signal.sender.kernel_thread {
-        return (Sender::kernel(), None);
-    }
-    let task = &signal.sender;
-    let mut process = describe(task, context);
-    set_cmdline(&mut process, signal);
-    let placement = locate(task, context).1;
-    let sender = Sender {
-        kind: SenderKind::Process,
-        process: Some(process),
-        ancestors: describe_ancestors(&signal.ancestors, context),
-        container: describe_container(placement.container.as_ref(), None),
-        unit: placement.unit,
-        login: describe_login(task, signal.tty.as_ref(), context),
-        elevation: None,
-        traced: signal.sender_traced,
-    };
-    (sender, placement.container)
-}
-
-/// The person behind a process, as far as the kernel knows one.
-pub(super) fn describe_login(task: &Task, tty: Option<&String>, context: &mut Context<'_>) -> Option<Login> {
-    // Somebody who logged in inside a container is none of the host's users.
-    let in_container = locate(task, context).1.container.is_some();
-    let login = Login {
-        uid: task.login_uid,
-        user: task.login_uid.and_then(|uid| context.facts.user(uid)).filter(|_| !in_container),
-        session: task.session,
-        tty: tty.cloned(),
-    };
-    (login.uid.is_some() || login.tty.is_some()).then_some(login)
-}
-
-pub(super) fn describe_ancestors(ancestors: &[Ancestor], context: &mut Context<'_>) -> Vec<Process> {
-    let describe = |ancestor: &Ancestor| {
-        let details = context.facts.process(ancestor.key, Some(&ancestor.comm)).clone();
-        let namespaces = ancestor.namespaces.map(|found| describe_namespaces(found, context));
-        let is_hosts = is_hosts_user(namespaces, None, &Placement::default());
-        Process {
-            pid: ancestor.key.pid,
-            comm: ancestor.comm.clone(),
-            exe: details.exe,
-            cmdline: details.cmdline,
-            cmdline_truncated: details.cmdline_truncated,
-            uid: Some(ancestor.uid),
-            user: context.facts.user(ancestor.uid).filter(|_| is_hosts),
-            started: context.clock.rfc3339(ancestor.key.start),
-            namespaces,
-            ..Process::default()
-        }
-    };
-    ancestors.iter().map(describe).collect()
-}
-
 fn describe_signal(signal: Option<&Signal>, path: Option<Path>) -> SignalModel {
     let number = signal.map_or(SIGKILL, |s| s.number);
     SignalModel {
@@ -472,59 +269,6 @@ fn describe_collateral(role: Role, kill: &Kill, context: &mut Context<'_>) -> Op
     let task = kill.signal.as_ref().map(|s| &s.victim)?;
     let process = describe_killed(task, kill.cmdline.as_ref(), context);
     Some(Collateral { process, role })
-}
-
-/// Whoever sent a message to a queue whose receiver had asked for SIGKILL as its notification has nothing to do with that.
-fn notifier(signal: Option<&Signal>, path: Option<Path>) -> Option<Evidence> {
-    let signal = signal?;
-    path.filter(|path| path.path == SignalPath::MessageQueue && path.seen_on_stack)?;
-    let Task { comm, key, .. } = &signal.sender;
-    let fact = format!(
-        "{}[{}] sent a message to a queue, of which the victim had asked to be notified so",
-        quote(comm),
-        key.pid
-    );
-    Some(Evidence { fact, source: Source::Kernel })
-}
-
-/// What is known of an end that no signal explains.
-fn known_of(unseen: &Unseen) -> Vec<Evidence> {
-    let mut facts = Vec::new();
-    if unseen.lost {
-        facts.push("a SIGKILL was generated for it, and there was no room to record by whom".to_owned());
-    }
-    if unseen.pending && !unseen.lost {
-        facts.push("a SIGKILL was pending for it, and its sending was not seen".to_owned());
-    }
-    if unseen.seccomp {
-        facts.push(
-            "it was in seccomp's strict mode, in which the kernel ends whoever makes another system call".to_owned(),
-        );
-    }
-    if let Some(tracer) = &unseen.tracer {
-        let (comm, pid) = (quote(&tracer.comm), tracer.key.pid);
-        facts.push(format!("{comm}[{pid}] traced it, and a tracer can end a process without a signal (PTRACE_CONT)"));
-    }
-    if facts.is_empty() {
-        facts.push(
-            "nothing traced it, and it was not in seccomp's strict mode: an error in the kernel can end a process so"
-                .to_owned(),
-        );
-    }
-    facts.into_iter().map(|fact| Evidence { fact, source: Source::Kernel }).collect()
-}
-
-/// systemd-oomd writes on a cgroup that it killed there: that speaks for it as the sender.
-fn oomd_says(signal: Option<&Signal>, context: &mut Context<'_>) -> Option<Evidence> {
-    let Signal { sender, victim, .. } = signal?;
-    if !sender.exe.as_deref()?.ends_with("/systemd-oomd") {
-        return None;
-    }
-    let cgroup = victim.cgroup_path.as_deref()?;
-    let kills = context.facts.oomd_kills(cgroup)?;
-    let cgroup = quote(cgroup);
-    let fact = format!("systemd-oomd counts {kills} processes that it killed on {cgroup} or above it (oomd_kill)");
-    Some(Evidence { fact, source: Source::Cgroup })
 }
 
 /// A boot time that the calendar cannot show does not happen: clocks are 64-bit nanoseconds.

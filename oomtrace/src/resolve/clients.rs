@@ -1,22 +1,13 @@
 //! Who was connected to runtimes when one of them killed: from raw facts to what the judge chooses from.
 
-use crate::container::clients::{Client, Clients, ExistingClient, Seen, Socket};
+use crate::container::clients::{Client, ExistingClient, Seen, Socket};
 use crate::event::{BootNs, Connect};
 use crate::model::{Login, Process};
 use crate::placement::Placement;
-use crate::resolve::assemble::{Context, describe, describe_ancestors, describe_login, locate, show};
 use crate::resolve::case::{Contact, RuntimeClient, RuntimeClients};
-
-/// What is known of connections.
-#[derive(Clone, Copy)]
-pub struct Connections<'a> {
-    pub clients: &'a Clients,
-    pub sockets: &'a [Socket],
-    /// They are seen on this node.
-    pub seen: bool,
-    /// Who listens was looked at; not in recordings of before.
-    pub verified: bool,
-}
+use crate::resolve::context::{Connections, Context};
+use crate::resolve::senders::{describe_ancestors, describe_login};
+use crate::resolve::tasks::{describe, locate, show};
 
 /// Everybody who may have asked for a kill at `at`.
 pub fn describe_all(at: BootNs, context: &mut Context<'_>) -> RuntimeClients {

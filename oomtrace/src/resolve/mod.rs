@@ -3,6 +3,7 @@
 pub mod assemble;
 pub mod case;
 pub mod clients;
+pub mod context;
 pub mod detail;
 pub mod facts;
 mod gaps;
@@ -11,3 +12,6 @@ pub mod given_ids;
 pub mod limits_before;
 pub mod lives_before;
 pub mod oom;
+mod senders;
+mod statements;
+mod tasks;

@@ -12,9 +12,10 @@ use crate::node::candidates::{self, CandidateScope};
 use crate::node::identity::Identity;
 use crate::node::mappings::Mapped;
 use crate::node::memory::{MemoryScope, Snapshot};
-use crate::resolve::assemble::{Context, assemble};
+use crate::resolve::assemble::assemble;
 use crate::resolve::case::Case;
-use crate::resolve::clients::Connections;
+use crate::resolve::context::{Connections, Context};
+
 use crate::resolve::detail::Detail;
 use crate::resolve::facts::Facts;
 use crate::resolve::oom::owner_path;
