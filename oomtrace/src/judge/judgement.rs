@@ -1,13 +1,15 @@
 //! What the judge says: everything that words, advice and outputs need, so that nothing is decided twice.
 
+pub mod requester;
+
 use std::borrow::Cow;
 
 use crate::judge::course::Course;
+use crate::judge::judgement::requester::{FoundBy, RequesterUnseen, Via};
 use crate::judge::memory_use::MemoryUse;
 use crate::kubernetes::said::{Deletion, Disruption, EventSaid, OwnerSaid};
 use crate::model::{
-    Attribution, Cause, Confidence, Container, Disposition, Elevation, Evidence, Preceding, Probe, ProbeKind,
-    Requester, Routine,
+    Attribution, Cause, Confidence, Container, Disposition, Elevation, Preceding, Probe, ProbeKind, Requester, Routine,
 };
 use crate::placement::ContainerPlace;
 use crate::resolve::limits_before::LimitsBefore;
@@ -20,6 +22,8 @@ pub struct Judgement {
     pub reason: Reason,
     /// Who asked the runtime that killed, or that ran the command which did.
     pub requester: Option<Requester>,
+    /// By what it asked.
+    pub via: Option<Via>,
     /// What the requester's command line asks for, where its program is a runtime's client: `docker rm -f`.
     pub asked_for: Option<String>,
     /// The container that the requester lives in, by its cgroup's path.
@@ -35,11 +39,11 @@ pub struct Judgement {
     /// What kind of death by memory it was, by its curve.
     pub course: Option<Course>,
     /// What the requester was found by.
-    pub evidence: Vec<Evidence>,
+    pub found_by: Vec<FoundBy>,
     /// What the Kubernetes API says of the kill.
     pub by_api: Vec<ApiFact>,
-    /// What could not be seen of the requester, in words.
-    pub missing: Vec<String>,
+    /// What could not be seen of the requester.
+    pub requester_unseen: Option<RequesterUnseen>,
     /// Why nobody needs to be woken for it.
     pub routine: Option<Routine>,
     pub attribution: Attribution,

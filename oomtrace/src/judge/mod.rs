@@ -39,9 +39,10 @@ mod requester;
 mod routine;
 mod senders;
 mod starting;
-mod stop;
+pub mod stop;
 
 use crate::judge::class::{same_container, sender_class};
+use crate::judge::judgement::requester::FoundBy;
 use crate::judge::judgement::{DeletedBy, Judgement, Origin, Reason, StopRequest, Unproven};
 use crate::judge::requester::FoundRequester;
 use crate::judge::senders::Class;
@@ -55,14 +56,14 @@ pub fn judge(case: &Case) -> Judgement {
     let incident = &case.incident;
     let found = requester::find(case);
     let Ruling { cause, confidence, reason } = rule(case, found.as_ref());
-    let missing = requester::missing(case, found.as_ref());
+    let requester_unseen = requester::unseen(case, found.as_ref());
     let by_api = case.pod.as_ref().map(|said| kubelet::evidence(said, cause)).unwrap_or_default();
-    let exec = requester::exec_fact(incident);
-    let (requester, requesters_place, requester_came_before_ms, evidence) = match found {
-        Some(FoundRequester { requester, place, came_before_ms, evidence, .. }) => {
-            (Some(requester), place, came_before_ms, evidence)
+    let exec = requester::is_by_exec(incident).then_some(FoundBy::Exec);
+    let (requester, via, requesters_place, requester_came_before_ms, found_by) = match found {
+        Some(FoundRequester { requester, via, place, came_before_ms, found_by, .. }) => {
+            (Some(requester), Some(via), place, came_before_ms, found_by)
         }
-        None => (None, None, None, Vec::new()),
+        None => Default::default(),
     };
     let memory_use = memory_use::memory_use(incident);
     let is_nothing_seen = incident.sender.process.is_none() && incident.signal.path.is_none() && incident.oom.is_none();
@@ -72,15 +73,16 @@ pub fn judge(case: &Case) -> Judgement {
         reason,
         asked_for: requester.as_ref().and_then(|requester| requester::told(&requester.process)),
         requester,
+        via,
         requesters_place,
         requester_came_before_ms,
         elevation: elevation::of(&incident.sender),
         unproven: incident.sender.process.as_ref().and_then(|sender| unproven(incident, sender)),
         course: course::course(incident, &case.lives_before, memory_use.as_ref()),
         memory_use,
-        evidence: exec.into_iter().chain(evidence).collect(),
+        found_by: exec.into_iter().chain(found_by).collect(),
         by_api,
-        missing,
+        requester_unseen,
         routine: routine::routine(incident, cause),
         limits_before: case.limits_before.clone(),
         without_systemd: case.systemd == Some(false),

@@ -18,54 +18,40 @@ mod candidates;
 pub use asks::{gives_no_grace, told};
 
 use crate::judge::class::{class_in, is_by_runtime};
+use crate::judge::judgement::requester::{FoundBy, RequesterUnseen, Via};
 use crate::judge::senders::{Class, is_daemon, is_hosts_root, is_shim};
 use crate::judge::starting::is_given_up;
-use crate::model::{Confidence, Container, Evidence, Incident, Process, Requester, Source};
+use crate::model::{Confidence, Incident, Process, Requester};
 use crate::placement::ContainerPlace;
 use crate::resolve::case::Case;
-use crate::text;
 use candidates::by_connection;
 
 /// Who asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoundRequester {
+    /// By what it asked is left to words.
     pub requester: Requester,
+    pub via: Via,
     /// The container that it lives in.
     pub place: Option<ContainerPlace>,
     /// When it turned to the runtime, in milliseconds before the kill. None: not seen, or it ran the runtime itself.
     pub came_before_ms: Option<u64>,
-    pub evidence: Vec<Evidence>,
-    /// What could not be seen, in words.
-    pub missing: Option<String>,
+    pub found_by: Vec<FoundBy>,
+    pub unseen: Option<RequesterUnseen>,
 }
 
-/// That the sender was brought into the container, where it was.
-pub fn exec_fact(incident: &Incident) -> Option<Evidence> {
-    let fact = "the sender is no child of the container's first process: it was brought in later (exec)";
-    is_by_exec(incident).then(|| Evidence { fact: fact.to_owned(), source: Source::Kernel })
-}
-
-/// What could not be seen of who asked, in words.
-pub fn missing(case: &Case, found: Option<&FoundRequester>) -> Vec<String> {
+/// What could not be seen of who asked.
+pub fn unseen(case: &Case, found: Option<&FoundRequester>) -> Option<RequesterUnseen> {
     let incident = &case.incident;
     match found {
-        Some(found) => found.missing.iter().cloned().collect(),
+        Some(found) => found.unseen,
         None if case.clients.seen && is_by_runtime(incident) && !is_by_exec(incident) && !is_given_up(incident) => {
-            vec![nobody(incident.container.as_ref())]
+            let is_nested = incident.container.as_ref().is_some_and(|container| container.outer.is_some());
+            Some(if is_nested { RequesterUnseen::Nested } else { RequesterUnseen::Nobody })
         }
         // That connections are not seen at all was said at the start.
-        None => Vec::new(),
+        None => None,
     }
-}
-
-fn nobody(container: Option<&Container>) -> String {
-    let is_nested = container.is_some_and(|container| container.outer.is_some());
-    let why = if is_nested {
-        "its runtime runs in a container itself, and connections to that are not seen"
-    } else {
-        "no process was seen to connect to its socket (TCP is not seen)"
-    };
-    format!("who asked the runtime: {why}")
 }
 
 /// Who asked.
@@ -137,23 +123,20 @@ fn by_ancestry(incident: &Incident) -> Option<FoundRequester> {
         return None;
     }
     let asker = *own.last()?;
-    let via = if asker.pid == sender.pid {
-        "it is the runtime itself".to_owned()
-    } else {
-        format!("it ran {}", text::process(sender))
-    };
-    let fact = format!("{} was run by {}", text::process(asker), above.first().map(|p| text::process(p))?);
+    let via = if asker.pid == sender.pid { Via::Itself } else { Via::Ran(Box::new(sender.clone())) };
+    let parent = Box::new((*above.first()?).clone());
+    let run_by = FoundBy::RunBy { process: Box::new(asker.clone()), parent };
     let requester = Requester {
         process: asker.clone(),
         ancestors: above.iter().map(|process| (*process).clone()).collect(),
         container: None,
         unit: incident.sender.unit.clone(),
         login: incident.sender.login.clone(),
-        via,
+        via: String::new(),
         confidence: Confidence::Likely,
     };
-    let evidence = vec![Evidence { fact, source: Source::Kernel }];
-    Some(FoundRequester { requester, place: None, came_before_ms: None, evidence, missing: None })
+    let found_by = vec![run_by];
+    Some(FoundRequester { requester, via, place: None, came_before_ms: None, found_by, unseen: None })
 }
 
 #[cfg(test)]

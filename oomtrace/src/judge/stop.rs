@@ -2,7 +2,7 @@
 
 use crate::judge::class::class_in;
 use crate::judge::senders::{Class, is_lxc};
-use crate::model::{Confidence, Incident, Preceding, Runtime};
+use crate::model::{Confidence, Container, Incident, Preceding, Runtime};
 use crate::node::signals;
 
 /// No stop takes longer: a signal from before that has nothing to do with the kill.
@@ -26,13 +26,18 @@ pub fn stop_requests(incident: &Incident, by: Class) -> impl DoubleEndedIterator
     })
 }
 
-/// The signal asks the victim's container to stop: one that every runtime does it by, or its image's own.
+/// The signal asks the victim's container to stop.
 pub fn is_stop_signal(incident: &Incident, signal: u32) -> bool {
+    stops(incident.container.as_ref(), signal)
+}
+
+/// The signal asks a container to stop: one that every runtime does it by, or its image's own.
+#[must_use]
+pub fn stops(container: Option<&Container>, signal: u32) -> bool {
     const INT: u32 = 2;
     const QUIT: u32 = 3;
     const TERM: u32 = 15;
     const PWR: u32 = 30;
-    let container = incident.container.as_ref();
     let own = container.and_then(|container| container.stop_signal.as_deref()).and_then(signals::number);
     // LXC's (lxc.signal.halt).
     let is_lxc = container.is_some_and(|container| container.runtime == Some(Runtime::Lxc));

@@ -17,6 +17,7 @@ mod memory_use;
 mod phrases;
 pub mod repeats;
 pub mod report;
+mod requester;
 mod spread;
 pub mod summary;
 pub mod warning;
@@ -24,7 +25,7 @@ mod why;
 
 use crate::judge::judge;
 use crate::judge::judgement::Judgement;
-use crate::model::{Incident, Record, Verdict};
+use crate::model::{Incident, Record, Requester, Verdict};
 use crate::node::signals::SIGKILL;
 use crate::resolve::case::Case;
 
@@ -42,9 +43,12 @@ pub fn conclude_as(case: Case, judgement: &Judgement) -> Record {
     if let Some(exited) = exited {
         return Record::Exit(exited::exited(incident, exited.after));
     }
-    incident.requester.clone_from(&judgement.requester);
+    incident.requester = judgement.requester.clone().map(|requester| {
+        let via = judgement.via.as_ref().map(requester::via).unwrap_or_default();
+        Requester { via, ..requester }
+    });
     incident.sender.elevation.clone_from(&judgement.elevation);
-    incident.missing.extend(judgement.missing.iter().cloned());
+    incident.missing.extend(judgement.requester_unseen.map(requester::unseen));
     if incident.signal.number != SIGKILL {
         return Record::Signal(incident);
     }
@@ -52,7 +56,7 @@ pub fn conclude_as(case: Case, judgement: &Judgement) -> Record {
     incident.routine = judgement.routine;
     incident.earlier =
         earlier.filter(|_| judgement.routine.is_none()).map(|earlier| earlier::summed(earlier, judgement.cause));
-    statements.extend(judgement.evidence.iter().cloned());
+    statements.extend(judgement.found_by.iter().map(requester::evidence));
     statements.extend(api_facts::evidence(&judgement.by_api));
     let said = judgement.course.as_ref().map(|found| course::course(&incident, found));
     if let Some(memory) = &mut incident.memory {

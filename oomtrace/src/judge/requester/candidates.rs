@@ -2,15 +2,15 @@
 
 use std::cmp::Reverse;
 
+use crate::judge::judgement::requester::{Came, FoundBy, Moment, RequesterUnseen, Via, When};
 use crate::judge::requester::asks::{Asks, asks_for};
 use crate::judge::requester::{FoundRequester, Request, brought_in};
 use crate::judge::senders::{Class, file_name, is_daemon, is_in_hosts_namespaces, program_class};
 use crate::judge::stop::stop_requests;
-use crate::model::{Confidence, Container, Evidence, Incident, Process, Requester, Source};
+use crate::model::{Confidence, Container, Incident, Process, Requester};
 use crate::placement::{Runtime, user_of};
 use crate::profile;
 use crate::resolve::case::{Case, Contact, RuntimeClient};
-use crate::text;
 
 /// A client that came this long before the request, in milliseconds, may have come to ask for it.
 const NEAR_MS: u64 = 2000;
@@ -28,7 +28,7 @@ const OTHERS: usize = 5;
 struct Asked {
     /// What its first contact was: `what`.
     before_ms: u64,
-    what: &'static str,
+    what: Moment,
     was_stopped: bool,
 }
 
@@ -38,11 +38,9 @@ impl Asked {
         let stopped = stop_requests(incident, Class::Runtime).next().map(|stop| stop.before_ms);
         let brought_in = brought_in(incident).and_then(|first| started_before_ms(incident, first));
         match (request, stopped, brought_in) {
-            (Request::End, Some(before_ms), _) => Self { before_ms, what: "the stop signal", was_stopped: true },
-            (Request::Exec, _, Some(before_ms)) => {
-                Self { before_ms, what: "the command was started in the container", was_stopped: false }
-            }
-            _ => Self { before_ms: 0, what: "the kill", was_stopped: false },
+            (Request::End, Some(before_ms), _) => Self { before_ms, what: Moment::StopSignal, was_stopped: true },
+            (Request::Exec, _, Some(before_ms)) => Self { before_ms, what: Moment::Exec, was_stopped: false },
+            _ => Self { before_ms: 0, what: Moment::Kill, was_stopped: false },
         }
     }
 }
@@ -97,25 +95,17 @@ pub fn by_connection(case: &Case, request: Request) -> Option<FoundRequester> {
     let (first, others) = candidates.split_first()?;
     let others = others.iter().chain(aside.iter().filter(|candidate| candidate.near));
     let others: Vec<&Candidate<'_>> = others.collect();
-    let missing = missed(&case.clients.gaps, asked).then(|| {
-        "who asked the runtime: more came to its socket than could be recorded, and it may be one that was not"
-            .to_owned()
-    });
-    let is_likely = is_alone(first, &others, of_pod) && missing.is_none();
+    let unseen = missed(&case.clients.gaps, asked).then_some(RequesterUnseen::Crowded);
+    let is_likely = is_alone(first, &others, of_pod) && unseen.is_none();
     let confidence = if is_likely { Confidence::Likely } else { Confidence::Possible };
-    let mut evidence = vec![came(first, asked)];
+    let mut found_by = vec![FoundBy::Came(Box::new(came(first, asked)))];
     if !others.is_empty() {
-        let named: Vec<String> = others.iter().take(OTHERS).map(|other| text::process(&other.client.process)).collect();
-        let more = others.len().saturating_sub(OTHERS);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let so = if is_likely {
+        found_by.push(FoundBy::Others {
+            named: others.iter().take(OTHERS).map(|other| other.client.process.clone()).collect(),
+            more: others.len().saturating_sub(OTHERS),
             // Else it would not be likely.
-            "connected as well, with nothing that says that they asked for this"
-        } else {
-            "connected as well, so any of them may have asked"
-        };
-        let fact = format!("{so}: {}{more}", named.join(", "));
-        evidence.push(Evidence { fact, source: Source::Kernel });
+            may_have_asked: !is_likely,
+        });
     }
     let client = first.client;
     let requester = Requester {
@@ -124,11 +114,12 @@ pub fn by_connection(case: &Case, request: Request) -> Option<FoundRequester> {
         container: None,
         unit: client.unit.clone(),
         login: client.login.clone(),
-        via: client.socket.clone(),
+        via: String::new(),
         confidence,
     };
+    let via = Via::Socket(client.socket.clone());
     let came_before_ms = first.contact.map(|contact| contact.before_ms);
-    Some(FoundRequester { requester, place: client.place.clone(), came_before_ms, evidence, missing })
+    Some(FoundRequester { requester, via, place: client.place.clone(), came_before_ms, found_by, unseen })
 }
 
 /// It connected within a moment of the request, as a client does that comes for nothing else.
@@ -188,27 +179,27 @@ fn missed(gaps: &[(u64, u64)], asked: Asked) -> bool {
     gaps.iter().any(|(_, to)| *to <= oldest)
 }
 
-fn came(candidate: &Candidate<'_>, asked: Asked) -> Evidence {
+fn came(candidate: &Candidate<'_>, asked: Asked) -> Came {
     let Candidate { client, asks, contact, .. } = candidate;
-    let (when, source) = match contact {
+    let when = match contact {
         Some(Contact { before_ms, wrote }) => {
-            let (what, before) = match before_ms.checked_sub(asked.before_ms) {
+            let (what, ms) = match before_ms.checked_sub(asked.before_ms) {
                 Some(before) => (asked.what, before),
                 // After the stop signal.
-                None => ("the kill", *before_ms),
+                None => (Moment::Kill, *before_ms),
             };
-            let how = if *wrote { "wrote" } else { "connected" };
-            let stood = if client.stood { ", and was connected before oomtrace started" } else { "" };
-            (format!("{how} to {} {} before {what}{stood}", client.socket, text::duration_ms(before)), Source::Kernel)
+            When::Before { ms, what, wrote: *wrote }
         }
-        None if client.stood => (format!("connected to {} before oomtrace started", client.socket), Source::Procfs),
-        None => (format!("connected to {} again and again", client.socket), Source::Kernel),
+        None if client.stood => When::NotSeen,
+        None => When::AgainAndAgain,
     };
-    let names = match asks {
-        Asks::This | Asks::Perhaps => ", and its command line names the container",
-        _ => "",
-    };
-    Evidence { fact: format!("{} {when}{names}", text::process(&client.process)), source }
+    Came {
+        process: client.process.clone(),
+        socket: client.socket.clone(),
+        when,
+        stood: client.stood,
+        names_container: matches!(asks, Asks::This | Asks::Perhaps),
+    }
 }
 
 /// The container can be killed through the client's socket: that of the very runtime, and user, whose container it is.

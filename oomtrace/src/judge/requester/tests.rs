@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::judge::judge;
+use crate::judge::judgement::requester::{Moment, When};
 use crate::judge::senders::file_name;
 use crate::judge::tests::{case, in_container, kill};
 use crate::model::{Container, Pod, Preceding, Runtime};
@@ -217,8 +218,8 @@ fn who_may_have_been_missed_makes_everybody_possible() {
         let mut case = killed_by_docker(vec![client(1, 10_030, &["docker", "stop", "web"])]);
         case.incident.preceding = stopped.map(stop_signal).into_iter().collect();
         case.clients.gaps = gaps.to_vec();
-        let missing = find(&case).and_then(|found| found.missing);
-        (found(&case), missing.is_some())
+        let unseen = find(&case).and_then(|found| found.unseen);
+        (found(&case), unseen == Some(RequesterUnseen::Crowded))
     };
     assert_eq!(with(&[], Some(10_000)), (Some((1, LIKELY)), false));
     assert_eq!(with(&[(20_000, 15_000)], Some(10_000)), (Some((1, LIKELY)), false));
@@ -269,6 +270,13 @@ fn a_client_counts_for_the_runtime_that_owns_the_container() {
     assert_eq!(found(&nested), None);
 }
 
+/// The pids of those that came as well, how many more there are, and whether they may have asked.
+fn others(case: &Case) -> (Vec<u32>, usize, bool) {
+    let found_by = find(case).unwrap().found_by;
+    let Some(FoundBy::Others { named, more, may_have_asked }) = found_by.get(1) else { panic!("{found_by:?}") };
+    (named.iter().map(|process| process.pid).collect(), *more, *may_have_asked)
+}
+
 fn stop_signal(before_ms: u64) -> Preceding {
     Preceding {
         signal: 15,
@@ -290,23 +298,21 @@ fn who_came_after_the_stop_signal_did_not_ask_for_it() {
     };
     let case = of(vec![python(1, 5_000), python(2, 10_030)]);
     assert_eq!(found(&case), Some((2, LIKELY)));
-    let evidence = find(&case).unwrap().evidence;
-    assert_eq!(evidence[0].fact, "python3[2] connected to /run/docker.sock 30 ms before the stop signal");
+    let FoundBy::Came(came) = &find(&case).unwrap().found_by[0] else { panic!("it came") };
+    let when = When::Before { ms: 30, what: Moment::StopSignal, wrote: false };
+    assert_eq!((came.process.pid, came.when, came.names_container), (2, when, false));
     // But who came just before the kill may have asked for that, before the stop's own time was up.
     let stop = client(2, 10_030, &["docker", "stop", "-t", "300", "web"]);
     let case = of(vec![python(1, 20), stop]);
     assert_eq!(found(&case), Some((2, POSSIBLE)));
-    let evidence = find(&case).unwrap().evidence;
-    assert!(evidence[1].fact.ends_with("python3[1]"), "{}", evidence[1].fact);
+    assert_eq!(others(&case), (vec![1], 0, true));
 }
 
 #[test]
 fn all_candidates_are_in_the_evidence() {
     let python = |pid| client(pid, 30, &["python3", "x.py"]);
     let case = killed_by_docker((1..9).map(python).collect());
-    let evidence = find(&case).unwrap().evidence;
-    let fact = &evidence[1].fact;
-    assert!(fact.ends_with("python3[2], python3[3], python3[4], python3[5], python3[6] and 2 more"), "{fact}");
+    assert_eq!(others(&case), (vec![2, 3, 4, 5, 6], 2, true));
 }
 
 #[test]
@@ -372,9 +378,9 @@ fn only_a_runtimes_kill_was_asked_for_and_a_gap_is_said() {
     let mut by_hand = case(in_container(kill("/usr/bin/bash")));
     by_hand.clients.clients = vec![client(1, 30, &["docker", "stop", "web"])];
     let judgement = judge(&by_hand);
-    assert_eq!((judgement.requester, judgement.missing.len()), (None, 0));
+    assert_eq!((judgement.requester, judgement.requester_unseen), (None, None));
     let unseen = judge(&killed_by_docker(vec![]));
-    assert!(unseen.missing[0].starts_with("who asked the runtime"), "{:?}", unseen.missing);
+    assert_eq!(unseen.requester_unseen, Some(RequesterUnseen::Nobody));
 }
 
 /// The compose of before 2021 is a script.
@@ -407,7 +413,7 @@ fn what_docker_exec_brought_in_was_asked_for_by_its_client() {
     assert_eq!(found(&case), Some((1, LIKELY)));
     let judged = judge(&case);
     assert_eq!(judged.requester_came_before_ms, Some(30));
-    assert!(judged.evidence[0].fact.contains("brought in later (exec)"), "{:?}", judged.evidence);
+    assert_eq!(judged.found_by[0], FoundBy::Exec);
     // A child of the container's own init.
     case.incident.sender.ancestors = vec![process(40, "/bin/sh", &["sh"]), shim(5)];
     assert_eq!(found(&case), None);
@@ -440,19 +446,17 @@ fn what_brought_a_process_into_its_container_is_the_hosts_runtime() {
 
 #[test]
 fn that_nobody_was_seen_to_ask_is_said_of_a_runtimes_kill_where_it_would_have_been() {
-    let missing = |exe: &str, seen, nested: bool| {
+    let unseen = |exe: &str, seen, nested: bool| {
         let mut case = case(in_container(kill(exe)));
         case.clients.seen = seen;
         let container = case.incident.container.as_mut().unwrap();
         container.outer = nested.then(|| Box::new(crate::judge::tests::container("outer")));
-        judge(&case).missing
+        judge(&case).requester_unseen
     };
-    let unseen = "who asked the runtime: no process was seen to connect to its socket (TCP is not seen)";
-    assert_eq!(missing("/usr/sbin/runc", true, false), [unseen]);
-    let nested = "who asked the runtime: its runtime runs in a container itself, and connections to that are not seen";
-    assert_eq!(missing("/usr/sbin/runc", true, true), [nested]);
-    assert!(missing("/usr/sbin/runc", false, false).is_empty());
-    assert!(missing("/usr/bin/bash", true, false).is_empty());
+    assert_eq!(unseen("/usr/sbin/runc", true, false), Some(RequesterUnseen::Nobody));
+    assert_eq!(unseen("/usr/sbin/runc", true, true), Some(RequesterUnseen::Nested));
+    assert_eq!(unseen("/usr/sbin/runc", false, false), None);
+    assert_eq!(unseen("/usr/bin/bash", true, false), None);
 }
 
 #[test]
@@ -460,13 +464,14 @@ fn how_whoever_ran_a_runtime_asked_is_said() {
     let via = |ancestors: Vec<Process>| {
         let mut case = killed_by_docker(vec![]);
         case.incident.sender.ancestors = ancestors;
-        find(&case).map(|found| (found.requester.via, found.evidence[0].fact.clone()))
+        find(&case).map(|found| (found.via, found.found_by))
     };
     let bash = || process(4, "/usr/bin/bash", &["bash"]);
     let podman = || process(5, "/usr/bin/podman", &["podman", "stop", "web"]);
-    let said = |via: &str, fact: &str| Some((via.to_owned(), fact.to_owned()));
-    assert_eq!(via(vec![bash()]), said("it is the runtime itself", "runc[10] was run by bash[4]"));
-    assert_eq!(via(vec![podman(), bash()]), said("it ran runc[10]", "podman[5] was run by bash[4]"));
+    let runc = killed_by_docker(vec![]).incident.sender.process.unwrap();
+    let run = |process: Process| vec![FoundBy::RunBy { process: Box::new(process), parent: Box::new(bash()) }];
+    assert_eq!(via(vec![bash()]), Some((Via::Itself, run(runc.clone()))));
+    assert_eq!(via(vec![podman(), bash()]), Some((Via::Ran(Box::new(runc)), run(podman()))));
     // A daemon does as others ask, whoever started it.
     assert_eq!(via(vec![process(5, "/usr/bin/dockerd", &[]), bash()]), None);
 }

@@ -19,10 +19,10 @@ fn python(contacts: &[u64]) -> RuntimeClient {
 
 /// The runtime was asked by a stop, `before_ms` before the kill.
 fn by_stop(before_ms: u64) -> Asked {
-    Asked { before_ms, what: "the stop signal", was_stopped: true }
+    Asked { before_ms, what: Moment::StopSignal, was_stopped: true }
 }
 
-const BY_KILL: Asked = Asked { before_ms: 0, what: "the kill", was_stopped: false };
+const BY_KILL: Asked = Asked { before_ms: 0, what: Moment::Kill, was_stopped: false };
 
 #[test]
 fn who_came_shortly_before_is_near_and_who_had_gone_did_not_ask() {
@@ -150,39 +150,30 @@ fn a_gap_counts_up_to_shortly_before_it_was_asked_for() {
 }
 
 #[test]
-fn how_a_client_came_is_said_with_what_it_names() {
+fn how_a_client_came_is_known_with_what_it_names() {
     let stood = |contacts: &[u64]| RuntimeClient { stood: true, ..python(contacts) };
     let wrote = |before_ms| RuntimeClient { contacts: vec![Contact { before_ms, wrote: true }], ..python(&[]) };
     let more = RuntimeClient { more: true, ..python(&[5]) };
-    let before = "connected to /run/docker.sock";
-    for (client, asks, expected, source) in [
-        (python(&[ASKED + 30]), Asks::Unknown, format!("{before} 30 ms before the stop signal"), Source::Kernel),
-        (python(&[30]), Asks::Unknown, format!("{before} 30 ms before the kill"), Source::Kernel),
-        (wrote(30), Asks::Unknown, "wrote to /run/docker.sock 30 ms before the kill".to_owned(), Source::Kernel),
-        (
-            stood(&[30]),
-            Asks::Unknown,
-            format!("{before} 30 ms before the kill, and was connected before oomtrace started"),
-            Source::Kernel,
-        ),
-        (stood(&[]), Asks::Unknown, format!("{before} before oomtrace started"), Source::Procfs),
-        (more, Asks::Unknown, format!("{before} again and again"), Source::Kernel),
-        (
-            python(&[30]),
-            Asks::This,
-            format!("{before} 30 ms before the kill, and its command line names the container"),
-            Source::Kernel,
-        ),
-        (
-            stood(&[]),
-            Asks::Perhaps,
-            format!("{before} before oomtrace started, and its command line names the container"),
-            Source::Procfs,
-        ),
+    let before = |what, wrote| When::Before { ms: 30, what, wrote };
+    for (client, asks, when, is_named) in [
+        (python(&[ASKED + 30]), Asks::Unknown, before(Moment::StopSignal, false), false),
+        (python(&[30]), Asks::Unknown, before(Moment::Kill, false), false),
+        (wrote(30), Asks::Unknown, before(Moment::Kill, true), false),
+        (stood(&[30]), Asks::Unknown, before(Moment::Kill, false), false),
+        (stood(&[]), Asks::Unknown, When::NotSeen, false),
+        (more, Asks::Unknown, When::AgainAndAgain, false),
+        (python(&[30]), Asks::This, before(Moment::Kill, false), true),
+        (stood(&[]), Asks::Perhaps, When::NotSeen, true),
     ] {
         let candidate = candidate(&client, asks, by_stop(ASKED)).unwrap();
-        let fact = Evidence { fact: format!("python3[1] {expected}"), source };
-        assert_eq!(came(&candidate, by_stop(ASKED)), fact);
+        let expected = Came {
+            process: client.process.clone(),
+            socket: "/run/docker.sock".to_owned(),
+            when,
+            stood: client.stood,
+            names_container: is_named,
+        };
+        assert_eq!(came(&candidate, by_stop(ASKED)), expected);
     }
 }
 
@@ -224,45 +215,45 @@ fn a_stop_was_asked_for_before_its_signal_and_a_command_before_its_start() {
         (before_ms, what, was_stopped)
     };
     let mut killed = in_container(kill("/usr/sbin/runc"));
-    assert_eq!(of(&killed, Request::End), (0, "the kill", false));
+    assert_eq!(of(&killed, Request::End), (0, Moment::Kill, false));
     let first = stop_signal("/usr/sbin/runc");
     killed.preceding = vec![first.clone(), crate::model::Preceding { before_ms: 5, ..first }];
-    assert_eq!(of(&killed, Request::End), (10_012, "the stop signal", true));
-    assert_eq!(of(&killed, Request::Exec), (0, "the kill", false));
+    assert_eq!(of(&killed, Request::End), (10_012, Moment::StopSignal, true));
+    assert_eq!(of(&killed, Request::Exec), (0, Moment::Kill, false));
 
     let mut brought_in = in_container(kill("/bin/busybox"));
     brought_in.time = "2026-01-01T00:00:10.5Z".to_owned();
     brought_in.container.as_mut().unwrap().init_pid = Some(3);
     brought_in.sender.container.clone_from(&brought_in.container);
     brought_in.sender.ancestors = vec![process(5, "/usr/bin/containerd-shim-runc-v2")];
-    assert_eq!(of(&brought_in, Request::Exec), (0, "the kill", false));
+    assert_eq!(of(&brought_in, Request::Exec), (0, Moment::Kill, false));
     brought_in.sender.process.as_mut().unwrap().started = Some("2026-01-01T00:00:08Z".to_owned());
-    assert_eq!(of(&brought_in, Request::Exec), (2_500, "the command was started in the container", false));
-    assert_eq!(of(&brought_in, Request::End), (0, "the kill", false));
+    assert_eq!(of(&brought_in, Request::Exec), (2_500, Moment::Exec, false));
+    assert_eq!(of(&brought_in, Request::End), (0, Moment::Kill, false));
     // A clock that was set back in between says nothing.
     brought_in.sender.process.as_mut().unwrap().started = Some("2026-01-01T00:00:11Z".to_owned());
-    assert_eq!(of(&brought_in, Request::Exec), (0, "the kill", false));
+    assert_eq!(of(&brought_in, Request::Exec), (0, Moment::Kill, false));
 }
 
 #[test]
 fn so_many_others_are_named_and_how_many_more_there_are() {
-    let evidence = |others: u32| {
+    let others = |count: u32| {
         let mut case = case(in_container(kill("/usr/sbin/runc")));
-        case.clients.clients = (0..=others)
+        case.clients.clients = (0..=count)
             .map(|pid| RuntimeClient { process: Process { pid: pid + 1, ..python(&[]).process }, ..python(&[5]) })
             .collect();
-        by_connection(&case, Request::End)
-            .unwrap()
-            .evidence
-            .into_iter()
-            .map(|evidence| evidence.fact)
-            .collect::<Vec<_>>()
+        let found_by = by_connection(&case, Request::End).unwrap().found_by;
+        assert!(matches!(&found_by[0], FoundBy::Came(came) if came.process.pid == 1), "{found_by:?}");
+        found_by.get(1).map(|others| match others {
+            FoundBy::Others { named, more, may_have_asked: true } => {
+                (named.iter().map(|process| process.pid).collect::<Vec<_>>(), *more)
+            }
+            other => panic!("{other:?}"),
+        })
     };
-    assert_eq!(evidence(0), ["python3[1] connected to /run/docker.sock 5 ms before the kill"]);
-    let named = "connected as well, so any of them may have asked: \
-                 python3[2], python3[3], python3[4], python3[5], python3[6]";
-    assert_eq!(evidence(5)[1], named);
-    assert_eq!(evidence(7)[1], format!("{named} and 2 more"));
+    assert_eq!(others(0), None);
+    assert_eq!(others(5), Some((vec![2, 3, 4, 5, 6], 0)));
+    assert_eq!(others(7), Some((vec![2, 3, 4, 5, 6], 2)));
 }
 
 #[test]
