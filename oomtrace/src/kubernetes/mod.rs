@@ -327,7 +327,7 @@ impl Kubernetes {
             let name = status.name.clone();
             status.ends().map(|ended| (name.clone(), ended.clone())).collect::<Vec<_>>()
         };
-        object.status.container_statuses.iter().flat_map(of).collect()
+        object.statuses().flat_map(of).collect()
     }
 
     /// Puts an Event on a pod, as soon as can be, if Events are wanted.

@@ -243,7 +243,8 @@ impl PodObject {
         self.statuses().find(|status| status.name == name)
     }
 
-    fn statuses(&self) -> impl Iterator<Item = &ContainerStatus> {
+    /// Those of its containers, its init containers among them.
+    pub fn statuses(&self) -> impl Iterator<Item = &ContainerStatus> {
         self.status.container_statuses.iter().chain(&self.status.init_container_statuses)
     }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::container::runtime::docker::life::{Happened, What};
+use crate::judge::stop::stops;
 use crate::model::{Advice, Cause, Confidence, Container, Evidence, Reconstructed, SaidEnd, Session, Source, Verdict};
 use crate::node::signals;
 use crate::text::quote::quote;
@@ -149,7 +150,7 @@ fn by_docker(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Opt
     let stop = sent
         .iter()
         .rev()
-        .find(|(at, signal)| *signal != signals::SIGKILL && *at <= kill_at && ms(*at, kill_at) <= STOP_WITHIN_MS);
+        .find(|(at, signal)| stops(around.container, *signal) && *at <= kill_at && ms(*at, kill_at) <= STOP_WITHIN_MS);
     Some(match stop {
         Some((at, signal)) => {
             let (name, waited) =
@@ -240,6 +241,11 @@ fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ru
     let (cause, whose) = match (limit, around.unit, around.container) {
         (Some(limit), ..) => (Cause::OomContainerLimit, format!("at its own memory limit of {}", bytes(limit))),
         (None, Some(_), None) => (Cause::OomUnitLimit, "at the unit's memory limit or one above it".to_owned()),
+        // It is removed, and its settings with it.
+        (None, None, Some(Container { limits: None, pod: None, .. })) => (
+            Cause::OomContainerLimit,
+            "at a limit that nobody knows any longer, or because the machine ran out".to_owned(),
+        ),
         _ => (
             Cause::OomHost,
             "with no memory limit of its own: the machine ran out, or a limit above it was hit".to_owned(),

@@ -36,13 +36,18 @@ pub fn is_of_pod(path: &str, uid: &str) -> bool {
     user_of(path).is_none() && outermost.and_then(|place| place.pod.as_ref()).is_some_and(|pod| pod.uid == uid)
 }
 
-/// The cgroup is the container's, or lies in it, as far as its path says: where its runtime has said which cgroup it has, that one alone.
+/// The cgroup is the container's, or lies in it, as far as its path says: where its runtime has said which cgroup it has, that one alone;
+/// where its runtime knows it, and no longer where it was, one that root alone makes, and in no other container.
 #[must_use]
 pub fn may_be_of_container(path: &str, container: &Container) -> bool {
-    if container.confirmed && !container.cgroup.is_empty() && container.cgroup != "/" {
-        return is_below(path, &container.cgroup);
+    let placement = Placement::parse(path);
+    match container.cgroup.as_str() {
+        "" if container.confirmed => {
+            user_of(path).is_none() && placement.containers().last().is_some_and(|place| place.id == container.id)
+        }
+        own if container.confirmed && own != "/" => is_below(path, own),
+        _ => placement.containers().any(|place| place.id == container.id),
     }
-    Placement::parse(path).containers().any(|place| place.id == container.id)
 }
 
 #[cfg(test)]
@@ -87,19 +92,20 @@ mod tests {
     fn a_container_is_where_its_runtime_says() {
         let own = format!("/docker/{ID}");
         let known = Container { id: ID.to_owned(), cgroup: own.clone(), confirmed: true, ..Container::default() };
+        let ended = Container { cgroup: String::new(), ..known.clone() };
         let gone = Container { id: ID.to_owned(), ..Container::default() };
-        for (path, of_known, of_gone) in [
-            (own.clone(), true, true),
-            (format!("{own}/below"), true, true),
-            (format!("{own}2"), false, false),
-            (format!("/docker/{OTHER}/docker/{ID}"), false, true),
-            (format!("/docker/{OTHER}"), false, false),
+        for (path, of_known, of_ended, of_gone) in [
+            (own.clone(), true, true, true),
+            (format!("{own}/below"), true, true, true),
+            (format!("{own}2"), false, false, false),
+            (format!("/system.slice/docker-{ID}.scope"), false, true, true),
+            (format!("/batch.slice/docker-{ID}.scope/below"), false, true, true),
+            (format!("/docker/{OTHER}/docker/{ID}"), false, false, true),
+            (format!("/user.slice/user-1000.slice/docker-{ID}.scope"), false, false, true),
+            (format!("/docker/{OTHER}"), false, false, false),
         ] {
-            assert_eq!(
-                (may_be_of_container(&path, &known), may_be_of_container(&path, &gone)),
-                (of_known, of_gone),
-                "{path}"
-            );
+            let is_of = |container| may_be_of_container(&path, container);
+            assert_eq!((is_of(&known), is_of(&ended), is_of(&gone)), (of_known, of_ended, of_gone), "{path}");
         }
     }
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::past::child;
-use crate::past::klog::record::{MAX_TEXT, Record, Stamp, boot};
+use crate::past::klog::record::{DRIFT, MAX_TEXT, Record, Stamp, boot};
 
 /// Entries of a question that are kept, the latest ones.
 const MAX_ENTRIES: usize = 200_000;
@@ -34,7 +34,7 @@ mod id {
     pub const SESSION_STOP: &str = "3354939424b4456d9802ca8333ed424a";
 }
 
-const FIELDS: &str = "MESSAGE,MESSAGE_ID,SYSLOG_FACILITY,_TRANSPORT,_SOURCE_MONOTONIC_TIMESTAMP,_PID,_UID,_COMM,_SYSTEMD_UNIT,UNIT,EXIT_CODE,\
+const FIELDS: &str = "MESSAGE,MESSAGE_ID,SYSLOG_FACILITY,_TRANSPORT,_SOURCE_MONOTONIC_TIMESTAMP,_PID,_UID,_COMM,_SYSTEMD_UNIT,UNIT,COMMAND,EXIT_CODE,\
     EXIT_STATUS,UNIT_RESULT,N_PROCESSES,SESSION_ID,USER_ID,PODMAN_EVENT,PODMAN_NAME,PODMAN_ID,PODMAN_EXIT_CODE";
 
 /// An entry that says something here.
@@ -77,9 +77,12 @@ pub enum Said {
     SessionStart {
         session: String,
         user: String,
+        /// By whose numbers sessions are counted.
+        boot: Option<u128>,
     },
     SessionStop {
         session: String,
+        boot: Option<u128>,
     },
     /// Podman's event log: a container of root's ended.
     PodmanDied {
@@ -228,6 +231,9 @@ pub fn parse(line: &[u8]) -> Option<Entry> {
         // journald's times are of when it read the record, by both clocks; after a start, or when it was late, that is long after.
         let read: Option<u64> = get("__MONOTONIC_TIMESTAMP").and_then(|us| us.parse().ok());
         let late = read.zip(source).and_then(|(read, source)| i64::try_from(read.checked_sub(source)?).ok());
+        // The kernel's log's clock may have gone wrong by as much.
+        let drifted = source.and_then(|source| i64::try_from(source).ok()).map_or(0, |source| source / DRIFT);
+        let late = late.filter(|late| *late > drifted);
         at = late.and_then(|late| Timestamp::from_microsecond(us.checked_sub(late)?).ok()).unwrap_or(at);
         let stamp = source.map(|us| Stamp { us, boot: get("_BOOT_ID").as_deref().and_then(boot) });
         Said::Kernel { text, by_kernel, stamp }
@@ -246,23 +252,34 @@ fn of_systemd(get: &dyn Fn(&str) -> Option<String>) -> Option<Said> {
     let is_from = |field: &str, value: &str| get(field).as_deref() == Some(value);
     let is_manager = is_from("_PID", "1") && is_from("_UID", "0");
     let is_logind = is_from("_SYSTEMD_UNIT", "systemd-logind.service") && is_from("_UID", "0");
+    let boot = || get("_BOOT_ID").as_deref().and_then(boot);
     let id = get("MESSAGE_ID")?;
     match id.as_str() {
         id::SESSION_START if is_logind => {
-            Some(Said::SessionStart { session: get("SESSION_ID")?, user: get("USER_ID")? })
+            Some(Said::SessionStart { session: get("SESSION_ID")?, user: get("USER_ID")?, boot: boot() })
         }
-        id::SESSION_STOP if is_logind => Some(Said::SessionStop { session: get("SESSION_ID")? }),
+        id::SESSION_STOP if is_logind => Some(Said::SessionStop { session: get("SESSION_ID")?, boot: boot() }),
         _ if !is_manager => None,
         id::UNIT_OUT_OF_MEMORY => Some(Said::UnitOutOfMemory { unit: get("UNIT")? }),
         id::UNIT_OOMD_KILL => {
             let processes = get("N_PROCESSES").and_then(|number| number.parse().ok());
             Some(Said::UnitOomdKill { unit: get("UNIT")?, processes })
         }
+        id::UNIT_PROCESS_EXIT if !is_mains(get) => None,
         id::UNIT_PROCESS_EXIT => {
             Some(Said::UnitProcessExit { unit: get("UNIT")?, code: get("EXIT_CODE")?, status: get("EXIT_STATUS")? })
         }
         id::UNIT_FAILURE_RESULT => Some(Said::UnitResult { unit: get("UNIT")?, result: get("UNIT_RESULT")? }),
         _ => None,
+    }
+}
+
+/// It is of a unit's main process, and of none that only prepares or ends it, or has it read its settings anew: these have entries of the same
+/// kind (`unit_log_process_exit`, src/core/unit.c and service.c of systemd, whose field COMMAND is of 240).
+fn is_mains(get: &dyn Fn(&str) -> Option<String>) -> bool {
+    match get("COMMAND") {
+        Some(command) => command == "ExecStart",
+        None => !get("MESSAGE").is_some_and(|message| message.contains("Control process exited")),
     }
 }
 
@@ -290,6 +307,12 @@ mod tests {
     #[test]
     fn who_wrote_it_counts_and_not_what_is_written() {
         let unit = || "web.service".to_owned();
+        let exit = |more: &str| {
+            format!(
+                r#""MESSAGE_ID":"98e322203f7a4ed290d09fe03c09fe15","_PID":"1","_UID":"0","UNIT":"web.service","EXIT_CODE":"killed","EXIT_STATUS":"9",{more}"#
+            )
+        };
+        let killed = || Said::UnitProcessExit { unit: unit(), code: "killed".to_owned(), status: "9".to_owned() };
         for (fields, expected) in [
             (
                 r#""_TRANSPORT":"kernel","SYSLOG_FACILITY":"0","MESSAGE":"x""#,
@@ -331,8 +354,12 @@ mod tests {
             ),
             (
                 r#""MESSAGE_ID":"8d45620c1a4348dbb17410da57c60c66","_SYSTEMD_UNIT":"systemd-logind.service","_UID":"0","SESSION_ID":"3","USER_ID":["alice","x"]"#,
-                Some(Said::SessionStart { session: "3".to_owned(), user: "alice".to_owned() }),
+                Some(Said::SessionStart { session: "3".to_owned(), user: "alice".to_owned(), boot: None }),
             ),
+            (&exit(r#""COMMAND":"ExecStart""#), Some(killed())),
+            (&exit(r#""COMMAND":"ExecReload""#), None),
+            (&exit(r#""MESSAGE":"web.service: Main process exited, code=killed, status=9/KILL""#), Some(killed())),
+            (&exit(r#""MESSAGE":"web.service: Control process exited, code=exited, status=1/FAILURE""#), None),
             (r#""MESSAGE":"x""#, None),
         ] {
             assert_eq!(said(fields), expected, "{fields}");
@@ -367,6 +394,11 @@ mod tests {
             (r#","__MONOTONIC_TIMESTAMP":"90000000""#, 1_764_000_000_000_000),
             (r#","_SOURCE_MONOTONIC_TIMESTAMP":"30000000""#, 1_764_000_000_000_000),
             (r#","__MONOTONIC_TIMESTAMP":"90000000","_SOURCE_MONOTONIC_TIMESTAMP":"90000001""#, 1_764_000_000_000_000),
+            // After sixty days, by a clock that is a hundred seconds behind.
+            (
+                r#","__MONOTONIC_TIMESTAMP":"5184000000000","_SOURCE_MONOTONIC_TIMESTAMP":"5183900000000""#,
+                1_764_000_000_000_000,
+            ),
         ] {
             assert_eq!(at(clocks), us, "{clocks}");
         }

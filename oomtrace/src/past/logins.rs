@@ -94,29 +94,46 @@ fn fields(record: &[u8]) -> Option<(i16, String, String, String, i64)> {
     Some((kind, word(8, 32)?, word(44, 32)?, word(76, 256)?, at))
 }
 
-/// The sessions that logind says there were.
+/// The sessions that logind says there were. `booted`: this boot's id, and when it began, in seconds since 1970; none where it is not the
+/// boots of this machine that they are of.
 #[must_use]
-pub fn of_journal(entries: &[Entry]) -> Vec<Span> {
-    let mut all: Vec<Span> = Vec::new();
+pub fn of_journal(entries: &[Entry], booted: Option<(u128, i64)>) -> Vec<Span> {
+    // With the boot that each is of.
+    let mut all: Vec<(Option<u128>, Span)> = Vec::new();
     for Entry { at, said } in entries {
+        let (Said::SessionStart { boot, .. } | Said::SessionStop { boot, .. }) = said else { continue };
+        // What a reset ends, nobody says.
+        end_others(&mut all, *boot, at.as_second());
         match said {
-            Said::SessionStart { session, user } if all.len() < MAX_SESSIONS => all.push(Span {
-                user: user.clone(),
-                tty: format!("session {session}"),
-                from: None,
-                since: at.as_second(),
-                until: None,
-            }),
-            Said::SessionStop { session } => {
+            Said::SessionStart { session, user, boot } => {
+                if all.len() >= MAX_SESSIONS {
+                    all.remove(0);
+                }
+                let (user, tty) = (user.clone(), format!("session {session}"));
+                all.push((*boot, Span { user, tty, from: None, since: at.as_second(), until: None }));
+            }
+            Said::SessionStop { session, .. } => {
                 let tty = format!("session {session}");
-                if let Some(span) = all.iter_mut().rev().find(|span| span.tty == tty && span.until.is_none()) {
+                let mut spans = all.iter_mut().map(|(_, span)| span).rev();
+                if let Some(span) = spans.find(|span| span.tty == tty && span.until.is_none()) {
                     span.until = Some(at.as_second());
                 }
             }
             _ => {}
         }
     }
-    all
+    if let Some((boot, began)) = booted {
+        end_others(&mut all, Some(boot), began);
+    }
+    all.into_iter().map(|(_, span)| span).collect()
+}
+
+/// Sessions of other boots than that one had ended by then.
+fn end_others(all: &mut [(Option<u128>, Span)], boot: Option<u128>, second: i64) {
+    let Some(boot) = boot else { return };
+    for (_, span) in all.iter_mut().filter(|(of, _)| of.is_some_and(|of| of != boot)) {
+        span.until.get_or_insert(second);
+    }
 }
 
 /// Those that there were at that time; a second more or less, as both are written to the second.
@@ -182,8 +199,29 @@ mod tests {
     #[test]
     fn logind_says_who_was_there_as_well() {
         let entry = |second, said| Entry { at: Timestamp::from_second(second).unwrap(), said };
-        let start = Said::SessionStart { session: "3".to_owned(), user: "alice".to_owned() };
-        let all = of_journal(&[entry(10, start), entry(20, Said::SessionStop { session: "3".to_owned() })]);
-        assert_eq!((all[0].since, all[0].until, all[0].tty.as_str()), (10, Some(20), "session 3"));
+        let start =
+            |user: &str, boot| Said::SessionStart { session: "3".to_owned(), user: user.to_owned(), boot: Some(boot) };
+        let stop = |boot| Said::SessionStop { session: "3".to_owned(), boot: Some(boot) };
+        let times = |entries: &[Entry], booted| -> Vec<_> {
+            of_journal(entries, booted).into_iter().map(|span| (span.user, span.since, span.until)).collect()
+        };
+        let alice = |until| ("alice".to_owned(), 10, until);
+        assert_eq!(times(&[entry(10, start("alice", 1)), entry(20, stop(1))], None), [alice(Some(20))]);
+        assert_eq!(of_journal(&[entry(10, start("alice", 1))], None)[0].tty, "session 3");
+        // The machine was reset: by the next boot's first word, or by the start of this one.
+        let reset = [entry(10, start("alice", 1)), entry(30, start("bob", 2)), entry(40, stop(2))];
+        assert_eq!(times(&reset, None), [alice(Some(30)), ("bob".to_owned(), 30, Some(40))]);
+        assert_eq!(times(&[entry(10, start("alice", 1))], Some((2, 25))), [alice(Some(25))]);
+        assert_eq!(times(&[entry(10, start("alice", 1))], Some((1, 5))), [alice(None)]);
+    }
+
+    #[test]
+    fn of_too_many_sessions_the_latest_are_kept() {
+        let entry = |second: usize| Entry {
+            at: Timestamp::from_second(i64::try_from(second).unwrap()).unwrap(),
+            said: Said::SessionStart { session: second.to_string(), user: "x".to_owned(), boot: None },
+        };
+        let all = of_journal(&(0..=MAX_SESSIONS).map(entry).collect::<Vec<_>>(), None);
+        assert_eq!((all.len(), all[0].since), (MAX_SESSIONS, 1));
     }
 }

@@ -3,14 +3,13 @@
 use jiff::Timestamp;
 
 use crate::model::{Cause, Container, Exited, Incident, Reconstructed};
+use crate::past::klog::record::DRIFT;
 
 /// Two traces of one end are not further apart, in milliseconds: a kubelet has its times to the second, and a container's end is said when
 /// its last process is gone.
 pub const ONE_END_MS: i64 = 10_000;
 /// What a watching oomtrace and the kernel's log say of one kill is mostly not further apart: the log's clock is to about a second.
 const SAME_KILL_MS: i64 = 5_000;
-/// The log's clock is not corrected while it runs (`local_clock`, kernel/sched/clock.c): it goes wrong by a thousandth at the most.
-const DRIFT: i64 = 1_000;
 
 /// From when what others have left is looked at, and what is known of the kernel's log's clock.
 #[derive(Clone, Debug)]

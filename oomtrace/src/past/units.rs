@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -51,16 +52,22 @@ pub enum End {
 /// When there is no systemctl, or it says nothing.
 pub fn show(name: &str) -> io::Result<Unit> {
     let program = child::program("systemctl").ok_or_else(|| io::Error::other("there is no systemctl here"))?;
-    let arguments = [
-        "show".to_owned(),
-        "--no-pager".to_owned(),
-        "--timestamp=utc".to_owned(),
-        format!("--property={PROPERTIES}"),
-        "--".to_owned(),
-        name.to_owned(),
-    ];
+    in_utc_if_it_can(|times| ask(&program, name, times))
+}
+
+/// systemctl does not know the option before 247.
+fn in_utc_if_it_can(ask: impl Fn(Option<&str>) -> io::Result<Unit>) -> io::Result<Unit> {
+    ask(Some(IN_UTC)).or_else(|error| if error.to_string().contains(IN_UTC) { ask(None) } else { Err(error) })
+}
+
+const IN_UTC: &str = "--timestamp=utc";
+
+fn ask(program: &Path, name: &str, times: Option<&str>) -> io::Result<Unit> {
+    let mut arguments = vec!["show".to_owned(), "--no-pager".to_owned(), format!("--property={PROPERTIES}")];
+    arguments.extend(times.map(str::to_owned));
+    arguments.extend(["--".to_owned(), name.to_owned()]);
     let mut text = String::new();
-    let ended = child::lines(&program, &arguments, (MAX_BYTES, WITHIN), |line| {
+    let ended = child::lines(program, &arguments, (MAX_BYTES, WITHIN), |line| {
         text.push_str(&String::from_utf8_lossy(line));
         text.push('\n');
         std::ops::ControlFlow::Continue(())
@@ -123,6 +130,24 @@ mod tests {
         assert_eq!((unit.end, unit.result.as_deref()), (Some(End::Signal(9)), Some("oom-kill")));
         assert_eq!((unit.memory_max, unit.oom_kills, unit.cgroup), (Some(24 << 20), None, None));
         assert_eq!(unit.exited, Some("2026-11-26T15:35:15Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_old_systemctl_is_asked_again_without_what_it_does_not_know() {
+        let text = "Id=web.service\nLoadState=loaded\nExecMainExitTimestamp=Thu 2026-11-26 15:35:15 CET\n";
+        let old = |times: Option<&str>| match times {
+            Some(option) => Err(io::Error::other(format!("systemctl: unrecognized option '{option}'"))),
+            None => Ok(parse(text)),
+        };
+        let unit = in_utc_if_it_can(old).unwrap();
+        // Its time is of a zone that is not read.
+        assert_eq!((unit.is_loaded, unit.exited), (true, None));
+        let is_asked_once = std::cell::Cell::new(0);
+        let broken = |_: Option<&str>| {
+            is_asked_once.set(is_asked_once.get() + 1);
+            Err(io::Error::other("Failed to connect to bus"))
+        };
+        assert!(in_utc_if_it_can(broken).is_err() && is_asked_once.get() == 1);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The Docker Engine API on its Unix socket: one question at a time, bounded in time and size.
 
 pub mod events;
+pub mod former;
 pub mod life;
 pub mod listed;
 pub mod run_state;
@@ -186,10 +187,7 @@ impl Docker {
         if !is_plain(id) {
             return Err(self.unknown(id));
         }
-        // It ends the answer when that time is there.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let path = format!("/events?since=0&until={}.{:09}", now.as_secs(), now.subsec_nanos());
-        let body = self.get(&path, MAX_LIST).await?.unwrap_or_default();
+        let body = self.get(&events_until_now(""), MAX_LIST).await?.unwrap_or_default();
         let mut oldest = None;
         let mut found = Vec::new();
         for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -198,6 +196,17 @@ impl Docker {
             found.extend(life::happened(line, id));
         }
         Ok((found, oldest))
+    }
+
+    /// Containers whose ends Docker still tells of, those that it has removed among them, by id; the one that ended last is the last one.
+    ///
+    /// # Errors
+    /// When Docker does not answer in time.
+    pub async fn former(&self) -> Result<Vec<(String, Metadata)>, DockerError> {
+        // {"type":["container"],"event":["die"]}, encoded
+        const ENDS: &str = "&filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22die%22%5D%7D";
+        let body = self.get(&events_until_now(ENDS), MAX_LIST).await?.unwrap_or_default();
+        Ok(former::parse_all(&body))
     }
 
     /// All containers, those that do not run among them, by id.
@@ -365,6 +374,12 @@ impl Docker {
     fn unknown(&self, id: &str) -> DockerError {
         DockerError::Unknown { socket: self.socket.clone(), id: id.to_owned() }
     }
+}
+
+/// The path that asks for all events that Docker still has, `more` of them chosen; the time until which ends the answer.
+fn events_until_now(more: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("/events?since=0&until={}.{:09}{more}", now.as_secs(), now.subsec_nanos())
 }
 
 /// The socket, held by a descriptor that is good for nothing but its path; none when it, or the directory that it lies in, is not the

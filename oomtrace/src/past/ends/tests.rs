@@ -43,6 +43,7 @@ fn what_follows_from_what_is_left() {
     use Confidence::{Likely, Possible};
     let start = || happened(0, What::Start);
     let (limited, free) = (container(Some(64 << 20)), container(None));
+    let stopped_by_hup = Container { stop_signal: Some("SIGHUP".to_owned()), ..container(None) };
     let long_ago = Some(at(-1000));
     for (what, end, container, events, kernel_since, expected) in [
         (
@@ -68,6 +69,23 @@ fn what_follows_from_what_is_left() {
             vec![start(), kill(20, "9"), die(20)],
             None,
             Some((RuntimeKill, Likely)),
+        ),
+        // To have it read its settings anew.
+        (
+            "docker kill some time after another signal",
+            docker(20, 137, false),
+            &free,
+            vec![start(), kill(10, "HUP"), kill(20, "9"), die(20)],
+            None,
+            Some((RuntimeKill, Likely)),
+        ),
+        (
+            "a stop by the image's own signal",
+            docker(20, 137, false),
+            &stopped_by_hup,
+            vec![start(), kill(10, "HUP"), kill(20, "9"), die(20)],
+            None,
+            Some((RuntimeStopTimeout, Likely)),
         ),
         // A kill that the container outlived is not what ended it.
         ("a kill of long before", docker(90, 137, false), &free, vec![start(), kill(20, "9"), die(90)], None, None),

@@ -59,7 +59,11 @@ pub fn kernel_log(kernel: &KernelFrom, journal: &JournalFrom, since: Timestamp) 
     match journal {
         // Of others' entries journalctl says nothing to whoever may not read them, and does not say so.
         JournalFrom::Here => of_journal(&mut log, journal::read(None, since), journal::closed().as_deref()),
-        JournalFrom::Directory(directory) => of_journal(&mut log, journal::read(Some(directory), since), None),
+        JournalFrom::Directory(directory) => {
+            of_journal(&mut log, journal::read(Some(directory), since), None);
+            // Of another time, or of another machine.
+            log.has_gaps = true;
+        }
         JournalFrom::Off => log.looked.push(looked("journal", false, None, "left out (--no-journal)")),
     }
     log.reports.retain(|report| report.at.is_none_or(|at| at >= since));
@@ -194,8 +198,9 @@ fn has(found: Option<&Container>, container: &Container) -> bool {
 
 /// What the target's own runtime, or the kubelet, says of the container, where the report's cgroup is that one's.
 fn believe(container: &mut Container, known: &Container) {
-    if !container.confirmed && known.confirmed && container.id == known.id && container.cgroup == known.cgroup {
-        *container = known.clone();
+    let is_there = known.cgroup.is_empty() || container.cgroup == known.cgroup;
+    if !container.confirmed && known.confirmed && container.id == known.id && is_there {
+        *container = Container { cgroup: container.cgroup.clone(), ..known.clone() };
     }
 }
 

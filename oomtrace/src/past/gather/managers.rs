@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::container::runtime::docker::{Docker, DockerError, life};
 use crate::model::{Container, SaidEnd, TargetKind};
 use crate::node::cgroups;
 use crate::node::namespaces;
@@ -71,6 +72,9 @@ async fn docker(places: &Places, container: &Container, subject: &mut Option<Sub
     let docker = &places.directory.sources().docker;
     let life = match docker.life(&container.id).await {
         Ok(life) => life,
+        Err(DockerError::Unknown { .. }) if container.runtime == Some(Runtime::Docker) => {
+            return removed(docker, container, traces).await;
+        }
         Err(error) => {
             let is_missing = error.is_missing();
             let said = error.to_string();
@@ -112,7 +116,7 @@ async fn docker(places: &Places, container: &Container, subject: &mut Option<Sub
         let at: Timestamp = time.parse().ok()?;
         let near = |ns: i64| (i128::from(ns) - at.as_nanosecond()).abs() <= 3_000_000_000;
         traces.events.iter().rev().find_map(|happened| match happened.what {
-            crate::container::runtime::docker::life::What::Die { exit_code } if near(happened.at_ns) => exit_code,
+            life::What::Die { exit_code } if near(happened.at_ns) => exit_code,
             _ => None,
         })
     };
@@ -135,6 +139,35 @@ async fn docker(places: &Places, container: &Container, subject: &mut Option<Sub
         }
     };
     traces.ends.push(Ended { end, container: Some(known) });
+}
+
+/// What Docker's events still say of a container that it has removed.
+async fn removed(docker: &Docker, container: &Container, traces: &mut Traces) {
+    let (events, since) = match docker.past_events(&container.id).await {
+        Ok(found) => found,
+        Err(error) => return traces.looked_at.push(unread("docker", error.to_string())),
+    };
+    traces.events_since = since.and_then(|ns| Timestamp::from_nanosecond(i128::from(ns)).ok());
+    let said = match events.len() {
+        0 => "it is removed, and no event of it is left".to_owned(),
+        count => format!("it is removed; {count} events of it are left"),
+    };
+    traces.looked_at.push(looked("docker", true, traces.events_since, said));
+    let end = life::last_end(&events).map(|end| SaidEnd {
+        by: "Docker".to_owned(),
+        time: Some(in_words(end.at_ns)),
+        started: end.started_ns.map(in_words),
+        exit_code: end.exit_code,
+        oom_killed: end.oom_killed,
+        reason: None,
+    });
+    traces.ends.extend(end.map(|end| Ended { end, container: Some(container.clone()) }));
+    traces.events = events;
+}
+
+/// Nanoseconds since 1970 as RFC 3339; nothing where no calendar has them.
+fn in_words(ns: i64) -> String {
+    Timestamp::from_nanosecond(i128::from(ns)).map(|at| format!("{at:.9}")).unwrap_or_default()
 }
 
 /// What Podman wrote into the journal.

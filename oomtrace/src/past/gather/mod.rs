@@ -8,6 +8,7 @@ mod whom;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use nix::time::{ClockId, clock_gettime};
 
 use crate::container::directory::Directory;
 use crate::kubernetes::Kubernetes;
@@ -15,6 +16,7 @@ use crate::model::{Exited, Incident, LookedAt, Why};
 use crate::node::cgroups::Hierarchy;
 use crate::node::identity::Identity;
 use crate::past::answer::{Subject, Traces, answer};
+use crate::past::klog::record::boot;
 use crate::past::logins;
 use crate::redact::Privacy;
 
@@ -71,6 +73,13 @@ pub fn unread(place: &str, said: impl Into<String>) -> LookedAt {
     LookedAt { is_missing: true, ..looked(place, false, None, said) }
 }
 
+/// This boot's id, and when it began, in seconds since 1970.
+fn booted(identity: &Identity) -> Option<(u128, i64)> {
+    let id = identity.boot_id.as_deref().and_then(boot)?;
+    let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?.tv_sec();
+    Some((id, Timestamp::now().as_second().checked_sub(since_boot)?))
+}
+
 /// Looks everywhere for what became of `whom`, or for the last kill. Must run inside a `LocalSet`. `watched`: incidents that were watched,
 /// the latest first, ends that were watched and were no kills, and what is to be said of looking for them.
 pub async fn why(
@@ -103,7 +112,8 @@ pub async fn why(
     };
     traces.looked_at.push(said);
     traces.sessions = spans;
-    traces.sessions.extend(logins::of_journal(&log.entries));
+    let booted = if places.journal == JournalFrom::Here { booted(identity) } else { None };
+    traces.sessions.extend(logins::of_journal(&log.entries, booted));
     for placed in &mut traces.kills {
         placed.container.iter_mut().for_each(|container| places.privacy.container(container));
     }

@@ -1,11 +1,13 @@
 //! Who is meant.
 
 use crate::container::list::list;
+use crate::container::metadata::Metadata;
 use crate::container::runtime::docker::DockerError;
 use crate::model::{Container, TargetKind};
 use crate::node::namespaces;
 use crate::past::answer::{Subject, described};
 use crate::past::gather::{KernelLog, Places};
+use crate::past::journal::Said;
 use crate::past::target::{Asked, Fit, fits, fits_pod, spelled};
 use crate::past::units;
 use crate::placement::{Placement, Runtime};
@@ -154,6 +156,9 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
     // A container's whole name is what it is: a number without one is a process.
     found.extend(asked.pid().map(Whom::pid));
     if found.is_empty() && asked.may_be(TargetKind::Container) {
+        found.extend(former(places, asked, log, &mut known.missing).await);
+    }
+    if found.is_empty() && asked.may_be(TargetKind::Container) {
         found.extend(only_in_log(asked, log));
     }
     match found.len() {
@@ -211,8 +216,8 @@ async fn everybody(places: &Places) -> Known {
                 if containers.iter().any(|(container, _)| container.id == id) {
                     continue;
                 }
-                let cgroup = metadata.stated.paths.first().cloned().unwrap_or_default();
-                let mut container = Container { id, cgroup, confirmed: true, ..Container::default() };
+                // Where its cgroup was goes by Docker's driver and its settings: nobody says it any longer.
+                let mut container = Container { id, confirmed: true, ..Container::default() };
                 metadata.describe(&mut container);
                 containers.push((container, false));
             }
@@ -233,6 +238,50 @@ async fn describe_pods(places: &Places, containers: &mut [(Container, bool)]) {
     for (container, _) in containers {
         places.kubernetes.describe(container, super::managers::API_WITHIN).await;
     }
+}
+
+/// Containers that are removed, and of whose ends Docker's events or Podman's still tell. Of those that had one name after the other, the last.
+async fn former(places: &Places, asked: &Asked, log: &KernelLog, missing: &mut Vec<String>) -> Vec<Whom> {
+    let docker = &places.directory.sources().docker;
+    let mut ended = match docker.former().await {
+        Ok(ended) => ended,
+        Err(error) => {
+            missing.extend(error.is_missing().then(|| format!("containers that Docker has removed ({error})")));
+            Vec::new()
+        }
+    };
+    ended.extend(podmans(log));
+    let containers = ended.into_iter().map(|(id, metadata)| {
+        let mut container = Container { id, confirmed: true, ..Container::default() };
+        metadata.describe(&mut container);
+        container
+    });
+    last_of_each_name(containers, &asked.word)
+}
+
+/// Those of Podman's that ended, the one that ended last behind the others.
+fn podmans(log: &KernelLog) -> impl Iterator<Item = (String, Metadata)> {
+    log.entries.iter().filter_map(|entry| {
+        let Said::PodmanDied { id, name, .. } = &entry.said else { return None };
+        let name = Some(name.clone()).filter(|name| !name.is_empty());
+        Some((id.clone(), Metadata { runtime: Some(Runtime::Podman), name, ..Metadata::default() }.bounded()))
+    })
+}
+
+/// Those that fit best, and of one name the last one.
+fn last_of_each_name(containers: impl Iterator<Item = Container>, word: &str) -> Vec<Whom> {
+    let fitting: Vec<(Fit, Container)> =
+        containers.filter_map(|container| Some((fits(&container, word)?, container))).collect();
+    let best = fitting.iter().map(|(fit, _)| *fit).max();
+    let mut last: Vec<Container> = Vec::new();
+    for (_, container) in fitting.into_iter().filter(|(fit, _)| Some(*fit) == best) {
+        let is_one = |known: &Container| {
+            known.id == container.id || (known.name.as_deref() == Some(word) && container.name.as_deref() == Some(word))
+        };
+        last.retain(|known| !is_one(known));
+        last.push(container);
+    }
+    last.into_iter().map(|container| Whom::container(container, Some(false))).collect()
 }
 
 /// A container that only the kernel's log still knows, by the beginning of its id.
@@ -264,4 +313,38 @@ fn near(word: &str, containers: &[(Container, bool)]) -> Vec<String> {
     near.sort_by(|one, other| other.0.total_cmp(&one.0));
     near.dedup_by(|one, other| one.1 == other.1);
     near.into_iter().map(|(_, name)| name).take(3).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::past::journal::Entry;
+
+    fn container(id: &str, name: &str) -> Container {
+        Container { id: id.repeat(64), name: Some(name.to_owned()), ..Container::default() }
+    }
+
+    #[test]
+    fn of_those_that_had_one_name_the_last_is_meant() {
+        let all = || [("a", "web"), ("b", "api"), ("c", "web"), ("d", "web-2")].map(|(id, name)| container(id, name));
+        let meant = |word: &str| -> Vec<String> {
+            let found = last_of_each_name(all().into_iter(), word);
+            found.into_iter().filter_map(|whom| Some(whom.container?.id.get(..1)?.to_owned())).collect()
+        };
+        assert_eq!(meant("web"), ["c"]);
+        assert_eq!(meant("aaaa"), ["a"]);
+        assert!(meant("nobody").is_empty());
+    }
+
+    #[test]
+    fn podmans_ends_name_their_containers() {
+        let died = |id: &str, name: &str| Entry {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            said: Said::PodmanDied { id: id.to_owned(), name: name.to_owned(), exit_code: None },
+        };
+        let mut log = KernelLog::default();
+        log.entries = vec![died("a", "web"), died("b", "")];
+        let named: Vec<Option<String>> = podmans(&log).map(|(_, metadata)| metadata.name).collect();
+        assert_eq!(named, [Some("web".to_owned()), None]);
+    }
 }

@@ -165,6 +165,7 @@ impl Reader {
             Part::Other => false,
         };
         if is_of_part {
+            self.wrote(record);
             return self.part = part;
         }
         match read(&record.text) {
@@ -235,6 +236,11 @@ impl Reader {
             // The kernel writes lines of others' doings into a report as well, as of a process that crashed.
             Line::Other => self.part = part,
         }
+        self.wrote(record);
+    }
+
+    /// Whoever wrote this had a part in the report that is open.
+    fn wrote(&mut self, record: &Record) {
         if let Some(report) = &mut self.open {
             report.by_kernel &= record.by_kernel;
         }

@@ -29,6 +29,9 @@ pub struct Stamp {
     pub boot: Option<u128>,
 }
 
+/// The kernel's log's clock is not corrected while it runs (`local_clock`, kernel/sched/clock.c): it goes wrong by a thousandth at the most.
+pub const DRIFT: i64 = 1_000;
+
 /// The number of a boot, from its id with dashes (`/proc/sys/kernel/random/boot_id`) or without (journald's `_BOOT_ID`).
 #[must_use]
 pub fn boot(id: &str) -> Option<u128> {

@@ -20,6 +20,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "past::an_oom_kill_that_nobody_watched_by_the_kernels_log", needs: OOM, run: by_kernel_log },
     Scenario { name: "past::an_oom_kill_that_nobody_watched_by_docker_alone", needs: OOM, run: by_docker_alone },
     Scenario { name: "past::a_stop_that_nobody_watched", needs: NEEDS, run: stopped },
+    Scenario { name: "past::what_is_left_of_a_container_that_was_removed", needs: OOM, run: removed },
     Scenario { name: "past::an_exit_with_137_that_nobody_watched_is_no_certain_kill", needs: NEEDS, run: exits },
     Scenario { name: "past::a_container_that_lives_was_not_killed", needs: NEEDS, run: alive },
     Scenario { name: "past::what_a_process_writes_to_the_kernels_log_counts_for_nothing", needs: NEEDS, run: forged },
@@ -114,6 +115,29 @@ fn stopped() {
     }
 }
 
+fn removed() {
+    // Its end is in Docker's events, and the kernel's report in the kernel's log.
+    let container = over_its_limit();
+    run(docker().arg("rm").arg(&container.name));
+    for asked in [&container.name, &container.id[..12]] {
+        let (why, status) = why(&[asked]);
+        let found = why.reconstructed.as_ref().unwrap();
+        let verdict = found.verdict.as_ref().unwrap();
+        assert_eq!((why.answer, status, verdict.cause), (Answer::Killed, 0, Cause::OomContainerLimit), "{why:?}");
+        assert_eq!(verdict.confidence, Confidence::Certain, "{verdict:?}");
+        assert_eq!(found.container.as_ref().unwrap().name.as_deref(), Some(container.name.as_str()));
+        assert_eq!(found.end.as_ref().unwrap().exit_code, Some(137), "{found:?}");
+    }
+    // Nothing but Docker's events tells of a kill that was asked for.
+    let container = Container::run(&[], "exec sleep 1000");
+    wait_until("the container runs", || container.is_running());
+    run(docker().args(["rm", "--force", &container.name]));
+    let (why, status) = why(&[&container.name]);
+    let verdict = why.reconstructed.as_ref().unwrap().verdict.as_ref().unwrap();
+    assert_eq!((why.answer, status), (Answer::Killed, 0), "{why:?}");
+    assert_eq!((verdict.cause, verdict.confidence), (Cause::RuntimeKill, Confidence::Likely), "{verdict:?}");
+}
+
 fn exits() {
     let container = Container::run(&[], "exit 137");
     assert_eq!(container.exit_code(), "137");
@@ -149,7 +173,16 @@ fn alive() {
 fn forged() {
     let container = Container::run(&[], "exec sleep 1000");
     wait_until("the container runs", || container.is_running());
-    let path = format!("/docker/{}", container.id);
+    // By either of Docker's drivers.
+    for path in [format!("/docker/{}", container.id), format!("/system.slice/docker-{}.scope", container.id)] {
+        forge(&path);
+    }
+    let (found, status) = why(&[&container.name]);
+    assert_eq!((found.answer, status), (Answer::Alive, 1), "{found:?}");
+}
+
+/// Writes into the kernel's log, as far as a process can, that the OOM killer was in that cgroup.
+fn forge(path: &str) {
     let lines = [
         "tail invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0".to_owned(),
         format!("oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={path},task_memcg={path},task=tail,pid=9881,uid=0"),
@@ -160,8 +193,6 @@ fn forged() {
         let mut log = OpenOptions::new().write(true).open("/dev/kmsg").unwrap();
         log.write_all(format!("<4>{line}\n").as_bytes()).unwrap();
     }
-    let (found, status) = why(&[&container.name]);
-    assert_eq!((found.answer, status), (Answer::Alive, 1), "{found:?}");
 }
 
 fn ambiguous() {

@@ -146,6 +146,8 @@ pub(super) struct Attributes {
     pub(super) signal: Option<String>,
     #[serde(rename = "exitCode")]
     pub(super) exit_code: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) image: Option<String>,
 }
 
 impl Line {

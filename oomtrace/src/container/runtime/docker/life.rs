@@ -116,9 +116,60 @@ pub fn happened(line: &[u8], id: &str) -> Option<Happened> {
     Some(Happened { at_ns: line.time_nano, what })
 }
 
+/// An end, by the events alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastEnd {
+    /// Nanoseconds since 1970.
+    pub at_ns: i64,
+    pub exit_code: Option<i64>,
+    /// When that life began; none where the events do not go so far back.
+    pub started_ns: Option<i64>,
+    /// An OOM killer was at work in it in that life; none where the events do not have all of that.
+    pub oom_killed: Option<bool>,
+}
+
+/// The last end that its events, the oldest first, tell of.
+#[must_use]
+pub fn last_end(events: &[Happened]) -> Option<LastEnd> {
+    let end = events.iter().rposition(|happened| matches!(happened.what, What::Die { .. }))?;
+    let Happened { at_ns, what: What::Die { exit_code } } = *events.get(end)? else { return None };
+    let before = events.get(..end)?;
+    let start = before.iter().rposition(|happened| happened.what == What::Start);
+    let life = before.get(start.unwrap_or(0)..)?;
+    let has_oom = life.iter().any(|happened| happened.what == What::Oom);
+    let started_ns = start.and_then(|start| Some(before.get(start)?.at_ns));
+    Some(LastEnd {
+        at_ns,
+        exit_code,
+        started_ns,
+        oom_killed: if has_oom || start.is_some() { Some(has_oom) } else { None },
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_end_is_told_by_events_alone() {
+        let die = || What::Die { exit_code: Some(137) };
+        let last = |all: &[What]| {
+            let at = |(at_ns, what): (i64, &What)| Happened { at_ns, what: what.clone() };
+            let events: Vec<Happened> = (1..).zip(all).map(at).collect();
+            last_end(&events).map(|end| (end.at_ns, end.started_ns, end.oom_killed))
+        };
+        for (events, expected) in [
+            (&[What::Start, What::Oom, die(), What::Destroy][..], Some((3, Some(1), Some(true)))),
+            (&[What::Start, What::Oom, die(), What::Start, die()], Some((5, Some(4), Some(false)))),
+            // Its beginning is forgotten.
+            (&[die(), What::Destroy], Some((1, None, None))),
+            (&[What::Oom, die()], Some((2, None, Some(true)))),
+            (&[What::Start], None),
+            (&[], None),
+        ] {
+            assert_eq!(last(events), expected, "{events:?}");
+        }
+    }
 
     #[test]
     fn an_end_is_read_and_never_is_none() {

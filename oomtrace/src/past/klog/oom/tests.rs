@@ -178,6 +178,34 @@ fn names_that_read_like_the_kernels_words_name_nobody_else() {
 }
 
 #[test]
+fn whoever_writes_a_line_of_a_report_vouches_for_all_of_it() {
+    let lines = [
+        "x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0",
+        "Memory cgroup stats for /a:",
+        "anon 4096",
+        "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
+        "[      7]     0     7     6594     6383    90112        0             0 x",
+        "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,task_memcg=/a,task=x,pid=7,uid=0",
+        "Memory cgroup out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:4kB oom_score_adj:0",
+    ];
+    let by_kernel = |others: Option<usize>| {
+        let records = lines.iter().enumerate().map(|(index, line)| Record {
+            text: (*line).to_owned(),
+            by_kernel: others != Some(index),
+            ..Record::default()
+        });
+        let records: Vec<Record> = records.collect();
+        let found = reports(&records);
+        assert_eq!((found.reports.len(), found.reports[0].tasks.len()), (1, 1));
+        found.reports[0].by_kernel
+    };
+    assert!(by_kernel(None));
+    for others in 0..lines.len() {
+        assert!(!by_kernel(Some(others)), "{}", lines[others]);
+    }
+}
+
+#[test]
 fn what_others_make_the_kernel_say_within_a_report_changes_nothing_of_it() {
     let logs = [
         include_str!("logs/3.10-pod.dmesg"),
