@@ -51,9 +51,19 @@ impl Incidents {
         self.shown.push_front(Shown { number: self.next, record, searched, weight });
         self.next += 1;
         while self.shown.len() > MOST || (self.bytes > MOST_BYTES && self.shown.len() > 1) {
-            self.bytes -= self.shown.pop_back().map_or(0, |oldest| oldest.weight);
+            self.drop_one();
         }
         true
+    }
+
+    /// The oldest goes, and before all others the oldest of those that nobody needs to be woken for; the latest stays.
+    fn drop_one(&mut self) {
+        let routine = self.shown.iter().skip(1).rposition(Shown::is_routine).map(|behind| behind + 1);
+        let dropped = match routine {
+            Some(at) => self.shown.remove(at),
+            None => self.shown.pop_back(),
+        };
+        self.bytes -= dropped.map_or(0, |oldest| oldest.weight);
     }
 
     /// The latest first; routine kills only where `all` are wanted.
@@ -113,4 +123,39 @@ fn text(record: &Record, look: Look) -> String {
     // Writing to a Vec cannot fail.
     _ = Human::new(&mut text, move || look).put(record);
     String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::{case, in_container, kill};
+    use crate::model::{Incident, Routine};
+    use crate::words::conclude;
+
+    fn incident(number: usize, routine: Option<Routine>) -> Record {
+        let Record::Incident(incident) = conclude(case(in_container(kill("/usr/sbin/runc")))) else {
+            panic!("a kill is an incident")
+        };
+        Record::Incident(Incident { id: format!("{number}"), routine, ..incident })
+    }
+
+    #[test]
+    fn a_kill_is_not_pushed_out_by_routine_ones() {
+        let mut incidents = Incidents::default();
+        incidents.take(incident(0, None));
+        for number in 1..=2 * MOST {
+            incidents.take(incident(number, Some(Routine::Sandbox)));
+        }
+        let ids = |all: bool| -> Vec<String> {
+            let id = |shown: &Shown| match &shown.record {
+                Record::Incident(incident) => incident.id.clone(),
+                _ => String::new(),
+            };
+            incidents.shown(all).map(id).collect()
+        };
+        assert_eq!(ids(false), ["0"]);
+        let all = ids(true);
+        assert!((100..=MOST).contains(&all.len()) && all[0] == (2 * MOST).to_string(), "{} {}", all.len(), all[0]);
+        assert_eq!((incidents.count, incidents.routine), (1, 2 * MOST as u64));
+    }
 }

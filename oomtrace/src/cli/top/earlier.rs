@@ -2,10 +2,10 @@
 //!
 //! A program of its own reads it: what a disk does to a memory-mapped file, or to SQLite, must not end the one that watches, nor hold it up.
 
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use jiff::Timestamp;
 use oomtrace::filter::Filter;
@@ -23,8 +23,24 @@ const MOST_BYTES: u64 = 256 << 20;
 
 /// The program that reads them.
 pub struct Reader {
-    out: ChildStdout,
+    child: io::Result<Child>,
     boot_id: Option<String>,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Earlier {
+    pub kills: Kills,
+    /// What of it is not known, in words.
+    pub missing: Option<String>,
+}
+
+impl Earlier {
+    /// Nothing could be read.
+    pub fn unread(why: &str) -> Self {
+        let missing = format!("kills from before this start are not known: {why}");
+        Self { kills: Kills::default(), missing: Some(missing) }
+    }
 }
 
 /// Starts it; none where there is no history, or none is wanted. To be called before signals are blocked, which it would inherit, and before
@@ -32,20 +48,38 @@ pub struct Reader {
 pub fn start(from: &LastKills) -> Option<Reader> {
     let path = if from.no_history { None } else { kept_at(from.history.as_deref()).ok() };
     let path = path.filter(|path| path.exists())?;
-    let started = spawn(&std::path::absolute(&path).unwrap_or(path));
-    let mut child = started.inspect_err(|error| log::debug!("kills from before are not known: {error}")).ok()?;
-    Some(Reader { out: child.stdout.take()?, boot_id: Identity::read().boot_id })
+    let child = spawn(&std::path::absolute(&path).unwrap_or(path));
+    Some(Reader { child, boot_id: Identity::read().boot_id })
 }
 
 impl Reader {
     /// Hands over those that `filter` wants, once they are read, from a thread of its own.
-    pub fn read(self, filter: Filter, done: impl FnOnce(Kills) + Send + 'static) {
-        let Self { out, boot_id } = self;
-        let work = move || done(kills(BufReader::new(out.take(MOST_BYTES)), boot_id.as_deref(), &filter));
+    pub fn read(self, filter: Filter, done: impl FnOnce(Earlier) + Send + 'static) {
+        let Self { child, boot_id } = self;
+        let work = move || {
+            done(child.map_or_else(
+                |error| Earlier::unread(&error.to_string()),
+                |child| of_child(child, boot_id.as_deref(), &filter),
+            ))
+        };
         if let Err(error) = std::thread::Builder::new().name("earlier kills".to_owned()).spawn(work) {
-            log::debug!("kills from before are not known: {error}");
+            log::warn!("kills from before this start are not known: {error}");
         }
     }
+}
+
+fn of_child(mut child: Child, boot_id: Option<&str>, filter: &Filter) -> Earlier {
+    let mut earlier = match child.stdout.take() {
+        Some(out) => kills(BufReader::new(out.take(MOST_BYTES)), boot_id, filter),
+        None => Earlier::default(),
+    };
+    // Whoever has no more to say has ended, or ends by what it still writes.
+    match child.wait() {
+        Ok(status) if status.success() || earlier.missing.is_some() => {}
+        Ok(_) => earlier.missing = Earlier::unread("the history cannot be read (`oomtrace history` says why)").missing,
+        Err(error) => earlier.missing = Earlier::unread(&error.to_string()).missing,
+    }
+    earlier
 }
 
 fn spawn(path: &Path) -> io::Result<Child> {
@@ -65,20 +99,27 @@ fn spawn(path: &Path) -> io::Result<Child> {
 }
 
 /// Those of this boot among JSON lines, the oldest first. After another one a cgroup of the same path is not the same.
-fn kills(mut lines: impl BufRead, boot_id: Option<&str>, filter: &Filter) -> Kills {
-    let mut kills = Kills::default();
+fn kills(mut lines: impl BufRead, boot_id: Option<&str>, filter: &Filter) -> Earlier {
+    let (mut kills, mut count, mut oldest) = (Kills::default(), 0, None);
     let mut line = Vec::new();
     loop {
         line.clear();
         // What was read is what there is.
         if !lines.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-            return kills;
+            break;
         }
         let Ok(Record::Incident(incident)) = serde_json::from_slice(&line) else { continue };
-        if boot_id.is_some() && incident.boot_id.as_deref() == boot_id && filter.wants_recorded(&incident) {
+        let is_of_boot = boot_id.is_some() && incident.boot_id.as_deref() == boot_id;
+        count += 1;
+        oldest = oldest.or_else(|| Some((incident.time.clone(), is_of_boot)));
+        if is_of_boot && filter.wants_recorded(&incident) {
             kills.take(&incident);
         }
     }
+    // Of a boot before this one nothing is wanted.
+    let before = oldest.filter(|(_, is_of_boot)| count >= MOST && *is_of_boot).map(|(time, _)| time);
+    let missing = before.map(|time| format!("kills of before {time} are not shown: there were {MOST} after them"));
+    Earlier { kills, missing }
 }
 
 #[cfg(test)]
@@ -103,11 +144,28 @@ mod tests {
         let all = [kill(1, "now"), kill(2, "now"), kill(3, "before")].map(|kill| format!("{kill}\n")).concat();
         let text = format!("x\n{all}{{\"type\":\"incident\"");
         let last = |boot: Option<&str>, filter: &Filter| {
-            let kills = kills(text.as_bytes(), boot, filter);
+            let Earlier { kills, missing } = kills(text.as_bytes(), boot, filter);
+            assert_eq!(missing, None);
             kills.of("/a.slice", None).map(|kill| (kill.incident.clone(), kill.count))
         };
         assert_eq!(last(Some("now"), &Filter::default()), Some(("2".to_owned(), 2)));
         assert_eq!(last(Some("now"), &Filter { pids: vec![1001], ..Filter::default() }), Some(("1".to_owned(), 1)));
         assert_eq!(last(None, &Filter::default()), None);
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        let many = |boot: &str| (0..MOST).map(|_| format!("{}\n", kill(1, boot))).collect::<String>();
+        let missing = |text: &str| kills(text.as_bytes(), Some("now"), &Filter::default()).missing;
+        let said = missing(&many("now")).unwrap();
+        assert!(said.starts_with("kills of before 2026-11-26T12:00:01Z are not shown"), "{said}");
+        assert_eq!(missing(&many("before")), None);
+        assert_eq!(missing(&format!("{}\n", kill(1, "now"))), None);
+        let ended = |script: &str| {
+            let child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+            of_child(child, Some("now"), &Filter::default()).missing
+        };
+        assert_eq!(ended("true"), None);
+        assert!(ended("exit 1").is_some_and(|said| said.contains("oomtrace history")));
     }
 }

@@ -56,7 +56,10 @@ pub fn run(options: &Top) -> Result<Status, Failure> {
     let shared = Shared::new();
     if let Some(earlier) = earlier {
         let shared = Arc::clone(&shared);
-        earlier.read(options.select.filter(), move |kills| shared.earlier(kills));
+        earlier.read(options.select.filter(), move |earlier| {
+            earlier.missing.iter().for_each(|missing| shared.notice(missing.as_bytes()));
+            shared.earlier(earlier.kills);
+        });
     }
     let (outputs, mut failures) = outputs(&shared)?;
     let runtime = runtime()?;

@@ -24,7 +24,8 @@ use tokio::task::JoinSet;
 use super::super::exit::{Failure, Status};
 use super::super::options::{Form, LastKills, Watch};
 use super::super::output::{self, Stdout, width};
-use super::{earlier, glyphs, naming};
+use super::earlier::{self, Earlier};
+use super::{glyphs, naming};
 
 /// So long everything is waited for, and how long one that has found nothing is.
 const WITHIN: Duration = Duration::from_secs(3);
@@ -51,7 +52,11 @@ pub fn run(options: &Watch, last_kills: &LastKills) -> Result<Status, Failure> {
     let names =
         tokio::task::LocalSet::new().block_on(&runtime, name_all(&rows, flight.on(), &directory, &kubernetes, privacy));
     runtime.shutdown_background();
-    let kills = earlier.and_then(|earlier| earlier.recv_timeout(WITHIN).ok()).unwrap_or_default();
+    let earlier = earlier.map(|earlier| {
+        let late = |_| Earlier::unread("the history was not read in time");
+        earlier.recv_timeout(WITHIN).unwrap_or_else(late)
+    });
+    let Earlier { kills, missing } = earlier.unwrap_or_default();
     let mut all = entries(rows, &names, &kills, &options.select.filter());
     Order::Limit.sort(&mut all);
     let mut out = Stdout::new();
@@ -59,12 +64,15 @@ pub fn run(options: &Watch, last_kills: &LastKills) -> Result<Status, Failure> {
         Form::Json => {
             let Identity { node, boot_id } = Identity::read();
             let time = format!("{:.9}", jiff::Timestamp::now());
-            let missing = flight.left_out().into_iter().collect();
+            let missing = flight.left_out().into_iter().chain(missing).collect();
             let top = Top { time, node, boot_id, entries: all, missing };
             serde_json::to_writer(&mut out, &top).map_err(std::io::Error::from)?;
             writeln!(out)?;
         }
-        _ => write_table(output::text(), options, all)?,
+        _ => {
+            missing.iter().for_each(|missing| oomtrace::sink::notices::say(missing));
+            write_table(output::text(), options, all)?;
+        }
     }
     out.flush()?;
     Ok(Status::Done)
