@@ -81,6 +81,9 @@ struct Look {
     blocks: bool,
 }
 
+/// One kill may have ended several processes.
+const COUNT: &str = "INCIDENTS";
+
 /// A line each: what it is, how many, a bar, and when the last one was.
 fn chart(groups: &[Group], by: By, zone: &TimeZone, now: Timestamp, look: Look) -> String {
     let is_time = matches!(by, By::Hour | By::Day);
@@ -91,13 +94,13 @@ fn chart(groups: &[Group], by: By, zone: &TimeZone, now: Timestamp, look: Look) 
     let widest =
         |cells: &[String], title: &str| cells.iter().map(|cell| cell.width()).max().unwrap_or(0).max(title.width());
     let (heading, last) = (title(by), if is_time { "" } else { "LAST" });
-    let (name, count, when) = (widest(&names, heading), widest(&counts, "KILLS"), widest(&lasts, last));
+    let (name, count, when) = (widest(&names, heading), widest(&counts, COUNT), widest(&lasts, last));
     let taken = name + 2 + count + 2 + if when > 0 { when + 2 } else { 0 };
     let bar = look.width.saturating_sub(taken).min(60);
     let bar = if bar < BAR { 0 } else { bar };
     let most = groups.iter().map(|group| group.count).max().unwrap_or(0).max(1);
     let paint = |style: Style, text: &str| if look.color { format!("{style}{text}{style:#}") } else { text.to_owned() };
-    let head = line(heading, name, "KILLS", count, last, when, "");
+    let head = line(heading, name, COUNT, count, last, when, "");
     let mut text = paint(Style::new().bold(), head.trim_end()) + "\n";
     for (((group, cell), number), at) in groups.iter().zip(&names).zip(&counts).zip(&lasts) {
         let drawn = paint(AnsiColor::Cyan.on_default(), &drawn(group.count, most, bar, look.blocks));
@@ -198,20 +201,20 @@ mod tests {
         for (blocks, expected) in [
             (
                 true,
-                "CONTAINER                                     KILLS  LAST
-web                                              80  15:30:00  █████████████████
-db\\x1b[2J                                        10  15:30:00  ██▏
-…xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx      1  15:30:00  ▏
-(none)                                            1  15:30:00  ▏
+                "CONTAINER                                     INCIDENTS  LAST
+web                                                  80  15:30:00  █████████████
+db\\x1b[2J                                            10  15:30:00  █▋
+…xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx          1  15:30:00  ▏
+(none)                                                1  15:30:00  ▏
 ",
             ),
             (
                 false,
-                "CONTAINER                                     KILLS  LAST
-web                                              80  15:30:00  #################
-db\\x1b[2J                                        10  15:30:00  ###
-…xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx      1  15:30:00  #
-(none)                                            1  15:30:00  #
+                "CONTAINER                                     INCIDENTS  LAST
+web                                                  80  15:30:00  #############
+db\\x1b[2J                                            10  15:30:00  ##
+…xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx          1  15:30:00  #
+(none)                                                1  15:30:00  #
 ",
             ),
         ] {
