@@ -11,6 +11,7 @@ use jiff::{Span, Timestamp, Zoned};
 use oomtrace::model::{Incident, Record, Why, WhyRecord};
 use oomtrace::sink::notices;
 use oomtrace::sink::report::{Look, MAX_INCIDENTS, Report};
+use oomtrace::sink::terminal::linked;
 use oomtrace::store::{CANDIDATES, Candidate, History, Identity, Selection, StoreError};
 use oomtrace::text::quote::quote;
 
@@ -61,7 +62,10 @@ pub fn run(options: &options::Report) -> Result<Status, Failure> {
     let look = Look { zone: options.time.zone() };
     let text = if options.markdown { report.markdown(&look) } else { report.html(&look, Timestamp::now())? };
     match &options.output {
-        Some(path) => page_file::write(path, &text).with_context(|| format!("cannot write {}", path.display()))?,
+        Some(path) => {
+            page_file::write(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+            say_where(path);
+        }
         None => {
             let mut out = output::text_or_data(options.markdown);
             out.write_all(text.as_bytes())?;
@@ -69,6 +73,20 @@ pub fn run(options: &options::Report) -> Result<Status, Failure> {
         }
     }
     Ok(Status::Done)
+}
+
+/// Says to a person where it is, as a link where the terminal has links.
+fn say_where(path: &Path) {
+    let mut out = io::stderr();
+    if !out.is_terminal() {
+        return;
+    }
+    let has_links = supports_hyperlinks::on(supports_hyperlinks::Stream::Stderr);
+    let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let node = oomtrace::node::identity::Identity::read().node;
+    let shown = linked(&quote(&path.to_string_lossy()), &file, &node.unwrap_or_default(), has_links);
+    // It is written, whether that can be said or not.
+    _ = writeln!(out, "oomtrace: the report is in {shown}");
 }
 
 /// What is read with --from.

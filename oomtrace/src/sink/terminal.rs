@@ -1,6 +1,8 @@
-//! What a terminal shows, by its variables: whether it has more than ASCII, and whether there are to be colours.
+//! What a terminal shows, by its variables: whether it has more than ASCII, whether there are to be colours, and whether links are any use.
 
 use std::io::{IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use crate::text::ascii::Ascii;
 
@@ -52,6 +54,22 @@ fn knows_color(variable: impl Variable) -> bool {
     !is_refused && variable("TERM").is_some_and(|term| term != "dumb")
 }
 
+/// `text`, which is a link to the file on a terminal that has such links (OSC 8). `host`: this machine's name, for whoever reads it on another one.
+pub fn linked(text: &str, file: &Path, host: &str, has_links: bool) -> String {
+    if !has_links || !file.is_absolute() {
+        return text.to_owned();
+    }
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(byte);
+    let encoded = |bytes: &[u8]| -> String {
+        bytes
+            .iter()
+            .map(|byte| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") })
+            .collect()
+    };
+    let (host, path) = (encoded(host.as_bytes()), encoded(file.as_os_str().as_bytes()));
+    format!("\x1b]8;;file://{host}{path}\x1b\\{text}\x1b]8;;\x1b\\")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +90,15 @@ mod tests {
         ] {
             assert_eq!(shows_ascii_alone(environment(set)), ascii, "{set:?}");
         }
+    }
+
+    #[test]
+    fn a_link_is_for_a_terminal_that_has_links() {
+        let file = Path::new("/tmp/a b;\u{e9}.html");
+        let link = "\x1b]8;;file://node-1/tmp/a%20b%3B%C3%A9.html\x1b\\a b\x1b]8;;\x1b\\";
+        assert_eq!(linked("a b", file, "node-1", true), link);
+        assert_eq!(linked("a b", file, "node-1", false), "a b");
+        assert_eq!(linked("a b", Path::new("a.html"), "node-1", true), "a b");
     }
 
     #[test]
