@@ -66,14 +66,6 @@ pub fn corrected_within() -> Duration {
     (patience() / 4).max(Duration::from_secs(45))
 }
 
-/// What it has takes the place of the same of the incident.
-pub fn correct(incident: &mut Incident, correction: Correction) {
-    incident.verdict = Some(correction.verdict);
-    // It has answered by now.
-    incident.missing.retain(|missing| !missing.contains("had not answered in time"));
-    incident.container = correction.container;
-}
-
 /// The verdict has that cause.
 pub fn has_cause(cause: Cause) -> impl Fn(&Incident) -> bool {
     move |incident| incident.verdict.as_ref().is_some_and(|verdict| verdict.cause == cause)

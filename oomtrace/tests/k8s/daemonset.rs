@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use oomtrace::model::{Incident, Record};
 
-use crate::claims::{correct, corrected_within};
+use crate::claims::corrected_within;
 use crate::node::node;
 use crate::support::process::{Owned, patience, run, wait_until};
 use crate::support::tracer::binary;
@@ -249,7 +249,7 @@ impl Log {
             Record::Correction(correction) => {
                 let mut all = self.incidents.values_mut().flatten();
                 if let Some(incident) = all.find(|incident| incident.id == correction.incident) {
-                    correct(incident, correction);
+                    incident.correct(correction);
                 }
             }
             _ => {}

@@ -12,6 +12,7 @@
     reason = "a test that cannot go on fails by panicking"
 )]
 
+mod api;
 mod cgroup;
 mod claims;
 mod daemonset;

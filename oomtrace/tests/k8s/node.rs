@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use oomtrace::node::cgroups;
 use serde_json::Value;
 
+use crate::api;
 use crate::cgroup::Driver;
 use crate::support::process::{run, wait_until};
 
@@ -50,6 +51,12 @@ pub fn node() -> &'static Node {
     find().unwrap()
 }
 
+/// Those of a list; none where it is not given.
+fn items(path: &str) -> Vec<Value> {
+    let list = api::get(path).unwrap_or_default();
+    list["items"].as_array().cloned().unwrap_or_default()
+}
+
 impl Node {
     /// kubectl, as the node's administrator, in the namespace for pods.
     pub fn kubectl(&self) -> Command {
@@ -64,10 +71,25 @@ impl Node {
         command
     }
 
-    /// What kubectl gets, as JSON; none when there is no such thing.
-    pub fn get(&self, arguments: &[&str]) -> Option<Value> {
-        let output = self.kubectl().arg("get").args(arguments).args(["--output", "json"]).output().unwrap();
-        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+    /// A pod in the namespace for pods, as the API has it; none when it has none.
+    pub fn pod(&self, name: &str) -> Option<Value> {
+        api::get(&format!("{}/{name}", self.pods_path()))
+    }
+
+    /// Where the API has the pods of the namespace for pods.
+    pub fn pods_path(&self) -> String {
+        format!("/api/v1/namespaces/{}/pods", self.namespace)
+    }
+
+    /// Pods of that namespace, or of all, with these labels, as `app=web`; all of them where there are none.
+    pub fn pods_with(&self, namespace: Option<&str>, labels: &str) -> Vec<Value> {
+        let place = namespace.map(|namespace| format!("namespaces/{namespace}/")).unwrap_or_default();
+        items(&format!("/api/v1/{place}pods?labelSelector={}", api::encoded(labels)))
+    }
+
+    /// Events in the namespace for pods whose fields are so, as `reason=Killing`.
+    pub fn events_with(&self, fields: &str) -> Vec<Value> {
+        items(&format!("/api/v1/namespaces/{}/events?fieldSelector={}", self.namespace, api::encoded(fields)))
     }
 
     /// containerd's client, for what Kubernetes has there.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::api;
 use crate::node::node;
 use crate::support::process::{patience, wait_until};
 
@@ -64,18 +65,12 @@ impl Pod {
         let name = format!("{name}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let spec = with(spec, json!({ "enableServiceLinks": false, "automountServiceAccountToken": false }));
         let manifest = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": spec });
-        let mut create = node().kubectl();
-        // The API server refuses what is wrong. To see it beforehand, kubectl fetches a description of the whole API, which takes an emulated
-        // machine longer than it waits.
-        create
-            .args(["create", "--validate=false", "--output", "json", "--filename", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        let mut child = create.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(manifest.to_string().as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{manifest} is not created");
-        Self::of(&serde_json::from_slice(&output.stdout).unwrap(), None)
+        let mut made = None;
+        wait_slowly("the API server takes the pod", || {
+            made = made_of(&manifest);
+            made.is_some()
+        });
+        Self::of(&made.unwrap(), None)
     }
 
     /// Puts a manifest where kubelet finds it.
@@ -88,8 +83,8 @@ impl Pod {
         // kubelet names it after itself.
         let name = format!("{name}-{number}-oomtrace");
         let mut found = None;
-        wait_until("the static pod is known to the API", || {
-            found = node().get(&["pod", &name]);
+        wait_slowly("the static pod is known to the API", || {
+            found = node().pod(&name);
             found.is_some()
         });
         Self::of(&found.unwrap(), Some(file))
@@ -99,8 +94,7 @@ impl Pod {
     pub fn made_for(app: &str) -> Self {
         let mut found = None;
         wait_until("the controller makes a pod", || {
-            let list = node().get(&["pods", "--selector", &format!("app={app}")]).unwrap_or_default();
-            let all = list["items"].as_array().cloned().unwrap_or_default();
+            let all = node().pods_with(Some(&node().namespace), &format!("app={app}"));
             // One that goes is none that comes.
             found = all.into_iter().find(|pod| pod["metadata"]["deletionTimestamp"].is_null());
             found.is_some()
@@ -122,7 +116,7 @@ impl Pod {
 
     /// As the API has it; none when it has none.
     pub fn object(&self) -> Option<Value> {
-        node().get(&["pod", &self.name])
+        node().pod(&self.name)
     }
 
     /// Its cgroup, as kubelet names it.
@@ -168,10 +162,8 @@ impl Pod {
 
     /// Reasons and messages of its events so far.
     pub fn events(&self) -> Vec<(String, String)> {
-        let selector = format!("involvedObject.name={}", self.name);
-        let list = node().get(&["events", "--field-selector", &selector]).unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let items = node().events_with(&format!("involvedObject.name={}", self.name));
         items.iter().map(|event| (text(&event["reason"]), text(&event["message"]))).collect()
     }
 
@@ -215,8 +207,7 @@ impl Drop for Pod {
             _ = fs::remove_file(manifest);
             return;
         }
-        let mut kubectl = node().kubectl();
-        _ = kubectl.args(["delete", "pod", &self.name, "--wait=false", "--grace-period=0", "--force"]).output();
+        _ = api::delete(&format!("{}/{}", node().pods_path(), self.name), &json!({ "gracePeriodSeconds": 0 }));
     }
 }
 
@@ -227,6 +218,21 @@ pub fn create(object: &Value) {
     let mut child = create.spawn().unwrap();
     child.stdin.take().unwrap().write_all(object.to_string().as_bytes()).unwrap();
     assert!(child.wait().unwrap().success(), "{object} is not created");
+}
+
+/// The pod that the API server has made of a manifest; none where it had no time for that.
+fn made_of(manifest: &Value) -> Option<Value> {
+    let refused = match api::post(&node().pods_path(), manifest) {
+        Ok(made) => return Some(made),
+        Err(refused) => refused,
+    };
+    match refused.status {
+        // It had been made, and nobody was told in time.
+        Some(409) => node().pod(manifest["metadata"]["name"].as_str().unwrap()),
+        // An emulated machine's is late now and then.
+        None | Some(500..) => None,
+        Some(_) => panic!("{manifest} is not created: {refused:?}"),
+    }
 }
 
 /// Waits for what kubelet does now and then.

@@ -137,9 +137,17 @@ impl Node {
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             "--allow-privileged".to_owned(),
         ];
+        // For whoever asks often: it costs little, and a kubectl for each question much.
+        let proxy = [
+            format!("--kubeconfig={}", path("kubeconfig")),
+            "proxy".to_owned(),
+            "--address=127.0.0.1".to_owned(),
+            "--port=8001".to_owned(),
+        ];
         self.daemons.start(Plan { name: "etcd", arguments: etcd.to_vec() })?;
         self.daemons.start(Plan { name: "kube-apiserver", arguments: api.to_vec() })?;
         self.wait("kube-apiserver", |node| node.asks(&["get", "--raw", "/readyz"]).is_some())?;
+        self.daemons.start(Plan { name: "kubectl", arguments: proxy.to_vec() })?;
         succeed(self.kubectl().args(["create", "namespace", leftovers::NAMESPACE]).stdout(Stdio::null()))
     }
 

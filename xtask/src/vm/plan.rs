@@ -127,9 +127,10 @@ impl Boot {
     pub fn limits(&self, accelerator: Accelerator) -> Limits {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         if self.init == Init::Node {
+            // How many scenarios it runs is the run's own limit's.
             let (user_space, silence, whole) = match accelerator {
-                Accelerator::Kvm => (1, 4, 20),
-                Accelerator::Tcg => (5, 12, 45),
+                Accelerator::Kvm => (1, 4, 60),
+                Accelerator::Tcg => (5, 12, 240),
             };
             let [user_space, silence, whole] = [user_space, silence, whole].map(minutes);
             return Limits { user_space, silence, standstill: Duration::from_secs(30), whole };

@@ -52,7 +52,7 @@ fn by_node_memory() {
     pod.wait_until_gone();
     // Until then it admits no pod without requests.
     wait_slowly("kubelet sees that memory is free again", || {
-        let node = crate::node::node().get(&["node", "oomtrace"]).unwrap_or_default();
+        let node = crate::api::get("/api/v1/nodes/oomtrace").unwrap_or_default();
         let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
         conditions.iter().any(|condition| condition["type"] == "MemoryPressure" && condition["status"] == "False")
     });

@@ -24,8 +24,7 @@ fn taken() {
 
 fn ready() {
     for (watcher, name) in daemonset::watchers().iter().filter_map(|watcher| Some((watcher, watcher.pod.as_ref()?))) {
-        let all = node().get(&["pods", "--all-namespaces"]).unwrap();
-        let items = all["items"].as_array().unwrap();
+        let items = node().pods_with(None, "");
         let is_it = |item: &&Value| name.starts_with(item["metadata"]["name"].as_str().unwrap());
         let status = &items.iter().find(is_it).unwrap()["status"]["containerStatuses"][0];
         claim(&format!("{}: ready", watcher.label), "true", status["ready"].to_string());

@@ -17,7 +17,7 @@ mod start;
 use oomtrace::model::{Cause, Incident, Record};
 
 use crate::Scenario;
-use crate::claims::{self, claim, correct, corrected_within};
+use crate::claims::{self, claim, corrected_within};
 use crate::node::node;
 use crate::pod::Pod;
 use crate::support::tracer::Tracer;
@@ -65,7 +65,7 @@ fn settled_as(tracer: &mut Tracer, pid: u32, is_settled: &dyn Fn(&Incident) -> b
             _ => None,
         });
         if let Some(correction) = corrected {
-            correct(&mut incident, correction);
+            incident.correct(correction);
         }
     }
     incident

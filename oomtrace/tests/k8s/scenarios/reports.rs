@@ -37,11 +37,10 @@ fn child() {
 fn series() {
     let script = "sleep 2; while :; do (tail /dev/zero); sleep 2; done";
     let pod = Pod::create("event-series", once(&[limited("app", script, "32Mi")]));
-    let selector = format!("involvedObject.name={},reason=ProcessOOMKilled", pod.name);
+    let fields = format!("involvedObject.name={},reason=ProcessOOMKilled", pod.name);
     let mut all = Vec::new();
     wait_slowly("the kills are counted", || {
-        let list = node().get(&["events", "--field-selector", &selector]).unwrap_or_default();
-        all = list["items"].as_array().cloned().unwrap_or_default();
+        all = node().events_with(&fields);
         all.iter().any(|event| event["series"]["count"].as_u64() >= Some(3))
     });
     // One of each pod that watches.
@@ -88,15 +87,15 @@ fn many() {
     run(Command::new("kill").arg("-9").args(&inits));
     let mut without = Vec::new();
     wait_slowly("each has its Event", || {
-        let list = node().get(&["events", "--field-selector", "reason=ContainerKilled"]).unwrap_or_default();
-        let all = list["items"].as_array().cloned().unwrap_or_default();
+        let all = node().events_with("reason=ContainerKilled");
         let has = |pod: &&Pod| all.iter().any(|event| event["involvedObject"]["name"] == pod.name.as_str());
         without = names.iter().filter(|pod| !has(pod)).map(|pod| pod.name.clone()).collect();
         without.is_empty()
     });
     claim("pods without an Event", "", without.join(" "));
-    let watcher = node().get(&["pods", "--all-namespaces", "--selector", "app.kubernetes.io/name=oomtrace"]).unwrap();
+    let watchers = node().pods_with(None, "app.kubernetes.io/name=oomtrace");
+    assert!(!watchers.is_empty(), "nobody watches");
     let restarts = |pod: &serde_json::Value| pod["status"]["containerStatuses"][0]["restartCount"].as_u64();
-    let all: Option<u64> = watcher["items"].as_array().unwrap().iter().map(restarts).sum();
+    let all: Option<u64> = watchers.iter().map(restarts).sum();
     claim("restarts of those that watch", "0", all.unwrap_or_default().to_string());
 }
