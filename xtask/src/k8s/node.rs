@@ -45,6 +45,23 @@ pub struct Surroundings {
     pub is_emulated: bool,
 }
 
+/// Those that the scenarios need: all of them keep an emulated API server busy.
+const CONTROLLERS: [&str; 13] = [
+    "daemonset",
+    "deployment",
+    "disruption",
+    "garbagecollector",
+    "job",
+    "namespace",
+    "nodelifecycle",
+    "podgc",
+    "replicaset",
+    "root-ca-cert-publisher",
+    "serviceaccount",
+    "serviceaccount-token",
+    "statefulset",
+];
+
 /// A running node; dropping it ends it, and removes all of it.
 pub struct Node {
     pub places: Places,
@@ -76,8 +93,8 @@ impl Node {
         propagation::share(&node.places.directory)?;
         settings::write(&node.places, &node.cgroups.path(), surroundings)?;
         node.start_containerd(archives)?;
-        node.start_api(surroundings.key.as_deref())?;
-        node.start_control()?;
+        node.start_api(surroundings)?;
+        node.start_control(surroundings)?;
         node.start_kubelet()?;
         Ok(node)
     }
@@ -106,10 +123,10 @@ impl Node {
         Ok(())
     }
 
-    fn start_api(&mut self, ready_key: Option<&Path>) -> Result<()> {
+    fn start_api(&mut self, surroundings: &Surroundings) -> Result<()> {
         let path = |name: &str| self.places.path(name).display().to_string();
         let key = path("tokens.key");
-        match ready_key {
+        match &surroundings.key {
             Some(ready) => _ = fs::copy(ready, &key).with_context(|| format!("cannot copy {}", ready.display()))?,
             None => make_key(Path::new(&key))?,
         }
@@ -121,7 +138,7 @@ impl Node {
             // What it knows goes with it.
             "--unsafe-no-fsync".to_owned(),
         ];
-        let api = [
+        let mut api = vec![
             "--etcd-servers=http://127.0.0.1:2379".to_owned(),
             // The namespace is its own: pods reach it there, and nobody else does.
             "--bind-address=0.0.0.0".to_owned(),
@@ -137,6 +154,10 @@ impl Node {
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             "--allow-privileged".to_owned(),
         ];
+        if surroundings.is_emulated {
+            // It gives up on a pod when it has no time for quotas, of which there are none.
+            api.push("--disable-admission-plugins=ResourceQuota".to_owned());
+        }
         // For whoever asks often: it costs little, and a kubectl for each question much.
         let proxy = [
             format!("--kubeconfig={}", path("kubeconfig")),
@@ -145,17 +166,17 @@ impl Node {
             "--port=8001".to_owned(),
         ];
         self.daemons.start(Plan { name: "etcd", arguments: etcd.to_vec() })?;
-        self.daemons.start(Plan { name: "kube-apiserver", arguments: api.to_vec() })?;
+        self.daemons.start(Plan { name: "kube-apiserver", arguments: api })?;
         self.wait("kube-apiserver", |node| node.asks(&["get", "--raw", "/readyz"]).is_some())?;
         self.daemons.start(Plan { name: "kubectl", arguments: proxy.to_vec() })?;
         succeed(self.kubectl().args(["create", "namespace", leftovers::NAMESPACE]).stdout(Stdio::null()))
     }
 
     /// Controllers and scheduler: DaemonSets, Deployments and Jobs have pods, and these have a node; namespaces have service accounts.
-    fn start_control(&mut self) -> Result<()> {
+    fn start_control(&mut self, surroundings: &Surroundings) -> Result<()> {
         let path = |name: &str| self.places.path(name).display().to_string();
         let kubeconfig = format!("--kubeconfig={}", path("kubeconfig"));
-        let controllers = [
+        let mut controllers = vec![
             kubeconfig.clone(),
             format!("--service-account-private-key-file={}", path("tokens.key")),
             // What the API server shows to pods, so that they know that it is it.
@@ -167,6 +188,9 @@ impl Node {
             "--port=0".to_owned(),
             "--secure-port=10257".to_owned(),
         ];
+        if surroundings.is_emulated {
+            controllers.push(format!("--controllers={}", CONTROLLERS.join(",")));
+        }
         let scheduler = [
             kubeconfig,
             "--leader-elect=false".to_owned(),
@@ -174,7 +198,7 @@ impl Node {
             "--port=0".to_owned(),
             "--secure-port=10259".to_owned(),
         ];
-        self.daemons.start(Plan { name: "kube-controller-manager", arguments: controllers.to_vec() })?;
+        self.daemons.start(Plan { name: "kube-controller-manager", arguments: controllers })?;
         self.daemons.start(Plan { name: "kube-scheduler", arguments: scheduler.to_vec() })?;
         // The first that they do for pods.
         let account = ["get", "serviceaccount", "default", "--namespace", leftovers::NAMESPACE, "-o", TOKEN];
