@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use jiff::Zoned;
 use oomtrace::model::Record;
 use oomtrace::sink::notices;
-use oomtrace::store::{By, History, Selection, StoreError};
+use oomtrace::store::{self, By, History, Selection, StoreError};
 
 use super::exit::{Failure, Status};
 use super::options;
@@ -71,7 +71,7 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
     // As they came: the last one is where the eye is.
     seqs.reverse();
     let mut sink = output::sink(&options.show(), &options.reading.or_brief(), Stdout::new());
-    let mut unreadable = 0_u64;
+    let mut unreadable = 0;
     for seq in &seqs {
         match history.incident(*seq) {
             Ok(Some(incident)) => sink.put(&Record::Incident(incident))?,
@@ -84,11 +84,7 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
             Err(error) => return Err(error.into()),
         }
     }
-    if unreadable > 0 {
-        notices::say(&format!(
-            "{unreadable} of them cannot be read: they are damaged, or a newer oomtrace has written them"
-        ));
-    }
+    store::unreadable(unreadable).iter().for_each(|said| notices::say(said));
     if options.last.is_none() && selection.last.is_some_and(|last| seqs.len() >= last) {
         let all = history.count(&selection)?;
         if all > seqs.len() as u64 {
@@ -99,6 +95,9 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
 }
 
 /// Nothing may have happened, or routine kills alone, or not since the history is kept.
+/// How it is said that a history was read and has nothing of what is asked for.
+pub const NONE: &str = "the history has no such kill";
+
 fn say_none(history: &History, selection: &Selection) -> Result<(), Failure> {
     let routine = match selection.routine {
         true => 0,
@@ -106,7 +105,7 @@ fn say_none(history: &History, selection: &Selection) -> Result<(), Failure> {
     };
     let chosen = selection.filter.describe().map(|only| format!(" of {only}")).unwrap_or_default();
     let hidden = output::hidden(routine).map(|hidden| format!("; {hidden}")).unwrap_or_default();
-    notices::say(&format!("the history has no such kill{chosen}{hidden}"));
+    notices::say(&format!("{NONE}{chosen}{hidden}"));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use oomtrace::model::{Incident, Record, Why, WhyRecord};
 use oomtrace::sink::notices;
 use oomtrace::sink::report::{Look, MAX_INCIDENTS, Report};
 use oomtrace::sink::terminal::linked;
-use oomtrace::store::{CANDIDATES, Candidate, History, Identity, Selection, StoreError};
+use oomtrace::store::{CANDIDATES, Candidate, History, Identity, Selection, StoreError, unreadable};
 use oomtrace::text::quote::quote;
 
 use super::exit::{Failure, Status};
@@ -159,13 +159,7 @@ impl Found {
             1 => notes.push("1 routine kill is left out".to_owned()),
             count => notes.push(format!("{count} routine kills are left out")),
         }
-        match self.unreadable {
-            0 => {}
-            1 => notes.push("1 incident cannot be read: it is damaged, or a newer oomtrace has written it".to_owned()),
-            count => notes.push(format!(
-                "{count} incidents cannot be read: they are damaged, or a newer oomtrace has written them"
-            )),
-        }
+        notes.extend(unreadable(usize::try_from(self.unreadable).unwrap_or(usize::MAX)));
         match self.unreadable_lines {
             0 => {}
             1 => notes.push("1 line could not be read".to_owned()),

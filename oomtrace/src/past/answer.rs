@@ -93,6 +93,7 @@ pub fn answer(
     identity: &Identity,
     now: Timestamp,
 ) -> Why {
+    drop_later(subject, &mut traces);
     let mut moments = moments(subject, &traces, identity);
     let clocks = Clocks { now, boot_id: identity.boot_id.as_deref(), slept_ms: traces.slept_ms };
     moments.retain(|Moment { at, found, .. }| {
@@ -167,6 +168,16 @@ pub fn answer(
         earlier,
         looked_at: traces.looked_at,
     }
+}
+
+/// A container that has ended had no kill after that: a cgroup that was called after it may have had.
+fn drop_later(subject: Option<&Subject>, traces: &mut Traces) {
+    let Some(Subject { is_running: Some(false), container: Some(container), .. }) = subject else { return };
+    let its = |ended: &&Ended| ended.container.as_ref().is_some_and(|ended| ended.id == container.id);
+    let ends = traces.ends.iter().filter(its).filter_map(|ended| time_of(ended.end.time.as_deref()?));
+    let Some(last) = ends.max() else { return };
+    let is_its = |placed: &Placed| placed.container.as_ref().is_some_and(|found| found.id == container.id);
+    traces.kills.retain(|placed| !is_its(placed) || placed.report.at.is_none_or(|at| ms(last, at) <= ONE_END_MS));
 }
 
 fn time_of(text: &str) -> Option<Timestamp> {
@@ -254,9 +265,6 @@ fn add(all: &mut Vec<Moment>, subject: Option<&Subject>, ended: &Ended, traces: 
         let within = moment.at.zip(at).is_some_and(|(from, to)| (-BEFORE_MS..=ONE_END_MS).contains(&ms(from, to)));
         within && is_one(&moment.found, ended)
     };
-    if let Some(known) = all.iter_mut().filter(is_its).max_by_key(|moment| moment.at) {
-        return complete(known, &ended.end);
-    }
     let container = ended.container.as_ref();
     let unit = subject.and_then(|subject| subject.unit.as_deref()).filter(|_| container.is_none());
     let sessions = at.map(|at| logins::at(&traces.sessions, at)).unwrap_or_default();
@@ -268,6 +276,11 @@ fn add(all: &mut Vec<Moment>, subject: Option<&Subject>, ended: &Ended, traces: 
         kernel_since: traces.kernel_since,
         sessions,
     };
+    // Docker ended it, whatever was killed in it right before.
+    let is_dockers = ends::is_by_docker(&ended.end, &around);
+    if let Some(known) = all.iter_mut().filter(is_its).max_by_key(|moment| moment.at).filter(|_| !is_dockers) {
+        return complete(known, &ended.end);
+    }
     let (found, answer, why) = if ends::is_as_killed(&ended.end) {
         let found = ends::judge(&ended.end, &around);
         match found.verdict.as_ref().map(|verdict| verdict.summary.clone()) {

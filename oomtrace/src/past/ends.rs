@@ -64,6 +64,13 @@ pub fn judge(end: &SaidEnd, around: &Around<'_>) -> Reconstructed {
     }
 }
 
+/// Docker was asked for this end, and sent SIGKILL for it.
+#[must_use]
+pub fn is_by_docker(end: &SaidEnd, around: &Around<'_>) -> bool {
+    let time: Option<Timestamp> = end.time.as_ref().and_then(|time| time.parse().ok());
+    is_as_killed(end) && by_docker(end, around, time).is_some()
+}
+
 /// It ended as one does by SIGKILL.
 #[must_use]
 pub fn is_as_killed(end: &SaidEnd) -> bool {
@@ -214,7 +221,8 @@ fn covers_docker(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) ->
 /// A manager saw that the OOM killer was at work: in a container on any of its processes, at any time of that life.
 fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ruling> {
     let says = end.oom_killed == Some(true) || matches!(end.reason.as_deref(), Some("OOMKilled" | "oom-kill"));
-    if !says {
+    // What the kernel would have logged then is not there: an earlier kill set Docker's mark, which stays until the next start.
+    if !says || (end.by == "Docker" && did_kernel_watch(around, time)) {
         return None;
     }
     let limit = around.container.and_then(|container| {
@@ -265,12 +273,15 @@ fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ru
     })
 }
 
+/// The kernel's log has every OOM kill of that time.
+fn did_kernel_watch(around: &Around<'_>, time: Option<Timestamp>) -> bool {
+    let whole = around.kernel_since.zip(time);
+    whole.is_some_and(|(since, at)| since.as_millisecond() <= at.as_millisecond() - SAID_WITHIN_MS)
+}
+
 /// Nothing but a process can have sent it: the kernel's log has no OOM kill then, and Docker was asked for none.
 fn by_hand(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ruling> {
-    let at = time?;
-    let kernel_saw =
-        around.kernel_since.is_some_and(|since| since.as_millisecond() <= at.as_millisecond() - SAID_WITHIN_MS);
-    if !kernel_saw || end.oom_killed != Some(false) || !covers_docker(end, around, time) {
+    if !did_kernel_watch(around, time) || end.oom_killed.is_none() || !covers_docker(end, around, time) {
         return None;
     }
     Some(Ruling {

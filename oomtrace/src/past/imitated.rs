@@ -37,17 +37,26 @@ pub fn is_of_pod(path: &str, uid: &str) -> bool {
 }
 
 /// The cgroup is the container's, or lies in it, as far as its path says: where its runtime has said which cgroup it has, that one alone;
-/// where its runtime knows it, and no longer where it was, one that root alone makes, and in no other container.
+/// where its runtime knows it, and no longer where it was, one as runtimes make it by default, where nobody else can, and in no other container.
 #[must_use]
 pub fn may_be_of_container(path: &str, container: &Container) -> bool {
     let placement = Placement::parse(path);
     match container.cgroup.as_str() {
         "" if container.confirmed => {
-            user_of(path).is_none() && placement.containers().last().is_some_and(|place| place.id == container.id)
+            let outermost = placement.containers().last().filter(|place| place.id == container.id);
+            outermost.is_some_and(|place| is_where_runtimes_put_them(&place.cgroup))
         }
         own if container.confirmed && own != "/" => is_below(path, own),
         _ => placement.containers().any(|place| place.id == container.id),
     }
+}
+
+/// Docker and Podman put a container's cgroup there by themselves: right below their own, or in slices of systemd's. A service or a scope may be
+/// another user's to make cgroups in (`Delegate=`, systemd.resource-control(5)), and a slice is not; but below a user's all is that user's.
+fn is_where_runtimes_put_them(cgroup: &str) -> bool {
+    let Some((above, _)) = cgroup.rsplit_once('/') else { return false };
+    let is_in_slices = || above.split('/').skip(1).all(|name| name.ends_with(".slice"));
+    user_of(cgroup).is_none() && (["/docker", "/libpod_parent"].contains(&above) || (!above.is_empty() && is_in_slices()))
 }
 
 #[cfg(test)]
@@ -100,6 +109,10 @@ mod tests {
             (format!("{own}2"), false, false, false),
             (format!("/system.slice/docker-{ID}.scope"), false, true, true),
             (format!("/batch.slice/docker-{ID}.scope/below"), false, true, true),
+            (format!("/system.slice/ci-runner.service/docker-{ID}.scope"), false, false, true),
+            (format!("/system.slice/ci-runner.service/docker/{ID}"), false, false, true),
+            (format!("/docker-{ID}.scope"), false, false, true),
+            (format!("/x/{ID}"), false, false, false),
             (format!("/docker/{OTHER}/docker/{ID}"), false, false, true),
             (format!("/user.slice/user-1000.slice/docker-{ID}.scope"), false, false, true),
             (format!("/docker/{OTHER}"), false, false, false),

@@ -32,6 +32,8 @@ pub struct Placed {
     pub missing: Vec<String>,
     /// systemd is this machine's first process. None: not known.
     pub systemd: Option<bool>,
+    /// The container is removed: nothing can be set on it any more.
+    pub is_removed: bool,
 }
 
 impl Placed {
@@ -61,7 +63,12 @@ impl Placed {
     /// The incident, with its verdict. None: it has no victim.
     #[must_use]
     pub fn incident(&self, identity: &Identity, before: LimitsBefore) -> Option<Incident> {
-        let incident = self.unjudged(identity)?;
+        let mut incident = self.unjudged(identity)?;
+        let auto_remove = incident.container.as_ref().and_then(|container| container.auto_remove);
+        if let Some(container) = incident.container.as_mut().filter(|_| self.is_removed) {
+            // What is to be done about it is what is to be done about one that removes itself.
+            container.auto_remove = Some(true);
+        }
         let places = Places { victim: self.placement().container, sender: None, victim_start: 0 };
         let case = Case {
             incident,
@@ -81,6 +88,9 @@ impl Placed {
         let mut judgement = judge(&case);
         judgement.confidence = self.confidence(judgement.cause);
         let Record::Incident(mut incident) = conclude_as(case, &judgement) else { return None };
+        if let Some(container) = &mut incident.container {
+            container.auto_remove = auto_remove;
+        }
         if let Some(verdict) = &mut incident.verdict {
             // What the hooks say of others, the log says of this one.
             for evidence in

@@ -72,25 +72,41 @@ pub fn retain(db: &mut Connection, bounds: Bounds, oldest: i64) -> rusqlite::Res
     Ok(removed as u64)
 }
 
+/// Ends that were kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Exits {
+    /// The latest first.
+    pub found: Vec<Exited>,
+    /// The numbers of those that cannot be read.
+    pub unreadable: Vec<i64>,
+}
+
 impl History {
-    /// Ends with 137 that no SIGKILL made, of that identity or of all, the latest first. What cannot be read is left out.
+    /// Ends with 137 that no SIGKILL made, of that identity or of all, the latest first.
     ///
     /// # Errors
     /// When the history cannot be read.
-    pub fn exits(&self, identity: Option<&Identity>) -> Result<Vec<Exited>, StoreError> {
+    pub fn exits(&self, identity: Option<&Identity>) -> Result<Exits, StoreError> {
         if self.form() < SINCE_FORM {
-            return Ok(Vec::new());
+            return Ok(Exits::default());
         }
         let find = || {
             let mut find = self.db().prepare_cached(
-                "SELECT exit.json FROM exit JOIN who ON who.id = exit.who WHERE ?1 IS NULL OR who.key = ?1
+                "SELECT exit.seq, exit.json FROM exit JOIN who ON who.id = exit.who WHERE ?1 IS NULL OR who.key = ?1
                  ORDER BY exit.at DESC, exit.seq DESC",
             )?;
             let key = identity.map(Identity::key);
-            find.query_map([key], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            find.query_map([key], row)?.collect::<Result<Vec<(i64, String)>, _>>()
         };
-        let found = find().map_err(StoreError::of("read", self.path()))?;
-        Ok(found.iter().filter_map(|json| serde_json::from_str(json).ok()).collect())
+        let mut exits = Exits::default();
+        for (seq, json) in find().map_err(StoreError::of("read", self.path()))? {
+            match serde_json::from_str(&json) {
+                Ok(exited) => exits.found.push(exited),
+                Err(_) => exits.unreadable.push(seq),
+            }
+        }
+        Ok(exits)
     }
 
     /// The one with that id, or whose id alone begins so.

@@ -64,6 +64,18 @@ pub enum StoreError {
     },
 }
 
+/// That so many records of a history cannot be read, and why that may be; nothing of none.
+#[must_use]
+pub fn unreadable(count: usize) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("1 incident cannot be read: it is damaged, or a newer oomtrace has written it".to_owned()),
+        count => {
+            Some(format!("{count} incidents cannot be read: they are damaged, or a newer oomtrace has written them"))
+        }
+    }
+}
+
 /// The file whose name is that one's and the suffix: `history.db-wal`.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

@@ -14,12 +14,16 @@ use oomtrace::node::identity::Identity;
 use oomtrace::screen::kills::Kills;
 use oomtrace::store::sink::wait_for_nobody;
 
+use super::super::history::NONE;
 use super::super::options::{LastKills, kept_at};
 
 /// Kills that are read, the latest.
 const MOST: u32 = 2_000;
 /// Bytes of them.
 const MOST_BYTES: u64 = 256 << 20;
+
+/// Bytes of why it could not.
+const MOST_WORDS: u64 = 2 << 10;
 
 /// The program that reads them.
 pub struct Reader {
@@ -69,17 +73,20 @@ impl Reader {
 }
 
 fn of_child(mut child: Child, boot_id: Option<&str>, filter: &Filter) -> Earlier {
-    let mut earlier = match child.stdout.take() {
-        Some(out) => kills(BufReader::new(out.take(MOST_BYTES)), boot_id, filter),
-        None => Earlier::default(),
+    let mut out = match child.stdout.take() {
+        Some(out) => BufReader::new(out.take(MOST_BYTES)),
+        None => return Earlier::default(),
     };
-    // Whoever has no more to say has ended, or ends by what it still writes.
-    match child.wait() {
-        Ok(status) if status.success() || earlier.missing.is_some() => {}
-        Ok(_) => earlier.missing = Earlier::unread("the history cannot be read (`oomtrace history` says why)").missing,
-        Err(error) => earlier.missing = Earlier::unread(&error.to_string()).missing,
+    // Its status is nobody's: it leaves nothing behind. Of what it read it gives something, or says why not.
+    let is_empty = out.fill_buf().is_ok_and(<[u8]>::is_empty);
+    let earlier = kills(out, boot_id, filter);
+    let mut said = String::new();
+    if is_empty && let Some(words) = child.stderr.take() {
+        // What cannot be read says nothing.
+        _ = words.take(MOST_WORDS).read_to_string(&mut said);
     }
-    earlier
+    let said = said.trim().trim_start_matches("oomtrace: ");
+    if said.is_empty() || said.starts_with(NONE) { earlier } else { Earlier::unread(said) }
 }
 
 fn spawn(path: &Path) -> io::Result<Child> {
@@ -92,7 +99,7 @@ fn spawn(path: &Path) -> io::Result<Child> {
         .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         // Keys that end or stop are for the one that watches.
         .process_group(0)
         .spawn()
@@ -162,10 +169,14 @@ mod tests {
         assert_eq!(missing(&many("before")), None);
         assert_eq!(missing(&format!("{}\n", kill(1, "now"))), None);
         let ended = |script: &str| {
-            let child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
-            of_child(child, Some("now"), &Filter::default()).missing
+            let mut child = Command::new("sh");
+            child.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped());
+            of_child(child.spawn().unwrap(), Some("now"), &Filter::default()).missing
         };
         assert_eq!(ended("true"), None);
-        assert!(ended("exit 1").is_some_and(|said| said.contains("oomtrace history")));
+        assert_eq!(ended("echo 'oomtrace: the history has no such kill' >&2"), None);
+        assert_eq!(ended("echo '{}'; echo 'oomtrace: 1 incident cannot be read' >&2"), None);
+        let said = ended("echo 'oomtrace: h.db is damaged' >&2; exit 1").unwrap();
+        assert_eq!(said, "kills from before this start are not known: h.db is damaged");
     }
 }

@@ -12,7 +12,7 @@ use oomtrace::past::gather::{Whom, looked, unread};
 use oomtrace::past::imitated::{imitates_unit, is_of_pod};
 use oomtrace::past::target::{Asked, fits};
 use oomtrace::sink::notices;
-use oomtrace::store::{Candidate, History, Identity, Selection, StoreError};
+use oomtrace::store::{Candidate, History, Identity, Selection, StoreError, unreadable};
 use oomtrace::text::pod_name;
 
 /// Kills of the same thing that are named.
@@ -24,8 +24,15 @@ const LATEST: usize = 2_000;
 pub struct Watched {
     history: Option<History>,
     looked: LookedAt,
-    /// Incidents that could not be read, by their numbers in the history: several searches may meet the same one.
-    unreadable: RefCell<BTreeSet<i64>>,
+    /// What could not be read, by its kind and its number in the history: several searches may meet the same one.
+    unreadable: RefCell<BTreeSet<(Kind, i64)>>,
+}
+
+/// What a history has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Incident,
+    Exit,
 }
 
 impl Watched {
@@ -57,16 +64,12 @@ impl Watched {
     /// Where it was looked, and what of it could not be read.
     pub fn looked(&self) -> LookedAt {
         let said = &self.looked.said;
-        let said = match self.unreadable.borrow().len() {
-            0 => return self.looked.clone(),
-            1 => {
-                format!("{said}; one incident in it cannot be read: it is damaged, or a newer oomtrace has written it")
+        match unreadable(self.unreadable.borrow().len()) {
+            None => self.looked.clone(),
+            Some(unreadable) => {
+                LookedAt { is_missing: true, said: format!("{said}; {unreadable}"), ..self.looked.clone() }
             }
-            count => format!(
-                "{said}; {count} incidents in it cannot be read: they are damaged, or a newer oomtrace has written them"
-            ),
-        };
-        LookedAt { is_missing: true, said, ..self.looked.clone() }
+        }
     }
 
     /// Kills of `whom`, the latest first; without anybody the latest ones of all.
@@ -144,7 +147,9 @@ impl Watched {
     }
 
     fn exits(&self, identity: Option<&Identity>) -> Vec<Exited> {
-        self.history.as_ref().and_then(|history| said(history.exits(identity))).unwrap_or_default()
+        let exits = self.history.as_ref().and_then(|history| said(history.exits(identity))).unwrap_or_default();
+        self.unreadable.borrow_mut().extend(exits.unreadable.into_iter().map(|seq| (Kind::Exit, seq)));
+        exits.found
     }
 
     /// The incident with that id, or whose id alone begins so, and those of the same thing before it.
@@ -187,6 +192,7 @@ impl Watched {
             unit,
             pid: None,
             is_there: Some(false),
+            is_removed: false,
         };
         match (container, unit) {
             // All that was killed in it is meant, and in no other pod of the same owner.
@@ -217,7 +223,7 @@ impl Watched {
         let mut found = Vec::new();
         for seq in said(history.seqs(&selection)).unwrap_or_default() {
             match history.incident(seq) {
-                Err(StoreError::Json(_)) => _ = self.unreadable.borrow_mut().insert(seq),
+                Err(StoreError::Json(_)) => _ = self.unreadable.borrow_mut().insert((Kind::Incident, seq)),
                 read => match said(read) {
                     Some(incident) => found.extend(incident),
                     // The same is to be said of all others.

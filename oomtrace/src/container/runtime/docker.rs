@@ -188,12 +188,16 @@ impl Docker {
             return Err(self.unknown(id));
         }
         let body = self.get(&events_until_now(""), MAX_LIST).await?.unwrap_or_default();
-        let mut oldest = None;
+        let (mut oldest, mut is_labelled) = (None, false);
         let mut found = Vec::new();
         for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let at = life::time_ns(line);
             oldest = oldest.or(at);
+            is_labelled |= life::is_labelled(line, id);
             found.extend(life::happened(line, id));
+        }
+        if is_labelled {
+            found.iter_mut().for_each(life::Happened::forget_labels);
         }
         Ok((found, oldest))
     }
@@ -206,7 +210,9 @@ impl Docker {
         // {"type":["container"],"event":["die"]}, encoded
         const ENDS: &str = "&filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22die%22%5D%7D";
         let body = self.get(&events_until_now(ENDS), MAX_LIST).await?.unwrap_or_default();
-        Ok(former::parse_all(&body))
+        let mut found = former::parse_all(&body);
+        found.iter_mut().for_each(|(_, metadata)| metadata.runtime_socket = self.elsewhere());
+        Ok(found)
     }
 
     /// All containers, those that do not run among them, by id.

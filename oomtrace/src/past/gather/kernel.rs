@@ -162,7 +162,12 @@ pub async fn of(places: &Places, whom: Option<&Whom>, log: &KernelLog) -> Vec<Pl
     for (index, report) in its.into_iter().enumerate() {
         let place = report.cgroup.as_deref().map(Placement::parse).and_then(|placement| placement.container);
         let mut placed =
-            Placed { report: report.clone(), systemd: namespaces::is_booted_by_systemd(), ..Placed::default() };
+            Placed {
+                report: report.clone(),
+                systemd: namespaces::is_booted_by_systemd(),
+                is_removed: whom.is_some_and(|whom| whom.is_removed),
+                ..Placed::default()
+            };
         if let Some(place) = place {
             if index < from {
                 placed.container = Some(Container { confirmed: false, ..place.container() });
@@ -180,7 +185,10 @@ pub async fn of(places: &Places, whom: Option<&Whom>, log: &KernelLog) -> Vec<Pl
             if let (Some(container), Some(known)) =
                 (&mut placed.container, whom.and_then(|whom| whom.container.as_ref()))
             {
-                believe(container, known);
+                if believe(container, known) {
+                    // It was not known whether it is that one's.
+                    placed.missing.clear();
+                }
             }
         } else if let Some(known) = whom.and_then(|whom| whom.container.as_ref()).filter(|_| report.cgroup.is_some()) {
             // A container whose cgroup's path does not tell that it is one.
@@ -197,11 +205,13 @@ fn has(found: Option<&Container>, container: &Container) -> bool {
 }
 
 /// What the target's own runtime, or the kubelet, says of the container, where the report's cgroup is that one's.
-fn believe(container: &mut Container, known: &Container) {
+fn believe(container: &mut Container, known: &Container) -> bool {
     let is_there = known.cgroup.is_empty() || container.cgroup == known.cgroup;
-    if !container.confirmed && known.confirmed && container.id == known.id && is_there {
+    let is_it = !container.confirmed && known.confirmed && container.id == known.id && is_there;
+    if is_it {
         *container = Container { cgroup: container.cgroup.clone(), ..known.clone() };
     }
+    is_it
 }
 
 /// A report is about a target: its container's own cgroup or one below it, the pod's, the unit's, or the process's number.

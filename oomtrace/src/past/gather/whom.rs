@@ -13,6 +13,9 @@ use crate::past::units;
 use crate::placement::{Placement, Runtime};
 use crate::text::{pod_name, short_id};
 
+/// Digits of an id as runtimes show it.
+const SHORT_ID: usize = 12;
+
 /// A target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Whom {
@@ -24,6 +27,8 @@ pub struct Whom {
     pub pid: Option<u32>,
     /// The container has a cgroup now.
     pub is_there: Option<bool>,
+    /// The container is one that its runtime has removed.
+    pub is_removed: bool,
 }
 
 impl Whom {
@@ -51,6 +56,7 @@ impl Whom {
             unit: None,
             pid: None,
             is_there,
+            is_removed: false,
         }
     }
 
@@ -70,6 +76,7 @@ impl Whom {
             unit: None,
             pid: None,
             is_there,
+            is_removed: false,
         })
     }
 
@@ -82,6 +89,7 @@ impl Whom {
             unit: Some(name),
             pid: None,
             is_there: None,
+            is_removed: false,
         }
     }
 
@@ -95,6 +103,7 @@ impl Whom {
             unit: None,
             pid: Some(pid),
             is_there,
+            is_removed: false,
         }
     }
 }
@@ -133,7 +142,9 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
             .filter_map(|(container, is_there)| Some((fits(container, &asked.word)?, container, *is_there)))
             .collect();
         let best = fitting.iter().map(|(fit, ..)| *fit).max();
-        let best = fitting.into_iter().filter(|(fit, ..)| Some(*fit) == best);
+        // A name that is as long as the ids that runtimes show, and the beginning of another's, may be meant for that.
+        let is_like_id = asked.word.len() >= SHORT_ID;
+        let best = fitting.into_iter().filter(|(fit, ..)| Some(*fit) == best || is_like_id);
         found.extend(best.map(|(_, container, is_there)| Whom::container(container.clone(), Some(is_there))));
     }
     if asked.may_be(TargetKind::Pod) {
@@ -213,9 +224,11 @@ async fn everybody(places: &Places) -> Known {
     match docker.list_all().await {
         Ok(all) => {
             for (id, metadata) in all {
-                if containers.iter().any(|(container, _)| container.id == id) {
+                if containers.iter().any(|(container, _)| container.id == id && container.confirmed) {
                     continue;
                 }
+                // What a cgroup's name alone says is nothing against Docker's own word.
+                containers.retain(|(container, _)| container.id != id);
                 // Where its cgroup was goes by Docker's driver and its settings: nobody says it any longer.
                 let mut container = Container { id, confirmed: true, ..Container::default() };
                 metadata.describe(&mut container);
@@ -281,7 +294,8 @@ fn last_of_each_name(containers: impl Iterator<Item = Container>, word: &str) ->
         last.retain(|known| !is_one(known));
         last.push(container);
     }
-    last.into_iter().map(|container| Whom::container(container, Some(false))).collect()
+    let removed = |container| Whom { is_removed: true, ..Whom::container(container, Some(false)) };
+    last.into_iter().map(removed).collect()
 }
 
 /// A container that only the kernel's log still knows, by the beginning of its id.

@@ -141,8 +141,9 @@ fn reconstructed(why: &Why, found: &Reconstructed, look: Look) -> String {
         Some(verdict) => (KILL, &verdict.why),
         None => (SIGNAL, &why.summary),
     };
-    let stated = if found.verdict.is_some() { place } else { String::new() };
-    block.title(time, what_of(why, found), style, &stated, said);
+    // What was no kill is said with its name.
+    let (place, said) = if found.verdict.is_some() { (place, said.as_str()) } else { (said.clone(), "") };
+    block.title(time, what_of(why, found), style, &place, said);
     found
         .container
         .iter()

@@ -47,7 +47,17 @@ fn kept(exits: impl IntoIterator<Item = Exited>) -> Vec<Entry> {
 }
 
 fn ids(history: &History, identity: Option<&Identity>) -> Vec<String> {
-    history.exits(identity).unwrap().into_iter().map(|exited| exited.id).collect()
+    history.exits(identity).unwrap().found.into_iter().map(|exited| exited.id).collect()
+}
+
+#[test]
+fn what_cannot_be_read_is_counted() {
+    let place = Place::new();
+    place.writer().append(&kept([exited(1, "web", None), exited(2, "api", None)])).unwrap();
+    let damaged = rusqlite::Connection::open(place.path()).unwrap();
+    damaged.execute("UPDATE exit SET json = '{' WHERE id = '00000001-exit'", []).unwrap();
+    let exits = place.history().exits(None).unwrap();
+    assert_eq!((exits.found, exits.unreadable.len()), (vec![exited(2, "api", None)], 1));
 }
 
 #[test]
@@ -58,10 +68,10 @@ fn an_exit_is_read_back_once_by_what_it_was_of_and_by_its_id_and_is_no_kill() {
     let again = Exited { id: "other".to_owned(), ..exited(1, "web", None) };
     writer.append(&kept([exited(1, "web", None), exited(2, "api", None), exited(1, "web", None), again])).unwrap();
     let history = place.history();
-    assert_eq!(history.exits(None).unwrap(), [exited(2, "api", None), exited(1, "web", None)]);
+    assert_eq!(history.exits(None).unwrap().found, [exited(2, "api", None), exited(1, "web", None)]);
     // Made anew, it has another id.
     let identity = Identity::of_exit(&exited(9, "web", None));
-    assert_eq!(history.exits(Some(&identity)).unwrap(), [exited(1, "web", None)]);
+    assert_eq!(history.exits(Some(&identity)).unwrap().found, [exited(1, "web", None)]);
     assert_eq!(history.exit_by_id("00000002").unwrap(), Some(exited(2, "api", None)));
     assert_eq!((history.exit_by_id("0000").unwrap(), history.exit_by_id("").unwrap()), (None, None));
     assert_eq!(history.count(&crate::store::Selection::default()).unwrap(), 0);

@@ -111,7 +111,7 @@ fn what_cannot_be_read_is_counted_once_and_said() {
     }
     let looked = watched.looked();
     assert!(looked.is_missing && looked.is_read, "{looked:?}");
-    assert!(looked.said.contains("; 2 incidents in it cannot be read"), "{}", looked.said);
+    assert!(looked.said.contains("; 2 incidents cannot be read"), "{}", looked.said);
 }
 
 #[test]
@@ -125,6 +125,7 @@ fn a_pods_kills_are_found_by_its_name_and_by_its_uid_alone() {
         unit: None,
         pid: None,
         is_there: None,
+        is_removed: false,
     };
     let pod = whom(TargetKind::Pod, "shop/db-0");
     let unit = whom(TargetKind::Unit, "web.service");

@@ -34,9 +34,20 @@ pub struct Happened {
     pub what: What,
 }
 
+impl Happened {
+    /// Takes away what a label of the container's may have said in Docker's place.
+    pub fn forget_labels(&mut self) {
+        match &mut self.what {
+            What::Kill(signal) => signal.clear(),
+            What::Die { exit_code } => *exit_code = None,
+            _ => {}
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// A signal was sent, by its number or its name.
+    /// A signal was sent, by its number or its name; empty where that is not known.
     Kill(String),
     /// An OOM killer was at work in it.
     Oom,
@@ -97,6 +108,16 @@ pub fn time_ns(line: &[u8]) -> Option<i64> {
         time_nano: i64,
     }
     serde_json::from_slice::<Line>(line).ok().map(|line| line.time_nano)
+}
+
+/// The line has what only an end or a signal has by itself: the container `id` has a label of that name, which stands in the place of Docker's
+/// own word in all its events.
+#[must_use]
+pub fn is_labelled(line: &[u8], id: &str) -> bool {
+    let Some(line) = Line::of_container(line).filter(|line| line.actor.id == id) else { return false };
+    let attributes = line.actor.attributes;
+    let (code, signal) = (attributes.exit_code.is_some(), attributes.signal.is_some());
+    (code && line.action != "die" && !line.action.starts_with("exec_")) || (signal && line.action != "kill")
 }
 
 /// What one line of its events says of the container `id`.
@@ -194,5 +215,24 @@ mod tests {
         assert_eq!(what(line("a", "oom", "{}")), Some(What::Oom));
         assert_eq!(what(line("b", "oom", "{}")), None);
         assert_eq!(what(line("a", "exec_create: x", "{}")), None);
+    }
+
+    #[test]
+    fn a_label_that_speaks_for_docker_is_noticed() {
+        for (action, attributes, is) in [
+            ("die", r#"{"exitCode":"137"}"#, false),
+            ("kill", r#"{"signal":"9"}"#, false),
+            ("exec_die", r#"{"exitCode":"1"}"#, false),
+            ("start", r#"{"exitCode":"0"}"#, true),
+            ("die", r#"{"exitCode":"137","signal":"9"}"#, true),
+        ] {
+            let line = format!(
+                r#"{{"Type":"container","Action":{action:?},"Actor":{{"ID":"a","Attributes":{attributes}}},"timeNano":7}}"#
+            );
+            assert_eq!((is_labelled(line.as_bytes(), "a"), is_labelled(line.as_bytes(), "b")), (is, false), "{line}");
+        }
+        let mut happened = Happened { at_ns: 1, what: What::Die { exit_code: Some(0) } };
+        happened.forget_labels();
+        assert_eq!(happened.what, What::Die { exit_code: None });
     }
 }
