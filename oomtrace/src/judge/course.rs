@@ -15,6 +15,7 @@ use crate::judge::memory_use::{MemoryClass, MemoryUse};
 use crate::memory::fit::median;
 use crate::memory::held::held_at;
 use crate::memory::sample::Sample;
+use crate::memory::still::filled;
 use crate::memory::verdict::{Kind, Sure, Verdict, judge};
 use crate::model::{Confidence, CourseKind, Incident, OomOrigin, OomScope, TimelinePoint};
 use crate::resolve::lives_before::{Life, last_life};
@@ -54,8 +55,9 @@ pub enum Detail {
     Many { count: u32 },
 }
 
-/// The shortest part of a curve that says something, and the shortest life that says what is usual.
-const FEWEST: usize = 4;
+/// The fewest points that say something: what stays the same has two, and the kill is the third.
+const FEWEST: usize = 3;
+/// The longest life that met its limit as it started, and the shortest one that says what is usual.
 const SHORT_S: f64 = 300.0;
 const USUAL_S: f64 = 60.0;
 /// The share of the time for which what stayed near a limit was near it.
@@ -187,7 +189,8 @@ fn by_curve(life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
     }
     // Two kills may be reported in one moment.
     samples.sort_by(|a, b| a.t.total_cmp(&b.t));
-    let Verdict { verdict, confidence, since, bytes_per_hour, advised_limit_bytes, why, lives, .. } = judge(&samples);
+    let Verdict { verdict, confidence, since, bytes_per_hour, advised_limit_bytes, why, lives, .. } =
+        judge(&filled(&samples));
     let kind = match verdict {
         Kind::Leak => CourseKind::Leak,
         Kind::Climbing => CourseKind::Climbing,
@@ -251,10 +254,12 @@ fn spike(life: &[TimelinePoint]) -> Option<Course> {
 /// before.
 fn usual(life: &[TimelinePoint], span: f64) -> Option<u64> {
     let end = seconds(life.last()?) + span / 10.0;
-    let early = life.iter().zip(life.iter().skip(1)).filter(|(_, point)| seconds(point) >= end);
+    // What stays the same may have its second point right before the kill.
+    let early = life.iter().zip(life.iter().skip(1)).filter(|(before, _)| seconds(before) > end);
     let mut values: Vec<f64> = early
         .flat_map(|(before, point)| {
-            let share = ((seconds(before) - seconds(point)) / span * 100.0).ceil().clamp(1.0, 100.0) as usize;
+            let lasted = seconds(before) - seconds(point).max(end);
+            let share = (lasted / span * 100.0).ceil().clamp(1.0, 100.0) as usize;
             std::iter::repeat_n(held_at(point) as f64, share)
         })
         .collect();

@@ -22,6 +22,7 @@ mod season;
 mod seen;
 mod series;
 mod spike;
+pub mod still;
 mod trend;
 pub mod verdict;
 mod words;

@@ -99,6 +99,17 @@ fn a_rise_at_once_is_a_spike() {
 }
 
 #[test]
+fn what_stood_still_has_two_points_and_its_rise_is_a_spike_too() {
+    for (still_until_s, expected) in [(0.4, true), (30.0, true), (300.0, true), (1800.0, false)] {
+        let found = of(vec![point(3600.0, 120), point(still_until_s, 120), point(0.0, LIMIT)]);
+        assert_eq!(found.is_some_and(|found| found.kind == CourseKind::Spike), expected, "{still_until_s}");
+    }
+    // It was at its limit all the time.
+    let found = of(vec![point(3600.0, 500), point(0.4, 500), point(0.0, LIMIT)]);
+    assert_eq!(kind(found.as_ref()), Some((CourseKind::TooSmall, Confidence::Likely)));
+}
+
+#[test]
 fn what_never_had_enough_is_too_small() {
     let near = of(curve(100, 3600.0, |at| 450 + (at * 911.0) as u64 % 40));
     assert_eq!(kind(near.as_ref()), Some((CourseKind::TooSmall, Confidence::Likely)));
