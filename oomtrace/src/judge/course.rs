@@ -220,6 +220,7 @@ fn sample(point: &TimelinePoint) -> Sample {
         file: size(point.file_bytes),
         shmem: size(point.shmem_bytes),
         usage: Some(point.usage_bytes as f64),
+        working_set: None,
         limit: size(point.limit_bytes),
         restart: point.restart,
     }

@@ -57,8 +57,8 @@ impl Life {
             charged: Series::of(life, Sample::charged),
             cache: Series::of(life, Sample::cache),
             kernel: Series::of(life, Sample::kernel),
-            fullness: Series::of(life, |sample| Some(sample.usage? / sample.limit?)),
-            is_told_apart: life.iter().any(|sample| sample.anon.or(sample.file).or(sample.shmem).is_some()),
+            fullness: Series::of(life, |sample| Some(sample.in_use()? / sample.limit?)),
+            is_told_apart: life.iter().any(Sample::is_told_apart),
             climb: match climb(&held, reference) {
                 Some(whole) if whole.shape == Shape::Steady => Some(whole),
                 whole => lately(&held, reference).or(whole),

@@ -34,8 +34,12 @@ fn is_same(one: &Sample, other: &Sample) -> bool {
         (Some(a), Some(b)) => (a - b).abs() <= a.max(b) * NEAR,
         (a, b) => a == b,
     };
-    let pairs =
-        [(one.anon, other.anon), (one.file, other.file), (one.shmem, other.shmem), (one.usage, other.usage)];
+    let pairs = [
+        (one.anon, other.anon),
+        (one.file, other.file),
+        (one.shmem, other.shmem),
+        (one.in_use(), other.in_use()),
+    ];
     one.limit == other.limit && pairs.into_iter().all(|(a, b)| near(a, b))
 }
 

@@ -66,6 +66,7 @@ fn sample(line: Line) -> Result<Sample, String> {
         file: of(Bytes::File, line.file_bytes)?,
         shmem: of(Bytes::Shmem, line.shmem_bytes)?,
         usage: of(Bytes::Usage, line.usage_bytes)?,
+        working_set: None,
         limit: of(Bytes::Limit, line.limit_bytes)?,
         restart: line.restart == Some(true),
     };

@@ -345,12 +345,22 @@ mod tests {
     }
 
     #[test]
+    fn a_working_set_is_no_usage() {
+        let text = r#"{"data":{"resultType":"matrix","result":[
+            {"metric":{"__name__":"container_memory_rss","pod":"a"},"values":[[1,"100"]]},
+            {"metric":{"__name__":"container_memory_cache","pod":"a"},"values":[[1,"400"]]},
+            {"metric":{"__name__":"container_memory_working_set_bytes","pod":"a"},"values":[[1,"350"]]}]}}"#;
+        let sample = read(text.as_bytes()).unwrap().samples[0];
+        assert_eq!((sample.usage, sample.charged(), sample.kernel()), (None, Some(350.0), None));
+    }
+
+    #[test]
     fn pods_one_after_the_other_are_lives() {
         let text = r#"{"data":{"resultType":"matrix","result":[
             {"metric":{"pod":"b"},"values":[[100,"5"],[160,"NaN"],[220,"6"]]},
             {"metric":{"pod":"a"},"values":[[1,"1"],[61,"2"]]}]}}"#;
         let samples = read(text.as_bytes()).unwrap().samples;
-        let found: Vec<_> = samples.iter().map(|sample| (sample.t, sample.usage, sample.restart)).collect();
+        let found: Vec<_> = samples.iter().map(|sample| (sample.t, sample.held(), sample.restart)).collect();
         assert_eq!(
             found,
             [(1.0, Some(1.0), false), (61.0, Some(2.0), false), (100.0, Some(5.0), true), (220.0, Some(6.0), false)]
