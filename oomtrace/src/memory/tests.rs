@@ -331,3 +331,15 @@ fn kernel_memory_that_climbs_is_said() {
     assert_eq!((said.verdict, said.confidence), (Kind::Climbing, Sure::Possible), "{said:?}");
     assert!(said.why.contains("kernel memory") && said.limit_reached_at.is_some(), "{said:?}");
 }
+
+/// What came before the climb is none of the periods that it was seen over.
+#[test]
+fn periods_are_those_of_the_climb() {
+    for (slope, swing) in [(15.0, 30.0), (25.0, 60.0), (40.0, 90.0)] {
+        let said = judge(curve(10.0, |t| 120.0 + swing * saw(t, 1.1) + slope * (t - 7.0).max(0.0)));
+        assert_eq!(said.verdict, Kind::Climbing, "{said:?}");
+    }
+    let said = judge(curve(10.0, |t| 120.0 + 60.0 * saw(t, 1.1) + 15.0 * t));
+    assert_eq!(said.verdict, Kind::Leak, "{said:?}");
+    assert!(said.why.contains("over 8 periods") || said.why.contains("over 9 periods"), "{}", said.why);
+}
