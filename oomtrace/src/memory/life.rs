@@ -4,7 +4,8 @@ use crate::memory::climb::{Climb, FEWEST, MIB, Shape, climb, least_rise};
 use crate::memory::fit::theil_sen;
 use crate::memory::forecast::{Reached, advised, reached};
 use crate::memory::onset::lately;
-use crate::memory::past::{Alike, LIVES, alike, hours};
+use crate::memory::others::{cut_off, ended_before, most, was_before};
+use crate::memory::past::{Alike, LIVES, alike};
 use crate::memory::period::{drops, period, rise_against_fall};
 use crate::memory::sample::Sample;
 use crate::memory::seen::{DAY, Seen};
@@ -357,39 +358,4 @@ impl Life {
         let on_the_way = points.iter().filter(|point| (0.15..0.85).contains(&((point.1 - start) / rise))).count();
         (on_the_way >= 4 && there <= 0.6 * self.held.span()).then_some((start, plateau, there))
     }
-}
-
-/// The most of it that was charged.
-fn most(life: &[Sample]) -> f64 {
-    life.iter().filter_map(Sample::charged).fold(0.0, f64::max)
-}
-
-/// See [`Life::cut_off`].
-fn cut_off(lives: &[&[Sample]]) -> Option<f64> {
-    const AT_LIMIT: f64 = 0.985;
-    let limits = lives.iter().copied().flatten().filter_map(|sample| {
-        let limit = sample.limit?;
-        (sample.charged()? >= AT_LIMIT * limit).then_some(limit)
-    });
-    limits.reduce(f64::max)
-}
-
-/// See [`Life::ended_before`].
-fn ended_before(life: &[Sample], lives: &[&[Sample]]) -> Option<Spike> {
-    let start = life.first()?.t;
-    let before = lives.iter().rfind(|other| other.first().is_some_and(|first| first.t < start))?;
-    let held = Series::of(before, Sample::held);
-    let stood_out = |spike: &Spike| spike.at_end && spike.count == 1 && spike.highest > 1.5 * spike.usual;
-    (held.points.len() >= FEWEST).then(|| spike(&held)).flatten().filter(stood_out)
-}
-
-/// See [`Life::was_before`].
-fn was_before(life: &[Sample], lives: &[&[Sample]]) -> bool {
-    const AT_LIMIT: f64 = 0.95;
-    let (long, much) = (hours(life), most(life));
-    let is_earlier = |other: &&&[Sample]| other.first().zip(life.first()).is_some_and(|(other, this)| other.t < this.t);
-    lives.iter().filter(is_earlier).any(|other| {
-        let limit = other.iter().rev().find_map(|sample| sample.limit);
-        hours(other) >= long && most(other) >= much && limit.is_none_or(|limit| most(other) < AT_LIMIT * limit)
-    })
 }

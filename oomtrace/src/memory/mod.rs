@@ -13,6 +13,7 @@ pub mod held;
 mod life;
 pub mod lives;
 mod onset;
+mod others;
 mod past;
 mod period;
 pub mod read;
