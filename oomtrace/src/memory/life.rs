@@ -91,10 +91,12 @@ impl Life {
             }
             None => {}
         }
-        let found = self.kernel_climbs().or_else(|| self.cache_grows());
-        let found = found.or_else(|| self.flattens()).or_else(|| self.spikes());
+        let kernel = self.kernel_climbs();
+        // What climbs now is more than what the life before ended in.
+        let before = self.ended_before.filter(|_| kernel.is_none());
+        let found = kernel.or_else(|| self.cache_grows()).or_else(|| self.flattens()).or_else(|| self.spikes());
         let found = found.unwrap_or_else(|| self.stays());
-        if let Some(spike) = self.ended_before {
+        if let Some(spike) = before {
             return self.after_a_spike(&spike, &found);
         }
         if self.alike.lives < LIVES {
