@@ -85,7 +85,7 @@ impl Life {
         }
         match self.climb.filter(|climb| climb.shape == Shape::Steady) {
             Some(climb) => return self.climbs(&climb),
-            None if self.alike.lives >= LIVES && !self.is_unlike_earlier() => {
+            None if self.alike.lives >= LIVES && self.may_be_like_earlier() => {
                 let (hour, level) = self.charged.points.last().copied().unwrap_or_default();
                 return self.lives_climb((self.start + hour * 3600.0, level), self.limit);
             }
@@ -116,13 +116,15 @@ impl Life {
         self.lives_climb(last.unwrap_or((begun, 0.0)), newborn.iter().rev().find_map(|sample| sample.limit))
     }
 
-    /// It would have risen by now as earlier lives did, and has not.
-    fn is_unlike_earlier(&self) -> bool {
+    /// It does not climb for sure, and may yet do so as earlier lives did: it is shorter than those, and has not risen by much less by now
+    /// than they would have.
+    fn may_be_like_earlier(&self) -> bool {
         /// Of what the slowest of them would have risen by.
         const MUCH: f64 = 0.4;
         let expected = self.alike.low * self.held.span();
         let risen = self.held.ends().map_or(0.0, |(first, last)| last - first);
-        expected >= least_rise(&self.held, self.reference) && risen < MUCH * expected
+        let is_shorter = self.alike.lasted.is_none_or(|lasted| self.held.span() < lasted);
+        is_shorter && (expected < least_rise(&self.held, self.reference) || risen >= MUCH * expected)
     }
 
     /// Unix time of an hour of the life.

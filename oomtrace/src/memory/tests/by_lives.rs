@@ -51,3 +51,12 @@ fn kernel_memory_that_climbs_is_said_also_after_a_spike() {
     assert_eq!((said.verdict, said.limit_reached_at.is_some()), (Kind::Climbing, true), "{said:?}");
     assert!(said.why.contains("kernel memory"), "{}", said.why);
 }
+
+/// Three lives of four hours, and one of six that has risen by as much within three of them and then no more.
+#[test]
+fn a_life_that_outlasts_those_before_is_judged_by_itself() {
+    let mended = curve(6.0, |t| 60.0 + 100.0 * t.min(3.0));
+    let said = judge(followed(crashes(3, true), mended));
+    assert_eq!((said.verdict, said.limit_reached_at), (Kind::WarmUp, None), "{said:?}");
+    assert!(!said.why.contains("too short"), "{}", said.why);
+}
