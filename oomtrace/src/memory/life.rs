@@ -108,12 +108,19 @@ impl Life {
     /// What it shows, where another life has begun since, of which nothing can be said yet.
     #[must_use]
     pub fn ended(&self, newborn: &[Sample]) -> Verdict {
-        if self.alike.lives < LIVES {
+        // Where this one did not go as those before it did, they say nothing of the next one either.
+        let is_mended = !self.is_steady() && !self.may_be_like_earlier();
+        if self.alike.lives < LIVES || is_mended {
             return self.judge().of_the_life_before(newborn);
         }
         let begun = newborn.first().map_or(self.start, |sample| sample.t);
         let last = newborn.iter().rev().find_map(|sample| Some((sample.t, sample.charged()?)));
         self.lives_climb(last.unwrap_or((begun, 0.0)), newborn.iter().rev().find_map(|sample| sample.limit))
+    }
+
+    /// It climbs for sure.
+    fn is_steady(&self) -> bool {
+        self.climb.is_some_and(|climb| climb.shape == Shape::Steady)
     }
 
     /// It does not climb for sure, and may yet do so as earlier lives did: it is shorter than those, and has not risen by much less by now

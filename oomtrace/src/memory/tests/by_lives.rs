@@ -60,3 +60,11 @@ fn a_life_that_outlasts_those_before_is_judged_by_itself() {
     assert_eq!((said.verdict, said.limit_reached_at), (Kind::WarmUp, None), "{said:?}");
     assert!(!said.why.contains("too short"), "{}", said.why);
 }
+
+#[test]
+fn a_restart_of_what_was_mended_brings_no_leak_back() {
+    let mended = followed(crashes(3, true), curve(120.0, |_| 300.0));
+    let said = judge(followed(mended, curve(0.05, |_| 300.0)));
+    assert_eq!((said.verdict, said.limit_reached_at), (Kind::Steady, None), "{said:?}");
+    assert!(said.why.starts_with("the life before this one") && said.why.contains("this one does not"), "{}", said.why);
+}
