@@ -68,3 +68,20 @@ fn a_restart_of_what_was_mended_brings_no_leak_back() {
     assert_eq!((said.verdict, said.limit_reached_at), (Kind::Steady, None), "{said:?}");
     assert!(said.why.starts_with("the life before this one") && said.why.contains("this one does not"), "{}", said.why);
 }
+
+/// A life that warms up within half an hour and stays there for hours, and then deployments that end within their warm-up.
+#[test]
+fn warm_ups_of_short_lives_are_no_leak_where_an_earlier_life_came_to_rest() {
+    let life = |hours: f64| curve(hours, |t| 100.0 + 400.0 * t.min(0.5));
+    let deployed = |count: usize| (0..count).fold(life(12.0), |all, _| followed(all, life(0.4)));
+    let said = judge(deployed(3));
+    assert_eq!((said.verdict, said.limit_reached_at), (Kind::Climbing, None), "{said:?}");
+    assert!(said.why.contains("an earlier life climbed as far"), "{}", said.why);
+    // Neither is one that has just begun.
+    let said = judge(followed(deployed(4), curve(0.05, |_| 100.0)));
+    assert_eq!((said.verdict, said.limit_reached_at), (Kind::Climbing, None), "{said:?}");
+    // Lives that climb on are a leak, also where each was ended long before its limit.
+    let leaks = |hours: f64| curve(hours, |t| 60.0 + 20.0 * t);
+    let said = judge(followed(followed(followed(leaks(12.0), leaks(3.0)), leaks(3.0)), leaks(3.0)));
+    assert_eq!(said.verdict, Kind::Leak, "{said:?}");
+}
