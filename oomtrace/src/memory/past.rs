@@ -87,7 +87,8 @@ fn came_to_rest(earlier: &[Sample], life: &[Sample], slope: f64) -> bool {
     let long = hours(life);
     let (held, of_life) = (Series::of(earlier, Sample::held), Series::of(life, Sample::held));
     let (Some((first, last)), Some((begun, now))) = (held.ends(), of_life.ends()) else { return false };
-    let mut then: Vec<f64> = held.points.iter().filter(|point| point.0 >= long).take(FEW).map(|point| point.1).collect();
+    let mut then: Vec<f64> =
+        held.points.iter().filter(|point| point.0 >= long).take(FEW).map(|point| point.1).collect();
     let Some(then) = median(&mut then) else { return false };
     let limit = earlier.iter().rev().find_map(|sample| sample.limit);
     let is_below = limit.is_none_or(|limit| held.range().1 < AT_LIMIT * limit);

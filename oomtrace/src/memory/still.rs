@@ -34,12 +34,8 @@ fn is_same(one: &Sample, other: &Sample) -> bool {
         (Some(a), Some(b)) => (a - b).abs() <= a.max(b) * NEAR,
         (a, b) => a == b,
     };
-    let pairs = [
-        (one.anon, other.anon),
-        (one.file, other.file),
-        (one.shmem, other.shmem),
-        (one.in_use(), other.in_use()),
-    ];
+    let pairs =
+        [(one.anon, other.anon), (one.file, other.file), (one.shmem, other.shmem), (one.in_use(), other.in_use())];
     one.limit == other.limit && pairs.into_iter().all(|(a, b)| near(a, b))
 }
 
@@ -54,7 +50,10 @@ mod tests {
     #[test]
     fn what_stays_the_same_has_samples_in_between_and_what_moves_has_not() {
         let still = filled(&[sample(0.0, 100.0), sample(2400.0, 100.2)]);
-        assert_eq!(still.iter().map(|sample| sample.t).collect::<Vec<_>>(), Vec::from_iter((0..=24).map(|n| f64::from(n) * 100.0)));
+        assert_eq!(
+            still.iter().map(|sample| sample.t).collect::<Vec<_>>(),
+            Vec::from_iter((0..=24).map(|n| f64::from(n) * 100.0))
+        );
         assert!(still.iter().skip(1).all(|sample| sample.usage == Some(100.2)));
         let moves = [sample(0.0, 100.0), sample(2400.0, 110.0)];
         assert_eq!(filled(&moves), moves);

@@ -194,9 +194,8 @@ mod tests {
     fn all_right_for_some_minutes_is_without_a_break() {
         for (between, again) in [(92, false), (60, true)] {
             let mut watch = Watch::default();
-            let mut look = |seconds: u32, percent: u64| {
-                watch.look(seconds * 10, percent * MIB, Some(100 * MIB), RULES).is_some()
-            };
+            let mut look =
+                |seconds: u32, percent: u64| watch.look(seconds * 10, percent * MIB, Some(100 * MIB), RULES).is_some();
             assert!(!look(0, 96) && look(30, 96));
             // All right for a second, five minutes of that or another, and all right for a second.
             assert!(!look(4000, 80) && !look(4001, between) && !look(4299, between) && !look(4301, 80));
