@@ -18,7 +18,7 @@ use crate::memory::sample::Sample;
 use crate::memory::still::filled;
 use crate::memory::verdict::{Kind, Sure, Verdict, judge};
 use crate::model::{Confidence, CourseKind, Incident, OomOrigin, OomScope, TimelinePoint};
-use crate::resolve::lives_before::{Life, last_life};
+use crate::resolve::lives_before::{self, Life, began, init_age_s, last_life};
 
 /// What was seen, with its data: sentences come from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,7 +183,7 @@ fn near_for(points: &[TimelinePoint], near: u64) -> f64 {
 fn by_curve(life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
     let mut samples: Vec<Sample> = before.iter().flat_map(Life::samples).collect();
     let earlier = samples.len();
-    samples.extend(life.iter().map(sample));
+    samples.extend(lives_before::samples(life));
     if let Some(first) = samples.get_mut(earlier) {
         first.restart = true;
     }
@@ -209,21 +209,6 @@ fn by_curve(life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
         advised_limit_bytes,
         detail: Detail::Curve(why),
     })
-}
-
-/// Relative to the kill.
-fn sample(point: &TimelinePoint) -> Sample {
-    let size = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
-    Sample {
-        t: -seconds(point),
-        anon: size(point.anon_bytes),
-        file: size(point.file_bytes),
-        shmem: size(point.shmem_bytes),
-        usage: Some(point.usage_bytes as f64),
-        working_set: None,
-        limit: size(point.limit_bytes),
-        restart: point.restart,
-    }
 }
 
 /// It stood far below, and was at its limit at once.
@@ -290,24 +275,16 @@ fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Op
     }
     // Its beginning was seen, and that was not long ago.
     let after_s = seconds(first);
-    let is_empty = held_at(first) <= limit / 20;
-    let began = first.restart || is_empty || began_with(incident, after_s);
+    let began = began(life, init_age_s(&incident.time, &incident.victim));
     if !began || span > SHORT_S || held_at(first) > limit / 2 {
         return None;
     }
-    let spans = before.iter().filter_map(|life| Some(f64::from(life.points.first()?.0)));
+    // Of one whose beginning was not seen nobody knows how long it took.
+    let known = before.iter().filter(|life| life.began);
+    let spans = known.filter_map(|life| Some(f64::from(life.points.first()?.0)));
     let alike = spans.filter(|span| (0.3..3.0).contains(&(span / after_s.max(0.1)))).count();
     let confidence = if alike >= 2 { Confidence::Likely } else { Confidence::Possible };
     found(confidence, u32::try_from(alike + 1).unwrap_or(u32::MAX), Detail::AtStart { after_s })
-}
-
-/// The container began as it was first seen: its first process, which is the victim, is as old.
-fn began_with(incident: &Incident, first_before_s: f64) -> bool {
-    const SLACK_S: f64 = 15.0;
-    let time = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|time| time.as_nanosecond() as f64 / 1e9);
-    let started = incident.victim.process.started.as_deref().and_then(time);
-    let age = started.and_then(|started| Some(time(&incident.time)? - started));
-    incident.victim.container_init && age.is_some_and(|age| age - first_before_s < SLACK_S)
 }
 
 #[cfg(test)]

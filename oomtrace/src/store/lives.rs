@@ -3,8 +3,8 @@
 use rusqlite::params;
 use serde::Deserialize;
 
-use crate::model::{Memory, Oom, OomScope};
-use crate::resolve::lives_before::{KeptLife, LIVES, Life, last_life};
+use crate::model::{Memory, Oom, OomScope, Victim};
+use crate::resolve::lives_before::{KeptLife, LIVES, Life, init_age_s, last_life};
 use crate::store::{History, StoreError};
 
 /// The longest record that is read for it, the most of them, and the bytes after which no other is: a verdict waits.
@@ -15,6 +15,8 @@ const MOST_BYTES: usize = 6 << 20;
 /// What of an incident is read.
 #[derive(Deserialize)]
 struct Part {
+    time: String,
+    victim: Victim,
     oom: Option<Oom>,
     memory: Option<Memory>,
 }
@@ -55,10 +57,11 @@ impl History {
 
 /// None where nothing was followed, it was not by a cgroup's limit, or the record cannot be read: then it says nothing of a life.
 fn life(json: &str, before_ns: i64) -> Option<KeptLife> {
-    let Part { oom, memory } = serde_json::from_str(json).ok()?;
+    let Part { time, victim, oom, memory } = serde_json::from_str(json).ok()?;
     let level = oom.filter(|oom| oom.scope == Some(OomScope::Memcg))?.limit_owner?.level;
     let timeline = memory?.timeline?;
-    let life = Life { ended_before_s: before_ns as f64 / 1e9, ..Life::of(last_life(&timeline, None)) };
+    let life = Life::of(last_life(&timeline, None), init_age_s(&time, &victim));
+    let life = Life { ended_before_s: before_ns as f64 / 1e9, ..life };
     (!life.points.is_empty()).then_some(KeptLife { level, life })
 }
 

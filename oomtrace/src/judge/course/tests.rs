@@ -59,7 +59,7 @@ fn lives_that_climb_alike_are_a_leak() {
     let timeline = curve(60, 3.0 * 3600.0, |at| 100 + (at * 410.0) as u64);
     let lives: Vec<Life> = (1..=2)
         .rev()
-        .map(|back| Life { ended_before_s: f64::from(back) * 3.1 * 3600.0, ..Life::of(&timeline) })
+        .map(|back| Life { ended_before_s: f64::from(back) * 3.1 * 3600.0, ..Life::of(&timeline, None) })
         .collect();
     let found = course(&killed(timeline), &(lives, Some(11_000_000)), None).unwrap();
     assert_eq!((found.kind, found.lives), (CourseKind::Leak, 3), "{found:?}");
@@ -76,7 +76,7 @@ fn lives_are_counted_that_the_verdict_rests_on() {
     let of = |hours: f64, mib: fn(f64) -> u64, before: &[fn(f64) -> u64]| {
         let lives = before.iter().enumerate().map(|(index, mib)| Life {
             ended_before_s: (hours + 3.1 * (before.len() - index - 1) as f64) * 3600.0 + 60.0,
-            ..Life::of(&curve(60, 3.0 * 3600.0, mib))
+            ..Life::of(&curve(60, 3.0 * 3600.0, mib), None)
         });
         let lives = (lives.collect(), Some((hours * 3_600_000.0) as u64 + 60_000));
         let found = course(&killed(curve(110, hours * 3600.0, mib)), &lives, None).unwrap();
@@ -122,11 +122,33 @@ fn what_never_had_enough_is_too_small() {
     assert_eq!(kind(Some(&first)), Some((CourseKind::TooSmall, Confidence::Possible)));
     assert!(first.advised_limit_bytes.unwrap() > LIMIT * MIB);
     // One of those before met its limit much later.
-    let late = Life { ended_before_s: 9000.0, ..Life::of(&curve(60, 3600.0, |_| 120)) };
-    let lives = vec![late, Life::of(&timeline), Life::of(&timeline)];
+    let late = Life { ended_before_s: 9000.0, ..Life::of(&curve(60, 3600.0, |_| 120), None) };
+    let lives = vec![late, Life::of(&timeline, None), Life::of(&timeline, None)];
     let again = course(&killed(timeline), &(lives, Some(60_000)), None);
     assert_eq!(kind(again.as_ref()), Some((CourseKind::TooSmall, Confidence::Likely)));
     assert_eq!((first.lives, again.unwrap().lives), (1, 3));
+}
+
+/// oomtrace was started shortly before the first kill: that life was seen for seconds, and may be days old.
+#[test]
+fn a_life_whose_beginning_was_not_seen_did_not_do_so_too() {
+    let mut timeline = curve(20, 10.0, |at| 50 + (at * 450.0) as u64);
+    let unseen = Life::of(&timeline, None);
+    timeline[0].restart = true;
+    let found = course(&killed(timeline), &(vec![unseen], Some(60_000)), None);
+    assert_eq!(kind(found.as_ref()), Some((CourseKind::TooSmall, Confidence::Possible)));
+    assert_eq!(found.unwrap().lives, 1);
+}
+
+/// What its program holds stays, and the kernel's memory for it climbs.
+#[test]
+fn lives_are_compared_by_what_was_held_in_each() {
+    let mut timeline = curve(60, 3.0 * 3600.0, |at| 300 + (at * 210.0) as u64);
+    timeline.iter_mut().for_each(|point| point.anon_bytes = Some(290 * MIB));
+    let lives = (1..=3).rev();
+    let lives = lives.map(|back| Life { ended_before_s: f64::from(back) * 11_160.0, ..Life::of(&timeline, None) });
+    let found = course(&killed(timeline.clone()), &(lives.collect(), Some(11_000_000)), None).unwrap();
+    assert_eq!((found.kind, found.lives), (CourseKind::Leak, 4), "{found:?}");
 }
 
 #[test]
