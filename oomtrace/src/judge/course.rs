@@ -16,7 +16,7 @@ use crate::memory::fit::median;
 use crate::memory::held::held_at;
 use crate::memory::sample::Sample;
 use crate::memory::still::filled;
-use crate::memory::verdict::{Kind, Sure, Verdict, judge};
+use crate::memory::verdict::{Kind, Sure, Verdict, judge_end};
 use crate::model::{Confidence, CourseKind, Incident, OomOrigin, OomScope, TimelinePoint};
 use crate::resolve::lives_before::{self, Life, began, init_age_s, last_life};
 
@@ -190,7 +190,7 @@ fn by_curve(life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
     // Two kills may be reported in one moment.
     samples.sort_by(|a, b| a.t.total_cmp(&b.t));
     let Verdict { verdict, confidence, since, bytes_per_hour, advised_limit_bytes, why, lives, .. } =
-        judge(&filled(&samples));
+        judge_end(&filled(&samples))?;
     let kind = match verdict {
         Kind::Leak => CourseKind::Leak,
         Kind::Climbing => CourseKind::Climbing,

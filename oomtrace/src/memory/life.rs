@@ -84,13 +84,17 @@ impl Life {
             return cache;
         }
         match self.climb.filter(|climb| climb.shape == Shape::Steady) {
-            Some(climb) => return self.climbs(&climb),
+            Some(climb) => self.climbs(&climb),
             None if self.alike.lives >= LIVES && self.may_be_like_earlier() => {
                 let (hour, level) = self.charged.points.last().copied().unwrap_or_default();
-                return self.lives_climb((self.start + hour * 3600.0, level), self.limit);
+                self.lives_climb((self.start + hour * 3600.0, level), self.limit)
             }
-            None => {}
+            None => self.by_its_shape(),
         }
+    }
+
+    /// What it shows where it does not climb for sure, whatever those before it did.
+    fn by_its_shape(&self) -> Verdict {
         let kernel = self.kernel_climbs();
         // What climbs now is more than what the life before ended in.
         let before = self.ended_before.filter(|_| kernel.is_none());
@@ -105,17 +109,31 @@ impl Life {
         Verdict { why: words::unlike_earlier(&found.why, &self.alike), ..found }
     }
 
+    /// The same of one that has ended at its limit: those before it speak for it only where it has risen as they would have by then.
+    #[must_use]
+    pub fn at_its_end(&self, life: &[Sample]) -> Verdict {
+        let is_by_itself = self.alike.lives < LIVES || self.is_steady() || self.alike.may_be(life, self.reference);
+        if is_by_itself { self.judge() } else { self.by_its_shape() }
+    }
+
     /// What it shows, where another life has begun since, of which nothing can be said yet.
     #[must_use]
     pub fn ended(&self, newborn: &[Sample]) -> Verdict {
-        // Where this one did not go as those before it did, they say nothing of the next one either.
+        self.goes_on_in(newborn, false).unwrap_or_else(|| self.judge().of_the_life_before(newborn))
+    }
+
+    /// What the lives up to this one say of the next one, of which nothing can be said by itself. `has_ended`: that one did so at its limit.
+    /// None where they are too few, this one did not go as those before it, or the next one has not either.
+    #[must_use]
+    pub fn goes_on_in(&self, newborn: &[Sample], has_ended: bool) -> Option<Verdict> {
         let is_mended = !self.is_steady() && !self.may_be_like_earlier();
-        if self.alike.lives < LIVES || is_mended {
-            return self.judge().of_the_life_before(newborn);
+        if self.alike.lives < LIVES || is_mended || (has_ended && !self.alike.may_be(newborn, self.reference)) {
+            return None;
         }
         let begun = newborn.first().map_or(self.start, |sample| sample.t);
         let last = newborn.iter().rev().find_map(|sample| Some((sample.t, sample.charged()?)));
-        self.lives_climb(last.unwrap_or((begun, 0.0)), newborn.iter().rev().find_map(|sample| sample.limit))
+        let limit = newborn.iter().rev().find_map(|sample| sample.limit);
+        Some(self.lives_climb(last.unwrap_or((begun, 0.0)), limit))
     }
 
     /// It climbs for sure.

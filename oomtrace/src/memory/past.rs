@@ -30,6 +30,18 @@ impl Alike {
     pub fn has(&self, slope: f64) -> bool {
         LIKE.contains(&(slope / self.slope))
     }
+
+    /// A life that has come to its limit may have done so as these do: it rose no faster, but for some of what it may have at its start, of
+    /// the limit or the most that was in use.
+    #[must_use]
+    pub fn may_be(&self, life: &[Sample], reference: f64) -> bool {
+        const AT_ITS_START: f64 = 0.1;
+        let held = |sample: &Sample| sample.held();
+        let (Some(first), Some(last)) = (life.iter().find_map(held), life.iter().rev().find_map(held)) else {
+            return false;
+        };
+        last - first <= LIKE.end() * self.high * hours(life) + AT_ITS_START * reference
+    }
 }
 
 /// A life has enough samples, and is long enough, to say something.

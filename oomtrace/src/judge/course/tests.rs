@@ -89,6 +89,31 @@ fn lives_are_counted_that_the_verdict_rests_on() {
     assert_eq!(of(30.0, climb, &[flat, flat]), (CourseKind::Leak, 1));
 }
 
+/// It met its limit as it started, whatever those before it did for days.
+#[test]
+fn a_short_life_is_not_taken_for_those_before_it() {
+    let climb = |hours: f64, ended_s: f64| Life {
+        ended_before_s: ended_s,
+        ..Life::of(&curve(60, hours * 3600.0, |at| 100 + (at * 410.0) as u64), None)
+    };
+    let hit = |from: u64, span_s: f64, is_new: bool, before: Vec<Life>| {
+        let mut timeline = curve(20, span_s, |at| from + (at * (LIMIT - from) as f64) as u64);
+        timeline[0].restart = is_new;
+        let found = course(&killed(timeline), &(before, Some((span_s * 1000.0) as u64 + 1000)), None);
+        found.map(|found| (found.kind, found.lives))
+    };
+    let three = |span_s: f64| (0..3).rev().map(|back| climb(3.0, span_s + 1.0 + f64::from(back) * 11_000.0)).collect();
+    assert_eq!(hit(50, 30.0, true, vec![climb(72.0, 31.0)]), Some((CourseKind::TooSmall, 1)));
+    assert_eq!(hit(50, 30.0, true, three(30.0)), Some((CourseKind::TooSmall, 1)));
+    // It was seen for its last half minute only, and rose as slowly as they did.
+    assert_eq!(hit(500, 30.0, false, three(30.0)), Some((CourseKind::Leak, 3)));
+    // Long enough to be judged, and it rose at once in the end.
+    let mut timeline = curve(100, 1800.0, |at| if at < 0.94 { 120 } else { 120 + ((at - 0.94) * 6000.0) as u64 });
+    timeline[0].restart = true;
+    let found = course(&killed(timeline), &(three(1800.0), Some(1_801_000)), None);
+    assert_eq!(kind(found.as_ref()), Some((CourseKind::Spike, Confidence::Likely)));
+}
+
 #[test]
 fn a_rise_at_once_is_a_spike() {
     let found = of(curve(100, 3600.0, |_| 120)).unwrap();
