@@ -109,6 +109,7 @@ fn read(sample: &Sample) -> sample::Sample {
         file: Some(sample.file + sample.shmem),
         shmem: Some(sample.shmem),
         usage: Some(sample.usage()),
+        working_set: None,
         limit: Some(sample.limit),
         restart: sample.restart,
     }

@@ -76,7 +76,7 @@ fn contents(path: &Path) -> io::Result<Vec<u8>> {
 const AXIS: usize = 11;
 
 fn plot(samples: &[Sample], width: usize) -> Vec<String> {
-    let size = |sample: &Sample| sample.usage.or(sample.held());
+    let size = |sample: &Sample| sample.in_use().or(sample.held());
     let most = samples.iter().filter_map(size).fold(0.0, f64::max);
     let limit = samples.iter().rev().find_map(|sample| sample.limit).filter(|limit| *limit < 20.0 * most);
     let top = limit.unwrap_or(0.0).max(most);

@@ -15,9 +15,10 @@ use crate::judge::memory_use::{MemoryClass, MemoryUse};
 use crate::memory::fit::median;
 use crate::memory::held::held_at;
 use crate::memory::sample::Sample;
-use crate::memory::verdict::{Kind, Sure, Verdict, judge};
+use crate::memory::still::filled;
+use crate::memory::verdict::{Kind, Sure, Verdict, judge_end};
 use crate::model::{Confidence, CourseKind, Incident, OomOrigin, OomScope, TimelinePoint};
-use crate::resolve::lives_before::{Life, last_life};
+use crate::resolve::lives_before::{self, Life, began, init_age_s, last_life};
 
 /// What was seen, with its data: sentences come from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +55,9 @@ pub enum Detail {
     Many { count: u32 },
 }
 
-/// The shortest part of a curve that says something, and the shortest life that says what is usual.
-const FEWEST: usize = 4;
+/// The fewest points that say something: what stays the same has two, and the kill is the third.
+const FEWEST: usize = 3;
+/// The longest life that met its limit as it started, and the shortest one that says what is usual.
 const SHORT_S: f64 = 300.0;
 const USUAL_S: f64 = 60.0;
 /// The share of the time for which what stayed near a limit was near it.
@@ -181,13 +183,14 @@ fn near_for(points: &[TimelinePoint], near: u64) -> f64 {
 fn by_curve(life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
     let mut samples: Vec<Sample> = before.iter().flat_map(Life::samples).collect();
     let earlier = samples.len();
-    samples.extend(life.iter().map(sample));
+    samples.extend(lives_before::samples(life));
     if let Some(first) = samples.get_mut(earlier) {
         first.restart = true;
     }
     // Two kills may be reported in one moment.
     samples.sort_by(|a, b| a.t.total_cmp(&b.t));
-    let Verdict { verdict, confidence, since, bytes_per_hour, advised_limit_bytes, why, lives, .. } = judge(&samples);
+    let Verdict { verdict, confidence, since, bytes_per_hour, advised_limit_bytes, why, lives, .. } =
+        judge_end(&filled(&samples))?;
     let kind = match verdict {
         Kind::Leak => CourseKind::Leak,
         Kind::Climbing => CourseKind::Climbing,
@@ -206,20 +209,6 @@ fn by_curve(life: &[TimelinePoint], before: &[Life]) -> Option<Course> {
         advised_limit_bytes,
         detail: Detail::Curve(why),
     })
-}
-
-/// Relative to the kill.
-fn sample(point: &TimelinePoint) -> Sample {
-    let size = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
-    Sample {
-        t: -seconds(point),
-        anon: size(point.anon_bytes),
-        file: size(point.file_bytes),
-        shmem: size(point.shmem_bytes),
-        usage: Some(point.usage_bytes as f64),
-        limit: size(point.limit_bytes),
-        restart: point.restart,
-    }
 }
 
 /// It stood far below, and was at its limit at once.
@@ -251,10 +240,12 @@ fn spike(life: &[TimelinePoint]) -> Option<Course> {
 /// before.
 fn usual(life: &[TimelinePoint], span: f64) -> Option<u64> {
     let end = seconds(life.last()?) + span / 10.0;
-    let early = life.iter().zip(life.iter().skip(1)).filter(|(_, point)| seconds(point) >= end);
+    // What stays the same may have its second point right before the kill.
+    let early = life.iter().zip(life.iter().skip(1)).filter(|(before, _)| seconds(before) > end);
     let mut values: Vec<f64> = early
         .flat_map(|(before, point)| {
-            let share = ((seconds(before) - seconds(point)) / span * 100.0).ceil().clamp(1.0, 100.0) as usize;
+            let lasted = seconds(before) - seconds(point).max(end);
+            let share = (lasted / span * 100.0).ceil().clamp(1.0, 100.0) as usize;
             std::iter::repeat_n(held_at(point) as f64, share)
         })
         .collect();
@@ -284,24 +275,16 @@ fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Op
     }
     // Its beginning was seen, and that was not long ago.
     let after_s = seconds(first);
-    let is_empty = held_at(first) <= limit / 20;
-    let began = first.restart || is_empty || began_with(incident, after_s);
+    let began = began(life, init_age_s(&incident.time, &incident.victim));
     if !began || span > SHORT_S || held_at(first) > limit / 2 {
         return None;
     }
-    let spans = before.iter().filter_map(|life| Some(f64::from(life.points.first()?.0)));
+    // Of one whose beginning was not seen nobody knows how long it took.
+    let known = before.iter().filter(|life| life.began);
+    let spans = known.filter_map(|life| Some(f64::from(life.points.first()?.0)));
     let alike = spans.filter(|span| (0.3..3.0).contains(&(span / after_s.max(0.1)))).count();
     let confidence = if alike >= 2 { Confidence::Likely } else { Confidence::Possible };
     found(confidence, u32::try_from(alike + 1).unwrap_or(u32::MAX), Detail::AtStart { after_s })
-}
-
-/// The container began as it was first seen: its first process, which is the victim, is as old.
-fn began_with(incident: &Incident, first_before_s: f64) -> bool {
-    const SLACK_S: f64 = 15.0;
-    let time = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|time| time.as_nanosecond() as f64 / 1e9);
-    let started = incident.victim.process.started.as_deref().and_then(time);
-    let age = started.and_then(|started| Some(time(&incident.time)? - started));
-    incident.victim.container_init && age.is_some_and(|age| age - first_before_s < SLACK_S)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use crate::memory::climb::{Climb, FEWEST, MIB, Shape, climb, least_rise};
 use crate::memory::fit::theil_sen;
 use crate::memory::forecast::{Reached, advised, reached};
 use crate::memory::onset::lately;
-use crate::memory::past::{Alike, LIVES, alike, hours};
+use crate::memory::others::{cut_off, ended_before, most, was_before};
+use crate::memory::past::{Alike, LIVES, alike};
 use crate::memory::period::{drops, period, rise_against_fall};
 use crate::memory::sample::Sample;
 use crate::memory::seen::{DAY, Seen};
@@ -57,8 +58,8 @@ impl Life {
             charged: Series::of(life, Sample::charged),
             cache: Series::of(life, Sample::cache),
             kernel: Series::of(life, Sample::kernel),
-            fullness: Series::of(life, |sample| Some(sample.usage? / sample.limit?)),
-            is_told_apart: life.iter().any(|sample| sample.anon.or(sample.file).or(sample.shmem).is_some()),
+            fullness: Series::of(life, |sample| Some(sample.in_use()? / sample.limit?)),
+            is_told_apart: life.iter().any(Sample::is_told_apart),
             climb: match climb(&held, reference) {
                 Some(whole) if whole.shape == Shape::Steady => Some(whole),
                 whole => lately(&held, reference).or(whole),
@@ -83,17 +84,23 @@ impl Life {
             return cache;
         }
         match self.climb.filter(|climb| climb.shape == Shape::Steady) {
-            Some(climb) => return self.climbs(&climb),
-            None if self.alike.lives >= LIVES && !self.is_unlike_earlier() => {
+            Some(climb) => self.climbs(&climb),
+            None if self.alike.lives >= LIVES && self.may_be_like_earlier() => {
                 let (hour, level) = self.charged.points.last().copied().unwrap_or_default();
-                return self.lives_climb((self.start + hour * 3600.0, level), self.limit);
+                self.lives_climb((self.start + hour * 3600.0, level), self.limit)
             }
-            None => {}
+            None => self.by_its_shape(),
         }
-        let found = self.kernel_climbs().or_else(|| self.cache_grows());
-        let found = found.or_else(|| self.flattens()).or_else(|| self.spikes());
+    }
+
+    /// What it shows where it does not climb for sure, whatever those before it did.
+    fn by_its_shape(&self) -> Verdict {
+        let kernel = self.kernel_climbs();
+        // What climbs now is more than what the life before ended in.
+        let before = self.ended_before.filter(|_| kernel.is_none());
+        let found = kernel.or_else(|| self.cache_grows()).or_else(|| self.flattens()).or_else(|| self.spikes());
         let found = found.unwrap_or_else(|| self.stays());
-        if let Some(spike) = self.ended_before {
+        if let Some(spike) = before {
             return self.after_a_spike(&spike, &found);
         }
         if self.alike.lives < LIVES {
@@ -102,24 +109,47 @@ impl Life {
         Verdict { why: words::unlike_earlier(&found.why, &self.alike), ..found }
     }
 
+    /// The same of one that has ended at its limit: those before it speak for it only where it has risen as they would have by then.
+    #[must_use]
+    pub fn at_its_end(&self, life: &[Sample]) -> Verdict {
+        let is_by_itself = self.alike.lives < LIVES || self.is_steady() || self.alike.may_be(life, self.reference);
+        if is_by_itself { self.judge() } else { self.by_its_shape() }
+    }
+
     /// What it shows, where another life has begun since, of which nothing can be said yet.
     #[must_use]
     pub fn ended(&self, newborn: &[Sample]) -> Verdict {
-        if self.alike.lives < LIVES {
-            return self.judge().of_the_life_before(newborn);
+        self.goes_on_in(newborn, false).unwrap_or_else(|| self.judge().of_the_life_before(newborn))
+    }
+
+    /// What the lives up to this one say of the next one, of which nothing can be said by itself. `has_ended`: that one did so at its limit.
+    /// None where they are too few, this one did not go as those before it, or the next one has not either.
+    #[must_use]
+    pub fn goes_on_in(&self, newborn: &[Sample], has_ended: bool) -> Option<Verdict> {
+        let is_mended = !self.is_steady() && !self.may_be_like_earlier();
+        if self.alike.lives < LIVES || is_mended || (has_ended && !self.alike.may_be(newborn, self.reference)) {
+            return None;
         }
         let begun = newborn.first().map_or(self.start, |sample| sample.t);
         let last = newborn.iter().rev().find_map(|sample| Some((sample.t, sample.charged()?)));
-        self.lives_climb(last.unwrap_or((begun, 0.0)), newborn.iter().rev().find_map(|sample| sample.limit))
+        let limit = newborn.iter().rev().find_map(|sample| sample.limit);
+        Some(self.lives_climb(last.unwrap_or((begun, 0.0)), limit))
     }
 
-    /// It would have risen by now as earlier lives did, and has not.
-    fn is_unlike_earlier(&self) -> bool {
+    /// It climbs for sure.
+    fn is_steady(&self) -> bool {
+        self.climb.is_some_and(|climb| climb.shape == Shape::Steady)
+    }
+
+    /// It does not climb for sure, and may yet do so as earlier lives did: it is shorter than those, and has not risen by much less by now
+    /// than they would have.
+    fn may_be_like_earlier(&self) -> bool {
         /// Of what the slowest of them would have risen by.
         const MUCH: f64 = 0.4;
         let expected = self.alike.low * self.held.span();
         let risen = self.held.ends().map_or(0.0, |(first, last)| last - first);
-        expected >= least_rise(&self.held, self.reference) && risen < MUCH * expected
+        let is_shorter = self.alike.lasted.is_none_or(|lasted| self.held.span() < lasted);
+        is_shorter && (expected < least_rise(&self.held, self.reference) || risen >= MUCH * expected)
     }
 
     /// Unix time of an hour of the life.
@@ -357,39 +387,4 @@ impl Life {
         let on_the_way = points.iter().filter(|point| (0.15..0.85).contains(&((point.1 - start) / rise))).count();
         (on_the_way >= 4 && there <= 0.6 * self.held.span()).then_some((start, plateau, there))
     }
-}
-
-/// The most of it that was charged.
-fn most(life: &[Sample]) -> f64 {
-    life.iter().filter_map(Sample::charged).fold(0.0, f64::max)
-}
-
-/// See [`Life::cut_off`].
-fn cut_off(lives: &[&[Sample]]) -> Option<f64> {
-    const AT_LIMIT: f64 = 0.985;
-    let limits = lives.iter().copied().flatten().filter_map(|sample| {
-        let limit = sample.limit?;
-        (sample.charged()? >= AT_LIMIT * limit).then_some(limit)
-    });
-    limits.reduce(f64::max)
-}
-
-/// See [`Life::ended_before`].
-fn ended_before(life: &[Sample], lives: &[&[Sample]]) -> Option<Spike> {
-    let start = life.first()?.t;
-    let before = lives.iter().rfind(|other| other.first().is_some_and(|first| first.t < start))?;
-    let held = Series::of(before, Sample::held);
-    let stood_out = |spike: &Spike| spike.at_end && spike.count == 1 && spike.highest > 1.5 * spike.usual;
-    (held.points.len() >= FEWEST).then(|| spike(&held)).flatten().filter(stood_out)
-}
-
-/// See [`Life::was_before`].
-fn was_before(life: &[Sample], lives: &[&[Sample]]) -> bool {
-    const AT_LIMIT: f64 = 0.95;
-    let (long, much) = (hours(life), most(life));
-    let is_earlier = |other: &&&[Sample]| other.first().zip(life.first()).is_some_and(|(other, this)| other.t < this.t);
-    lives.iter().filter(is_earlier).any(|other| {
-        let limit = other.iter().rev().find_map(|sample| sample.limit);
-        hours(other) >= long && most(other) >= much && limit.is_none_or(|limit| most(other) < AT_LIMIT * limit)
-    })
 }

@@ -44,7 +44,7 @@ fn fell(life: &[Sample], at: usize, step: f64) -> bool {
     if is <= 0.5 * was && last.limit.is_some_and(|limit| was >= 0.95 * limit) {
         return !is_misread(after, was);
     }
-    let keeps = stays(last.file, now.file) || stays(last.usage, now.usage);
+    let keeps = stays(last.file, now.file) || stays(last.in_use(), now.in_use());
     if is_misread(after, was) {
         return false;
     }
@@ -53,7 +53,7 @@ fn fell(life: &[Sample], at: usize, step: f64) -> bool {
     let is_deep = is <= 0.2 * level.max(0.7 * was);
     // What ran into its limit was killed; page cache may stay, for it is the container's.
     let was_full =
-        last.limit.is_some_and(|limit| was >= 0.9 * limit || last.usage.is_some_and(|usage| usage >= 0.97 * limit));
+        last.limit.is_some_and(|limit| was >= 0.9 * limit || last.in_use().is_some_and(|usage| usage >= 0.97 * limit));
     let was_away = step > 0.0 && now.t - last.t > 3.5 * step;
     // A collector of garbage leaves the page cache alone: that went as well, and it is where it began.
     let lost_cache = last.file.is_some_and(|file| file > SMALL) && now.file.is_some();

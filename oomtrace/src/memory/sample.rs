@@ -13,6 +13,9 @@ pub struct Sample {
     pub shmem: Option<f64>,
     /// All that is charged.
     pub usage: Option<f64>,
+    /// All that is charged but the page cache that is not in use, where that is said and not what is charged. The rest of the page cache
+    /// is in it, and how much that is is not known.
+    pub working_set: Option<f64>,
     pub limit: Option<f64>,
     /// A new life begins here.
     pub restart: bool,
@@ -23,24 +26,39 @@ const NO_LIMIT: f64 = 1e18;
 
 impl Sample {
     /// What the kernel cannot take back without swap, as far as is known: anonymous memory and tmpfs; else all but the page cache; else
-    /// all of it.
+    /// all of it, or the working set.
     #[must_use]
     pub fn held(&self) -> Option<f64> {
         match (self.anon, self.usage, self.cache()) {
             (Some(anon), _, _) => Some(anon + self.shmem.unwrap_or(0.0)),
             (None, Some(usage), Some(cache)) => Some((usage - cache).max(0.0)),
             (None, Some(usage), None) => Some(usage),
-            (None, None, _) => self.shmem,
+            (None, None, _) => self.working_set.or(self.shmem),
         }
     }
 
-    /// What counts towards the limit and cannot be taken back: with kernel memory, where usage is known.
+    /// What counts towards the limit and cannot be taken back: with kernel memory, where usage is known. Of a working set, no page cache is
+    /// left out once more.
     #[must_use]
     pub fn charged(&self) -> Option<f64> {
-        match (self.usage, self.cache()) {
-            (Some(usage), Some(cache)) => Some((usage - cache).max(self.held().unwrap_or(0.0))),
+        match (self.usage, self.cache(), self.working_set) {
+            (Some(usage), Some(cache), _) => Some((usage - cache).max(self.held().unwrap_or(0.0))),
+            (None, _, Some(working_set)) => Some(working_set.max(self.held().unwrap_or(0.0))),
             _ => self.held(),
         }
+    }
+
+    /// All that is charged, or what of that is known.
+    #[must_use]
+    pub fn in_use(&self) -> Option<f64> {
+        self.usage.or(self.working_set)
+    }
+
+    /// What of it is page cache is known, or what the program itself holds.
+    #[must_use]
+    pub const fn is_told_apart(&self) -> bool {
+        let has_cache = self.file.is_some() && (self.usage.is_some() || self.working_set.is_none());
+        self.anon.is_some() || self.shmem.is_some() || has_cache
     }
 
     /// Page cache that the kernel can take back.
@@ -58,7 +76,8 @@ impl Sample {
     /// Some size is known.
     #[must_use]
     pub const fn has_size(&self) -> bool {
-        self.anon.is_some() || self.file.is_some() || self.shmem.is_some() || self.usage.is_some()
+        let is_charged = self.usage.is_some() || self.working_set.is_some();
+        is_charged || self.anon.is_some() || self.file.is_some() || self.shmem.is_some()
     }
 }
 
@@ -67,7 +86,8 @@ impl Sample {
 pub fn cleaned(mut samples: Vec<Sample>) -> Vec<Sample> {
     let sane = |size: Option<f64>| size.filter(|size| size.is_finite() && *size >= 0.0);
     for sample in &mut samples {
-        for size in [&mut sample.anon, &mut sample.file, &mut sample.shmem, &mut sample.usage] {
+        let Sample { anon, file, shmem, usage, working_set, .. } = sample;
+        for size in [anon, file, shmem, usage, working_set] {
             *size = sane(*size);
         }
         sample.limit = sane(sample.limit).filter(|limit| *limit > 0.0 && *limit < NO_LIMIT);
@@ -100,4 +120,24 @@ fn without_holes(samples: Vec<Sample>) -> Vec<Sample> {
     };
     let holes: Vec<bool> = samples.iter().enumerate().map(is_hole).collect();
     samples.into_iter().zip(holes).filter_map(|(sample, is_hole)| (!is_hole).then_some(sample)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_cache_is_left_out_once() {
+        // 100 of its own, 400 of page cache of which 350 are not in use, 200 of the kernel's.
+        let all = Sample { anon: Some(100.0), file: Some(400.0), usage: Some(700.0), ..Sample::default() };
+        assert_eq!((all.held(), all.charged(), all.kernel()), (Some(100.0), Some(300.0), Some(200.0)));
+        let of_set = Sample { usage: None, working_set: Some(350.0), ..all };
+        assert_eq!((of_set.held(), of_set.charged(), of_set.kernel()), (Some(100.0), Some(350.0), None));
+        // What is charged is known: the working set says no more.
+        assert_eq!(Sample { working_set: Some(350.0), ..all }.charged(), Some(300.0));
+        let without_anon = Sample { anon: None, ..of_set };
+        assert_eq!((without_anon.held(), without_anon.is_told_apart()), (Some(350.0), false));
+        let alone = Sample { working_set: Some(350.0), ..Sample::default() };
+        assert_eq!((alone.held(), alone.charged(), alone.has_size()), (Some(350.0), Some(350.0), true));
+    }
 }

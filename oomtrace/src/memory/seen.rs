@@ -2,6 +2,7 @@
 
 use crate::memory::climb::{Climb, MIB};
 use crate::memory::past::{Alike, LIVES};
+use crate::memory::period::Period;
 
 /// A day, in hours.
 pub const DAY: f64 = 24.0;
@@ -34,13 +35,13 @@ impl Seen {
     /// Of a climb in a life of `span` hours; `alike`: what all lives have in common.
     #[must_use]
     pub fn of(climb: &Climb, span: f64, alike: &Alike) -> Self {
-        let periods = climb.period.map_or(0.0, |period| span / period.hours);
+        let periods = climb.period.map_or(0.0, |period| periods(climb, period));
         let is_straight = climb.trend.last_third >= 0.6 && climb.line.tau >= 0.75 && climb.evenness >= EVEN;
         // The parts of a floor leave out some of both ends.
         let over_days = span >= DAY && climb.span >= 0.9 * DAY;
         // A day's own rise, behind a collector's sawtooth, is no leak: that is not so steep.
         let over_periods =
-            periods >= PERIODS && span >= DAY / 8.0 && climb.rise >= (0.25 * climb.line.at(climb.from)).max(MIB);
+            periods >= PERIODS && climb.span >= DAY / 8.0 && climb.rise >= (0.25 * climb.line.at(climb.from)).max(MIB);
         match (is_straight, over_days, over_periods) {
             _ if alike.lives >= LIVES && alike.has(climb.line.slope) => Self::Lives(alike.lives),
             (true, true, _) => Self::Days(climb.span),
@@ -49,4 +50,13 @@ impl Seen {
             (_, false, false) => Self::TooShort,
         }
     }
+}
+
+/// Over so many periods it was seen: what came before the climb is none of them.
+fn periods(climb: &Climb, period: Period) -> f64 {
+    /// Parts of a floor are that long at the least, the first of which may be left out.
+    const FIRST: f64 = 3.0;
+    // When it began within a life is not known to a period.
+    let unsure = if climb.from > FIRST * period.hours { 1.0 } else { 0.0 };
+    climb.span / period.hours - unsure
 }

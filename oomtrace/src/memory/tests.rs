@@ -5,6 +5,8 @@ use crate::memory::lives::lives;
 use crate::memory::sample::{Sample, cleaned};
 use crate::memory::verdict::{self, Kind, Sure, Verdict};
 
+mod by_lives;
+
 const START: f64 = 1_760_000_000.0;
 const LIMIT: f64 = 512.0;
 
@@ -173,21 +175,6 @@ fn a_limit_is_reached_when_it_is_said_to_be() {
 }
 
 #[test]
-fn a_warm_up_that_was_there_before_does_not_come_to_the_limit() {
-    let warm_up = |hours: f64, at: f64| {
-        let mut life = curve(hours, |t| 100.0 + 300.0 * (1.0 - (-t / 3.0).exp()));
-        life.iter_mut().for_each(|sample| sample.t += 3600.0 * at);
-        life[0].restart = true;
-        life
-    };
-    let first = judge(warm_up(1.5, 0.0));
-    assert_eq!((first.verdict, first.limit_reached_at.is_some()), (Kind::Climbing, true), "{first:?}");
-    let second = judge([warm_up(20.0, 0.0), warm_up(1.5, 20.1)].concat());
-    assert_eq!((second.verdict, second.limit_reached_at), (Kind::Climbing, None), "{second:?}");
-    assert!(second.why.contains("an earlier life climbed as far"), "{second:?}");
-}
-
-#[test]
 fn a_limit_that_is_advised_has_room_and_wastes_little() {
     for (what, curve, most) in [
         ("flat", curve(24.0, |_| 300.0), 303.0),
@@ -253,26 +240,6 @@ fn the_order_of_samples_is_nothing() {
     assert_eq!(judge(all), before);
 }
 
-/// What a life that has ended would have come to is nothing to come.
-#[test]
-fn a_life_that_has_just_begun_has_no_forecast_of_the_one_before() {
-    let newborn = || curve(0.05, |_| 60.0);
-    let said = judge(followed(crashes(2, true), newborn()));
-    assert_eq!((said.verdict, said.limit_reached_at), (Kind::Climbing, None), "{said:?}");
-    assert!(said.why.starts_with("the life before this one, which is 2 min old: "), "{}", said.why);
-    // Three that went alike say when this one will.
-    let said = judge(followed(crashes(4, true), newborn()));
-    let reached = said.limit_reached_at.unwrap();
-    assert!(said.verdict == Kind::Leak && reached.median > START + 3600.0 * 16.0, "{said:?}");
-}
-
-#[test]
-fn what_was_mended_comes_to_no_limit() {
-    let said = judge(followed(crashes(3, true), curve(30.0, |_| 70.0)));
-    assert_eq!(said.limit_reached_at, None, "{said:?}");
-    assert!(said.why.contains("earlier lives climbed by") && said.why.ends_with("this one does not"), "{}", said.why);
-}
-
 /// A collector that runs when what lives has doubled: its crest meets the limit, and not its floor.
 #[test]
 fn a_crest_that_grows_with_the_floor_meets_the_limit_first() {
@@ -323,11 +290,19 @@ fn an_earlier_limit_cut_nothing_off_that_is_there_now() {
 
 #[test]
 fn kernel_memory_that_climbs_is_said() {
-    let mut all = curve(30.0, |_| 100.0);
-    for (index, sample) in all.iter_mut().enumerate() {
-        sample.usage = sample.usage.map(|usage| usage + index as f64 * 0.2 * MIB);
-    }
-    let said = judge(all);
+    let said = judge(by_lives::with_kernel(curve(30.0, |_| 100.0), 0.2));
     assert_eq!((said.verdict, said.confidence), (Kind::Climbing, Sure::Possible), "{said:?}");
     assert!(said.why.contains("kernel memory") && said.limit_reached_at.is_some(), "{said:?}");
+}
+
+/// What came before the climb is none of the periods that it was seen over.
+#[test]
+fn periods_are_those_of_the_climb() {
+    for (slope, swing) in [(15.0, 30.0), (25.0, 60.0), (40.0, 90.0)] {
+        let said = judge(curve(10.0, |t| 120.0 + swing * saw(t, 1.1) + slope * (t - 7.0).max(0.0)));
+        assert_eq!(said.verdict, Kind::Climbing, "{said:?}");
+    }
+    let said = judge(curve(10.0, |t| 120.0 + 60.0 * saw(t, 1.1) + 15.0 * t));
+    assert_eq!(said.verdict, Kind::Leak, "{said:?}");
+    assert!(said.why.contains("over 8 periods") || said.why.contains("over 9 periods"), "{}", said.why);
 }

@@ -96,6 +96,19 @@ pub fn judge(samples: &[Sample]) -> Verdict {
     }
 }
 
+/// What the last life of a curve shows, which has ended at its limit. Those before it speak for it only where it may have gone as they did.
+/// None where that is not so, and it is too short to show anything by itself.
+#[must_use]
+pub fn judge_end(samples: &[Sample]) -> Option<Verdict> {
+    let lives = lives(samples);
+    let (last, before) = lives.split_last()?;
+    if is_enough(last) && is_known(last) {
+        return Some(Life::of(last, &lives).at_its_end(last));
+    }
+    let full = before.iter().rfind(|life| is_enough(life)).filter(|life| is_known(life))?;
+    Life::of(full, &lives).goes_on_in(last, true)
+}
+
 /// Enough of it is known to say something.
 fn is_known(life: &[Sample]) -> bool {
     let count = |size: fn(&Sample) -> Option<f64>| life.iter().filter_map(size).count();

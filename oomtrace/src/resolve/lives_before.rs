@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::event::BootNs;
-use crate::memory::held::held_at;
+use crate::memory::held::{held_at, page_cache};
 use crate::memory::sample::Sample;
-use crate::model::{Incident, LimitLevel, TimelinePoint};
+use crate::model::{Incident, LimitLevel, TimelinePoint, Victim};
 use crate::resolve::limits_before::place_of;
 
 /// Places that are remembered, lives of each, and points of a life.
@@ -21,14 +21,17 @@ const POINTS: usize = 24;
 pub struct Life {
     /// Seconds from its end to the end of the one that is judged.
     pub ended_before_s: f64,
+    /// Its beginning was seen: its first point is not only where it was first looked at.
+    #[serde(default)]
+    pub began: bool,
     /// Seconds before its own end, what could not be taken back, and the limit, in bytes; the oldest first.
     pub points: Vec<(f32, f32, Option<f32>)>,
 }
 
 impl Life {
-    /// What is kept of a timeline.
+    /// What is kept of a timeline. `init_age_s`: see [`init_age_s()`].
     #[must_use]
-    pub fn of(points: &[TimelinePoint]) -> Self {
+    pub fn of(points: &[TimelinePoint], init_age_s: Option<f64>) -> Self {
         let step = points.len().div_ceil(POINTS).max(1);
         // The lowest of each few: the floor is what is looked at. The last one is how far it came.
         let mut kept: Vec<_> =
@@ -42,7 +45,8 @@ impl Life {
             let limit = point.limit_bytes.map(|limit| limit as f32);
             ((point.before_ms as f64 / 1000.0) as f32, held_at(point) as f32, limit)
         };
-        Self { ended_before_s: 0.0, points: kept.iter().map(packed).collect() }
+        let began = began(points, init_age_s);
+        Self { ended_before_s: 0.0, began, points: kept.iter().map(packed).collect() }
     }
 
     /// Seconds from its first point to the end of the one that is judged.
@@ -54,13 +58,50 @@ impl Life {
     pub fn samples(&self) -> impl Iterator<Item = Sample> {
         let ended = self.ended_before_s;
         self.points.iter().enumerate().map(move |(index, (before, held, limit))| Sample {
-            t: -ended - f64::from(*before),
-            anon: Some(f64::from(*held)),
-            limit: limit.map(f64::from),
             restart: index == 0,
-            ..Sample::default()
+            ..sample(ended + f64::from(*before), f64::from(*held), limit.map(f64::from))
         })
     }
+}
+
+/// Of the life that is judged, as those of the lives before it, with which they are compared; and with its page cache.
+pub fn samples(life: &[TimelinePoint]) -> impl Iterator<Item = Sample> {
+    life.iter().map(|point| {
+        let held =
+            sample(point.before_ms as f64 / 1000.0, held_at(point) as f64, point.limit_bytes.map(|limit| limit as f64));
+        let file = page_cache(point.file_bytes, point.shmem_bytes).map(|cache| cache as f64);
+        Sample {
+            // What of it is page cache is not known.
+            anon: held.anon.filter(|_| file.is_some()),
+            file,
+            usage: Some(point.usage_bytes as f64),
+            restart: point.restart,
+            ..held
+        }
+    })
+}
+
+/// So many seconds before the kill. What is held is the kernel's own memory as well, whatever it is called here.
+fn sample(before_s: f64, held: f64, limit: Option<f64>) -> Sample {
+    Sample { t: -before_s, anon: Some(held), limit, ..Sample::default() }
+}
+
+/// How old a container's first process was when it was killed at `time`, in seconds. None where the victim is another process.
+#[must_use]
+pub fn init_age_s(time: &str, victim: &Victim) -> Option<f64> {
+    let seconds = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|time| time.as_nanosecond() as f64 / 1e9);
+    let started = seconds(victim.process.started.as_deref()?)?;
+    victim.container_init.then_some(seconds(time)? - started)
+}
+
+/// The beginning of a life was seen: it was made anew then, had next to nothing, or the container's first process is as old.
+#[must_use]
+pub fn began(life: &[TimelinePoint], init_age_s: Option<f64>) -> bool {
+    const SLACK_S: f64 = 15.0;
+    let (Some(first), Some(last)) = (life.first(), life.last()) else { return false };
+    let is_empty = last.limit_bytes.is_some_and(|limit| held_at(first) <= limit / 20);
+    let is_as_old = init_age_s.is_some_and(|age| age - first.before_ms as f64 / 1000.0 < SLACK_S);
+    first.restart || is_empty || is_as_old
 }
 
 /// Of a timeline, the life that ended with the kill: since it was made anew, or since the kill before, so long ago.
@@ -130,8 +171,9 @@ impl LivesBefore {
             .iter()
             .map(|(ended, life)| Life { ended_before_s: at.saturating_sub(*ended) as f64 / 1e9, ..life.clone() })
             .collect();
+        let age = init_age_s(&incident.time, &incident.victim);
         past.at = at;
-        past.lives.push_back((at, Life::of(last_life(timeline, since))));
+        past.lives.push_back((at, Life::of(last_life(timeline, since), age)));
         if past.lives.len() > LIVES {
             past.lives.pop_front();
         }

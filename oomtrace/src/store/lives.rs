@@ -3,23 +3,28 @@
 use rusqlite::params;
 use serde::Deserialize;
 
-use crate::model::{Memory, Oom, OomScope};
-use crate::resolve::lives_before::{KeptLife, LIVES, Life, last_life};
+use crate::model::{Memory, Oom, OomScope, Victim};
+use crate::resolve::lives_before::{KeptLife, LIVES, Life, init_age_s, last_life};
 use crate::store::{History, StoreError};
 
-/// The longest record that is read for it: a verdict waits.
+/// The longest record that is read for it, the most of them, and the bytes after which no other is: a verdict waits.
 const LONGEST: u64 = 1 << 20;
+const MOST: u64 = 64;
+const MOST_BYTES: usize = 6 << 20;
 
 /// What of an incident is read.
 #[derive(Deserialize)]
 struct Part {
+    time: String,
+    victim: Victim,
     oom: Option<Oom>,
     memory: Option<Memory>,
 }
 
 impl History {
     /// Lives of the identity with that [`Identity::key`](crate::store::Identity::key) that a memory limit ended before that time, in
-    /// nanoseconds since 1970: the latest few of those whose memory was followed, the oldest first.
+    /// nanoseconds since 1970: the latest few of those whose memory was followed, the oldest first. They are looked for among so many of
+    /// its latest kills by a limit.
     ///
     /// # Errors
     /// When the history cannot be read.
@@ -28,24 +33,35 @@ impl History {
             let mut find = self.db().prepare_cached(
                 "SELECT at, json FROM incident JOIN record ON record.seq = incident.seq
                  WHERE incident.who = (SELECT id FROM who WHERE key = ?1) AND routine = 0 AND at < ?2
-                 AND cause IN (SELECT id FROM word WHERE word GLOB 'oom_*') AND octet_length(json) <= ?3
+                 AND cause IN (SELECT id FROM word WHERE word GLOB 'oom_*' AND word NOT IN ('oom_host', 'oom_constrained'))
+                 AND octet_length(json) <= ?3
                  ORDER BY at DESC LIMIT ?4",
             )?;
-            let rows =
-                find.query_map(params![key, before, LONGEST, LIVES as u64], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<rusqlite::Result<Vec<(i64, String)>>>()
+            let mut rows = find.query(params![key, before, LONGEST, MOST])?;
+            let (mut found, mut bytes) = (Vec::new(), 0);
+            while let Some(row) = rows.next()?
+                && found.len() < LIVES
+                && bytes < MOST_BYTES
+            {
+                let (at, json): (i64, String) = (row.get(0)?, row.get(1)?);
+                bytes += json.len();
+                found.extend(life(&json, before.saturating_sub(at)));
+            }
+            rusqlite::Result::Ok(found)
         };
-        let found = find().map_err(StoreError::of("read", self.path()))?;
-        Ok(found.iter().rev().filter_map(|(at, json)| life(json, before.saturating_sub(*at))).collect())
+        let mut found = find().map_err(StoreError::of("read", self.path()))?;
+        found.reverse();
+        Ok(found)
     }
 }
 
 /// None where nothing was followed, it was not by a cgroup's limit, or the record cannot be read: then it says nothing of a life.
 fn life(json: &str, before_ns: i64) -> Option<KeptLife> {
-    let Part { oom, memory } = serde_json::from_str(json).ok()?;
+    let Part { time, victim, oom, memory } = serde_json::from_str(json).ok()?;
     let level = oom.filter(|oom| oom.scope == Some(OomScope::Memcg))?.limit_owner?.level;
     let timeline = memory?.timeline?;
-    let life = Life { ended_before_s: before_ns as f64 / 1e9, ..Life::of(last_life(&timeline, None)) };
+    let life = Life::of(last_life(&timeline, None), init_age_s(&time, &victim));
+    let life = Life { ended_before_s: before_ns as f64 / 1e9, ..life };
     (!life.points.is_empty()).then_some(KeptLife { level, life })
 }
 
@@ -91,8 +107,21 @@ mod tests {
         let json = serde_json::to_string(&lives).unwrap();
         assert_eq!(serde_json::from_str::<Vec<KeptLife>>(&json).unwrap(), lives);
         assert_eq!(place.history().lives("nobody's", i64::MAX).unwrap(), []);
+        // What was not followed, or was killed by the machine's end of memory, takes nobody's place.
+        let others = (10..30).map(|number| {
+            let mut other = killed(number, "web");
+            if number % 2 == 0 {
+                other.verdict.as_mut().unwrap().cause = Cause::OomHost;
+                other.oom.as_mut().unwrap().scope = Some(OomScope::Host);
+            } else {
+                other.memory.as_mut().unwrap().timeline = None;
+            }
+            other
+        });
+        place.writer().append(&entries(others)).unwrap();
+        assert_eq!(place.history().lives(Identity::of(&now).key(), i64::MAX).unwrap().len(), 3);
         // Of many the latest.
-        place.writer().append(&entries((10..30).map(|number| killed(number, "web")))).unwrap();
+        place.writer().append(&entries((30..50).map(|number| killed(number, "web")))).unwrap();
         assert_eq!(place.history().lives(Identity::of(&now).key(), i64::MAX).unwrap().len(), LIVES);
     }
 }

@@ -1,6 +1,6 @@
 //! What is to come, in words.
 
-use crate::memory::recorder::warning::{Alarm, Raised};
+use crate::memory::recorder::warning::{Alarm, NEAR_PERCENT, Raised};
 use crate::memory::verdict::{LimitReached, Sure};
 use crate::model::{Confidence, Container, Reached, Warning, WarningKind};
 use crate::text::{bytes, duration_ms};
@@ -26,7 +26,8 @@ pub fn warning(raised: Raised, named: Named) -> Warning {
             let percent = raised.held_bytes.saturating_mul(100) / raised.limit_bytes.max(1);
             let rate = raised.growth_bytes_per_hour.filter(|rate| *rate >= 0.0);
             let why = format!(
-                "{percent} % of its memory limit of {limit} has been in use for {}, page cache left out",
+                "at least {NEAR_PERCENT} % of its memory limit of {limit} has been in use for {}, {percent} % now, page cache \
+                 left out",
                 duration_ms(for_ms)
             );
             (WarningKind::NearLimit, Confidence::Certain, Some(for_ms), rate, None, why)
@@ -92,7 +93,11 @@ mod tests {
             (near.kind, near.confidence, near.near_for_ms),
             (WarningKind::NearLimit, Confidence::Certain, Some(30_000))
         );
-        assert!(near.why.starts_with("96 % of its memory limit of 512 MiB has been in use for 30"), "{}", near.why);
+        // It has not been at that all the time.
+        assert_eq!(
+            near.why,
+            "at least 95 % of its memory limit of 512 MiB has been in use for 30.0 s, 96 % now, page cache left out"
+        );
         let now = 1_795_701_600.0;
         let reached = LimitReached { median: now + 7200.0, low: now + 5400.0, high: None };
         let soon = said(Alarm::Forecast { reached, bytes_per_hour: 8.0 * MIB as f64, sure: Sure::Likely });

@@ -59,7 +59,7 @@ fn lives_that_climb_alike_are_a_leak() {
     let timeline = curve(60, 3.0 * 3600.0, |at| 100 + (at * 410.0) as u64);
     let lives: Vec<Life> = (1..=2)
         .rev()
-        .map(|back| Life { ended_before_s: f64::from(back) * 3.1 * 3600.0, ..Life::of(&timeline) })
+        .map(|back| Life { ended_before_s: f64::from(back) * 3.1 * 3600.0, ..Life::of(&timeline, None) })
         .collect();
     let found = course(&killed(timeline), &(lives, Some(11_000_000)), None).unwrap();
     assert_eq!((found.kind, found.lives), (CourseKind::Leak, 3), "{found:?}");
@@ -76,7 +76,7 @@ fn lives_are_counted_that_the_verdict_rests_on() {
     let of = |hours: f64, mib: fn(f64) -> u64, before: &[fn(f64) -> u64]| {
         let lives = before.iter().enumerate().map(|(index, mib)| Life {
             ended_before_s: (hours + 3.1 * (before.len() - index - 1) as f64) * 3600.0 + 60.0,
-            ..Life::of(&curve(60, 3.0 * 3600.0, mib))
+            ..Life::of(&curve(60, 3.0 * 3600.0, mib), None)
         });
         let lives = (lives.collect(), Some((hours * 3_600_000.0) as u64 + 60_000));
         let found = course(&killed(curve(110, hours * 3600.0, mib)), &lives, None).unwrap();
@@ -89,6 +89,31 @@ fn lives_are_counted_that_the_verdict_rests_on() {
     assert_eq!(of(30.0, climb, &[flat, flat]), (CourseKind::Leak, 1));
 }
 
+/// It met its limit as it started, whatever those before it did for days.
+#[test]
+fn a_short_life_is_not_taken_for_those_before_it() {
+    let climb = |hours: f64, ended_s: f64| Life {
+        ended_before_s: ended_s,
+        ..Life::of(&curve(60, hours * 3600.0, |at| 100 + (at * 410.0) as u64), None)
+    };
+    let hit = |from: u64, span_s: f64, is_new: bool, before: Vec<Life>| {
+        let mut timeline = curve(20, span_s, |at| from + (at * (LIMIT - from) as f64) as u64);
+        timeline[0].restart = is_new;
+        let found = course(&killed(timeline), &(before, Some((span_s * 1000.0) as u64 + 1000)), None);
+        found.map(|found| (found.kind, found.lives))
+    };
+    let three = |span_s: f64| (0..3).rev().map(|back| climb(3.0, span_s + 1.0 + f64::from(back) * 11_000.0)).collect();
+    assert_eq!(hit(50, 30.0, true, vec![climb(72.0, 31.0)]), Some((CourseKind::TooSmall, 1)));
+    assert_eq!(hit(50, 30.0, true, three(30.0)), Some((CourseKind::TooSmall, 1)));
+    // It was seen for its last half minute only, and rose as slowly as they did.
+    assert_eq!(hit(500, 30.0, false, three(30.0)), Some((CourseKind::Leak, 3)));
+    // Long enough to be judged, and it rose at once in the end.
+    let mut timeline = curve(100, 1800.0, |at| if at < 0.94 { 120 } else { 120 + ((at - 0.94) * 6000.0) as u64 });
+    timeline[0].restart = true;
+    let found = course(&killed(timeline), &(three(1800.0), Some(1_801_000)), None);
+    assert_eq!(kind(found.as_ref()), Some((CourseKind::Spike, Confidence::Likely)));
+}
+
 #[test]
 fn a_rise_at_once_is_a_spike() {
     let found = of(curve(100, 3600.0, |_| 120)).unwrap();
@@ -96,6 +121,17 @@ fn a_rise_at_once_is_a_spike() {
     let Detail::Spike { usual, highest, within_s } = found.detail else { panic!("{found:?}") };
     assert_eq!((usual / MIB, highest / MIB), (120, LIMIT));
     assert!(within_s <= 36.0, "{within_s}");
+}
+
+#[test]
+fn what_stood_still_has_two_points_and_its_rise_is_a_spike_too() {
+    for (still_until_s, expected) in [(0.4, true), (30.0, true), (300.0, true), (1800.0, false)] {
+        let found = of(vec![point(3600.0, 120), point(still_until_s, 120), point(0.0, LIMIT)]);
+        assert_eq!(found.is_some_and(|found| found.kind == CourseKind::Spike), expected, "{still_until_s}");
+    }
+    // It was at its limit all the time.
+    let found = of(vec![point(3600.0, 500), point(0.4, 500), point(0.0, LIMIT)]);
+    assert_eq!(kind(found.as_ref()), Some((CourseKind::TooSmall, Confidence::Likely)));
 }
 
 #[test]
@@ -111,11 +147,33 @@ fn what_never_had_enough_is_too_small() {
     assert_eq!(kind(Some(&first)), Some((CourseKind::TooSmall, Confidence::Possible)));
     assert!(first.advised_limit_bytes.unwrap() > LIMIT * MIB);
     // One of those before met its limit much later.
-    let late = Life { ended_before_s: 9000.0, ..Life::of(&curve(60, 3600.0, |_| 120)) };
-    let lives = vec![late, Life::of(&timeline), Life::of(&timeline)];
+    let late = Life { ended_before_s: 9000.0, ..Life::of(&curve(60, 3600.0, |_| 120), None) };
+    let lives = vec![late, Life::of(&timeline, None), Life::of(&timeline, None)];
     let again = course(&killed(timeline), &(lives, Some(60_000)), None);
     assert_eq!(kind(again.as_ref()), Some((CourseKind::TooSmall, Confidence::Likely)));
     assert_eq!((first.lives, again.unwrap().lives), (1, 3));
+}
+
+/// oomtrace was started shortly before the first kill: that life was seen for seconds, and may be days old.
+#[test]
+fn a_life_whose_beginning_was_not_seen_did_not_do_so_too() {
+    let mut timeline = curve(20, 10.0, |at| 50 + (at * 450.0) as u64);
+    let unseen = Life::of(&timeline, None);
+    timeline[0].restart = true;
+    let found = course(&killed(timeline), &(vec![unseen], Some(60_000)), None);
+    assert_eq!(kind(found.as_ref()), Some((CourseKind::TooSmall, Confidence::Possible)));
+    assert_eq!(found.unwrap().lives, 1);
+}
+
+/// What its program holds stays, and the kernel's memory for it climbs.
+#[test]
+fn lives_are_compared_by_what_was_held_in_each() {
+    let mut timeline = curve(60, 3.0 * 3600.0, |at| 300 + (at * 210.0) as u64);
+    timeline.iter_mut().for_each(|point| point.anon_bytes = Some(290 * MIB));
+    let lives = (1..=3).rev();
+    let lives = lives.map(|back| Life { ended_before_s: f64::from(back) * 11_160.0, ..Life::of(&timeline, None) });
+    let found = course(&killed(timeline.clone()), &(lives.collect(), Some(11_000_000)), None).unwrap();
+    assert_eq!((found.kind, found.lives), (CourseKind::Leak, 4), "{found:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::memory::read::{ReadError, shown, size, time};
+use crate::memory::read::{Bytes, ReadError, shown, size, time};
 use crate::memory::sample::Sample;
 
 /// Unknown fields are left to whoever wrote them.
@@ -62,11 +62,12 @@ fn sample(line: Line) -> Result<Sample, String> {
         || line.usage_bytes.is_some();
     let sample = Sample {
         t,
-        anon: of("anon_bytes", line.anon_bytes)?,
-        file: of("file_bytes", line.file_bytes)?,
-        shmem: of("shmem_bytes", line.shmem_bytes)?,
-        usage: of("usage_bytes", line.usage_bytes)?,
-        limit: of("limit_bytes", line.limit_bytes)?,
+        anon: of(Bytes::Anon, line.anon_bytes)?,
+        file: of(Bytes::File, line.file_bytes)?,
+        shmem: of(Bytes::Shmem, line.shmem_bytes)?,
+        usage: of(Bytes::Usage, line.usage_bytes)?,
+        working_set: None,
+        limit: of(Bytes::Limit, line.limit_bytes)?,
         restart: line.restart == Some(true),
     };
     // One that is null was not known then; that there is none in the whole file is said of the file.
@@ -77,12 +78,12 @@ fn sample(line: Line) -> Result<Sample, String> {
 }
 
 /// A size: a number, or the same as text.
-fn of(name: &str, value: Option<Value>) -> Result<Option<f64>, String> {
+fn of(size_of: Bytes, value: Option<Value>) -> Result<Option<f64>, String> {
     match value {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => size(name, &text),
-        Some(Value::Number(number)) => size(name, &number.to_string()),
-        Some(other) => Err(format!("{name} is {}, and not a number of bytes", shown(&other.to_string()))),
+        Some(Value::String(text)) => size(size_of, &text),
+        Some(Value::Number(number)) => size(size_of, &number.to_string()),
+        Some(other) => Err(format!("{} is {}, and not a number of bytes", size_of.name(), shown(&other.to_string()))),
     }
 }
 

@@ -140,12 +140,46 @@ fn shown(text: &str) -> &str {
     clip(text, MOST)
 }
 
+/// What a size is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bytes {
+    Anon,
+    File,
+    Shmem,
+    Usage,
+    Limit,
+}
+
+impl Bytes {
+    /// Its name in each format.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Anon => "anon_bytes",
+            Self::File => "file_bytes",
+            Self::Shmem => "shmem_bytes",
+            Self::Usage => "usage_bytes",
+            Self::Limit => "limit_bytes",
+        }
+    }
+
+    /// Its place in a sample.
+    const fn of(self, sample: &mut Sample) -> &mut Option<f64> {
+        match self {
+            Self::Anon => &mut sample.anon,
+            Self::File => &mut sample.file,
+            Self::Shmem => &mut sample.shmem,
+            Self::Usage => &mut sample.usage,
+            Self::Limit => &mut sample.limit,
+        }
+    }
+}
+
 /// No machine has so many bytes, an exbibyte; what stands for no limit is beyond it.
 const MOST_BYTES: f64 = 1_152_921_504_606_846_976.0;
 
 /// A size in bytes, as text: a limit may be `max`, as the kernel says that there is none.
-fn size(name: &str, text: &str) -> Result<Option<f64>, String> {
-    let is_limit = name == "limit_bytes";
+fn size(of: Bytes, text: &str) -> Result<Option<f64>, String> {
+    let (name, is_limit) = (of.name(), of == Bytes::Limit);
     let number = match text {
         "" => return Ok(None),
         "max" if is_limit => return Ok(None),
@@ -153,8 +187,10 @@ fn size(name: &str, text: &str) -> Result<Option<f64>, String> {
     };
     match number {
         number if number.is_nan() => Ok(None),
-        number if number < 0.0 => Err(format!("{name} is {text}, and no size is below 0")),
-        number if number > MOST_BYTES && !is_limit => Err(format!("{name} is {text}, and no machine has so much")),
+        number if number < 0.0 => Err(format!("{name} is {}, and no size is below 0", shown(text))),
+        number if number > MOST_BYTES && !is_limit => {
+            Err(format!("{name} is {}, and no machine has so much", shown(text)))
+        }
         number => Ok(Some(number)),
     }
 }
@@ -169,6 +205,7 @@ fn time(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::sample::cleaned;
 
     #[test]
     fn each_format_gives_the_same_samples() {
@@ -263,6 +300,28 @@ mod tests {
     }
 
     #[test]
+    fn a_columns_name_counts_in_any_case_and_in_quotes() {
+        for header in ["t,anon_bytes,limit_bytes", "T,Anon_Bytes,Limit_Bytes", "\"t\",\"anon_bytes\",\"limit_bytes\""] {
+            for none in ["max", "\"max\"", "9223372036854771712"] {
+                let text = format!("{header}\n1,5,{none}\n2,5,9\n");
+                let samples = read(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}")).samples;
+                let limits: Vec<_> = cleaned(samples).iter().map(|sample| sample.limit).collect();
+                assert_eq!(limits, [None, Some(9.0)], "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_what_is_wrong_only_so_much_is_shown() {
+        for number in [format!("-{}", "1".repeat(300)), "1".repeat(300)] {
+            for text in [format!("t,anon_bytes\n1,{number}\n"), format!("{{\"t\":1,\"anon_bytes\":\"{number}\"}}\n")] {
+                let error = read(text.as_bytes()).unwrap_err().to_string();
+                assert!(error.len() < 150, "{error}");
+            }
+        }
+    }
+
+    #[test]
     fn what_stands_for_nothing_is_nothing_and_a_torn_line_is_left_out() {
         for text in [
             "{\"t\":1,\"anon_bytes\":NaN,\"usage_bytes\":\"7\",\"limit_bytes\":\"max\"}\n{\"t\":2,\"anon_by",
@@ -286,12 +345,22 @@ mod tests {
     }
 
     #[test]
+    fn a_working_set_is_no_usage() {
+        let text = r#"{"data":{"resultType":"matrix","result":[
+            {"metric":{"__name__":"container_memory_rss","pod":"a"},"values":[[1,"100"]]},
+            {"metric":{"__name__":"container_memory_cache","pod":"a"},"values":[[1,"400"]]},
+            {"metric":{"__name__":"container_memory_working_set_bytes","pod":"a"},"values":[[1,"350"]]}]}}"#;
+        let sample = read(text.as_bytes()).unwrap().samples[0];
+        assert_eq!((sample.usage, sample.charged(), sample.kernel()), (None, Some(350.0), None));
+    }
+
+    #[test]
     fn pods_one_after_the_other_are_lives() {
         let text = r#"{"data":{"resultType":"matrix","result":[
             {"metric":{"pod":"b"},"values":[[100,"5"],[160,"NaN"],[220,"6"]]},
             {"metric":{"pod":"a"},"values":[[1,"1"],[61,"2"]]}]}}"#;
         let samples = read(text.as_bytes()).unwrap().samples;
-        let found: Vec<_> = samples.iter().map(|sample| (sample.t, sample.usage, sample.restart)).collect();
+        let found: Vec<_> = samples.iter().map(|sample| (sample.t, sample.held(), sample.restart)).collect();
         assert_eq!(
             found,
             [(1.0, Some(1.0), false), (61.0, Some(2.0), false), (100.0, Some(5.0), true), (220.0, Some(6.0), false)]

@@ -48,7 +48,7 @@ enum Size {
     File,
     Shmem,
     Usage,
-    /// Usage without the page cache that is not in use; where usage is there too, that is what counts towards the limit.
+    /// Usage without the page cache that is not in use.
     WorkingSet,
     Limit,
 }
@@ -161,7 +161,7 @@ fn one(series: Vec<Found>) -> Result<Vec<Sample>, ReadError> {
                 Size::Shmem => sample.shmem = Some(value),
                 Size::Limit => sample.limit = Some(value),
                 Size::Usage => sample.usage = Some(value),
-                Size::WorkingSet => sample.usage = sample.usage.or(Some(value)),
+                Size::WorkingSet => sample.working_set = Some(value),
             }
         }
     }

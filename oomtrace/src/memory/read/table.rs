@@ -1,17 +1,13 @@
 //! CSV with a header: `t,anon_bytes,limit_bytes`, in any order, with commas, semicolons or tabs.
 
-use crate::memory::read::{ReadError, size, time};
+use crate::memory::read::{Bytes, ReadError, size, time};
 use crate::memory::sample::Sample;
 
 /// A column, by its name in the header; others are left alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Column {
     Time,
-    Anon,
-    File,
-    Shmem,
-    Usage,
-    Limit,
+    Size(Bytes),
     Restart,
     Other,
 }
@@ -20,18 +16,18 @@ impl Column {
     fn named(name: &str) -> Self {
         match name.trim().to_ascii_lowercase().as_str() {
             "t" | "time" | "timestamp" => Self::Time,
-            "anon_bytes" => Self::Anon,
-            "file_bytes" => Self::File,
-            "shmem_bytes" => Self::Shmem,
-            "usage_bytes" => Self::Usage,
-            "limit_bytes" => Self::Limit,
+            "anon_bytes" => Self::Size(Bytes::Anon),
+            "file_bytes" => Self::Size(Bytes::File),
+            "shmem_bytes" => Self::Size(Bytes::Shmem),
+            "usage_bytes" => Self::Size(Bytes::Usage),
+            "limit_bytes" => Self::Size(Bytes::Limit),
             "restart" => Self::Restart,
             _ => Self::Other,
         }
     }
 
     const fn is_size(self) -> bool {
-        matches!(self, Self::Anon | Self::File | Self::Shmem | Self::Usage)
+        matches!(self, Self::Size(Bytes::Anon | Bytes::File | Bytes::Shmem | Bytes::Usage))
     }
 }
 
@@ -69,32 +65,20 @@ pub fn read(text: &str) -> Result<Vec<Sample>, ReadError> {
         if record.len() != columns.len() {
             return Err(wrong(line, format!("it has {} fields, and the header {}", record.len(), columns.len())));
         }
-        samples.push(sample(&columns, header, delimiter, &record).map_err(|why| wrong(line, why))?);
+        samples.push(sample(&columns, &record).map_err(|why| wrong(line, why))?);
     }
     Ok(samples)
 }
 
-fn sample(columns: &[Column], header: &str, delimiter: u8, record: &csv::StringRecord) -> Result<Sample, String> {
+fn sample(columns: &[Column], record: &csv::StringRecord) -> Result<Sample, String> {
     let mut sample = Sample { t: f64::NAN, ..Sample::default() };
-    let names = header.split(char::from(delimiter));
-    for ((column, field), name) in columns.iter().zip(record).zip(names) {
-        let place = match column {
-            Column::Time => {
-                sample.t = time(field)?;
-                continue;
-            }
-            Column::Restart => {
-                sample.restart = matches!(field.to_ascii_lowercase().as_str(), "true" | "1" | "yes");
-                continue;
-            }
-            Column::Other => continue,
-            Column::Anon => &mut sample.anon,
-            Column::File => &mut sample.file,
-            Column::Shmem => &mut sample.shmem,
-            Column::Usage => &mut sample.usage,
-            Column::Limit => &mut sample.limit,
-        };
-        *place = size(name.trim(), field)?;
+    for (column, field) in columns.iter().zip(record) {
+        match column {
+            Column::Time => sample.t = time(field)?,
+            Column::Size(of) => *of.of(&mut sample) = size(*of, field)?,
+            Column::Restart => sample.restart = matches!(field.to_ascii_lowercase().as_str(), "true" | "1" | "yes"),
+            Column::Other => {}
+        }
     }
     Ok(sample)
 }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use crate::memory::recorder::point::{Point, Tenths};
 use crate::memory::sample::Sample;
+use crate::memory::still::filled;
 use crate::model::TimelinePoint;
 
 /// The latest, as they were read: a minute where it is looked at each second.
@@ -104,10 +105,11 @@ impl Curve {
         (self.past.capacity() + self.recent.capacity()) * size_of::<Point>()
     }
 
-    /// For the rules; `offset_s`: from `CLOCK_BOOTTIME` to Unix time.
+    /// For the rules; `offset_s`: from `CLOCK_BOOTTIME` to Unix time. What stayed the same has samples in between.
     #[must_use]
     pub fn samples(&self, offset_s: f64) -> Vec<Sample> {
-        self.points().map(|point| point.sample(offset_s)).collect()
+        let kept: Vec<Sample> = self.points().map(|point| point.sample(offset_s)).collect();
+        filled(&kept)
     }
 
     /// What led to a kill at `kill_ns`, on `CLOCK_BOOTTIME`: what was read before that. The kernel's own record comes behind it.
@@ -148,6 +150,7 @@ fn thinned(points: &[Point], most: usize) -> Vec<Point> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::verdict::{Kind, Sure, judge};
     use crate::node::gauge::Reading;
 
     const MIB: u64 = 1 << 20;
@@ -199,6 +202,44 @@ mod tests {
             curve.push(point(step * 600, 64 * MIB + u64::from(step - 1000) * (64 << 10)));
         }
         assert!(curve.points().count() > 50);
+    }
+
+    #[test]
+    fn what_stayed_the_same_is_a_curve_for_the_rules() {
+        let mut curve = Curve::default();
+        assert!(curve.samples(0.0).is_empty());
+        for step in 0..1000 {
+            curve.push(point(step * 600, 64 * MIB));
+        }
+        assert_eq!(curve.points().count(), 2);
+        let said = judge(&curve.samples(0.0));
+        assert_eq!((said.verdict, said.confidence), (Kind::Steady, Sure::Certain), "{said:?}");
+    }
+
+    /// Three lives that meet their limit, and then the version that mends that, which stays at 60 % for three days.
+    #[test]
+    fn a_mended_version_that_stays_the_same_is_no_leak_of_those_before() {
+        let mut curve = Curve::default();
+        let mut at = 0;
+        let mut read = |curve: &mut Curve, mib: u64, is_new: bool| {
+            at += 600;
+            let mut point = with_limit(at, mib * MIB, 500 * MIB);
+            point.restart = is_new;
+            curve.push(point);
+        };
+        for _ in 0..3 {
+            (0..240).for_each(|step| read(&mut curve, 60 + step * 435 / 240, step == 0));
+        }
+        for step in 0..3 * 24 * 60 {
+            read(&mut curve, 300, step == 0);
+            if step % 500 == 60 {
+                let said = judge(&curve.samples(0.0));
+                assert_eq!((said.verdict, said.limit_reached_at), (Kind::Steady, None), "after {step} min: {said:?}");
+            }
+        }
+        let said = judge(&curve.samples(0.0));
+        assert_eq!((said.verdict, said.limit_reached_at), (Kind::Steady, None), "{said:?}");
+        assert!(said.why.contains("earlier lives climbed by"), "{}", said.why);
     }
 
     #[test]

@@ -142,6 +142,7 @@ impl Point {
             file: size(self.file),
             shmem: size(self.shmem),
             usage: Some(self.usage() as f64),
+            working_set: None,
             limit: size(self.limit),
             restart: self.restart,
         }

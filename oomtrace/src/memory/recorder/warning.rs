@@ -93,7 +93,7 @@ impl Watch {
         }
         if is_at(CLEAR_PERCENT) {
             // Neither: what was counted begins anew, and what was said stands.
-            self.near_since = None;
+            (self.near_since, self.clear_since) = (None, None);
             return None;
         }
         self.near_since = None;
@@ -188,6 +188,20 @@ mod tests {
         assert_eq!(said, [51, 5430]);
         let mut watch = Watch::default();
         assert_eq!(watch.look(9000, MIB, None, RULES), None);
+    }
+
+    #[test]
+    fn all_right_for_some_minutes_is_without_a_break() {
+        for (between, again) in [(92, false), (60, true)] {
+            let mut watch = Watch::default();
+            let mut look =
+                |seconds: u32, percent: u64| watch.look(seconds * 10, percent * MIB, Some(100 * MIB), RULES).is_some();
+            assert!(!look(0, 96) && look(30, 96));
+            // All right for a second, five minutes of that or another, and all right for a second.
+            assert!(!look(4000, 80) && !look(4001, between) && !look(4299, between) && !look(4301, 80));
+            assert!(!look(4302, 96));
+            assert_eq!(look(4332, 96), again, "{between} %");
+        }
     }
 
     #[test]

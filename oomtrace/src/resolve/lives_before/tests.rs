@@ -29,8 +29,11 @@ fn a_life_begins_anew_or_after_the_kill_before() {
 #[test]
 fn lives_of_before_this_run_come_first_and_none_that_ran_beside_it() {
     use LimitLevel::{Container, Pod};
-    let life =
-        |began: f64, ended: f64| Life { ended_before_s: ended, points: vec![((began - ended) as f32, 1.0, None)] };
+    let life = |began: f64, ended: f64| Life {
+        ended_before_s: ended,
+        points: vec![((began - ended) as f32, 1.0, None)],
+        ..Life::default()
+    };
     let kept = |level, began, ended| KeptLife { level, life: life(began, ended) };
     let history = [
         kept(Container, 900.0, 800.0),
@@ -74,4 +77,30 @@ fn lives_of_one_place_are_remembered_in_few_points() {
     assert_eq!(lives.take(&incident, 1_400_000_000_000).0.len(), LIVES);
     incident.memory.as_mut().unwrap().timeline = None;
     assert_eq!(lives.take(&incident, 1), (Vec::new(), None));
+}
+
+#[test]
+fn a_life_whose_beginning_was_not_seen_says_so() {
+    let first = |mib: u64, restart: bool| [point(6000, mib, restart), point(0, 64, false)];
+    let began = |points: &[TimelinePoint], age: Option<f64>| Life::of(points, age).began;
+    assert!(!began(&first(40, false), None), "it was there before");
+    assert!(!began(&first(40, false), Some(3.0 * 86_400.0)));
+    assert!(began(&first(40, false), Some(7.0)));
+    assert!(began(&first(40, true), None) && began(&first(1, false), None));
+    assert!(!began(&[], None));
+}
+
+#[test]
+fn lives_are_compared_by_the_same_size() {
+    let mut timeline = vec![point(6000, 40, true), point(0, 64, false)];
+    for point in &mut timeline {
+        (point.anon_bytes, point.file_bytes, point.shmem_bytes) = (Some(10 * MIB), Some(8 * MIB), Some(2 * MIB));
+    }
+    let held =
+        |samples: Vec<Sample>| samples.iter().map(|sample| sample.held().unwrap() / MIB as f64).collect::<Vec<_>>();
+    // All but page cache: with the kernel's own memory.
+    assert_eq!(held(Life::of(&timeline, None).samples().collect()), [34.0, 58.0]);
+    assert_eq!(held(samples(&timeline).collect()), [34.0, 58.0]);
+    timeline[0].file_bytes = None;
+    assert_eq!(held(Life::of(&timeline, None).samples().collect()), held(samples(&timeline).collect()));
 }

@@ -1,0 +1,46 @@
+//! What the lives before say of one.
+
+use crate::memory::climb::FEWEST;
+use crate::memory::past::hours;
+use crate::memory::sample::Sample;
+use crate::memory::series::Series;
+use crate::memory::spike::{Spike, spike};
+
+/// The most of it that was charged.
+#[must_use]
+pub fn most(life: &[Sample]) -> f64 {
+    life.iter().filter_map(Sample::charged).fold(0.0, f64::max)
+}
+
+/// The highest limit that a life came to, which cut off what it wanted.
+#[must_use]
+pub fn cut_off(lives: &[&[Sample]]) -> Option<f64> {
+    const AT_LIMIT: f64 = 0.985;
+    let limits = lives.iter().copied().flatten().filter_map(|sample| {
+        let limit = sample.limit?;
+        (sample.charged()? >= AT_LIMIT * limit).then_some(limit)
+    });
+    limits.reduce(f64::max)
+}
+
+/// The life before this one ended while it stood out.
+#[must_use]
+pub fn ended_before(life: &[Sample], lives: &[&[Sample]]) -> Option<Spike> {
+    let start = life.first()?.t;
+    let before = lives.iter().rfind(|other| other.first().is_some_and(|first| first.t < start))?;
+    let held = Series::of(before, Sample::held);
+    let stood_out = |spike: &Spike| spike.at_end && spike.count == 1 && spike.highest > 1.5 * spike.usual;
+    (held.points.len() >= FEWEST).then(|| spike(&held)).flatten().filter(stood_out)
+}
+
+/// An earlier life that had lasted as long had as much, and did not come to its limit.
+#[must_use]
+pub fn was_before(life: &[Sample], lives: &[&[Sample]]) -> bool {
+    const AT_LIMIT: f64 = 0.95;
+    let (long, much) = (hours(life), most(life));
+    let is_earlier = |other: &&&[Sample]| other.first().zip(life.first()).is_some_and(|(other, this)| other.t < this.t);
+    lives.iter().filter(is_earlier).any(|other| {
+        let limit = other.iter().rev().find_map(|sample| sample.limit);
+        hours(other) >= long && most(other) >= much && limit.is_none_or(|limit| most(other) < AT_LIMIT * limit)
+    })
+}
