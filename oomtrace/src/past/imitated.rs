@@ -56,7 +56,8 @@ pub fn may_be_of_container(path: &str, container: &Container) -> bool {
 fn is_where_runtimes_put_them(cgroup: &str) -> bool {
     let Some((above, _)) = cgroup.rsplit_once('/') else { return false };
     let is_in_slices = || above.split('/').skip(1).all(|name| name.ends_with(".slice"));
-    user_of(cgroup).is_none() && (["/docker", "/libpod_parent"].contains(&above) || (!above.is_empty() && is_in_slices()))
+    user_of(cgroup).is_none()
+        && (["/docker", "/libpod_parent"].contains(&above) || (!above.is_empty() && is_in_slices()))
 }
 
 #[cfg(test)]
@@ -112,7 +113,7 @@ mod tests {
             (format!("/system.slice/ci-runner.service/docker-{ID}.scope"), false, false, true),
             (format!("/system.slice/ci-runner.service/docker/{ID}"), false, false, true),
             (format!("/docker-{ID}.scope"), false, false, true),
-            (format!("/x/{ID}"), false, false, false),
+            (format!("/x/{ID}"), false, false, true),
             (format!("/docker/{OTHER}/docker/{ID}"), false, false, true),
             (format!("/user.slice/user-1000.slice/docker-{ID}.scope"), false, false, true),
             (format!("/docker/{OTHER}"), false, false, false),

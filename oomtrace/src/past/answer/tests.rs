@@ -176,9 +176,12 @@ fn an_exit_with_137_that_was_watched_is_the_answer_with_the_kill_that_it_followe
     let why = asked(Some(&subject(false)), Traces { watched: Vec::new(), ..traces() });
     assert_eq!((why.answer, why.incident.is_none(), why.earlier.len()), (Answer::Ended, true, 1));
     // What came later is the answer.
-    let later = Traces { kills: vec![report(900)], ..traces() };
+    let later = Traces { kills: vec![report(900)], ends: vec![end(903, 137, true)], ..traces() };
     let why = asked(Some(&subject(false)), later);
     assert_eq!((why.answer, why.exit), (Answer::Killed, None));
+    // It had ended by then: somebody's cgroup was called after it.
+    let why = asked(Some(&subject(false)), Traces { kills: vec![report(900)], ..traces() });
+    assert_eq!((why.answer, why.exit), (Answer::Ended, Some(exited(2, ID))));
 }
 
 #[test]

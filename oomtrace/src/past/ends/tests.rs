@@ -70,6 +70,23 @@ fn what_follows_from_what_is_left() {
             None,
             Some((RuntimeKill, Likely)),
         ),
+        // A child was OOM-killed in this life, long before: the mark stays.
+        (
+            "a kill by hand after a child's OOM kill that the kernel logged",
+            docker(20, 137, true),
+            &limited,
+            vec![start(), happened(5, What::Oom), die(20)],
+            long_ago,
+            Some((ProcessKill, Possible)),
+        ),
+        (
+            "the same, and nobody has the kernel's log",
+            docker(20, 137, true),
+            &limited,
+            vec![start(), happened(5, What::Oom), die(20)],
+            None,
+            Some((OomContainerLimit, Possible)),
+        ),
         // To have it read its settings anew.
         (
             "docker kill some time after another signal",

@@ -161,13 +161,12 @@ pub async fn of(places: &Places, whom: Option<&Whom>, log: &KernelLog) -> Vec<Pl
     let mut found = Vec::new();
     for (index, report) in its.into_iter().enumerate() {
         let place = report.cgroup.as_deref().map(Placement::parse).and_then(|placement| placement.container);
-        let mut placed =
-            Placed {
-                report: report.clone(),
-                systemd: namespaces::is_booted_by_systemd(),
-                is_removed: whom.is_some_and(|whom| whom.is_removed),
-                ..Placed::default()
-            };
+        let mut placed = Placed {
+            report: report.clone(),
+            systemd: namespaces::is_booted_by_systemd(),
+            is_removed: whom.is_some_and(|whom| whom.is_removed),
+            ..Placed::default()
+        };
         if let Some(place) = place {
             if index < from {
                 placed.container = Some(Container { confirmed: false, ..place.container() });
@@ -184,11 +183,10 @@ pub async fn of(places: &Places, whom: Option<&Whom>, log: &KernelLog) -> Vec<Pl
             }
             if let (Some(container), Some(known)) =
                 (&mut placed.container, whom.and_then(|whom| whom.container.as_ref()))
+                && believe(container, known)
             {
-                if believe(container, known) {
-                    // It was not known whether it is that one's.
-                    placed.missing.clear();
-                }
+                // It was not known whether it is that one's.
+                placed.missing.clear();
             }
         } else if let Some(known) = whom.and_then(|whom| whom.container.as_ref()).filter(|_| report.cgroup.is_some()) {
             // A container whose cgroup's path does not tell that it is one.

@@ -200,8 +200,8 @@ fn whoever_writes_a_line_of_a_report_vouches_for_all_of_it() {
         found.reports[0].by_kernel
     };
     assert!(by_kernel(None));
-    for others in 0..lines.len() {
-        assert!(!by_kernel(Some(others)), "{}", lines[others]);
+    for (others, line) in lines.iter().enumerate() {
+        assert!(!by_kernel(Some(others)), "{line}");
     }
 }
 
