@@ -286,7 +286,7 @@ fn counts_are_a_chart_or_json() {
     let output = place.history(&["--by", "container"]);
     let chart = text(&output.stdout);
     let lines: Vec<Vec<&str>> = chart.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
-    assert_eq!(lines, [["CONTAINER", "KILLS"], ["api", "80"], ["web", "41"]], "{chart}");
+    assert_eq!(lines, [["CONTAINER", "INCIDENTS"], ["api", "80"], ["web", "41"]], "{chart}");
     assert!(!chart.contains('\u{1b}') && chart.contains('#'), "{chart}");
     let output = place.history(&["--by", "cause", "--json"]);
     let first: serde_json::Value = serde_json::from_str(text(&output.stdout).lines().next().unwrap()).unwrap();

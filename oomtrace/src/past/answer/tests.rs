@@ -222,6 +222,28 @@ fn docker_events_are_of_the_life_that_ended() {
 }
 
 #[test]
+fn dockers_own_kill_is_not_the_oom_kill_of_a_child_right_before() {
+    let happened = |second: i64, what| Happened { at_ns: i64::try_from(at(second).as_nanosecond()).unwrap(), what };
+    let events = |is_asked: bool| {
+        let kill = is_asked.then(|| happened(9, What::Kill("9".to_owned())));
+        let around = [happened(-5, What::Start), happened(0, What::Oom)].into_iter().chain(kill);
+        around.chain([happened(9, What::Die { exit_code: Some(137) })]).collect()
+    };
+    let traces = |is_asked| Traces {
+        kills: vec![report(0)],
+        ends: vec![end(9, 137, true)],
+        events: events(is_asked),
+        events_since: Some(at(-10)),
+        ..Traces::default()
+    };
+    for (is_asked, cause, earlier) in [(true, Cause::RuntimeKill, 1), (false, Cause::OomContainerLimit, 0)] {
+        let why = asked(Some(&subject(false)), traces(is_asked));
+        let verdict = why.reconstructed.unwrap().verdict.unwrap();
+        assert_eq!((verdict.cause, why.earlier.len()), (cause, earlier), "{}", verdict.why);
+    }
+}
+
+#[test]
 fn systemds_journal_says_what_a_unit_ended_by() {
     let unit = Subject {
         kind: TargetKind::Unit,
