@@ -138,7 +138,7 @@ fn said(verdict: &Verdict, now: f64) -> Vec<String> {
         false => format!("if it goes on so, the limit is reached at {}", when(&reached)),
     }));
     lines.extend(verdict.advised_limit_bytes.map(|limit| match verdict.verdict {
-        Kind::Climbing => format!("a limit for as long again, if it ends then: {}", whole_mib(limit)),
+        Kind::Climbing => format!("a limit for a third of that time more, if it ends then: {}", whole_mib(limit)),
         _ => format!("a limit that fits: {}", whole_mib(limit)),
     }));
     lines
