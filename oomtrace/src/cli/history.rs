@@ -94,10 +94,10 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
     Ok(Status::Done)
 }
 
-/// Nothing may have happened, or routine kills alone, or not since the history is kept.
 /// How it is said that a history was read and has nothing of what is asked for.
 pub const NONE: &str = "the history has no such kill";
 
+/// Nothing may have happened, or routine kills alone, or not since the history is kept.
 fn say_none(history: &History, selection: &Selection) -> Result<(), Failure> {
     let routine = match selection.routine {
         true => 0,

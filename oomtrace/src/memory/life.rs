@@ -5,7 +5,7 @@ use crate::memory::fit::theil_sen;
 use crate::memory::forecast::{Reached, advised, reached};
 use crate::memory::onset::lately;
 use crate::memory::others::{cut_off, ended_before, most, was_before};
-use crate::memory::past::{Alike, LIVES, alike};
+use crate::memory::past::{Alike, LIVES, alike, limit};
 use crate::memory::period::{drops, period, rise_against_fall};
 use crate::memory::sample::Sample;
 use crate::memory::seen::{DAY, Seen};
@@ -48,7 +48,7 @@ impl Life {
     #[must_use]
     pub fn of(life: &[Sample], lives: &[&[Sample]]) -> Self {
         let held = Series::of(life, Sample::held);
-        let limit = life.iter().rev().find_map(|sample| sample.limit);
+        let limit = limit(life);
         let reference = limit.unwrap_or_else(|| held.quantile(1.0));
         let most = lives.iter().map(|life| most(life)).fold(0.0, f64::max);
         Self {
@@ -132,8 +132,7 @@ impl Life {
         }
         let begun = newborn.first().map_or(self.start, |sample| sample.t);
         let last = newborn.iter().rev().find_map(|sample| Some((sample.t, sample.charged()?)));
-        let limit = newborn.iter().rev().find_map(|sample| sample.limit);
-        Some(self.lives_climb(last.unwrap_or((begun, 0.0)), limit))
+        Some(self.lives_climb(last.unwrap_or((begun, 0.0)), limit(newborn)))
     }
 
     /// It climbs for sure.

@@ -1,7 +1,7 @@
 //! What the lives before say of one.
 
 use crate::memory::climb::FEWEST;
-use crate::memory::past::hours;
+use crate::memory::past::{hours, limit};
 use crate::memory::sample::Sample;
 use crate::memory::series::Series;
 use crate::memory::spike::{Spike, spike};
@@ -40,7 +40,6 @@ pub fn was_before(life: &[Sample], lives: &[&[Sample]]) -> bool {
     let (long, much) = (hours(life), most(life));
     let is_earlier = |other: &&&[Sample]| other.first().zip(life.first()).is_some_and(|(other, this)| other.t < this.t);
     lives.iter().filter(is_earlier).any(|other| {
-        let limit = other.iter().rev().find_map(|sample| sample.limit);
-        hours(other) >= long && most(other) >= much && limit.is_none_or(|limit| most(other) < AT_LIMIT * limit)
+        hours(other) >= long && most(other) >= much && limit(other).is_none_or(|limit| most(other) < AT_LIMIT * limit)
     })
 }

@@ -59,6 +59,12 @@ pub fn hours(life: &[Sample]) -> f64 {
     }
 }
 
+/// The last limit that a life is known to have had.
+#[must_use]
+pub fn limit(life: &[Sample]) -> Option<f64> {
+    life.iter().rev().find_map(|sample| sample.limit)
+}
+
 /// See [`Alike`]: within two thirds and five thirds of the middle one. What an earlier life shows to be a warm-up is none. `reference`: as
 /// for a climb.
 #[must_use]
@@ -102,8 +108,7 @@ fn came_to_rest(earlier: &[Sample], life: &[Sample], slope: f64) -> bool {
     let mut then: Vec<f64> =
         held.points.iter().filter(|point| point.0 >= long).take(FEW).map(|point| point.1).collect();
     let Some(then) = median(&mut then) else { return false };
-    let limit = earlier.iter().rev().find_map(|sample| sample.limit);
-    let is_below = limit.is_none_or(|limit| held.range().1 < AT_LIMIT * limit);
+    let is_below = limit(earlier).is_none_or(|limit| held.range().1 < AT_LIMIT * limit);
     let rest = held.span() - long;
     // The first few samples of a life that is kept in few points are not of its beginning.
     let first = held.points.first().map_or(first, |point| point.1.min(first));

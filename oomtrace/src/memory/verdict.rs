@@ -63,7 +63,7 @@ pub struct Verdict {
     pub advised_limit_bytes: Option<u64>,
     /// What was seen, in one sentence.
     pub why: String,
-    /// The lives that it rests on: several for a leak that is told by what they have in common.
+    /// The lives that it rests on: several for a leak that shows in what they have in common.
     #[serde(skip)]
     pub lives: usize,
 }

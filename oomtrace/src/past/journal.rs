@@ -235,7 +235,7 @@ pub fn parse(line: &[u8]) -> Option<Entry> {
         let drifted = source.and_then(|source| i64::try_from(source).ok()).map_or(0, |source| source / DRIFT);
         let late = late.filter(|late| *late > drifted);
         at = late.and_then(|late| Timestamp::from_microsecond(us.checked_sub(late)?).ok()).unwrap_or(at);
-        let stamp = source.map(|us| Stamp { us, boot: get("_BOOT_ID").as_deref().and_then(boot) });
+        let stamp = source.map(|us| Stamp { us, boot: boot_of(&get) });
         Said::Kernel { text, by_kernel, stamp }
     } else if get("PODMAN_EVENT").as_deref() == Some("died") {
         // Root's: everybody may write what looks so.
@@ -252,26 +252,29 @@ fn of_systemd(get: &dyn Fn(&str) -> Option<String>) -> Option<Said> {
     let is_from = |field: &str, value: &str| get(field).as_deref() == Some(value);
     let is_manager = is_from("_PID", "1") && is_from("_UID", "0");
     let is_logind = is_from("_SYSTEMD_UNIT", "systemd-logind.service") && is_from("_UID", "0");
-    let boot = || get("_BOOT_ID").as_deref().and_then(boot);
     let id = get("MESSAGE_ID")?;
     match id.as_str() {
         id::SESSION_START if is_logind => {
-            Some(Said::SessionStart { session: get("SESSION_ID")?, user: get("USER_ID")?, boot: boot() })
+            Some(Said::SessionStart { session: get("SESSION_ID")?, user: get("USER_ID")?, boot: boot_of(get) })
         }
-        id::SESSION_STOP if is_logind => Some(Said::SessionStop { session: get("SESSION_ID")?, boot: boot() }),
+        id::SESSION_STOP if is_logind => Some(Said::SessionStop { session: get("SESSION_ID")?, boot: boot_of(get) }),
         _ if !is_manager => None,
         id::UNIT_OUT_OF_MEMORY => Some(Said::UnitOutOfMemory { unit: get("UNIT")? }),
         id::UNIT_OOMD_KILL => {
             let processes = get("N_PROCESSES").and_then(|number| number.parse().ok());
             Some(Said::UnitOomdKill { unit: get("UNIT")?, processes })
         }
-        id::UNIT_PROCESS_EXIT if !is_mains(get) => None,
-        id::UNIT_PROCESS_EXIT => {
+        id::UNIT_PROCESS_EXIT if is_mains(get) => {
             Some(Said::UnitProcessExit { unit: get("UNIT")?, code: get("EXIT_CODE")?, status: get("EXIT_STATUS")? })
         }
         id::UNIT_FAILURE_RESULT => Some(Said::UnitResult { unit: get("UNIT")?, result: get("UNIT_RESULT")? }),
         _ => None,
     }
+}
+
+/// The boot that an entry is of.
+fn boot_of(get: &dyn Fn(&str) -> Option<String>) -> Option<u128> {
+    get("_BOOT_ID").as_deref().and_then(boot)
 }
 
 /// It is of a unit's main process, and of none that only prepares or ends it, or has it read its settings anew: these have entries of the same

@@ -64,7 +64,6 @@ impl Placed {
     #[must_use]
     pub fn incident(&self, identity: &Identity, before: LimitsBefore) -> Option<Incident> {
         let mut incident = self.unjudged(identity)?;
-        let auto_remove = incident.container.as_ref().and_then(|container| container.auto_remove);
         if let Some(container) = incident.container.as_mut().filter(|_| self.is_removed) {
             // What is to be done about it is what is to be done about one that removes itself.
             container.auto_remove = Some(true);
@@ -88,9 +87,7 @@ impl Placed {
         let mut judgement = judge(&case);
         judgement.confidence = self.confidence(judgement.cause);
         let Record::Incident(mut incident) = conclude_as(case, &judgement) else { return None };
-        if let Some(container) = &mut incident.container {
-            container.auto_remove = auto_remove;
-        }
+        incident.container.clone_from(&self.container);
         if let Some(verdict) = &mut incident.verdict {
             // What the hooks say of others, the log says of this one.
             for evidence in

@@ -15,7 +15,6 @@ use crate::node::memory::{MemoryScope, Snapshot};
 use crate::resolve::assemble::assemble;
 use crate::resolve::case::Case;
 use crate::resolve::context::{Connections, Context};
-
 use crate::resolve::detail::Detail;
 use crate::resolve::facts::Facts;
 use crate::resolve::oom::owner_path;

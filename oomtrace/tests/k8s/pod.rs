@@ -227,7 +227,7 @@ fn made_of(manifest: &Value) -> Option<Value> {
         Err(refused) => refused,
     };
     match refused.status {
-        // It had been made, and nobody was told in time.
+        // It had been made, and the answer came too late.
         Some(409) => node().pod(manifest["metadata"]["name"].as_str().unwrap()),
         // An emulated machine's is late now and then.
         None | Some(500..) => None,

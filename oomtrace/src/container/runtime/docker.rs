@@ -188,21 +188,10 @@ impl Docker {
             return Err(self.unknown(id));
         }
         let body = self.get(&events_until_now(""), MAX_LIST).await?.unwrap_or_default();
-        let (mut oldest, mut is_labelled) = (None, false);
-        let mut found = Vec::new();
-        for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let at = life::time_ns(line);
-            oldest = oldest.or(at);
-            is_labelled |= life::is_labelled(line, id);
-            found.extend(life::happened(line, id));
-        }
-        if is_labelled {
-            found.iter_mut().for_each(life::Happened::forget_labels);
-        }
-        Ok((found, oldest))
+        Ok(life::past(&body, id))
     }
 
-    /// Containers whose ends Docker still tells of, those that it has removed among them, by id; the one that ended last is the last one.
+    /// Containers whose ends are still among Docker's events, those that it has removed as well, by id; the one that ended last is the last one.
     ///
     /// # Errors
     /// When Docker does not answer in time.

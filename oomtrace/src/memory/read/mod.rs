@@ -151,6 +151,8 @@ enum Bytes {
 }
 
 impl Bytes {
+    const ALL: [Self; 5] = [Self::Anon, Self::File, Self::Shmem, Self::Usage, Self::Limit];
+
     /// Its name in each format.
     const fn name(self) -> &'static str {
         match self {

@@ -16,13 +16,8 @@ impl Column {
     fn named(name: &str) -> Self {
         match name.trim().to_ascii_lowercase().as_str() {
             "t" | "time" | "timestamp" => Self::Time,
-            "anon_bytes" => Self::Size(Bytes::Anon),
-            "file_bytes" => Self::Size(Bytes::File),
-            "shmem_bytes" => Self::Size(Bytes::Shmem),
-            "usage_bytes" => Self::Size(Bytes::Usage),
-            "limit_bytes" => Self::Size(Bytes::Limit),
             "restart" => Self::Restart,
-            _ => Self::Other,
+            name => Bytes::ALL.into_iter().find(|of| of.name() == name).map_or(Self::Other, Self::Size),
         }
     }
 

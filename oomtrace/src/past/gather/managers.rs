@@ -105,7 +105,7 @@ async fn docker(places: &Places, container: &Container, subject: &mut Option<Sub
     match docker.past_events(&container.id).await {
         Ok((events, since)) => {
             traces.events = events;
-            traces.events_since = since.and_then(|ns| Timestamp::from_nanosecond(i128::from(ns)).ok());
+            traces.events_since = since.and_then(time);
             said.push_str(&format!("; {} events of it are left", traces.events.len()));
         }
         Err(error) => said.push_str(&format!("; its events are not known ({error})")),
@@ -147,7 +147,7 @@ async fn removed(docker: &Docker, container: &Container, traces: &mut Traces) {
         Ok(found) => found,
         Err(error) => return traces.looked_at.push(unread("docker", error.to_string())),
     };
-    traces.events_since = since.and_then(|ns| Timestamp::from_nanosecond(i128::from(ns)).ok());
+    traces.events_since = since.and_then(time);
     let said = match events.len() {
         0 => "it is removed, and no event of it is left".to_owned(),
         count => format!("it is removed; {count} events of it are left"),
@@ -155,8 +155,8 @@ async fn removed(docker: &Docker, container: &Container, traces: &mut Traces) {
     traces.looked_at.push(looked("docker", true, traces.events_since, said));
     let end = life::last_end(&events).map(|end| SaidEnd {
         by: "Docker".to_owned(),
-        time: Some(in_words(end.at_ns)),
-        started: end.started_ns.map(in_words),
+        time: rfc3339(end.at_ns),
+        started: end.started_ns.and_then(rfc3339),
         exit_code: end.exit_code,
         oom_killed: end.oom_killed,
         reason: None,
@@ -165,9 +165,14 @@ async fn removed(docker: &Docker, container: &Container, traces: &mut Traces) {
     traces.events = events;
 }
 
-/// Nanoseconds since 1970 as RFC 3339; nothing where no calendar has them.
-fn in_words(ns: i64) -> String {
-    Timestamp::from_nanosecond(i128::from(ns)).map(|at| format!("{at:.9}")).unwrap_or_default()
+/// Of nanoseconds since 1970; none where no calendar has them.
+fn time(ns: i64) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(i128::from(ns)).ok()
+}
+
+/// The same as RFC 3339.
+fn rfc3339(ns: i64) -> Option<String> {
+    time(ns).map(|at| format!("{at:.9}"))
 }
 
 /// What Podman wrote into the journal.

@@ -8,12 +8,12 @@ mod whom;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use nix::time::{ClockId, clock_gettime};
 
 use crate::container::directory::Directory;
 use crate::kubernetes::Kubernetes;
 use crate::model::{Exited, Incident, LookedAt, Why};
 use crate::node::cgroups::Hierarchy;
+use crate::node::clock::WallClock;
 use crate::node::identity::Identity;
 use crate::past::answer::{Subject, Traces, answer};
 use crate::past::klog::record::boot;
@@ -76,8 +76,7 @@ pub fn unread(place: &str, said: impl Into<String>) -> LookedAt {
 /// This boot's id, and when it began, in seconds since 1970.
 fn booted(identity: &Identity) -> Option<(u128, i64)> {
     let id = identity.boot_id.as_deref().and_then(boot)?;
-    let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?.tv_sec();
-    Some((id, Timestamp::now().as_second().checked_sub(since_boot)?))
+    Some((id, WallClock::read().ok()?.at(0)?.as_second()))
 }
 
 /// Looks everywhere for what became of `whom`, or for the last kill. Must run inside a `LocalSet`. `watched`: incidents that were watched,

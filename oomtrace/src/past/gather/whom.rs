@@ -229,10 +229,7 @@ async fn everybody(places: &Places) -> Known {
                 }
                 // What a cgroup's name alone says is nothing against Docker's own word.
                 containers.retain(|(container, _)| container.id != id);
-                // Where its cgroup was goes by Docker's driver and its settings: nobody says it any longer.
-                let mut container = Container { id, confirmed: true, ..Container::default() };
-                metadata.describe(&mut container);
-                containers.push((container, false));
+                containers.push((ended(id, &metadata), false));
             }
         }
         Err(error @ DockerError::Connect { .. }) if !docker.socket().exists() => missing.push(error.to_string()),
@@ -253,23 +250,25 @@ async fn describe_pods(places: &Places, containers: &mut [(Container, bool)]) {
     }
 }
 
+/// A container that has ended. Where its cgroup was goes by its runtime's driver and settings: nobody says it any longer.
+fn ended(id: String, metadata: &Metadata) -> Container {
+    let mut container = Container { id, confirmed: true, ..Container::default() };
+    metadata.describe(&mut container);
+    container
+}
+
 /// Containers that are removed, and of whose ends Docker's events or Podman's still tell. Of those that had one name after the other, the last.
 async fn former(places: &Places, asked: &Asked, log: &KernelLog, missing: &mut Vec<String>) -> Vec<Whom> {
     let docker = &places.directory.sources().docker;
-    let mut ended = match docker.former().await {
-        Ok(ended) => ended,
+    let mut all = match docker.former().await {
+        Ok(all) => all,
         Err(error) => {
             missing.extend(error.is_missing().then(|| format!("containers that Docker has removed ({error})")));
             Vec::new()
         }
     };
-    ended.extend(podmans(log));
-    let containers = ended.into_iter().map(|(id, metadata)| {
-        let mut container = Container { id, confirmed: true, ..Container::default() };
-        metadata.describe(&mut container);
-        container
-    });
-    last_of_each_name(containers, &asked.word)
+    all.extend(podmans(log));
+    last_of_each_name(all.into_iter().map(|(id, metadata)| ended(id, &metadata)), &asked.word)
 }
 
 /// Those of Podman's that ended, the one that ended last behind the others.

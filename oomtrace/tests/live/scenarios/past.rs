@@ -128,7 +128,7 @@ fn removed() {
         assert_eq!(found.container.as_ref().unwrap().name.as_deref(), Some(container.name.as_str()));
         assert_eq!(found.end.as_ref().unwrap().exit_code, Some(137), "{found:?}");
     }
-    // Nothing but Docker's events tells of a kill that was asked for.
+    // A kill that was asked for is in Docker's events alone.
     let container = Container::run(&[], "exec sleep 1000");
     wait_until("the container runs", || container.is_running());
     run(docker().args(["rm", "--force", &container.name]));

@@ -36,7 +36,7 @@ pub struct Happened {
 
 impl Happened {
     /// Takes away what a label of the container's may have said in Docker's place.
-    pub fn forget_labels(&mut self) {
+    fn forget_labels(&mut self) {
         match &mut self.what {
             What::Kill(signal) => signal.clear(),
             What::Die { exit_code } => *exit_code = None,
@@ -99,9 +99,23 @@ pub fn parse(body: &[u8]) -> Result<Life, serde_json::Error> {
     })
 }
 
-/// When one line of its events was, of whatever it is.
+/// What the events, a line each, say of the container `id`, in their order; and when the first of them was, of whatever it is.
 #[must_use]
-pub fn time_ns(line: &[u8]) -> Option<i64> {
+pub fn past(body: &[u8], id: &str) -> (Vec<Happened>, Option<i64>) {
+    let (mut found, mut is_labelled) = (Vec::new(), false);
+    let lines = || body.split(|byte| *byte == b'\n');
+    for line in lines().filter_map(|line| of(line, id)) {
+        is_labelled |= self::is_labelled(&line);
+        found.extend(happened(&line));
+    }
+    if is_labelled {
+        found.iter_mut().for_each(Happened::forget_labels);
+    }
+    (found, lines().find_map(time_ns))
+}
+
+/// When one line of the events was, of whatever it is.
+fn time_ns(line: &[u8]) -> Option<i64> {
     #[derive(Deserialize)]
     struct Line {
         #[serde(rename = "timeNano")]
@@ -110,24 +124,26 @@ pub fn time_ns(line: &[u8]) -> Option<i64> {
     serde_json::from_slice::<Line>(line).ok().map(|line| line.time_nano)
 }
 
-/// The line has what only an end or a signal has by itself: the container `id` has a label of that name, which stands in the place of Docker's
-/// own word in all its events.
-#[must_use]
-pub fn is_labelled(line: &[u8], id: &str) -> bool {
-    let Some(line) = Line::of_container(line).filter(|line| line.actor.id == id) else { return false };
-    let attributes = line.actor.attributes;
+/// The line, where it is about the container `id`.
+fn of(line: &[u8], id: &str) -> Option<Line> {
+    Line::of_container(line).filter(|line| line.actor.id == id)
+}
+
+/// The line has what only an end or a signal has by itself: its container has a label of that name, which stands in the place of Docker's own
+/// word in all its events.
+fn is_labelled(line: &Line) -> bool {
+    let attributes = &line.actor.attributes;
     let (code, signal) = (attributes.exit_code.is_some(), attributes.signal.is_some());
     (code && line.action != "die" && !line.action.starts_with("exec_")) || (signal && line.action != "kill")
 }
 
-/// What one line of its events says of the container `id`.
-#[must_use]
-pub fn happened(line: &[u8], id: &str) -> Option<Happened> {
-    let line = Line::of_container(line).filter(|line| line.actor.id == id)?;
+/// What one line says of its container.
+fn happened(line: &Line) -> Option<Happened> {
+    let attributes = &line.actor.attributes;
     let what = match line.action.as_str() {
-        "kill" => What::Kill(crate::text::clip(&line.actor.attributes.signal?, MAX_WORD).to_owned()),
+        "kill" => What::Kill(crate::text::clip(attributes.signal.as_deref()?, MAX_WORD).to_owned()),
         "oom" => What::Oom,
-        "die" => What::Die { exit_code: line.actor.attributes.exit_code.and_then(|code| code.parse().ok()) },
+        "die" => What::Die { exit_code: attributes.exit_code.as_ref().and_then(|code| code.parse().ok()) },
         "start" => What::Start,
         "stop" => What::Stop,
         "restart" => What::Restart,
@@ -209,7 +225,7 @@ mod tests {
                 r#"{{"Type":"container","Action":{action:?},"Actor":{{"ID":{id:?},"Attributes":{attributes}}},"timeNano":7}}"#
             )
         };
-        let what = |text: String| happened(text.as_bytes(), "a").map(|happened| happened.what);
+        let what = |text: String| happened(&of(text.as_bytes(), "a")?).map(|happened| happened.what);
         assert_eq!(what(line("a", "kill", r#"{"signal":"9"}"#)), Some(What::Kill("9".to_owned())));
         assert_eq!(what(line("a", "die", r#"{"exitCode":"137"}"#)), Some(What::Die { exit_code: Some(137) }));
         assert_eq!(what(line("a", "oom", "{}")), Some(What::Oom));
@@ -229,7 +245,8 @@ mod tests {
             let line = format!(
                 r#"{{"Type":"container","Action":{action:?},"Actor":{{"ID":"a","Attributes":{attributes}}},"timeNano":7}}"#
             );
-            assert_eq!((is_labelled(line.as_bytes(), "a"), is_labelled(line.as_bytes(), "b")), (is, false), "{line}");
+            let is_labelled = |id: &str| of(line.as_bytes(), id).is_some_and(|line| super::is_labelled(&line));
+            assert_eq!((is_labelled("a"), is_labelled("b")), (is, false), "{line}");
         }
         let mut happened = Happened { at_ns: 1, what: What::Die { exit_code: Some(0) } };
         happened.forget_labels();
