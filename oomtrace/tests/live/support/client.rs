@@ -190,7 +190,9 @@ fn ask(connection: &mut UnixStream) -> ! {
 fn leave_sign(sign: &str) {
     let path = Path::new(&env::var(SIGNS).unwrap()).join(sign);
     if !path.exists() {
-        _ = fs::write(&path, std::process::id().to_string());
+        // Whole at once: who waits for it reads it as soon as it is there.
+        let unfinished = path.with_extension("unfinished");
+        _ = fs::write(&unfinished, std::process::id().to_string()).and_then(|()| fs::rename(&unfinished, &path));
     }
     println!("{sign}");
 }
