@@ -11,6 +11,10 @@ const FAILED: [(&str, &str, ProbeKind); 2] = [
     ("failed startup probe", "Startup probe", ProbeKind::Startup),
 ];
 
+/// The kubelet has both from one clock, that a container started and that its probe failed, to the second (`startedAt`, `lastTimestamp`): what
+/// came so much before the start was about the life before.
+const ONE_CLOCK_MS: i64 = 1_000;
+
 /// The kubelet puts one Event on a pod every five minutes when there were 25 (client-go/tools/record/events_cache.go): what it says of the
 /// container's earlier lives counts for so long.
 const EARLIER_MS: i64 = 600_000;
@@ -59,6 +63,6 @@ fn failure(said: &PodSaid, kind: ProbeKind, unhealthy: &str, stop: Option<&StopR
 
 /// The Event is about the victim's container, and came after that started.
 fn is_about(event: &EventSaid, said: &PodSaid) -> bool {
-    let is_since = said.started_before_ms.is_none_or(|started| event.before_ms <= started.saturating_add(CLOCKS_MS));
+    let is_since = said.started_before_ms.is_none_or(|started| event.before_ms <= started.saturating_add(ONE_CLOCK_MS));
     said.is_of_container(event) && is_since
 }

@@ -62,6 +62,15 @@ fn the_api_says_why_the_kubelet_killed() {
             Cause::KubeletDeletion,
         ),
         (
+            "deleted, and the probe had failed in the life before",
+            PodSaid {
+                deletion: deletion(4_000),
+                started_before_ms: Some(6_000),
+                ..with_events(&[event("Killing", failed, 9_700)])
+            },
+            Cause::KubeletDeletion,
+        ),
+        (
             "deleted after the probe failed",
             PodSaid { deletion: deletion(3_000), ..with_events(&[event("Killing", failed, 11_000)]) },
             Cause::KubeletProbeFailure,
@@ -143,7 +152,12 @@ fn where_the_kubelet_is_silent_a_probe_is_possible() {
         ),
         ("a readiness probe failed", with_events(&[event("Unhealthy", "Readiness probe failed: x", 11_000)]), None),
         ("long ago", with_events(&[event("Unhealthy", "Liveness probe failed: x", 91_000)]), None),
-        ("in an earlier life", started(&[event("Unhealthy", "Liveness probe failed: x", 26_000)]), None),
+        ("in an earlier life", started(&[event("Unhealthy", "Liveness probe failed: x", 22_000)]), None),
+        (
+            "when it started, as far as that is said",
+            started(&[event("Unhealthy", "Liveness probe failed: x", 21_000)]),
+            Some(Confidence::Possible),
+        ),
         ("an earlier life ended so", started(&[event("Killing", failed, 60_000)]), Some(Confidence::Possible)),
         ("an earlier life ended so, long ago", started(&[event("Killing", failed, 600_001)]), None),
         (
