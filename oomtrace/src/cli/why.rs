@@ -123,8 +123,10 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
             }
         }
     };
-    let exits = watched.exits_of(whom.as_ref());
-    let found = watched.with_followed(watched.of(whom.as_ref()), &exits);
+    let (mut found, exits) = (watched.of(whom.as_ref()), watched.exits_of(whom.as_ref()));
+    if whom.is_some() {
+        found = watched.with_followed(found, &exits);
+    }
     let found = (found, exits, watched.looked());
     Asking::Answered(Box::new(gather::why(places, asked, whom, log, found, &identity).await))
 }

@@ -92,6 +92,18 @@ pub enum Said {
     },
 }
 
+impl Said {
+    /// The unit whose main process SIGKILL ended.
+    #[must_use]
+    pub fn killed_unit(&self) -> Option<&String> {
+        match self {
+            // As unit_log_process_exit() writes them (src/core/unit.c, 252): the word for si_code, and the number of the signal.
+            Self::UnitProcessExit { unit, code, status } => (code == "killed" && status == "9").then_some(unit),
+            _ => None,
+        }
+    }
+}
+
 impl Entry {
     /// The kernel's record, if it is one.
     #[must_use]

@@ -4,7 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
 use crate::text::ascii::Ascii;
+
+/// What a path in an address has encoded (RFC 3986, 2.3 and 3.3).
+const NOT_IN_PATHS: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Gives a variable of the environment.
 pub trait Variable: Fn(&str) -> Option<String> {}
@@ -59,13 +64,7 @@ pub fn linked(text: &str, file: &Path, host: &str, has_links: bool) -> String {
     if !has_links || !file.is_absolute() {
         return text.to_owned();
     }
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(byte);
-    let encoded = |bytes: &[u8]| -> String {
-        bytes
-            .iter()
-            .map(|byte| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") })
-            .collect()
-    };
+    let encoded = |bytes: &[u8]| percent_encode(bytes, &NOT_IN_PATHS).to_string();
     let (host, path) = (encoded(host.as_bytes()), encoded(file.as_os_str().as_bytes()));
     format!("\x1b]8;;file://{host}{path}\x1b\\{text}\x1b]8;;\x1b\\")
 }

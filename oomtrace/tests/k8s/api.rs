@@ -37,8 +37,7 @@ pub fn delete(path: &str, options: &Value) -> Result<Value, Refused> {
 
 /// A value in a query.
 pub fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 fn ask(method: &str, path: &str, object: Option<&Value>) -> Result<Value, Refused> {

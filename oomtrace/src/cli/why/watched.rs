@@ -72,9 +72,13 @@ impl Watched {
         }
     }
 
-    /// Kills of `whom`, the latest first; without anybody the latest ones of all.
+    /// Kills of `whom`, the latest first; without anybody the latest ones of all, and as many with the routine ones.
     pub fn of(&self, whom: Option<&Whom>) -> Vec<Incident> {
-        let Some(whom) = whom else { return self.matching(Filter::default(), SAME) };
+        let Some(whom) = whom else {
+            let mut found = self.matching(Filter::default(), SAME);
+            found.extend(self.find(Selection { last: Some(SAME), routine: true, ..Selection::default() }));
+            return latest_once(found);
+        };
         if let (TargetKind::Container, Some(container)) = (whom.kind, &whom.container) {
             return self.same(Identity::of_container(container));
         }
@@ -88,17 +92,16 @@ impl Watched {
         if whom.kind == TargetKind::Pod {
             // Where its runtime did not answer in time, only the uid is known, by which no filter chooses.
             found.extend(self.matching(Filter::default(), LATEST));
-            found.sort_by(|one, other| (&other.time, &other.id).cmp(&(&one.time, &one.id)));
-            found.dedup_by(|one, other| one.id == other.id);
+            found = latest_once(found);
         }
         found.retain(|incident| is_of(whom, incident));
         found.truncate(SAME);
         found
     }
 
-    /// Ends with 137 of `whom` that no SIGKILL made, the latest first; they are no kills, and so none is the last one on this node.
+    /// Ends with 137 of `whom`, or of all, that no SIGKILL made, the latest first.
     pub fn exits_of(&self, whom: Option<&Whom>) -> Vec<Exited> {
-        let Some(whom) = whom else { return Vec::new() };
+        let Some(whom) = whom else { return self.exits(None) };
         if let (TargetKind::Container, Some(container)) = (whom.kind, &whom.container) {
             return self.exits(Some(&Identity::of_container(container)));
         }
@@ -113,8 +116,7 @@ impl Watched {
         let missing = id.filter(|id| !found.iter().any(|incident| incident.id == **id));
         let followed = missing.and_then(|id| said(self.history.as_ref()?.by_id(id)).flatten());
         found.extend(followed.filter(|followed| Some(&followed.id) == id));
-        found.sort_by(|one, other| (&other.time, &other.id).cmp(&(&one.time, &one.id)));
-        found
+        latest_once(found)
     }
 
     /// The end with that id, or whose id alone begins so.
@@ -233,6 +235,13 @@ impl Watched {
         }
         found
     }
+}
+
+/// Each once, the latest first.
+fn latest_once(mut found: Vec<Incident>) -> Vec<Incident> {
+    found.sort_by(|one, other| (&other.time, &other.id).cmp(&(&one.time, &one.id)));
+    found.dedup_by(|one, other| one.id == other.id);
+    found
 }
 
 /// What was found; what was in the way is said.

@@ -4,12 +4,13 @@ pub mod events;
 pub mod former;
 pub mod life;
 pub mod listed;
+mod queries;
 pub mod run_state;
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -25,6 +26,7 @@ use crate::container::AbortOnDrop;
 use crate::container::is_plain;
 use crate::container::labels::Labels;
 use crate::container::metadata::Metadata;
+use crate::container::runtime::docker::former::Former;
 use crate::container::runtime::docker::life::{Happened, Life};
 use crate::container::runtime::docker::listed::{Listed, MAX_LISTED};
 use crate::container::runtime::docker::run_state::RunState;
@@ -178,8 +180,8 @@ impl Docker {
         life::parse(&self.get_container(id).await?).map_err(|error| self.answer(error))
     }
 
-    /// What was done to the container `id`, as far as Docker still knows, the oldest first; and what of that it knows at all, of any
-    /// container: since when, in nanoseconds since 1970.
+    /// What was done to the container `id`, as far as Docker still knows, the oldest first; and since when it knows what happened at all, to
+    /// any container, in nanoseconds since 1970. None where that cannot be told.
     ///
     /// # Errors
     /// When Docker does not answer in time.
@@ -187,20 +189,23 @@ impl Docker {
         if !is_plain(id) {
             return Err(self.unknown(id));
         }
-        let body = self.get(&events_until_now(""), MAX_LIST).await?.unwrap_or_default();
-        Ok(life::past(&body, id))
+        let (body, is_whole) = match self.get(&queries::past_events(None), MAX_LIST).await {
+            // Another container's labels, which are in each of its events, are too much.
+            Err(DockerError::Answer { .. }) => (self.get(&queries::past_events(Some(id)), MAX_LIST).await?, false),
+            answer => (answer?, true),
+        };
+        let (mut found, since) = life::past(&body.unwrap_or_default());
+        Ok((found.remove(id).unwrap_or_default(), since.filter(|_| is_whole)))
     }
 
-    /// Containers whose ends are still among Docker's events, those that it has removed as well, by id; the one that ended last is the last one.
+    /// Containers whose ends are still among Docker's events, those that it has removed as well.
     ///
     /// # Errors
     /// When Docker does not answer in time.
-    pub async fn former(&self) -> Result<Vec<(String, Metadata)>, DockerError> {
-        // {"type":["container"],"event":["die"]}, encoded
-        const ENDS: &str = "&filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22die%22%5D%7D";
-        let body = self.get(&events_until_now(ENDS), MAX_LIST).await?.unwrap_or_default();
+    pub async fn former(&self) -> Result<Former, DockerError> {
+        let body = self.get(&queries::past_events(None), MAX_LIST).await?.unwrap_or_default();
         let mut found = former::parse_all(&body);
-        found.iter_mut().for_each(|(_, metadata)| metadata.runtime_socket = self.elsewhere());
+        found.containers.iter_mut().for_each(|ended| ended.metadata.runtime_socket = self.elsewhere());
         Ok(found)
     }
 
@@ -209,14 +214,28 @@ impl Docker {
     /// # Errors
     /// When Docker does not answer in time.
     pub async fn list_all(&self) -> Result<Vec<(String, Metadata)>, DockerError> {
-        self.listed("/containers/json?all=true").await
+        self.listed(queries::ALL).await
+    }
+
+    /// Those that are called `word`, or whose ids begin so, where the list of all is too long to be read.
+    ///
+    /// # Errors
+    /// When Docker does not answer in time.
+    pub async fn list_named(&self, word: &str) -> Result<Vec<(String, Metadata)>, DockerError> {
+        let mut found: Vec<(String, Metadata)> = Vec::new();
+        for path in queries::named(word).into_iter().flatten() {
+            let more = self.listed(&path).await?.into_iter();
+            let more: Vec<_> = more.filter(|(id, _)| !found.iter().any(|(known, _)| known == id)).collect();
+            found.extend(more);
+        }
+        Ok(found)
     }
 
     async fn get_container(&self, id: &str) -> Result<Bytes, DockerError> {
         if !is_plain(id) {
             return Err(self.unknown(id));
         }
-        self.get(&format!("/containers/{id}/json"), self.max_body).await?.ok_or_else(|| self.unknown(id))
+        self.get(&queries::inspect(id), self.max_body).await?.ok_or_else(|| self.unknown(id))
     }
 
     /// All running containers, by id. Docker says nothing of their limits here.
@@ -224,7 +243,7 @@ impl Docker {
     /// # Errors
     /// When Docker does not answer in time.
     pub async fn list(&self) -> Result<Vec<(String, Metadata)>, DockerError> {
-        self.listed("/containers/json").await
+        self.listed(queries::RUNNING).await
     }
 
     /// What the list says of one container. Docker has that at hand while it starts the container, when
@@ -236,9 +255,7 @@ impl Docker {
         if !is_plain(id) {
             return Err(self.unknown(id));
         }
-        // {"id":["…"]}, encoded
-        let path = format!("/containers/json?all=true&filters=%7B%22id%22%3A%5B%22{id}%22%5D%7D");
-        let found = self.listed(&path).await?.into_iter().find(|(found, _)| found == id);
+        let found = self.listed(&queries::glance(id)).await?.into_iter().find(|(found, _)| found == id);
         found.map(|(_, metadata)| metadata).ok_or_else(|| self.unknown(id))
     }
 
@@ -257,7 +274,7 @@ impl Docker {
     /// # Errors
     /// When Docker does not answer in time.
     pub async fn version(&self) -> Result<String, DockerError> {
-        let body = self.get("/version", MAX_BODY).await?.unwrap_or_default();
+        let body = self.get(queries::VERSION, MAX_BODY).await?.unwrap_or_default();
         let version: Version = self.parse(&body)?;
         Ok(version.version)
     }
@@ -274,11 +291,8 @@ impl Docker {
     /// # Errors
     /// When it cannot be asked, or the stream breaks.
     pub async fn events(&self, since: Duration, mut line: impl FnMut(&[u8])) -> Result<(), DockerError> {
-        // {"type":["container"],"event":["kill","stop","restart","rename","update","exec_create"]}, encoded
-        const PATH: &str = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22kill%22%2C\
-            %22stop%22%2C%22restart%22%2C%22rename%22%2C%22update%22%2C%22exec_create%22%5D%7D";
         // A daemon that is busy answers late: nobody waits for it here, and nothing that it did meanwhile is missed.
-        let path = format!("{PATH}&since={}.{:09}", since.as_secs(), since.subsec_nanos());
+        let path = queries::events(since);
         let (_connection, response) = self.request(&path).await?;
         let mut body = response.into_body();
         let mut held: Vec<u8> = Vec::new();
@@ -369,12 +383,6 @@ impl Docker {
     fn unknown(&self, id: &str) -> DockerError {
         DockerError::Unknown { socket: self.socket.clone(), id: id.to_owned() }
     }
-}
-
-/// The path that asks for all events that Docker still has, `more` of them chosen; the time until which ends the answer.
-fn events_until_now(more: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("/events?since=0&until={}.{:09}{more}", now.as_secs(), now.subsec_nanos())
 }
 
 /// The socket, held by a descriptor that is good for nothing but its path; none when it, or the directory that it lies in, is not the

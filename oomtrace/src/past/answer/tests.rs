@@ -1,5 +1,7 @@
 use super::*;
 use crate::container::runtime::docker::life::What;
+use crate::model::{Cause, Confidence, Source};
+use crate::past::journal::Said;
 use crate::past::klog::oom::reports;
 use crate::past::klog::record::Record as Line;
 use crate::past::klog::saved;
@@ -49,7 +51,7 @@ fn end(second: i64, code: i64, oom: bool) -> Ended {
         oom_killed: Some(oom),
         reason: None,
     };
-    Ended { end, container: Some(container()) }
+    Ended { end, container: Some(container()), ..Ended::default() }
 }
 
 fn asked(subject: Option<&Subject>, traces: Traces) -> Why {
@@ -214,7 +216,8 @@ fn docker_events_are_of_the_life_that_ended() {
         happened(20, What::Kill("9".to_owned())),
         happened(20, What::Die { exit_code: Some(137) }),
     ];
-    let traces = Traces { ends: vec![end(20, 137, false)], events, events_since: Some(at(-10)), ..Traces::default() };
+    let ends = vec![Ended { events, ..end(20, 137, false) }];
+    let traces = Traces { ends, events_since: Some(at(-10)), ..Traces::default() };
     let why = asked(Some(&subject(false)), traces);
     let verdict = why.reconstructed.unwrap().verdict.unwrap();
     assert_eq!((why.answer, verdict.cause), (Answer::Killed, Cause::RuntimeStopTimeout));
@@ -231,8 +234,7 @@ fn dockers_own_kill_is_not_the_oom_kill_of_a_child_right_before() {
     };
     let traces = |is_asked| Traces {
         kills: vec![report(0)],
-        ends: vec![end(9, 137, true)],
-        events: events(is_asked),
+        ends: vec![Ended { events: events(is_asked), ..end(9, 137, true) }],
         events_since: Some(at(-10)),
         ..Traces::default()
     };
@@ -282,4 +284,65 @@ fn systemds_journal_says_what_a_unit_ended_by() {
         assert_eq!((why.answer, found), (answer, cause), "{said}");
         assert!(why.earlier.is_empty(), "{said}: {:?}", why.earlier);
     }
+}
+
+#[test]
+fn a_container_that_ended_by_itself_after_a_childs_oom_kill_is_said_to() {
+    for (second, code, after) in [
+        (2, 1, Some("; the container was not killed, and ended with exit code 1, 2.0 s after that")),
+        (2, 137, None),
+        (60, 1, None),
+    ] {
+        let traces = Traces { kills: vec![report(0)], ends: vec![end(second, code, true)], ..Traces::default() };
+        let found = asked(Some(&subject(false)), traces).reconstructed.unwrap();
+        let why = found.verdict.map(|verdict| verdict.why).unwrap_or_default();
+        assert_eq!(after.is_some(), why.contains("was not killed, and ended"), "{why}");
+        assert!(after.is_none_or(|after| why.ends_with(after)), "{why}");
+        let is_open = found.missing.iter().any(|missing| missing.contains("first process"));
+        assert!(!(is_open && after.is_some()), "{:?}", found.missing);
+    }
+}
+
+#[test]
+fn without_a_target_the_last_kill_is_whoevers_it_was() {
+    let other = |second, by: &str| {
+        let mut ended = end(second, 137, false);
+        ended.end.by = by.to_owned();
+        let container = ended.container.as_mut().unwrap();
+        (container.id, container.name) = ("b".repeat(64), Some("api".to_owned()));
+        ended
+    };
+    let name = |why: &Why| why.reconstructed.as_ref().unwrap().container.as_ref().unwrap().name.clone().unwrap();
+    // Docker's kill is later than the kernel's, and that one's own end is none of its own.
+    let ends = vec![end(1, 137, true), other(5, "Docker")];
+    let why = asked(None, Traces { kills: vec![report(0)], ends: ends.clone(), ..Traces::default() });
+    assert_eq!(
+        (name(&why).as_str(), why.earlier.len(), why.earlier[0].cause),
+        ("api", 1, Some(Cause::OomContainerLimit))
+    );
+    let why = asked(None, Traces { kills: vec![report(30)], ends, ..Traces::default() });
+    assert_eq!((name(&why).as_str(), why.earlier.len()), ("web", 2));
+    // A unit's end is not the container's that was killed right before.
+    let exit = |unit: &str, status: &str| {
+        let (unit, code, status) = (unit.to_owned(), "killed".to_owned(), status.to_owned());
+        Entry { at: at(3), said: Said::UnitProcessExit { unit, code, status } }
+    };
+    let entries = vec![exit("job.service", "9"), exit("other.service", "15")];
+    let why = asked(None, Traces { kills: vec![report(0)], entries, ..Traces::default() });
+    let found = why.reconstructed.unwrap();
+    assert_eq!((found.unit.as_deref(), why.answer, why.earlier.len()), (Some("job.service"), Answer::Unexplained, 1));
+}
+
+#[test]
+fn without_a_target_a_routine_kill_is_no_other_traces_kill() {
+    let identity = Identity { node: None, boot_id: Some("abc-1".to_owned()) };
+    let mut routine = report(0).incident(&identity, crate::resolve::limits_before::LimitsBefore::default()).unwrap();
+    routine.id = "routine".to_owned();
+    routine.routine = Some(crate::model::Routine::Sweep);
+    let traces = Traces { ends: vec![end(1, 137, false)], watched: vec![routine], ..Traces::default() };
+    assert_eq!(asked(None, traces.clone()).answer, Answer::Nothing);
+    assert_eq!(asked(Some(&subject(false)), traces).answer, Answer::Watched);
+    let traces = Traces { ends: vec![end(2, 137, false)], exits: vec![exited(1, ID)], ..Traces::default() };
+    assert_eq!(asked(None, traces.clone()).answer, Answer::Nothing);
+    assert_eq!(asked(Some(&subject(false)), traces).answer, Answer::Ended);
 }

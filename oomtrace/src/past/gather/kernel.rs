@@ -19,6 +19,9 @@ use crate::placement::Placement;
 
 /// Reports of one target that are looked at, the latest ones: each may take a question to a runtime.
 const MAX_ASKED: usize = 64;
+/// The same without a target.
+const MAX_NAMED: usize = 6;
+
 /// What the kernel's log says, and the journal besides.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KernelLog {
@@ -155,8 +158,8 @@ fn take(log: &mut KernelLog, place: &str, records: &[Record], of: &str, is_cut: 
 pub async fn of(places: &Places, whom: Option<&Whom>, log: &KernelLog) -> Vec<Placed> {
     let its: Vec<&Report> =
         log.reports.iter().filter(|report| whom.is_none_or(|whom| is_about(report, whom))).collect();
-    // Without a target the last one is the answer, and the others are only counted.
-    let asked = if whom.is_none() { 1 } else { MAX_ASKED };
+    // Without a target the last one is the answer, those before it have a line each, and the others are only counted.
+    let asked = if whom.is_none() { MAX_NAMED } else { MAX_ASKED };
     let from = its.len().saturating_sub(asked);
     let mut found = Vec::new();
     for (index, report) in its.into_iter().enumerate() {

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use crate::container::runtime::docker::{Docker, DockerError, life};
 use crate::model::{Container, SaidEnd, TargetKind};
 use crate::node::cgroups;
 use crate::node::namespaces;
 use crate::node::usage::UsageFiles;
 use crate::past::answer::{Ended, Subject, Traces};
-use crate::past::gather::{KernelLog, Places, Whom, looked, unread};
+use crate::past::gather::{KernelLog, Places, Whom, docker, looked, podman};
 use crate::past::journal::Said;
 use crate::past::units::{self, End};
 use crate::placement::Runtime;
@@ -26,12 +23,14 @@ pub async fn ask(
     subject: &mut Option<Subject>,
     traces: &mut Traces,
 ) {
-    let Some(whom) = whom else { return };
+    let Some(whom) = whom else { return of_all(places, log, traces).await };
     if let Some(container) = &whom.container {
         if matches!(container.runtime, Some(Runtime::Docker) | None) {
-            docker(places, container, subject, traces).await;
+            docker::ask(places, container, subject, traces).await;
         }
-        podman(container, log, traces);
+        if container.runtime == Some(Runtime::Podman) {
+            traces.ends.extend(podman::ends_of(container, log));
+        }
         counters(places, container, traces);
     }
     if whom.container.as_ref().is_some_and(|container| container.pod.is_some()) || whom.pod_uid.is_some() {
@@ -45,6 +44,13 @@ pub async fn ask(
         let has_kill = !(traces.kills.is_empty() && traces.watched.is_empty());
         traces.looked_at.push(looked("/proc", true, None, lives(whom.pid, has_kill)));
     }
+}
+
+/// What they say of ends with 137 on this node, whoever ended.
+async fn of_all(places: &Places, log: &KernelLog, traces: &mut Traces) {
+    docker::ask_of_all(places, traces).await;
+    traces.ends.extend(podman::killed(log));
+    traces.entries.clone_from(&log.entries);
 }
 
 /// What a process that lives says of kills of its number.
@@ -64,134 +70,6 @@ fn is_of(said: &Said, wanted: &str) -> bool {
         | Said::UnitProcessExit { unit, .. }
         | Said::UnitResult { unit, .. } => unit == wanted,
         _ => false,
-    }
-}
-
-/// How Docker says that the container is, how it ended last, and what was done to it.
-async fn docker(places: &Places, container: &Container, subject: &mut Option<Subject>, traces: &mut Traces) {
-    let docker = &places.directory.sources().docker;
-    let life = match docker.life(&container.id).await {
-        Ok(life) => life,
-        Err(DockerError::Unknown { .. }) if container.runtime == Some(Runtime::Docker) => {
-            return removed(docker, container, traces).await;
-        }
-        Err(error) => {
-            let is_missing = error.is_missing();
-            let said = error.to_string();
-            return traces.looked_at.push(if is_missing {
-                unread("docker", said)
-            } else {
-                looked("docker", false, None, said)
-            });
-        }
-    };
-    // What it is, and what it was given, is known in full only here.
-    let mut known = container.clone();
-    if let Ok(metadata) = docker.inspect(&container.id).await {
-        metadata.describe(&mut known);
-    }
-    if let Some(subject) = subject.as_mut() {
-        subject.is_running = Some(life.running);
-        subject.running_since = life.started_at.as_ref().filter(|_| life.running).and_then(|at| at.parse().ok());
-        if subject.container.is_some() {
-            subject.container = Some(known.clone());
-        }
-    }
-    let mut said = match (life.running, life.restart_count) {
-        (true, 0) => "it runs".to_owned(),
-        (true, count) => format!("it runs; its restart policy has started it again {}", crate::text::times(count)),
-        (false, _) => "it has ended".to_owned(),
-    };
-    match docker.past_events(&container.id).await {
-        Ok((events, since)) => {
-            traces.events = events;
-            traces.events_since = since.and_then(time);
-            said.push_str(&format!("; {} events of it are left", traces.events.len()));
-        }
-        Err(error) => said.push_str(&format!("; its events are not known ({error})")),
-    }
-    traces.looked_at.push(looked("docker", true, traces.events_since, said));
-    // While it runs, Docker has the end of the life before by its time alone: its code is in the events, if they go that far.
-    let by_event = |time: &str| {
-        let at: Timestamp = time.parse().ok()?;
-        let near = |ns: i64| (i128::from(ns) - at.as_nanosecond()).abs() <= 3_000_000_000;
-        traces.events.iter().rev().find_map(|happened| match happened.what {
-            life::What::Die { exit_code } if near(happened.at_ns) => exit_code,
-            _ => None,
-        })
-    };
-    let Some(finished) = &life.finished_at else { return };
-    let end = if life.running {
-        SaidEnd {
-            by: "Docker".to_owned(),
-            time: Some(finished.clone()),
-            exit_code: by_event(finished),
-            ..SaidEnd::default()
-        }
-    } else {
-        SaidEnd {
-            by: "Docker".to_owned(),
-            time: Some(finished.clone()),
-            started: life.started_at.clone(),
-            exit_code: Some(life.exit_code),
-            oom_killed: Some(life.oom_killed),
-            reason: (!life.error.is_empty()).then(|| life.error.clone()),
-        }
-    };
-    traces.ends.push(Ended { end, container: Some(known) });
-}
-
-/// What Docker's events still say of a container that it has removed.
-async fn removed(docker: &Docker, container: &Container, traces: &mut Traces) {
-    let (events, since) = match docker.past_events(&container.id).await {
-        Ok(found) => found,
-        Err(error) => return traces.looked_at.push(unread("docker", error.to_string())),
-    };
-    traces.events_since = since.and_then(time);
-    let said = match events.len() {
-        0 => "it is removed, and no event of it is left".to_owned(),
-        count => format!("it is removed; {count} events of it are left"),
-    };
-    traces.looked_at.push(looked("docker", true, traces.events_since, said));
-    let end = life::last_end(&events).map(|end| SaidEnd {
-        by: "Docker".to_owned(),
-        time: rfc3339(end.at_ns),
-        started: end.started_ns.and_then(rfc3339),
-        exit_code: end.exit_code,
-        oom_killed: end.oom_killed,
-        reason: None,
-    });
-    traces.ends.extend(end.map(|end| Ended { end, container: Some(container.clone()) }));
-    traces.events = events;
-}
-
-/// Of nanoseconds since 1970; none where no calendar has them.
-fn time(ns: i64) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(i128::from(ns)).ok()
-}
-
-/// The same as RFC 3339.
-fn rfc3339(ns: i64) -> Option<String> {
-    time(ns).map(|at| format!("{at:.9}"))
-}
-
-/// What Podman wrote into the journal.
-fn podman(container: &Container, log: &KernelLog, traces: &mut Traces) {
-    if container.runtime != Some(Runtime::Podman) {
-        return;
-    }
-    for entry in &log.entries {
-        if let Said::PodmanDied { id, exit_code, .. } = &entry.said
-            && *id == container.id
-        {
-            let end = SaidEnd {
-                by: "Podman".to_owned(),
-                time: Some(format!("{:.9}", entry.at)),
-                exit_code: *exit_code,
-                ..SaidEnd::default()
-            };
-            traces.ends.push(Ended { end, container: Some(container.clone()) });
-        }
     }
 }
 
@@ -244,7 +122,7 @@ async fn kubernetes(places: &Places, whom: &Whom, traces: &mut Traces) {
             oom_killed: None,
             reason: ended.reason.clone(),
         };
-        traces.ends.push(Ended { end, container: Some(container) });
+        traces.ends.push(Ended { end, container: Some(container), ..Ended::default() });
     }
     traces.looked_at.push(looked("kubernetes", true, None, format!("{count} ends of its containers")));
 }
@@ -295,7 +173,7 @@ fn systemd(name: &str, subject: &mut Option<Subject>, traces: &mut Traces) {
         oom_killed: None,
         reason: unit.result.filter(|_| !unit.is_active),
     };
-    traces.ends.push(Ended { end: said, container: None });
+    traces.ends.push(Ended { end: said, ..Ended::default() });
 }
 
 #[cfg(test)]

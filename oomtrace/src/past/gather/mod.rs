@@ -1,8 +1,10 @@
 //! Looks everywhere that traces may be, each place bounded in bytes and in time, and says of each what was there.
 
 mod copies;
+mod docker;
 mod kernel;
 mod managers;
+mod podman;
 mod whom;
 
 use std::path::PathBuf;

@@ -1,13 +1,15 @@
 //! Who is meant.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use crate::container::list::list;
 use crate::container::metadata::Metadata;
 use crate::container::runtime::docker::DockerError;
 use crate::model::{Container, TargetKind};
 use crate::node::namespaces;
 use crate::past::answer::{Subject, described};
-use crate::past::gather::{KernelLog, Places};
-use crate::past::journal::Said;
+use crate::past::gather::{KernelLog, Places, podman};
 use crate::past::target::{Asked, Fit, fits, fits_pod, spelled};
 use crate::past::units;
 use crate::placement::{Placement, Runtime};
@@ -132,7 +134,7 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
     let mut known = Known { containers: Vec::new(), missing: Vec::new() };
     let only_unit_or_process = matches!(asked.kind, Some(TargetKind::Unit | TargetKind::Process));
     if !only_unit_or_process {
-        known = everybody(places).await;
+        known = everybody(places, &asked.word).await;
     }
     let mut found: Vec<Whom> = Vec::new();
     if asked.may_be(TargetKind::Container) {
@@ -215,13 +217,17 @@ fn described_as(whom: &Whom) -> String {
     }
 }
 
-/// All containers: those that have a cgroup, and those that Docker still knows.
-async fn everybody(places: &Places) -> Known {
+/// All containers: those that have a cgroup, and those that Docker still knows; of the latter, where they are too many, those of that name.
+async fn everybody(places: &Places, word: &str) -> Known {
     let listed = list(&places.directory, &places.hierarchies).await;
     let mut containers: Vec<(Container, bool)> = listed.into_iter().map(|listed| (listed.container, true)).collect();
     let mut missing = Vec::new();
     let docker = &places.directory.sources().docker;
-    match docker.list_all().await {
+    let all = match docker.list_all().await {
+        Err(error @ DockerError::Answer { .. }) => docker.list_named(word).await.map_err(|_| error),
+        all => all,
+    };
+    match all {
         Ok(all) => {
             for (id, metadata) in all {
                 if containers.iter().any(|(container, _)| container.id == id && container.confirmed) {
@@ -251,7 +257,7 @@ async fn describe_pods(places: &Places, containers: &mut [(Container, bool)]) {
 }
 
 /// A container that has ended. Where its cgroup was goes by its runtime's driver and settings: nobody says it any longer.
-fn ended(id: String, metadata: &Metadata) -> Container {
+pub fn ended(id: String, metadata: &Metadata) -> Container {
     let mut container = Container { id, confirmed: true, ..Container::default() };
     metadata.describe(&mut container);
     container
@@ -260,24 +266,30 @@ fn ended(id: String, metadata: &Metadata) -> Container {
 /// Containers that are removed, and of whose ends Docker's events or Podman's still tell. Of those that had one name after the other, the last.
 async fn former(places: &Places, asked: &Asked, log: &KernelLog, missing: &mut Vec<String>) -> Vec<Whom> {
     let docker = &places.directory.sources().docker;
-    let mut all = match docker.former().await {
-        Ok(all) => all,
+    let (all, unknown) = match docker.former().await {
+        Ok(former) => {
+            let unknown = format!("containers that Docker removed {}", before(former.since_ns));
+            (former.containers, Some(unknown))
+        }
         Err(error) => {
-            missing.extend(error.is_missing().then(|| format!("containers that Docker has removed ({error})")));
-            Vec::new()
+            let unknown = error.is_missing().then(|| format!("containers that Docker has removed ({error})"));
+            (Vec::new(), unknown)
         }
     };
-    all.extend(podmans(log));
-    last_of_each_name(all.into_iter().map(|(id, metadata)| ended(id, &metadata)), &asked.word)
+    let all = all.into_iter().map(|ended| (ended.id, ended.metadata)).chain(podman::named(log));
+    let found = last_of_each_name(all.map(|(id, metadata)| ended(id, &metadata)), &asked.word);
+    missing.extend(unknown.filter(|_| found.is_empty()));
+    found
 }
 
-/// Those of Podman's that ended, the one that ended last behind the others.
-fn podmans(log: &KernelLog) -> impl Iterator<Item = (String, Metadata)> {
-    log.entries.iter().filter_map(|entry| {
-        let Said::PodmanDied { id, name, .. } = &entry.said else { return None };
-        let name = Some(name.clone()).filter(|name| !name.is_empty());
-        Some((id.clone(), Metadata { runtime: Some(Runtime::Podman), name, ..Metadata::default() }.bounded()))
-    })
+/// `before 2026-11-26 03:12:07 +01:00: its events go back no further`; of nanoseconds since 1970.
+fn before(since_ns: Option<i64>) -> String {
+    let since = since_ns.and_then(|ns| Timestamp::from_nanosecond(i128::from(ns)).ok());
+    let since = since.map_or_else(
+        || "before it was started".to_owned(),
+        |since| format!("before {}", since.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z")),
+    );
+    format!("{since}: its events go back no further")
 }
 
 /// Those that fit best, and of one name the last one.
@@ -331,7 +343,6 @@ fn near(word: &str, containers: &[(Container, bool)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::past::journal::Entry;
 
     fn container(id: &str, name: &str) -> Container {
         Container { id: id.repeat(64), name: Some(name.to_owned()), ..Container::default() }
@@ -350,14 +361,9 @@ mod tests {
     }
 
     #[test]
-    fn podmans_ends_name_their_containers() {
-        let died = |id: &str, name: &str| Entry {
-            at: jiff::Timestamp::UNIX_EPOCH,
-            said: Said::PodmanDied { id: id.to_owned(), name: name.to_owned(), exit_code: None },
-        };
-        let mut log = KernelLog::default();
-        log.entries = vec![died("a", "web"), died("b", "")];
-        let named: Vec<Option<String>> = podmans(&log).map(|(_, metadata)| metadata.name).collect();
-        assert_eq!(named, [Some("web".to_owned()), None]);
+    fn how_far_back_docker_knows_is_said() {
+        let said = before(Some(1_764_126_727_000_000_000));
+        assert!(said.starts_with("before 2025-11-2") && said.ends_with(": its events go back no further"), "{said}");
+        assert_eq!(before(None), "before it was started: its events go back no further");
     }
 }

@@ -7,6 +7,7 @@ use crate::container::is_plain;
 use crate::container::labels::Labels;
 use crate::container::metadata::Metadata;
 use crate::container::runtime::docker::events::Line;
+use crate::container::runtime::docker::life::{self, Happened};
 use crate::placement::Runtime;
 
 #[derive(Deserialize)]
@@ -25,9 +26,26 @@ struct Labelled {
 /// Attributes that are no labels.
 const OWN: [&str; 5] = ["execDuration", "exitCode", "image", "name", "signal"];
 
-/// The container that one line of the events says has ended, by its id. Its labels are among the attributes.
-#[must_use]
-pub fn parse(line: &[u8]) -> Option<(String, Metadata)> {
+/// Those that ended, and since when that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Former {
+    /// Each once, the one that ended last behind the others.
+    pub containers: Vec<FormerContainer>,
+    /// Nanoseconds since 1970; none where Docker tells of nothing at all.
+    pub since_ns: Option<i64>,
+}
+
+/// A container that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormerContainer {
+    pub id: String,
+    pub metadata: Metadata,
+    /// What was done to it, the oldest first.
+    pub events: Vec<Happened>,
+}
+
+/// The container that one line of the events says has ended. Its labels are among the attributes.
+fn parse(line: &[u8]) -> Option<(String, Metadata)> {
     let mut labels = serde_json::from_slice::<Labelled>(line).ok()?.actor.attributes;
     let line = Line::of_container(line).filter(|line| line.action == "die" && is_plain(&line.actor.id))?;
     let attributes = line.actor.attributes;
@@ -37,15 +55,17 @@ pub fn parse(line: &[u8]) -> Option<(String, Metadata)> {
     Some((line.actor.id, metadata.bounded().with_labels(labels)))
 }
 
-/// Those that ended, each once, the one that ended last behind the others.
+/// What all events, a line each, tell of ends.
 #[must_use]
-pub fn parse_all(body: &[u8]) -> Vec<(String, Metadata)> {
-    let mut found: Vec<(String, Metadata)> = Vec::new();
+pub fn parse_all(body: &[u8]) -> Former {
+    let (mut events, since_ns) = life::past(body);
+    let mut containers: Vec<FormerContainer> = Vec::new();
     for (id, metadata) in body.split(|byte| *byte == b'\n').filter_map(parse) {
-        found.retain(|(known, _)| *known != id);
-        found.push((id, metadata));
+        let known = containers.iter().position(|known| known.id == id).map(|index| containers.remove(index));
+        let events = known.map_or_else(|| events.remove(&id).unwrap_or_default(), |known| known.events);
+        containers.push(FormerContainer { id, metadata, events });
     }
-    found
+    Former { containers, since_ns }
 }
 
 #[cfg(test)]
@@ -68,12 +88,13 @@ mod tests {
             line("d", "die", ""),
             "{".to_owned(),
         ];
-        let found = parse_all(lines.join("\n").as_bytes());
+        let Former { containers: found, since_ns } = parse_all(lines.join("\n").as_bytes());
         let named: Vec<(&str, Option<&str>)> =
-            found.iter().map(|(id, metadata)| (id.as_str(), metadata.name.as_deref())).collect();
+            found.iter().map(|ended| (ended.id.as_str(), ended.metadata.name.as_deref())).collect();
         assert_eq!(named, [("b", Some("web")), ("a", Some("web")), ("d", None)]);
-        assert_eq!(found[0].1.image.as_deref(), Some("shop/web:1"));
-        let labels = found[0].1.labels.as_ref().unwrap();
+        assert_eq!((found[1].events.len(), since_ns), (2, Some(7)));
+        assert_eq!(found[0].metadata.image.as_deref(), Some("shop/web:1"));
+        let labels = found[0].metadata.labels.as_ref().unwrap();
         assert_eq!(labels.keys().map(String::as_str).collect::<Vec<_>>(), ["com.docker.compose.service"]);
     }
 }

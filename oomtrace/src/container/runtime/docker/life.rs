@@ -1,6 +1,8 @@
 //! A container's lives, as Docker has them after the fact: how it is, how it ended last, and what was done to it. Docker keeps the last end
 //! alone, and the last 256 events of all containers, until the daemon ends (daemon/events, 20.10 to 28).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Deserialize;
 
 use crate::container::runtime::docker::events::Line;
@@ -99,17 +101,21 @@ pub fn parse(body: &[u8]) -> Result<Life, serde_json::Error> {
     })
 }
 
-/// What the events, a line each, say of the container `id`, in their order; and when the first of them was, of whatever it is.
+/// What the events, a line each, say of each container, by its id, in their order; and when the first of them was, of whatever it is.
 #[must_use]
-pub fn past(body: &[u8], id: &str) -> (Vec<Happened>, Option<i64>) {
-    let (mut found, mut is_labelled) = (Vec::new(), false);
+pub fn past(body: &[u8]) -> (BTreeMap<String, Vec<Happened>>, Option<i64>) {
+    let (mut found, mut labelled) = (BTreeMap::<String, Vec<Happened>>::new(), BTreeSet::new());
     let lines = || body.split(|byte| *byte == b'\n');
-    for line in lines().filter_map(|line| of(line, id)) {
-        is_labelled |= self::is_labelled(&line);
-        found.extend(happened(&line));
+    for line in lines().filter_map(Line::of_container) {
+        if is_labelled(&line) {
+            labelled.insert(line.actor.id.clone());
+        }
+        if let Some(happened) = happened(&line) {
+            found.entry(line.actor.id).or_default().push(happened);
+        }
     }
-    if is_labelled {
-        found.iter_mut().for_each(Happened::forget_labels);
+    for id in &labelled {
+        found.get_mut(id).into_iter().flatten().for_each(Happened::forget_labels);
     }
     (found, lines().find_map(time_ns))
 }
@@ -122,11 +128,6 @@ fn time_ns(line: &[u8]) -> Option<i64> {
         time_nano: i64,
     }
     serde_json::from_slice::<Line>(line).ok().map(|line| line.time_nano)
-}
-
-/// The line, where it is about the container `id`.
-fn of(line: &[u8], id: &str) -> Option<Line> {
-    Line::of_container(line).filter(|line| line.actor.id == id)
 }
 
 /// The line has what only an end or a signal has by itself: its container has a label of that name, which stands in the place of Docker's own
@@ -155,7 +156,7 @@ fn happened(line: &Line) -> Option<Happened> {
 
 /// An end, by the events alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LastEnd {
+pub struct LifeEnd {
     /// Nanoseconds since 1970.
     pub at_ns: i64,
     pub exit_code: Option<i64>,
@@ -165,22 +166,24 @@ pub struct LastEnd {
     pub oom_killed: Option<bool>,
 }
 
-/// The last end that its events, the oldest first, tell of.
+/// The ends that its events tell of; both are the oldest first.
 #[must_use]
-pub fn last_end(events: &[Happened]) -> Option<LastEnd> {
-    let end = events.iter().rposition(|happened| matches!(happened.what, What::Die { .. }))?;
-    let Happened { at_ns, what: What::Die { exit_code } } = *events.get(end)? else { return None };
-    let before = events.get(..end)?;
-    let start = before.iter().rposition(|happened| happened.what == What::Start);
-    let life = before.get(start.unwrap_or(0)..)?;
-    let has_oom = life.iter().any(|happened| happened.what == What::Oom);
-    let started_ns = start.and_then(|start| Some(before.get(start)?.at_ns));
-    Some(LastEnd {
-        at_ns,
-        exit_code,
-        started_ns,
-        oom_killed: if has_oom || start.is_some() { Some(has_oom) } else { None },
-    })
+pub fn ends(events: &[Happened]) -> Vec<LifeEnd> {
+    let (mut found, mut start, mut from) = (Vec::new(), None, 0);
+    for (index, happened) in events.iter().enumerate() {
+        match happened.what {
+            What::Start => (start, from) = (Some(happened.at_ns), index),
+            What::Die { exit_code } => {
+                let life = events.get(from..index).unwrap_or_default();
+                let has_oom = life.iter().any(|happened| happened.what == What::Oom);
+                let oom_killed = (has_oom || start.is_some()).then_some(has_oom);
+                found.push(LifeEnd { at_ns: happened.at_ns, exit_code, started_ns: start, oom_killed });
+                (start, from) = (None, index + 1);
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -188,23 +191,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_end_is_told_by_events_alone() {
+    fn ends_are_told_by_events_alone() {
         let die = || What::Die { exit_code: Some(137) };
-        let last = |all: &[What]| {
+        let told = |all: &[What]| -> Vec<_> {
             let at = |(at_ns, what): (i64, &What)| Happened { at_ns, what: what.clone() };
             let events: Vec<Happened> = (1..).zip(all).map(at).collect();
-            last_end(&events).map(|end| (end.at_ns, end.started_ns, end.oom_killed))
+            ends(&events).iter().map(|end| (end.at_ns, end.started_ns, end.oom_killed)).collect()
         };
         for (events, expected) in [
-            (&[What::Start, What::Oom, die(), What::Destroy][..], Some((3, Some(1), Some(true)))),
-            (&[What::Start, What::Oom, die(), What::Start, die()], Some((5, Some(4), Some(false)))),
+            (&[What::Start, What::Oom, die(), What::Destroy][..], vec![(3, Some(1), Some(true))]),
+            (
+                &[What::Start, What::Oom, die(), What::Start, die()],
+                vec![(3, Some(1), Some(true)), (5, Some(4), Some(false))],
+            ),
             // Its beginning is forgotten.
-            (&[die(), What::Destroy], Some((1, None, None))),
-            (&[What::Oom, die()], Some((2, None, Some(true)))),
-            (&[What::Start], None),
-            (&[], None),
+            (&[die(), What::Destroy], vec![(1, None, None)]),
+            (&[What::Oom, die(), die()], vec![(2, None, Some(true)), (3, None, None)]),
+            (&[What::Start], vec![]),
+            (&[], vec![]),
         ] {
-            assert_eq!(last(events), expected, "{events:?}");
+            assert_eq!(told(events), expected, "{events:?}");
         }
     }
 
@@ -225,12 +231,21 @@ mod tests {
                 r#"{{"Type":"container","Action":{action:?},"Actor":{{"ID":{id:?},"Attributes":{attributes}}},"timeNano":7}}"#
             )
         };
-        let what = |text: String| happened(&of(text.as_bytes(), "a")?).map(|happened| happened.what);
-        assert_eq!(what(line("a", "kill", r#"{"signal":"9"}"#)), Some(What::Kill("9".to_owned())));
-        assert_eq!(what(line("a", "die", r#"{"exitCode":"137"}"#)), Some(What::Die { exit_code: Some(137) }));
-        assert_eq!(what(line("a", "oom", "{}")), Some(What::Oom));
-        assert_eq!(what(line("b", "oom", "{}")), None);
-        assert_eq!(what(line("a", "exec_create: x", "{}")), None);
+        let of_a = |text: String| {
+            past(text.as_bytes()).0.remove("a").map(|events| events.into_iter().map(|event| event.what).collect())
+        };
+        assert_eq!(of_a(line("a", "kill", r#"{"signal":"9"}"#)), Some(vec![What::Kill("9".to_owned())]));
+        assert_eq!(of_a(line("a", "die", r#"{"exitCode":"137"}"#)), Some(vec![What::Die { exit_code: Some(137) }]));
+        assert_eq!(of_a(line("a", "oom", "{}")), Some(vec![What::Oom]));
+        assert_eq!(of_a(line("b", "oom", "{}")), None);
+        assert_eq!(of_a(line("a", "exec_create: x", "{}")), None);
+        // Of one that has a label in Docker's place, what that says in the others is not believed either.
+        let all = [line("b", "die", r#"{"exitCode":"0"}"#), line("a", "start", r#"{"exitCode":"0"}"#)];
+        let (found, since) =
+            past([&all[..], &[line("a", "die", r#"{"exitCode":"0"}"#)]].concat().join("\n").as_bytes());
+        let code = |id: &str| found.get(id).and_then(|events| events.last()).map(|event| event.what.clone());
+        assert_eq!(code("a"), Some(What::Die { exit_code: None }));
+        assert_eq!((code("b"), since), (Some(What::Die { exit_code: Some(0) }), Some(7)));
     }
 
     #[test]
@@ -245,8 +260,8 @@ mod tests {
             let line = format!(
                 r#"{{"Type":"container","Action":{action:?},"Actor":{{"ID":"a","Attributes":{attributes}}},"timeNano":7}}"#
             );
-            let is_labelled = |id: &str| of(line.as_bytes(), id).is_some_and(|line| super::is_labelled(&line));
-            assert_eq!((is_labelled("a"), is_labelled("b")), (is, false), "{line}");
+            let line_of = Line::of_container(line.as_bytes()).unwrap();
+            assert_eq!(is_labelled(&line_of), is, "{line}");
         }
         let mut happened = Happened { at_ns: 1, what: What::Die { exit_code: Some(0) } };
         happened.forget_labels();
