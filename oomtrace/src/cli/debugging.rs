@@ -5,7 +5,6 @@ use oomtrace::resolve::detail::Detail;
 
 /// In a recording, too, where `record` was given them.
 #[derive(Clone, Copy, Debug, Args)]
-#[command(next_help_heading = "Kernel debugging")]
 pub struct Debugging {
     /// Show the kernel stack of each signal with offsets, and on an OOM kill the user stack of the allocation
     #[arg(long)]

@@ -58,8 +58,17 @@ fn verb_of(error: &clap::Error) -> Option<&str> {
     }
 }
 
-/// Verbs that are hidden are for oomtrace itself: they are no suggestions.
-fn without_hidden(mut error: clap::Error) -> clap::Error {
+/// What is tried where watching is wanted, which has no verb.
+const WATCHING: [&str; 8] = ["watch", "trace", "run", "start", "monitor", "live", "follow", "tail"];
+
+/// Verbs that are hidden are for oomtrace itself: they are no suggestions. Nor is any verb for watching.
+fn with_true_suggestions(mut error: clap::Error) -> clap::Error {
+    if verb_of(&error).is_some_and(|verb| WATCHING.contains(&verb)) && error.kind() == ErrorKind::InvalidSubcommand {
+        error.remove(ContextKind::SuggestedSubcommand);
+        let tip = "without a verb oomtrace watches this node: sudo oomtrace".into();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+        return error;
+    }
     if let Some(ContextValue::Strings(mut verbs)) = error.remove(ContextKind::SuggestedSubcommand) {
         let cli = Cli::command();
         verbs.retain(|verb| cli.find_subcommand(verb).is_none_or(|verb| !verb.is_hide_set()));
@@ -74,7 +83,7 @@ fn without_hidden(mut error: clap::Error) -> clap::Error {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&without_hidden(error)),
+        Err(error) => return usage(&with_true_suggestions(error)),
     };
     if let Some(conflict) = cli.conflict() {
         return usage(&Cli::command().error(ErrorKind::ArgumentConflict, conflict));
@@ -186,11 +195,13 @@ mod tests {
         for (typo, suggested) in
             [("histroy", true), ("history-keepr", true), ("selftest-chidl", true), ("xxxxxx", false)]
         {
-            let error = without_hidden(Cli::try_parse_from(["oomtrace", typo]).unwrap_err());
+            let error = with_true_suggestions(Cli::try_parse_from(["oomtrace", typo]).unwrap_err());
             let text = rendered(&error, false);
             assert_eq!(text.contains("similar"), suggested, "{text}");
             let said = text.replace(typo, "");
             assert!(!said.contains("history-keeper") && !said.contains("selftest-child"), "{text}");
         }
+        let text = rendered(&with_true_suggestions(Cli::try_parse_from(["oomtrace", "watch"]).unwrap_err()), false);
+        assert!(text.contains("without a verb oomtrace watches") && !text.contains("similar"), "{text}");
     }
 }

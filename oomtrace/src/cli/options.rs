@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::debugging::Debugging;
 use super::kubernetes::{Events, KubernetesOptions};
 use super::signals::Signals;
-use super::values::{RingSize, absent, duration, explanation, health_name, ring_size, signal};
+use super::values::{RingSize, absent, duration, duration_with_unit, explanation, health_name, ring_size, signal};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -20,6 +20,16 @@ pub use past::{Report, Why};
 pub use reading::{Color, Form, Listing, Reading, Show, TimeForm};
 pub use runtimes::Runtimes;
 pub use select::Select;
+
+/// Under which heads `--help` lists options; what is under none is about how it is watched.
+mod heading {
+    pub const OUTPUT: &str = "Output";
+    pub const FILTERS: &str = "Filters";
+    pub const MEMORY: &str = "Memory curves and warnings";
+    pub const RUNTIMES: &str = "Runtimes and Kubernetes";
+    pub const HISTORY: &str = "History";
+    pub const DEBUGGING: &str = "Kernel debugging";
+}
 
 mod keeping;
 mod past;
@@ -75,7 +85,7 @@ pub struct Cli {
     pub verb: Option<Verb>,
     #[command(flatten)]
     pub watch: Watch,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::HISTORY)]
     pub keep: Keep,
 }
 
@@ -165,14 +175,14 @@ pub enum Verb {
 /// How and what to watch.
 #[derive(Debug, Args)]
 pub struct Watch {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::OUTPUT)]
     pub show: Show,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::OUTPUT)]
     pub reading: Reading,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::FILTERS)]
     pub select: Select,
     /// Show this signal too, besides SIGKILL (TERM, SIGINT, 15, RTMIN+3); may be repeated
-    #[arg(long, value_name = "SIGNAL", value_parser = signal)]
+    #[arg(long, value_name = "SIGNAL", value_parser = signal, help_heading = heading::FILTERS)]
     pub signal: Vec<u32>,
     /// Size of the buffer between kernel and oomtrace (for example 512K, 16M, 64M), rounded up to a power of two. Kills have all of it,
     /// the last quarter in equal shares for each container; everything else has an eighth
@@ -193,25 +203,25 @@ pub struct Watch {
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = health::NAME, value_parser = health_name)]
     pub health: Option<String>,
     /// Do not follow the memory of containers, pods and units: kills then have no curve that led to them
-    #[arg(long)]
+    #[arg(long, help_heading = heading::MEMORY)]
     pub no_curves: bool,
     /// Say nothing in time of limits that are nearly met, or will be soon
-    #[arg(long)]
+    #[arg(long, help_heading = heading::MEMORY)]
     pub no_warnings: bool,
     /// Warn of a memory limit that will be met within this time, if it goes on so (30m, 4h)
-    #[arg(long, value_name = "TIME", default_value = "4h", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "4h", value_parser = duration_with_unit, help_heading = heading::MEMORY)]
     pub warn_within: Duration,
     /// Warn of a memory limit of which 95 % and more have been in use for this time, page cache left out (30s, 2m)
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration_with_unit, help_heading = heading::MEMORY)]
     pub warn_near: Duration,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::RUNTIMES)]
     pub runtimes: Runtimes,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::RUNTIMES)]
     pub kubernetes: KubernetesOptions,
     /// Whether kills are put on their pods as Events, for `kubectl describe pod`: auto does so in a pod
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Events::Auto, hide_short_help = true)]
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Events::Auto, hide_short_help = true, help_heading = heading::RUNTIMES)]
     pub kubernetes_events: Events,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::DEBUGGING)]
     pub debugging: Debugging,
 }
 
@@ -241,7 +251,7 @@ pub struct Record {
     pub file: PathBuf,
     #[command(flatten)]
     pub watch: Watch,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::HISTORY)]
     pub keep: Keep,
 }
 
@@ -254,7 +264,7 @@ pub struct Top {
     pub once: bool,
     #[command(flatten)]
     pub watch: Watch,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::HISTORY)]
     pub last_kills: LastKills,
 }
 
@@ -280,26 +290,26 @@ pub struct Replay {
     /// The recording
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::OUTPUT)]
     pub show: Show,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::OUTPUT)]
     pub reading: Reading,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::FILTERS)]
     pub select: Select,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::DEBUGGING)]
     pub debugging: Debugging,
 }
 
 /// How to list containers.
 #[derive(Debug, Args)]
 pub struct Ps {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::OUTPUT)]
     pub listing: Listing,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::OUTPUT)]
     pub show: Show,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::RUNTIMES)]
     pub runtimes: Runtimes,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::RUNTIMES)]
     pub kubernetes: KubernetesOptions,
 }
 
@@ -328,9 +338,9 @@ pub enum Schema {
 /// How to show the doctor's findings.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::RUNTIMES)]
     pub runtimes: Runtimes,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::RUNTIMES)]
     pub kubernetes: KubernetesOptions,
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]

@@ -109,6 +109,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     parsed.map_err(|_| "it must be a time such as 30s, 10m, 2h or 1h 30m, or a number of seconds".to_owned())
 }
 
+/// The same with its unit: where a share is thought of as well, a number alone may be meant for one.
+pub fn duration_with_unit(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(_) => Err(format!("it is a time, and wants its unit: {text}s, {text}m, {text}h")),
+        Err(_) => duration(text),
+    }
+}
+
 pub fn signal(text: &str) -> Result<u32, String> {
     let number = signals::number(text).ok_or("there is no such signal; `kill -l` lists them")?;
     Ok(number)
@@ -128,9 +136,13 @@ pub fn explanation(text: &str) -> Result<String, String> {
 /// What a group of causes is, and each of them.
 fn group(text: &str) -> Option<String> {
     let (name, what, _) = GROUPS.iter().find(|(name, ..)| name.eq_ignore_ascii_case(text.trim()))?;
-    let causes = causes(name).0.into_iter().filter_map(|cause| explain(cause.to_possible_value()?.get_name()));
-    let all: Vec<String> = causes.collect();
-    Some(format!("{name}: {what}. `--cause {name}` shows them alone:\n\n{}", all.join("\n")))
+    let causes = causes(name).0.into_iter().filter_map(|cause| cause.to_possible_value());
+    let one = |cause: PossibleValue| Some(format!("{}: {}.", cause.get_name(), cause.get_help()?));
+    let all: Vec<String> = causes.filter_map(one).collect();
+    Some(format!(
+        "{name}: {what}. `--cause {name}` shows them alone, and `oomtrace explain CAUSE` says what to do:\n\n{}",
+        all.join("\n")
+    ))
 }
 
 /// The largest pid that a kernel gives (`PID_MAX_LIMIT`, include/linux/threads.h, on 64 bits).
@@ -212,7 +224,8 @@ mod tests {
             assert!(text.starts_with(&format!("{name}: {what}")), "{text}");
             for cause in causes(name).0 {
                 let own = explanation(cause.to_possible_value().unwrap().get_name()).unwrap();
-                assert!(text.lines().any(|line| line == own), "{own}: {text}");
+                let what = own.lines().next().unwrap();
+                assert!(text.lines().any(|line| line == what), "{what}: {text}");
             }
         }
         assert_eq!(explanation("OOM"), explanation("oom"));
@@ -271,6 +284,14 @@ mod tests {
         ] {
             assert_eq!(ring_size(text).ok().map(|size| size.0), size, "{text:?}");
         }
+    }
+
+    #[test]
+    fn where_a_share_may_be_meant_a_time_has_its_unit() {
+        for (text, seconds) in [("30s", Some(30)), ("2m", Some(120)), ("5", None), ("0.9", None), ("90%", None)] {
+            assert_eq!(duration_with_unit(text).ok().map(|time| time.as_secs()), seconds, "{text:?}");
+        }
+        assert!(duration_with_unit("5").unwrap_err().contains("5s, 5m, 5h"));
     }
 
     #[test]

@@ -59,6 +59,11 @@ pub fn run(options: &options::Why) -> Result<Status, Failure> {
             let word = options.target.as_deref().unwrap_or_default();
             let like: Vec<_> = near.iter().map(|name| quote(name)).collect();
             let like = if like.is_empty() { String::new() } else { format!("; is it {}?", like.join(" or ")) };
+            // What could not be asked comes before that nothing was found: it may be why.
+            let (refused, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(|why| is_refused(why));
+            if !refused.is_empty() {
+                notices::say(&format!("not to be read without root: {}", refused.join("; ")));
+            }
             notices::say(&format!("no container, pod, unit or incident is known as {}{like}", quote(word)));
             victims
                 .iter()
@@ -67,6 +72,11 @@ pub fn run(options: &options::Why) -> Result<Status, Failure> {
             Ok(Status::Usage)
         }
     }
+}
+
+/// Root would not have met that error, as std::io::Error words EACCES and EPERM.
+fn is_refused(why: &str) -> bool {
+    !nix::unistd::geteuid().is_root() && ["Permission denied", "not permitted"].iter().any(|error| why.contains(error))
 }
 
 /// The outcome of a question.
@@ -107,7 +117,11 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
                 (Choice::Several(candidates), incidents) => {
                     return Asking::Several(candidates.into_iter().chain(incidents.iter().map(chosen)).collect());
                 }
-                (Choice::Nobody { near, missing }, []) => {
+                (Choice::Nobody { near, mut missing }, []) => {
+                    // It may be known there.
+                    let looked = log.looked.iter().cloned().chain([watched.looked()]);
+                    let unread = looked.filter(|looked| looked.is_missing);
+                    missing.extend(unread.map(|looked| format!("{} ({})", looked.place, looked.said)));
                     let victims = watched.has_victim(&word.word).then(|| kills_of(&word.word, options));
                     return Asking::Nobody { near, missing, victims };
                 }

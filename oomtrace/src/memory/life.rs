@@ -189,7 +189,7 @@ impl Life {
     }
 
     fn climbs(&self, climb: &Climb) -> Verdict {
-        let seen = Seen::of(climb, self.held.span(), &self.alike);
+        let seen = Seen::of(climb, self.held.covers(), &self.alike);
         let is_leak = seen.is_leak();
         let others = matches!(seen, Seen::Lives(_)).then_some((self.alike.low, self.alike.high));
         let reached = self.limit.and_then(|limit| reached(climb, &self.charged, limit, others));

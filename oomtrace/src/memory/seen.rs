@@ -32,13 +32,13 @@ impl Seen {
         !matches!(self, Self::TooShort | Self::Unevenly)
     }
 
-    /// Of a climb in a life of `span` hours; `alike`: what all lives have in common.
+    /// Of a climb in a life that is known for so many hours; `alike`: what all lives have in common.
     #[must_use]
-    pub fn of(climb: &Climb, span: f64, alike: &Alike) -> Self {
+    pub fn of(climb: &Climb, known_h: f64, alike: &Alike) -> Self {
         let periods = climb.period.map_or(0.0, |period| periods(climb, period));
         let is_straight = climb.trend.last_third >= 0.6 && climb.line.tau >= 0.75 && climb.evenness >= EVEN;
         // The parts of a floor leave out some of both ends.
-        let over_days = span >= DAY && climb.span >= 0.9 * DAY;
+        let over_days = known_h >= DAY && climb.span >= 0.9 * DAY;
         // A day's own rise, behind a collector's sawtooth, is no leak: that is not so steep.
         let over_periods =
             periods >= PERIODS && climb.span >= DAY / 8.0 && climb.rise >= (0.25 * climb.line.at(climb.from)).max(MIB);

@@ -33,6 +33,15 @@ impl Series {
         }
     }
 
+    /// The time that its points are of, in hours: each stands for what follows it until the next one, the last one as well.
+    #[must_use]
+    pub fn covers(&self) -> f64 {
+        /// One that is alone in a long time stands for no more.
+        const MOST_H: f64 = 1.0;
+        let gaps = self.points.iter().zip(self.points.iter().skip(1)).map(|(one, next)| next.0 - one.0);
+        self.span() + median(&mut gaps.collect::<Vec<_>>()).unwrap_or(0.0).min(MOST_H)
+    }
+
     /// The same from that hour on.
     #[must_use]
     pub fn since(&self, t: f64) -> Self {

@@ -98,6 +98,13 @@ fn followed(mut first: Vec<Sample>, mut next: Vec<Sample>) -> Vec<Sample> {
     first
 }
 
+/// 720 samples, each of which is of two minutes.
+fn day_of(anon: impl Fn(f64) -> f64) -> Vec<Sample> {
+    let mut all = curve(24.0, anon);
+    all.pop();
+    all
+}
+
 #[test]
 fn each_shape_is_called_by_its_name() {
     let with_cache = |mut all: Vec<Sample>| {
@@ -111,6 +118,7 @@ fn each_shape_is_called_by_its_name() {
         ("flat", curve(24.0, |_| 120.0), Kind::Steady),
         ("a day's load", curve(48.0, |t| 200.0 + 60.0 * day(t)), Kind::Steady),
         ("a leak", curve(30.0, |t| 80.0 + 8.0 * t), Kind::Leak),
+        ("a leak of a day, whose last sample is of its last minutes", day_of(|t| 80.0 + 8.0 * t), Kind::Leak),
         ("a slow leak", curve(72.0, |t| 150.0 + 0.6 * t), Kind::Leak),
         ("a leak under a collector", curve(30.0, |t| 80.0 + 6.0 * t + 90.0 * saw(t, 0.7)), Kind::Leak),
         ("a leak in steps", curve(48.0, |t| 80.0 + 12.0 * (t / 3.0).floor()), Kind::Leak),

@@ -130,7 +130,7 @@ pub fn steady(low: f64, high: f64, period: Option<Period>, outlier: Option<f64>)
 }
 
 pub fn falls(from: f64, to: f64) -> String {
-    format!("it falls, from {} to {}", size(from), size(to))
+    format!("it does not grow: it falls, from {} to {}", size(from), size(to))
 }
 
 fn size(bytes: f64) -> String {

@@ -1,10 +1,11 @@
 //! Keeps the history within its bounds.
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use crate::store::exits;
 
-/// How much is kept: whatever is beyond either goes, the oldest first.
+/// How much is kept: whatever is beyond either goes, the oldest first. By the size, whoever has more than its share loses its own oldest first:
+/// a container that is killed every second takes nothing of what is known of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     pub days: u32,
@@ -25,6 +26,8 @@ impl Default for Bounds {
 
 /// Incidents that one transaction removes: whoever else writes waits for it.
 const STEP: i64 = 500;
+/// Of one and the same thing there is at the most one incident in so many, once the history is full.
+const SHARE: i64 = 4;
 const FEW: i64 = 20;
 /// Pages that are given back to the file system with it.
 const PAGES: u32 = 2048;
@@ -39,7 +42,12 @@ pub fn retain(db: &mut Connection, bounds: Bounds, now_ns: i64) -> rusqlite::Res
     loop {
         let is_large = used_bytes(db)? > bounds.bytes;
         // One incident may have thousands of victims: by the size, only few are removed at a time.
-        let step = if is_large { remove(db, i64::MAX, FEW)? } else { remove(db, oldest, STEP)? };
+        let step = if is_large {
+            let who = fullest(db)?;
+            remove(db, i64::MAX, who, FEW)?
+        } else {
+            remove(db, oldest, None, STEP)?
+        };
         removed += step;
         if step == 0 {
             break;
@@ -70,12 +78,19 @@ fn used_bytes(db: &Connection) -> rusqlite::Result<u64> {
     Ok(pragma(db, "page_count")?.saturating_sub(free_pages(db)?).saturating_mul(pragma(db, "page_size")?))
 }
 
-/// The oldest incidents of those before `before`, so many at a time.
-fn remove(db: &mut Connection, before: i64, most: i64) -> rusqlite::Result<u64> {
+/// Whoever has more than its share of the incidents, and the most of all.
+fn fullest(db: &Connection) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT who FROM incident GROUP BY who HAVING count(*) * ?1 > (SELECT count(*) FROM incident)
+               ORDER BY count(*) DESC LIMIT 1";
+    db.prepare_cached(sql)?.query_row([SHARE], |row| row.get(0)).optional()
+}
+
+/// The oldest incidents of those before `before`, of `who` alone or of all, so many at a time.
+fn remove(db: &mut Connection, before: i64, who: Option<i64>, most: i64) -> rusqlite::Result<u64> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let seqs: Vec<i64> = transaction
-        .prepare_cached("SELECT seq FROM incident WHERE at < ?1 ORDER BY at LIMIT ?2")?
-        .query_map(params![before, most], |row| row.get(0))?
+        .prepare_cached("SELECT seq FROM incident WHERE at < ?1 AND (?2 IS NULL OR who = ?2) ORDER BY at LIMIT ?3")?
+        .query_map(params![before, who, most], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for seq in &seqs {
         for table in [

@@ -162,20 +162,24 @@ impl Sink for Kept {
         if !records.iter().any(|record| is_kept(record)) {
             return Ok(());
         }
-        self.keep(records).map_err(|ended| match ended {
-            Ended::Refused(text) => {
-                // Whoever may not write to the machine's history has not asked for one.
-                if self.is_asked_for || nix::unistd::geteuid().is_root() {
-                    notices::say(&format!("no history is kept: {text}"));
-                }
-                io::ErrorKind::BrokenPipe.into()
-            }
-            Ended::Gone => {
-                notices::say("the history is not kept any more: the process that keeps it has ended");
+        self.keep(records).map_err(|ended| {
+            // Whoever may not write to the machine's history has not asked for one.
+            let is_wanted = self.is_asked_for || nix::unistd::geteuid().is_root();
+            let (text, kind) = match ended {
+                Ended::Refused(text) => (format!("no history is kept: {text}"), io::ErrorKind::BrokenPipe),
+                Ended::Gone => (
+                    "the history is not kept any more: the process that keeps it has ended".to_owned(),
+                    io::ErrorKind::ConnectionAborted,
+                ),
+            };
+            if is_wanted || kind == io::ErrorKind::ConnectionAborted {
+                notices::say(&text);
                 let kills = records.iter().filter(|record| matches!(record.as_ref(), Record::Incident(_))).count();
-                (self.lost)(Unwritten { output: OutputName::History, kills: kills as u64, others: 0 });
-                io::ErrorKind::ConnectionAborted.into()
+                if kills > 0 {
+                    (self.lost)(Unwritten { output: OutputName::History, kills: kills as u64, others: 0 });
+                }
             }
+            kind.into()
         })
     }
 }

@@ -330,6 +330,20 @@ fn what_is_too_old_or_too_much_goes_oldest_first() {
 }
 
 #[test]
+fn whoever_fills_the_history_takes_nothing_of_others() {
+    let place = Place::new();
+    let mut writer = Writer::open(&place.path(), Bounds { days: 1000, bytes: 256 << 10 }).unwrap();
+    let quiet = (0..4).map(|number| named(number, &format!("quiet-{number}"), "x"));
+    writer.append(&entries(quiet.chain((100..400).map(|number| named(number, "loop", "x"))))).unwrap();
+    assert!(writer.retain(write::nanoseconds(&incident(400).time).unwrap()).unwrap() > 100);
+    let left = ids(&place.history(), &Selection::default());
+    assert_eq!(left.first(), Some(&incident(399).id));
+    for number in 0..4 {
+        assert!(left.contains(&incident(number).id), "{left:?}");
+    }
+}
+
+#[test]
 fn a_newer_or_foreign_file_is_left_as_it_is_and_an_older_one_is_brought_forward() {
     let place = Place::new();
     drop(place.writer());

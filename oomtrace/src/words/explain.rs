@@ -1,17 +1,18 @@
 //! What an exit status says, and what it does not: by the conventions of shells, of Docker and of Kubernetes.
 
-use clap::ValueEnum as _;
+mod causes;
+mod reasons;
 
-use crate::model::Cause;
 use crate::node::signals;
 
-/// Explains an exit code (`137`), or the reason that Docker or Kubernetes gives (`OOMKilled`); none when it is neither.
+/// Explains an exit code (`137`), a signal, the reason that Docker, Kubernetes or systemd gives (`OOMKilled`, `oom-kill`), or a cause of oomtrace's
+/// own; none when it is nothing of these.
 #[must_use]
 pub fn explain(text: &str) -> Option<String> {
     let text = text.trim();
     match text.parse::<u32>() {
         Ok(code) => exit_code(code),
-        Err(_) => reason(text),
+        Err(_) => reasons::explain(text).or_else(|| by_name(text)).or_else(|| causes::explain(text)),
     }
 }
 
@@ -84,107 +85,6 @@ fn by_signal(signal: u32) -> Option<String> {
     Some(text)
 }
 
-/// The reason that `docker inspect` or `kubectl describe pod` gives.
-fn reason(word: &str) -> Option<String> {
-    let text = match word.to_ascii_lowercase().as_str() {
-        "oomkilled" => {
-            "Docker and Kubernetes set it when the OOM killer's counter of the container's cgroup went up while the \
-             container ran. So it is also set when a child was OOM-killed and the container went on and ended hours later \
-             of something else; look at the exit code: with any other than 137, the last thing that happened was no OOM \
-             kill. It does not say whose limit was hit: the container's, the pod's, or the machine's."
-        }
-        "error" => {
-            "Kubernetes: the container ended with an exit code that is not 0; the code says more (`oomtrace explain CODE`). \
-             With 137 it was ended by SIGKILL, or a child of its first process was, and kubelet saw no OOM kill: that there \
-             was none is not proven by it."
-        }
-        "crashloopbackoff" | "backoff" => {
-            "Kubernetes: the container ended again and again, and the next start waits (10 s, twice as long each time, up to \
-             5 min). It is no cause. How it ended stands in its last state: `kubectl describe pod NAME` shows reason and exit \
-             code, `kubectl logs --previous NAME` what it said. `sudo oomtrace` shows each end that a SIGKILL made."
-        }
-        "containerstatusunknown" => {
-            "Kubernetes: the container could not be found when its pod was ended, as after the node was started again. kubelet writes exit \
-             code 137 then without knowing anything: no SIGKILL and no OOM kill is proven by it."
-        }
-        "systemoom" | "oomkilling" | "taskoom" => {
-            "An Event on the node: the kernel's OOM killer killed a process, as kubelet (SystemOOM), containerd (TaskOOM) or \
-             node-problem-detector (OOMKilling) heard. It names a process, and no pod; with kubelet it need not have been the machine that \
-             ran out. `sudo oomtrace` says whose limit it was."
-        }
-        "imagepullbackoff" | "errimagepull" | "invalidimagename" => {
-            "Kubernetes: the image could not be fetched. Nothing of the container ran, so nothing of it was killed."
-        }
-        "oomscoreadj" | "oom_score_adj" => {
-            "What the OOM killer adds to a process's points, from -1000 (never) to 1000 (first), in thousandths of the memory that ran out. \
-             kubelet sets it by a pod's QoS class: Guaranteed -997, BestEffort 1000, Burstable in between by its request."
-        }
-        "dead" | "exited" | "restarting" => {
-            "Docker's state of a container, and no cause. Its exit code and OOMKilled say more: \
-             `docker inspect --format '{{json .State}}' NAME`, and then `oomtrace explain CODE`."
-        }
-        "completed" => "Kubernetes: the container ended with exit code 0.",
-        "containercannotrun" | "starterror" | "runcontainererror" | "createcontainererror" => {
-            "Kubernetes: the runtime could not start the container's process: a command that is not there or must not be run, \
-             a mount that fails, or a memory limit below what the runtime itself needs to start it. Nothing of the container \
-             ran, so nothing of it was killed; the event in `kubectl describe pod` has the runtime's own words."
-        }
-        "evicted" => {
-            "Kubernetes: kubelet ended the pod because the node ran short of something (memory, disk, pids), or because the pod \
-             exceeded a limit of its own (emptyDir.sizeLimit, ephemeral-storage). Its containers got SIGTERM and, with no or \
-             little grace, SIGKILL: exit code 137 without an OOM kill. oomtrace says kubelet_eviction, with what was short."
-        }
-        "containeroomkilled" | "processoomkilled" | "containerkilled" | "processkilled" => {
-            "oomtrace's own Event on a pod: the container's first process (Container…) or another one in it (Process…) was killed, \
-             by the OOM killer (…OOMKilled) or by a SIGKILL of somebody's. The Event says why, and what to do."
-        }
-        "killing" => {
-            "Kubernetes' Event: kubelet is about to stop the container; its message says why. What does not end in its grace \
-             gets SIGKILL, which oomtrace reports as kubelet_probe_failure, kubelet_deletion and the like."
-        }
-        "unhealthy" => {
-            "Kubernetes' Event: a probe failed. A liveness or startup probe that fails failureThreshold times in a row has the \
-             container killed (kubelet_probe_failure); a readiness probe only takes it out of traffic."
-        }
-        "exceededgraceperiod" => {
-            "Kubernetes' Event: the pod had not ended in its grace, and was killed: exit code 137."
-        }
-        "disruptiontarget"
-        | "preemptionbyscheduler"
-        | "deletionbytaintmanager"
-        | "evictionbyevictionapi"
-        | "deletionbypodgc"
-        | "terminationbykubelet" => {
-            "Kubernetes: the condition DisruptionTarget says why a pod had to go: preempted, evicted through the API (kubectl \
-             drain), a taint, garbage collection, or by the kubelet (eviction, node shutdown). oomtrace reads it."
-        }
-        "deadlineexceeded" => "Kubernetes: the pod was active for longer than activeDeadlineSeconds, and was ended.",
-        "preempting" | "preempted" => "Kubernetes: the pod was ended to make room for one of higher priority.",
-        "nodelost" | "terminated" | "nodeshutdown" => {
-            "Kubernetes: the node went away or was shut down, and the pod with it."
-        }
-        "certain" => {
-            "How sure a verdict is: the kernel itself says so. Nothing of it rests on what a program is called or on a memory counter."
-        }
-        "likely" => {
-            "How sure a verdict is: it rests on more than the kernel's word: on what a program is by its executable, on a command line, on \
-             what a runtime says, or on memory counters."
-        }
-        "possible" => {
-            "How sure a verdict is: it fits what was seen, but something else may have done it. `unseen` in the incident's block, `missing` in \
-             its JSON, says what could not be seen."
-        }
-        _ => return by_name(word).or_else(|| cause(word)),
-    };
-    Some(text.to_owned())
-}
-
-/// A cause of oomtrace's own, as the contract explains it.
-fn cause(word: &str) -> Option<String> {
-    let value = Cause::from_str(word, true).ok()?.to_possible_value()?;
-    Some(format!("{}: {}.", value.get_name(), value.get_help()?))
-}
-
 /// A signal's name, as people write it.
 fn by_name(word: &str) -> Option<String> {
     by_signal(signals::number(word)?)
@@ -229,15 +129,6 @@ mod tests {
     }
 
     #[test]
-    fn every_cause_is_explained() {
-        for cause in Cause::value_variants() {
-            let value = cause.to_possible_value().unwrap();
-            let text = explain(value.get_name()).unwrap();
-            assert!(text.starts_with(value.get_name()) && text.len() > 40, "{text}");
-        }
-    }
-
-    #[test]
     fn each_signal_is_explained_by_what_usually_makes_it() {
         for (code, name, meaning) in [
             (129, "SIGHUP", "its terminal went away"),
@@ -264,43 +155,6 @@ mod tests {
                 "{text}"
             );
             assert_eq!(text.contains("sudo oomtrace"), name == "SIGKILL", "{text}");
-        }
-    }
-
-    #[test]
-    fn each_reason_is_explained_whatever_it_is_called() {
-        for (words, meaning) in [
-            (&["OOMKilled"][..], "a child was OOM-killed"),
-            (&["Error"], "an exit code that is not 0"),
-            (&["CrashLoopBackOff", "BackOff"], "It is no cause"),
-            (&["ContainerStatusUnknown"], "without knowing anything"),
-            (&["SystemOOM", "OOMKilling", "TaskOOM"], "An Event on the node"),
-            (&["ImagePullBackOff", "ErrImagePull", "InvalidImageName"], "could not be fetched"),
-            (&["OOMScoreAdj", "oom_score_adj"], "BestEffort 1000"),
-            (&["Dead", "Exited", "Restarting"], "Docker's state of a container"),
-            (&["137", "SIGKILL"], "To tell them apart: with the reason OOMKilled"),
-            (&["Completed"], "exit code 0"),
-            (
-                &["ContainerCannotRun", "StartError", "RunContainerError", "CreateContainerError"],
-                "could not start the container's process",
-            ),
-            (&["Evicted"], "the node ran short of something"),
-            (&["Evicted"], "kubelet_eviction"),
-            (&["ContainerOOMKilled", "ProcessOOMKilled", "ContainerKilled", "ProcessKilled"], "oomtrace's own Event"),
-            (&["Killing"], "about to stop the container"),
-            (&["Unhealthy"], "failureThreshold"),
-            (&["ExceededGracePeriod"], "in its grace"),
-            (&["DisruptionTarget", "PreemptionByScheduler", "EvictionByEvictionAPI"], "had to go"),
-            (&["DeadlineExceeded"], "activeDeadlineSeconds"),
-            (&["Preempting", "Preempted"], "one of higher priority"),
-            (&["certain", "Certain"], "the kernel itself says so"),
-            (&["likely"], "more than the kernel's word"),
-            (&["possible"], "something else may have done it"),
-            (&["NodeLost", "Terminated", "NodeShutdown"], "was shut down"),
-        ] {
-            for word in words {
-                assert!(explain(word).is_some_and(|text| text.contains(meaning)), "{word}");
-            }
         }
     }
 

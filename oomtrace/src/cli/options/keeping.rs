@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use oomtrace::store::{Bounds, By, DEFAULT_PATH};
 
-use super::{Color, Form, Reading, Select, Show, Watch};
+use super::{Color, Form, Reading, Select, Show, Watch, heading};
 use crate::cli::values::history_size;
 
 /// Whether and where incidents are kept.
@@ -21,7 +21,8 @@ pub struct Keep {
     /// How many days of history are kept
     #[arg(long, value_name = "DAYS", default_value_t = Bounds::DEFAULT.days, value_parser = clap::value_parser!(u32).range(1..=3660), hide_short_help = true)]
     pub history_days: u32,
-    /// How large the history may be (for example 64M, 1G); the oldest incidents go first
+    /// How large the history may be (for example 64M, 1G); the oldest incidents go first, those of whoever has more than a quarter of all before
+    /// the others'
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = history_size, hide_short_help = true)]
     pub history_size: u64,
 }
@@ -64,7 +65,7 @@ It tells systemd when it watches (Type=notify), and that it still does (Watchdog
 pub struct Agent {
     #[command(flatten)]
     pub watch: Watch,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::HISTORY)]
     pub keep: Keep,
 }
 
@@ -101,9 +102,9 @@ pub struct History {
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::OUTPUT)]
     pub reading: Reading,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::FILTERS)]
     pub select: Select,
 }
 

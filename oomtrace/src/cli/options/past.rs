@@ -8,7 +8,7 @@ use oomtrace::past::gather::{JournalFrom, KernelFrom};
 use oomtrace::past::logins;
 
 use super::keeping::{NoHistory, kept_at};
-use super::{Runtimes, Show, TimeForm};
+use super::{Runtimes, Show, TimeForm, heading};
 use crate::cli::kubernetes::KubernetesOptions;
 
 const AFTER_HELP: &str = "\
@@ -61,11 +61,11 @@ pub struct Why {
     /// The record of logins
     #[arg(long, value_name = "FILE", default_value = logins::WTMP, hide_short_help = true)]
     pub wtmp: PathBuf,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::OUTPUT)]
     pub show: Show,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::RUNTIMES)]
     pub runtimes: Runtimes,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = heading::RUNTIMES)]
     pub kubernetes: KubernetesOptions,
 }
 

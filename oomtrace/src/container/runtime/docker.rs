@@ -189,22 +189,30 @@ impl Docker {
         if !is_plain(id) {
             return Err(self.unknown(id));
         }
-        let (body, is_whole) = match self.get(&queries::past_events(None), MAX_LIST).await {
-            // Another container's labels, which are in each of its events, are too much.
-            Err(DockerError::Answer { .. }) => (self.get(&queries::past_events(Some(id)), MAX_LIST).await?, false),
-            answer => (answer?, true),
-        };
-        let (mut found, since) = life::past(&body.unwrap_or_default());
+        let (body, is_whole) = self.past(&queries::past_events_of(id)).await?;
+        let (mut found, since) = life::past(&body);
         Ok((found.remove(id).unwrap_or_default(), since.filter(|_| is_whole)))
     }
 
-    /// Containers whose ends are still among Docker's events, those that it has removed as well.
+    /// All events that Docker still has; or where these are too many bytes, for a container's labels are in each of its own, what it says when it
+    /// is asked for fewer. And whether these are all.
+    async fn past(&self, fewer: &str) -> Result<(Bytes, bool), DockerError> {
+        match self.get(&queries::past_events(), MAX_LIST).await {
+            Err(DockerError::Answer { .. }) => Ok((self.get(fewer, MAX_LIST).await?.unwrap_or_default(), false)),
+            answer => Ok((answer?.unwrap_or_default(), true)),
+        }
+    }
+
+    /// Containers whose ends are still among Docker's events, those that it has removed as well. Where Docker has too much to say, those that are
+    /// called `word` alone, or of all of them only that they ended.
     ///
     /// # Errors
     /// When Docker does not answer in time.
-    pub async fn former(&self) -> Result<Former, DockerError> {
-        let body = self.get(&queries::past_events(None), MAX_LIST).await?.unwrap_or_default();
+    pub async fn former(&self, word: Option<&str>) -> Result<Former, DockerError> {
+        let fewer = word.filter(|word| is_plain(word)).map_or_else(queries::past_ends, queries::past_events_of);
+        let (body, is_whole) = self.past(&fewer).await?;
         let mut found = former::parse_all(&body);
+        found.since_ns = found.since_ns.filter(|_| is_whole);
         found.containers.iter_mut().for_each(|ended| ended.metadata.runtime_socket = self.elsewhere());
         Ok(found)
     }

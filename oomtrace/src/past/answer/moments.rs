@@ -116,7 +116,9 @@ fn add(all: &mut Vec<Moment>, subject: Option<&Subject>, ended: &Ended, traces: 
     };
     // Docker ended it, whatever was killed in it right before.
     let is_dockers = ends::is_by_docker(&ended.end, &around);
-    if let Some(known) = all.iter_mut().filter(is_its).max_by_key(|moment| moment.at).filter(|_| !is_dockers) {
+    // Kills may follow fast: the nearest made it.
+    let apart = |moment: &&mut Moment| moment.at.zip(at).map(|(from, to)| ms(from, to).abs());
+    if let Some(known) = all.iter_mut().filter(is_its).min_by_key(apart).filter(|_| !is_dockers) {
         return complete(known, ended, at);
     }
     let (found, answer, why) = if ends::is_as_killed(&ended.end) {

@@ -13,7 +13,7 @@ use crate::past::gather::{Places, looked, unread};
 use crate::placement::Runtime;
 
 /// Docker's events and its word on a container have one end not further apart, in nanoseconds.
-const SAID_WITHIN_NS: i64 = 3_000_000_000;
+const SAID_WITHIN_NS: i128 = 3_000_000_000;
 
 /// How Docker says that the container is, how it ended last, and what was done to it.
 pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Subject>, traces: &mut Traces) {
@@ -62,16 +62,13 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
     traces.looked_at.push(looked("docker", true, traces.events_since, said));
     let Some(finished) = &life.finished_at else { return };
     let ends = life::ends(&events);
-    let at: Option<Timestamp> = finished.parse().ok();
-    let is_last = |end: &LifeEnd| {
-        at.is_some_and(|at| (i128::from(end.at_ns) - at.as_nanosecond()).abs() <= i128::from(SAID_WITHIN_NS))
-    };
+    let last = nearest(&ends, finished);
     let end = if life.running {
         // Docker has the end of the life before by its time alone: its code is in the events, if they go that far.
         SaidEnd {
             by: "Docker".to_owned(),
             time: Some(finished.clone()),
-            exit_code: ends.iter().rfind(|end| is_last(end)).and_then(|end| end.exit_code),
+            exit_code: last.and_then(|last| ends.get(last)?.exit_code),
             ..SaidEnd::default()
         }
     } else {
@@ -84,11 +81,19 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
             reason: (!life.error.is_empty()).then(|| life.error.clone()),
         }
     };
-    let before = ends.iter().filter(|end| !is_last(end) && end.exit_code == Some(KILLED)).map(said_end);
-    for end in before.chain([end]) {
+    let before = ends.iter().enumerate().filter(|(index, end)| Some(*index) != last && end.exit_code == Some(KILLED));
+    for end in before.map(|(_, end)| said_end(end)).chain([end]) {
         let (container, events) = (Some(known.clone()), events.clone());
         traces.ends.push(Ended { end, container, events, ..Ended::default() });
     }
+}
+
+/// Which of the ends was then, in RFC 3339: the nearest one.
+fn nearest(ends: &[LifeEnd], time: &str) -> Option<usize> {
+    let at: Timestamp = time.parse().ok()?;
+    let apart = |end: &LifeEnd| (i128::from(end.at_ns) - at.as_nanosecond()).abs();
+    let near = ends.iter().map(apart).enumerate().filter(|(_, apart)| *apart <= SAID_WITHIN_NS);
+    near.min_by_key(|(_, apart)| *apart).map(|(index, _)| index)
 }
 
 /// What Docker's events still say of a container that it has removed.
@@ -127,7 +132,7 @@ fn said_end(end: &LifeEnd) -> SaidEnd {
 /// What Docker's events say of ends with 137, of whatever container.
 pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
     let docker = &places.directory.sources().docker;
-    match docker.former().await {
+    match docker.former(None).await {
         Ok(former) => {
             traces.events_since = former.since_ns.and_then(time);
             let had = traces.ends.len();
@@ -161,4 +166,19 @@ fn time(ns: i64) -> Option<Timestamp> {
 /// The same as RFC 3339.
 fn rfc3339(ns: i64) -> Option<String> {
     time(ns).map(|at| format!("{at:.9}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_ends_that_follow_fast_the_nearest_is_meant() {
+        let second = |second: i64| 1_764_126_727_000_000_000 + second * 1_000_000_000;
+        let end = |at: i64| LifeEnd { at_ns: second(at), exit_code: Some(137), started_ns: None, oom_killed: None };
+        let ends = [end(0), end(2), end(3)];
+        let which = |at: i64| nearest(&ends, &rfc3339(second(at)).unwrap());
+        assert_eq!([0, 1, 2, 4, 7].map(which), [Some(0), Some(0), Some(1), Some(2), None]);
+        assert_eq!(nearest(&ends, "never"), None);
+    }
 }

@@ -266,7 +266,7 @@ pub fn ended(id: String, metadata: &Metadata) -> Container {
 /// Containers that are removed, and of whose ends Docker's events or Podman's still tell. Of those that had one name after the other, the last.
 async fn former(places: &Places, asked: &Asked, log: &KernelLog, missing: &mut Vec<String>) -> Vec<Whom> {
     let docker = &places.directory.sources().docker;
-    let (all, unknown) = match docker.former().await {
+    let (all, unknown) = match docker.former(Some(&asked.word)).await {
         Ok(former) => {
             let unknown = format!("containers that Docker removed {}", before(former.since_ns));
             (former.containers, Some(unknown))
@@ -282,11 +282,11 @@ async fn former(places: &Places, asked: &Asked, log: &KernelLog, missing: &mut V
     found
 }
 
-/// `before 2026-11-26 03:12:07 +01:00: its events go back no further`; of nanoseconds since 1970.
+/// `before 2026-11-26 03:12:07 +01:00: its events go back no further`; of nanoseconds since 1970. None: it has none from before.
 fn before(since_ns: Option<i64>) -> String {
     let since = since_ns.and_then(|ns| Timestamp::from_nanosecond(i128::from(ns)).ok());
     let since = since.map_or_else(
-        || "before it was started".to_owned(),
+        || "some time ago".to_owned(),
         |since| format!("before {}", since.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z")),
     );
     format!("{since}: its events go back no further")
@@ -364,6 +364,6 @@ mod tests {
     fn how_far_back_docker_knows_is_said() {
         let said = before(Some(1_764_126_727_000_000_000));
         assert!(said.starts_with("before 2025-11-2") && said.ends_with(": its events go back no further"), "{said}");
-        assert_eq!(before(None), "before it was started: its events go back no further");
+        assert_eq!(before(None), "some time ago: its events go back no further");
     }
 }

@@ -100,7 +100,9 @@ fn of_a_class() {
 /// What kubelet leaves for pods is a limit of their own cgroup (enforceNodeAllocatable).
 fn of_all_pods() {
     let (mut log, mut tracer) = (KernelLog::open(), trace());
-    let pod = Pod::create("all", once(&[container("app", HOG)]));
+    // All at once: of what grows slowly, as on an emulated machine, kubelet's eviction gets hold first.
+    let script = "sleep 2; exec dd if=/dev/zero of=/dev/null bs=1100M count=1";
+    let pod = Pod::create("all", once(&[container("app", script)]));
     let logged = log.oom_kill(&pod.cgroup());
     let incident = tracer.incident(logged.pid);
     assert_eq!(logged.limit_owner, Some(node().kubepods()), "by the kernel's log");

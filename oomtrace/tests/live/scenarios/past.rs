@@ -21,6 +21,9 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "past::an_oom_kill_that_nobody_watched_by_docker_alone", needs: OOM, run: by_docker_alone },
     Scenario { name: "past::a_stop_that_nobody_watched", needs: NEEDS, run: stopped },
     Scenario { name: "past::what_is_left_of_a_container_that_was_removed", needs: OOM, run: removed },
+    Scenario { name: "past::without_a_target_the_last_kill_may_be_dockers", needs: OOM, run: last },
+    Scenario { name: "past::a_container_that_ended_by_itself_after_a_childs_oom_kill", needs: OOM, run: child },
+    Scenario { name: "past::one_with_megabytes_of_labels_hides_no_other", needs: OOM, run: labels },
     Scenario { name: "past::an_exit_with_137_that_nobody_watched_is_no_certain_kill", needs: NEEDS, run: exits },
     Scenario { name: "past::a_container_that_lives_was_not_killed", needs: NEEDS, run: alive },
     Scenario { name: "past::what_a_process_writes_to_the_kernels_log_counts_for_nothing", needs: NEEDS, run: forged },
@@ -136,6 +139,66 @@ fn removed() {
     let verdict = why.reconstructed.as_ref().unwrap().verdict.as_ref().unwrap();
     assert_eq!((why.answer, status), (Answer::Killed, 0), "{why:?}");
     assert_eq!((verdict.cause, verdict.confidence), (Cause::RuntimeKill, Confidence::Likely), "{verdict:?}");
+}
+
+fn last() {
+    let before = over_its_limit();
+    let container = Container::run(&[], "exec sleep 1000");
+    wait_until("the container runs", || container.is_running());
+    run(docker().args(["kill", &container.name]));
+    assert_eq!(container.exit_code(), "137");
+    let (found, status) = why(&["--no-history"]);
+    let verdict = found.reconstructed.as_ref().unwrap().verdict.as_ref().unwrap();
+    assert_eq!((found.answer, status, verdict.cause), (Answer::Killed, 0, Cause::RuntimeKill), "{found:?}");
+    let name = found.reconstructed.as_ref().unwrap().container.as_ref().unwrap().name.as_deref();
+    assert_eq!(name, Some(container.name.as_str()));
+    // The kernel's report and Docker's word of the one before are one kill.
+    let of_before: Vec<_> = found.earlier.iter().filter(|kill| kill.place.contains(&before.name)).collect();
+    assert_eq!(of_before.len(), 1, "{:?}", found.earlier);
+    assert_eq!(of_before[0].cause, Some(Cause::OomContainerLimit));
+    let text = String::from_utf8(ask(&["--no-history"]).stdout).unwrap();
+    assert!(text.contains(&container.name) && text.contains("Docker was asked to kill it"), "{text}");
+}
+
+fn child() {
+    // The kernel leaves some reports out when there are many at once.
+    for _ in 0..20 {
+        let container = Container::run(&["--memory", "24m"], "tail /dev/zero; exit 3");
+        assert_eq!(container.exit_code(), "3");
+        let found = why(&[&container.name]).0.reconstructed.unwrap();
+        let Some(verdict) = found.verdict.filter(|_| found.oom.is_some()) else { continue };
+        assert_eq!(verdict.cause, Cause::OomContainerLimit);
+        assert!(verdict.why.contains("the container was not killed, and ended with exit code 3"), "{}", verdict.why);
+        return;
+    }
+    panic!("the kernel's log has no whole report of any of twenty kills");
+}
+
+fn labels() {
+    let container = Container::run(&[], "exec sleep 1000");
+    wait_until("the container runs", || container.is_running());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("labels");
+    // Lines that the client takes, of more bytes than a list is read.
+    let lines: Vec<String> = (0..200).map(|number| format!("l{number}={}", "x".repeat(60_000))).collect();
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let labelled = Container::create(&["--label-file", file.to_str().unwrap()]);
+    run(docker().args(["kill", &container.name]));
+    assert_eq!(container.exit_code(), "137");
+    for asked in [&container.name, &container.id] {
+        let (found, _) = why(&[asked]);
+        assert_eq!(found.target.unwrap().container.unwrap().id, container.id, "{asked}");
+    }
+    // Of itself nobody reads that much, and it is said.
+    let said = String::from_utf8(ask(&[&labelled.name]).stderr).unwrap();
+    assert!(said.contains("length limit exceeded"), "{said}");
+    let (found, _) = why(&[&container.name]);
+    let verdict = found.reconstructed.unwrap().verdict.unwrap();
+    assert_eq!(verdict.cause, Cause::RuntimeKill, "{verdict:?}");
+    // Removed, it is known by its events.
+    run(docker().args(["rm", "--force", &container.name]));
+    let (found, _) = why(&[&container.name]);
+    assert_eq!(found.reconstructed.unwrap().verdict.unwrap().cause, Cause::RuntimeKill);
 }
 
 fn exits() {

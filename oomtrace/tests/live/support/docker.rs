@@ -52,6 +52,14 @@ impl Container {
         container
     }
 
+    /// One that is never started.
+    pub fn create(options: &[&str]) -> Self {
+        ensure_image();
+        let mut container = Self { name: next_name(), id: String::new() };
+        container.id = run(docker().args(["create", "--name", &container.name]).args(options).args([IMAGE, "true"]));
+        container
+    }
+
     /// Runs `command` as the first process of a container that Docker removes as soon as it has ended, which it has when this
     /// returns; its name.
     pub fn run_and_forget(options: &[&str], command: &str) -> String {

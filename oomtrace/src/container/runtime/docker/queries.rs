@@ -46,12 +46,23 @@ pub fn events(since: Duration) -> String {
     format!("/events?filters={filters}&since={}.{:09}", since.as_secs(), since.subsec_nanos())
 }
 
-/// All events that Docker still has, until now; of one container alone where its id is given.
+/// All events that Docker still has, until now.
 #[must_use]
-pub fn past_events(id: Option<&str>) -> String {
+pub fn past_events() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let of = id.map(|id| format!("&filters={}", encoded(&json!({ "container": [id] })))).unwrap_or_default();
-    format!("/events?since=0&until={}.{:09}{of}", now.as_secs(), now.subsec_nanos())
+    format!("/events?since=0&until={}.{:09}", now.as_secs(), now.subsec_nanos())
+}
+
+/// Those of the container with that id or name.
+#[must_use]
+pub fn past_events_of(container: &str) -> String {
+    format!("{}&filters={}", past_events(), encoded(&json!({ "container": [container] })))
+}
+
+/// Those that say that a container ended.
+#[must_use]
+pub fn past_ends() -> String {
+    format!("{}&filters={}", past_events(), encoded(&json!({ "type": ["container"], "event": ["die"] })))
 }
 
 fn encoded(filters: &serde_json::Value) -> String {
@@ -82,7 +93,8 @@ mod tests {
         let path = decoded(&events(Duration::new(7, 9)));
         assert!(path.starts_with(r#"/events?filters={"event":["kill","stop","#), "{path}");
         assert!(path.ends_with("&since=7.000000009"), "{path}");
-        assert!(decoded(&past_events(Some("abc"))).ends_with(r#"&filters={"container":["abc"]}"#));
-        assert!(!past_events(None).contains("filters"));
+        assert!(decoded(&past_events_of("abc")).ends_with(r#"&filters={"container":["abc"]}"#));
+        assert!(decoded(&past_ends()).ends_with(r#"&filters={"event":["die"],"type":["container"]}"#));
+        assert!(!past_events().contains("filters"));
     }
 }
