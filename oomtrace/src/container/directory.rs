@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::container::metadata::Metadata;
 use crate::container::runtime::docker::events::Events;
-use crate::container::runtime::docker::{Docker, DockerError};
+use crate::container::runtime::docker::{Docker, DockerError, line};
 use crate::container::sources::{Sources, Unknown};
 use crate::container::statement::{Init, Says};
 use crate::model::Container;
@@ -134,7 +134,8 @@ impl Directory {
     /// What Docker said of the container from `since_ns` on, around the kill at `kill_ns`, both in nanoseconds since 1970.
     #[must_use]
     pub fn said(&self, place: &ContainerPlace, since_ns: i64, kill_ns: i64) -> Vec<String> {
-        self.events.facts(&place.id, since_ns, kill_ns)
+        let is_unlabelled = self.known(place).is_some_and(|known| line::is_unlabelled(&known));
+        self.events.facts(&place.id, since_ns, kill_ns, is_unlabelled)
     }
 
     /// A container's cgroup is gone: it is remembered for a while.

@@ -3,6 +3,7 @@
 pub mod events;
 pub mod former;
 pub mod life;
+pub mod line;
 pub mod listed;
 pub mod run_state;
 
