@@ -21,6 +21,7 @@ pub use reading::{Color, Form, Listing, Reading, Show, TimeForm};
 pub use runtimes::Runtimes;
 pub use select::Select;
 
+mod docker_host;
 mod keeping;
 mod past;
 mod reading;

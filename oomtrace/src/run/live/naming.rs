@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::container::directory::Directory;
+use crate::container::runtime::docker::DockerError;
 use crate::judge::{judge, may_api_explain};
 use crate::kubernetes::Kubernetes;
 use crate::model::Record;
@@ -43,6 +44,9 @@ const MAX_ASKED: usize = 512;
 const MAX_REMEMBERED: usize = 32;
 /// Incidents that wait behind one, for as long as they do; with more of them reading pauses, and the ring buffer holds what comes.
 const MAX_WAITING: usize = 4096;
+
+/// Where Docker's socket is elsewhere.
+pub const NAMES_ANOTHER: &str = " (--docker-socket names another socket)";
 
 /// See the module's documentation.
 pub struct Naming {
@@ -94,7 +98,8 @@ impl Naming {
         let all = directory.clone();
         let preload = tokio::task::spawn_local(async move {
             if let Err(error) = all.preload().await {
-                notices::say(&format!("{error}; its containers go by their ids until it answers"));
+                let hint = if matches!(error, DockerError::Connect { .. }) { NAMES_ANOTHER } else { "" };
+                notices::say(&format!("{error}; its containers go by their ids until it answers{hint}"));
             }
         });
         let (history, waiting) = (history.map(Rc::new), VecDeque::new());
@@ -119,7 +124,7 @@ impl Naming {
             let waiting = if !has_names && history.is_none() {
                 Waiting::Named(Box::new(Named { record: conclude(case), open: None }))
             } else if self.late.len() >= MAX_ASKED {
-                let names = Names::unasked(&case.incident, TOO_MANY);
+                let names = Names::unasked(&case, &self.directory, TOO_MANY).private(self.privacy);
                 Waiting::Named(Box::new(self.named(Rc::new(case), names)))
             } else {
                 let case = Rc::new(case);
@@ -133,7 +138,7 @@ impl Naming {
                         true => tokio::time::timeout(within, Names::ask(&asked, &directory, &kubernetes)).await,
                         false => Ok(Names::none()),
                     };
-                    let names = names.unwrap_or_else(|_| Names::unasked(&asked.incident, TOO_LATE)).private(privacy);
+                    let names = names.unwrap_or_else(|_| Names::unasked(&asked, &directory, TOO_LATE)).private(privacy);
                     names.ask_history(&asked.incident, history.as_deref()).await
                 });
                 Waiting::Asking(Asking { task, case, since: Instant::now() })
@@ -189,7 +194,7 @@ impl Naming {
 
     fn as_it_is(&self, asking: Asking) -> Named {
         asking.task.abort();
-        let names = Names::unasked(&asking.case.incident, STOPPED);
+        let names = Names::unasked(&asking.case, &self.directory, STOPPED).private(self.privacy);
         self.named(asking.case, names)
     }
 

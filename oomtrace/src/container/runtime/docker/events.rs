@@ -61,9 +61,9 @@ impl std::fmt::Debug for State {
 }
 
 impl Events {
-    /// Opens the stream, unless it is open. `changed` gets the id of a container that is not what it was. Must run inside a
-    /// `LocalSet`.
-    pub fn listen(&self, docker: &Docker, changed: impl Fn(&str) + 'static) {
+    /// Opens the stream, unless it is open. `heard` gets the id of each container that something is said of, its name by Docker's own
+    /// word, and whether it is not what it was. Must run inside a `LocalSet`.
+    pub fn listen(&self, docker: &Docker, heard: impl Fn(&str, Option<String>, bool) + 'static) {
         let mut state = self.state.borrow_mut();
         if state.stream.as_ref().is_some_and(|stream| !stream.is_finished()) {
             return;
@@ -74,10 +74,10 @@ impl Events {
         state.stream = Some(AbortOnDrop::of(tokio::task::spawn_local(async move {
             let ended = docker
                 .events(now, |line| {
-                    let Some(said) = parse(line) else { return };
-                    if said.what == What::Changed {
-                        changed(&said.id);
-                    }
+                    let Some(line) = Line::of_container(line) else { return };
+                    let name = line.actor.attributes.name.clone().filter(|name| !name.is_empty());
+                    let Some(said) = read(line) else { return };
+                    heard(&said.id, name, said.what == What::Changed);
                     if let Some(state) = events.upgrade() {
                         Self { state }.remember(said);
                     }
@@ -125,7 +125,10 @@ fn fact(said: &Said, kill_ns: i64, is_unlabelled: bool) -> Option<String> {
 /// Reads one line; none when it says nothing of a container that matters here.
 #[must_use]
 pub fn parse(line: &[u8]) -> Option<Said> {
-    let line = Line::of_container(line)?;
+    Line::of_container(line).and_then(read)
+}
+
+fn read(line: Line) -> Option<Said> {
     let what = match line.action.as_str() {
         "kill" => What::Kill(line.signal().map(str::to_owned)),
         "stop" => What::Stop,
