@@ -63,15 +63,15 @@ impl Names {
         incident.container.is_some() || incident.sender.container.is_some()
     }
 
-    /// Asks the history what there was before; runtimes have said by now what was killed.
-    pub async fn ask_history(mut self, incident: &Incident, history: Option<&Asker>) -> Self {
+    /// Asks the history what there was before; runtimes have said by now what was killed. `at_once`: there is no time to wait for it.
+    pub async fn ask_history(mut self, incident: &Incident, history: Option<&Asker>, at_once: bool) -> Self {
         let Some(history) = history else { return self };
         let identity = match &self.container {
             Some(container) => Identity::of_container(container),
             None => Identity::of(incident),
         };
         if let Some(before) = store::nanoseconds(&incident.time) {
-            self.earlier = history.ask(&identity, before, incident.oom.is_some()).await;
+            self.earlier = history.ask(&identity, before, incident.oom.is_some(), at_once).await;
         }
         self
     }

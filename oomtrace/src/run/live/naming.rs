@@ -40,7 +40,7 @@ const TOO_MANY: &str = "what its runtime knows (too many incidents wait for runt
 
 /// Incidents that wait for a runtime's answer: those beyond go without.
 const MAX_ASKED: usize = 512;
-/// With more incidents that wait, the history is not asked about the next.
+/// With more incidents that wait, the history is not waited for.
 const MAX_REMEMBERED: usize = 32;
 /// Incidents that wait behind one, for as long as they do; with more of them reading pauses, and the ring buffer holds what comes.
 const MAX_WAITING: usize = 4096;
@@ -93,7 +93,7 @@ impl Naming {
         kubernetes: Kubernetes,
         recorder: Option<Recorder>,
         privacy: Privacy,
-        history: Option<Asker>,
+        history: Option<Rc<Asker>>,
     ) -> Self {
         let all = directory.clone();
         let preload = tokio::task::spawn_local(async move {
@@ -102,7 +102,7 @@ impl Naming {
                 notices::say(&format!("{error}; its containers go by their ids until it answers{hint}"));
             }
         });
-        let (history, waiting) = (history.map(Rc::new), VecDeque::new());
+        let waiting = VecDeque::new();
         Self { directory, kubernetes, recorder, privacy, history, waiting, late: Vec::new(), preload }
     }
 
@@ -117,9 +117,11 @@ impl Naming {
     /// Starts naming the containers of each case.
     pub fn start(&mut self, cases: Vec<Case>) {
         for case in cases {
-            // In a storm what came before is no question.
             let is_kill = case.incident.signal.number == SIGKILL && case.exited.is_none();
-            let history = self.history.clone().filter(|_| is_kill && self.waiting.len() < MAX_REMEMBERED);
+            let history = self.history.clone().filter(|_| is_kill);
+            // In a storm the history is not waited for.
+            let is_storm = self.waiting.len() >= MAX_REMEMBERED;
+            let history = history.filter(|_| !is_storm || Names::are_wanted(&case.incident));
             let has_names = Names::are_wanted(&case.incident);
             let waiting = if !has_names && history.is_none() {
                 Waiting::Named(Box::new(Named { record: conclude(case), open: None }))
@@ -139,7 +141,7 @@ impl Naming {
                         false => Ok(Names::none()),
                     };
                     let names = names.unwrap_or_else(|_| Names::unasked(&asked, &directory, TOO_LATE)).private(privacy);
-                    names.ask_history(&asked.incident, history.as_deref()).await
+                    names.ask_history(&asked.incident, history.as_deref(), is_storm).await
                 });
                 Waiting::Asking(Asking { task, case, since: Instant::now() })
             };
