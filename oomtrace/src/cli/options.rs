@@ -31,6 +31,7 @@ mod heading {
     pub const DEBUGGING: &str = "Kernel debugging";
 }
 
+mod docker_host;
 mod keeping;
 mod past;
 mod reading;

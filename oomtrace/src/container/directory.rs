@@ -2,23 +2,21 @@
 //! gone. A daemon that hangs costs one time-out, after which incidents go out without it for a while, and say so.
 
 use std::cell::RefCell;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::container::metadata::Metadata;
 use crate::container::runtime::docker::events::Events;
-use crate::container::runtime::docker::{Docker, DockerError};
+use crate::container::runtime::docker::{Docker, DockerError, line};
 use crate::container::sources::{Sources, Unknown};
-use crate::container::statement::{Init, Says};
+use crate::container::statement::{Init, Says, Statement, paths_of_docker};
 use crate::model::Container;
-use crate::node::cgroups::{self, Version};
-use crate::placement::{ContainerPlace, On, Runtime};
-use crate::text;
-use crate::text::quote::quote;
-use remembered::Remembered;
+use crate::placement::{ContainerPlace, Runtime};
+use confirm::{Chain, Confirmation, Standing, refutation, standing, unconfirmed};
+pub use confirm::{Completed, Victim};
+use remembered::{Entry, Remembered};
 
+mod confirm;
 mod remembered;
 
 /// How often a container that appears is reason enough to ask a daemon again that does not answer.
@@ -32,6 +30,9 @@ const MAX_LATER: usize = 64;
 const MAX_DOWN: usize = 64;
 /// How long a daemon that did not answer is not asked again.
 const BACK_OFF: Duration = Duration::from_secs(10);
+/// How long a daemon that holds one answer back has for another that it has at hand. With the first it is less than a verdict waits for
+/// names: what is found out about the daemon is not lost with that.
+const AT_HAND: Duration = Duration::from_millis(500);
 /// How long a container that is gone is remembered by default.
 pub const KEEP: Duration = Duration::from_secs(600);
 
@@ -123,10 +124,12 @@ impl Directory {
     /// Listens to what Docker says happens, which may change what is remembered.
     fn listen(&self) {
         let state = Rc::downgrade(&self.state);
-        self.events.listen(&self.sources.docker, move |id| {
-            // It is asked for again when it is needed.
-            if let Some(state) = state.upgrade() {
-                state.borrow_mut().forget(id);
+        self.events.listen(&self.sources.docker, move |id, name, is_changed| {
+            let Some(state) = state.upgrade() else { return };
+            let mut state = state.borrow_mut();
+            if let Some(known) = state.known.get(id).and_then(|entry| called(id, entry, name, is_changed)) {
+                // It is asked for again when it is needed, and called so where Docker cannot be asked.
+                state.remember_stale(id, Rc::new(known));
             }
         });
     }
@@ -134,7 +137,8 @@ impl Directory {
     /// What Docker said of the container from `since_ns` on, around the kill at `kill_ns`, both in nanoseconds since 1970.
     #[must_use]
     pub fn said(&self, place: &ContainerPlace, since_ns: i64, kill_ns: i64) -> Vec<String> {
-        self.events.facts(&place.id, since_ns, kill_ns)
+        let is_unlabelled = self.known(place).is_some_and(|known| line::is_unlabelled(&known));
+        self.events.facts(&place.id, since_ns, kill_ns, is_unlabelled)
     }
 
     /// A container's cgroup is gone: it is remembered for a while.
@@ -190,58 +194,70 @@ impl Directory {
     /// Adds to a place's container what its runtime knows, and to those that it runs in. A cgroup that only has the name of a
     /// container is left out.
     pub async fn complete(&self, place: &ContainerPlace, victim: Option<Victim>) -> Completed {
-        let mut chain = Vec::new();
-        let mut completed = Completed::default();
+        let mut chain = Chain::default();
         for place in std::iter::successors(Some(place), |place| place.outer.as_deref()) {
             let mut container = Container { outer: None, ..place.container() };
-            let is_outer = !chain.is_empty();
-            let of_outer = |why: String| if is_outer { format!("of the outer container: {why}") } else { why };
-            match self.confirm(&mut container, place, victim.filter(|_| !is_outer)).await {
-                Confirmation::Confirmed(why) => completed.missing.extend(why.map(of_outer)),
-                Confirmation::Unconfirmed(why) => completed.missing.push(of_outer(why)),
-                Confirmation::Refuted(fact) => {
-                    completed.refuted.push(fact);
-                    continue;
-                }
-            }
-            chain.push(container);
+            let victim = victim.filter(|_| !chain.has_inner());
+            let said = self.confirm(&mut container, place, victim).await;
+            chain.add(container, said);
         }
-        let nest = |outer: Option<Container>, inner: Container| Some(Container { outer: outer.map(Box::new), ..inner });
-        completed.container = chain.into_iter().rev().fold(None, nest);
-        completed
+        chain.completed()
     }
 
-    /// Asks whether the cgroup is the container's that its name says it is, and adds what is known of that.
+    /// The same by what is known already, where there is no time to ask; whether anything was known of it.
+    #[must_use]
+    pub fn recall(&self, place: &ContainerPlace, victim: Option<Victim>) -> (Completed, bool) {
+        let mut chain = Chain::default();
+        let is_known = self.known(place).is_some();
+        for place in std::iter::successors(Some(place), |place| place.outer.as_deref()) {
+            let mut container = Container { outer: None, ..place.container() };
+            let known = self.known(place);
+            let said = match (standing(place, known.as_deref(), self.is_elsewhere(place)), known) {
+                (Standing::Refuted, _) => Confirmation::Refuted(refutation(place)),
+                (Standing::Confirmed, Some(metadata)) => {
+                    metadata.describe(&mut container);
+                    container.confirmed = true;
+                    let victim = victim.filter(|_| !chain.has_inner());
+                    container.init_pid = init_without_asking(place, &metadata, victim);
+                    Confirmation::Confirmed(None)
+                }
+                // Why, is said of the incident.
+                _ => Confirmation::Unconfirmed(String::new()),
+            };
+            chain.add(container, said);
+        }
+        let mut completed = chain.completed();
+        completed.missing.retain(|why| !why.is_empty());
+        (completed, is_known)
+    }
+
     async fn confirm(&self, container: &mut Container, place: &ContainerPlace, victim: Option<Victim>) -> Confirmation {
-        // What is remembered may be of an earlier start, or of a list, which says less.
-        let known = match self.known(place).filter(|known| known.stated.of(place) == Says::Yes) {
-            Some(known) => Ok(known),
+        // It may be an earlier start, or of a list, which says less; or it was changed since.
+        let is_fresh = |known: &Rc<Metadata>| known.stated.of(place) == Says::Yes && !self.is_stale(place);
+        let known = match self.known(place).filter(is_fresh) {
+            Some(known) => Ok((known, None)),
             None => self.look_up(place).await,
         };
-        let is_confirmed = match known.as_ref().map_or(Says::Nothing, |known| known.stated.of(place)) {
-            Says::Yes => true,
-            Says::No => return Confirmation::Refuted(refutation(place)),
-            Says::Nothing if self.is_elsewhere(place) => return Confirmation::Refuted(refutation(place)),
-            // Its runtime knows it, and nobody but root makes cgroups there.
-            Says::Nothing => known.is_ok() && place.outer.is_none() && is_made_by_root(place),
-        };
-        match known {
-            Ok(metadata) if is_confirmed => {
+        let metadata = known.as_ref().ok().map(|(known, _)| known.as_ref());
+        match (standing(place, metadata, self.is_elsewhere(place)), known) {
+            (Standing::Refuted, _) => Confirmation::Refuted(refutation(place)),
+            (Standing::Confirmed, Ok((metadata, from_before))) => {
                 metadata.describe(container);
                 container.confirmed = true;
                 container.init_pid = self.init_of(place, &metadata, victim).await;
                 // It is of that start, and of no other one.
                 let is_of_this_start = metadata.init_pid.is_some() && metadata.init_pid == container.init_pid;
                 container.restart_count = metadata.restart_count.filter(|_| is_of_this_start);
-                Confirmation::Confirmed(
-                    metadata.cut.then(|| "some of the container's labels (they are too large)".to_owned()),
-                )
+                let cut = metadata.cut.then(|| "some of the container's labels (they are too large)".to_owned());
+                let changed = from_before.map(|why| format!("what was changed of the container lately ({why})"));
+                Confirmation::Confirmed(changed.or(cut))
             }
-            Ok(_) => Confirmation::Unconfirmed(unconfirmed(
+            (_, Ok(_)) => Confirmation::Unconfirmed(unconfirmed(
                 place,
+                None,
                 "its runtime does not say which cgroup that container has",
             )),
-            Err(why) => Confirmation::Unconfirmed(unconfirmed(place, &why.to_string())),
+            (_, Err(why)) => Confirmation::Unconfirmed(unconfirmed(place, Some(why.what()), &why.to_string())),
         }
     }
 
@@ -257,23 +273,28 @@ impl Directory {
     /// The container's first process: the one that its runtime says, or the victim when nothing speaks against it. It changes with
     /// each start, so what is remembered must still be true.
     async fn init_of(&self, place: &ContainerPlace, metadata: &Metadata, victim: Option<Victim>) -> Option<u32> {
-        let remembered = metadata.stated.init_in(place);
-        let is_victim =
-            |init: &&Init| victim.is_some_and(|victim| (victim.pid, victim.start) == (init.pid, init.start));
-        if let Some(init) = remembered.filter(|init| is_victim(init) || init.is_there()) {
-            return Some(init.pid);
-        }
-        // Asking takes as long as the runtime is busy with the very end of the container.
-        if let Some(victim) = victim.filter(|victim| victim.looks_like_init && remembered.is_none()) {
-            return Some(victim.pid);
+        if let Some(init) = init_without_asking(place, metadata, victim) {
+            return Some(init);
         }
         let asked = self.fetch(place).await.ok()?;
         asked.stated.init_in(place).filter(|init| init.is_there()).map(|init| init.pid)
     }
 
-    /// Asks the runtime; what is remembered counts where it no longer knows.
-    async fn look_up(&self, place: &ContainerPlace) -> Result<Rc<Metadata>, Unknown> {
-        self.fetch(place).await.or_else(|why| self.known(place).ok_or(why))
+    /// Asks the runtime; what is remembered counts where it does not answer, or no longer knows, with the reason where that may not be
+    /// true any more.
+    async fn look_up(&self, place: &ContainerPlace) -> Result<(Rc<Metadata>, Option<Unknown>), Unknown> {
+        match self.fetch(place).await {
+            Ok(metadata) => Ok((metadata, None)),
+            Err(why) => match self.known(place) {
+                Some(known) => Ok((known, Some(why).filter(|_| self.is_stale(place)))),
+                None => Err(why),
+            },
+        }
+    }
+
+    /// What is remembered of it was changed since.
+    fn is_stale(&self, place: &ContainerPlace) -> bool {
+        self.state.borrow().known.get(place.key().as_str()).is_some_and(|entry| entry.stale)
     }
 
     fn known(&self, place: &ContainerPlace) -> Option<Rc<Metadata>> {
@@ -321,9 +342,11 @@ impl Directory {
                 Ok(self.remember(&place.key(), metadata))
             }
             Err(error) => {
-                // One that is starting this container, for longer than is waited, still knows its name.
-                if !error.is_down() || docker.glance(&place.id).await.is_err() {
-                    self.failed(user, &error);
+                // One that is starting this container, for longer than is waited, still has its name at hand.
+                let glance = async { tokio::time::timeout(AT_HAND, docker.glance(&place.id)).await.ok()?.ok() };
+                match if error.is_down() { glance.await } else { None } {
+                    Some(said) => self.remember_where_stale(place, said),
+                    None => self.failed(user, &error),
                 }
                 Err(error)
             }
@@ -334,6 +357,15 @@ impl Directory {
         let metadata = Rc::new(metadata);
         self.state.borrow_mut().remember(key, Rc::clone(&metadata));
         metadata
+    }
+
+    /// What a list says is newer than what was changed since, and not all of it.
+    fn remember_where_stale(&self, place: &ContainerPlace, said: Metadata) {
+        let known = self.known(place);
+        if known.is_none() || self.is_stale(place) {
+            let said = said.or(known.as_deref().cloned().unwrap_or_default());
+            self.state.borrow_mut().remember_stale(&place.key(), Rc::new(said));
+        }
     }
 
     fn failed(&self, user: Option<u32>, error: &DockerError) {
@@ -351,61 +383,28 @@ impl Directory {
     }
 }
 
-/// The process that was killed, to be compared with a container's first one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Victim {
-    pub pid: u32,
-    /// In ticks.
-    pub start: u64,
-    /// It was the first of a pid namespace that is no deeper than a container's own.
-    pub looks_like_init: bool,
+/// What is known of the container `id`, under the name that an event has; none where that adds nothing.
+fn called(id: &str, entry: &Entry, name: Option<String>, is_changed: bool) -> Option<Metadata> {
+    let named = Metadata { name, ..Metadata::default() }.bounded();
+    match &entry.metadata {
+        Some(known) => is_changed.then(|| named.or(known.as_ref().clone())),
+        None => named.name.is_some().then(|| Metadata {
+            runtime: Some(Runtime::Docker),
+            stated: Statement { paths: paths_of_docker(id, ""), init: None },
+            ..named
+        }),
+    }
 }
 
-/// The answer to a question about a place.
-#[derive(Debug)]
-enum Confirmation {
-    /// It is the container's; and what is not known of it.
-    Confirmed(Option<String>),
-    /// Nobody can be asked, for this reason.
-    Unconfirmed(String),
-    /// It only has the name of a container's, as this fact says.
-    Refuted(String),
-}
-
-/// A place's container, with those that it runs in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Completed {
-    /// None when no cgroup of the place is a container's.
-    pub container: Option<Container>,
-    /// What is not known, in words for the incident's `missing`.
-    pub missing: Vec<String>,
-    /// Cgroups that only have the name of a container's, as facts.
-    pub refuted: Vec<String>,
-}
-
-fn refutation(place: &ContainerPlace) -> String {
-    let (id, cgroup) = (quote(text::short_id(&place.id)), quote(&text::shorten_ids(&place.cgroup)).into_owned());
-    format!("cgroup {cgroup} only has the name of container {id}, which has another cgroup: it is not that container")
-}
-
-fn unconfirmed(place: &ContainerPlace, why: &str) -> String {
-    let id = text::short_id(&place.id);
-    // Of many containers the same is said, where their runtime knows none of them.
-    let why = why.replace(&place.id, "it").replace(id, "it");
-    format!("whether the cgroup is that container's, as its name says ({why})")
-}
-
-/// Everything on the way to the cgroup belongs to root: nobody else made it. False as well when it is gone.
-fn is_made_by_root(place: &ContainerPlace) -> bool {
-    let all = cgroups::hierarchies().unwrap_or_default();
-    let hierarchy = match place.on {
-        On::Default => all.iter().find(|hierarchy| hierarchy.version == Version::V2),
-        On::Memory => cgroups::memory(&all),
-    };
-    let Some(hierarchy) = hierarchy else { return false };
-    let own = hierarchy.mount.join(place.cgroup.trim_start_matches('/'));
-    let is_roots = |dir: &Path| dir.symlink_metadata().is_ok_and(|found| found.is_dir() && found.uid() == 0);
-    own.ancestors().take_while(|dir| *dir != hierarchy.mount).all(is_roots)
+/// The container's first process as far as that is known: the one that its runtime said, where that is still there, or the victim when
+/// nothing speaks against it. Asking takes as long as the runtime is busy with the very end of the container.
+fn init_without_asking(place: &ContainerPlace, metadata: &Metadata, victim: Option<Victim>) -> Option<u32> {
+    let remembered = metadata.stated.init_in(place);
+    let is_victim = |init: &&Init| victim.is_some_and(|victim| (victim.pid, victim.start) == (init.pid, init.start));
+    if let Some(init) = remembered.filter(|init| is_victim(init) || init.is_there()) {
+        return Some(init.pid);
+    }
+    victim.filter(|victim| victim.looks_like_init && remembered.is_none()).map(|victim| victim.pid)
 }
 
 #[cfg(test)]

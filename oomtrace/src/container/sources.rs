@@ -23,22 +23,35 @@ pub struct Sources {
     pub readers: Readers,
 }
 
-/// Why nothing more is known of a container: what is missing, and for what reason.
+/// Why nothing more is known of a container: the reason alone.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Unknown {
     /// Docker, which is worth asking later.
-    #[error("the container's name, image and labels ({0})")]
+    #[error("{0}")]
     Docker(DockerError),
-    #[error("the container's name and image ({0})")]
+    #[error("{0}")]
     Late(#[from] Late),
-    #[error("the container's name and image ({0})")]
+    #[error("{0}")]
     Bundle(Arc<BundleError>),
-    #[error("the container's name and image (containers/storage has no container {id})")]
+    #[error("containers/storage has no container {id}")]
     NotStored { id: String },
-    #[error("the container's first process ({}'s state of it is gone)", .runtime.name())]
+    #[error("{}'s state of it is gone", .runtime.name())]
     NoState { runtime: Runtime },
-    #[error("the container's name ({} of user {uid} is not asked)", .runtime.map_or("the runtime", Runtime::name))]
+    #[error("{} of user {uid} is not asked", .runtime.map_or("the runtime", Runtime::name))]
     NotAsked { runtime: Option<Runtime>, uid: u32 },
+}
+
+impl Unknown {
+    /// What is missing for it.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Docker(_) => "its name, image and labels",
+            Self::Late(_) | Self::Bundle(_) | Self::NotStored { .. } => "its name and image",
+            Self::NoState { .. } => "its first process",
+            Self::NotAsked { .. } => "its name",
+        }
+    }
 }
 
 impl Sources {

@@ -42,7 +42,7 @@ use exited::Members;
 use open::{Open, OpenSet};
 use recent::Recent;
 use rules::{
-    belongs, home, is_from_outside, is_kill, is_of_killed_cgroup, is_orphaned, is_sweep, may_be_oom,
+    belongs, home, is_from_outside, is_kill, is_of_killed_cgroup, is_orphaned, is_sweep, is_timeouts, may_be_oom,
     may_go_on_to_own_group, role, settle,
 };
 
@@ -53,6 +53,9 @@ const QUIET_NS: BootNs = 10_000_000;
 /// follow each other within microseconds, but the caller may be preempted in between, be out of its CPU quota for the rest of
 /// a period (100 ms, kernel/sched/fair.c), or be on a virtual CPU that stands still.
 const CALL_NS: BootNs = 110_000_000;
+/// How long a kill of timeout(1)'s waits for the one of its group, which is certain to follow: what it has killed takes its processor, and on
+/// a busy machine it gets that back late. Its own end, by that very call, ends the wait.
+const GROUP_NS: BootNs = 500_000_000;
 /// How long a SIGKILL that the stack shows to be the OOM killer's waits for its mark, which is certain to follow unless
 /// the victim was marked before. On a host that is short of CPU, a virtual one may stand still between the two.
 const MARK_NS: BootNs = 250_000_000;
@@ -242,6 +245,7 @@ impl Correlator {
         let wait = match signal.info {
             // It may be the OOM killer, or the first of a sweep.
             Info::Kernel => patience(&signal, path),
+            Info::None | Info::Real(_) if is_timeouts(&signal) => GROUP_NS,
             Info::None | Info::Real(_) if is_of_many(&signal, path) => CALL_NS,
             // It may be the first of a cgroup whose processes are killed one by one.
             Info::None | Info::Real(_) if is_from_outside(&signal) || may_go_on_to_own_group(&signal) => QUIET_NS,
@@ -334,6 +338,7 @@ impl Correlator {
             _ => 0,
         };
         self.open.chosen_ended(task.key, at.saturating_add(wait));
+        self.open.timeout_ended(task.key, at);
     }
 
     /// A process ended by SIGKILL, and its SIGKILL is not recorded: that end is an episode, unless something that is known explains it.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::correlate::episode::{Episode, Kill};
+use crate::correlate::rules::is_timeouts;
 use crate::event::{BootNs, Cmdline, MarkVictim, ProcessKey};
 use crate::model::Role;
 use crate::node::signals::SIGKILL;
@@ -173,6 +174,17 @@ impl OpenSet {
         open.until = open.until.max(until);
         let due = open.due();
         self.note(due);
+    }
+
+    /// A victim has ended: where it was the sender itself, timeout(1), it has killed all that it will.
+    pub fn timeout_ended(&mut self, key: ProcessKey, at: BootNs) {
+        let Some((number, Some(_))) = self.victims.get(&key).copied() else { return };
+        let Some(open) = self.episodes.get_mut(&number).filter(|open| open.sender == key) else { return };
+        if open.episode.first().is_some_and(is_timeouts) {
+            open.until = open.until.min(at);
+            let due = open.due();
+            self.note(due);
+        }
     }
 
     /// When an episode may be due; none while none is open.

@@ -100,6 +100,12 @@ pub fn may_go_on_to_own_group(signal: &Signal) -> bool {
     victim.key != sender && (victim.pgid == Some(sender.pid) || victim.ppid == sender.pid)
 }
 
+/// The sender is called as timeout(1) is, whose second call is certain to come, however late. Whoever else calls itself so has its own kills
+/// reported half a second later.
+pub fn is_timeouts(signal: &Signal) -> bool {
+    signal.sender.comm == "timeout" && may_go_on_to_own_group(signal)
+}
+
 /// A call for a process group goes on with what a kill of the same sender's began: the group of that victim, or the sender's own after its
 /// child.
 fn is_one_group(first: &Signal, signal: &Signal) -> bool {

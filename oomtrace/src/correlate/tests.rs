@@ -540,6 +540,43 @@ fn a_command_that_timeout_ends_and_the_rest_of_its_group_are_one_episode() {
     assert!(!may_go_on_to_own_group(&own));
 }
 
+/// timeout(1) loses its processor to what it has killed, and kills the rest when it has it again.
+#[test]
+fn timeout_may_stand_still_between_its_two_calls() {
+    const START: BootNs = 1_000_000_000;
+    let by = |comm: &str, victim, via: &str, later| {
+        let Event::Signal(mut signal) = one_of_many(10, victim, 10, via) else { panic!() };
+        (signal.at, signal.sender.comm) = (START + later, comm.to_owned());
+        sig(*signal)
+    };
+    let of = |comm: &str, later: BootNs| {
+        let mut correlator = Correlator::new(ALL);
+        let mut got = Vec::new();
+        for event in [
+            by(comm, 20, "kill_pid_info_type", 0),
+            at_time(exit_of(task(20), 9), START + MS),
+            by(comm, 21, "__kill_pgrp_info", later),
+            by(comm, 10, "__kill_pgrp_info", later),
+        ] {
+            got.extend(correlator.take(event));
+        }
+        // Its own end, by that call, is the last of it.
+        let mut last = correlator.take(at_time(exit_of(task(10), 9), START + later + MS));
+        let is_over = correlator.deadline().is_none();
+        got.append(&mut last);
+        got.extend(correlator.finish());
+        (shape(&got), is_over)
+    };
+    let role = Role::ProcessGroup;
+    let whole = vec![(20, false, vec![(role, 21), (role, 10)])];
+    assert_eq!(of("timeout", 46 * MS), (whole.clone(), true));
+    assert_eq!(of("timeout", GROUP_NS - 1).0, whole);
+    assert_eq!(of("timeout", GROUP_NS + 1).0.len(), 2);
+    // Any other that leads a group and kills a child in it goes on at once, or does not.
+    assert_eq!(of("sh", QUIET_NS - 1).0, whole);
+    assert_eq!(of("sh", 46 * MS).0.len(), 2);
+}
+
 #[test]
 fn a_cgroup_whose_processes_are_killed_one_by_one_from_outside_is_one_episode() {
     let cgroup = |id| CgroupKey { id, hierarchy: 0, level: 2 };

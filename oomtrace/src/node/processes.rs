@@ -1,7 +1,7 @@
 //! What `/proc` adds to a process that the kernel side named: its command line and its executable. Read as soon as the
 //! event arrives, because a killed process keeps them only until its memory is gone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Arguments, BootNs, ProcessKey};
 use crate::node::files::{self, SMALL};
 use crate::redact::Privacy;
-use reader::Reader;
+use reader::{Answer, Reader};
 
 /// Processes remembered: those looked up last. A sender's parents are looked up again with each of its kills, also when they
 /// have ended meanwhile.
@@ -32,6 +32,9 @@ pub struct Details {
     /// The name that the process had then, by which it is seen when it runs another program.
     #[serde(default)]
     pub comm: Option<String>,
+    /// They were not read in time, and nothing is known for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 impl Details {
@@ -72,7 +75,10 @@ pub struct Processes {
     known: HashMap<ProcessKey, (Details, u64)>,
     asked: u64,
     bytes: usize,
+    /// Those that were not read in time, and may be gone by now.
+    late: HashSet<ProcessKey>,
     unknown: Details,
+    unread: Details,
 }
 
 impl Default for Processes {
@@ -86,19 +92,31 @@ impl Processes {
     #[must_use]
     pub fn new(proc: PathBuf, privacy: Privacy) -> Self {
         let reader = Reader::new(proc, tick_ns());
-        Self { reader, privacy, known: HashMap::new(), asked: 0, bytes: 0, unknown: Details::default() }
+        let (unknown, unread) = (Details::default(), Details { late: true, ..Details::default() });
+        Self { reader, privacy, known: HashMap::new(), asked: 0, bytes: 0, late: HashSet::new(), unknown, unread }
     }
 
     /// What is known of the process when it ran the program that has the name `comm`, if that is given; looks it up the first
     /// time. Empty when it is gone, a zombie, runs another program or its pid is another's by now: that is not remembered, because
-    /// the dead are many and not asked for again.
+    /// the dead are many and not asked for again. One that was not read in time while it was there stays late.
     pub fn look_up(&mut self, key: ProcessKey, comm: Option<&str>) -> &Details {
         self.asked += 1;
         if !self.known.get(&key).is_some_and(|(details, _)| details.are_of(comm)) {
-            let read = self.reader.read(key).filter(|details| details.are_of(comm));
-            let Some(details) = read else { return &self.unknown };
-            let details = details.private(self.privacy);
-            self.remember(key, details);
+            match self.reader.read(key) {
+                Answer::Known(details) if details.are_of(comm) => {
+                    self.late.remove(&key);
+                    self.remember(key, details.private(self.privacy));
+                }
+                Answer::Known(_) | Answer::Gone if !self.late.contains(&key) => return &self.unknown,
+                Answer::Known(_) | Answer::Gone => return &self.unread,
+                Answer::Late => {
+                    if self.late.len() >= CAPACITY {
+                        self.late.clear();
+                    }
+                    self.late.insert(key);
+                    return &self.unread;
+                }
+            }
         }
         match self.known.get_mut(&key) {
             Some((details, asked)) => {
@@ -144,8 +162,12 @@ fn read(proc: &Path, tick_ns: u64, key: ProcessKey) -> Option<Details> {
         return None;
     }
     let (cmdline, cmdline_truncated) = arguments(&cmdline.bytes, cmdline.cut);
-    let details =
-        Details { exe: exe.map(|path| path.to_string_lossy().into_owned()), cmdline, cmdline_truncated, comm: None };
+    let details = Details {
+        exe: exe.map(|path| path.to_string_lossy().into_owned()),
+        cmdline,
+        cmdline_truncated,
+        ..Details::default()
+    };
     // A zombie has neither.
     (details != Details::default()).then_some(Details { comm: Some(after.comm), ..details })
 }
@@ -325,6 +347,23 @@ mod tests {
         assert!(is_self(ProcessKey { pid: std::process::id(), start: own.start }));
         // Another one of that number, in another pid namespace.
         assert!(!is_self(ProcessKey { pid: std::process::id(), start: own.start + tick_ns() }));
+    }
+
+    #[test]
+    fn what_was_not_read_in_time_is_missing_for_that_until_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut processes = Processes::new(dir.path().to_owned(), Privacy::Masked);
+        let key = |pid| ProcessKey { pid, start: 0 };
+        processes.late.insert(key(7));
+        // Gone by now, as the other one is.
+        assert!(processes.look_up(key(7), None).late);
+        assert!(!processes.look_up(key(8), None).late);
+        let process = dir.path().join("7");
+        fs::create_dir_all(&process).unwrap();
+        fs::write(process.join("cmdline"), "sh\0").unwrap();
+        fs::write(process.join("stat"), stat("sh", 0)).unwrap();
+        assert!(!processes.look_up(key(7), Some("sh")).late);
+        assert!(processes.late.is_empty());
     }
 
     /// A sender's parent is asked for with each of its kills, and stays known after it has ended.

@@ -14,7 +14,7 @@ use crate::placement::{ContainerPlace, Placement};
 use crate::resolve::case::{AsKilled, Case, Places, RuntimeClients};
 use crate::resolve::clients;
 use crate::resolve::context::Context;
-use crate::resolve::gaps::Gaps;
+use crate::resolve::gaps::{Gaps, LATE, unread};
 use crate::resolve::limits_before::LimitsBefore;
 use crate::resolve::senders::{bystander, describe_sender};
 use crate::resolve::tasks::{describe, describe_killed, locate, set_arguments, set_cmdline};
@@ -54,7 +54,8 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         gaps.detail.push("how it ended (it had not when this was reported)".to_owned());
     }
     if victim.process.cmdline.is_none() {
-        gaps.without_command_line("its memory was gone before it could be read");
+        let is_late = context.late.contains(&victim.process.pid);
+        gaps.without_command_line(if is_late { LATE } else { "its memory was gone before it could be read" });
     }
     let container = describe_container(victim_place.1.container.as_ref(), Some(&victim));
 
@@ -123,7 +124,7 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
 
     let victim_start = victim_task.map(|task| task.key.start).unwrap_or_default();
     let places = Places { victim: victim_place.1.container, sender: sender_place, victim_start };
-    let incident = Incident {
+    let mut incident = Incident {
         schema: SCHEMA,
         id: context.identity.incident_id(context.clock.offset_ns + i128::from(at), victim.process.pid),
         time: time(context, at),
@@ -157,6 +158,10 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
     } else {
         RuntimeClients::default()
     };
+    let of_clients =
+        clients.clients.iter().flat_map(|client| std::iter::once(&client.process).chain(&client.ancestors));
+    let unread = unread(others(&incident).chain(of_clients), &context.late);
+    incident.missing.extend(unread);
     let limits_before = LimitsBefore::default();
     let lives_before = Default::default();
     Case {
@@ -174,6 +179,14 @@ pub fn assemble(episode: Episode, snapshot: Option<Snapshot>, context: &mut Cont
         lives_before,
         earlier: None,
     }
+}
+
+/// The processes of an incident but its victim, whose own command line is missed by itself.
+fn others(incident: &Incident) -> impl Iterator<Item = &Process> {
+    let Incident { sender, trigger, collateral, preceding, init_end, victim, .. } = incident;
+    let senders = sender.process.iter().chain(&sender.ancestors).chain(preceding.iter().map(|earlier| &earlier.sender));
+    let killed = collateral.iter().map(|other| &other.process).chain(init_end.iter().map(|end| &end.init));
+    senders.chain(trigger).chain(killed).filter(|process| process.pid != victim.process.pid)
 }
 
 fn describe_exit(ending: Ending, killed_at: BootNs) -> Exit {

@@ -83,7 +83,7 @@ fn connecting(connect: &Connect, context: &mut Context<'_>) -> Known {
 }
 
 fn standing(client: &Client, standing: &ExistingClient, context: &mut Context<'_>) -> Known {
-    let details = context.facts.process(client.key, Some(&standing.comm)).clone();
+    let details = context.process(client.key, Some(&standing.comm));
     let placement = standing.cgroup.as_deref().map(Placement::parse).unwrap_or_default();
     let user = standing.uid.and_then(|uid| context.facts.user(uid));
     let process = Process {

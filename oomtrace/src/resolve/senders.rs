@@ -62,7 +62,7 @@ pub(super) fn describe_login(task: &Task, tty: Option<&String>, context: &mut Co
 
 pub(super) fn describe_ancestors(ancestors: &[Ancestor], context: &mut Context<'_>) -> Vec<Process> {
     let describe = |ancestor: &Ancestor| {
-        let details = context.facts.process(ancestor.key, Some(&ancestor.comm)).clone();
+        let details = context.process(ancestor.key, Some(&ancestor.comm));
         let namespaces = ancestor.namespaces.map(|found| describe_namespaces(found, context));
         let is_hosts = is_hosts_user(namespaces, None, &Placement::default());
         Process {

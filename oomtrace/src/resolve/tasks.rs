@@ -45,7 +45,7 @@ pub(super) fn locate(task: &Task, context: &mut Context<'_>) -> (Option<String>,
 }
 
 pub(super) fn describe(task: &Task, context: &mut Context<'_>) -> Process {
-    let details = context.facts.process(task.key, task.leader_comm()).clone();
+    let details = context.process(task.key, task.leader_comm());
     describe_with(task, details, context)
 }
 

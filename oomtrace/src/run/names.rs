@@ -14,7 +14,7 @@ use crate::model::{Cause, Container, Evidence, Incident, LimitLevel, MissingPart
 use crate::node::processes;
 use crate::placement::ContainerPlace;
 use crate::redact::Privacy;
-use crate::resolve::case::{Case, EarlierByCause};
+use crate::resolve::case::{Case, EarlierByCause, Places};
 use crate::resolve::lives_before::add_kept;
 use crate::store::sink::Asker;
 use crate::store::{self, Identity};
@@ -63,29 +63,23 @@ impl Names {
         incident.container.is_some() || incident.sender.container.is_some()
     }
 
-    /// Asks the history what there was before; runtimes have said by now what was killed.
-    pub async fn ask_history(mut self, incident: &Incident, history: Option<&Asker>) -> Self {
+    /// Asks the history what there was before; runtimes have said by now what was killed. `at_once`: there is no time to wait for it.
+    pub async fn ask_history(mut self, incident: &Incident, history: Option<&Asker>, at_once: bool) -> Self {
         let Some(history) = history else { return self };
         let identity = match &self.container {
             Some(container) => Identity::of_container(container),
             None => Identity::of(incident),
         };
         if let Some(before) = store::nanoseconds(&incident.time) {
-            self.earlier = history.ask(&identity, before, incident.oom.is_some()).await;
+            self.earlier = history.ask(&identity, before, incident.oom.is_some(), at_once).await;
         }
         self
     }
 
     /// Asks the runtimes, and the Kubernetes API.
     pub async fn ask(case: &Case, directory: &Directory, kubernetes: &Kubernetes) -> Self {
-        let Case { incident, places, .. } = case;
-        let victim = &incident.victim;
-        let killed = Victim {
-            pid: victim.process.pid,
-            start: processes::ticks(places.victim_start),
-            looks_like_init: victim.container_init,
-        };
-        let victims = complete(directory, places.victim.as_ref(), Some(killed)).await;
+        let places = &case.places;
+        let victims = complete(directory, places.victim.as_ref(), Some(killed(case))).await;
         let same = places.victim == places.sender;
         let senders = if same { None } else { Some(complete(directory, places.sender.as_ref(), None).await) };
         let sender = senders.as_ref().map_or_else(|| victims.container.clone(), |its| its.container.clone());
@@ -132,20 +126,25 @@ impl Names {
         }
     }
 
-    /// No runtime was waited for; `why` says what is missing for it.
+    /// No runtime was waited for; `why` says what is missing for it. What was known before of the very container is still true.
     #[must_use]
-    pub fn unasked(incident: &Incident, why: &str) -> Self {
+    pub fn unasked(case: &Case, directory: &Directory, why: &str) -> Self {
+        let Places { victim, sender, .. } = &case.places;
+        let killed = killed(case);
+        let recall = |place: &Option<ContainerPlace>, victim| {
+            place.as_ref().map(|place| directory.recall(place, victim)).unwrap_or_default()
+        };
+        let (victims, is_known) = recall(victim, Some(killed));
+        let same = case.places.victim == case.places.sender;
+        let senders = if same { victims.clone() } else { recall(sender, None).0 };
+        let refuted = if same { victims.refuted } else { [victims.refuted, senders.refuted].concat() };
+        let before = if is_known { "; what is said of it is from before" } else { "" };
         Self {
-            container: incident.container.clone(),
-            sender: incident.sender.container.clone(),
-            requester: None,
-            said: Vec::new(),
-            pod: None,
-            seen: Vec::new(),
-            refuted: Vec::new(),
-            missing: vec![why.to_owned()],
-            unexplained: None,
-            earlier: None,
+            container: victims.container,
+            sender: senders.container,
+            refuted,
+            missing: vec![format!("{why}{before}")],
+            ..Self::none()
         }
     }
 
@@ -226,6 +225,15 @@ fn largest_pod(named: &Case, kubernetes: &Kubernetes) -> Option<String> {
     let (uid, usage) = largest_besides(pod.cgroup.as_deref()?)?;
     let name = kubernetes.name_of(&uid).unwrap_or(uid);
     Some(format!("of the node's other pods, {} used most memory right after: {}", quote(&name), bytes(usage)))
+}
+
+fn killed(case: &Case) -> Victim {
+    let victim = &case.incident.victim;
+    Victim {
+        pid: victim.process.pid,
+        start: processes::ticks(case.places.victim_start),
+        looks_like_init: victim.container_init,
+    }
 }
 
 async fn complete(directory: &Directory, place: Option<&ContainerPlace>, victim: Option<Victim>) -> Completed {

@@ -225,7 +225,8 @@ impl Resolver {
         };
         let facts = self.facts.as_mut();
         let (sees_exits, host_mount) = (self.sees_exits, self.host_mount);
-        let mut context = Context { identity: &self.identity, clock, facts, sees_exits, host_mount, connections };
+        let mut context =
+            Context { identity: &self.identity, clock, facts, sees_exits, host_mount, connections, late: Vec::new() };
         let mut case = assemble(episode, snapshot, &mut context);
         case.systemd = self.systemd;
         let user_stack = user_stack.map(|(trigger, mut stack)| {

@@ -8,6 +8,7 @@
 //! what a disk does to a memory-mapped file or to SQLite must not end it.
 
 mod count;
+mod counted;
 mod exits;
 mod file_id;
 pub mod identity;

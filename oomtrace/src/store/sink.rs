@@ -1,7 +1,7 @@
 //! Has a process keep the history of what is put out, and asks it what there was before.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, BufReader, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 
-use crate::model::{Lost, OutputName, Record, Unwritten};
+use crate::model::{Incident, Lost, OutputName, Record, Unwritten};
 use crate::resolve::case::EarlierByCause;
 use crate::sink::Sink;
 use crate::sink::notices;
+use crate::store::counted::CountedKills;
 use crate::store::protocol::{self, Answer, Question, Said, ToKeep};
-use crate::store::{Bounds, Identity};
+use crate::store::{Bounds, Identity, nanoseconds};
 
 /// The verb by which this program runs as a keeper: its history, days and bytes are its arguments.
 pub const VERB: &str = "history-keeper";
@@ -191,6 +192,7 @@ pub struct Asker {
     number: Cell<u64>,
     /// It was slow: until then no verdict waits for it.
     rests_until: Cell<Option<Instant>>,
+    counted: RefCell<CountedKills>,
 }
 
 #[derive(Debug)]
@@ -200,16 +202,17 @@ enum State {
 }
 
 impl Asker {
-    const fn new(asked: UnixStream) -> Self {
+    fn new(asked: UnixStream) -> Self {
         let state = tokio::sync::Mutex::const_new(State::Closed(Some(asked)));
-        Self { state, number: Cell::new(0), rests_until: Cell::new(None) }
+        Self { state, number: Cell::new(0), rests_until: Cell::new(None), counted: RefCell::default() }
     }
 
-    /// Kills of the identity before that time, in nanoseconds since 1970, and with `lives` what memory did before them; none when the answer
-    /// does not come in time.
-    pub async fn ask(&self, identity: &Identity, before: i64, lives: bool) -> Option<EarlierByCause> {
-        if self.rests_until.get().is_some_and(|until| Instant::now() < until) {
-            return None;
+    /// Kills of the identity before that time, in nanoseconds since 1970, and with `lives` what memory did before them. Where the answer does
+    /// not come in time, or with `at_once` is not waited for: what it was the last time, with the kills since; none where that is not known.
+    pub async fn ask(&self, identity: &Identity, before: i64, lives: bool, at_once: bool) -> Option<EarlierByCause> {
+        let is_resting = self.rests_until.get().is_some_and(|until| Instant::now() < until);
+        if at_once || is_resting {
+            return self.counted.borrow().recall(identity.key());
         }
         let number = self.number.get().wrapping_add(1);
         self.number.set(number);
@@ -217,12 +220,32 @@ impl Asker {
         let mut line = serde_json::to_vec(&question).ok()?;
         line.push(b'\n');
         match tokio::time::timeout(ANSWERED_WITHIN, self.answer(&line, number)).await {
-            Ok(answer) => answer?.earlier,
+            Ok(answer) => {
+                // A history that cannot be read has none.
+                let earlier = answer?.earlier?;
+                self.counted.borrow_mut().answered(identity.key(), before, &earlier);
+                Some(earlier)
+            }
             Err(_) => {
                 self.rests_until.set(Some(Instant::now() + REST));
-                None
+                self.counted.borrow().recall(identity.key())
             }
         }
+    }
+
+    /// An incident goes into the history.
+    pub fn put(&self, incident: &Incident) {
+        // The history counts no others.
+        let verdict = incident.verdict.as_ref().filter(|_| incident.routine.is_none());
+        if let Some((verdict, at)) = verdict.zip(nanoseconds(&incident.time)) {
+            let identity = Identity::of(incident);
+            self.counted.borrow_mut().killed(identity.key(), at, &incident.time, &verdict.cause.name());
+        }
+    }
+
+    /// What was said of an incident that went into the history is not true any more.
+    pub fn correct(&self, incident: &Incident) {
+        self.counted.borrow_mut().forget(Identity::of(incident).key());
     }
 
     async fn answer(&self, question: &[u8], number: u64) -> Option<Answer> {

@@ -69,7 +69,10 @@ fn containerds(report: &mut Report, options: &Runtimes, owner: &str, cost: &str)
 }
 
 fn docker(report: &mut Report, options: &Runtimes) -> anyhow::Result<()> {
-    let socket = &options.docker_socket;
+    let socket = &options.docker_socket();
+    if let Some(why) = options.docker_host_unused() {
+        report.line(Mark::Note, "Docker", &why)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     match runtime.block_on(Docker::new(socket.clone()).version()) {
         Ok(version) => report.line(Mark::Good, "Docker", &format!("{version}, {}", socket.display()))?,

@@ -19,21 +19,39 @@ use oomtrace::redact::Privacy;
 use oomtrace::resolve::detail::Detail;
 use oomtrace::run::live::RuntimeConfig;
 
+use super::docker_host::{self, DockerPlace};
+
 /// Where runtimes are asked for names.
 #[derive(Clone, Debug, Args)]
 pub struct Runtimes {
-    /// Docker's socket
-    #[arg(long, value_name = "PATH", default_value = docker::DEFAULT_SOCKET)]
-    pub docker_socket: PathBuf,
+    /// Docker's socket [default: /run/docker.sock, else that of DOCKER_HOST=unix://...]
+    #[arg(long = "docker-socket", value_name = "PATH")]
+    docker_socket_named: Option<PathBuf>,
     /// containerd's state directory, with its containers' bundles
     #[arg(long, value_name = "PATH", default_value = bundle::CONTAINERD_STATE, hide_short_help = true)]
     pub containerd_state: PathBuf,
 }
 
 impl Runtimes {
+    /// Where Docker is asked: at the socket that was named, else at the usual one, or where that is not there at the one that DOCKER_HOST
+    /// names.
+    pub fn docker_socket(&self) -> PathBuf {
+        self.docker_place().socket
+    }
+
+    /// What is to be said of DOCKER_HOST: that it is not followed, or not asked.
+    pub fn docker_host_unused(&self) -> Option<String> {
+        self.docker_place().unused
+    }
+
+    fn docker_place(&self) -> DockerPlace {
+        let host = std::env::var_os(docker_host::VARIABLE);
+        docker_host::place(self.docker_socket_named.as_deref(), host.as_deref(), |path| path.exists())
+    }
+
     pub fn sources(&self) -> Sources {
         Sources {
-            docker: Docker::new(self.docker_socket.clone()),
+            docker: Docker::new(self.docker_socket()),
             bundles: Bundles::new(Containerds::of_node(self.containerd_state.clone())),
             states: States::default(),
             readers: Readers::default(),
@@ -50,7 +68,7 @@ impl Runtimes {
         kubernetes: Kubernetes,
     ) -> RuntimeConfig {
         let sources = self.sources();
-        let sockets = sockets::watched(&self.docker_socket, &sources.bundles.containerds().places());
+        let sockets = sockets::watched(&self.docker_socket(), &sources.bundles.containerds().places());
         let sockets_asked = self.sockets();
         let directory = Directory::new(sources, keep_names);
         RuntimeConfig {
@@ -67,21 +85,22 @@ impl Runtimes {
         }
     }
 
-    /// Places that were named on the command line, and where nothing is.
+    /// Places that were named on the command line, and where nothing is; and what DOCKER_HOST names and is not asked.
     pub fn absent(&self) -> impl Iterator<Item = String> {
-        let named = [
-            ("Docker's socket", &self.docker_socket, docker::DEFAULT_SOCKET),
-            ("containerd's state directory", &self.containerd_state, bundle::CONTAINERD_STATE),
-        ];
-        let absent = named.into_iter().filter(|(_, path, default)| *path != Path::new(default) && !path.exists());
-        absent.map(|(what, path, _)| {
-            format!("{what} is not at {}: its containers have no names until it is", path.display())
-        })
+        let state = Some(&self.containerd_state).filter(|path| *path != Path::new(bundle::CONTAINERD_STATE));
+        let named = [("Docker's socket", self.docker_socket_named.as_ref()), ("containerd's state directory", state)];
+        let named = named.into_iter().filter_map(|(what, path)| Some((what, path?)));
+        let absent = named.filter(|(_, path)| *path != Path::new(docker::DEFAULT_SOCKET) && !path.exists());
+        absent
+            .map(|(what, path)| {
+                format!("{what} is not at {}: its containers have no names until it is", path.display())
+            })
+            .chain(self.docker_host_unused())
     }
 
     /// Sockets of runtimes that are asked.
     pub fn sockets(&self) -> Vec<PathBuf> {
-        vec![self.docker_socket.clone(), self.containerd_socket()]
+        vec![self.docker_socket(), self.containerd_socket()]
     }
 
     fn containerd_socket(&self) -> PathBuf {

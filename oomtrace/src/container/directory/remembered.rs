@@ -45,6 +45,8 @@ pub struct Entry {
     pub metadata: Option<Rc<Metadata>>,
     /// It was asked for by itself, not just found in a list, which says less.
     pub asked: bool,
+    /// It was changed since, or is known by an event alone: it is asked for when it is needed, and counts where that gives no answer.
+    pub stale: bool,
     /// Since when it is gone.
     pub gone: Option<Instant>,
     /// It stands in the list of those that are gone, although it may be back.
@@ -112,8 +114,16 @@ impl Remembered {
         while self.bytes + size + ENTRY_BYTES + key.len() > MAX_BYTES && !self.known.is_empty() {
             self.forget_one();
         }
-        let before = self.entry(key).metadata.replace(metadata);
+        let entry = self.entry(key);
+        entry.stale = false;
+        let before = entry.metadata.replace(metadata);
         self.bytes = (self.bytes + size).saturating_sub(before.map_or(0, |before| before.size()));
+    }
+
+    /// The same for what may not be all, or not be true any more.
+    pub fn remember_stale(&mut self, key: &str, metadata: Rc<Metadata>) {
+        self.remember(key, metadata);
+        self.entry(key).stale = true;
     }
 
     /// Has the container asked for; false when too many wait already.

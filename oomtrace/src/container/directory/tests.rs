@@ -6,7 +6,7 @@ use crate::container::containerds::Containerds;
 use crate::container::readers::Readers;
 use crate::container::runtime::bundle::Bundles;
 use crate::container::runtime::oci_state::States;
-use crate::placement::Placement;
+use crate::placement::{On, Placement};
 use std::path::PathBuf;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
@@ -90,7 +90,7 @@ fn an_absent_daemon_is_said_and_not_asked_again_at_once() {
     block_on(async {
         let directory = directory(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
         let (_, why) = complete(&directory, &place()).await;
-        assert!(why.contains("cannot connect to Docker at /nonexistent/docker.sock"), "{why}");
+        assert!(why.contains("its name, image and labels (there is no Docker at /nonexistent/docker.sock)"), "{why}");
         assert!(directory.state.borrow().down.contains_key(&None));
     });
 }
@@ -279,4 +279,100 @@ fn containers_that_come_and_go_take_no_room() {
     assert!(state.gone.len() <= state.known.len() + 1, "{} of {}", state.gone.len(), state.known.len());
     let keys: usize = state.known.keys().map(|key| key.len()).sum();
     assert!(keys <= MAX_BYTES, "{keys}");
+}
+
+/// A daemon that lists the container, and holds back all else.
+async fn hung_but_for_lists(lists: Rc<RefCell<bool>>) -> (tempfile::TempDir, Docker) {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("docker.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    tokio::task::spawn_local(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 4096];
+            let read = stream.read(&mut buffer).await.unwrap();
+            if !buffer[..read].starts_with(b"GET /containers/json") || !*lists.borrow() {
+                std::mem::forget(stream);
+                continue;
+            }
+            let listed = format!("[{{\"Id\":\"{ID}\",\"Names\":[\"/web\"],\"Image\":\"nginx:1.27\"}}]");
+            let answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{listed}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (dir, Docker::new(socket))
+}
+
+/// What a verdict waits for names at most.
+const NAMED_WITHIN: Duration = Duration::from_secs(4);
+/// A child of the container's first process.
+const CHILD: Victim = Victim { pid: 8, start: 1, looks_like_init: false };
+
+#[test]
+fn a_name_that_was_known_is_kept_while_docker_hangs() {
+    block_on(tokio::task::LocalSet::new().run_until(async {
+        let lists = Rc::new(RefCell::new(true));
+        let (_dir, docker) = hung_but_for_lists(Rc::clone(&lists)).await;
+        let directory = directory(docker);
+        directory.preload().await.unwrap();
+        *lists.borrow_mut() = false;
+        tokio::time::pause();
+        // Which process is the first one Docker does not say: its name does not wait for that longer than a verdict does.
+        let completed = tokio::time::timeout(NAMED_WITHIN, directory.complete(&place(), Some(CHILD))).await.unwrap();
+        assert_eq!(completed.container.unwrap().name.as_deref(), Some("web"));
+        assert!(directory.state.borrow().down.contains_key(&None));
+        // And without any time to ask.
+        let (recalled, is_known) = directory.recall(&place(), Some(CHILD));
+        let container = recalled.container.unwrap();
+        assert_eq!((container.name.as_deref(), container.confirmed, is_known), (Some("web"), true, true));
+        let (unknown, is_known) = directory.recall(&place_of(&"1".repeat(64)), None);
+        assert_eq!((unknown.container.map(|container| container.name), is_known), (Some(None), false));
+        // Somebody else's cgroup is not that container.
+        let other = Placement::parse(&format!("/user.slice/user-1000.slice/x.scope/docker-{ID}.scope"));
+        assert_ne!(
+            directory.recall(&other.container.unwrap(), None).0.container.and_then(|found| found.name).as_deref(),
+            Some("web")
+        );
+    }));
+}
+
+#[test]
+fn a_container_that_was_changed_is_asked_for_again_and_keeps_its_name_where_it_cannot_be() {
+    block_on(async {
+        let directory = directory(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
+        let stated = Statement { paths: paths_of_docker(ID, ""), init: None };
+        let (name, image) = (Some("web".to_owned()), Some("nginx:1.27".to_owned()));
+        let known = Metadata { runtime: Some(Runtime::Docker), name, image, stated, ..Metadata::default() };
+        directory.remember(ID, known.clone());
+        assert_eq!(complete(&directory, &place()).await.1, "");
+        let renamed = |is_changed| {
+            let state = directory.state.borrow();
+            called(ID, &state.known[ID], Some("api".to_owned()), is_changed)
+        };
+        assert_eq!(renamed(false), None);
+        let renamed = renamed(true).unwrap();
+        directory.state.borrow_mut().remember_stale(ID, Rc::new(renamed));
+        let (container, missing) = complete(&directory, &place()).await;
+        assert_eq!((container.name.as_deref(), container.image.as_deref()), (Some("api"), Some("nginx:1.27")));
+        assert_eq!(
+            missing,
+            "what was changed of the container lately (there is no Docker at /nonexistent/docker.sock)"
+        );
+        directory.remember(ID, known);
+        assert_eq!(complete(&directory, &place()).await.1, "");
+    });
+}
+
+#[test]
+fn a_name_that_an_event_alone_has_counts_where_docker_cannot_be_asked() {
+    block_on(tokio::task::LocalSet::new().run_until(async {
+        let directory = directory(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
+        directory.appeared(place());
+        let known = called(ID, &directory.state.borrow().known[ID], Some("web".to_owned()), false).unwrap();
+        directory.state.borrow_mut().remember_stale(ID, Rc::new(known));
+        let (container, _) = complete(&directory, &place()).await;
+        assert_eq!((container.name.as_deref(), container.confirmed), (Some("web"), true));
+        // What has no cgroup is no matter, however many events there are.
+        assert!(directory.state.borrow().known.len() == 1);
+    }));
 }

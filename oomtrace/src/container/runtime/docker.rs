@@ -3,6 +3,7 @@
 pub mod events;
 pub mod former;
 pub mod life;
+pub mod line;
 pub mod listed;
 mod queries;
 pub mod run_state;
@@ -59,12 +60,9 @@ const STOP_TIMEOUT_S: u64 = 10;
 /// Why Docker gave no answer. It is kept while the daemon is down, and said of each container, so that its causes are shared.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum DockerError {
-    #[error("cannot connect to Docker at {}: {source} (--docker-socket names another)", socket.display())]
+    #[error("{}", cannot_connect(socket, source))]
     Connect { socket: PathBuf, source: Arc<std::io::Error> },
-    #[error(
-        "cannot connect to Docker at {}: it is no socket of user {uid} (--docker-socket names another)",
-        socket.display()
-    )]
+    #[error("{} is no socket of user {uid}", socket.display())]
     Foreign { socket: PathBuf, uid: u32 },
     #[error("Docker at {} did not answer within {} s", socket.display(), TIMEOUT.as_secs())]
     Timeout { socket: PathBuf },
@@ -83,6 +81,15 @@ impl DockerError {
             Self::Timeout { .. } | Self::Answer { .. } => true,
             Self::Foreign { .. } | Self::Unknown { .. } => false,
         }
+    }
+}
+
+/// Short: it stands in each incident.
+fn cannot_connect(socket: &Path, why: &std::io::Error) -> String {
+    let socket = socket.display();
+    match why.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no Docker at {socket}"),
+        kind => format!("Docker at {socket} cannot be asked: {kind}"),
     }
 }
 

@@ -3,14 +3,13 @@
 //! waits behind it (mm/memory.c, `__access_remote_vm`, 5.4 to 7.3). Whoever asks waits a moment, and goes on without.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use crate::event::ProcessKey;
 use crate::node::processes::{Details, read};
-use crate::node::warnings::Warnings;
 
 /// Threads at a time, those that are stuck among them.
 const MAX_THREADS: usize = 4;
@@ -22,7 +21,18 @@ const LOST_PART: u32 = 20;
 /// Waited for even when nothing is left.
 const LEAST: Duration = Duration::from_millis(1);
 
-static STUCK: Warnings = Warnings::new();
+/// Each incident says which command lines are missing for it.
+static ALL_STUCK: Once = Once::new();
+
+/// What comes of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Known(Details),
+    /// The process is gone, or nothing is known of it.
+    Gone,
+    /// It did not come in time: what is missing is missing for that.
+    Late,
+}
 
 /// Asks the thread.
 #[derive(Debug)]
@@ -46,26 +56,25 @@ impl Reader {
         Self { proc, tick_ns, threads: Arc::default(), worker: None, patience }
     }
 
-    /// What `/proc` says of the process; none when it is gone, or the answer does not come in time.
-    pub fn read(&mut self, key: ProcessKey) -> Option<Details> {
-        let worker = self.worker.take().or_else(|| self.start())?;
-        worker.questions.try_send(key).ok()?;
+    /// What `/proc` says of the process.
+    pub fn read(&mut self, key: ProcessKey) -> Answer {
+        let Some(worker) = self.worker.take().or_else(|| self.start()) else { return Answer::Late };
+        if worker.questions.try_send(key).is_err() {
+            return Answer::Late;
+        }
         let (asked, patience) = (Instant::now(), self.patience.now());
         match worker.answers.recv_timeout(patience) {
             Ok(answer) => {
                 self.worker = Some(worker);
-                answer
+                answer.map_or(Answer::Gone, Answer::Known)
             }
             Err(error) => {
                 // The thread ends when it comes back, and finds that nobody waits.
                 self.patience.lost(asked.elapsed());
                 if error == RecvTimeoutError::Timeout {
-                    STUCK.warn(format_args!(
-                        "/proc/{}/cmdline is not read in time: what runs there is not known",
-                        key.pid
-                    ));
+                    log::debug!("/proc/{}/cmdline is not read in time", key.pid);
                 }
-                None
+                Answer::Late
             }
         }
     }
@@ -73,7 +82,12 @@ impl Reader {
     fn start(&self) -> Option<Worker> {
         if self.threads.fetch_add(1, Ordering::Relaxed) >= MAX_THREADS {
             self.threads.fetch_sub(1, Ordering::Relaxed);
-            STUCK.warn("too many processes whose /proc is not read in time: command lines are not known until one is");
+            ALL_STUCK.call_once(|| {
+                log::warn!(
+                    "{MAX_THREADS} processes do not let their command lines be read: until one does, those of others are missing, too, as \
+                     each incident says"
+                );
+            });
             return None;
         }
         let running = Running(Arc::clone(&self.threads));
@@ -91,7 +105,7 @@ impl Reader {
         match std::thread::Builder::new().name("proc".to_owned()).spawn(work) {
             Ok(_) => Some(Worker { questions, answers }),
             Err(error) => {
-                STUCK.warn(format_args!("no thread to read /proc: {error}"));
+                log::debug!("no thread to read /proc: {error}");
                 None
             }
         }
@@ -144,12 +158,12 @@ mod tests {
             threads.fetch_add(1, Ordering::Relaxed);
             stuck.push((asked, answer, Running(Arc::clone(&threads))));
             reader.worker = Some(Worker { questions, answers });
-            assert_eq!(reader.read(ProcessKey { pid: 1, start: 0 }), None);
+            assert_eq!(reader.read(ProcessKey { pid: 1, start: 0 }), Answer::Late);
             assert!(reader.worker.is_none());
         }
         assert!(started.elapsed() >= PATIENCE);
         // None is left, until one comes back.
-        assert!(reader.start().is_none());
+        assert_eq!(reader.read(ProcessKey { pid: 1, start: 0 }), Answer::Late);
         stuck.pop();
         assert!(reader.start().is_some());
     }

@@ -238,7 +238,9 @@ async fn everybody(places: &Places, word: &str) -> Known {
                 containers.push((ended(id, &metadata), false));
             }
         }
-        Err(error @ DockerError::Connect { .. }) if !docker.socket().exists() => missing.push(error.to_string()),
+        Err(error @ DockerError::Connect { .. }) if !docker.socket().exists() => {
+            missing.push(format!("{error} (--docker-socket names another)"));
+        }
         Err(error) => missing.push(format!("containers of Docker's that do not run ({error})")),
     }
     describe_pods(places, &mut containers).await;

@@ -15,6 +15,7 @@ mod warnings;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::container::clients::Socket;
@@ -143,7 +144,8 @@ pub async fn run(
     };
     let mut pipeline = Pipeline::new(&start, facts, filter);
     let mut losses = Losses::new(counter);
-    let mut out = Out::new(outputs, recorder.clone(), kubernetes.clone());
+    let history = history.map(Rc::new);
+    let mut out = Out::new(outputs, recorder.clone(), kubernetes.clone(), history.clone());
     let node = start.ready.node.clone();
     let mut pulse = Pulse::new(start.ready.attached.len());
     outputs.put(Record::Ready(start.ready));

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::container::directory::Directory;
+use crate::container::runtime::docker::DockerError;
 use crate::judge::{judge, may_api_explain};
 use crate::kubernetes::Kubernetes;
 use crate::model::Record;
@@ -39,10 +40,13 @@ const TOO_MANY: &str = "what its runtime knows (too many incidents wait for runt
 
 /// Incidents that wait for a runtime's answer: those beyond go without.
 const MAX_ASKED: usize = 512;
-/// With more incidents that wait, the history is not asked about the next.
+/// With more incidents that wait, the history is not waited for.
 const MAX_REMEMBERED: usize = 32;
 /// Incidents that wait behind one, for as long as they do; with more of them reading pauses, and the ring buffer holds what comes.
 const MAX_WAITING: usize = 4096;
+
+/// Where Docker's socket is elsewhere.
+pub const NAMES_ANOTHER: &str = " (--docker-socket names another socket)";
 
 /// See the module's documentation.
 pub struct Naming {
@@ -89,15 +93,16 @@ impl Naming {
         kubernetes: Kubernetes,
         recorder: Option<Recorder>,
         privacy: Privacy,
-        history: Option<Asker>,
+        history: Option<Rc<Asker>>,
     ) -> Self {
         let all = directory.clone();
         let preload = tokio::task::spawn_local(async move {
             if let Err(error) = all.preload().await {
-                notices::say(&format!("{error}; its containers go by their ids until it answers"));
+                let hint = if matches!(error, DockerError::Connect { .. }) { NAMES_ANOTHER } else { "" };
+                notices::say(&format!("{error}; its containers go by their ids until it answers{hint}"));
             }
         });
-        let (history, waiting) = (history.map(Rc::new), VecDeque::new());
+        let waiting = VecDeque::new();
         Self { directory, kubernetes, recorder, privacy, history, waiting, late: Vec::new(), preload }
     }
 
@@ -112,14 +117,16 @@ impl Naming {
     /// Starts naming the containers of each case.
     pub fn start(&mut self, cases: Vec<Case>) {
         for case in cases {
-            // In a storm what came before is no question.
             let is_kill = case.incident.signal.number == SIGKILL && case.exited.is_none();
-            let history = self.history.clone().filter(|_| is_kill && self.waiting.len() < MAX_REMEMBERED);
+            let history = self.history.clone().filter(|_| is_kill);
+            // In a storm the history is not waited for.
+            let is_storm = self.waiting.len() >= MAX_REMEMBERED;
+            let history = history.filter(|_| !is_storm || Names::are_wanted(&case.incident));
             let has_names = Names::are_wanted(&case.incident);
             let waiting = if !has_names && history.is_none() {
                 Waiting::Named(Box::new(Named { record: conclude(case), open: None }))
             } else if self.late.len() >= MAX_ASKED {
-                let names = Names::unasked(&case.incident, TOO_MANY);
+                let names = Names::unasked(&case, &self.directory, TOO_MANY).private(self.privacy);
                 Waiting::Named(Box::new(self.named(Rc::new(case), names)))
             } else {
                 let case = Rc::new(case);
@@ -133,8 +140,8 @@ impl Naming {
                         true => tokio::time::timeout(within, Names::ask(&asked, &directory, &kubernetes)).await,
                         false => Ok(Names::none()),
                     };
-                    let names = names.unwrap_or_else(|_| Names::unasked(&asked.incident, TOO_LATE)).private(privacy);
-                    names.ask_history(&asked.incident, history.as_deref()).await
+                    let names = names.unwrap_or_else(|_| Names::unasked(&asked, &directory, TOO_LATE)).private(privacy);
+                    names.ask_history(&asked.incident, history.as_deref(), is_storm).await
                 });
                 Waiting::Asking(Asking { task, case, since: Instant::now() })
             };
@@ -189,7 +196,7 @@ impl Naming {
 
     fn as_it_is(&self, asking: Asking) -> Named {
         asking.task.abort();
-        let names = Names::unasked(&asking.case.incident, STOPPED);
+        let names = Names::unasked(&asking.case, &self.directory, STOPPED).private(self.privacy);
         self.named(asking.case, names)
     }
 

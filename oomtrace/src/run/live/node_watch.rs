@@ -3,7 +3,7 @@
 
 mod listeners;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,11 @@ use crate::node::namespaces;
 use crate::node::processes;
 use crate::node::unix_sockets;
 use crate::node::warnings::Warnings;
-use crate::placement::{Placement, user_of};
+use crate::placement::{ContainerPlace, Placement, Runtime, user_of};
 use crate::probe::sockets::Sockets;
 use crate::run::flight::FlightRecorder;
+use crate::run::live::naming::NAMES_ANOTHER;
+use crate::sink::notices;
 use listeners::Listeners;
 
 static FULL: Warnings = Warnings::new();
@@ -43,6 +45,8 @@ pub struct NodeWatch {
     flight: Option<FlightRecorder>,
     /// When those that are gone were last forgotten.
     swept: Option<Instant>,
+    /// It was said that there is no Docker for its containers.
+    has_said_no_docker: Cell<bool>,
 }
 
 /// What the threads are at.
@@ -101,6 +105,7 @@ impl NodeWatch {
             listeners: Listeners::default(),
             flight,
             swept: None,
+            has_said_no_docker: Cell::new(false),
         };
         new.watch(sockets::users());
         new
@@ -207,6 +212,7 @@ impl NodeWatch {
                     if let Some(flight) = &self.flight {
                         flight.container(&place);
                     }
+                    self.say_without_docker(&place);
                     self.directory.appeared(place);
                 }
                 Change::Gone(place) => {
@@ -217,6 +223,20 @@ impl NodeWatch {
                 }
             }
         }
+    }
+
+    /// Says once what it costs that there is no socket of Docker's, where it has containers. That one is there and does not answer is said
+    /// by whoever asks for all names at the start.
+    fn say_without_docker(&self, place: &ContainerPlace) {
+        let socket = self.directory.sources().docker.socket();
+        if self.has_said_no_docker.get() || !is_of_machines_docker(place) || socket.exists() {
+            return;
+        }
+        self.has_said_no_docker.set(true);
+        notices::say(&format!(
+            "there is no Docker at {}: its containers go by their ids, without names, images and labels{NAMES_ANOTHER}",
+            socket.display()
+        ));
     }
 
     /// Watches the sockets, those of `users` among them.
@@ -230,6 +250,11 @@ impl NodeWatch {
         }
         self.users.extend(users);
     }
+}
+
+/// Made by the machine's Docker, as the cgroup's path says; a bare id may be another runtime's.
+fn is_of_machines_docker(place: &ContainerPlace) -> bool {
+    place.runtime == Some(Runtime::Docker) && place.user().is_none() && place.outer.is_none()
 }
 
 async fn due(at: Option<Instant>) {
@@ -290,4 +315,25 @@ fn standing(sockets: &[Socket], users: &[u32]) -> Vec<ExistingClient> {
         })
     };
     connected.into_iter().filter_map(describe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_machines_docker_made_goes_without_it() {
+        const ID: &str = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
+        for (path, is) in [
+            ("/docker/ID", true),
+            ("/system.slice/docker-ID.scope", true),
+            ("/docker/ID/docker/ID", false),
+            ("/user.slice/user-1000.slice/user@1000.service/docker-ID.scope", false),
+            ("/system.slice/cri-containerd-ID.scope", false),
+            ("/jobs/ID", false),
+        ] {
+            let place = Placement::parse(&path.replace("ID", ID)).container.unwrap();
+            assert_eq!(is_of_machines_docker(&place), is, "{path}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The end of the pipeline: what is put out, how much of it there was, and whether the outputs keep up.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::kubernetes::Kubernetes;
@@ -10,6 +11,7 @@ use crate::run::pipeline::Pipeline;
 use crate::run::recording::Recorder;
 use crate::sink::notices;
 use crate::sink::outputs::Outputs;
+use crate::store::sink::Asker;
 use crate::words::report::report;
 
 /// So many processes, reported one after the other or as one incident, took megabytes, which are given back.
@@ -49,10 +51,17 @@ pub struct Out<'a> {
     /// Since when an output has been behind, and how many records it had taken then.
     behind: Option<(Instant, u64)>,
     kubernetes: Kubernetes,
+    /// Counts on by what goes into it.
+    history: Option<Rc<Asker>>,
 }
 
 impl<'a> Out<'a> {
-    pub fn new(outputs: &'a Outputs, recorder: Option<Recorder>, kubernetes: Kubernetes) -> Self {
+    pub fn new(
+        outputs: &'a Outputs,
+        recorder: Option<Recorder>,
+        kubernetes: Kubernetes,
+        history: Option<Rc<Asker>>,
+    ) -> Self {
         Self {
             outputs,
             tally: Tally::default(),
@@ -62,6 +71,7 @@ impl<'a> Out<'a> {
             taken_at_rest: None,
             behind: None,
             kubernetes,
+            history,
         }
     }
 
@@ -105,6 +115,9 @@ impl<'a> Out<'a> {
             self.outputs.put(repeat);
         }
         if let Record::Incident(incident) = &record {
+            if let Some(history) = &self.history {
+                history.put(incident);
+            }
             self.tally.incidents += 1;
             self.tally.routine += u64::from(incident.routine.is_some());
             self.told += 1 + incident.collateral.len();
@@ -143,6 +156,9 @@ impl<'a> Out<'a> {
                     && (was_put || is_wanted)
                 {
                     self.report(incident);
+                }
+                if let (Some(_), Record::Incident(incident), Some(history)) = (&correction, &record, &self.history) {
+                    history.correct(incident);
                 }
                 match correction {
                     Some(correction) if was_put => self.said(Record::Correction(correction)),

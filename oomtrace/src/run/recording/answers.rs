@@ -223,8 +223,10 @@ impl Answers {
 
 impl Facts for Answers {
     fn process(&mut self, key: ProcessKey, comm: Option<&str>) -> &Details {
-        let mut known = self.processes.get(&key).into_iter().flatten();
-        known.find(|details| details.are_of(comm)).unwrap_or(&self.unknown)
+        let known = || self.processes.get(&key).into_iter().flatten();
+        // One that was not read in time may have been later.
+        let read = known().find(|details| !details.late && details.are_of(comm));
+        read.or_else(|| known().find(|details| details.late)).unwrap_or(&self.unknown)
     }
 
     fn user(&mut self, uid: u32) -> Option<String> {

@@ -81,7 +81,7 @@ fn not_mounted() {
     let incident = image.incident(|i| i.victim.process.pid == init);
     let found = incident.container.unwrap();
     assert_eq!((found.id.as_str(), found.name), (container.id.as_str(), None));
-    let why = "the container's name, image and labels (cannot connect to Docker at /run/docker.sock";
+    let why = "its name, image and labels (there is no Docker at /run/docker.sock)";
     assert!(incident.missing.iter().any(|missing| missing.contains(why)), "{:?}", incident.missing);
 }
 

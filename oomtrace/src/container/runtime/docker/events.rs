@@ -9,10 +9,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
-
 use crate::container::AbortOnDrop;
 use crate::container::runtime::docker::Docker;
+use crate::container::runtime::docker::line::Line;
 
 /// Events that are remembered.
 const CAPACITY: usize = 1024;
@@ -32,8 +31,8 @@ pub struct Said {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// A signal was sent.
-    Kill(String),
+    /// A signal was sent, by its number; none where a label of the container's may stand in its place.
+    Kill(Option<String>),
     /// A stop or a restart is over.
     Stop,
     Restart,
@@ -62,9 +61,9 @@ impl std::fmt::Debug for State {
 }
 
 impl Events {
-    /// Opens the stream, unless it is open. `changed` gets the id of a container that is not what it was. Must run inside a
-    /// `LocalSet`.
-    pub fn listen(&self, docker: &Docker, changed: impl Fn(&str) + 'static) {
+    /// Opens the stream, unless it is open. `heard` gets the id of each container that something is said of, its name by Docker's own
+    /// word, and whether it is not what it was. Must run inside a `LocalSet`.
+    pub fn listen(&self, docker: &Docker, heard: impl Fn(&str, Option<String>, bool) + 'static) {
         let mut state = self.state.borrow_mut();
         if state.stream.as_ref().is_some_and(|stream| !stream.is_finished()) {
             return;
@@ -75,10 +74,10 @@ impl Events {
         state.stream = Some(AbortOnDrop::of(tokio::task::spawn_local(async move {
             let ended = docker
                 .events(now, |line| {
-                    let Some(said) = parse(line) else { return };
-                    if said.what == What::Changed {
-                        changed(&said.id);
-                    }
+                    let Some(line) = Line::of_container(line) else { return };
+                    let name = line.actor.attributes.name.clone().filter(|name| !name.is_empty());
+                    let Some(said) = read(line) else { return };
+                    heard(&said.id, name, said.what == What::Changed);
                     if let Some(state) = events.upgrade() {
                         Self { state }.remember(said);
                     }
@@ -98,18 +97,21 @@ impl Events {
         state.recent.push_back(said);
     }
 
-    /// What was said of the container `id` from `since_ns` on, in words with the time before or after `kill_ns`.
+    /// What was said of the container `id` from `since_ns` on, in words with the time before or after `kill_ns`. `is_unlabelled`: it is
+    /// known that no label of its may stand in the place of Docker's own word.
     #[must_use]
-    pub fn facts(&self, id: &str, since_ns: i64, kill_ns: i64) -> Vec<String> {
+    pub fn facts(&self, id: &str, since_ns: i64, kill_ns: i64, is_unlabelled: bool) -> Vec<String> {
         let state = self.state.borrow();
         let of_it = state.recent.iter().filter(|said| said.id == id && said.at_ns >= since_ns);
-        of_it.filter_map(|said| fact(said, kill_ns)).collect()
+        of_it.filter_map(|said| fact(said, kill_ns, is_unlabelled)).collect()
     }
 }
 
-fn fact(said: &Said, kill_ns: i64) -> Option<String> {
+fn fact(said: &Said, kill_ns: i64, is_unlabelled: bool) -> Option<String> {
     let what = match &said.what {
-        What::Kill(signal) => format!("signal {signal} was sent to the container"),
+        What::Kill(Some(signal)) if is_unlabelled => format!("signal {signal} was sent to the container"),
+        // Which one, its label may say.
+        What::Kill(_) => "a signal was sent to the container".to_owned(),
         What::Stop => "the container was stopped".to_owned(),
         What::Restart => "the container was restarted".to_owned(),
         What::Exec(command) => format!("docker exec ran in it: {command}"),
@@ -120,49 +122,15 @@ fn fact(said: &Said, kill_ns: i64) -> Option<String> {
     Some(format!("Docker's events: {what}, {} {when} the kill", crate::text::duration_ms(ms)))
 }
 
-/// One line of the stream, as far as it is read.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Line {
-    #[serde(rename = "Type")]
-    kind: String,
-    pub(super) action: String,
-    pub(super) actor: Actor,
-    #[serde(rename = "timeNano")]
-    pub(super) time_nano: i64,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Actor {
-    #[serde(rename = "ID")]
-    pub(super) id: String,
-    #[serde(rename = "Attributes", default)]
-    pub(super) attributes: Attributes,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Attributes {
-    pub(super) signal: Option<String>,
-    #[serde(rename = "exitCode")]
-    pub(super) exit_code: Option<String>,
-    pub(super) name: Option<String>,
-    pub(super) image: Option<String>,
-}
-
-impl Line {
-    /// None when it is not about a container.
-    pub(super) fn of_container(line: &[u8]) -> Option<Self> {
-        serde_json::from_slice::<Self>(line).ok().filter(|line| line.kind == "container")
-    }
-}
-
 /// Reads one line; none when it says nothing of a container that matters here.
 #[must_use]
 pub fn parse(line: &[u8]) -> Option<Said> {
-    let line = Line::of_container(line)?;
+    Line::of_container(line).and_then(read)
+}
+
+fn read(line: Line) -> Option<Said> {
     let what = match line.action.as_str() {
-        "kill" => What::Kill(line.actor.attributes.signal?),
+        "kill" => What::Kill(line.signal().map(str::to_owned)),
         "stop" => What::Stop,
         "restart" => What::Restart,
         "rename" | "update" => What::Changed,
@@ -187,7 +155,7 @@ mod tests {
             )
             .map(|said| said.what)
         };
-        assert_eq!(line("kill", r#"{"signal":"15","name":"web"}"#), Some(What::Kill("15".to_owned())));
+        assert_eq!(line("kill", r#"{"signal":"15","name":"web"}"#), Some(What::Kill(Some("15".to_owned()))));
         assert_eq!(line("exec_create: kill -9 7", "{}"), Some(What::Exec("kill -9 7".to_owned())));
         assert_eq!(line("rename", "{}"), Some(What::Changed));
         assert_eq!(line("exec_start: kill -9 7", "{}"), None);
@@ -197,21 +165,45 @@ mod tests {
     #[test]
     fn only_the_containers_own_and_not_too_many_are_kept() {
         let events = Events::default();
-        let said =
-            |id: &str, at_ns, signal: &str| Said { id: id.to_owned(), at_ns, what: What::Kill(signal.to_owned()) };
+        let said = |id: &str, at_ns, signal: &str| Said {
+            id: id.to_owned(),
+            at_ns,
+            what: What::Kill(Some(signal.to_owned())),
+        };
         for at in 0..3 * CAPACITY {
             events.remember(said("other", i64::try_from(at).unwrap(), "9"));
         }
         events.remember(said("a", 1_000_000_000, "15"));
         events.remember(said("a", 11_002_000_000, "9"));
         assert_eq!(
-            events.facts("a", 0, 11_000_000_000),
+            events.facts("a", 0, 11_000_000_000, true),
             [
                 "Docker's events: signal 15 was sent to the container, 10.0 s before the kill",
                 "Docker's events: signal 9 was sent to the container, 2 ms after the kill"
             ]
         );
-        assert_eq!(events.facts("a", 2_000_000_000, 11_000_000_000).len(), 1);
+        assert_eq!(events.facts("a", 2_000_000_000, 11_000_000_000, true).len(), 1);
         assert_eq!(events.state.borrow().recent.len(), CAPACITY);
+    }
+
+    /// What Docker writes of a container that has the labels `exitCode=9`, `signal=9` and `name=other`, and is sent SIGTERM: labels stand in
+    /// the place of its own words, but for the name.
+    #[test]
+    fn a_label_does_not_speak_as_docker() {
+        let line = br#"{"Type":"container","Action":"kill","Actor":{"ID":"a","Attributes":
+            {"exitCode":"9","signal":"9","name":"web"}},"timeNano":1000000000}"#;
+        let events = Events::default();
+        events.remember(parse(line).unwrap());
+        for is_unlabelled in [false, true] {
+            assert_eq!(
+                events.facts("a", 0, 2_000_000_000, is_unlabelled),
+                ["Docker's events: a signal was sent to the container, 1.0 s before the kill"]
+            );
+        }
+        // Of this label alone the line shows nothing: the container's labels do, where they are known.
+        let line = br#"{"Type":"container","Action":"kill","Actor":{"ID":"b","Attributes":{"signal":"9"}},"timeNano":1000000000}"#;
+        events.remember(parse(line).unwrap());
+        let said = |is_unlabelled| events.facts("b", 0, 2_000_000_000, is_unlabelled).concat();
+        assert!(said(false).contains("a signal was sent") && said(true).contains("signal 9 was sent"));
     }
 }

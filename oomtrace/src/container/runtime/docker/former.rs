@@ -6,8 +6,8 @@ use serde::Deserialize;
 use crate::container::is_plain;
 use crate::container::labels::Labels;
 use crate::container::metadata::Metadata;
-use crate::container::runtime::docker::events::Line;
 use crate::container::runtime::docker::life::{self, Happened};
+use crate::container::runtime::docker::line::{self, Line};
 use crate::placement::Runtime;
 
 #[derive(Deserialize)]
@@ -22,9 +22,6 @@ struct Labelled {
     #[serde(rename = "Actor")]
     actor: Named,
 }
-
-/// Attributes that are no labels.
-const OWN: [&str; 5] = ["execDuration", "exitCode", "image", "name", "signal"];
 
 /// Those that ended, and since when that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,7 +48,7 @@ fn parse(line: &[u8]) -> Option<(String, Metadata)> {
     let attributes = line.actor.attributes;
     let (name, image) = (attributes.name.filter(|name| !name.is_empty()), attributes.image);
     let metadata = Metadata { runtime: Some(Runtime::Docker), name, image, ..Metadata::default() };
-    labels.kept.retain(|key, _| !OWN.contains(&key.as_str()));
+    labels.kept.retain(|key, _| !line::OWN.contains(&key.as_str()));
     Some((line.actor.id, metadata.bounded().with_labels(labels)))
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::container::runtime::docker::events::Line;
+use crate::container::runtime::docker::line::Line;
 
 /// Bytes of a word that are kept.
 const MAX_WORD: usize = 256;
@@ -107,7 +107,7 @@ pub fn past(body: &[u8]) -> (BTreeMap<String, Vec<Happened>>, Option<i64>) {
     let (mut found, mut labelled) = (BTreeMap::<String, Vec<Happened>>::new(), BTreeSet::new());
     let lines = || body.split(|byte| *byte == b'\n');
     for line in lines().filter_map(Line::of_container) {
-        if is_labelled(&line) {
+        if line.is_labelled() {
             labelled.insert(line.actor.id.clone());
         }
         if let Some(happened) = happened(&line) {
@@ -130,21 +130,12 @@ fn time_ns(line: &[u8]) -> Option<i64> {
     serde_json::from_slice::<Line>(line).ok().map(|line| line.time_nano)
 }
 
-/// The line has what only an end or a signal has by itself: its container has a label of that name, which stands in the place of Docker's own
-/// word in all its events.
-fn is_labelled(line: &Line) -> bool {
-    let attributes = &line.actor.attributes;
-    let (code, signal) = (attributes.exit_code.is_some(), attributes.signal.is_some());
-    (code && line.action != "die" && !line.action.starts_with("exec_")) || (signal && line.action != "kill")
-}
-
 /// What one line says of its container.
 fn happened(line: &Line) -> Option<Happened> {
-    let attributes = &line.actor.attributes;
     let what = match line.action.as_str() {
-        "kill" => What::Kill(crate::text::clip(attributes.signal.as_deref()?, MAX_WORD).to_owned()),
+        "kill" => What::Kill(crate::text::clip(line.signal().unwrap_or_default(), MAX_WORD).to_owned()),
         "oom" => What::Oom,
-        "die" => What::Die { exit_code: attributes.exit_code.as_ref().and_then(|code| code.parse().ok()) },
+        "die" => What::Die { exit_code: line.exit_code() },
         "start" => What::Start,
         "stop" => What::Stop,
         "restart" => What::Restart,
@@ -248,23 +239,18 @@ mod tests {
         assert_eq!((code("b"), since), (Some(What::Die { exit_code: Some(0) }), Some(7)));
     }
 
+    /// The label speaks in one line's place where it stands alone; another line shows that it is there.
     #[test]
-    fn a_label_that_speaks_for_docker_is_noticed() {
-        for (action, attributes, is) in [
-            ("die", r#"{"exitCode":"137"}"#, false),
-            ("kill", r#"{"signal":"9"}"#, false),
-            ("exec_die", r#"{"exitCode":"1"}"#, false),
-            ("start", r#"{"exitCode":"0"}"#, true),
-            ("die", r#"{"exitCode":"137","signal":"9"}"#, true),
-        ] {
-            let line = format!(
-                r#"{{"Type":"container","Action":{action:?},"Actor":{{"ID":"a","Attributes":{attributes}}},"timeNano":7}}"#
-            );
-            let line_of = Line::of_container(line.as_bytes()).unwrap();
-            assert_eq!(is_labelled(&line_of), is, "{line}");
-        }
-        let mut happened = Happened { at_ns: 1, what: What::Die { exit_code: Some(0) } };
-        happened.forget_labels();
-        assert_eq!(happened.what, What::Die { exit_code: None });
+    fn what_a_label_says_is_left_out_of_all_events() {
+        let lines = [
+            r#"{"Type":"container","Action":"kill","Actor":{"ID":"a","Attributes":{"signal":"9"}},"timeNano":1}"#,
+            r#"{"Type":"container","Action":"die","Actor":{"ID":"a","Attributes":{"exitCode":"0","signal":"9"}},"timeNano":2}"#,
+        ];
+        let what = |lines: &[&str]| {
+            let (mut found, _) = past(lines.join("\n").as_bytes());
+            found.remove("a").into_iter().flatten().map(|happened| happened.what).collect::<Vec<_>>()
+        };
+        assert_eq!(what(&lines), [What::Kill(String::new()), What::Die { exit_code: None }]);
+        assert_eq!(what(&lines[..1]), [What::Kill("9".to_owned())]);
     }
 }
