@@ -90,7 +90,7 @@ pub fn reader(data: &[u8]) {
         3 => _ = storage::parse(data, "0"),
         4 => _ = lxc::limits(&text()),
         5 => _ = listed::parse(data),
-        6 => _ = docker::parse("0", data),
+        6 => _ = docker::inspected::parse("0", data),
         7 => _ = events::parse(data),
         8 => _ = containerd::parse(data),
         9 => _ = files::lines_of(data, u64::MAX, |line| _ = mounts::parse(line)),

@@ -17,6 +17,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 pub struct Refused {
     /// None: no answer came.
     pub status: Option<u16>,
+    #[expect(dead_code, reason = "it is read in a panic's message, which dead code does not count")]
     pub said: String,
 }
 

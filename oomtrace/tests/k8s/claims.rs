@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use oomtrace::model::{Cause, Correction, Incident, Routine};
+use oomtrace::model::{Cause, Incident, Routine};
 use serde::Serialize;
 
 use crate::cgroup::Driver;

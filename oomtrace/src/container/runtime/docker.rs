@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod former;
+pub mod inspected;
 pub mod life;
 pub mod line;
 pub mod listed;
@@ -25,15 +26,11 @@ use tokio::net::UnixStream;
 
 use crate::container::AbortOnDrop;
 use crate::container::is_plain;
-use crate::container::labels::Labels;
 use crate::container::metadata::Metadata;
 use crate::container::runtime::docker::former::Former;
 use crate::container::runtime::docker::life::{Happened, Life};
 use crate::container::runtime::docker::listed::{Listed, MAX_LISTED};
 use crate::container::runtime::docker::run_state::RunState;
-use crate::container::statement::{Statement, paths_of_docker};
-use crate::model::Limits;
-use crate::placement::Runtime;
 
 /// Where Docker listens by default.
 pub const DEFAULT_SOCKET: &str = "/run/docker.sock";
@@ -53,9 +50,6 @@ const MAX_HEADERS: usize = 64;
 /// Bytes and lines of events that are read in each second. A daemon that says more is not listened to any longer.
 const MAX_EVENTS_BYTES: usize = 2 << 20;
 const MAX_EVENTS: usize = 2000;
-
-/// What Docker gives a container to stop in when nothing else is said (container/container.go, 20.10).
-const STOP_TIMEOUT_S: u64 = 10;
 
 /// Why Docker gave no answer. It is kept while the daemon is down, and said of each container, so that its causes are shared.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -161,7 +155,7 @@ impl Docker {
     /// # Errors
     /// When Docker does not answer in time or does not know it.
     pub async fn inspect(&self, id: &str) -> Result<Metadata, DockerError> {
-        let found = parse(id, &self.get_container(id).await?).map_err(|error| self.answer(error))?;
+        let found = inspected::parse(id, &self.get_container(id).await?).map_err(|error| self.answer(error))?;
         Ok(Metadata { runtime_socket: self.elsewhere(), ..found })
     }
 
@@ -411,101 +405,6 @@ fn socket_of(socket: &Path, uid: u32) -> Option<OwnedFd> {
         rustix::fs::fstat(file).is_ok_and(|found| found.st_uid == uid && FileType::from_raw_mode(found.st_mode) == kind)
     };
     (is_users(&directory, FileType::Directory) && is_users(&held, FileType::Socket)).then_some(held)
-}
-
-/// What the answer to [`Docker::inspect`] says of the container `id`.
-///
-/// # Errors
-/// When it describes none.
-pub fn parse(id: &str, body: &[u8]) -> Result<Metadata, serde_json::Error> {
-    let found: Inspected = serde_json::from_slice(body)?;
-    let name = found.name.map(|name| name.trim_start_matches('/').to_owned()).filter(|name| !name.is_empty());
-    let config = found.config.unwrap_or_default();
-    let init_pid = found.state.and_then(|state| state.pid).filter(|pid| *pid != 0);
-    let host = found.host_config.unwrap_or_default();
-    Ok(Metadata {
-        runtime: Some(Runtime::Docker),
-        name,
-        image: config.image,
-        init_pid,
-        limits: Some(host.limits()),
-        stated: Statement { paths: paths_of_docker(id, &host.cgroup_parent), init: None }.with_init(init_pid, None),
-        auto_remove: host.auto_remove,
-        restart_policy: host.restart_policy.and_then(|policy| policy.describe()),
-        restart_count: found.restart_count,
-        stop_signal: config.stop_signal.filter(|signal| !signal.is_empty()),
-        // A negative one waits for ever.
-        stop_timeout_s: config.stop_timeout.map_or(Some(STOP_TIMEOUT_S), |seconds| u64::try_from(seconds).ok()),
-        ..Metadata::default()
-    }
-    .bounded()
-    .with_labels(config.labels))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Inspected {
-    name: Option<String>,
-    config: Option<Config>,
-    state: Option<State>,
-    host_config: Option<HostConfig>,
-    restart_count: Option<u32>,
-}
-
-/// Bytes; 0 and -1 are no limit.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct HostConfig {
-    memory: i64,
-    memory_swap: i64,
-    memory_reservation: i64,
-    cgroup_parent: String,
-    restart_policy: Option<RestartPolicy>,
-    auto_remove: Option<bool>,
-}
-
-impl HostConfig {
-    fn limits(&self) -> Limits {
-        let bytes = |value: i64| u64::try_from(value).ok().filter(|value| *value > 0);
-        Limits {
-            memory_bytes: bytes(self.memory),
-            memory_and_swap_bytes: bytes(self.memory_swap),
-            reservation_bytes: bytes(self.memory_reservation),
-        }
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct RestartPolicy {
-    name: String,
-    maximum_retry_count: u32,
-}
-
-impl RestartPolicy {
-    /// As `docker run --restart` takes it; none for `no`.
-    fn describe(self) -> Option<String> {
-        match (self.name.as_str(), self.maximum_retry_count) {
-            ("" | "no", _) => None,
-            (_, 0) => Some(self.name),
-            (name, retries) => Some(format!("{name}:{retries}")),
-        }
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Config {
-    image: Option<String>,
-    labels: Labels,
-    stop_signal: Option<String>,
-    stop_timeout: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct State {
-    pid: Option<u32>,
 }
 
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::node::node;
-use crate::pod::{Pod, container, once, with};
+use crate::pod::{Pod, container, go, once, with};
 use crate::scenarios::{asked_by, is_in, trace};
 use crate::support::process::run;
 
@@ -142,10 +142,11 @@ fn shared_pids() {
     let mut tracer = trace();
     let containers = [
         container("app", "exec tail -f /dev/null"),
-        container("chaos", "sleep 4; kill -9 $(pidof tail); exec sleep 1000"),
+        container("chaos", "until [ -e /tmp/go ]; do sleep 1; done; kill -9 $(pidof tail); exec sleep 1000"),
     ];
     let pod = Pod::create("shared", with(once(&containers), json!({ "shareProcessNamespace": true })));
     let init = pod.init("app");
+    go(pod.init("chaos"));
     let incident = tracer.incident(init);
     claims::cause(&incident, Cause::ProcessKill);
     is_in(&incident, &pod, "app");

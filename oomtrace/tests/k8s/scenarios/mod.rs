@@ -91,11 +91,13 @@ fn names(incident: &Incident) -> String {
 
 /// The program that asked the runtime for it, as oomtrace knows.
 fn asked_by(incident: &Incident, program: &str) {
-    claims::each(incident, |incident| {
-        let exe = incident.requester.as_ref().and_then(|requester| requester.process.exe.as_deref());
-        let name = exe.map_or("nobody", |exe| exe.rsplit('/').next().unwrap_or(exe));
-        claim("requester", program, name);
-    });
+    claims::each(incident, |incident| claim("requester", program, requester(incident)));
+}
+
+/// By its executable's name.
+fn requester(incident: &Incident) -> &str {
+    let exe = incident.requester.as_ref().and_then(|requester| requester.process.exe.as_deref());
+    exe.map_or("nobody", |exe| exe.rsplit('/').next().unwrap_or(exe))
 }
 
 /// Incidents in the pod so far, but for the ends of its sandbox.
@@ -116,21 +118,26 @@ fn is_stopped(incident: &Incident, pod: &Pod, container: &str, cause: Cause) {
     claims::routine(incident, None);
     is_in(incident, pod, container);
     if is_by_containerd(incident) {
-        asked_by(incident, "kubelet");
+        // Where that takes long, kubelet removes the cgroup meanwhile, and may be the first to kill what is in it.
+        claims::each(incident, |incident| {
+            let by = Some(sender(incident)).filter(|sender| *sender == "kubelet");
+            claim("requester, or sender", "kubelet", by.unwrap_or_else(|| requester(incident)));
+        });
     } else {
         is_by_kubelet(incident);
     }
 }
 
-/// containerd logs that it had the victim's container killed.
+fn sender(incident: &Incident) -> &str {
+    incident.sender.process.as_ref().map_or("nobody", |process| process.comm.as_str())
+}
+
+/// containerd logs that it was asked to have the victim's container killed.
 fn is_by_containerd(incident: &Incident) -> bool {
     let id = incident.victim.process.cgroup.as_deref().map(|path| node().driver.id(path)).unwrap_or_default();
     node().log("containerd").contains(&format!(r#"Kill container \"{id}\""#))
 }
 
 fn is_by_kubelet(incident: &Incident) {
-    claims::each(incident, |incident| {
-        let sender = incident.sender.process.as_ref().map_or("nobody", |process| process.comm.as_str());
-        claim("sender", "kubelet", sender);
-    });
+    claims::each(incident, |incident| claim("sender", "kubelet", sender(incident)));
 }
