@@ -271,3 +271,59 @@ impl Asker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::judge::tests::{in_container, judged, kill};
+
+    /// A keeper whose disk stands still after a while.
+    #[test]
+    fn each_kill_has_its_number_while_the_history_is_silent() {
+        let (own, theirs) = UnixStream::pair().unwrap();
+        let silent = Arc::new(AtomicBool::new(false));
+        let is_silent = Arc::clone(&silent);
+        let keeper = std::thread::spawn(move || {
+            let mut questions = BufReader::new(theirs.try_clone().unwrap());
+            while let Ok(Some(Question { number, .. })) = protocol::take(&mut questions) {
+                let causes = vec![("runtime_kill".to_owned(), 3)];
+                let first = Some("2026-01-01T00:00:00Z".to_owned());
+                let earlier = EarlierByCause { causes, first, ..EarlierByCause::default() };
+                if !is_silent.load(Ordering::Relaxed) {
+                    protocol::put(&mut &theirs, &Answer { number, earlier: Some(earlier) }).unwrap();
+                }
+            }
+        });
+        let mut incident = in_container(kill("/usr/sbin/runc"));
+        incident.verdict = Some(judged(&incident));
+        let identity = Identity::of(&incident);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let asker = Asker::new(own);
+            let count = |earlier: EarlierByCause| earlier.causes.iter().map(|(_, count)| count).sum::<u64>();
+            let at = |second: i64| jiff::Timestamp::from_second(1_800_000_000 + second).unwrap();
+            let ns = |second: i64| i64::try_from(at(second).as_nanosecond()).unwrap();
+            // On a machine that is short of processors the first answer may come late.
+            while asker.ask(&identity, ns(0), false, false).await.is_none() {
+                asker.rests_until.set(None);
+            }
+            silent.store(true, Ordering::Relaxed);
+            let mut counts = Vec::new();
+            for second in 0..3 {
+                incident.time = at(second).to_string();
+                asker.put(&incident);
+                counts.push(asker.ask(&identity, ns(second + 1), false, second == 2).await.map(count));
+            }
+            assert_eq!(counts, [Some(4), Some(5), Some(6)]);
+            // A routine one is not counted, and of what was corrected the history is asked anew.
+            incident.routine = Some(crate::model::Routine::Helper);
+            asker.put(&incident);
+            assert_eq!(asker.ask(&identity, ns(9), false, true).await.map(count), Some(6));
+            asker.correct(&incident);
+            assert_eq!(asker.ask(&identity, ns(9), false, true).await.map(count), None);
+        });
+        keeper.join().unwrap();
+    }
+}

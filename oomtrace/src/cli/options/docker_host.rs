@@ -25,9 +25,10 @@ pub fn place(named: Option<&Path>, host: Option<&OsStr>, is_there: impl Fn(&Path
     let Some((host, None)) = host.zip(Some(named)) else { return at(named.unwrap_or(default), None) };
     let host = host.to_string_lossy();
     let Some(socket) = host.strip_prefix("unix://").map(Path::new).filter(|socket| socket.is_absolute()) else {
+        // What follows may be a password.
+        let scheme = host.split_once("://").map(|(scheme, _)| format!(" ({}://)", quote(scheme))).unwrap_or_default();
         let why = format!(
-            "DOCKER_HOST={} is not followed, which is no socket of this machine's (unix:///PATH): Docker is asked at {DEFAULT_SOCKET}",
-            quote(&host)
+            "DOCKER_HOST{scheme} is not followed, which is no socket of this machine's (unix:///PATH): Docker is asked at {DEFAULT_SOCKET}"
         );
         return at(default, Some(why));
     };
@@ -86,14 +87,8 @@ mod tests {
             (None, Some("unix:///var/run/docker.sock"), &[], DEFAULT_SOCKET, None),
             (None, Some("unix:///run/user/1000/docker.sock"), both, DEFAULT_SOCKET, None),
             (None, Some("unix://docker.sock"), both, DEFAULT_SOCKET, Some("is not followed")),
-            (
-                None,
-                Some("tcp://10.0.0.1:2375"),
-                both,
-                DEFAULT_SOCKET,
-                Some("DOCKER_HOST=tcp://10.0.0.1:2375 is not followed"),
-            ),
-            (None, Some("ssh://root@host"), &[], DEFAULT_SOCKET, Some("is not followed")),
+            (None, Some("tcp://10.0.0.1:2375"), both, DEFAULT_SOCKET, Some("DOCKER_HOST (tcp://) is not followed")),
+            (None, Some("ssh://root:secret@host"), &[], DEFAULT_SOCKET, Some("DOCKER_HOST (ssh://) is not followed")),
         ] {
             let is_there = |path: &Path| there.iter().any(|there| path == Path::new(there));
             let found = place(named.map(Path::new), host.map(OsStr::new), is_there);
