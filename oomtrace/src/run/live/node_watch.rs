@@ -4,6 +4,7 @@
 mod listeners;
 
 use std::cell::{Cell, RefCell};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::container::clients::{ExistingClient, Socket};
 use crate::container::directory::Directory;
+use crate::container::runtime::docker::DEFAULT_SOCKET;
 use crate::container::sockets::{self, Bound};
 use crate::container::tracker::{Change, Tracker, Walked, walk};
 use crate::event::{CgroupChange, Connect, ProcessKey};
@@ -225,11 +227,12 @@ impl NodeWatch {
         }
     }
 
-    /// Says once what it costs that there is no socket of Docker's, where it has containers. That one is there and does not answer is said
-    /// by whoever asks for all names at the start.
+    /// Says once what it costs that there is no socket of Docker's, where it has containers. That one was named and is not there, or is there
+    /// and does not answer, is said by others at the start.
     fn say_without_docker(&self, place: &ContainerPlace) {
         let socket = self.directory.sources().docker.socket();
-        if self.has_said_no_docker.get() || !is_of_machines_docker(place) || socket.exists() {
+        let is_silent = self.has_said_no_docker.get() || socket != Path::new(DEFAULT_SOCKET);
+        if is_silent || !is_of_machines_docker(place) || socket.exists() {
             return;
         }
         self.has_said_no_docker.set(true);
