@@ -33,7 +33,7 @@ pub fn is_same(found: &Reconstructed, at: Option<Timestamp>, incident: &Incident
     if found.victim.is_none() {
         // An end is said after what ended it.
         return apart.is_some_and(|apart| (-SAME_KILL_MS..=ONE_END_MS).contains(&apart))
-            && may_be_one(found.container.as_ref(), incident.container.as_ref());
+            && is_there(found, incident.container.as_ref(), incident.unit.as_deref());
     }
     if !shares_a_victim(found, incident) {
         return false;
@@ -55,7 +55,17 @@ pub fn is_its_end(found: &Reconstructed, at: Option<Timestamp>, exited: &Exited)
     let apart = exited.time.parse().ok().zip(at).map(|(seen, at)| ms(seen, at));
     found.victim.is_none()
         && apart.is_some_and(|apart| (-SAME_KILL_MS..=ONE_END_MS).contains(&apart))
-        && may_be_one(found.container.as_ref(), exited.container.as_ref())
+        && is_there(found, exited.container.as_ref(), exited.unit.as_deref())
+}
+
+/// The end that a manager tells of was there: in that container, or in that unit.
+fn is_there(found: &Reconstructed, container: Option<&Container>, unit: Option<&str>) -> bool {
+    match (&found.container, container) {
+        (Some(found), Some(container)) => may_be_one(Some(found), Some(container)),
+        (Some(_), None) => false,
+        // A container may be the unit's, as Podman's are.
+        (None, _) => found.unit.is_some() && found.unit.as_deref() == unit,
+    }
 }
 
 /// The kernel killed what was left in the container when its first process had exited: a part of that end, and no other one.

@@ -204,7 +204,9 @@ impl Keeper {
             writer.append(entries)?;
         }
         self.since_look += entries.len();
-        let is_due = self.looked.is_none_or(|at| self.since_look >= LOOKED_AFTER || at.elapsed() >= LOOKED_AFTER_TIME);
+        let is_due = self.looked.is_none_or(|at| self.since_look >= LOOKED_AFTER || at.elapsed() >= LOOKED_AFTER_TIME)
+            // A kill of thousands at once is large by itself.
+            || writer.is_beyond()?;
         if is_due {
             let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
             // Whatever stands in the way of it, what was to be kept is.

@@ -1,11 +1,14 @@
 //! Keeps the history within its bounds.
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::store::exits;
 
 /// How much is kept: whatever is beyond either goes, the oldest first. By the size, whoever has more than its share loses its own oldest first:
-/// a container that is killed every second takes nothing of what is known of the others.
+/// a container that is killed every second takes nothing of what is known of the others. Programs outside of containers and units go by their
+/// paths: somebody with many of these has as many shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     pub days: u32,
@@ -26,8 +29,8 @@ impl Default for Bounds {
 
 /// Incidents that one transaction removes: whoever else writes waits for it.
 const STEP: i64 = 500;
-/// Of one and the same thing there is at the most one incident in so many, once the history is full.
-const SHARE: i64 = 4;
+/// Of one and the same thing there is at the most one byte in so many, once the history is full.
+const SHARE: u64 = 4;
 const FEW: i64 = 20;
 /// Pages that are given back to the file system with it.
 const PAGES: u32 = 2048;
@@ -38,18 +41,26 @@ pub fn retain(db: &mut Connection, bounds: Bounds, now_ns: i64) -> rusqlite::Res
     let oldest = now_ns.saturating_sub(i64::from(bounds.days).saturating_mul(DAY_NS));
     // They have a share of their own: however many there are, no incident goes for them.
     let exits = exits::retain(db, bounds, oldest)?;
-    let mut removed = 0;
+    let (mut removed, mut shares) = (0, None);
     loop {
-        let is_large = used_bytes(db)? > bounds.bytes;
-        // One incident may have thousands of victims: by the size, only few are removed at a time.
-        let step = if is_large {
-            let who = fullest(db)?;
-            remove(db, i64::MAX, who, FEW)?
+        let beyond = used_bytes(db)?.saturating_sub(bounds.bytes);
+        let gone = if beyond == 0 {
+            remove(db, oldest, None, (STEP, u64::MAX))?
         } else {
-            remove(db, oldest, None, STEP)?
+            let shares: &mut Shares = match &mut shares {
+                Some(shares) => shares,
+                none => none.insert(Shares::read(db)?),
+            };
+            let (who, bytes) = match shares.fullest() {
+                Some((who, surplus)) => (Some(who), surplus.min(beyond)),
+                None => (None, beyond),
+            };
+            let gone = remove(db, i64::MAX, who, (FEW, bytes))?;
+            gone.iter().for_each(|gone| shares.took(*gone));
+            gone
         };
-        removed += step;
-        if step == 0 {
+        removed += gone.len() as u64;
+        if gone.is_empty() {
             break;
         }
     }
@@ -78,21 +89,62 @@ fn used_bytes(db: &Connection) -> rusqlite::Result<u64> {
     Ok(pragma(db, "page_count")?.saturating_sub(free_pages(db)?).saturating_mul(pragma(db, "page_size")?))
 }
 
-/// Whoever has more than its share of the incidents, and the most of all.
-fn fullest(db: &Connection) -> rusqlite::Result<Option<i64>> {
-    let sql = "SELECT who FROM incident GROUP BY who HAVING count(*) * ?1 > (SELECT count(*) FROM incident)
-               ORDER BY count(*) DESC LIMIT 1";
-    db.prepare_cached(sql)?.query_row([SHARE], |row| row.get(0)).optional()
+/// Larger than it may be by a sixteenth: that much may come before the bounds are looked at again.
+pub fn is_beyond(db: &Connection, bounds: Bounds) -> rusqlite::Result<bool> {
+    Ok(used_bytes(db)? > bounds.bytes.saturating_add(bounds.bytes / 16))
 }
 
-/// The oldest incidents of those before `before`, of `who` alone or of all, so many at a time.
-fn remove(db: &mut Connection, before: i64, who: Option<i64>, most: i64) -> rusqlite::Result<u64> {
+/// How many bytes of records are of whom.
+struct Shares {
+    of: BTreeMap<i64, u64>,
+    all: u64,
+}
+
+impl Shares {
+    fn read(db: &Connection) -> rusqlite::Result<Self> {
+        let sql = "SELECT who, sum(octet_length(json)) FROM incident JOIN record USING (seq) GROUP BY who";
+        let of: BTreeMap<i64, u64> =
+            db.prepare_cached(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        Ok(Self { all: of.values().sum(), of })
+    }
+
+    /// Whoever has more than its share, and the most of all; and how many bytes are to go until it has no more than that.
+    fn fullest(&self) -> Option<(i64, u64)> {
+        let (who, bytes) = self.of.iter().max_by_key(|(_, bytes)| **bytes)?;
+        // What goes is missing from the whole as well.
+        let surplus = bytes.saturating_mul(SHARE).saturating_sub(self.all).div_ceil(SHARE - 1);
+        (surplus > 0).then_some((*who, surplus))
+    }
+
+    fn took(&mut self, (who, bytes): (i64, u64)) {
+        self.all = self.all.saturating_sub(bytes);
+        self.of.entry(who).and_modify(|own| *own = own.saturating_sub(bytes));
+    }
+}
+
+/// The oldest incidents of those before `before`, of `who` alone or of all: so many at a time, and no more than it takes for so many bytes of
+/// records, but one. Of whom each was, and its bytes.
+fn remove(
+    db: &mut Connection,
+    before: i64,
+    who: Option<i64>,
+    (most, bytes): (i64, u64),
+) -> rusqlite::Result<Vec<(i64, u64)>> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let seqs: Vec<i64> = transaction
-        .prepare_cached("SELECT seq FROM incident WHERE at < ?1 AND (?2 IS NULL OR who = ?2) ORDER BY at LIMIT ?3")?
-        .query_map(params![before, who, most], |row| row.get(0))?
+    let sql = "SELECT seq, who, coalesce(octet_length(json), 0) FROM incident LEFT JOIN record USING (seq)
+               WHERE at < ?1 AND (?2 IS NULL OR who = ?2) ORDER BY at LIMIT ?3";
+    let found: Vec<(i64, i64, u64)> = transaction
+        .prepare_cached(sql)?
+        .query_map(params![before, who, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
-    for seq in &seqs {
+    let mut gone = Vec::new();
+    let mut sum: u64 = 0;
+    for (seq, who, own) in found {
+        if sum >= bytes {
+            break;
+        }
+        sum = sum.saturating_add(own.max(1));
+        gone.push((who, own));
         for table in [
             "DELETE FROM record WHERE seq = ?1",
             "DELETE FROM member WHERE incident = ?1",
@@ -102,7 +154,7 @@ fn remove(db: &mut Connection, before: i64, who: Option<i64>, most: i64) -> rusq
         }
     }
     transaction.commit()?;
-    Ok(seqs.len() as u64)
+    Ok(gone)
 }
 
 /// What no incident refers to any more.

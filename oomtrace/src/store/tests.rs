@@ -341,6 +341,23 @@ fn whoever_fills_the_history_takes_nothing_of_others() {
     for number in 0..4 {
         assert!(left.contains(&incident(number).id), "{left:?}");
     }
+    // It is about bytes: few that are large are too much, and many small ones of others are not.
+    let place = Place::new();
+    let mut writer = Writer::open(&place.path(), Bounds { days: 1000, bytes: 1 << 20 }).unwrap();
+    let small = (0..20).map(|number| named(number, "small", "x"));
+    let large = (100..108).map(|number| {
+        let mut large = named(number, "large", "x");
+        let process = Process { comm: "x".to_owned(), cmdline: Some(vec!["y".repeat(2_000)]), ..Process::default() };
+        large.collateral = vec![Collateral { process, role: Role::ProcessGroup }; 100];
+        large
+    });
+    writer.append(&entries(small.chain(large))).unwrap();
+    assert!(writer.is_beyond().unwrap());
+    assert!(writer.retain(write::nanoseconds(&incident(400).time).unwrap()).unwrap() > 0);
+    assert!(!writer.is_beyond().unwrap());
+    let left = ids(&place.history(), &Selection::default());
+    // Of the small ones none, and of the large ones no more than it takes.
+    assert_eq!((left.len() > 22, left.contains(&incident(0).id), left.first()), (true, true, Some(&incident(107).id)));
 }
 
 #[test]

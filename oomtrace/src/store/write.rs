@@ -138,6 +138,14 @@ impl Writer {
         retain::retain(&mut self.db, self.bounds, now_ns).map_err(StoreError::of("shorten", &self.path))
     }
 
+    /// It is larger than it may be, by more than is worth looking for each time.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn is_beyond(&self) -> Result<bool, StoreError> {
+        retain::is_beyond(&self.db, self.bounds).map_err(StoreError::of("measure", &self.path))
+    }
+
     /// Has everything in the one file, and an empty log beside it, so that a copy of the file is whole; where nobody reads just now.
     ///
     /// # Errors

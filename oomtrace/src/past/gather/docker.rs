@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::container::runtime::docker::former::FormerContainer;
-use crate::container::runtime::docker::life::{self, LifeEnd};
+use crate::container::runtime::docker::life::{self, Happened, Life, LifeEnd};
 use crate::container::runtime::docker::{Docker, DockerError};
 use crate::model::{Container, SaidEnd};
 use crate::past::answer::{Ended, Subject, Traces};
@@ -14,6 +14,8 @@ use crate::placement::Runtime;
 
 /// Docker's events and its word on a container have one end not further apart, in nanoseconds.
 const SAID_WITHIN_NS: i128 = 3_000_000_000;
+/// Containers whose codes are not in the events, and that are asked about: the latest ones.
+const MAX_ASKED: usize = 16;
 
 /// How Docker says that the container is, how it ended last, and what was done to it.
 pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Subject>, traces: &mut Traces) {
@@ -72,14 +74,7 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
             ..SaidEnd::default()
         }
     } else {
-        SaidEnd {
-            by: "Docker".to_owned(),
-            time: Some(finished.clone()),
-            started: life.started_at.clone(),
-            exit_code: Some(life.exit_code),
-            oom_killed: Some(life.oom_killed),
-            reason: (!life.error.is_empty()).then(|| life.error.clone()),
-        }
+        said_life(&life)
     };
     let before = ends.iter().enumerate().filter(|(index, end)| Some(*index) != last && end.exit_code == Some(KILLED));
     for end in before.map(|(_, end)| said_end(end)).chain([end]) {
@@ -117,6 +112,18 @@ async fn removed(docker: &Docker, container: &Container, traces: &mut Traces) {
     }
 }
 
+/// The end of a container that does not run.
+fn said_life(life: &Life) -> SaidEnd {
+    SaidEnd {
+        by: "Docker".to_owned(),
+        time: life.finished_at.clone(),
+        started: life.started_at.clone(),
+        exit_code: Some(life.exit_code),
+        oom_killed: Some(life.oom_killed),
+        reason: (!life.error.is_empty()).then(|| life.error.clone()),
+    }
+}
+
 /// An end, as Docker's events have it.
 fn said_end(end: &LifeEnd) -> SaidEnd {
     SaidEnd {
@@ -136,8 +143,14 @@ pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
         Ok(former) => {
             traces.events_since = former.since_ns.and_then(time);
             let had = traces.ends.len();
-            for FormerContainer { id, metadata, events } in former.containers {
+            let mut asked = 0;
+            for FormerContainer { id, metadata, events } in former.containers.into_iter().rev() {
                 let container = ended(id, &metadata);
+                // A label may stand in the place of its code.
+                if life::ends(&events).last().is_some_and(|end| end.exit_code.is_none()) && asked < MAX_ASKED {
+                    asked += 1;
+                    traces.ends.extend(last_end(docker, &container, &events).await);
+                }
                 for end in life::ends(&events).iter().filter(|end| end.exit_code == Some(KILLED)) {
                     let (container, events) = (Some(container.clone()), events.clone());
                     traces.ends.push(Ended { end: said_end(end), container, events, ..Ended::default() });
@@ -156,6 +169,18 @@ pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
         Err(error) if error.is_missing() => traces.looked_at.push(unread("docker", error.to_string())),
         Err(error) => traces.looked_at.push(looked("docker", false, None, error.to_string())),
     }
+}
+
+/// How a container ended that Docker still has, where that was with 137.
+async fn last_end(docker: &Docker, container: &Container, events: &[Happened]) -> Option<Ended> {
+    let life = docker.life(&container.id).await.ok()?;
+    let is_killed = !life.running && life.exit_code == KILLED;
+    is_killed.then(|| Ended {
+        end: said_life(&life),
+        container: Some(container.clone()),
+        events: events.to_vec(),
+        ..Ended::default()
+    })
 }
 
 /// Of nanoseconds since 1970; none where no calendar has them.

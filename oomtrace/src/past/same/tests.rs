@@ -80,10 +80,18 @@ fn an_end_of_another_container_of_that_name_is_another_one() {
         (container("a"), container("a"), true),
         (container("a"), container("b"), false),
         (container(""), container("b"), true),
-        (None, container("b"), true),
+        // What is in no container, or in another unit, is no trace of the same kill, however near it is.
+        (None, container("b"), false),
+        (container("a"), None, false),
+        (None, None, false),
     ] {
         let found = Reconstructed { container: one, ..Reconstructed::default() };
         let incident = Incident { container: other, ..incident.clone() };
         assert_eq!(is_same(&found, Some(at(1)), &incident, &clocks), expected, "{:?}", found.container);
+    }
+    for (one, other, expected) in [("a", "a", true), ("a", "b", false)] {
+        let found = Reconstructed { unit: Some(one.to_owned()), ..Reconstructed::default() };
+        let incident = Incident { unit: Some(other.to_owned()), container: None, ..incident.clone() };
+        assert_eq!(is_same(&found, Some(at(1)), &incident, &clocks), expected, "{one} {other}");
     }
 }

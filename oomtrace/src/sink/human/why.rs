@@ -68,7 +68,17 @@ fn missing(why: &Why) -> impl Iterator<Item = &LookedAt> {
 }
 
 fn may_have(looked: &LookedAt) -> String {
-    format!("what the {} has may be missing here ({})", looked.place, looked.said)
+    format!("what {} has may be missing here ({})", named(looked), looked.said)
+}
+
+/// `the kernel log`, `Docker`
+fn named(looked: &LookedAt) -> String {
+    match looked.place.as_str() {
+        "docker" => "Docker".to_owned(),
+        "kubernetes" => "the Kubernetes API".to_owned(),
+        own @ "systemd" => own.to_owned(),
+        other => format!("the {other}"),
+    }
 }
 
 /// It is there, and nothing of it could be read.
@@ -85,7 +95,7 @@ const fn found_nothing(why: &Why) -> bool {
 /// before the sentence that nothing was found.
 fn unread_first(why: &Why) -> Option<String> {
     let closed: Vec<&LookedAt> = why.looked_at.iter().filter(|looked| is_closed(looked)).collect();
-    let said: Vec<String> = closed.iter().map(|looked| format!("the {} ({})", looked.place, looked.said)).collect();
+    let said: Vec<String> = closed.iter().map(|looked| format!("{} ({})", named(looked), looked.said)).collect();
     // As std::io::Error words EACCES and EPERM: others, root does not get over either.
     let is_refused =
         |looked: &&LookedAt| ["Permission denied", "not permitted"].iter().any(|error| looked.said.contains(error));

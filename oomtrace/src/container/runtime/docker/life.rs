@@ -36,17 +36,6 @@ pub struct Happened {
     pub what: What,
 }
 
-impl Happened {
-    /// Takes away what a label of the container's may have said in Docker's place.
-    fn forget_labels(&mut self) {
-        match &mut self.what {
-            What::Kill(signal) => signal.clear(),
-            What::Die { exit_code } => *exit_code = None,
-            _ => {}
-        }
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// A signal was sent, by its number or its name; empty where that is not known.
@@ -101,21 +90,34 @@ pub fn parse(body: &[u8]) -> Result<Life, serde_json::Error> {
     })
 }
 
-/// What the events, a line each, say of each container, by its id, in their order; and when the first of them was, of whatever it is.
+/// What the events, a line each, say of each container, by its id, in their order; and when the first of them was, of whatever it is. Codes and
+/// signals are known of those containers alone of which a line shows that none of their labels stands in the place of these.
 #[must_use]
 pub fn past(body: &[u8]) -> (BTreeMap<String, Vec<Happened>>, Option<i64>) {
-    let (mut found, mut labelled) = (BTreeMap::<String, Vec<Happened>>::new(), BTreeSet::new());
+    let mut found = BTreeMap::<String, Vec<Happened>>::new();
+    let (mut labelled, mut signals, mut codes) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let lines = || body.split(|byte| *byte == b'\n');
     for line in lines().filter_map(Line::of_container) {
         if line.is_labelled() {
             labelled.insert(line.actor.id.clone());
+        } else {
+            signals.extend(line.would_show_signal().then(|| line.actor.id.clone()));
+            codes.extend(line.would_show_code().then(|| line.actor.id.clone()));
         }
         if let Some(happened) = happened(&line) {
             found.entry(line.actor.id).or_default().push(happened);
         }
     }
-    for id in &labelled {
-        found.get_mut(id).into_iter().flatten().for_each(Happened::forget_labels);
+    for (id, events) in &mut found {
+        let is_told = |shown: &BTreeSet<String>| shown.contains(id) && !labelled.contains(id);
+        let (has_signals, has_codes) = (is_told(&signals), is_told(&codes));
+        for happened in events {
+            match &mut happened.what {
+                What::Kill(signal) if !has_signals => signal.clear(),
+                What::Die { exit_code } if !has_codes => *exit_code = None,
+                _ => {}
+            }
+        }
     }
     (found, lines().find_map(time_ns))
 }
@@ -225,15 +227,22 @@ mod tests {
         let of_a = |text: String| {
             past(text.as_bytes()).0.remove("a").map(|events| events.into_iter().map(|event| event.what).collect())
         };
-        assert_eq!(of_a(line("a", "kill", r#"{"signal":"9"}"#)), Some(vec![What::Kill("9".to_owned())]));
-        assert_eq!(of_a(line("a", "die", r#"{"exitCode":"137"}"#)), Some(vec![What::Die { exit_code: Some(137) }]));
+        let shown = |text: String| of_a([text, line("a", "attach", "{}")].join("\n"));
+        assert_eq!(shown(line("a", "kill", r#"{"signal":"9"}"#)), Some(vec![What::Kill("9".to_owned())]));
+        assert_eq!(shown(line("a", "die", r#"{"exitCode":"137"}"#)), Some(vec![What::Die { exit_code: Some(137) }]));
+        // Each may be a label's, where no other line shows that there is none.
+        let (kill, die) = (line("a", "kill", r#"{"signal":"9"}"#), line("a", "die", r#"{"exitCode":"137"}"#));
+        assert_eq!(of_a(kill.clone()), Some(vec![What::Kill(String::new())]));
+        assert_eq!(of_a(die.clone()), Some(vec![What::Die { exit_code: None }]));
+        let both = vec![What::Kill("9".to_owned()), What::Die { exit_code: Some(137) }];
+        assert_eq!(of_a([kill, die].join("\n")), Some(both));
         assert_eq!(of_a(line("a", "oom", "{}")), Some(vec![What::Oom]));
         assert_eq!(of_a(line("b", "oom", "{}")), None);
         assert_eq!(of_a(line("a", "exec_create: x", "{}")), None);
         // Of one that has a label in Docker's place, what that says in the others is not believed either.
-        let all = [line("b", "die", r#"{"exitCode":"0"}"#), line("a", "start", r#"{"exitCode":"0"}"#)];
-        let (found, since) =
-            past([&all[..], &[line("a", "die", r#"{"exitCode":"0"}"#)]].concat().join("\n").as_bytes());
+        let die = |id: &str| line(id, "die", r#"{"exitCode":"0"}"#);
+        let all = [line("b", "start", "{}"), die("b"), line("a", "start", r#"{"exitCode":"0"}"#), die("a")];
+        let (found, since) = past(all.join("\n").as_bytes());
         let code = |id: &str| found.get(id).and_then(|events| events.last()).map(|event| event.what.clone());
         assert_eq!(code("a"), Some(What::Die { exit_code: None }));
         assert_eq!((code("b"), since), (Some(What::Die { exit_code: Some(0) }), Some(7)));
@@ -251,6 +260,6 @@ mod tests {
             found.remove("a").into_iter().flatten().map(|happened| happened.what).collect::<Vec<_>>()
         };
         assert_eq!(what(&lines), [What::Kill(String::new()), What::Die { exit_code: None }]);
-        assert_eq!(what(&lines[..1]), [What::Kill("9".to_owned())]);
+        assert_eq!(what(&lines[..1]), [What::Kill(String::new())]);
     }
 }

@@ -63,8 +63,18 @@ impl Line {
     /// word in all its events. That it is not so in one line shows nothing.
     pub fn is_labelled(&self) -> bool {
         let Attributes { signal, exit_code, .. } = &self.actor.attributes;
-        let has_code = self.action == "die" || self.action.starts_with("exec_");
+        let has_code = self.action == "die" || self.action.starts_with("exec_die");
         (exit_code.is_some() && !has_code) || (signal.is_some() && self.action != "kill")
+    }
+
+    /// A label in the place of the signal would show here, where Docker writes none by itself.
+    pub fn would_show_signal(&self) -> bool {
+        self.action != "kill"
+    }
+
+    /// Likewise of the exit code.
+    pub fn would_show_code(&self) -> bool {
+        self.action != "die" && !self.action.starts_with("exec_die")
     }
 }
 
@@ -85,6 +95,7 @@ mod tests {
             ("die", r#"{"exitCode":"137"}"#, false, Some(137), None),
             ("kill", r#"{"signal":"9"}"#, false, None, Some("9")),
             ("exec_die", r#"{"exitCode":"1"}"#, false, None, None),
+            ("exec_start: x", r#"{"exitCode":"1"}"#, true, None, None),
             ("start", r#"{"exitCode":"0"}"#, true, None, None),
             ("die", r#"{"exitCode":"137","signal":"9"}"#, true, None, None),
             ("kill", r#"{"exitCode":"9","signal":"9","name":"web"}"#, true, None, None),
