@@ -76,7 +76,8 @@ pub fn run(options: &options::Why) -> Result<Status, Failure> {
 
 /// Root would not have met that error, as std::io::Error words EACCES and EPERM.
 fn is_refused(why: &str) -> bool {
-    !nix::unistd::geteuid().is_root() && ["Permission denied", "not permitted"].iter().any(|error| why.contains(error))
+    !nix::unistd::geteuid().is_root()
+        && ["permission denied", "not permitted"].iter().any(|error| why.to_ascii_lowercase().contains(error))
 }
 
 /// The outcome of a question.

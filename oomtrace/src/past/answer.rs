@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::node::identity::Identity;
 use crate::past::journal::Entry;
+use crate::past::klog::record::DRIFT;
 use crate::past::logins::Span;
 use crate::past::placed::Placed;
 use crate::past::same::{self, Clocks, ONE_END_MS, ms};
@@ -80,7 +81,7 @@ pub fn answer(
     identity: &Identity,
     now: Timestamp,
 ) -> Why {
-    drop_later(subject, &mut traces);
+    drop_later(subject, &mut traces, now);
     let mut moments = moments(subject, &traces, identity);
     let clocks = Clocks { now, boot_id: identity.boot_id.as_deref(), slept_ms: traces.slept_ms };
     moments.retain(|Moment { at, found, .. }| {
@@ -162,13 +163,16 @@ pub fn answer(
 }
 
 /// A container that has ended had no kill after that: a cgroup that was called after it may have had.
-fn drop_later(subject: Option<&Subject>, traces: &mut Traces) {
+fn drop_later(subject: Option<&Subject>, traces: &mut Traces, now: Timestamp) {
     let Some(Subject { is_running: Some(false), container: Some(container), .. }) = subject else { return };
     let its = |ended: &&Ended| ended.container.as_ref().is_some_and(|ended| ended.id == container.id);
     let ends = traces.ends.iter().filter(its).filter_map(|ended| time_of(ended.end.time.as_deref()?));
     let Some(last) = ends.max() else { return };
     let is_its = |placed: &Placed| placed.container.as_ref().is_some_and(|found| found.id == container.id);
-    traces.kills.retain(|placed| !is_its(placed) || placed.report.at.is_none_or(|at| ms(last, at) <= ONE_END_MS));
+    // The kernel's log's clock may have gone wrong since, and stands still while the machine sleeps.
+    let slack = |at: Timestamp| traces.slept_ms.saturating_add(ms(at, now).max(0) / DRIFT);
+    let is_before = |at: Timestamp| ms(last, at) <= ONE_END_MS.saturating_add(slack(at));
+    traces.kills.retain(|placed| !is_its(placed) || placed.report.at.is_none_or(is_before));
 }
 
 fn time_of(text: &str) -> Option<Timestamp> {

@@ -12,7 +12,7 @@ use crate::text::{bytes, duration_ms};
 /// What SIGKILL shows as in an exit code.
 pub const KILLED: i64 = 137;
 /// A manager says that something ended at most so long after it did, in milliseconds: a shim's exit goes through two daemons.
-const SAID_WITHIN_MS: i64 = 3_000;
+pub const SAID_WITHIN_MS: i64 = 3_000;
 /// Nobody waits longer between a stop signal and the kill: Kubernetes' jobs may be given hours, and Docker is given seconds.
 const STOP_WITHIN_MS: i64 = 10 * 60_000;
 /// Who was logged in is named up to that many.
@@ -200,12 +200,11 @@ fn life<'a>(end: &SaidEnd, around: &Around<'a>, time: Timestamp) -> Option<&'a [
     if end.by != "Docker" {
         return None;
     }
-    let is_end = |happened: &Happened| {
-        let at = i128::from(happened.at_ns);
-        matches!(happened.what, What::Die { .. })
-            && (at - time.as_nanosecond()).abs() <= i128::from(SAID_WITHIN_MS) * 1_000_000
-    };
-    let last = around.events.iter().rposition(is_end)?;
+    // Lives may follow fast: the nearest end is meant.
+    let apart = |happened: &Happened| (i128::from(happened.at_ns) - time.as_nanosecond()).abs();
+    let ends = around.events.iter().enumerate().filter(|(_, happened)| matches!(happened.what, What::Die { .. }));
+    let near = ends.filter(|(_, happened)| apart(happened) <= i128::from(SAID_WITHIN_MS) * 1_000_000);
+    let (last, _) = near.min_by_key(|(_, happened)| apart(happened))?;
     let start = around.events.get(..last)?.iter().rposition(|happened| happened.what == What::Start).unwrap_or(0);
     around.events.get(start..=last)
 }
@@ -222,19 +221,21 @@ fn covers_docker(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) ->
 fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ruling> {
     let says = end.oom_killed == Some(true) || matches!(end.reason.as_deref(), Some("OOMKilled" | "oom-kill"));
     // What the kernel would have logged then is not there: an earlier kill set Docker's mark, which stays until the next start.
-    if !says || (end.by == "Docker" && did_kernel_watch(around, time)) {
-        return None;
-    }
-    let limit = around.container.and_then(|container| {
-        let pods = container.pod.as_ref().and_then(|pod| pod.limits.as_ref()?.memory_bytes);
-        container.limits.as_ref().and_then(|limits| limits.memory_bytes).or(pods)
-    });
     let at_end = time.and_then(|time| life(end, around, time)).and_then(|life| {
         let died = life.last()?.at_ns;
         let ooms = life.iter().rev().find(|happened| happened.what == What::Oom)?;
         Some(died.saturating_sub(ooms.at_ns) / 1_000_000)
     });
     let is_at_end = at_end.is_some_and(|ms| ms <= SAID_WITHIN_MS);
+    // Docker heard of it then, and the kernel may have written a report that cannot be put down to this container.
+    let is_unreported = end.by == "Docker" && did_kernel_watch(around, time);
+    if !says || (is_unreported && !is_at_end) {
+        return None;
+    }
+    let limit = around.container.and_then(|container| {
+        let pods = container.pod.as_ref().and_then(|pod| pod.limits.as_ref()?.memory_bytes);
+        container.limits.as_ref().and_then(|limits| limits.memory_bytes).or(pods)
+    });
     let mut evidence = vec![Evidence {
         fact: format!(
             "{} says that the OOM killer was at work: on any of its processes, at any time of that life",
@@ -262,7 +263,7 @@ fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ru
     Some(Ruling {
         cause,
         // Whose limit it was, no manager knows; that the kill is what ended it, the time alone says.
-        confidence: if is_at_end && limit.is_some() { Confidence::Likely } else { Confidence::Possible },
+        confidence: if is_at_end && limit.is_some() && !is_unreported { Confidence::Likely } else { Confidence::Possible },
         why: format!("the OOM killer killed it, {whose}"),
         evidence,
         advice: vec![Advice {

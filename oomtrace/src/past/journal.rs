@@ -93,6 +93,18 @@ pub enum Said {
 }
 
 impl Said {
+    /// The unit that it is about.
+    #[must_use]
+    pub fn unit(&self) -> Option<&str> {
+        match self {
+            Self::UnitOutOfMemory { unit }
+            | Self::UnitOomdKill { unit, .. }
+            | Self::UnitProcessExit { unit, .. }
+            | Self::UnitResult { unit, .. } => Some(unit),
+            _ => None,
+        }
+    }
+
     /// The unit whose main process SIGKILL ended.
     #[must_use]
     pub fn killed_unit(&self) -> Option<&String> {

@@ -12,6 +12,7 @@ use crate::past::journal::{Entry, Said};
 use crate::past::logins;
 use crate::past::placed::Placed;
 use crate::past::same::{ONE_END_MS, ms};
+use crate::placement::Placement;
 use crate::resolve::limits_before::{LimitPasts, LimitsBefore};
 use crate::text::duration_ms;
 use crate::text::quote::quote;
@@ -51,6 +52,10 @@ pub fn moments(subject: Option<&Subject>, traces: &Traces, identity: &Identity) 
         add(&mut all, subject, ended, traces);
     }
     for Entry { at, said } in &traces.entries {
+        // Of the scope of a container its runtime and the kernel say more, and by its name.
+        if subject.is_none() && said.unit().is_some_and(is_containers) {
+            continue;
+        }
         match said {
             Said::UnitOutOfMemory { unit } => of_unit(&mut all, subject, *at, unit, None),
             Said::UnitOomdKill { unit, processes } => of_unit(&mut all, subject, *at, unit, Some(*processes)),
@@ -101,7 +106,12 @@ fn add(all: &mut Vec<Moment>, subject: Option<&Subject>, ended: &Ended, traces: 
     let at = ended.end.time.as_deref().and_then(time_of);
     let is_its = |moment: &&mut Moment| {
         let within = moment.at.zip(at).is_some_and(|(from, to)| (-BEFORE_MS..=ONE_END_MS).contains(&ms(from, to)));
-        within && is_one(&moment.found, ended)
+        // One that the same manager says ended at another time was another life.
+        let is_other = moment.found.end.as_ref().is_some_and(|known| {
+            let apart = known.time.as_deref().and_then(time_of).zip(at).map(|(one, other)| ms(one, other).abs());
+            known.by == ended.end.by && apart.is_some_and(|apart| apart > ends::SAID_WITHIN_MS)
+        });
+        within && is_one(&moment.found, ended) && !is_other
     };
     let container = ended.container.as_ref();
     let unit = ended.unit.as_deref().or_else(|| subject?.unit.as_deref()).filter(|_| container.is_none());
@@ -183,11 +193,20 @@ fn of_journal(subject: Option<&Subject>, entries: &[Entry]) -> Vec<Ended> {
         return subject.unit.iter().flat_map(|unit| unit_ends(unit, entries)).collect();
     }
     let units: BTreeSet<&String> = entries.iter().filter_map(|entry| entry.said.killed_unit()).collect();
+    // What exited with 137 by itself was not killed.
+    let is_exit = |entry: &&Entry| matches!(entry.said, Said::UnitProcessExit { .. });
+    let entries: Vec<Entry> =
+        entries.iter().filter(|entry| !is_exit(entry) || entry.said.killed_unit().is_some()).cloned().collect();
     let named = |unit: &String| {
-        let ends = unit_ends(unit, entries).into_iter().filter(|ended| ends::is_as_killed(&ended.end));
+        let ends = unit_ends(unit, &entries).into_iter();
         ends.map(|ended| Ended { unit: Some(unit.clone()), ..ended }).collect::<Vec<_>>()
     };
     units.into_iter().flat_map(named).collect()
+}
+
+/// A unit that is a container's scope.
+fn is_containers(unit: &str) -> bool {
+    Placement::parse(&format!("/{unit}")).container.is_some()
 }
 
 fn unit_ends(unit: &str, entries: &[Entry]) -> Vec<Ended> {

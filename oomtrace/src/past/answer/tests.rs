@@ -346,3 +346,21 @@ fn without_a_target_a_routine_kill_is_no_other_traces_kill() {
     assert_eq!(asked(None, traces.clone()).answer, Answer::Nothing);
     assert_eq!(asked(Some(&subject(false)), traces).answer, Answer::Ended);
 }
+
+#[test]
+fn a_containers_scope_in_the_journal_is_no_unit_of_its_own() {
+    let out = |unit: &str| Entry { at: at(1), said: Said::UnitOutOfMemory { unit: unit.to_owned() } };
+    let scope = format!("docker-{ID}.scope");
+    let why = asked(None, Traces { kills: vec![report(0)], entries: vec![out(&scope)], ..Traces::default() });
+    let verdict = why.reconstructed.unwrap().verdict.unwrap();
+    assert_eq!((verdict.cause, why.earlier.len()), (Cause::OomContainerLimit, 0), "{}", verdict.why);
+    let why = asked(None, Traces { entries: vec![out("job.service")], ..Traces::default() });
+    assert_eq!(why.reconstructed.unwrap().unit.as_deref(), Some("job.service"));
+}
+
+#[test]
+fn an_end_of_the_next_life_is_not_the_kill_of_the_one_before() {
+    let ends = vec![end(0, 137, true), end(6, 1, false)];
+    let why = asked(Some(&subject(false)), Traces { kills: vec![report(0)], ends, ..Traces::default() });
+    assert_eq!((why.answer, why.earlier.len()), (Answer::Ended, 1), "{}", why.summary);
+}

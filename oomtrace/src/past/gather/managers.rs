@@ -8,7 +8,6 @@ use crate::node::namespaces;
 use crate::node::usage::UsageFiles;
 use crate::past::answer::{Ended, Subject, Traces};
 use crate::past::gather::{KernelLog, Places, Whom, docker, looked, podman};
-use crate::past::journal::Said;
 use crate::past::units::{self, End};
 use crate::placement::Runtime;
 
@@ -38,7 +37,7 @@ pub async fn ask(
     }
     if let Some(unit) = &whom.unit {
         systemd(unit, subject, traces);
-        traces.entries = log.entries.iter().filter(|entry| is_of(&entry.said, unit)).cloned().collect();
+        traces.entries = log.entries.iter().filter(|entry| entry.said.unit() == Some(unit.as_str())).cloned().collect();
     }
     if whom.kind == TargetKind::Process && whom.is_there == Some(true) {
         let has_kill = !(traces.kills.is_empty() && traces.watched.is_empty());
@@ -60,16 +59,6 @@ const fn lives(pid: Option<u32>, has_kill: bool) -> &'static str {
         // Before the first process there was no other.
         (Some(1), false) => "it lives",
         (_, false) => "a process with that number lives: if something was killed, it was another one before it",
-    }
-}
-
-fn is_of(said: &Said, wanted: &str) -> bool {
-    match said {
-        Said::UnitOutOfMemory { unit }
-        | Said::UnitOomdKill { unit, .. }
-        | Said::UnitProcessExit { unit, .. }
-        | Said::UnitResult { unit, .. } => unit == wanted,
-        _ => false,
     }
 }
 

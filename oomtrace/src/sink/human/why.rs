@@ -97,8 +97,9 @@ fn unread_first(why: &Why) -> Option<String> {
     let closed: Vec<&LookedAt> = why.looked_at.iter().filter(|looked| is_closed(looked)).collect();
     let said: Vec<String> = closed.iter().map(|looked| format!("{} ({})", named(looked), looked.said)).collect();
     // As std::io::Error words EACCES and EPERM: others, root does not get over either.
-    let is_refused =
-        |looked: &&LookedAt| ["Permission denied", "not permitted"].iter().any(|error| looked.said.contains(error));
+    let is_refused = |looked: &&LookedAt| {
+        ["permission denied", "not permitted"].iter().any(|error| looked.said.to_ascii_lowercase().contains(error))
+    };
     let root = if closed.iter().any(is_refused) { ": run it as root" } else { "" };
     (!said.is_empty()).then(|| format!("Could not read {}{root}.", said.join(", nor ")))
 }

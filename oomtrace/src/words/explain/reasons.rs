@@ -86,7 +86,7 @@ pub fn explain(word: &str) -> Option<String> {
         }
         "timeout" => {
             "systemd: Result=timeout. Starting or stopping the unit took longer than TimeoutStartSec= or TimeoutStopSec=, and systemd \
-             killed what was left: SIGKILL without an OOM kill. As a program, timeout(1) ends its command when its time is up, and ends \
+             ended it: by SIGTERM, and what was left by SIGKILL, without an OOM kill. As a program, timeout(1) ends its command when its time is up, and ends \
              with 124 itself, or with 137 where it sent SIGKILL."
         }
         "watchdog" => {
@@ -104,7 +104,7 @@ pub fn explain(word: &str) -> Option<String> {
         }
         "exit-code" => {
             "systemd: Result=exit-code. The unit's main process ended by itself with an exit status that is not 0; `systemctl status UNIT` \
-             says which, and `oomtrace explain CODE` what it may mean. Nothing killed it."
+             says which, and `oomtrace explain CODE` what it may mean. No signal ended that process itself; with 137 its child may have been killed."
         }
         "certain" => {
             "How sure a verdict is: the kernel itself says so. Nothing of it rests on what a program is called or on a memory counter."
@@ -143,7 +143,7 @@ mod tests {
             (&["watchdog"], "WatchdogSec="),
             (&["start-limit-hit"], "It is no cause"),
             (&["signal", "core-dump"], "A signal ended"),
-            (&["exit-code"], "Nothing killed it"),
+            (&["exit-code"], "No signal ended that process itself"),
             (
                 &["ContainerCannotRun", "StartError", "RunContainerError", "CreateContainerError"],
                 "could not start the container's process",

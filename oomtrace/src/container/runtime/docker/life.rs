@@ -63,6 +63,8 @@ struct Inspected {
 #[serde(rename_all = "PascalCase", default)]
 struct State {
     running: bool,
+    /// It has ended, and waits to be started again: Docker says that it runs, too.
+    restarting: bool,
     #[serde(rename = "OOMKilled")]
     oom_killed: bool,
     exit_code: i64,
@@ -80,7 +82,7 @@ pub fn parse(body: &[u8]) -> Result<Life, serde_json::Error> {
     // Docker's "never" is the year 1.
     let time = |text: String| (!text.is_empty() && !text.starts_with("0001-")).then_some(text);
     Ok(Life {
-        running: state.running,
+        running: state.running && !state.restarting,
         oom_killed: state.oom_killed,
         exit_code: state.exit_code,
         error: crate::text::clip(&state.error, MAX_WORD).to_owned(),
