@@ -138,8 +138,10 @@ fn systemd(end: &SaidEnd) -> Option<Ruling> {
 /// Docker sent it, as its events say.
 fn by_docker(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ruling> {
     let life = life(end, around, time?)?;
+    // Docker writes that it has sent a signal when it has, which may be after the end that this made.
     let sent: Vec<(i64, u32)> = life
         .iter()
+        .chain(right_after(life, around))
         .filter_map(|happened| match &happened.what {
             What::Kill(signal) => Some((happened.at_ns, signals::number(signal)?)),
             _ => None,
@@ -209,12 +211,19 @@ fn life<'a>(end: &SaidEnd, around: &Around<'a>, time: Timestamp) -> Option<&'a [
     around.events.get(start..=last)
 }
 
+/// What Docker says it did in the second behind an end, and before the next start.
+fn right_after<'a>(life: &[Happened], around: &Around<'a>) -> impl Iterator<Item = &'a Happened> + use<'a> {
+    let died = life.last().map_or(i64::MAX, |last| last.at_ns);
+    let behind = around.events.iter().skip_while(move |happened| happened.at_ns <= died);
+    behind.take_while(move |happened| happened.what != What::Start && happened.at_ns - died <= 1_000_000_000)
+}
+
 /// Docker's events have the whole stop that would have come before: a kill of Docker's would be among them.
 fn covers_docker(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> bool {
     let (Some(time), Some(since)) = (time, around.events_since) else { return false };
     let is_sent = |happened: &Happened| matches!(happened.what, What::Kill(_));
     since.as_millisecond() <= time.as_millisecond() - SAID_WITHIN_MS
-        && life(end, around, time).is_some_and(|life| !life.iter().any(is_sent))
+        && life(end, around, time).is_some_and(|life| !life.iter().chain(right_after(life, around)).any(is_sent))
 }
 
 /// A manager saw that the OOM killer was at work: in a container on any of its processes, at any time of that life.
