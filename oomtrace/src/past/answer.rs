@@ -4,6 +4,7 @@
 //! together first; the latest end is the answer, and what came before is said to have come before.
 
 mod moments;
+mod unit_kills;
 
 use jiff::Timestamp;
 
@@ -279,6 +280,11 @@ fn earlier_incident(incident: &Incident) -> EarlierKill {
         after_start_ms: age_ms(incident),
         why: verdict.map(|verdict| verdict.why.clone()).unwrap_or_default(),
     }
+}
+
+/// `container web`
+fn described_place(container: &Container) -> String {
+    format!("container {}", name_or_id(container))
 }
 
 /// `web: 512 MiB`, for a list of candidates.

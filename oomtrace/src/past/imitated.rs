@@ -27,6 +27,16 @@ fn is_machines(path: &str, unit: &str) -> Option<bool> {
     Some(!is_users && !is_within)
 }
 
+/// The cgroup is that of a unit of the machine's own systemd, or lies in it, whatever else it lies in below that.
+#[must_use]
+pub fn lies_in_unit(path: &str, unit: &str) -> bool {
+    let mut ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
+    let is_unit = |own: &&str| own.rsplit_once('/').is_some_and(|(_, name)| name == unit);
+    let own = ends.find_map(|end| path.get(..end).filter(is_unit));
+    let above = own.and_then(|own| own.rsplit_once('/')).map(|(above, _)| above);
+    above.is_some_and(|above| user_manager(above).is_none() && Placement::parse(above).container.is_none())
+}
+
 /// The cgroup is the pod's that has the uid, or lies in it: where root alone makes cgroups, and in no container.
 #[must_use]
 pub fn is_of_pod(path: &str, uid: &str) -> bool {
@@ -83,6 +93,24 @@ mod tests {
             assert_eq!(is_of_unit(&path, "nginx.service"), is_it, "{path}");
         }
         assert!(is_of_unit("/user.slice/user-1000.slice/user@1000.service", "user@1000.service"));
+    }
+
+    #[test]
+    fn what_a_unit_holds_lies_in_it() {
+        let scope = format!("docker-{ID}.scope");
+        for (path, unit, is_in) in [
+            ("/system.slice/nginx.service".to_owned(), "nginx.service", true),
+            ("/system.slice/nginx.service/worker".to_owned(), "nginx.service", true),
+            (format!("/system.slice/web.service/libpod-payload-{ID}"), "web.service", true),
+            ("/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope".to_owned(), "user@1000.service", true),
+            ("/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope".to_owned(), "x.scope", false),
+            (format!("/system.slice/{scope}/init"), scope.as_str(), true),
+            (format!("/system.slice/{scope}/system.slice/nginx.service"), "nginx.service", false),
+            ("/system.slice/nginx.service2".to_owned(), "nginx.service", false),
+            ("/".to_owned(), "nginx.service", false),
+        ] {
+            assert_eq!(lies_in_unit(&path, unit), is_in, "{path} {unit}");
+        }
     }
 
     #[test]

@@ -4,18 +4,17 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::unit_kills::{Killer, systemd_saw};
 use super::{Ended, Subject, Traces, name, time_of};
-use crate::model::{Answer, Cause, Confidence, Evidence, Incident, Reconstructed, SaidEnd, Source, Verdict};
+use crate::model::{Answer, Evidence, Incident, Reconstructed, SaidEnd};
 use crate::node::identity::Identity;
 use crate::past::ends::{self, Around};
 use crate::past::journal::{Entry, Said};
 use crate::past::logins;
 use crate::past::placed::Placed;
 use crate::past::same::{ONE_END_MS, ms};
-use crate::placement::Placement;
 use crate::resolve::limits_before::{LimitPasts, LimitsBefore};
 use crate::text::duration_ms;
-use crate::text::quote::quote;
 
 /// A manager's clock may be a little behind the kernel's.
 const BEFORE_MS: i64 = 2_500;
@@ -52,13 +51,11 @@ pub fn moments(subject: Option<&Subject>, traces: &Traces, identity: &Identity) 
         add(&mut all, subject, ended, traces);
     }
     for Entry { at, said } in &traces.entries {
-        // Of the scope of a container its runtime and the kernel say more, and by its name.
-        if subject.is_none() && said.unit().is_some_and(is_containers) {
-            continue;
-        }
         match said {
-            Said::UnitOutOfMemory { unit } => of_unit(&mut all, subject, *at, unit, None),
-            Said::UnitOomdKill { unit, processes } => of_unit(&mut all, subject, *at, unit, Some(*processes)),
+            Said::UnitOutOfMemory { unit } => systemd_saw(&mut all, subject, *at, unit, Killer::Kernel),
+            Said::UnitOomdKill { unit, processes } => {
+                systemd_saw(&mut all, subject, *at, unit, Killer::Oomd { processes: *processes });
+            }
             _ => {}
         }
     }
@@ -204,11 +201,6 @@ fn of_journal(subject: Option<&Subject>, entries: &[Entry]) -> Vec<Ended> {
     units.into_iter().flat_map(named).collect()
 }
 
-/// A unit that is a container's scope.
-fn is_containers(unit: &str) -> bool {
-    Placement::parse(&format!("/{unit}")).container.is_some()
-}
-
 fn unit_ends(unit: &str, entries: &[Entry]) -> Vec<Ended> {
     let mut all: Vec<(Timestamp, SaidEnd)> = Vec::new();
     for Entry { at, said } in entries {
@@ -229,71 +221,4 @@ fn unit_ends(unit: &str, entries: &[Entry]) -> Vec<Ended> {
         }
     }
     all.into_iter().map(|(_, end)| Ended { end, ..Ended::default() }).collect()
-}
-
-/// What systemd says of OOM kills in a unit: the kernel's, or systemd-oomd's.
-fn of_unit(all: &mut Vec<Moment>, subject: Option<&Subject>, at: Timestamp, unit: &str, oomd: Option<Option<u32>>) {
-    if subject.and_then(|subject| subject.unit.as_deref()).is_some_and(|wanted| wanted != unit) {
-        return;
-    }
-    let fact = match oomd {
-        None => "a process of the unit was killed by the OOM killer, by a counter of its cgroup".to_owned(),
-        Some(Some(count)) => format!("systemd-oomd killed {count} processes of the unit"),
-        Some(None) => "systemd-oomd killed processes of the unit".to_owned(),
-    };
-    let evidence = Evidence { fact, source: Source::Systemd };
-    let quoted = quote(unit);
-    let (cause, confidence, why) = match oomd {
-        Some(_) => (
-            Cause::UserspaceOomKiller,
-            Confidence::Likely,
-            format!("systemd-oomd killed {quoted}, before the kernel had to"),
-        ),
-        None => (
-            Cause::OomUnitLimit,
-            Confidence::Possible,
-            format!(
-                "the OOM killer killed a process of {quoted}, at its memory limit, at one above it, or because the machine ran out"
-            ),
-        ),
-    };
-    // A kill of the kernel's is none of systemd-oomd's.
-    let is_its = |moment: &&mut Moment| {
-        let is_near = moment.at.is_some_and(|known| ms(known, at).abs() <= ONE_END_MS);
-        is_near && moment.found.unit.as_deref() == Some(unit) && (oomd.is_none() || moment.found.oom.is_none())
-    };
-    let known = all.iter_mut().filter(is_its).max_by_key(|moment| moment.at);
-    let verdict = |evidence| Verdict {
-        cause,
-        confidence,
-        summary: format!("{why}."),
-        why: why.clone(),
-        evidence,
-        advice: Vec::new(),
-    };
-    let missing = ["which of its processes were killed", "what its memory and its pressure were"].map(str::to_owned);
-    match known {
-        Some(moment) => {
-            match &mut moment.found.verdict {
-                // The kernel's own report says more.
-                Some(verdict) if oomd.is_none() => return verdict.evidence.push(evidence),
-                known => {
-                    let before = known.take().map(|verdict| verdict.evidence).unwrap_or_default();
-                    *known = Some(verdict(std::iter::once(evidence).chain(before).collect()));
-                }
-            }
-            moment.found.missing = missing.into();
-            (moment.answer, moment.why) = (Answer::Killed, format!("{why}."));
-        }
-        None => {
-            let found = Reconstructed {
-                time: Some(format!("{at:.9}")),
-                unit: Some(unit.to_owned()),
-                verdict: Some(verdict(vec![evidence])),
-                missing: missing.into(),
-                ..Reconstructed::default()
-            };
-            all.push(Moment { at: Some(at), found, answer: Answer::Killed, why: format!("{why}.") });
-        }
-    }
 }

@@ -348,14 +348,64 @@ fn without_a_target_a_routine_kill_is_no_other_traces_kill() {
 }
 
 #[test]
-fn a_containers_scope_in_the_journal_is_no_unit_of_its_own() {
+fn what_systemd_counts_is_put_to_the_kernels_report_of_all_that_a_unit_holds() {
     let out = |unit: &str| Entry { at: at(1), said: Said::UnitOutOfMemory { unit: unit.to_owned() } };
-    let scope = format!("docker-{ID}.scope");
-    let why = asked(None, Traces { kills: vec![report(0)], entries: vec![out(&scope)], ..Traces::default() });
-    let verdict = why.reconstructed.unwrap().verdict.unwrap();
-    assert_eq!((verdict.cause, why.earlier.len()), (Cause::OomContainerLimit, 0), "{}", verdict.why);
-    let why = asked(None, Traces { entries: vec![out("job.service")], ..Traces::default() });
-    assert_eq!(why.reconstructed.unwrap().unit.as_deref(), Some("job.service"));
+    let placed = |path: &str| {
+        let mut placed = report(0);
+        placed.report.cgroup = Some(path.to_owned());
+        placed
+    };
+    let (scope, users) = (format!("docker-{ID}.scope"), "/user.slice/user-1000.slice/user@1000.service");
+    for (path, unit) in [
+        (format!("/system.slice/{scope}"), scope.as_str()),
+        (format!("/system.slice/web.service/libpod-payload-{ID}"), "web.service"),
+        (format!("{users}/app.slice/job.scope"), "user@1000.service"),
+    ] {
+        // One before, that of the same unit as well: the nearest is meant.
+        let mut before = placed(&path);
+        before.report.at = Some(at(-8));
+        let why =
+            asked(None, Traces { kills: vec![before, placed(&path)], entries: vec![out(unit)], ..Traces::default() });
+        let verdict = why.reconstructed.unwrap().verdict.unwrap();
+        assert_eq!((verdict.confidence, why.earlier.len()), (Confidence::Certain, 1), "{path}: {}", verdict.why);
+        assert!(verdict.evidence.iter().any(|fact| fact.source == Source::Systemd), "{path}");
+    }
+    // The kernel left out where it was.
+    let mut short = report(0);
+    (short.report.cgroup, short.container) = (None, None);
+    let why = asked(None, Traces { kills: vec![short], entries: vec![out("job.service")], ..Traces::default() });
+    assert_eq!((why.earlier.len(), why.reconstructed.unwrap().victim.is_some()), (0, true));
+    // Of another unit.
+    let why = asked(None, Traces { kills: vec![report(0)], entries: vec![out("job.service")], ..Traces::default() });
+    assert_eq!((why.reconstructed.unwrap().unit.as_deref(), why.earlier.len()), (Some("job.service"), 1));
+    // Nobody else says anything of it.
+    let why = asked(None, Traces { entries: vec![out(&scope)], ..Traces::default() });
+    let found = why.reconstructed.unwrap();
+    let (cause, confidence) = found.verdict.map(|verdict| (verdict.cause, verdict.confidence)).unwrap();
+    assert_eq!((cause, confidence), (Cause::OomContainerLimit, Confidence::Possible));
+    assert_eq!((found.container.unwrap().id.as_str(), found.unit), (ID, None));
+}
+
+#[test]
+fn a_container_that_systemd_oomd_killed_is_said_to_be() {
+    let entries = |id: &str| {
+        vec![Entry { at: at(1), said: Said::UnitOomdKill { unit: format!("docker-{id}.scope"), processes: Some(3) } }]
+    };
+    let its = subject(false);
+    for subject in [None, Some(&its)] {
+        let traces = |id: &str| Traces { ends: vec![end(2, 137, false)], entries: entries(id), ..Traces::default() };
+        let why = asked(subject, traces(ID));
+        assert_eq!((why.answer, why.earlier.len()), (Answer::Killed, 0), "{}", why.summary);
+        assert_eq!(why.summary, "systemd-oomd killed container web, before the kernel had to.");
+        let found = why.reconstructed.unwrap();
+        assert_eq!(
+            (found.verdict.unwrap().cause, found.end.unwrap().exit_code),
+            (Cause::UserspaceOomKiller, Some(137))
+        );
+        // Another's is none of its own.
+        let why = asked(subject, traces(&"b".repeat(64)));
+        assert_eq!(why.earlier.len(), usize::from(subject.is_none()), "{}", why.summary);
+    }
 }
 
 #[test]

@@ -8,8 +8,9 @@ use crate::node::namespaces;
 use crate::node::usage::UsageFiles;
 use crate::past::answer::{Ended, Subject, Traces};
 use crate::past::gather::{KernelLog, Places, Whom, docker, looked, podman};
+use crate::past::journal::Entry;
 use crate::past::units::{self, End};
-use crate::placement::Runtime;
+use crate::placement::{Placement, Runtime};
 
 /// The Kubernetes API is waited for so long.
 pub const API_WITHIN: Duration = Duration::from_secs(2);
@@ -31,6 +32,7 @@ pub async fn ask(
             traces.ends.extend(podman::ends_of(container, log));
         }
         counters(places, container, traces);
+        traces.entries = log.entries.iter().filter(|entry| is_its_scope(entry, &container.id)).cloned().collect();
     }
     if whom.container.as_ref().is_some_and(|container| container.pod.is_some()) || whom.pod_uid.is_some() {
         kubernetes(places, whom, traces).await;
@@ -43,6 +45,12 @@ pub async fn ask(
         let has_kill = !(traces.kills.is_empty() && traces.watched.is_empty());
         traces.looked_at.push(looked("/proc", true, None, lives(whom.pid, has_kill)));
     }
+}
+
+/// systemd says it of the scope of that container.
+fn is_its_scope(entry: &Entry, id: &str) -> bool {
+    let place = entry.said.unit().and_then(|unit| Placement::parse(&format!("/{unit}")).container);
+    place.is_some_and(|place| place.id == id)
 }
 
 /// What they say of ends with 137 on this node, whoever ended.
