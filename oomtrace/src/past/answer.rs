@@ -49,6 +49,14 @@ pub struct Ended {
     pub events: Vec<Happened>,
 }
 
+impl Ended {
+    /// When it was; none where that is not said.
+    #[must_use]
+    pub fn at(&self) -> Option<Timestamp> {
+        self.end.time.as_deref().and_then(time_of)
+    }
+}
+
 /// Everything that was found of it, and where it was looked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Traces {
@@ -59,6 +67,8 @@ pub struct Traces {
     pub events_since: Option<Timestamp>,
     /// Since when the kernel's log is whole; none where it was not read, or something of it is lost.
     pub kernel_since: Option<Timestamp>,
+    /// All OOM kills of the kernel's log, whoever's they are: when, and in which cgroup; none where the log does not say.
+    pub reported: Vec<(Option<Timestamp>, Option<String>)>,
     /// How long the kernel's log's clock has stood still since boot, in milliseconds.
     pub slept_ms: i64,
     /// What systemd says of the unit, or of all of them, in the journal, the oldest first.
@@ -167,7 +177,7 @@ pub fn answer(
 fn drop_later(subject: Option<&Subject>, traces: &mut Traces, now: Timestamp) {
     let Some(Subject { is_running: Some(false), container: Some(container), .. }) = subject else { return };
     let its = |ended: &&Ended| ended.container.as_ref().is_some_and(|ended| ended.id == container.id);
-    let ends = traces.ends.iter().filter(its).filter_map(|ended| time_of(ended.end.time.as_deref()?));
+    let ends = traces.ends.iter().filter(its).filter_map(Ended::at);
     let Some(last) = ends.max() else { return };
     let is_its = |placed: &Placed| placed.container.as_ref().is_some_and(|found| found.id == container.id);
     // The kernel's log's clock may have gone wrong since, and stands still while the machine sleeps.

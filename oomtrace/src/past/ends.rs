@@ -1,20 +1,17 @@
 //! An end that no report of the kernel's log explains: what its manager says of it, and what follows.
 
+mod dockers;
+
 use jiff::Timestamp;
 
-use crate::container::runtime::docker::life::{Happened, What};
-use crate::judge::stop::stops;
+use crate::container::runtime::docker::life::{Happened, SAID_WITHIN_MS, What};
 use crate::model::{Advice, Cause, Confidence, Container, Evidence, Reconstructed, SaidEnd, Session, Source, Verdict};
 use crate::node::signals;
+use crate::text::bytes;
 use crate::text::quote::quote;
-use crate::text::{bytes, duration_ms};
 
 /// What SIGKILL shows as in an exit code.
 pub const KILLED: i64 = 137;
-/// A manager says that something ended at most so long after it did, in milliseconds: a shim's exit goes through two daemons.
-pub const SAID_WITHIN_MS: i64 = 3_000;
-/// Nobody waits longer between a stop signal and the kill: Kubernetes' jobs may be given hours, and Docker is given seconds.
-const STOP_WITHIN_MS: i64 = 10 * 60_000;
 /// Who was logged in is named up to that many.
 const SESSIONS: usize = 5;
 
@@ -40,7 +37,7 @@ pub fn judge(end: &SaidEnd, around: &Around<'_>) -> Reconstructed {
     let time: Option<Timestamp> = end.time.as_ref().and_then(|time| time.parse().ok());
     let facts = facts(end, around, time);
     let ruling = systemd(end)
-        .or_else(|| by_docker(end, around, time))
+        .or_else(|| dockers::ruling(end, around, time?))
         .or_else(|| oom(end, around, time))
         .or_else(|| by_hand(end, around, time));
     let who = name(around);
@@ -64,11 +61,11 @@ pub fn judge(end: &SaidEnd, around: &Around<'_>) -> Reconstructed {
     }
 }
 
-/// Docker was asked for this end, and sent SIGKILL for it.
+/// Docker was asked for this end, and sent SIGKILL for it before.
 #[must_use]
 pub fn is_by_docker(end: &SaidEnd, around: &Around<'_>) -> bool {
     let time: Option<Timestamp> = end.time.as_ref().and_then(|time| time.parse().ok());
-    is_as_killed(end) && by_docker(end, around, time).is_some()
+    is_as_killed(end) && time.is_some_and(|time| dockers::sent_before(end, around, time))
 }
 
 /// It ended as one does by SIGKILL.
@@ -85,7 +82,7 @@ pub fn unexplained(end: &SaidEnd, around: &Around<'_>) -> String {
     if end.oom_killed == Some(false) {
         not.push(format!("{} says that it was no OOM kill", end.by));
     }
-    if covers_docker(end, around, time) {
+    if dockers::covers(end, around, time) {
         not.push("Docker was asked for no kill".to_owned());
     }
     let not = if not.is_empty() { String::new() } else { format!(" ({})", not.join(", and ")) };
@@ -135,105 +132,14 @@ fn systemd(end: &SaidEnd) -> Option<Ruling> {
     }
 }
 
-/// Docker sent it, as its events say.
-fn by_docker(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ruling> {
-    let life = life(end, around, time?)?;
-    // Docker writes that it has sent a signal when it has, which may be after the end that this made.
-    let sent: Vec<(i64, u32)> = life
-        .iter()
-        .chain(right_after(life, around))
-        .filter_map(|happened| match &happened.what {
-            What::Kill(signal) => Some((happened.at_ns, signals::number(signal)?)),
-            _ => None,
-        })
-        .collect();
-    let died = life.last()?.at_ns;
-    let ms = |from: i64, to: i64| to.saturating_sub(from) / 1_000_000;
-    let (kill_at, _) =
-        *sent.iter().rev().find(|(at, signal)| *signal == signals::SIGKILL && ms(*at, died) <= SAID_WITHIN_MS)?;
-    let fact = |fact: String| Evidence { fact, source: Source::Runtime };
-    let killed = fact(format!(
-        "Docker's events: signal 9 was sent to the container {} before it ended",
-        before(ms(kill_at, died))
-    ));
-    let stop = sent
-        .iter()
-        .rev()
-        .find(|(at, signal)| stops(around.container, *signal) && *at <= kill_at && ms(*at, kill_at) <= STOP_WITHIN_MS);
-    Some(match stop {
-        Some((at, signal)) => {
-            let (name, waited) =
-                (signals::name(*signal), duration_ms(u64::try_from(ms(*at, kill_at)).unwrap_or_default()));
-            Ruling {
-                cause: Cause::RuntimeStopTimeout,
-                confidence: Confidence::Likely,
-                why: format!(
-                    "Docker was asked to stop it, sent {name}, and killed it {waited} later, when it had not ended"
-                ),
-                evidence: vec![killed, fact(format!("Docker's events: {name} was sent to it {waited} before that"))],
-                advice: vec![Advice {
-                    action: format!(
-                        "have its first process handle {name} (`docker run --init` passes it on), or give it longer to stop \
-                         (docker stop -t, stop_grace_period in compose)"
-                    ),
-                    why: "a container that does not end by its stop signal is killed when the time is up".to_owned(),
-                    command: None,
-                }],
-            }
-        }
-        None => Ruling {
-            cause: Cause::RuntimeKill,
-            confidence: Confidence::Likely,
-            why: "Docker was asked to kill it (docker kill, docker rm -f, or a program that says so to Docker)"
-                .to_owned(),
-            evidence: vec![killed],
-            advice: Vec::new(),
-        },
-    })
-}
-
-/// `at once`, `12 ms`
-fn before(ms: i64) -> String {
-    duration_ms(u64::try_from(ms).unwrap_or_default())
-}
-
-/// What was done to the container in the life that ended then, its end among them; none where Docker does not know of that end.
-fn life<'a>(end: &SaidEnd, around: &Around<'a>, time: Timestamp) -> Option<&'a [Happened]> {
-    if end.by != "Docker" {
-        return None;
-    }
-    // Lives may follow fast: the nearest end is meant.
-    let apart = |happened: &Happened| (i128::from(happened.at_ns) - time.as_nanosecond()).abs();
-    let ends = around.events.iter().enumerate().filter(|(_, happened)| matches!(happened.what, What::Die { .. }));
-    let near = ends.filter(|(_, happened)| apart(happened) <= i128::from(SAID_WITHIN_MS) * 1_000_000);
-    let (last, _) = near.min_by_key(|(_, happened)| apart(happened))?;
-    let start = around.events.get(..last)?.iter().rposition(|happened| happened.what == What::Start).unwrap_or(0);
-    around.events.get(start..=last)
-}
-
-/// What Docker says it did in the second behind an end, and before the next start.
-fn right_after<'a>(life: &[Happened], around: &Around<'a>) -> impl Iterator<Item = &'a Happened> + use<'a> {
-    let died = life.last().map_or(i64::MAX, |last| last.at_ns);
-    let behind = around.events.iter().skip_while(move |happened| happened.at_ns <= died);
-    behind.take_while(move |happened| happened.what != What::Start && happened.at_ns - died <= 1_000_000_000)
-}
-
-/// Docker's events have the whole stop that would have come before: a kill of Docker's would be among them.
-fn covers_docker(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> bool {
-    let (Some(time), Some(since)) = (time, around.events_since) else { return false };
-    let is_sent = |happened: &Happened| matches!(happened.what, What::Kill(_));
-    since.as_millisecond() <= time.as_millisecond() - SAID_WITHIN_MS
-        && life(end, around, time).is_some_and(|life| !life.iter().chain(right_after(life, around)).any(is_sent))
-}
-
 /// A manager saw that the OOM killer was at work: in a container on any of its processes, at any time of that life.
 fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ruling> {
     let says = end.oom_killed == Some(true) || matches!(end.reason.as_deref(), Some("OOMKilled" | "oom-kill"));
     // What the kernel would have logged then is not there: an earlier kill set Docker's mark, which stays until the next start.
-    let at_end = time.and_then(|time| life(end, around, time)).and_then(|life| {
+    let at_end = time.and_then(|time| dockers::life_and_after(end, around, time)).and_then(|(life, after)| {
         let died = life.last()?.at_ns;
-        let ooms = life.iter().rev().find(|happened| happened.what == What::Oom)?;
-        Some(died.saturating_sub(ooms.at_ns) / 1_000_000)
+        let ooms = life.iter().chain(after).rev().find(|happened| happened.what == What::Oom)?;
+        Some((died.saturating_sub(ooms.at_ns) / 1_000_000).max(0))
     });
     let is_at_end = at_end.is_some_and(|ms| ms <= SAID_WITHIN_MS);
     // Docker heard of it then, and the kernel may have written a report that cannot be put down to this container.
@@ -253,17 +159,16 @@ fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ru
         source: source_of(end),
     }];
     evidence.extend(at_end.map(|ms| Evidence {
-        fact: format!("Docker's events: an OOM kill in it {} before it ended", before(ms)),
+        fact: format!("Docker's events: an OOM kill in it {} before it ended", dockers::before(ms)),
         source: Source::Runtime,
     }));
     let (cause, whose) = match (limit, around.unit, around.container) {
         (Some(limit), ..) => (Cause::OomContainerLimit, format!("at its own memory limit of {}", bytes(limit))),
         (None, Some(_), None) => (Cause::OomUnitLimit, "at the unit's memory limit or one above it".to_owned()),
-        // It is removed, and its settings with it.
-        (None, None, Some(Container { limits: None, pod: None, .. })) => (
-            Cause::OomContainerLimit,
-            "at a limit that nobody knows any longer, or because the machine ran out".to_owned(),
-        ),
+        // Its settings were not asked for, or are gone with it.
+        (None, None, Some(Container { limits: None, pod: None, .. })) => {
+            (Cause::OomContainerLimit, "at a limit that is not known, or because the machine ran out".to_owned())
+        }
         _ => (
             Cause::OomHost,
             "with no memory limit of its own: the machine ran out, or a limit above it was hit".to_owned(),
@@ -291,7 +196,7 @@ fn did_kernel_watch(around: &Around<'_>, time: Option<Timestamp>) -> bool {
 
 /// Nothing but a process can have sent it: the kernel's log has no OOM kill then, and Docker was asked for none.
 fn by_hand(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ruling> {
-    if !did_kernel_watch(around, time) || end.oom_killed.is_none() || !covers_docker(end, around, time) {
+    if !did_kernel_watch(around, time) || end.oom_killed.is_none() || !dockers::covers(end, around, time) {
         return None;
     }
     Some(Ruling {
@@ -319,7 +224,7 @@ pub fn source_of(end: &SaidEnd) -> Source {
 /// How it ended, and who was there.
 fn facts(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Vec<Evidence> {
     let mut facts = vec![Evidence { fact: said(end), source: source_of(end) }];
-    if covers_docker(end, around, time) {
+    if dockers::covers(end, around, time) {
         facts.push(Evidence {
             fact: "Docker's events have its end, and no signal that Docker sent before it".to_owned(),
             source: Source::Runtime,

@@ -52,6 +52,10 @@ pub fn is_of_pod(path: &str, uid: &str) -> bool {
 pub fn may_be_of_container(path: &str, container: &Container) -> bool {
     let placement = Placement::parse(path);
     match container.cgroup.as_str() {
+        // A user's own daemon vouches for that user's cgroups alone.
+        "" if container.confirmed && container.user.is_some() => {
+            user_of(path) == container.user && placement.containers().any(|place| place.id == container.id)
+        }
         "" if container.confirmed => {
             let outermost = placement.containers().last().filter(|place| place.id == container.id);
             outermost.is_some_and(|place| is_where_runtimes_put_them(&place.cgroup))
@@ -148,6 +152,11 @@ mod tests {
         ] {
             let is_of = |container| may_be_of_container(&path, container);
             assert_eq!((is_of(&known), is_of(&ended), is_of(&gone)), (of_known, of_ended, of_gone), "{path}");
+        }
+        let of_user = Container { user: Some(1000), ..ended };
+        let users = format!("/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{ID}.scope");
+        for (path, is_its) in [(users.clone(), true), (users.replace("1000", "1001"), false), (own, false)] {
+            assert_eq!(may_be_of_container(&path, &of_user), is_its, "{path}");
         }
     }
 }

@@ -95,7 +95,9 @@ pub fn parse(text: &str) -> Unit {
     Unit {
         name: get("Id").unwrap_or_default().to_owned(),
         is_loaded: get("LoadState") == Some("loaded"),
-        is_active: matches!(get("ActiveState"), Some("active" | "reloading" | "activating" | "deactivating")),
+        // It waits to be started again (`auto-restart`, 254: `auto-restart-queued`).
+        is_active: matches!(get("ActiveState"), Some("active" | "reloading" | "activating" | "deactivating"))
+            && !get("SubState").is_some_and(|state| state.starts_with("auto-restart")),
         result: get("Result").map(str::to_owned),
         end,
         started: get("ExecMainStartTimestamp").or(get("ActiveEnterTimestamp")).and_then(time),
@@ -148,6 +150,16 @@ mod tests {
             Err(io::Error::other("Failed to connect to bus"))
         };
         assert!(in_utc_if_it_can(broken).is_err() && is_asked_once.get() == 1);
+    }
+
+    #[test]
+    fn a_unit_that_waits_to_be_started_again_does_not_run() {
+        for (sub, is_active) in
+            [("running", true), ("start", true), ("auto-restart", false), ("auto-restart-queued", false)]
+        {
+            let unit = parse(&format!("ActiveState=activating\nSubState={sub}\nResult=oom-kill\n"));
+            assert_eq!(unit.is_active, is_active, "{sub}");
+        }
     }
 
     #[test]

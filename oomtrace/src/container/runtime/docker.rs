@@ -218,11 +218,11 @@ impl Docker {
         Ok(found)
     }
 
-    /// All containers, those that do not run among them, by id.
+    /// All containers, those that do not run among them, by id, as far as the list is read.
     ///
     /// # Errors
     /// When Docker does not answer in time.
-    pub async fn list_all(&self) -> Result<Vec<(String, Metadata)>, DockerError> {
+    pub async fn list_all(&self) -> Result<Listed, DockerError> {
         self.listed(queries::ALL).await
     }
 
@@ -233,7 +233,7 @@ impl Docker {
     pub async fn list_named(&self, word: &str) -> Result<Vec<(String, Metadata)>, DockerError> {
         let mut found: Vec<(String, Metadata)> = Vec::new();
         for path in queries::named(word).into_iter().flatten() {
-            let more = self.listed(&path).await?.into_iter();
+            let more = self.listed(&path).await?.containers.into_iter();
             let more: Vec<_> = more.filter(|(id, _)| !found.iter().any(|(known, _)| known == id)).collect();
             found.extend(more);
         }
@@ -252,7 +252,7 @@ impl Docker {
     /// # Errors
     /// When Docker does not answer in time.
     pub async fn list(&self) -> Result<Vec<(String, Metadata)>, DockerError> {
-        self.listed(queries::RUNNING).await
+        Ok(self.listed(queries::RUNNING).await?.containers)
     }
 
     /// What the list says of one container. Docker has that at hand while it starts the container, when
@@ -264,18 +264,18 @@ impl Docker {
         if !is_plain(id) {
             return Err(self.unknown(id));
         }
-        let found = self.listed(&queries::glance(id)).await?.into_iter().find(|(found, _)| found == id);
+        let found = self.listed(&queries::glance(id)).await?.containers.into_iter().find(|(found, _)| found == id);
         found.map(|(_, metadata)| metadata).ok_or_else(|| self.unknown(id))
     }
 
-    async fn listed(&self, path: &str) -> Result<Vec<(String, Metadata)>, DockerError> {
+    async fn listed(&self, path: &str) -> Result<Listed, DockerError> {
         let body = self.get(path, MAX_LIST).await?.unwrap_or_default();
         let mut found: Listed = self.parse(&body)?;
         found.containers.iter_mut().for_each(|(_, metadata)| metadata.runtime_socket = self.elsewhere());
         if found.cut {
             log::warn!("Docker at {} lists more than {MAX_LISTED} containers", self.socket.display());
         }
-        Ok(found.containers)
+        Ok(found)
     }
 
     /// The daemon's version, to see that it answers.

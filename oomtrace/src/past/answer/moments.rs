@@ -6,13 +6,15 @@ use jiff::Timestamp;
 
 use super::unit_kills::{Killer, systemd_saw};
 use super::{Ended, Subject, Traces, name, time_of};
-use crate::model::{Answer, Evidence, Incident, Reconstructed, SaidEnd};
+use crate::container::runtime::docker::life::SAID_WITHIN_MS;
+use crate::model::{Answer, Container, Evidence, Incident, Reconstructed, SaidEnd};
 use crate::node::identity::Identity;
 use crate::past::ends::{self, Around};
 use crate::past::journal::{Entry, Said};
 use crate::past::logins;
 use crate::past::placed::Placed;
 use crate::past::same::{ONE_END_MS, ms};
+use crate::placement::Placement;
 use crate::resolve::limits_before::{LimitPasts, LimitsBefore};
 use crate::text::duration_ms;
 
@@ -100,13 +102,13 @@ fn is_one(found: &Reconstructed, ended: &Ended) -> bool {
 
 /// Adds an end to what is known of it from other sides, or as one that nothing else is known of.
 fn add(all: &mut Vec<Moment>, subject: Option<&Subject>, ended: &Ended, traces: &Traces) {
-    let at = ended.end.time.as_deref().and_then(time_of);
+    let at = ended.at();
     let is_its = |moment: &&mut Moment| {
         let within = moment.at.zip(at).is_some_and(|(from, to)| (-BEFORE_MS..=ONE_END_MS).contains(&ms(from, to)));
         // One that the same manager says ended at another time was another life.
         let is_other = moment.found.end.as_ref().is_some_and(|known| {
             let apart = known.time.as_deref().and_then(time_of).zip(at).map(|(one, other)| ms(one, other).abs());
-            known.by == ended.end.by && apart.is_some_and(|apart| apart > ends::SAID_WITHIN_MS)
+            known.by == ended.end.by && apart.is_some_and(|apart| apart > SAID_WITHIN_MS)
         });
         within && is_one(&moment.found, ended) && !is_other
     };
@@ -118,7 +120,7 @@ fn add(all: &mut Vec<Moment>, subject: Option<&Subject>, ended: &Ended, traces: 
         unit,
         events: &ended.events,
         events_since: traces.events_since,
-        kernel_since: traces.kernel_since,
+        kernel_since: traces.kernel_since.filter(|_| !may_be_oom(container, at, traces)),
         sessions,
     };
     // Docker ended it, whatever was killed in it right before.
@@ -145,6 +147,16 @@ fn add(all: &mut Vec<Moment>, subject: Option<&Subject>, ended: &Ended, traces: 
         (found, Answer::Ended, by_itself(&ended.end, subject))
     };
     all.push(Moment { at, found, answer, why });
+}
+
+/// The kernel's log has an OOM kill then that may have been in the container: it does not say where, or only the cgroup's name says so.
+fn may_be_oom(container: Option<&Container>, at: Option<Timestamp>, traces: &Traces) -> bool {
+    let Some(container) = container else { return false };
+    let is_then = |reported: Option<Timestamp>| {
+        reported.zip(at).is_none_or(|(from, to)| (-BEFORE_MS..=ONE_END_MS).contains(&ms(from, to)))
+    };
+    let may_be_its = |path: &str| Placement::parse(path).containers().any(|place| place.id == container.id);
+    traces.reported.iter().any(|(when, path)| is_then(*when) && path.as_deref().is_none_or(may_be_its))
 }
 
 /// What a manager says of an end that is known already, and when.

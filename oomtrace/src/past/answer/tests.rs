@@ -225,12 +225,35 @@ fn docker_events_are_of_the_life_that_ended() {
 }
 
 #[test]
+fn an_oom_kill_of_nobody_knows_whom_leaves_open_whether_it_was_one() {
+    let happened = |second: i64, what| Happened { at_ns: i64::try_from(at(second).as_nanosecond()).unwrap(), what };
+    let events = vec![happened(0, What::Start), happened(20, What::Die { exit_code: Some(137) })];
+    let (other, own) = (format!("/docker/{}", "b".repeat(64)), format!("/custom/{ID}"));
+    for (second, path, is_open) in
+        [(20, None, true), (20, Some(&own), true), (20, Some(&other), false), (-60, None, false)]
+    {
+        let traces = Traces {
+            ends: vec![Ended { events: events.clone(), ..end(20, 137, false) }],
+            events_since: Some(at(-100)),
+            kernel_since: Some(at(-100)),
+            reported: vec![(Some(at(second)), path.cloned())],
+            ..Traces::default()
+        };
+        let why = asked(Some(&subject(false)), traces);
+        let answer = if is_open { Answer::Unexplained } else { Answer::Killed };
+        assert_eq!(why.answer, answer, "{second} {path:?}: {}", why.summary);
+    }
+}
+
+#[test]
 fn dockers_own_kill_is_not_the_oom_kill_of_a_child_right_before() {
     let happened = |second: i64, what| Happened { at_ns: i64::try_from(at(second).as_nanosecond()).unwrap(), what };
-    let events = |is_asked: bool| {
-        let kill = is_asked.then(|| happened(9, What::Kill("9".to_owned())));
-        let around = [happened(-5, What::Start), happened(0, What::Oom)].into_iter().chain(kill);
-        around.chain([happened(9, What::Die { exit_code: Some(137) })]).collect()
+    let events = |asked: Option<i64>| {
+        let mut events =
+            vec![happened(-5, What::Start), happened(0, What::Oom), happened(9, What::Die { exit_code: Some(137) })];
+        events.extend(asked.map(|second| happened(second, What::Kill("9".to_owned()))));
+        events.sort_by_key(|happened| happened.at_ns);
+        events
     };
     let traces = |is_asked| Traces {
         kills: vec![report(0)],
@@ -238,7 +261,10 @@ fn dockers_own_kill_is_not_the_oom_kill_of_a_child_right_before() {
         events_since: Some(at(-10)),
         ..Traces::default()
     };
-    for (is_asked, cause, earlier) in [(true, Cause::RuntimeKill, 1), (false, Cause::OomContainerLimit, 0)] {
+    // What was written after the end, the kernel's own word outweighs.
+    for (is_asked, cause, earlier) in
+        [(Some(8), Cause::RuntimeKill, 1), (None, Cause::OomContainerLimit, 0), (Some(10), Cause::OomContainerLimit, 0)]
+    {
         let why = asked(Some(&subject(false)), traces(is_asked));
         let verdict = why.reconstructed.unwrap().verdict.unwrap();
         assert_eq!((verdict.cause, why.earlier.len()), (cause, earlier), "{}", verdict.why);

@@ -1,25 +1,32 @@
 //! What Docker says of its containers' ends.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::container::runtime::docker::former::FormerContainer;
 use crate::container::runtime::docker::life::{self, Happened, Life, LifeEnd};
 use crate::container::runtime::docker::{Docker, DockerError};
-use crate::model::{Container, SaidEnd};
+use crate::model::{Container, LookedAt, SaidEnd};
 use crate::past::answer::{Ended, Subject, Traces};
 use crate::past::ends::KILLED;
-use crate::past::gather::whom::ended;
+use crate::past::gather::ended::ended;
 use crate::past::gather::{Places, looked, unread};
 use crate::placement::Runtime;
 
-/// Docker's events and its word on a container have one end not further apart, in nanoseconds.
-const SAID_WITHIN_NS: i128 = 3_000_000_000;
 /// Containers whose codes are not in the events, and that are asked about: the latest ones.
 const MAX_ASKED: usize = 16;
+/// They are asked about for so long, all together.
+const ASKED_WITHIN: Duration = Duration::from_secs(3);
+
+/// Docker, or the user's own whose container it is.
+fn docker_of(places: &Places, container: &Container) -> Docker {
+    container.user.map_or_else(|| places.directory.sources().docker.clone(), Docker::of_user)
+}
 
 /// How Docker says that the container is, how it ended last, and what was done to it.
 pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Subject>, traces: &mut Traces) {
-    let docker = &places.directory.sources().docker;
+    let docker = &docker_of(places, container);
     let life = match docker.life(&container.id).await {
         Ok(life) => life,
         Err(DockerError::Unknown { .. }) if container.runtime == Some(Runtime::Docker) => {
@@ -64,7 +71,8 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
     traces.looked_at.push(looked("docker", true, traces.events_since, said));
     let Some(finished) = &life.finished_at else { return };
     let ends = life::ends(&events);
-    let last = nearest(&ends, finished);
+    let its = finished.parse().ok().and_then(|at| life::nearest_end(&events, at)).and_then(|last| events.get(last));
+    let last = its.and_then(|its| ends.iter().position(|end| end.at_ns == its.at_ns));
     let end = if life.running {
         // Docker has the end of the life before by its time alone: its code is in the events, if they go that far.
         SaidEnd {
@@ -81,14 +89,6 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
         let (container, events) = (Some(known.clone()), events.clone());
         traces.ends.push(Ended { end, container, events, ..Ended::default() });
     }
-}
-
-/// Which of the ends was then, in RFC 3339: the nearest one.
-fn nearest(ends: &[LifeEnd], time: &str) -> Option<usize> {
-    let at: Timestamp = time.parse().ok()?;
-    let apart = |end: &LifeEnd| (i128::from(end.at_ns) - at.as_nanosecond()).abs();
-    let near = ends.iter().map(apart).enumerate().filter(|(_, apart)| *apart <= SAID_WITHIN_NS);
-    near.min_by_key(|(_, apart)| *apart).map(|(index, _)| index)
 }
 
 /// What Docker's events still say of a container that it has removed.
@@ -139,48 +139,65 @@ fn said_end(end: &LifeEnd) -> SaidEnd {
 /// What Docker's events say of ends with 137, of whatever container.
 pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
     let docker = &places.directory.sources().docker;
-    match docker.former(None).await {
-        Ok(former) => {
-            traces.events_since = former.since_ns.and_then(time);
-            let had = traces.ends.len();
-            let mut asked = 0;
-            for FormerContainer { id, metadata, events } in former.containers.into_iter().rev() {
-                let container = ended(id, &metadata);
-                // A label may stand in the place of its code.
-                if life::ends(&events).last().is_some_and(|end| end.exit_code.is_none()) && asked < MAX_ASKED {
-                    asked += 1;
-                    traces.ends.extend(last_end(docker, &container, &events).await);
-                }
-                for end in life::ends(&events).iter().filter(|end| end.exit_code == Some(KILLED)) {
-                    let (container, events) = (Some(container.clone()), events.clone());
-                    traces.ends.push(Ended { end: said_end(end), container, events, ..Ended::default() });
-                }
-            }
-            // The last may be the answer: what it was given is known in full only here.
-            let last = traces.ends.iter_mut().skip(had).max_by(|one, other| one.end.time.cmp(&other.end.time));
-            if let Some(container) = last.and_then(|ended| ended.container.as_mut())
-                && let Ok(metadata) = docker.inspect(&container.id).await
-            {
-                metadata.describe(container);
-            }
-            let said = format!("{} ends with 137 are among its events", traces.ends.len() - had);
-            traces.looked_at.push(looked("docker", true, traces.events_since, said));
+    let former = match docker.former(None).await {
+        Ok(former) => former,
+        Err(error) if error.is_missing() => return traces.looked_at.push(unread("docker", error.to_string())),
+        Err(error) => return traces.looked_at.push(looked("docker", false, None, error.to_string())),
+    };
+    traces.events_since = former.since_ns.and_then(time);
+    let (had, mut untold) = (traces.ends.len(), Vec::new());
+    for FormerContainer { id, metadata, events } in former.containers.into_iter().rev() {
+        let container = ended(id, &metadata);
+        let ends = life::ends(&events);
+        for end in ends.iter().filter(|end| end.exit_code == Some(KILLED)) {
+            let (container, events) = (Some(container.clone()), events.clone());
+            traces.ends.push(Ended { end: said_end(end), container, events, ..Ended::default() });
         }
-        Err(error) if error.is_missing() => traces.looked_at.push(unread("docker", error.to_string())),
-        Err(error) => traces.looked_at.push(looked("docker", false, None, error.to_string())),
+        if ends.iter().any(|end| end.exit_code.is_none()) {
+            untold.push((container, events, ends));
+        }
     }
+    let untold = ask_untold(docker, untold, traces).await;
+    // The last may be the answer: what it was given is known in full only here.
+    let last = traces.ends.iter_mut().skip(had).max_by_key(|ended| ended.at());
+    if let Some(container) = last.and_then(|ended| ended.container.as_mut())
+        && let Ok(metadata) = docker.inspect(&container.id).await
+    {
+        metadata.describe(container);
+    }
+    let mut said = format!("{} ends with 137 are among its events", traces.ends.len() - had);
+    if untold > 0 {
+        said.push_str(&format!(
+            "; how {untold} others were is not known: what their labels say may stand in the place of it"
+        ));
+    }
+    traces.looked_at.push(LookedAt { is_missing: untold > 0, ..looked("docker", true, traces.events_since, said) });
 }
 
-/// How a container ended that Docker still has, where that was with 137.
-async fn last_end(docker: &Docker, container: &Container, events: &[Happened]) -> Option<Ended> {
-    let life = docker.life(&container.id).await.ok()?;
-    let is_killed = !life.running && life.exit_code == KILLED;
-    is_killed.then(|| Ended {
-        end: said_life(&life),
-        container: Some(container.clone()),
-        events: events.to_vec(),
-        ..Ended::default()
-    })
+/// Asks about containers whose events do not tell how they ended, the latest first: of those that Docker still has it says so itself. Gives
+/// how many ends are not known even then.
+async fn ask_untold(
+    docker: &Docker,
+    untold: Vec<(Container, Vec<Happened>, Vec<LifeEnd>)>,
+    traces: &mut Traces,
+) -> usize {
+    let until = tokio::time::Instant::now() + ASKED_WITHIN;
+    let mut unknown = 0;
+    for (index, (container, events, ends)) in untold.into_iter().enumerate() {
+        unknown += ends.iter().filter(|end| end.exit_code.is_none()).count();
+        let life = if index < MAX_ASKED {
+            tokio::time::timeout_at(until, docker.life(&container.id)).await.ok().and_then(Result::ok)
+        } else {
+            None
+        };
+        let Some(life) = life.filter(|life| !life.running) else { continue };
+        // That is the last one's, however many there were.
+        unknown -= usize::from(ends.last().is_some_and(|end| end.exit_code.is_none()));
+        if life.exit_code == KILLED {
+            traces.ends.push(Ended { end: said_life(&life), container: Some(container), events, ..Ended::default() });
+        }
+    }
+    unknown
 }
 
 /// Of nanoseconds since 1970; none where no calendar has them.
@@ -191,19 +208,4 @@ fn time(ns: i64) -> Option<Timestamp> {
 /// The same as RFC 3339.
 fn rfc3339(ns: i64) -> Option<String> {
     time(ns).map(|at| format!("{at:.9}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_ends_that_follow_fast_the_nearest_is_meant() {
-        let second = |second: i64| 1_764_126_727_000_000_000 + second * 1_000_000_000;
-        let end = |at: i64| LifeEnd { at_ns: second(at), exit_code: Some(137), started_ns: None, oom_killed: None };
-        let ends = [end(0), end(2), end(3)];
-        let which = |at: i64| nearest(&ends, &rfc3339(second(at)).unwrap());
-        assert_eq!([0, 1, 2, 4, 7].map(which), [Some(0), Some(0), Some(1), Some(2), None]);
-        assert_eq!(nearest(&ends, "never"), None);
-    }
 }

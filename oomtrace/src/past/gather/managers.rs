@@ -1,19 +1,14 @@
 //! What those who manage containers and units say of their ends.
 
-use std::time::Duration;
-
 use crate::model::{Container, SaidEnd, TargetKind};
 use crate::node::cgroups;
 use crate::node::namespaces;
 use crate::node::usage::UsageFiles;
 use crate::past::answer::{Ended, Subject, Traces};
-use crate::past::gather::{KernelLog, Places, Whom, docker, looked, podman};
+use crate::past::gather::{KernelLog, Places, Whom, docker, kubernetes, looked, podman};
 use crate::past::journal::Entry;
 use crate::past::units::{self, End};
 use crate::placement::{Placement, Runtime};
-
-/// The Kubernetes API is waited for so long.
-pub const API_WITHIN: Duration = Duration::from_secs(2);
 
 /// Asks them.
 pub async fn ask(
@@ -35,7 +30,7 @@ pub async fn ask(
         traces.entries = log.entries.iter().filter(|entry| is_its_scope(entry, &container.id)).cloned().collect();
     }
     if whom.container.as_ref().is_some_and(|container| container.pod.is_some()) || whom.pod_uid.is_some() {
-        kubernetes(places, whom, traces).await;
+        kubernetes::ask(places, whom, traces).await;
     }
     if let Some(unit) = &whom.unit {
         systemd(unit, subject, traces);
@@ -87,41 +82,6 @@ fn counters(places: &Places, container: &Container, traces: &mut Traces) {
         ),
     };
     traces.looked_at.push(said);
-}
-
-/// How the kubelet says that the pod's containers ended.
-async fn kubernetes(places: &Places, whom: &Whom, traces: &mut Traces) {
-    if let Err(why) = places.kubernetes.reach(API_WITHIN).await {
-        return traces.looked_at.push(looked("kubernetes", false, None, why));
-    }
-    let uid = whom.pod_uid.clone().or_else(|| whom.container.as_ref()?.pod.as_ref()?.uid.clone());
-    let Some(uid) = uid else { return };
-    let mut count = 0;
-    for (name, ended) in places.kubernetes.ends_of(&uid) {
-        if let Some(container) = whom.container.as_ref()
-            && container.name.as_ref().is_some_and(|own| *own != name)
-        {
-            continue;
-        }
-        count += 1;
-        let id = ended.id().unwrap_or_default().to_owned();
-        let mut container = Container { id, name: Some(name), confirmed: true, ..Container::default() };
-        container.pod = whom.container.as_ref().and_then(|container| container.pod.clone());
-        if container.pod.is_none() {
-            container.pod = Some(crate::model::Pod { uid: Some(uid.clone()), ..crate::model::Pod::default() });
-            places.kubernetes.describe(&mut container, API_WITHIN).await;
-        }
-        let end = SaidEnd {
-            by: "the kubelet".to_owned(),
-            time: ended.finished_at.clone(),
-            started: ended.started_at.clone(),
-            exit_code: Some(ended.exit_code),
-            oom_killed: None,
-            reason: ended.reason.clone(),
-        };
-        traces.ends.push(Ended { end, container: Some(container), ..Ended::default() });
-    }
-    traces.looked_at.push(looked("kubernetes", true, None, format!("{count} ends of its containers")));
 }
 
 /// How systemd says that the unit ended last.

@@ -2,7 +2,10 @@
 
 mod copies;
 mod docker;
+mod ended;
+mod former;
 mod kernel;
+mod kubernetes;
 mod managers;
 mod podman;
 mod whom;
@@ -94,6 +97,7 @@ pub async fn why(
     let mut traces = Traces { watched, exits, looked_at: vec![looked_at], ..Traces::default() };
     traces.kernel_since = log.whole_since();
     traces.slept_ms = log.slept_ms();
+    traces.reported = log.reports.iter().map(|report| (report.at, report.cgroup.clone())).collect();
     traces.looked_at.extend(log.looked.iter().cloned());
     traces.kills = kernel::of(places, whom.as_ref(), &log).await;
     let mut subject: Option<Subject> = whom.as_ref().map(Whom::subject);

@@ -7,7 +7,7 @@ use crate::model::{Container, SaidEnd};
 use crate::past::answer::Ended;
 use crate::past::ends::KILLED;
 use crate::past::gather::KernelLog;
-use crate::past::gather::whom::ended;
+use crate::past::gather::ended::ended;
 use crate::past::journal::Said;
 use crate::placement::Runtime;
 

@@ -1,15 +1,14 @@
 //! Who is meant.
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-
 use crate::container::list::list;
-use crate::container::metadata::Metadata;
-use crate::container::runtime::docker::DockerError;
+use crate::container::runtime::docker::{Docker, DockerError};
+use crate::container::sockets;
 use crate::model::{Container, TargetKind};
 use crate::node::namespaces;
 use crate::past::answer::{Subject, described};
-use crate::past::gather::{KernelLog, Places, podman};
+use crate::past::gather::ended::ended;
+use crate::past::gather::former::former;
+use crate::past::gather::{KernelLog, Places, kubernetes};
 use crate::past::target::{Asked, Fit, fits, fits_pod, spelled};
 use crate::past::units;
 use crate::placement::{Placement, Runtime};
@@ -17,6 +16,9 @@ use crate::text::{pod_name, short_id};
 
 /// Digits of an id as runtimes show it.
 const SHORT_ID: usize = 12;
+
+/// Users whose own Docker is asked: each may take its time.
+const MAX_OWN: usize = 4;
 
 /// A target.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +50,9 @@ impl Whom {
         }
     }
 
-    fn container(container: Container, is_there: Option<bool>) -> Self {
+    /// A container; whether it has a cgroup now.
+    #[must_use]
+    pub fn container(container: Container, is_there: Option<bool>) -> Self {
         let name = container.name.clone().unwrap_or_else(|| short_id(&container.id).to_owned());
         Self {
             kind: TargetKind::Container,
@@ -143,6 +147,12 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
             .iter()
             .filter_map(|(container, is_there)| Some((fits(container, &asked.word)?, container, *is_there)))
             .collect();
+        // What users have of their own, and that does not run, does not make the machine's ambiguous.
+        let is_users = |container: &Container, is_there: bool| container.user.is_some() && !is_there;
+        let has_others = fitting.iter().any(|(_, container, is_there)| !is_users(container, *is_there));
+        let fitting =
+            fitting.into_iter().filter(|(_, container, is_there)| !(has_others && is_users(container, *is_there)));
+        let fitting: Vec<_> = fitting.collect();
         let best = fitting.iter().map(|(fit, ..)| *fit).max();
         // A name that is as long as the ids that runtimes show, and the beginning of another's, may be meant for that.
         let is_like_id = asked.word.len() >= SHORT_ID;
@@ -168,8 +178,12 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
     }
     // A container's whole name is what it is: a number without one is a process.
     found.extend(asked.pid().map(Whom::pid));
-    if found.is_empty() && asked.may_be(TargetKind::Container) {
-        found.extend(former(places, asked, log, &mut known.missing).await);
+    // A unit of its name hides no container that is removed.
+    let has_container = found.iter().any(|whom| matches!(whom.kind, TargetKind::Container | TargetKind::Pod));
+    if !has_container && asked.may_be(TargetKind::Container) {
+        let is_all = found.is_empty();
+        let former = former(places, asked, log, is_all.then_some(&mut known.missing)).await;
+        found.splice(..0, former);
     }
     if found.is_empty() && asked.may_be(TargetKind::Container) {
         found.extend(only_in_log(asked, log));
@@ -222,93 +236,42 @@ async fn everybody(places: &Places, word: &str) -> Known {
     let listed = list(&places.directory, &places.hierarchies).await;
     let mut containers: Vec<(Container, bool)> = listed.into_iter().map(|listed| (listed.container, true)).collect();
     let mut missing = Vec::new();
-    let docker = &places.directory.sources().docker;
-    let all = match docker.list_all().await {
-        Err(error @ DockerError::Answer { .. }) => docker.list_named(word).await.map_err(|_| error),
-        all => all,
-    };
-    match all {
-        Ok(all) => {
-            for (id, metadata) in all {
-                if containers.iter().any(|(container, _)| container.id == id && container.confirmed) {
-                    continue;
-                }
-                // What a cgroup's name alone says is nothing against Docker's own word.
-                containers.retain(|(container, _)| container.id != id);
-                containers.push((ended(id, &metadata), false));
+    for (user, docker) in dockers(places) {
+        let all = match docker.list_all().await {
+            Err(error @ DockerError::Answer { .. }) => docker.list_named(word).await.map_err(|_| error),
+            Ok(listed) if listed.cut => {
+                let named = docker.list_named(word).await.unwrap_or_default();
+                Ok(listed.containers.into_iter().chain(named).collect())
             }
+            all => all.map(|listed| listed.containers),
+        };
+        match all {
+            Ok(all) => {
+                for (id, metadata) in all {
+                    if containers.iter().any(|(container, _)| container.id == id && container.confirmed) {
+                        continue;
+                    }
+                    // What a cgroup's name alone says is nothing against Docker's own word.
+                    containers.retain(|(container, _)| container.id != id || container.user != user);
+                    containers.push((Container { user, ..ended(id, &metadata) }, false));
+                }
+            }
+            Err(DockerError::Connect { .. } | DockerError::Foreign { .. }) if user.is_some() => {}
+            Err(error @ DockerError::Connect { .. }) if !docker.socket().exists() => {
+                missing.push(format!("{error} (--docker-socket names another)"));
+            }
+            Err(error) => missing.push(format!("containers of Docker's that do not run ({error})")),
         }
-        Err(error @ DockerError::Connect { .. }) if !docker.socket().exists() => {
-            missing.push(format!("{error} (--docker-socket names another)"));
-        }
-        Err(error) => missing.push(format!("containers of Docker's that do not run ({error})")),
     }
-    describe_pods(places, &mut containers).await;
+    kubernetes::describe(places, &mut containers).await;
     Known { containers, missing }
 }
 
-/// Adds what the Kubernetes API says, where there are pods and it says something.
-async fn describe_pods(places: &Places, containers: &mut [(Container, bool)]) {
-    let has_pods = containers.iter().any(|(container, _)| container.pod.is_some());
-    if !has_pods || places.kubernetes.reach(super::managers::API_WITHIN).await.is_err() {
-        return;
-    }
-    for (container, _) in containers {
-        places.kubernetes.describe(container, super::managers::API_WITHIN).await;
-    }
-}
-
-/// A container that has ended. Where its cgroup was goes by its runtime's driver and settings: nobody says it any longer.
-pub fn ended(id: String, metadata: &Metadata) -> Container {
-    let mut container = Container { id, confirmed: true, ..Container::default() };
-    metadata.describe(&mut container);
-    container
-}
-
-/// Containers that are removed, and of whose ends Docker's events or Podman's still tell. Of those that had one name after the other, the last.
-async fn former(places: &Places, asked: &Asked, log: &KernelLog, missing: &mut Vec<String>) -> Vec<Whom> {
-    let docker = &places.directory.sources().docker;
-    let (all, unknown) = match docker.former(Some(&asked.word)).await {
-        Ok(former) => {
-            let unknown = format!("containers that Docker removed {}", before(former.since_ns));
-            (former.containers, Some(unknown))
-        }
-        Err(error) => {
-            let unknown = error.is_missing().then(|| format!("containers that Docker has removed ({error})"));
-            (Vec::new(), unknown)
-        }
-    };
-    let all = all.into_iter().map(|ended| (ended.id, ended.metadata)).chain(podman::named(log));
-    let found = last_of_each_name(all.map(|(id, metadata)| ended(id, &metadata)), &asked.word);
-    missing.extend(unknown.filter(|_| found.is_empty()));
-    found
-}
-
-/// `before 2026-11-26 03:12:07 +01:00: its events go back no further`; of nanoseconds since 1970. None: it has none from before.
-fn before(since_ns: Option<i64>) -> String {
-    let since = since_ns.and_then(|ns| Timestamp::from_nanosecond(i128::from(ns)).ok());
-    let since = since.map_or_else(
-        || "some time ago".to_owned(),
-        |since| format!("before {}", since.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z")),
-    );
-    format!("{since}: its events go back no further")
-}
-
-/// Those that fit best, and of one name the last one.
-fn last_of_each_name(containers: impl Iterator<Item = Container>, word: &str) -> Vec<Whom> {
-    let fitting: Vec<(Fit, Container)> =
-        containers.filter_map(|container| Some((fits(&container, word)?, container))).collect();
-    let best = fitting.iter().map(|(fit, _)| *fit).max();
-    let mut last: Vec<Container> = Vec::new();
-    for (_, container) in fitting.into_iter().filter(|(fit, _)| Some(*fit) == best) {
-        let is_one = |known: &Container| {
-            known.id == container.id || (known.name.as_deref() == Some(word) && container.name.as_deref() == Some(word))
-        };
-        last.retain(|known| !is_one(known));
-        last.push(container);
-    }
-    let removed = |container| Whom { is_removed: true, ..Whom::container(container, Some(false)) };
-    last.into_iter().map(removed).collect()
+/// The machine's Docker, and those that users have of their own.
+fn dockers(places: &Places) -> impl Iterator<Item = (Option<u32>, Docker)> {
+    let own = sockets::users().into_iter().map(|uid| (Some(uid), Docker::of_user(uid)));
+    let own = own.filter(|(_, docker)| docker.socket().exists()).take(MAX_OWN);
+    std::iter::once((None, places.directory.sources().docker.clone())).chain(own)
 }
 
 /// A container that only the kernel's log still knows, by the beginning of its id.
@@ -340,32 +303,4 @@ fn near(word: &str, containers: &[(Container, bool)]) -> Vec<String> {
     near.sort_by(|one, other| other.0.total_cmp(&one.0));
     near.dedup_by(|one, other| one.1 == other.1);
     near.into_iter().map(|(_, name)| name).take(3).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn container(id: &str, name: &str) -> Container {
-        Container { id: id.repeat(64), name: Some(name.to_owned()), ..Container::default() }
-    }
-
-    #[test]
-    fn of_those_that_had_one_name_the_last_is_meant() {
-        let all = || [("a", "web"), ("b", "api"), ("c", "web"), ("d", "web-2")].map(|(id, name)| container(id, name));
-        let meant = |word: &str| -> Vec<String> {
-            let found = last_of_each_name(all().into_iter(), word);
-            found.into_iter().filter_map(|whom| Some(whom.container?.id.get(..1)?.to_owned())).collect()
-        };
-        assert_eq!(meant("web"), ["c"]);
-        assert_eq!(meant("aaaa"), ["a"]);
-        assert!(meant("nobody").is_empty());
-    }
-
-    #[test]
-    fn how_far_back_docker_knows_is_said() {
-        let said = before(Some(1_764_126_727_000_000_000));
-        assert!(said.starts_with("before 2025-11-2") && said.ends_with(": its events go back no further"), "{said}");
-        assert_eq!(before(None), "some time ago: its events go back no further");
-    }
 }

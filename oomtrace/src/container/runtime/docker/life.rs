@@ -3,12 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::container::runtime::docker::line::Line;
 
 /// Bytes of a word that are kept.
 const MAX_WORD: usize = 256;
+
+/// Docker says that something ended at most so long after it did, in milliseconds: a shim's exit goes through two daemons.
+pub const SAID_WITHIN_MS: i64 = 3_000;
+
+/// It writes what belongs to an end at most so long after that.
+const WRITTEN_WITHIN_NS: i64 = 1_000_000_000;
 
 /// How a container is, and how it ended last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,7 +177,7 @@ pub fn ends(events: &[Happened]) -> Vec<LifeEnd> {
             What::Start => (start, from) = (Some(happened.at_ns), index),
             What::Die { exit_code } => {
                 let life = events.get(from..index).unwrap_or_default();
-                let has_oom = life.iter().any(|happened| happened.what == What::Oom);
+                let has_oom = life.iter().chain(behind(events, index)).any(|happened| happened.what == What::Oom);
                 let oom_killed = (has_oom || start.is_some()).then_some(has_oom);
                 found.push(LifeEnd { at_ns: happened.at_ns, exit_code, started_ns: start, oom_killed });
                 (start, from) = (None, index + 1);
@@ -181,9 +188,45 @@ pub fn ends(events: &[Happened]) -> Vec<LifeEnd> {
     found
 }
 
+/// What Docker wrote of a life after its end at `last`: it says that it sent a signal when it has, and hears of an OOM kill by another way than
+/// of the end that this made.
+#[must_use]
+pub fn behind(events: &[Happened], last: usize) -> &[Happened] {
+    let died = events.get(last).map_or(i64::MAX, |end| end.at_ns);
+    let from = last.saturating_add(1);
+    let after = events.get(from..).unwrap_or_default();
+    let is_its = |happened: &&Happened| {
+        !matches!(happened.what, What::Start | What::Die { .. })
+            && happened.at_ns.saturating_sub(died) <= WRITTEN_WITHIN_NS
+    };
+    after.get(..after.iter().take_while(is_its).count()).unwrap_or_default()
+}
+
+/// The place of the end that was then, among what was done to the container. Lives may follow fast: the nearest is meant.
+#[must_use]
+pub fn nearest_end(events: &[Happened], at: Timestamp) -> Option<usize> {
+    let apart = |happened: &Happened| i128::from(happened.at_ns).saturating_sub(at.as_nanosecond()).abs();
+    let ends = events.iter().enumerate().filter(|(_, happened)| matches!(happened.what, What::Die { .. }));
+    let near = ends.filter(|(_, happened)| apart(happened) <= i128::from(SAID_WITHIN_MS).saturating_mul(1_000_000));
+    near.min_by_key(|(_, happened)| apart(happened)).map(|(index, _)| index)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_ends_that_follow_fast_the_nearest_is_meant() {
+        let at = |second: i64| Timestamp::from_second(1_764_126_727 + second).unwrap();
+        let events = [0, 2, 3].map(|second| Happened {
+            at_ns: i64::try_from(at(second).as_nanosecond()).unwrap(),
+            what: What::Die { exit_code: Some(137) },
+        });
+        assert_eq!(
+            [0, 1, 2, 4, 7].map(|second| nearest_end(&events, at(second))),
+            [Some(0), Some(0), Some(1), Some(2), None]
+        );
+    }
 
     #[test]
     fn ends_are_told_by_events_alone() {
@@ -202,6 +245,11 @@ mod tests {
             // Its beginning is forgotten.
             (&[die(), What::Destroy], vec![(1, None, None)]),
             (&[What::Oom, die(), die()], vec![(2, None, Some(true)), (3, None, None)]),
+            // Docker heard of it by another way than of the end.
+            (
+                &[What::Start, die(), What::Oom, What::Start, die()],
+                vec![(2, Some(1), Some(true)), (5, Some(4), Some(false))],
+            ),
             (&[What::Start], vec![]),
             (&[], vec![]),
         ] {
