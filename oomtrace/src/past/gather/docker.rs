@@ -167,9 +167,7 @@ pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
     }
     let mut said = format!("{} ends with 137 are among its events", traces.ends.len() - had);
     if untold > 0 {
-        said.push_str(&format!(
-            "; how {untold} others were is not known: what their labels say may stand in the place of it"
-        ));
+        said.push_str(&format!("; the exit codes of {untold} others are not known (a label may stand in their place)"));
     }
     traces.looked_at.push(LookedAt { is_missing: untold > 0, ..looked("docker", true, traces.events_since, said) });
 }

@@ -195,8 +195,15 @@ fn labels() {
     let (found, _) = why(&[&container.name]);
     let verdict = found.reconstructed.unwrap().verdict.unwrap();
     assert_eq!(verdict.cause, Cause::RuntimeKill, "{verdict:?}");
+    // Without a target it is known by Docker's word on the container, for its events alone leave open what is a label's.
+    let dockers = |found: &Why| found.looked_at.iter().find(|looked| looked.place == "docker").unwrap().clone();
+    let (found, _) = why(&["--no-history", "--no-kernel-log"]);
+    let name = found.reconstructed.as_ref().unwrap().container.as_ref().unwrap().name.as_deref();
+    assert_eq!(name, Some(container.name.as_str()), "{found:?}");
     // Removed, it is known by its events.
     run(docker().args(["rm", "--force", &container.name]));
+    let looked = dockers(&why(&["--no-history", "--no-kernel-log"]).0);
+    assert!(looked.is_missing && looked.said.contains("others are not known"), "{looked:?}");
     let (found, _) = why(&[&container.name]);
     assert_eq!(found.reconstructed.unwrap().verdict.unwrap().cause, Cause::RuntimeKill);
 }
