@@ -15,12 +15,14 @@ mod cost;
 mod counters;
 mod crowd;
 mod flight;
+mod history;
 mod idle;
 mod many;
 mod oom;
 mod peers;
 mod report;
 mod rules;
+mod sections;
 mod storm;
 mod watching;
 
@@ -34,8 +36,24 @@ struct Tools {
     kills: PathBuf,
 }
 
-/// Measures, and writes BENCHMARKS.md.
-pub fn run(workspace: &Path) -> Result<()> {
+/// The sections that are named on the command line.
+pub fn only(arguments: Vec<String>) -> Result<Vec<String>> {
+    let (mut only, mut arguments) = (Vec::new(), arguments.into_iter());
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--only" => only.push(arguments.next().context("--only takes a section's name")?),
+            _ => bail!("bench takes --only SECTION, and no {argument}"),
+        }
+    }
+    Ok(only)
+}
+
+/// Measures, and writes BENCHMARKS.md; of a file that is there, only the sections that are named, where some are.
+pub fn run(workspace: &Path, only: &[String]) -> Result<()> {
+    let path = workspace.join("BENCHMARKS.md");
+    if !only.is_empty() {
+        return sections::renew(workspace, &path, only);
+    }
     if !is_root() {
         bail!("this is not root, who may trace");
     }
@@ -62,14 +80,10 @@ pub fn run(workspace: &Path) -> Result<()> {
         say(&format!("measuring with {containers} containers in {} cgroups", containers * crowd::CGROUPS_EACH));
         many.push(many::measure(&tools.oomtrace, containers)?);
     }
-    say("measuring what it costs to follow memory, which takes twelve minutes");
-    let program = crate::executable(workspace, &["bench", "--package", "oomtrace", "--bench", "flight"], None)?;
-    let flight = flight::measure(&program)?;
-    say("comparing what rules say of memory curves");
-    let program = crate::executable(workspace, &["bench", "--package", "oomtrace", "--bench", "rules"], None)?;
-    let rules = rules::section(&program)?;
-    let text = report::write(&cost, &oom, &storm, &idle, &many)? + &flight::section(&flight) + &rules;
-    let path = workspace.join("BENCHMARKS.md");
+    let mut text = report::write(&cost, &oom, &storm, &idle, &many)?;
+    for section in sections::ALL {
+        text.push_str(&section.measured(workspace)?);
+    }
     fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     print!("{text}");
     Ok(())

@@ -68,6 +68,7 @@ Commands:
     --last            keeps the recordings of the last time, and boots nothing
     --node FILE       takes what `cargo xtask k8s` left, target/k8s-scenarios.jsonl
   bench           measure, and write BENCHMARKS.md
+    --only SECTION    only that section, anew (flight, history, rules); again for more
   image           build the container image oomtrace:latest: a static binary and nothing else
   chart           write deploy/daemonset.yaml and its like anew, of the Helm chart in deploy/helm
   mutants [-- ARGS]
@@ -104,7 +105,8 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         println!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
-    let has_options = matches!(command.as_deref(), Some("vm" | "test" | "scenarios" | "lint-bpf" | "k8s" | "gallery"));
+    let has_options =
+        matches!(command.as_deref(), Some("vm" | "test" | "scenarios" | "lint-bpf" | "k8s" | "gallery" | "bench"));
     if let Some(unexpected) = rest.iter().take(own).next().filter(|_| !has_options) {
         bail!("unexpected argument {unexpected}: put oomtrace's own behind --, as in `cargo xtask run -- --json`");
     }
@@ -121,7 +123,7 @@ fn dispatch(arguments: Vec<String>) -> Result<ExitCode> {
         Some("gallery") => gallery::run(&workspace, &rest).map(|()| ExitCode::SUCCESS),
         Some("bench") => {
             setup::ensure(&workspace)?;
-            bench::run(&workspace)?;
+            bench::run(&workspace, &bench::only(rest)?)?;
             Ok(ExitCode::SUCCESS)
         }
         Some("image") => {

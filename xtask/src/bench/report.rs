@@ -25,23 +25,28 @@ struct Line {
 }
 
 pub fn write(costs: &[Cost], ooms: &[oom::Cost], storms: &[storm::Row], idle: &Idle, many: &[Row]) -> Result<String> {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let processor = read("/proc/cpuinfo");
-    let processor =
-        processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
-    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("cannot run date")?;
-    let mut text = format!(
-        "# Benchmarks\n\nMade by `cargo xtask bench`, never by hand. {} on {} processors ({}), Linux {}.\n\n",
-        String::from_utf8_lossy(&date.stdout).trim(),
-        std::thread::available_parallelism().map_or(0, usize::from),
-        processor.unwrap_or("unknown"),
-        read("/proc/sys/kernel/osrelease").trim(),
-    );
+    let mut text = format!("# Benchmarks\n\nMade by `cargo xtask bench`, never by hand. {}.\n\n", place()?);
     text.push_str(&budgets(&lines(costs, storms, idle, many)?));
     text.push_str(&in_the_kernel(costs, ooms));
     text.push_str(&in_a_storm(storms));
     text.push_str(&with_many(many));
     Ok(text)
+}
+
+/// `2026-11-26 on 2 processors (…), Linux 6.18`
+pub fn place() -> Result<String> {
+    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("cannot run date")?;
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let processor = read("/proc/cpuinfo");
+    let processor =
+        processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
+    Ok(format!(
+        "{} on {} processors ({}), Linux {}",
+        String::from_utf8_lossy(&date.stdout).trim(),
+        std::thread::available_parallelism().map_or(0, usize::from),
+        processor.unwrap_or("unknown"),
+        read("/proc/sys/kernel/osrelease").trim(),
+    ))
 }
 
 fn ms(time: std::time::Duration) -> f64 {
