@@ -1,6 +1,8 @@
 //! The Docker Engine API on its Unix socket: one question at a time, bounded in time and size.
 
+mod error;
 pub mod events;
+mod exchange;
 pub mod former;
 pub mod inspected;
 pub mod life;
@@ -9,111 +11,36 @@ pub mod listed;
 mod queries;
 pub mod run_state;
 
-use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::{Request, Response, StatusCode, header};
-use hyper_util::rt::TokioIo;
-use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::Mode;
-use rustix::fs::FileType;
+use http_body_util::BodyExt as _;
+use hyper::body::Bytes;
 use serde::Deserialize;
-use tokio::net::UnixStream;
 
-use crate::container::AbortOnDrop;
 use crate::container::is_plain;
 use crate::container::metadata::Metadata;
+use crate::container::runtime::docker::error::TIMEOUT;
 use crate::container::runtime::docker::former::Former;
 use crate::container::runtime::docker::life::{Happened, Life};
 use crate::container::runtime::docker::listed::{Listed, MAX_LISTED};
 use crate::container::runtime::docker::run_state::RunState;
 
+pub use error::{AnswerError, DockerError};
+
 /// Where Docker listens by default.
 pub const DEFAULT_SOCKET: &str = "/run/docker.sock";
 
-/// An answer takes milliseconds; a daemon that needs longer is hung as far as an incident is concerned.
-const TIMEOUT: Duration = Duration::from_secs(2);
 /// An answer about 1,000 containers with many labels stays below this.
 const MAX_LIST: usize = 8 << 20;
 /// An answer about one of them has some 10 KiB.
 const MAX_BODY: usize = 1 << 20;
 /// What a user's own daemon says is about one container, and nobody but the user vouches for it.
 const MAX_USERS_BODY: usize = 256 << 10;
-/// Bytes of an answer that are held before they are read, its head among them.
-const MAX_BUFFER: usize = 64 << 10;
-/// Docker sends some ten.
-const MAX_HEADERS: usize = 64;
 /// Bytes and lines of events that are read in each second. A daemon that says more is not listened to any longer.
 const MAX_EVENTS_BYTES: usize = 2 << 20;
 const MAX_EVENTS: usize = 2000;
-
-/// Why Docker gave no answer. It is kept while the daemon is down, and said of each container, so that its causes are shared.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum DockerError {
-    #[error("{}", cannot_connect(socket, source))]
-    Connect { socket: PathBuf, source: Arc<std::io::Error> },
-    #[error("{} is no socket of user {uid}", socket.display())]
-    Foreign { socket: PathBuf, uid: u32 },
-    #[error("Docker at {} did not answer within {} s", socket.display(), TIMEOUT.as_secs())]
-    Timeout { socket: PathBuf },
-    #[error("Docker at {} gave no usable answer: {source}", socket.display())]
-    Answer { socket: PathBuf, source: Arc<AnswerError> },
-    #[error("Docker at {} does not know {id}", socket.display())]
-    Unknown { socket: PathBuf, id: String },
-}
-
-impl DockerError {
-    /// There is a Docker that could not be asked, or did not answer: what it knows is missing.
-    #[must_use]
-    pub fn is_missing(&self) -> bool {
-        match self {
-            Self::Connect { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
-            Self::Timeout { .. } | Self::Answer { .. } => true,
-            Self::Foreign { .. } | Self::Unknown { .. } => false,
-        }
-    }
-}
-
-/// Short: it stands in each incident.
-fn cannot_connect(socket: &Path, why: &std::io::Error) -> String {
-    let socket = socket.display();
-    match why.kind() {
-        std::io::ErrorKind::NotFound => format!("there is no Docker at {socket}"),
-        kind => format!("Docker at {socket} cannot be asked: {kind}"),
-    }
-}
-
-/// What is wrong with an answer.
-#[derive(Debug, thiserror::Error)]
-pub enum AnswerError {
-    #[error(transparent)]
-    Http(#[from] hyper::Error),
-    #[error(transparent)]
-    Request(#[from] hyper::http::Error),
-    /// It broke off, or is too long.
-    #[error(transparent)]
-    Body(#[from] Box<dyn std::error::Error + Send + Sync>),
-    #[error(transparent)]
-    Json(#[from] serde_json::Error),
-    #[error("HTTP status {0}")]
-    Status(StatusCode),
-    #[error("a line without end")]
-    EndlessLine,
-    #[error("more events than any daemon has")]
-    TooManyEvents,
-}
-
-impl DockerError {
-    /// The daemon itself does not answer, so that asking again at once is no use.
-    #[must_use]
-    pub const fn is_down(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Foreign { .. } | Self::Timeout { .. })
-    }
-}
 
 /// A client of one daemon. Each question has its own connection: they are rare, and a daemon may restart in between.
 #[derive(Clone, Debug)]
@@ -335,56 +262,6 @@ impl Docker {
         DockerError::Answer { socket: self.socket.clone(), source: Arc::new(error.into()) }
     }
 
-    /// Sends a request; the answer, and the connection that it comes on.
-    async fn request(&self, path: &str) -> Result<(AbortOnDrop, Response<Incoming>), DockerError> {
-        let held = match self.owner {
-            Some(uid) => {
-                let foreign = || DockerError::Foreign { socket: self.socket.clone(), uid };
-                Some(socket_of(&self.socket, uid).ok_or_else(foreign)?)
-            }
-            None => None,
-        };
-        // The very socket that was looked at, whatever lies at its path by now.
-        let by_descriptor = held.as_ref().map(|held| PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd())));
-        let stream = UnixStream::connect(by_descriptor.as_deref().unwrap_or(&self.socket))
-            .await
-            .map_err(|e| DockerError::Connect { socket: self.socket.clone(), source: Arc::new(e) })?;
-        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-            .max_buf_size(MAX_BUFFER)
-            .max_headers(MAX_HEADERS)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|e| self.answer(e))?;
-        // The connection ends with this future, also when the time-out drops it.
-        let connection = AbortOnDrop::of(tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                log::debug!("connection to Docker: {error}");
-            }
-        }));
-        let request = Request::get(path)
-            .header(header::HOST, "docker")
-            .header(header::USER_AGENT, concat!("oomtrace/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::<Bytes>::new())
-            .map_err(|e| self.answer(e))?;
-        let response = sender.send_request(request).await.map_err(|e| self.answer(e))?;
-        Ok((connection, response))
-    }
-
-    async fn exchange(&self, path: &str, max: usize) -> Result<Option<Bytes>, DockerError> {
-        let (connection, response) = self.request(path).await?;
-        let status = response.status();
-        if status == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        if !status.is_success() {
-            return Err(self.answer(AnswerError::Status(status)));
-        }
-        let body = Limited::new(response.into_body(), max).collect().await;
-        let body = body.map_err(|e| self.answer(e))?;
-        drop(connection);
-        Ok(Some(body.to_bytes()))
-    }
-
     fn parse<'a, T: Deserialize<'a>>(&self, body: &'a [u8]) -> Result<T, DockerError> {
         serde_json::from_slice(body).map_err(|e| self.answer(e))
     }
@@ -392,19 +269,6 @@ impl Docker {
     fn unknown(&self, id: &str) -> DockerError {
         DockerError::Unknown { socket: self.socket.clone(), id: id.to_owned() }
     }
-}
-
-/// The socket, held by a descriptor that is good for nothing but its path; none when it, or the directory that it lies in, is not the
-/// user's own. No link is followed in that directory.
-fn socket_of(socket: &Path, uid: u32) -> Option<OwnedFd> {
-    let directory =
-        open(socket.parent()?, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
-    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let held = openat(&directory, socket.file_name()?, flags, Mode::empty()).ok()?;
-    let is_users = |file: &OwnedFd, kind: FileType| {
-        rustix::fs::fstat(file).is_ok_and(|found| found.st_uid == uid && FileType::from_raw_mode(found.st_mode) == kind)
-    };
-    (is_users(&directory, FileType::Directory) && is_users(&held, FileType::Socket)).then_some(held)
 }
 
 #[derive(Deserialize)]
