@@ -108,13 +108,19 @@ fn spawn(path: &Path) -> io::Result<Child> {
 /// Those of this boot among JSON lines, the oldest first. After another one a cgroup of the same path is not the same.
 fn kills(mut lines: impl BufRead, boot_id: Option<&str>, filter: &Filter) -> Earlier {
     let (mut kills, mut count, mut oldest) = (Kills::default(), 0, None);
-    let mut line = Vec::new();
+    let (mut line, mut is_cut) = (Vec::new(), false);
     loop {
         line.clear();
-        // What was read is what there is.
-        if !lines.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-            break;
+        match lines.read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(_) => {
+                is_cut = true;
+                break;
+            }
         }
+        // The reader ended in the middle, or has more to say than is read.
+        is_cut |= line.last() != Some(&b'\n');
         let Ok(Record::Incident(incident)) = serde_json::from_slice(&line) else { continue };
         let is_of_boot = boot_id.is_some() && incident.boot_id.as_deref() == boot_id;
         count += 1;
@@ -126,6 +132,9 @@ fn kills(mut lines: impl BufRead, boot_id: Option<&str>, filter: &Filter) -> Ear
     // Of a boot before this one nothing is wanted.
     let before = oldest.filter(|(_, is_of_boot)| count >= MOST && *is_of_boot).map(|(time, _)| time);
     let missing = before.map(|time| format!("kills of before {time} are not shown: there were {MOST} after them"));
+    let cut =
+        is_cut.then(|| "not all kills from before this start are known: the history's reader broke off".to_owned());
+    let missing = cut.or(missing);
     Earlier { kills, missing }
 }
 
@@ -152,7 +161,7 @@ mod tests {
         let text = format!("x\n{all}{{\"type\":\"incident\"");
         let last = |boot: Option<&str>, filter: &Filter| {
             let Earlier { kills, missing } = kills(text.as_bytes(), boot, filter);
-            assert_eq!(missing, None);
+            assert!(missing.is_some_and(|missing| missing.ends_with("the history's reader broke off")));
             kills.of("/a.slice", None).map(|kill| (kill.incident.clone(), kill.count))
         };
         assert_eq!(last(Some("now"), &Filter::default()), Some(("2".to_owned(), 2)));
@@ -168,6 +177,7 @@ mod tests {
         assert!(said.starts_with("kills of before 2026-11-26T12:00:01Z are not shown"), "{said}");
         assert_eq!(missing(&many("before")), None);
         assert_eq!(missing(&format!("{}\n", kill(1, "now"))), None);
+        assert!(missing(&format!("{}", kill(1, "now"))).is_some());
         let ended = |script: &str| {
             let mut child = Command::new("sh");
             child.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped());
