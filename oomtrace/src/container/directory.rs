@@ -332,7 +332,7 @@ impl Directory {
         if user.is_none() && self.known(place).is_none() {
             // The names first: while a container starts, the rest takes as long as that does.
             match docker.glance(&place.id).await {
-                Ok(metadata) => _ = self.remember(&place.key(), metadata),
+                Ok(said) => self.remember_listed(place, said),
                 Err(error) if error.is_down() => {
                     self.failed(user, &error);
                     return Err(error);
@@ -349,7 +349,7 @@ impl Directory {
                 // One that is starting this container, for longer than is waited, still has its name at hand.
                 let glance = async { tokio::time::timeout(AT_HAND, docker.glance(&place.id)).await.ok()?.ok() };
                 match if error.is_down() { glance.await } else { None } {
-                    Some(said) => self.remember_where_stale(place, said),
+                    Some(said) => self.remember_listed(place, said),
                     None => self.failed(user, &error),
                 }
                 Err(error)
@@ -364,7 +364,7 @@ impl Directory {
     }
 
     /// What a list says is newer than what was changed since, and not all of it.
-    fn remember_where_stale(&self, place: &ContainerPlace, said: Metadata) {
+    fn remember_listed(&self, place: &ContainerPlace, said: Metadata) {
         let (known, partial) = (self.known(place), self.partial(place));
         if known.is_none() || partial.is_some() {
             let said = said.or(known.as_deref().cloned().unwrap_or_default());

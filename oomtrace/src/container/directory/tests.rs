@@ -337,20 +337,21 @@ fn a_name_that_was_known_is_kept_while_docker_hangs() {
 }
 
 #[test]
-fn of_a_container_that_an_event_and_a_list_alone_have_it_is_said_that_the_rest_is_not_known() {
+fn of_a_container_that_an_event_or_a_list_alone_has_it_is_said_that_the_rest_is_not_known() {
     block_on(tokio::task::LocalSet::new().run_until(async {
-        let (_dir, docker) = hung_but_for_lists(Rc::new(RefCell::new(true))).await;
-        let directory = directory(docker);
-        let (named, partial) = called(ID, &Entry::default(), Some("old".to_owned()), false).unwrap();
-        directory.state.borrow_mut().remember_partial(ID, Rc::new(named), partial);
-        tokio::time::pause();
-        let (container, missing) = complete(&directory, &place()).await;
-        assert_eq!((container.name.as_deref(), container.image.as_deref()), (Some("web"), Some("nginx:1.27")));
-        assert!(
-            missing.starts_with("what its runtime knows besides its name, image and labels (Docker at "),
-            "{missing}"
-        );
-        assert_eq!(directory.recall(&place(), None).1, Recalled::Known(Some(Partial::Listed)));
+        for is_named in [true, false] {
+            let (_dir, docker) = hung_but_for_lists(Rc::new(RefCell::new(true))).await;
+            let directory = directory(docker);
+            if is_named {
+                let (named, partial) = called(ID, &Entry::default(), Some("old".to_owned()), false).unwrap();
+                directory.state.borrow_mut().remember_partial(ID, Rc::new(named), partial);
+            }
+            let (container, missing) = complete(&directory, &place()).await;
+            assert_eq!((container.name.as_deref(), container.image.as_deref()), (Some("web"), Some("nginx:1.27")));
+            let rest = "what its runtime knows besides its name, image and labels (Docker at ";
+            assert!(missing.starts_with(rest), "{is_named} {missing}");
+            assert_eq!(directory.recall(&place(), None).1, Recalled::Known(Some(Partial::Listed)));
+        }
     }));
 }
 
