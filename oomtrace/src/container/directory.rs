@@ -14,6 +14,7 @@ use crate::model::Container;
 use crate::placement::{ContainerPlace, Runtime};
 use confirm::{Chain, Confirmation, Standing, refutation, standing, unconfirmed};
 pub use confirm::{Completed, Victim};
+pub use remembered::Partial;
 use remembered::{Entry, Remembered};
 
 mod confirm;
@@ -127,9 +128,9 @@ impl Directory {
         self.events.listen(&self.sources.docker, move |id, name, is_changed| {
             let Some(state) = state.upgrade() else { return };
             let mut state = state.borrow_mut();
-            if let Some(known) = state.known.get(id).and_then(|entry| called(id, entry, name, is_changed)) {
+            if let Some((known, partial)) = state.known.get(id).and_then(|entry| called(id, entry, name, is_changed)) {
                 // It is asked for again when it is needed, and called so where Docker cannot be asked.
-                state.remember_stale(id, Rc::new(known));
+                state.remember_partial(id, Rc::new(known), partial);
             }
         });
     }
@@ -204,11 +205,11 @@ impl Directory {
         chain.completed()
     }
 
-    /// The same by what is known already, where there is no time to ask; whether anything was known of it.
+    /// The same by what is known already, where there is no time to ask; and what that is of the place's own container.
     #[must_use]
-    pub fn recall(&self, place: &ContainerPlace, victim: Option<Victim>) -> (Completed, bool) {
+    pub fn recall(&self, place: &ContainerPlace, victim: Option<Victim>) -> (Completed, Recalled) {
         let mut chain = Chain::default();
-        let is_known = self.known(place).is_some();
+        let mut recalled = Recalled::Nothing;
         for place in std::iter::successors(Some(place), |place| place.outer.as_deref()) {
             let mut container = Container { outer: None, ..place.container() };
             let known = self.known(place);
@@ -219,6 +220,9 @@ impl Directory {
                     container.confirmed = true;
                     let victim = victim.filter(|_| !chain.has_inner());
                     container.init_pid = init_without_asking(place, &metadata, victim);
+                    if !chain.has_any() {
+                        recalled = Recalled::Known(self.partial(place));
+                    }
                     Confirmation::Confirmed(None)
                 }
                 // Why, is said of the incident.
@@ -228,12 +232,12 @@ impl Directory {
         }
         let mut completed = chain.completed();
         completed.missing.retain(|why| !why.is_empty());
-        (completed, is_known)
+        (completed, recalled)
     }
 
     async fn confirm(&self, container: &mut Container, place: &ContainerPlace, victim: Option<Victim>) -> Confirmation {
         // It may be an earlier start, or of a list, which says less; or it was changed since.
-        let is_fresh = |known: &Rc<Metadata>| known.stated.of(place) == Says::Yes && !self.is_stale(place);
+        let is_fresh = |known: &Rc<Metadata>| known.stated.of(place) == Says::Yes && self.partial(place).is_none();
         let known = match self.known(place).filter(is_fresh) {
             Some(known) => Ok((known, None)),
             None => self.look_up(place).await,
@@ -249,8 +253,8 @@ impl Directory {
                 let is_of_this_start = metadata.init_pid.is_some() && metadata.init_pid == container.init_pid;
                 container.restart_count = metadata.restart_count.filter(|_| is_of_this_start);
                 let cut = metadata.cut.then(|| "some of the container's labels (they are too large)".to_owned());
-                let changed = from_before.map(|why| format!("what was changed of the container lately ({why})"));
-                Confirmation::Confirmed(changed.or(cut))
+                let unknown = from_before.map(|(partial, why)| format!("{} ({why})", partial.what()));
+                Confirmation::Confirmed(unknown.or(cut))
             }
             (_, Ok(_)) => Confirmation::Unconfirmed(unconfirmed(
                 place,
@@ -280,21 +284,21 @@ impl Directory {
         asked.stated.init_in(place).filter(|init| init.is_there()).map(|init| init.pid)
     }
 
-    /// Asks the runtime; what is remembered counts where it does not answer, or no longer knows, with the reason where that may not be
-    /// true any more.
-    async fn look_up(&self, place: &ContainerPlace) -> Result<(Rc<Metadata>, Option<Unknown>), Unknown> {
+    /// Asks the runtime; what is remembered counts where it does not answer, or no longer knows, with what that lacks, and the reason, where
+    /// it may not be all, or not be true any more.
+    async fn look_up(&self, place: &ContainerPlace) -> Result<(Rc<Metadata>, Option<(Partial, Unknown)>), Unknown> {
         match self.fetch(place).await {
             Ok(metadata) => Ok((metadata, None)),
             Err(why) => match self.known(place) {
-                Some(known) => Ok((known, Some(why).filter(|_| self.is_stale(place)))),
+                Some(known) => Ok((known, self.partial(place).map(|partial| (partial, why)))),
                 None => Err(why),
             },
         }
     }
 
-    /// What is remembered of it was changed since.
-    fn is_stale(&self, place: &ContainerPlace) -> bool {
-        self.state.borrow().known.get(place.key().as_str()).is_some_and(|entry| entry.stale)
+    /// What is remembered of it may not be all, or not be true any more.
+    fn partial(&self, place: &ContainerPlace) -> Option<Partial> {
+        self.state.borrow().known.get(place.key().as_str()).and_then(|entry| entry.partial)
     }
 
     fn known(&self, place: &ContainerPlace) -> Option<Rc<Metadata>> {
@@ -328,7 +332,7 @@ impl Directory {
         if user.is_none() && self.known(place).is_none() {
             // The names first: while a container starts, the rest takes as long as that does.
             match docker.glance(&place.id).await {
-                Ok(metadata) => _ = self.remember(&place.key(), metadata),
+                Ok(said) => self.remember_listed(place, said),
                 Err(error) if error.is_down() => {
                     self.failed(user, &error);
                     return Err(error);
@@ -345,7 +349,7 @@ impl Directory {
                 // One that is starting this container, for longer than is waited, still has its name at hand.
                 let glance = async { tokio::time::timeout(AT_HAND, docker.glance(&place.id)).await.ok()?.ok() };
                 match if error.is_down() { glance.await } else { None } {
-                    Some(said) => self.remember_where_stale(place, said),
+                    Some(said) => self.remember_listed(place, said),
                     None => self.failed(user, &error),
                 }
                 Err(error)
@@ -360,11 +364,12 @@ impl Directory {
     }
 
     /// What a list says is newer than what was changed since, and not all of it.
-    fn remember_where_stale(&self, place: &ContainerPlace, said: Metadata) {
-        let known = self.known(place);
-        if known.is_none() || self.is_stale(place) {
+    fn remember_listed(&self, place: &ContainerPlace, said: Metadata) {
+        let (known, partial) = (self.known(place), self.partial(place));
+        if known.is_none() || partial.is_some() {
             let said = said.or(known.as_deref().cloned().unwrap_or_default());
-            self.state.borrow_mut().remember_stale(&place.key(), Rc::new(said));
+            let partial = partial.filter(|partial| *partial == Partial::Changed).unwrap_or(Partial::Listed);
+            self.state.borrow_mut().remember_partial(&place.key(), Rc::new(said), partial);
         }
     }
 
@@ -383,15 +388,27 @@ impl Directory {
     }
 }
 
-/// What is known of the container `id`, under the name that an event has; none where that adds nothing.
-fn called(id: &str, entry: &Entry, name: Option<String>, is_changed: bool) -> Option<Metadata> {
+/// What is known of a container without asking for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recalled {
+    /// Nothing: it is not known, or whether the cgroup is that container's is not.
+    #[default]
+    Nothing,
+    /// What its runtime said before; and what is not known even so.
+    Known(Option<Partial>),
+}
+
+/// What is known of the container `id`, under the name that an event has, and what that lacks; none where that adds nothing.
+fn called(id: &str, entry: &Entry, name: Option<String>, is_changed: bool) -> Option<(Metadata, Partial)> {
     let named = Metadata { name, ..Metadata::default() }.bounded();
     match &entry.metadata {
-        Some(known) => is_changed.then(|| named.or(known.as_ref().clone())),
-        None => named.name.is_some().then(|| Metadata {
-            runtime: Some(Runtime::Docker),
-            stated: Statement { paths: paths_of_docker(id, ""), init: None },
-            ..named
+        // What was not known before is not known by its change.
+        Some(known) => {
+            is_changed.then(|| (named.or(known.as_ref().clone()), entry.partial.unwrap_or(Partial::Changed)))
+        }
+        None => named.name.is_some().then(|| {
+            let stated = Statement { paths: paths_of_docker(id, ""), init: None };
+            (Metadata { runtime: Some(Runtime::Docker), stated, ..named }, Partial::Named)
         }),
     }
 }

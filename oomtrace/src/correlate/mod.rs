@@ -54,7 +54,8 @@ const QUIET_NS: BootNs = 10_000_000;
 /// a period (100 ms, kernel/sched/fair.c), or be on a virtual CPU that stands still.
 const CALL_NS: BootNs = 110_000_000;
 /// How long a kill of timeout(1)'s waits for the one of its group, which is certain to follow: what it has killed takes its processor, and on
-/// a busy machine it gets that back late. Its own end, by that very call, ends the wait.
+/// a busy machine it gets that back late. Its own end ends the wait, which that very call makes; its command's end does not: that mostly comes
+/// between the two.
 const GROUP_NS: BootNs = 500_000_000;
 /// How long a SIGKILL that the stack shows to be the OOM killer's waits for its mark, which is certain to follow unless
 /// the victim was marked before. On a host that is short of CPU, a virtual one may stand still between the two.
@@ -338,7 +339,7 @@ impl Correlator {
             _ => 0,
         };
         self.open.chosen_ended(task.key, at.saturating_add(wait));
-        self.open.timeout_ended(task.key, at);
+        self.open.sender_ended(task.key, at);
     }
 
     /// A process ended by SIGKILL, and its SIGKILL is not recorded: that end is an episode, unless something that is known explains it.

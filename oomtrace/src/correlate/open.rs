@@ -176,13 +176,17 @@ impl OpenSet {
         self.note(due);
     }
 
-    /// A victim has ended: where it was the sender itself, timeout(1), it has killed all that it will.
-    pub fn timeout_ended(&mut self, key: ProcessKey, at: BootNs) {
-        let Some((number, Some(_))) = self.victims.get(&key).copied() else { return };
-        let Some(open) = self.episodes.get_mut(&number).filter(|open| open.sender == key) else { return };
-        if open.episode.first().is_some_and(is_timeouts) {
-            open.until = open.until.min(at);
-            let due = open.due();
+    /// A process has ended, whatever ended it: where it is timeout(1), it has killed all that it will.
+    pub fn sender_ended(&mut self, key: ProcessKey, at: BootNs) {
+        let is_its = |open: &&mut Open| open.sender == key && open.is_kill() && open.until > at;
+        let mut earliest = None;
+        for open in self.episodes.values_mut().filter(is_its) {
+            if open.episode.first().is_some_and(is_timeouts) {
+                open.until = at;
+                earliest = Some(earliest.map_or(open.due(), |earliest: BootNs| earliest.min(open.due())));
+            }
+        }
+        if let Some(due) = earliest {
             self.note(due);
         }
     }

@@ -3,7 +3,7 @@
 use crate::correlate::episode::{Episode, Kill};
 use crate::correlate::open::Open;
 use crate::correlate::path::{self, Path, Reach};
-use crate::event::{BootNs, CgroupKey, Info, Outcome, Signal, Task};
+use crate::event::{Arguments, BootNs, CgroupKey, Info, Outcome, Signal, Task};
 use crate::model::{Role, SignalPath};
 use crate::node::signals::SIGKILL;
 
@@ -100,10 +100,45 @@ pub fn may_go_on_to_own_group(signal: &Signal) -> bool {
     victim.key != sender && (victim.pgid == Some(sender.pid) || victim.ppid == sender.pid)
 }
 
-/// The sender is called as timeout(1) is, whose second call is certain to come, however late. Whoever else calls itself so has its own kills
-/// reported half a second later.
+/// The sender is timeout(1), whose second call is certain to come, however late. It is known by its program's file: a process may call
+/// itself anything, and one program may have more than one name only where it holds all of coreutils. Where the file is not known, what
+/// it calls itself counts: its own kills are reported half a second later then.
 pub fn is_timeouts(signal: &Signal) -> bool {
-    signal.sender.comm == "timeout" && may_go_on_to_own_group(signal)
+    let name = signal.sender.exe.as_deref().and_then(|exe| exe.rsplit('/').next());
+    let is_timeout = match name {
+        Some("coreutils") | None => signal.sender.comm == "timeout",
+        Some(name) => name == "timeout",
+    };
+    is_timeout && may_go_on_to_own_group(signal) && !is_foreground(signal)
+}
+
+/// The sender, timeout(1), was told to make no process group of its own, and so kills its command alone: `--foreground`, or `-f`
+/// (`cleanup` and `main` of src/timeout.c, coreutils 8.13 to 9.7).
+fn is_foreground(signal: &Signal) -> bool {
+    let (all, _) = signal.cmdline.as_ref().map(Arguments::to_vec).unwrap_or_default();
+    let is_own = |word: &&String| word.rsplit('/').next() == Some("timeout");
+    let mut words = all.iter().skip_while(|word| !is_own(word)).skip(1);
+    while let Some(word) = words.next() {
+        // Long ones may be shortened; `--` ends them.
+        let is_short_for = |long: &str, option: &str| !long.is_empty() && option.starts_with(long);
+        let takes_next = match (word.strip_prefix("--"), word.strip_prefix('-')) {
+            (Some(""), _) | (None, None) => return false,
+            (Some(long), _) if is_short_for(long, "foreground") => return true,
+            (Some(long), _) => is_short_for(long, "signal") || is_short_for(long, "kill-after"),
+            (None, Some(letters)) => {
+                // What follows these two is their value.
+                let (flags, value) = letters.split_once(['s', 'k']).unwrap_or((letters, "-"));
+                if flags.contains('f') {
+                    return true;
+                }
+                value.is_empty()
+            }
+        };
+        if takes_next {
+            words.next();
+        }
+    }
+    false
 }
 
 /// A call for a process group goes on with what a kill of the same sender's began: the group of that victim, or the sender's own after its

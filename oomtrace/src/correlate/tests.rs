@@ -547,6 +547,7 @@ fn timeout_may_stand_still_between_its_two_calls() {
     let by = |comm: &str, victim, via: &str, later| {
         let Event::Signal(mut signal) = one_of_many(10, victim, 10, via) else { panic!() };
         (signal.at, signal.sender.comm) = (START + later, comm.to_owned());
+        signal.sender.exe = Some(format!("/usr/bin/{comm}"));
         sig(*signal)
     };
     let of = |comm: &str, later: BootNs| {
@@ -575,6 +576,51 @@ fn timeout_may_stand_still_between_its_two_calls() {
     // Any other that leads a group and kills a child in it goes on at once, or does not.
     assert_eq!(of("sh", QUIET_NS - 1).0, whole);
     assert_eq!(of("sh", 46 * MS).0.len(), 2);
+}
+
+#[test]
+fn timeout_is_waited_for_no_longer_than_it_is_there_and_nobody_else_is() {
+    let kill = |exe: Option<&str>, comm: &str, arguments: &str| {
+        let Event::Signal(mut signal) = one_of_many(10, 20, 10, "kill_pid_info_type") else { panic!() };
+        (signal.sender.exe, signal.sender.comm) = (exe.map(str::to_owned), comm.to_owned());
+        signal.cmdline = Arguments::new(arguments.replace(' ', "\0").as_bytes());
+        signal
+    };
+    let timeout = Some("/usr/bin/timeout");
+    for (exe, comm, arguments, waits) in [
+        (timeout, "timeout", "timeout -s KILL 5 sleep 9", true),
+        (timeout, "x", "", true),
+        (None, "timeout", "", true),
+        (Some("/usr/bin/coreutils"), "timeout", "timeout -k 1 5 sleep 9", true),
+        (Some("/usr/bin/coreutils"), "sleep", "", false),
+        // It may call itself so.
+        (Some("/srv/worker"), "timeout", "timeout 5 sleep 9", false),
+        // One call is all that it makes.
+        (timeout, "timeout", "/usr/bin/timeout --foreground 5 sleep 9", false),
+        (timeout, "timeout", "timeout -s KILL --kill-after 1 --fore 5 sleep 9", false),
+        (timeout, "timeout", "timeout -vf -k1 5 sleep 9", false),
+        // Of another's options, and of values, that says nothing.
+        (timeout, "timeout", "timeout -k 5 9 tail -f x", true),
+        (timeout, "timeout", "timeout -- 9 x --foreground", true),
+        (timeout, "timeout", "timeout --signal --foreground 9 x", true),
+    ] {
+        let signal = kill(exe, comm, arguments);
+        let at = signal.at;
+        let mut correlator = Correlator::new(BOTH);
+        correlator.take(sig(*signal));
+        let expected = at + if waits { GROUP_NS } else { QUIET_NS };
+        assert_eq!(correlator.deadline(), Some(expected), "{exe:?} {comm} {arguments}");
+    }
+    // The sender ends, by whatever, after what it has killed, or before.
+    for ends in [[20, 10], [10, 20]] {
+        let mut correlator = Correlator::new(ALL);
+        let signal = kill(timeout, "timeout", "");
+        let at = signal.at;
+        correlator.take(sig(*signal));
+        let mut got = correlator.take(at_time(exits(task(ends[0]), 137 << 8), at + MS));
+        got.extend(correlator.take(at_time(exits(task(ends[1]), 137 << 8), at + 2 * MS)));
+        assert_eq!((shape(&got), correlator.deadline()), (vec![(20, false, vec![])], None), "{ends:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::container::directory::{Completed, Directory, Victim};
+use crate::container::directory::{Completed, Directory, Partial, Recalled, Victim};
 use crate::container::pod_usage::largest_besides;
 use crate::judge::judgement::{Judgement, Reason};
 use crate::judge::{judge, may_api_explain};
@@ -66,14 +66,16 @@ impl Names {
     /// Asks the history what there was before; runtimes have said by now what was killed. `at_once`: there is no time to wait for it.
     pub async fn ask_history(mut self, incident: &Incident, history: Option<&Asker>, at_once: bool) -> Self {
         let Some(history) = history else { return self };
-        let identity = match &self.container {
-            Some(container) => Identity::of_container(container),
-            None => Identity::of(incident),
-        };
+        let identity = self.identity(incident);
         if let Some(before) = store::nanoseconds(&incident.time) {
             self.earlier = history.ask(&identity, before, incident.oom.is_some(), at_once).await;
         }
         self
+    }
+
+    /// What the incident is of once it has these names: what it goes into the history as.
+    fn identity(&self, incident: &Incident) -> Identity {
+        Identity::of_named(incident, self.container.as_ref())
     }
 
     /// Asks the runtimes, and the Kubernetes API.
@@ -126,7 +128,8 @@ impl Names {
         }
     }
 
-    /// No runtime was waited for; `why` says what is missing for it. What was known before of the very container is still true.
+    /// No runtime was waited for; `why` says what is missing for it. What was known before of the very container counts, and that it is from
+    /// before is said.
     #[must_use]
     pub fn unasked(case: &Case, directory: &Directory, why: &str) -> Self {
         let Places { victim, sender, .. } = &case.places;
@@ -134,16 +137,18 @@ impl Names {
         let recall = |place: &Option<ContainerPlace>, victim| {
             place.as_ref().map(|place| directory.recall(place, victim)).unwrap_or_default()
         };
-        let (victims, is_known) = recall(victim, Some(killed));
+        let (victims, known) = recall(victim, Some(killed));
         let same = case.places.victim == case.places.sender;
-        let senders = if same { victims.clone() } else { recall(sender, None).0 };
+        let (senders, known_of_sender) = if same { (victims.clone(), known) } else { recall(sender, None) };
         let refuted = if same { victims.refuted } else { [victims.refuted, senders.refuted].concat() };
-        let before = if is_known { "; what is said of it is from before" } else { "" };
+        let of_victim = victim.is_some().then(|| format!("{why}{}", from_before(known)));
+        let sender = sender.as_ref().filter(|_| !same);
+        let of_sender = sender.map(|_| format!("of the sender: {why}{}", from_before(known_of_sender)));
         Self {
             container: victims.container,
             sender: senders.container,
             refuted,
-            missing: vec![format!("{why}{before}")],
+            missing: of_victim.into_iter().chain(of_sender).collect(),
             ..Self::none()
         }
     }
@@ -227,6 +232,17 @@ fn largest_pod(named: &Case, kubernetes: &Kubernetes) -> Option<String> {
     Some(format!("of the node's other pods, {} used most memory right after: {}", quote(&name), bytes(usage)))
 }
 
+/// What is said of a container that was not asked for.
+const fn from_before(recalled: Recalled) -> &'static str {
+    match recalled {
+        Recalled::Nothing => "",
+        Recalled::Known(None) => "; what is said of it is from before",
+        Recalled::Known(Some(Partial::Changed)) => "; what is said of it is from before, and it was changed since",
+        Recalled::Known(Some(Partial::Listed)) => "; only its name, image and labels were known before",
+        Recalled::Known(Some(Partial::Named)) => "; only its name was known before",
+    }
+}
+
 fn killed(case: &Case) -> Victim {
     let victim = &case.incident.victim;
     Victim {
@@ -281,4 +297,35 @@ fn said(incident: &Incident, judgement: &Judgement, place: &ContainerPlace, dire
     // 64 bits of nanoseconds last until 2262.
     let kill_ns = i64::try_from(kill.as_nanosecond()).unwrap_or_default();
     directory.said(place, kill_ns.saturating_sub(before_ns), kill_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::{case, in_container, kill};
+
+    #[test]
+    fn what_was_before_is_asked_of_what_the_incident_is_kept_as() {
+        let incident = in_container(kill("/usr/sbin/runc"));
+        let confirmed = incident.container.clone().map(|container| Container { confirmed: true, ..container });
+        // Refuted, the cgroup is no container's; confirmed, it is the named one's.
+        for container in [None, confirmed, incident.container.clone()] {
+            let names = Names { container, ..Names::none() };
+            let asked = names.identity(&incident);
+            let mut named = case(incident.clone());
+            names.apply(&mut named);
+            assert_eq!(asked, Identity::of(&named.incident));
+        }
+    }
+
+    #[test]
+    fn of_a_container_that_was_not_asked_for_no_more_is_said_than_is_known() {
+        for (recalled, said) in [
+            (Recalled::Nothing, ""),
+            (Recalled::Known(Some(Partial::Named)), "; only its name was known before"),
+            (Recalled::Known(None), "; what is said of it is from before"),
+        ] {
+            assert_eq!(from_before(recalled), said);
+        }
+    }
 }

@@ -130,4 +130,4 @@ impl History {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -23,8 +23,14 @@ impl Identity {
     /// runtime has not confirmed is never taken for one that it has.
     #[must_use]
     pub fn of(incident: &Incident) -> Self {
+        Self::of_named(incident, incident.container.as_ref())
+    }
+
+    /// The same of an incident whose container is this one, whatever it has so far.
+    #[must_use]
+    pub fn of_named(incident: &Incident, container: Option<&Container>) -> Self {
         let unit = incident.unit.as_deref().map(|unit| (unit, incident.boot_id.as_deref()));
-        Self::of_place(incident.container.as_ref(), unit, &incident.victim.process)
+        Self::of_place(container, unit, &incident.victim.process)
     }
 
     /// Of what a container's first process was in that ended, and was not killed.

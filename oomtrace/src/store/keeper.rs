@@ -204,16 +204,14 @@ impl Keeper {
             writer.append(entries)?;
         }
         self.since_look += entries.len();
-        let is_due = self.looked.is_none_or(|at| self.since_look >= LOOKED_AFTER || at.elapsed() >= LOOKED_AFTER_TIME)
-            // A kill of thousands at once is large by itself.
-            || writer.is_beyond()?;
-        if is_due {
+        let is_due = self.looked.is_none_or(|at| self.since_look >= LOOKED_AFTER || at.elapsed() >= LOOKED_AFTER_TIME);
+        // A kill of thousands at once is large by itself.
+        let is_beyond = is_due || writer.is_beyond().or_else(|error| unless_kept(entries, error).map(|()| false))?;
+        if is_beyond {
             let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-            // Whatever stands in the way of it, what was to be kept is.
             match writer.retain(now) {
                 Ok(removed) => log::debug!("{removed} incidents were beyond the history's bounds"),
-                Err(error) if error.is_damage() && entries.is_empty() => return Err(error),
-                Err(error) => log::debug!("{error}"),
+                Err(error) => unless_kept(entries, error)?,
             }
             (self.looked, self.since_look) = (Some(Instant::now()), 0);
         }
@@ -226,6 +224,16 @@ impl Keeper {
         let mut gone = [PollFd::new(self.out.as_fd(), PollFlags::empty())];
         matches!(poll(&mut gone, timeout), Ok(0) | Err(nix::Error::EINTR))
     }
+}
+
+/// What stands in the way of the bounds. What was to be kept is on the disk by then, and is not to be written again; that the file is damaged
+/// shows the next time.
+fn unless_kept(entries: &[Entry], error: StoreError) -> Result<(), StoreError> {
+    if error.is_damage() && entries.is_empty() {
+        return Err(error);
+    }
+    log::debug!("{error}");
+    Ok(())
 }
 
 fn told_of(error: &StoreError, rescued: &Rescued) -> String {

@@ -122,6 +122,14 @@ impl Shares {
     }
 }
 
+/// The oldest incidents: a walk along the index of their times, which ends at the limit.
+const OLDEST: &str = "SELECT seq, who, coalesce(octet_length(json), 0) FROM incident LEFT JOIN record USING (seq)
+    WHERE at < ?1 ORDER BY at LIMIT ?2";
+/// Those of one and the same thing: no others are looked at, and no more records than are asked for.
+const OLDEST_OF: &str = "SELECT seq, who, coalesce(octet_length(json), 0) FROM
+    (SELECT seq, who, at FROM incident WHERE who = ?3 AND routine IN (0, 1) AND at < ?1 ORDER BY at LIMIT ?2)
+    LEFT JOIN record USING (seq) ORDER BY at";
+
 /// The oldest incidents of those before `before`, of `who` alone or of all: so many at a time, and no more than it takes for so many bytes of
 /// records, but one. Of whom each was, and its bytes.
 fn remove(
@@ -131,12 +139,15 @@ fn remove(
     (most, bytes): (i64, u64),
 ) -> rusqlite::Result<Vec<(i64, u64)>> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let sql = "SELECT seq, who, coalesce(octet_length(json), 0) FROM incident LEFT JOIN record USING (seq)
-               WHERE at < ?1 AND (?2 IS NULL OR who = ?2) ORDER BY at LIMIT ?3";
-    let found: Vec<(i64, i64, u64)> = transaction
-        .prepare_cached(sql)?
-        .query_map(params![before, who, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<Result<_, _>>()?;
+    let read =
+        |row: &rusqlite::Row<'_>| -> rusqlite::Result<(i64, i64, u64)> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
+    let mut oldest = transaction.prepare_cached(if who.is_some() { OLDEST_OF } else { OLDEST })?;
+    let found = match who {
+        Some(who) => oldest.query_map(params![before, most, who], read)?,
+        None => oldest.query_map(params![before, most], read)?,
+    };
+    let found: Vec<_> = found.collect::<Result<_, _>>()?;
+    drop(oldest);
     let mut gone = Vec::new();
     let mut sum: u64 = 0;
     for (seq, who, own) in found {
@@ -169,4 +180,28 @@ fn remove_unused(db: &mut Connection) -> rusqlite::Result<()> {
             AND NOT EXISTS (SELECT 1 FROM member WHERE member.process = process.id);",
     )?;
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::Place;
+
+    #[test]
+    fn what_goes_is_found_by_an_index() {
+        let place = Place::new();
+        let writer = place.writer();
+        for (sql, index) in [
+            (OLDEST, "SEARCH incident USING INDEX incident_at (at<?)"),
+            (OLDEST_OF, "SEARCH incident USING COVERING INDEX incident_who (who=? AND routine=? AND at<?)"),
+        ] {
+            let mut plan = writer.db().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let number = plan.parameter_count();
+            let steps = plan.query_map(rusqlite::params_from_iter(vec![1; number]), |row| row.get::<_, String>(3));
+            let steps: Vec<String> = steps.unwrap().collect::<Result<_, _>>().unwrap();
+            assert!(steps.iter().any(|step| step == index), "{steps:?}");
+            // Each record by its number.
+            assert!(!steps.iter().any(|step| step.starts_with("SCAN incident") || step.starts_with("SCAN record")));
+        }
+    }
 }

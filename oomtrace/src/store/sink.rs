@@ -1,7 +1,7 @@
 //! Has a process keep the history of what is put out, and asks it what there was before.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::io::{self, BufReader, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -18,7 +19,8 @@ use crate::model::{Incident, Lost, OutputName, Record, Unwritten};
 use crate::resolve::case::EarlierByCause;
 use crate::sink::Sink;
 use crate::sink::notices;
-use crate::store::counted::CountedKills;
+use crate::sink::queue::Count;
+use crate::store::counted::{CountedKills, Kill};
 use crate::store::protocol::{self, Answer, Question, Said, ToKeep};
 use crate::store::{Bounds, Identity, nanoseconds};
 
@@ -52,7 +54,8 @@ pub fn start(path: &Path, bounds: Bounds, is_asked_for: bool) -> io::Result<(Kep
         // Ctrl-C is for the one that watches.
         .process_group(0)
         .spawn()?;
-    Ok((Kept::new(to_keep, is_asked_for)?, Asker::new(asked)))
+    let settled = Settled::default();
+    Ok((Kept::new(to_keep, is_asked_for, settled.clone())?, Asker::new(asked, settled)))
 }
 
 /// Has processes that are started leave nothing behind when they end: nobody waits for them.
@@ -66,6 +69,21 @@ pub fn wait_for_nobody() -> io::Result<()> {
     Ok(())
 }
 
+/// How many of the incidents that were handed over have been kept, or are lost; they are handed over and kept in one order.
+#[derive(Clone, Debug, Default)]
+struct Settled(Arc<AtomicU64>);
+
+impl Settled {
+    fn add(&self, incidents: u64) {
+        // What is asked after it was seen finds them in the history.
+        self.0.fetch_add(incidents, Ordering::Release);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// The sink. It takes incidents, corrections, and ends with 137 that no SIGKILL made, and nothing else.
 pub struct Kept {
     out: io::BufWriter<UnixStream>,
@@ -74,12 +92,13 @@ pub struct Kept {
     lost: Box<dyn FnMut(Unwritten) + Send>,
     /// Somebody named the file: what stands in the way is said to everybody.
     is_asked_for: bool,
+    settled: Settled,
 }
 
 impl Kept {
-    fn new(to_keep: UnixStream, is_asked_for: bool) -> io::Result<Self> {
+    fn new(to_keep: UnixStream, is_asked_for: bool, settled: Settled) -> io::Result<Self> {
         let said = BufReader::new(to_keep.try_clone()?);
-        Ok(Self { out: io::BufWriter::new(to_keep), said, lost: Box::new(|_| {}), is_asked_for })
+        Ok(Self { out: io::BufWriter::new(to_keep), said, lost: Box::new(|_| {}), is_asked_for, settled })
     }
 
     /// Has `lost` called with what was not kept.
@@ -140,7 +159,16 @@ enum Ended {
 
 fn is_kept(record: &Record) -> bool {
     // With the first record it shows whether anything can be.
-    matches!(record, Record::Incident(_) | Record::Correction(_) | Record::Exit(_) | Record::Ready(_))
+    matches!(record, Record::Ready(_)) || !count(record).is_zero()
+}
+
+/// What of it is lost with a history that cannot take it.
+const fn count(record: &Record) -> Count {
+    match record {
+        Record::Incident(_) => Count::one(true),
+        Record::Correction(_) | Record::Exit(_) => Count::one(false),
+        _ => Count { kills: 0, others: 0 },
+    }
 }
 
 impl Sink for Kept {
@@ -157,13 +185,18 @@ impl Sink for Kept {
             if let Record::Lost(Lost { unwritten: Some(unwritten), .. }) = record.as_ref()
                 && unwritten.output == OutputName::History
             {
+                self.settled.add(unwritten.kills);
                 (self.lost)(*unwritten);
             }
         }
         if !records.iter().any(|record| is_kept(record)) {
             return Ok(());
         }
-        self.keep(records).map_err(|ended| {
+        let mut all = Count::default();
+        records.iter().for_each(|record| all += count(record));
+        let kept = self.keep(records);
+        self.settled.add(all.kills);
+        kept.map_err(|ended| {
             // Whoever may not write to the machine's history has not asked for one.
             let is_wanted = self.is_asked_for || nix::unistd::geteuid().is_root();
             let (text, kind) = match ended {
@@ -175,9 +208,9 @@ impl Sink for Kept {
             };
             if is_wanted || kind == io::ErrorKind::ConnectionAborted {
                 notices::say(&text);
-                let kills = records.iter().filter(|record| matches!(record.as_ref(), Record::Incident(_))).count();
-                if kills > 0 {
-                    (self.lost)(Unwritten { output: OutputName::History, kills: kills as u64, others: 0 });
+                if !all.is_zero() {
+                    let Count { kills, others } = all;
+                    (self.lost)(Unwritten { output: OutputName::History, kills, others });
                 }
             }
             kind.into()
@@ -193,6 +226,9 @@ pub struct Asker {
     /// It was slow: until then no verdict waits for it.
     rests_until: Cell<Option<Instant>>,
     counted: RefCell<CountedKills>,
+    /// Incidents that were handed over.
+    handed: Cell<u64>,
+    settled: Settled,
 }
 
 #[derive(Debug)]
@@ -202,50 +238,69 @@ enum State {
 }
 
 impl Asker {
-    fn new(asked: UnixStream) -> Self {
-        let state = tokio::sync::Mutex::const_new(State::Closed(Some(asked)));
-        Self { state, number: Cell::new(0), rests_until: Cell::new(None), counted: RefCell::default() }
+    fn new(asked: UnixStream, settled: Settled) -> Self {
+        Self {
+            state: tokio::sync::Mutex::const_new(State::Closed(Some(asked))),
+            number: Cell::new(0),
+            rests_until: Cell::new(None),
+            counted: RefCell::default(),
+            handed: Cell::new(0),
+            settled,
+        }
     }
 
     /// Kills of the identity before that time, in nanoseconds since 1970, and with `lives` what memory did before them. Where the answer does
     /// not come in time, or with `at_once` is not waited for: what it was the last time, with the kills since; none where that is not known.
+    /// Kills that were handed over count, though the history cannot be written and the answer lacks them.
     pub async fn ask(&self, identity: &Identity, before: i64, lives: bool, at_once: bool) -> Option<EarlierByCause> {
         let is_resting = self.rests_until.get().is_some_and(|until| Instant::now() < until);
         if at_once || is_resting {
-            return self.counted.borrow().recall(identity.key());
+            return self.counted.borrow().recall(identity.key(), before);
         }
         let number = self.number.get().wrapping_add(1);
         self.number.set(number);
         let question = Question { number, key: identity.key().to_owned(), before, lives };
         let mut line = serde_json::to_vec(&question).ok()?;
         line.push(b'\n');
+        let asked = self.counted_now().asked(identity.key());
         match tokio::time::timeout(ANSWERED_WITHIN, self.answer(&line, number)).await {
             Ok(answer) => {
                 // A history that cannot be read has none.
                 let earlier = answer?.earlier?;
-                self.counted.borrow_mut().answered(identity.key(), before, &earlier);
-                Some(earlier)
+                Some(self.counted_now().answered(identity.key(), before, earlier, asked))
             }
             Err(_) => {
                 self.rests_until.set(Some(Instant::now() + REST));
-                self.counted.borrow().recall(identity.key())
+                self.counted.borrow().recall(identity.key(), before)
             }
         }
     }
 
-    /// An incident goes into the history.
+    /// An incident is handed over to the history: before its sink has it, and in the same order.
     pub fn put(&self, incident: &Incident) {
+        let number = self.handed.get().saturating_add(1);
+        self.handed.set(number);
         // The history counts no others.
         let verdict = incident.verdict.as_ref().filter(|_| incident.routine.is_none());
         if let Some((verdict, at)) = verdict.zip(nanoseconds(&incident.time)) {
             let identity = Identity::of(incident);
-            self.counted.borrow_mut().killed(identity.key(), at, &incident.time, &verdict.cause.name());
+            let (id, time) = (incident.id.clone(), incident.time.clone());
+            let kill = Kill { id, number, at, time, cause: verdict.cause.name() };
+            self.counted_now().killed(identity.key(), kill);
         }
     }
 
     /// What was said of an incident that went into the history is not true any more.
     pub fn correct(&self, incident: &Incident) {
-        self.counted.borrow_mut().forget(Identity::of(incident).key());
+        if let Some(verdict) = &incident.verdict {
+            self.counted_now().corrected(&incident.id, Identity::of(incident).key(), &verdict.cause.name());
+        }
+    }
+
+    fn counted_now(&self) -> RefMut<'_, CountedKills> {
+        let mut counted = self.counted.borrow_mut();
+        counted.settled(self.settled.get());
+        counted
     }
 
     async fn answer(&self, question: &[u8], number: u64) -> Option<Answer> {
@@ -273,57 +328,4 @@ impl Asker {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use super::*;
-    use crate::judge::tests::{in_container, judged, kill};
-
-    /// A keeper whose disk stands still after a while.
-    #[test]
-    fn each_kill_has_its_number_while_the_history_is_silent() {
-        let (own, theirs) = UnixStream::pair().unwrap();
-        let silent = Arc::new(AtomicBool::new(false));
-        let is_silent = Arc::clone(&silent);
-        let keeper = std::thread::spawn(move || {
-            let mut questions = BufReader::new(theirs.try_clone().unwrap());
-            while let Ok(Some(Question { number, .. })) = protocol::take(&mut questions) {
-                let causes = vec![("runtime_kill".to_owned(), 3)];
-                let first = Some("2026-01-01T00:00:00Z".to_owned());
-                let earlier = EarlierByCause { causes, first, ..EarlierByCause::default() };
-                if !is_silent.load(Ordering::Relaxed) {
-                    protocol::put(&mut &theirs, &Answer { number, earlier: Some(earlier) }).unwrap();
-                }
-            }
-        });
-        let mut incident = in_container(kill("/usr/sbin/runc"));
-        incident.verdict = Some(judged(&incident));
-        let identity = Identity::of(&incident);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let asker = Asker::new(own);
-            let count = |earlier: EarlierByCause| earlier.causes.iter().map(|(_, count)| count).sum::<u64>();
-            let at = |second: i64| jiff::Timestamp::from_second(1_800_000_000 + second).unwrap();
-            let ns = |second: i64| i64::try_from(at(second).as_nanosecond()).unwrap();
-            // On a machine that is short of processors the first answer may come late.
-            while asker.ask(&identity, ns(0), false, false).await.is_none() {
-                asker.rests_until.set(None);
-            }
-            silent.store(true, Ordering::Relaxed);
-            let mut counts = Vec::new();
-            for second in 0..3 {
-                incident.time = at(second).to_string();
-                asker.put(&incident);
-                counts.push(asker.ask(&identity, ns(second + 1), false, second == 2).await.map(count));
-            }
-            assert_eq!(counts, [Some(4), Some(5), Some(6)]);
-            // A routine one is not counted, and of what was corrected the history is asked anew.
-            incident.routine = Some(crate::model::Routine::Helper);
-            asker.put(&incident);
-            assert_eq!(asker.ask(&identity, ns(9), false, true).await.map(count), Some(6));
-            asker.correct(&incident);
-            assert_eq!(asker.ask(&identity, ns(9), false, true).await.map(count), None);
-        });
-        keeper.join().unwrap();
-    }
-}
+mod tests;

@@ -156,6 +156,11 @@ impl Writer {
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(StoreError::of("write", &self.path))
     }
+
+    #[cfg(test)]
+    pub(super) const fn db(&self) -> &Connection {
+        &self.db
+    }
 }
 
 /// Makes the file and its directory, where they are not there: for their owner alone, and never through a link.

@@ -1,6 +1,8 @@
 //! Options that say where runtimes are.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::Args;
@@ -30,23 +32,30 @@ pub struct Runtimes {
     /// containerd's state directory, with its containers' bundles
     #[arg(long, value_name = "PATH", default_value = bundle::CONTAINERD_STATE, hide_short_help = true)]
     pub containerd_state: PathBuf,
+    /// Decided when it is asked for first: a socket that comes or goes meanwhile makes no two places of it.
+    #[arg(skip)]
+    docker: OnceLock<DockerPlace>,
 }
 
 impl Runtimes {
     /// Where Docker is asked: at the socket that was named, else at the usual one, or where that is not there at the one that DOCKER_HOST
     /// names.
     pub fn docker_socket(&self) -> PathBuf {
-        self.docker_place().socket
+        self.docker_place().socket.clone()
     }
 
     /// What is to be said of DOCKER_HOST: that it is not followed, or not asked.
     pub fn docker_host_unused(&self) -> Option<String> {
-        self.docker_place().unused
+        self.docker_place().unused.clone()
     }
 
-    fn docker_place(&self) -> DockerPlace {
+    fn docker_place(&self) -> &DockerPlace {
         let host = std::env::var_os(docker_host::VARIABLE);
-        docker_host::place(self.docker_socket_named.as_deref(), host.as_deref(), |path| path.exists())
+        self.decided(host.as_deref(), Path::exists)
+    }
+
+    fn decided(&self, host: Option<&OsStr>, is_there: impl Fn(&Path) -> bool) -> &DockerPlace {
+        self.docker.get_or_init(|| docker_host::place(self.docker_socket_named.as_deref(), host, is_there))
     }
 
     pub fn sources(&self) -> Sources {
@@ -105,5 +114,26 @@ impl Runtimes {
 
     fn containerd_socket(&self) -> PathBuf {
         self.containerd_state.join(containerd::SOCKET)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_docker_is_asked_is_decided_once() {
+        let options = Runtimes {
+            docker_socket_named: None,
+            containerd_state: PathBuf::from(bundle::CONTAINERD_STATE),
+            docker: OnceLock::new(),
+        };
+        let host = Some(OsStr::new("unix:///srv/docker.sock"));
+        let found = options.decided(host, |path| path == Path::new("/srv/docker.sock")).clone();
+        assert_eq!((found.socket.as_path(), &found.unused), (Path::new("/srv/docker.sock"), &None));
+        // The usual one comes, and that one goes.
+        assert_eq!(options.decided(host, |path| path == Path::new(docker::DEFAULT_SOCKET)), &found);
+        assert_eq!((options.docker_socket(), options.docker_host_unused()), (found.socket.clone(), None));
+        assert_eq!(options.clone().sockets().first(), Some(&found.socket));
     }
 }

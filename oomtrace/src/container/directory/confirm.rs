@@ -76,6 +76,11 @@ impl Chain {
         !self.containers.is_empty()
     }
 
+    /// Something was looked at already, whatever it turned out to be.
+    pub fn has_any(&self) -> bool {
+        self.has_inner() || !self.completed.refuted.is_empty()
+    }
+
     pub fn add(&mut self, container: Container, said: Confirmation) {
         let is_outer = self.has_inner();
         let of_outer = |why: String| if is_outer { format!("of the outer container: {why}") } else { why };

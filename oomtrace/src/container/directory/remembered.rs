@@ -39,14 +39,36 @@ pub struct Remembered {
     pub bytes: usize,
 }
 
+/// What of a container is not known, where something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partial {
+    /// It was changed since.
+    Changed,
+    /// A list alone has it.
+    Listed,
+    /// An event alone has it.
+    Named,
+}
+
+impl Partial {
+    /// In words for the incident's `missing`.
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Changed => "what was changed of the container lately",
+            Self::Listed => "what its runtime knows besides its name, image and labels",
+            Self::Named => "what its runtime knows besides its name",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Entry {
     /// None while it is being asked for.
     pub metadata: Option<Rc<Metadata>>,
     /// It was asked for by itself, not just found in a list, which says less.
     pub asked: bool,
-    /// It was changed since, or is known by an event alone: it is asked for when it is needed, and counts where that gives no answer.
-    pub stale: bool,
+    /// It may not be all, or not be true any more: it is asked for when it is needed, and counts where that gives no answer.
+    pub partial: Option<Partial>,
     /// Since when it is gone.
     pub gone: Option<Instant>,
     /// It stands in the list of those that are gone, although it may be back.
@@ -115,15 +137,15 @@ impl Remembered {
             self.forget_one();
         }
         let entry = self.entry(key);
-        entry.stale = false;
+        entry.partial = None;
         let before = entry.metadata.replace(metadata);
         self.bytes = (self.bytes + size).saturating_sub(before.map_or(0, |before| before.size()));
     }
 
     /// The same for what may not be all, or not be true any more.
-    pub fn remember_stale(&mut self, key: &str, metadata: Rc<Metadata>) {
+    pub fn remember_partial(&mut self, key: &str, metadata: Rc<Metadata>, partial: Partial) {
         self.remember(key, metadata);
-        self.entry(key).stale = true;
+        self.entry(key).partial = Some(partial);
     }
 
     /// Has the container asked for; false when too many wait already.

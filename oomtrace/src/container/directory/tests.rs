@@ -322,17 +322,36 @@ fn a_name_that_was_known_is_kept_while_docker_hangs() {
         assert_eq!(completed.container.unwrap().name.as_deref(), Some("web"));
         assert!(directory.state.borrow().down.contains_key(&None));
         // And without any time to ask.
-        let (recalled, is_known) = directory.recall(&place(), Some(CHILD));
+        let (recalled, known) = directory.recall(&place(), Some(CHILD));
         let container = recalled.container.unwrap();
-        assert_eq!((container.name.as_deref(), container.confirmed, is_known), (Some("web"), true, true));
-        let (unknown, is_known) = directory.recall(&place_of(&"1".repeat(64)), None);
-        assert_eq!((unknown.container.map(|container| container.name), is_known), (Some(None), false));
+        assert_eq!((container.name.as_deref(), container.confirmed), (Some("web"), true));
+        assert_eq!(known, Recalled::Known(None));
+        let (unknown, known) = directory.recall(&place_of(&"1".repeat(64)), None);
+        assert_eq!((unknown.container.map(|container| container.name), known), (Some(None), Recalled::Nothing));
         // Somebody else's cgroup is not that container.
         let other = Placement::parse(&format!("/user.slice/user-1000.slice/x.scope/docker-{ID}.scope"));
-        assert_ne!(
-            directory.recall(&other.container.unwrap(), None).0.container.and_then(|found| found.name).as_deref(),
-            Some("web")
-        );
+        let (other, known) = directory.recall(&other.container.unwrap(), None);
+        assert_ne!(other.container.and_then(|found| found.name).as_deref(), Some("web"));
+        assert_eq!(known, Recalled::Nothing, "of that cgroup nothing is said");
+    }));
+}
+
+#[test]
+fn of_a_container_that_an_event_or_a_list_alone_has_it_is_said_that_the_rest_is_not_known() {
+    block_on(tokio::task::LocalSet::new().run_until(async {
+        for is_named in [true, false] {
+            let (_dir, docker) = hung_but_for_lists(Rc::new(RefCell::new(true))).await;
+            let directory = directory(docker);
+            if is_named {
+                let (named, partial) = called(ID, &Entry::default(), Some("old".to_owned()), false).unwrap();
+                directory.state.borrow_mut().remember_partial(ID, Rc::new(named), partial);
+            }
+            let (container, missing) = complete(&directory, &place()).await;
+            assert_eq!((container.name.as_deref(), container.image.as_deref()), (Some("web"), Some("nginx:1.27")));
+            let rest = "what its runtime knows besides its name, image and labels (Docker at ";
+            assert!(missing.starts_with(rest), "{is_named} {missing}");
+            assert_eq!(directory.recall(&place(), None).1, Recalled::Known(Some(Partial::Listed)));
+        }
     }));
 }
 
@@ -350,8 +369,8 @@ fn a_container_that_was_changed_is_asked_for_again_and_keeps_its_name_where_it_c
             called(ID, &state.known[ID], Some("api".to_owned()), is_changed)
         };
         assert_eq!(renamed(false), None);
-        let renamed = renamed(true).unwrap();
-        directory.state.borrow_mut().remember_stale(ID, Rc::new(renamed));
+        let (renamed, partial) = renamed(true).unwrap();
+        directory.state.borrow_mut().remember_partial(ID, Rc::new(renamed), partial);
         let (container, missing) = complete(&directory, &place()).await;
         assert_eq!((container.name.as_deref(), container.image.as_deref()), (Some("api"), Some("nginx:1.27")));
         assert_eq!(
@@ -368,10 +387,21 @@ fn a_name_that_an_event_alone_has_counts_where_docker_cannot_be_asked() {
     block_on(tokio::task::LocalSet::new().run_until(async {
         let directory = directory(Docker::new(PathBuf::from("/nonexistent/docker.sock")));
         directory.appeared(place());
-        let known = called(ID, &directory.state.borrow().known[ID], Some("web".to_owned()), false).unwrap();
-        directory.state.borrow_mut().remember_stale(ID, Rc::new(known));
-        let (container, _) = complete(&directory, &place()).await;
+        let known = |name: &str, is_changed| {
+            let state = directory.state.borrow();
+            called(ID, &state.known[ID], Some(name.to_owned()), is_changed).unwrap()
+        };
+        let remember = |(known, partial)| directory.state.borrow_mut().remember_partial(ID, Rc::new(known), partial);
+        remember(known("web", false));
+        let (container, missing) = complete(&directory, &place()).await;
         assert_eq!((container.name.as_deref(), container.confirmed), (Some("web"), true));
+        // It was not changed: nothing else was ever known.
+        let expected = "what its runtime knows besides its name (there is no Docker at /nonexistent/docker.sock)";
+        assert_eq!(missing, expected);
+        assert_eq!(directory.recall(&place(), None).1, Recalled::Known(Some(Partial::Named)));
+        remember(known("api", true));
+        assert_eq!(complete(&directory, &place()).await.1, expected);
+        remember(known("web", true));
         // What has no cgroup is no matter, however many events there are.
         assert!(directory.state.borrow().known.len() == 1);
     }));

@@ -8,7 +8,7 @@ use crate::store::{Entry, Writer, rescue, schema};
 const START: &str = "2026-11-20T00:00:00Z";
 
 /// Number `number`, a minute after the one before.
-fn exited(number: u32, name: &str, user: Option<u32>) -> Exited {
+pub(in crate::store) fn exited(number: u32, name: &str, user: Option<u32>) -> Exited {
     let at = START.parse::<Timestamp>().unwrap() + SignedDuration::from_mins(number.into());
     let container = Container {
         id: format!("{number:064x}"),

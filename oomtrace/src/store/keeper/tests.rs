@@ -1,4 +1,7 @@
+use std::ffi::{c_char, c_int, c_void};
 use std::fs;
+
+use rusqlite::ffi;
 
 use super::*;
 use crate::store::Identity;
@@ -99,4 +102,30 @@ fn answers_are_of_the_file_that_is_there() {
     assert_eq!(first(3), Some(named(2, "web", "nginx").time));
     drop((out, lines));
     answers.join().unwrap();
+}
+
+/// Refuses every pragma, and nothing else (sqlite.org/c3ref/set_authorizer.html).
+extern "C" fn no_pragma(
+    _: *mut c_void,
+    action: c_int,
+    _: *const c_char,
+    _: *const c_char,
+    _: *const c_char,
+    _: *const c_char,
+) -> c_int {
+    if action == ffi::SQLITE_PRAGMA { ffi::SQLITE_DENY } else { ffi::SQLITE_OK }
+}
+
+#[test]
+fn what_is_on_the_disk_is_kept_though_its_size_cannot_be_found_out() {
+    let place = Place::new();
+    let (mut keeper, _said) = keeper(&place.path());
+    keep(&mut keeper, 1);
+    let writer = keeper.writer.as_ref().unwrap();
+    // SAFETY: the connection is open, and the function needs nothing.
+    unsafe { ffi::sqlite3_set_authorizer(writer.db().handle(), Some(no_pragma), std::ptr::null_mut()) };
+    writer.is_beyond().unwrap_err();
+    keeper.try_keep(&entries([named(2, "web", "nginx")])).unwrap();
+    drop(keeper);
+    assert_eq!(ids(&place.path()), ["00000002-test", "00000001-test"]);
 }

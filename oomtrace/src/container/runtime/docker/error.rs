@@ -29,7 +29,8 @@ impl DockerError {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         match self {
-            Self::Connect { source, .. } => source.kind() == std::io::ErrorKind::PermissionDenied,
+            // A daemon that is down leaves its socket behind.
+            Self::Connect { source, .. } => source.kind() != std::io::ErrorKind::NotFound,
             Self::Timeout { .. } | Self::Answer { .. } => true,
             Self::Foreign { .. } | Self::Unknown { .. } => false,
         }
@@ -70,5 +71,19 @@ impl DockerError {
     #[must_use]
     pub const fn is_down(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::Foreign { .. } | Self::Timeout { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_docker_that_is_down_or_may_not_be_asked_is_there() {
+        use std::io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
+        for (kind, is_missing) in [(NotFound, false), (ConnectionRefused, true), (PermissionDenied, true)] {
+            let error = DockerError::Connect { socket: "/run/docker.sock".into(), source: Arc::new(kind.into()) };
+            assert_eq!(error.is_missing(), is_missing, "{error}");
+        }
     }
 }
