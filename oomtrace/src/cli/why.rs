@@ -107,7 +107,12 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
                 // It may be gone, and was seen while it was there.
                 Choice::Nobody { near, missing } => match watched.whom(&word) {
                     Some(whom) => Choice::One(Box::new(whom)),
-                    None => Choice::Nobody { near, missing },
+                    None => of_users_or(&word, near, missing).await,
+                },
+                // What a user has hides no other of that name, which may be gone.
+                Choice::One(whom) if whom.is_users() => match watched.whom(&word).filter(|seen| !seen.is_users()) {
+                    Some(seen) => Choice::Several(vec![spelled_out(&seen), spelled_out(&whom)]),
+                    None => Choice::One(whom),
                 },
                 choice => choice,
             };
@@ -144,6 +149,16 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
     }
     let found = (found, exits, watched.looked());
     Asking::Answered(Box::new(gather::why(places, asked, whom, log, found, &identity).await))
+}
+
+/// Users' own daemons are asked last: anybody may have one that says anything.
+async fn of_users_or(word: &Asked, near: Vec<String>, missing: Vec<String>) -> Choice {
+    let mut found = if word.may_be(TargetKind::Container) { gather::of_users(word).await } else { Vec::new() };
+    match found.len() {
+        0 => Choice::Nobody { near, missing },
+        1 => Choice::One(Box::new(found.remove(0))),
+        _ => Choice::Several(found.iter().map(spelled_out).collect()),
+    }
 }
 
 /// `oomtrace history --comm tail`, of the same history.

@@ -31,6 +31,8 @@ const MAX_LATER: usize = 64;
 const MAX_DOWN: usize = 64;
 /// How long a daemon that did not answer is not asked again.
 const BACK_OFF: Duration = Duration::from_secs(10);
+/// A user's own daemon that takes longer for an answer is not asked again for as long: nobody else waits for what a user makes slow.
+const USERS_WITHIN: Duration = Duration::from_millis(500);
 /// How long a daemon that holds one answer back has for another that it has at hand. With the first it is less than a verdict waits for
 /// names: what is found out about the daemon is not lost with that.
 const AT_HAND: Duration = Duration::from_millis(500);
@@ -340,7 +342,14 @@ impl Directory {
                 Err(error) => log::debug!("{error}"),
             }
         }
-        match docker.inspect(&place.id).await {
+        let began = Instant::now();
+        let answer = docker.inspect(&place.id).await;
+        if user.is_some() && began.elapsed() >= USERS_WITHIN {
+            // Whatever it says: each of a user's containers would take as long.
+            self.failed(user, &DockerError::Slow { socket: docker.socket().to_owned() });
+            return answer.map(|metadata| self.remember(&place.key(), metadata));
+        }
+        match answer {
             Ok(metadata) => {
                 self.state.borrow_mut().down.remove(&user);
                 Ok(self.remember(&place.key(), metadata))

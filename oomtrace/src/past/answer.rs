@@ -6,6 +6,8 @@
 mod moments;
 mod unit_kills;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::container::runtime::docker::life::Happened;
@@ -45,8 +47,8 @@ pub struct Ended {
     pub container: Option<Container>,
     /// The unit whose main process it was, where another was not asked about.
     pub unit: Option<String>,
-    /// What Docker says was done to the container, the oldest first.
-    pub events: Vec<Happened>,
+    /// What Docker says was done to the container, the oldest first; all its ends share it.
+    pub events: Arc<[Happened]>,
 }
 
 impl Ended {

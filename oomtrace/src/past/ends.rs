@@ -143,7 +143,7 @@ fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ru
     });
     let is_at_end = at_end.is_some_and(|ms| ms <= SAID_WITHIN_MS);
     // Docker heard of it then, and the kernel may have written a report that cannot be put down to this container.
-    let is_unreported = end.by == "Docker" && did_kernel_watch(around, time);
+    let is_unreported = is_dockers(end) && did_kernel_watch(around, time);
     if !says || (is_unreported && !is_at_end) {
         return None;
     }
@@ -209,6 +209,19 @@ fn by_hand(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Optio
         }],
         advice: Vec::new(),
     })
+}
+
+/// Who says how a container of Docker's ended: the machine's daemon, or a user's own, whose word is the user's.
+#[must_use]
+pub fn docker(user: Option<u32>) -> String {
+    user.map_or_else(|| DOCKER.to_owned(), |uid| format!("{DOCKER} of user {uid}"))
+}
+
+const DOCKER: &str = "Docker";
+
+/// It is Docker that says so, whoever's.
+fn is_dockers(end: &SaidEnd) -> bool {
+    end.by.strip_prefix(DOCKER).is_some_and(|rest| rest.is_empty() || rest.starts_with(" of user "))
 }
 
 /// Where a fact of its word comes from.

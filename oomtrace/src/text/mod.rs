@@ -198,13 +198,21 @@ pub fn container_name(incident: &Incident) -> Option<String> {
         true => quote(short_id(&container.id)).into_owned(),
         false => format!("{} (unconfirmed)", quote(short_id(&container.id))),
     };
-    Some(name.map_or_else(id, |name| quote(name).into_owned()))
+    Some(of_user(container, name.map_or_else(id, |name| quote(name).into_owned()).into()).into_owned())
 }
 
-/// A container's name, else the start of its id, as one word.
+/// A container's name, else the start of its id, and whose it is where it is a user's own.
 #[must_use]
 pub fn name_or_id(container: &Container) -> Cow<'_, str> {
-    quote(container.name.as_deref().unwrap_or_else(|| short_id(&container.id)))
+    of_user(container, quote(container.name.as_deref().unwrap_or_else(|| short_id(&container.id))))
+}
+
+/// `web of user 1000`: a user may call a container of their own as one of the machine's is called.
+fn of_user<'a>(container: &Container, name: Cow<'a, str>) -> Cow<'a, str> {
+    match container.user {
+        Some(uid) => format!("{name} of user {uid}").into(),
+        None => name,
+    }
 }
 
 /// `shop/web-5d4`; its uid, where no name is known.

@@ -174,8 +174,14 @@ impl Watched {
     /// Whom `asked` meant at the last kill of one who is not there any more, and is known to nobody else.
     pub fn whom(&self, asked: &Asked) -> Option<Whom> {
         let is_it = |incident: &Incident| is_called(incident, asked);
-        let named = filters(asked).into_iter().filter_map(|filter| self.matching(filter, SAME).into_iter().find(is_it));
-        let found = named.max_by(|one, other| one.time.cmp(&other.time));
+        // A user's own may be called after one of the machine's.
+        let is_machines = |incident: &Incident| incident.container.as_ref().is_none_or(|its| its.user.is_none());
+        let named = filters(asked).into_iter().filter_map(|filter| {
+            let all: Vec<Incident> = self.matching(filter, SAME).into_iter().filter(is_it).collect();
+            let machines = all.iter().position(is_machines).unwrap_or(0);
+            all.into_iter().nth(machines)
+        });
+        let found = named.max_by(|one, other| (is_machines(one), &one.time).cmp(&(is_machines(other), &other.time)));
         // What else a word may be, as a pod's uid, no filter chooses by.
         let found = found.or_else(|| self.matching(Filter::default(), LATEST).into_iter().find(is_it));
         let found = found.map(|found| (found.time, found.container, found.unit));

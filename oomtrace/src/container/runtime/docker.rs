@@ -38,6 +38,7 @@ const MAX_LIST: usize = 8 << 20;
 const MAX_BODY: usize = 1 << 20;
 /// What a user's own daemon says is about one container, and nobody but the user vouches for it.
 const MAX_USERS_BODY: usize = 256 << 10;
+const MAX_USERS_LIST: usize = 1 << 20;
 /// Bytes and lines of events that are read in each second. A daemon that says more is not listened to any longer.
 const MAX_EVENTS_BYTES: usize = 2 << 20;
 const MAX_EVENTS: usize = 2000;
@@ -48,21 +49,22 @@ pub struct Docker {
     socket: PathBuf,
     /// Who must own the socket; none: whoever it is, it was named on the command line or is root's by its place.
     owner: Option<u32>,
-    /// Bytes of an answer.
+    /// Bytes of an answer about one container, and of one about many.
     max_body: usize,
+    max_list: usize,
 }
 
 impl Docker {
     #[must_use]
     pub fn new(socket: PathBuf) -> Self {
-        Self { socket, owner: None, max_body: MAX_BODY }
+        Self { socket, owner: None, max_body: MAX_BODY, max_list: MAX_LIST }
     }
 
     /// A user's own (rootless mode, docs.docker.com/engine/security/rootless).
     #[must_use]
     pub fn of_user(uid: u32) -> Self {
         let socket = format!("/run/user/{uid}/docker.sock").into();
-        Self { socket, owner: Some(uid), max_body: MAX_USERS_BODY }
+        Self { socket, owner: Some(uid), max_body: MAX_USERS_BODY, max_list: MAX_USERS_LIST }
     }
 
     /// The socket, where a client must be pointed to it: it is neither the one that all ask by themselves, nor known by its user.
@@ -125,10 +127,13 @@ impl Docker {
     /// All events that Docker still has; or where these are too many bytes, for a container's labels are in each of its own, what it says when it
     /// is asked for fewer. And whether these are all.
     async fn past(&self, fewer: &str) -> Result<(Bytes, bool), DockerError> {
-        match self.get(&queries::past_events(), MAX_LIST).await {
-            Err(DockerError::Answer { .. }) => Ok((self.get(fewer, MAX_LIST).await?.unwrap_or_default(), false)),
-            answer => Ok((answer?.unwrap_or_default(), true)),
-        }
+        let (body, is_whole) = match self.get(&queries::past_events(), self.max_list).await {
+            Err(DockerError::Answer { .. }) => (self.get(fewer, self.max_list).await?.unwrap_or_default(), false),
+            answer => (answer?.unwrap_or_default(), true),
+        };
+        let kept = life::latest(&body);
+        let is_all = kept.len() == body.len();
+        Ok((body.slice_ref(kept), is_whole && is_all))
     }
 
     /// Containers whose ends are still among Docker's events, those that it has removed as well. Where Docker has too much to say, those that are
@@ -196,7 +201,7 @@ impl Docker {
     }
 
     async fn listed(&self, path: &str) -> Result<Listed, DockerError> {
-        let body = self.get(path, MAX_LIST).await?.unwrap_or_default();
+        let body = self.get(path, self.max_list).await?.unwrap_or_default();
         let mut found: Listed = self.parse(&body)?;
         found.containers.iter_mut().for_each(|(_, metadata)| metadata.runtime_socket = self.elsewhere());
         if found.cut {

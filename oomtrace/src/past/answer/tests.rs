@@ -216,7 +216,7 @@ fn docker_events_are_of_the_life_that_ended() {
         happened(20, What::Kill("9".to_owned())),
         happened(20, What::Die { exit_code: Some(137) }),
     ];
-    let ends = vec![Ended { events, ..end(20, 137, false) }];
+    let ends = vec![Ended { events: events.into(), ..end(20, 137, false) }];
     let traces = Traces { ends, events_since: Some(at(-10)), ..Traces::default() };
     let why = asked(Some(&subject(false)), traces);
     let verdict = why.reconstructed.unwrap().verdict.unwrap();
@@ -233,7 +233,7 @@ fn an_oom_kill_of_nobody_knows_whom_leaves_open_whether_it_was_one() {
         [(20, None, true), (20, Some(&own), true), (20, Some(&other), false), (-60, None, false)]
     {
         let traces = Traces {
-            ends: vec![Ended { events: events.clone(), ..end(20, 137, false) }],
+            ends: vec![Ended { events: events.clone().into(), ..end(20, 137, false) }],
             events_since: Some(at(-100)),
             kernel_since: Some(at(-100)),
             reported: vec![(Some(at(second)), path.cloned())],
@@ -257,7 +257,7 @@ fn dockers_own_kill_is_not_the_oom_kill_of_a_child_right_before() {
     };
     let traces = |is_asked| Traces {
         kills: vec![report(0)],
-        ends: vec![Ended { events: events(is_asked), ..end(9, 137, true) }],
+        ends: vec![Ended { events: events(is_asked).into(), ..end(9, 137, true) }],
         events_since: Some(at(-10)),
         ..Traces::default()
     };

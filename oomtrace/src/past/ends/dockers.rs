@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Around, Ruling};
+use super::{Around, Ruling, is_dockers};
 use crate::container::runtime::docker::life::{Happened, SAID_WITHIN_MS, What, behind, nearest_end};
 use crate::judge::stop::stops;
 use crate::model::{Advice, Cause, Confidence, Evidence, SaidEnd, Source};
@@ -94,7 +94,7 @@ pub fn life_and_after<'a>(
     around: &Around<'a>,
     time: Timestamp,
 ) -> Option<(&'a [Happened], &'a [Happened])> {
-    if end.by != "Docker" {
+    if !is_dockers(end) {
         return None;
     }
     let last = nearest_end(around.events, time)?;

@@ -1,5 +1,6 @@
 //! What Docker says of its containers' ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use crate::container::runtime::docker::life::{self, Happened, Life, LifeEnd};
 use crate::container::runtime::docker::{Docker, DockerError};
 use crate::model::{Container, LookedAt, SaidEnd};
 use crate::past::answer::{Ended, Subject, Traces};
-use crate::past::ends::KILLED;
+use crate::past::ends::{KILLED, docker as docker_says};
 use crate::past::gather::ended::ended;
 use crate::past::gather::{Places, looked, unread};
 use crate::placement::Runtime;
@@ -59,10 +60,10 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
         (true, count) => format!("it runs; its restart policy has started it again {}", crate::text::times(count)),
         (false, _) => "it has ended".to_owned(),
     };
-    let mut events = Vec::new();
+    let mut events: Arc<[Happened]> = Arc::default();
     match docker.past_events(&container.id).await {
         Ok((found, since)) => {
-            events = found;
+            events = found.into();
             traces.events_since = since.and_then(time);
             said.push_str(&format!("; {} events of it are left", events.len()));
         }
@@ -76,16 +77,16 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
     let end = if life.running {
         // Docker has the end of the life before by its time alone: its code is in the events, if they go that far.
         SaidEnd {
-            by: "Docker".to_owned(),
+            by: docker_says(container.user),
             time: Some(finished.clone()),
             exit_code: last.and_then(|last| ends.get(last)?.exit_code),
             ..SaidEnd::default()
         }
     } else {
-        said_life(&life)
+        said_life(&life, container.user)
     };
     let before = ends.iter().enumerate().filter(|(index, end)| Some(*index) != last && end.exit_code == Some(KILLED));
-    for end in before.map(|(_, end)| said_end(end)).chain([end]) {
+    for end in before.map(|(_, end)| said_end(end, container.user)).chain([end]) {
         let (container, events) = (Some(known.clone()), events.clone());
         traces.ends.push(Ended { end, container, events, ..Ended::default() });
     }
@@ -94,7 +95,7 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
 /// What Docker's events still say of a container that it has removed.
 async fn removed(docker: &Docker, container: &Container, traces: &mut Traces) {
     let (events, since) = match docker.past_events(&container.id).await {
-        Ok(found) => found,
+        Ok((events, since)) => (Arc::<[Happened]>::from(events), since),
         Err(error) => return traces.looked_at.push(unread("docker", error.to_string())),
     };
     traces.events_since = since.and_then(time);
@@ -106,16 +107,17 @@ async fn removed(docker: &Docker, container: &Container, traces: &mut Traces) {
     let ends = life::ends(&events);
     // How it ended last is of interest whatever it was.
     let last = ends.len().saturating_sub(1);
+    let user = container.user;
     for (_, end) in ends.iter().enumerate().filter(|(index, end)| *index == last || end.exit_code == Some(KILLED)) {
         let (container, events) = (Some(container.clone()), events.clone());
-        traces.ends.push(Ended { end: said_end(end), container, events, ..Ended::default() });
+        traces.ends.push(Ended { end: said_end(end, user), container, events, ..Ended::default() });
     }
 }
 
 /// The end of a container that does not run.
-fn said_life(life: &Life) -> SaidEnd {
+fn said_life(life: &Life, user: Option<u32>) -> SaidEnd {
     SaidEnd {
-        by: "Docker".to_owned(),
+        by: docker_says(user),
         time: life.finished_at.clone(),
         started: life.started_at.clone(),
         exit_code: Some(life.exit_code),
@@ -125,9 +127,9 @@ fn said_life(life: &Life) -> SaidEnd {
 }
 
 /// An end, as Docker's events have it.
-fn said_end(end: &LifeEnd) -> SaidEnd {
+fn said_end(end: &LifeEnd, user: Option<u32>) -> SaidEnd {
     SaidEnd {
-        by: "Docker".to_owned(),
+        by: docker_says(user),
         time: rfc3339(end.at_ns),
         started: end.started_ns.and_then(rfc3339),
         exit_code: end.exit_code,
@@ -147,11 +149,11 @@ pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
     traces.events_since = former.since_ns.and_then(time);
     let (had, mut untold) = (traces.ends.len(), Vec::new());
     for FormerContainer { id, metadata, events } in former.containers.into_iter().rev() {
-        let container = ended(id, &metadata);
-        let ends = life::ends(&events);
+        let (container, user) = (ended(id, &metadata), None);
+        let (ends, events) = (life::ends(&events), Arc::<[Happened]>::from(events));
         for end in ends.iter().filter(|end| end.exit_code == Some(KILLED)) {
             let (container, events) = (Some(container.clone()), events.clone());
-            traces.ends.push(Ended { end: said_end(end), container, events, ..Ended::default() });
+            traces.ends.push(Ended { end: said_end(end, user), container, events, ..Ended::default() });
         }
         if ends.iter().any(|end| end.exit_code.is_none()) {
             untold.push((container, events, ends));
@@ -176,7 +178,7 @@ pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
 /// how many ends are not known even then.
 async fn ask_untold(
     docker: &Docker,
-    untold: Vec<(Container, Vec<Happened>, Vec<LifeEnd>)>,
+    untold: Vec<(Container, Arc<[Happened]>, Vec<LifeEnd>)>,
     traces: &mut Traces,
 ) -> usize {
     let until = tokio::time::Instant::now() + ASKED_WITHIN;
@@ -192,7 +194,12 @@ async fn ask_untold(
         // That is the last one's, however many there were.
         unknown -= usize::from(ends.last().is_some_and(|end| end.exit_code.is_none()));
         if life.exit_code == KILLED {
-            traces.ends.push(Ended { end: said_life(&life), container: Some(container), events, ..Ended::default() });
+            traces.ends.push(Ended {
+                end: said_life(&life, None),
+                container: Some(container),
+                events,
+                ..Ended::default()
+            });
         }
     }
     unknown

@@ -6,6 +6,7 @@ mod ended;
 mod former;
 mod kernel;
 mod kubernetes;
+mod listed;
 mod managers;
 mod podman;
 mod whom;
@@ -26,6 +27,7 @@ use crate::past::logins;
 use crate::redact::Privacy;
 
 pub use kernel::{KernelLog, is_about, kernel_log};
+pub use listed::of_users;
 pub use whom::{Choice, Whom, resolve, spelled_out};
 
 /// Where the kernel's log is.

@@ -1,13 +1,13 @@
 //! Who is meant.
 
 use crate::container::list::list;
-use crate::container::runtime::docker::{Docker, DockerError};
-use crate::container::sockets;
+use crate::container::runtime::docker::DockerError;
 use crate::model::{Container, TargetKind};
 use crate::node::namespaces;
 use crate::past::answer::{Subject, described};
 use crate::past::gather::ended::ended;
 use crate::past::gather::former::former;
+use crate::past::gather::listed::named;
 use crate::past::gather::{KernelLog, Places, kubernetes};
 use crate::past::target::{Asked, Fit, fits, fits_pod, spelled};
 use crate::past::units;
@@ -16,9 +16,6 @@ use crate::text::{pod_name, short_id};
 
 /// Digits of an id as runtimes show it.
 const SHORT_ID: usize = 12;
-
-/// Users whose own Docker is asked: each may take its time.
-const MAX_OWN: usize = 4;
 
 /// A target.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,6 +109,12 @@ impl Whom {
             is_removed: false,
         }
     }
+
+    /// It is a container of a user's own, which that user's daemon alone vouches for.
+    #[must_use]
+    pub fn is_users(&self) -> bool {
+        self.container.as_ref().is_some_and(|container| container.user.is_some())
+    }
 }
 
 /// What a word was found to mean.
@@ -147,12 +150,10 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
             .iter()
             .filter_map(|(container, is_there)| Some((fits(container, &asked.word)?, container, *is_there)))
             .collect();
-        // What users have of their own, and that does not run, does not make the machine's ambiguous.
-        let is_users = |container: &Container, is_there: bool| container.user.is_some() && !is_there;
-        let has_others = fitting.iter().any(|(_, container, is_there)| !is_users(container, *is_there));
-        let fitting =
-            fitting.into_iter().filter(|(_, container, is_there)| !(has_others && is_users(container, *is_there)));
-        let fitting: Vec<_> = fitting.collect();
+        // What users have of their own does not make the machine's ambiguous: it goes by its id.
+        let has_machines = fitting.iter().any(|(_, container, _)| container.user.is_none());
+        let is_meant = |container: &Container| !has_machines || container.user.is_none();
+        let fitting: Vec<_> = fitting.into_iter().filter(|(_, container, _)| is_meant(container)).collect();
         let best = fitting.iter().map(|(fit, ..)| *fit).max();
         // A name that is as long as the ids that runtimes show, and the beginning of another's, may be meant for that.
         let is_like_id = asked.word.len() >= SHORT_ID;
@@ -178,9 +179,11 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
     }
     // A container's whole name is what it is: a number without one is a process.
     found.extend(asked.pid().map(Whom::pid));
-    // A unit of its name hides no container that is removed.
-    let has_container = found.iter().any(|whom| matches!(whom.kind, TargetKind::Container | TargetKind::Pod));
-    if !has_container && asked.may_be(TargetKind::Container) {
+    // Neither a unit of its name nor what a user has hides a container of the machine's that is removed.
+    let has_machines = found.iter().any(|whom| {
+        whom.kind == TargetKind::Pod || whom.container.as_ref().is_some_and(|container| container.user.is_none())
+    });
+    if !has_machines && asked.may_be(TargetKind::Container) {
         let is_all = found.is_empty();
         let former = former(places, asked, log, is_all.then_some(&mut known.missing)).await;
         found.splice(..0, former);
@@ -194,7 +197,7 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
         _ => Choice::Several(
             found
                 .iter()
-                .map(|whom| (spelled(whom.kind, named(whom, &known).as_ref(), &whom.name), described_as(whom)))
+                .map(|whom| (spelled(whom.kind, container_of(whom, &known).as_ref(), &whom.name), described_as(whom)))
                 .collect(),
         ),
     }
@@ -207,7 +210,7 @@ pub fn spelled_out(whom: &Whom) -> (String, String) {
 }
 
 /// A container of it, for its name.
-fn named(whom: &Whom, known: &Known) -> Option<Container> {
+fn container_of(whom: &Whom, known: &Known) -> Option<Container> {
     let of_pod = |uid: &String| {
         let is_its =
             |container: &&(Container, bool)| container.0.pod.as_ref().is_some_and(|pod| pod.uid.as_ref() == Some(uid));
@@ -236,42 +239,26 @@ async fn everybody(places: &Places, word: &str) -> Known {
     let listed = list(&places.directory, &places.hierarchies).await;
     let mut containers: Vec<(Container, bool)> = listed.into_iter().map(|listed| (listed.container, true)).collect();
     let mut missing = Vec::new();
-    for (user, docker) in dockers(places) {
-        let all = match docker.list_all().await {
-            Err(error @ DockerError::Answer { .. }) => docker.list_named(word).await.map_err(|_| error),
-            Ok(listed) if listed.cut => {
-                let named = docker.list_named(word).await.unwrap_or_default();
-                Ok(listed.containers.into_iter().chain(named).collect())
-            }
-            all => all.map(|listed| listed.containers),
-        };
-        match all {
-            Ok(all) => {
-                for (id, metadata) in all {
-                    if containers.iter().any(|(container, _)| container.id == id && container.confirmed) {
-                        continue;
-                    }
-                    // What a cgroup's name alone says is nothing against Docker's own word.
-                    containers.retain(|(container, _)| container.id != id || container.user != user);
-                    containers.push((Container { user, ..ended(id, &metadata) }, false));
+    let docker = &places.directory.sources().docker;
+    match named(docker, word).await {
+        Ok(all) => {
+            for (id, metadata) in all {
+                let is_it = |container: &Container| container.id == id && container.user.is_none();
+                if containers.iter().any(|(container, _)| is_it(container) && container.confirmed) {
+                    continue;
                 }
+                // What a cgroup's name alone says is nothing against Docker's own word.
+                containers.retain(|(container, _)| !is_it(container));
+                containers.push((ended(id, &metadata), false));
             }
-            Err(DockerError::Connect { .. } | DockerError::Foreign { .. }) if user.is_some() => {}
-            Err(error @ DockerError::Connect { .. }) if !docker.socket().exists() => {
-                missing.push(format!("{error} (--docker-socket names another)"));
-            }
-            Err(error) => missing.push(format!("containers of Docker's that do not run ({error})")),
         }
+        Err(error @ DockerError::Connect { .. }) if !docker.socket().exists() => {
+            missing.push(format!("{error} (--docker-socket names another)"));
+        }
+        Err(error) => missing.push(format!("containers of Docker's that do not run ({error})")),
     }
     kubernetes::describe(places, &mut containers).await;
     Known { containers, missing }
-}
-
-/// The machine's Docker, and those that users have of their own.
-fn dockers(places: &Places) -> impl Iterator<Item = (Option<u32>, Docker)> {
-    let own = sockets::users().into_iter().map(|uid| (Some(uid), Docker::of_user(uid)));
-    let own = own.filter(|(_, docker)| docker.socket().exists()).take(MAX_OWN);
-    std::iter::once((None, places.directory.sources().docker.clone())).chain(own)
 }
 
 /// A container that only the kernel's log still knows, by the beginning of its id.

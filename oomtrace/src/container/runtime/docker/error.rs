@@ -18,7 +18,9 @@ pub enum DockerError {
     Foreign { socket: PathBuf, uid: u32 },
     #[error("Docker at {} did not answer within {} s", socket.display(), TIMEOUT.as_secs())]
     Timeout { socket: PathBuf },
-    #[error("Docker at {} gave no usable answer: {source}", socket.display())]
+    #[error("Docker at {} answers too slowly", socket.display())]
+    Slow { socket: PathBuf },
+    #[error("Docker at {} gave no usable answer: {}", socket.display(), short(source))]
     Answer { socket: PathBuf, source: Arc<AnswerError> },
     #[error("Docker at {} does not know {id}", socket.display())]
     Unknown { socket: PathBuf, id: String },
@@ -31,7 +33,7 @@ impl DockerError {
         match self {
             // A daemon that is down leaves its socket behind.
             Self::Connect { source, .. } => source.kind() != std::io::ErrorKind::NotFound,
-            Self::Timeout { .. } | Self::Answer { .. } => true,
+            Self::Timeout { .. } | Self::Slow { .. } | Self::Answer { .. } => true,
             Self::Foreign { .. } | Self::Unknown { .. } => false,
         }
     }
@@ -44,6 +46,14 @@ fn cannot_connect(socket: &Path, why: &std::io::Error) -> String {
         std::io::ErrorKind::NotFound => format!("there is no Docker at {socket}"),
         kind => format!("Docker at {socket} cannot be asked: {kind}"),
     }
+}
+
+/// What is wrong with an answer, of which it may repeat any part.
+fn short(why: &AnswerError) -> String {
+    const MOST: usize = 200;
+    let why = why.to_string();
+    let clipped = crate::text::clip(&why, MOST);
+    if clipped.len() < why.len() { format!("{clipped}…") } else { why }
 }
 
 /// What is wrong with an answer.
@@ -70,13 +80,22 @@ impl DockerError {
     /// The daemon itself does not answer, so that asking again at once is no use.
     #[must_use]
     pub const fn is_down(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Foreign { .. } | Self::Timeout { .. })
+        matches!(self, Self::Connect { .. } | Self::Foreign { .. } | Self::Timeout { .. } | Self::Slow { .. })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_answer_does_not_repeat_it() {
+        let body = format!("{{\"Version\":[\"{}\"]}}", "B".repeat(9_000));
+        let source =
+            serde_json::from_str::<std::collections::BTreeMap<String, u8>>(&body.replace(['[', ']'], "")).unwrap_err();
+        let error = DockerError::Answer { socket: "/run/docker.sock".into(), source: Arc::new(source.into()) };
+        assert!(error.to_string().len() < 300 && error.to_string().ends_with('…'), "{error}");
+    }
 
     #[test]
     fn a_docker_that_is_down_or_may_not_be_asked_is_there() {

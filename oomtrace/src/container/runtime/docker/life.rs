@@ -10,6 +10,8 @@ use crate::container::runtime::docker::line::Line;
 
 /// Bytes of a word that are kept.
 const MAX_WORD: usize = 256;
+/// Lines of the events that are read.
+const MAX_LINES: usize = 2_048;
 
 /// Docker says that something ended at most so long after it did, in milliseconds: a shim's exit goes through two daemons.
 pub const SAID_WITHIN_MS: i64 = 3_000;
@@ -131,6 +133,15 @@ pub fn past(body: &[u8]) -> (BTreeMap<String, Vec<Happened>>, Option<i64>) {
     (found, lines().find_map(time_ns))
 }
 
+/// The latest lines of the events: Docker keeps 256 of them, and another one may say that it has any number.
+#[must_use]
+pub fn latest(body: &[u8]) -> &[u8] {
+    let ends = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
+    // The last one may or may not be ended.
+    let from = ends.skip_while(|at| at + 1 == body.len()).nth(MAX_LINES - 1).map_or(0, |at| at + 1);
+    body.get(from..).unwrap_or_default()
+}
+
 /// When one line of the events was, of whatever it is.
 fn time_ns(line: &[u8]) -> Option<i64> {
     #[derive(Deserialize)]
@@ -214,6 +225,16 @@ pub fn nearest_end(events: &[Happened], at: Timestamp) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_any_number_of_events_the_latest_are_read() {
+        let lines = |from: usize, to: usize| (from..to).map(|number| format!("{number}\n")).collect::<String>();
+        let read = |text: &str| String::from_utf8(latest(text.as_bytes()).to_vec()).unwrap();
+        assert_eq!((read(""), read("7\n8\n"), read("7\n8")), (String::new(), "7\n8\n".to_owned(), "7\n8".to_owned()));
+        assert_eq!(read(&lines(0, 5_000)), lines(5_000 - MAX_LINES, 5_000));
+        assert_eq!(read(lines(0, 5_000).trim_end()), lines(5_000 - MAX_LINES, 5_000).trim_end());
+        assert_eq!(read(&lines(0, MAX_LINES)), lines(0, MAX_LINES));
+    }
 
     #[test]
     fn of_ends_that_follow_fast_the_nearest_is_meant() {

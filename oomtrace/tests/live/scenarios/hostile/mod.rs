@@ -3,6 +3,7 @@
 
 mod identity;
 mod output;
+mod own_docker;
 mod paths;
 mod privacy;
 mod reads;
@@ -13,4 +14,4 @@ use crate::Scenario;
 
 /// The scenarios of each file.
 pub const ALL: &[&[Scenario]] =
-    &[reads::ALL, ring::ALL, output::ALL, paths::ALL, identity::ALL, requests::ALL, privacy::ALL];
+    &[reads::ALL, ring::ALL, output::ALL, own_docker::ALL, paths::ALL, identity::ALL, requests::ALL, privacy::ALL];
