@@ -106,6 +106,33 @@ impl Filter {
         (!self.is_of_containers() || self.wants_any(container)) && self.is_unit(unit)
     }
 
+    /// What a place's id, name, image and unit alone tell: it may be what is asked for. Of a container in no other one.
+    #[must_use]
+    pub fn may_want_place(
+        &self,
+        id: Option<&str>,
+        name: Option<&str>,
+        image: Option<&str>,
+        unit: Option<&str>,
+    ) -> bool {
+        let is_its = || {
+            let image = image.is_some_and(|image| self.images.iter().any(|pattern| fits(pattern, image)));
+            id.is_some_and(|id| self.has_name(id, name)) && (self.images.is_empty() || image)
+        };
+        (!self.is_of_containers() || is_its()) && self.is_unit(unit)
+    }
+
+    /// Nothing is left out.
+    #[must_use]
+    pub const fn is_everything(&self) -> bool {
+        !self.is_of_places()
+            && self.comms.is_empty()
+            && self.uids.is_empty()
+            && self.senders.is_empty()
+            && self.pids.is_empty()
+            && self.causes.is_empty()
+    }
+
     /// A name that the history counts by is asked for, as it is shown: the whole of it, with its end where it was cut, or by a pattern
     /// with a `/` or a `>`, which no container's own name has.
     #[must_use]
@@ -262,13 +289,17 @@ impl Filter {
     }
 
     fn is_named(&self, container: &Container) -> bool {
+        self.has_name(&container.id, container.name.as_deref())
+    }
+
+    fn has_name(&self, id: &str, name: Option<&str>) -> bool {
         if self.containers.is_empty() {
             return true;
         }
         self.containers.iter().any(|pattern| {
-            container.name.as_deref().is_some_and(|name| fits(pattern, name))
-                || pattern.matches(&container.id)
-                || (pattern.as_str().len() >= 4 && container.id.starts_with(pattern.as_str()))
+            name.is_some_and(|name| fits(pattern, name))
+                || pattern.matches(id)
+                || (pattern.as_str().len() >= 4 && id.starts_with(pattern.as_str()))
         })
     }
 

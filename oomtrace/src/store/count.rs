@@ -1,16 +1,13 @@
 //! How many incidents there were, by what they have in common.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::store::place::{Place, read_process};
 use crate::store::select::{Conditions, Selection};
 use crate::store::write::QUARTER_NS;
-use crate::store::{History, StoreError};
+use crate::store::{History, StoreError, tally};
 
 /// What incidents have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -89,70 +86,47 @@ impl History {
         counted.map_err(StoreError::of("read", self.path()))
     }
 
-    fn by_name(&self, selection: &Selection, by: By) -> rusqlite::Result<Vec<Group>> {
-        let db = self.db();
-        let conditions = Conditions::of(db, selection)?;
-        let column = match by {
-            By::Cause => "cause",
-            By::Container => "who",
-            By::Comm | By::Uid => "process",
-            By::Image | By::Namespace | By::Pod | By::Unit | By::Node | By::Hour | By::Day => "place",
-        };
-        let sql = format!(
-            "SELECT {column}, count(*), min(at), max(at) FROM incident{} GROUP BY {column}",
-            conditions.clause(db)?
-        );
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok((row.get::<_, Option<i64>>(0)?, Sum { count: row.get(1)?, first: row.get(2)?, last: row.get(3)? }))
-        };
-        let rows = conditions.query(db, &sql, read)?;
-        let mut named: HashMap<(Option<i64>, Option<String>), Sum> = HashMap::new();
-        for (id, sum) in rows {
-            // Two containers may have one name and be two.
-            let apart = id.filter(|_| by == By::Container);
-            let name = id.map(|id| self.name_of(id, by)).transpose()?.flatten();
-            named.entry((apart, name)).and_modify(|all| all.add(sum)).or_insert(sum);
-        }
-        let mut groups: Vec<Group> = named.into_iter().map(|((_, key), sum)| sum.group(key)).collect();
-        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last.cmp(&a.last)).then_with(|| a.key.cmp(&b.key)));
-        Ok(groups)
+    /// What was counted while it was written, where that is all that is asked for.
+    fn tally(&self, selection: &Selection, column: &str) -> Option<String> {
+        tally::of(column).filter(|_| self.form() >= tally::SINCE && selection.is_everything())
     }
 
-    fn name_of(&self, id: i64, by: By) -> rusqlite::Result<Option<String>> {
+    fn by_name(&self, selection: &Selection, by: By) -> rusqlite::Result<Vec<Group>> {
         let db = self.db();
-        let place = || {
-            let sql = format!("SELECT {} FROM place WHERE id = ?1", Place::COLUMNS);
-            db.prepare_cached(&sql)?.query_row([id], |row| Place::read(row, 0))
+        let (column, table, name) = names(by);
+        let conditions = Conditions::of(db, selection)?;
+        let counted = match self.tally(selection, column) {
+            Some(kept) => kept,
+            None => format!(
+                "SELECT {column} AS id, count(*) AS count, min(at) AS first, max(at) AS last FROM incident{} GROUP BY {column}",
+                conditions.clause(db)?
+            ),
         };
-        let process = || {
-            let sql = "SELECT comm, exe, uid, cgroup FROM process WHERE id = ?1";
-            db.prepare_cached(sql)?.query_row([id], |row| read_process(row, 0))
+        // Two containers may have one name and be two.
+        let apart = if by == By::Container { "found.id, " } else { "" };
+        let sql = format!(
+            "SELECT {name}, sum(found.count), min(found.first), max(found.last) FROM ({counted}) AS found
+             LEFT JOIN {table} AS named ON named.id = found.id GROUP BY {apart}{name}"
+        );
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok((row.get(0)?, Sum { count: row.get(1)?, first: row.get(2)?, last: row.get(3)? }))
         };
-        let word = |sql: &str| db.prepare_cached(sql)?.query_row([id], |row| row.get(0));
-        Ok(match by {
-            By::Cause => word("SELECT word FROM word WHERE id = ?1")?,
-            By::Container => word("SELECT name FROM who WHERE id = ?1")?,
-            By::Comm => Some(process()?.comm),
-            By::Uid => process()?.uid.map(|uid| uid.to_string()),
-            By::Unit => place()?.unit,
-            By::Node => place()?.node,
-            By::Image => place()?.container.and_then(|container| container.image),
-            By::Namespace => place()?.container.and_then(|container| container.pod?.namespace),
-            By::Pod => place()?.container.and_then(|container| {
-                let pod = container.pod?;
-                Some(format!("{}/{}", pod.namespace.unwrap_or_default(), pod.name?))
-            }),
-            By::Hour | By::Day => None,
-        })
+        let rows: Vec<(Option<String>, Sum)> = conditions.query(db, &sql, read)?;
+        let mut groups: Vec<Group> = rows.into_iter().map(|(key, sum)| sum.group(key)).collect();
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last.cmp(&a.last)).then_with(|| a.key.cmp(&b.key)));
+        Ok(groups)
     }
 
     fn by_time(&self, selection: &Selection, by: By, zone: &TimeZone) -> rusqlite::Result<Vec<Group>> {
         let db = self.db();
         let conditions = Conditions::of(db, selection)?;
-        let sql = format!(
-            "SELECT quarter, count(*), min(at), max(at) FROM incident{} GROUP BY quarter ORDER BY quarter",
-            conditions.clause(db)?
-        );
+        let sql = match self.tally(selection, "quarter") {
+            Some(kept) => format!("{kept} ORDER BY id"),
+            None => format!(
+                "SELECT quarter, count(*), min(at), max(at) FROM incident{} GROUP BY quarter ORDER BY quarter",
+                conditions.clause(db)?
+            ),
+        };
         let read = |row: &rusqlite::Row<'_>| {
             Ok((row.get::<_, i64>(0)?, Sum { count: row.get(1)?, first: row.get(2)?, last: row.get(3)? }))
         };
@@ -184,6 +158,27 @@ impl History {
             }
         };
         Ok(groups.into_iter().map(group).collect())
+    }
+}
+
+/// By which column of `incident` they are counted, which table that is of, and what is a name there.
+const fn names(by: By) -> (&'static str, &'static str, &'static str) {
+    match by {
+        By::Cause => ("cause", "word", "named.word"),
+        By::Container => ("who", "who", "named.name"),
+        By::Comm => ("process", "process", "named.comm"),
+        // One that is not known is -1.
+        By::Uid => ("process", "process", "CASE WHEN named.uid >= 0 THEN CAST(named.uid AS TEXT) END"),
+        By::Unit => ("place", "place", "named.unit"),
+        By::Image => ("place", "place", "named.image"),
+        By::Namespace => ("place", "place", "named.namespace"),
+        By::Pod => (
+            "place",
+            "place",
+            "CASE WHEN named.pod IS NOT NULL THEN coalesce(named.namespace, '') || '/' || named.pod END",
+        ),
+        // Hours and days are no names, and are counted by their quarters.
+        By::Node | By::Hour | By::Day => ("place", "place", "named.node"),
     }
 }
 

@@ -22,6 +22,7 @@ mod retain;
 pub mod schema;
 mod select;
 pub mod sink;
+mod tally;
 mod trust;
 mod write;
 

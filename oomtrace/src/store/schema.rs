@@ -15,7 +15,7 @@ pub const APPLICATION: i32 = 0x6f6f_6d74;
 pub const VERSION: u32 = STEPS.len() as u32;
 
 /// From nothing to this form, one step a version. A step that was released is never changed.
-const STEPS: &[&str] = &[FIRST, SECOND];
+const STEPS: &[&str] = &[FIRST, SECOND, THIRD];
 
 /// - `who`: what incidents are of, whatever came between (see `identity`).
 /// - `place`: where victims were: a container with its labels, a unit, a node.
@@ -72,6 +72,19 @@ CREATE INDEX exit_who ON exit(who, at);
 CREATE INDEX exit_pid ON exit(pid, at);
 DROP INDEX incident_quarter;
 CREATE INDEX incident_quarter ON incident(quarter, routine, at);
+";
+
+/// - `tally`: how many incidents that are not routine there are of each cause, identity, place, process and quarter of an hour, and when the
+///   first and the last of them was; see `tally`, whose kinds these are. -1 is no cause.
+const THIRD: &str = "
+CREATE TABLE tally(
+    kind INTEGER NOT NULL, id INTEGER NOT NULL, count INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY(kind, id)
+) WITHOUT ROWID;
+INSERT INTO tally SELECT 0, coalesce(cause, -1), count(*), min(at), max(at) FROM incident WHERE routine = 0 GROUP BY cause;
+INSERT INTO tally SELECT 1, who, count(*), min(at), max(at) FROM incident WHERE routine = 0 GROUP BY who;
+INSERT INTO tally SELECT 2, place, count(*), min(at), max(at) FROM incident WHERE routine = 0 GROUP BY place;
+INSERT INTO tally SELECT 3, process, count(*), min(at), max(at) FROM incident WHERE routine = 0 GROUP BY process;
+INSERT INTO tally SELECT 4, quarter, count(*), min(at), max(at) FROM incident WHERE routine = 0 GROUP BY quarter;
 ";
 
 /// The file, which is at `path`, is a history, or was one before it was damaged: it begins as such a file does, is where histories are kept, has a

@@ -31,8 +31,20 @@ pub struct Selection {
     pub counted: bool,
 }
 
+impl Selection {
+    /// All that are not routine are meant.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        let Self { filter, identity, since, until, last, routine, counted: _ } = self;
+        let has_bounds = identity.is_some() || since.is_some() || until.is_some() || last.is_some();
+        !has_bounds && !routine && filter.is_everything()
+    }
+}
+
 /// An index that finds fewer rows than this leads the search; otherwise the search follows the time.
 const FEW: i64 = 5_000;
+/// The same where there are several: what each finds many of, both together may find none of, and then the time is followed to its end.
+const FEW_OF_SEVERAL: i64 = 40_000;
 
 /// Conditions in SQL, on rows of `incident`, and an index to begin with.
 pub struct Conditions {
@@ -134,20 +146,21 @@ impl Conditions {
         if !filter.senders.is_empty() {
             let called = numbers(processes(db, |process| filter.is_sender_called(Some(process)))?);
             let called = self.value(called);
-            let pids = filter.senders.iter().filter_map(|pattern| pattern.as_str().parse().ok()).collect();
-            let pids = self.value(numbers(pids));
-            let kernel = if filter.is_sender_called(None) { "OR sender IS NULL" } else { "" };
-            let clause = format!(
-                "(sender IN rarray({called}) OR (sender IS NOT NULL AND sender_pid IN rarray({pids})) {kernel})"
+            let pids: Vec<i64> = filter.senders.iter().filter_map(|pattern| pattern.as_str().parse().ok()).collect();
+            let kernel = if filter.is_sender_called(None) { " OR sender IS NULL" } else { "" };
+            let (mut clause, mut way) = (
+                format!("sender IN rarray({called})"),
+                format!("SELECT seq FROM incident WHERE sender IN rarray({called})"),
             );
+            // No index leads with it: who asks for no pid does not wait for a walk through all of them.
+            if !pids.is_empty() {
+                let pids = self.value(numbers(pids));
+                clause.push_str(&format!(" OR (sender IS NOT NULL AND sender_pid IN rarray({pids}))"));
+                way.push_str(&format!(" UNION SELECT seq FROM incident WHERE sender_pid IN rarray({pids})"));
+            }
+            let clause = format!("({clause}{kernel})");
             match kernel {
-                "" => {
-                    let way = format!(
-                        "SELECT seq FROM incident WHERE sender IN rarray({called})
-                         UNION SELECT seq FROM incident WHERE sender_pid IN rarray({pids})"
-                    );
-                    self.indexed(clause, way);
-                }
+                "" => self.indexed(clause, way),
                 _ => self.clauses.push(clause),
             }
         }
@@ -156,10 +169,7 @@ impl Conditions {
 
     /// A clause on where victims were; where it is `counted`, by the names of that as well.
     fn of_places(&mut self, db: &Connection, filter: &Filter, counted: bool) -> rusqlite::Result<()> {
-        let wanted = |filter: &Filter| {
-            places(db, |place| filter.wants_place(place.container.as_ref(), place.unit.as_deref())).map(numbers)
-        };
-        let at = self.value(wanted(filter)?);
+        let at = self.value(numbers(wanted_places(db, filter)?));
         let is_at = format!("place IN rarray({at})");
         let of_place = format!("SELECT seq FROM incident WHERE {is_at}");
         let named = if counted { whose(db, filter)? } else { Vec::new() };
@@ -168,8 +178,12 @@ impl Conditions {
             return Ok(());
         }
         let who = self.value(numbers(named));
-        let others = self.value(wanted(&Filter { containers: Vec::new(), ..filter.clone() })?);
-        let is_named = format!("who IN rarray({who}) AND place IN rarray({others})");
+        let mut is_named = format!("who IN rarray({who})");
+        let others = Filter { containers: Vec::new(), ..filter.clone() };
+        if others.is_of_containers() || !others.units.is_empty() {
+            let others = self.value(numbers(wanted_places(db, &others)?));
+            is_named.push_str(&format!(" AND place IN rarray({others})"));
+        }
         self.indexed(
             format!("({is_at} OR ({is_named}))"),
             format!("{of_place} UNION SELECT seq FROM incident WHERE {is_named}"),
@@ -195,10 +209,12 @@ impl Conditions {
     pub fn clause(&self, db: &Connection) -> rusqlite::Result<String> {
         let mut clauses = self.clauses.clone();
         let mut few: Option<(i64, usize, &str)> = None;
+        let most = if self.ways.len() > 1 { FEW_OF_SEVERAL } else { FEW };
         for (number, way) in &self.ways {
-            let bounded = format!("SELECT count(*) FROM (SELECT 1 FROM ({way}) LIMIT {FEW})");
-            let rows: i64 = self.query(db, &bounded, |row| row.get(0))?.into_iter().next().unwrap_or(FEW);
-            if rows < FEW && few.is_none_or(|(fewest, ..)| rows < fewest) {
+            let most = few.map_or(most, |(fewest, ..)| fewest);
+            let bounded = format!("SELECT count(*) FROM (SELECT 1 FROM ({way}) LIMIT {most})");
+            let rows: i64 = self.query(db, &bounded, |row| row.get(0))?.into_iter().next().unwrap_or(most);
+            if rows < most && few.is_none_or(|(fewest, ..)| rows < fewest) {
                 few = Some((rows, *number, way));
             }
         }
@@ -238,6 +254,29 @@ fn places(db: &Connection, wants: impl Fn(&Place) -> bool) -> rusqlite::Result<V
     let mut wanted = Vec::new();
     while let Some(row) = rows.next()? {
         if wants(&Place::read(row, 1)?) {
+            wanted.push(row.get(0)?);
+        }
+    }
+    Ok(wanted)
+}
+
+/// Places that a filter on containers and units wants. Of most rows a look at the name tells that they are not: a container that is made anew
+/// each time has as many places as lives.
+fn wanted_places(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<i64>> {
+    const NAMED: [&str; 4] = ["container", "name", "image", "unit"];
+    let mut all =
+        db.prepare(&format!("SELECT id, around IS NULL, {}, {} FROM place", NAMED.join(", "), Place::COLUMNS))?;
+    let mut rows = all.query([])?;
+    let mut wanted = Vec::new();
+    while let Some(row) = rows.next()? {
+        let text = |at: usize| row.get_ref(2 + at).ok().and_then(|value| value.as_str_or_null().ok().flatten());
+        // What runs in another one may be wanted for that.
+        let is_alone: bool = row.get(1)?;
+        if is_alone && !filter.may_want_place(text(0), text(1), text(2), text(3)) {
+            continue;
+        }
+        let place = Place::read(row, 2 + NAMED.len())?;
+        if filter.wants_place(place.container.as_ref(), place.unit.as_deref()) {
             wanted.push(row.get(0)?);
         }
     }

@@ -13,7 +13,7 @@ use crate::model::{Correction, Exited, Incident};
 use crate::store::file_id::FileId;
 use crate::store::place::{Place, process_row, who_row, word_row};
 use crate::store::retain::{self, Bounds};
-use crate::store::{Identity, StoreError, beside, exits, schema, trust};
+use crate::store::{Identity, StoreError, beside, exits, schema, tally, trust};
 
 /// Another process that writes, or has a reader in the way of a checkpoint, is waited for.
 const BUSY: Duration = Duration::from_secs(5);
@@ -71,6 +71,7 @@ impl Writer {
         // A reader without the right to write needs the -wal and the -shm file to be there, and leaving them costs nothing.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(&failed)?;
         schema::migrate(&mut db, path)?;
+        tally::keep(&db).map_err(&failed)?;
         let parts = ["-wal", "-shm"].map(|suffix| beside(path, suffix)).into_iter();
         let parts = parts.filter_map(|part| FileId::at(&part).map(|id| (part, id))).collect();
         Ok(Self { db, path: path.to_owned(), id, parts, bounds })

@@ -113,7 +113,7 @@ fn an_older_history_is_read_as_it_is_and_brought_forward_by_a_writer() {
     // As it was before there were any.
     let db = rusqlite::Connection::open(place.path()).unwrap();
     db.execute_batch(
-        "DROP TABLE exit; DROP INDEX incident_quarter; CREATE INDEX incident_quarter ON incident(quarter, routine); PRAGMA user_version = 1",
+        "DROP TABLE tally; DROP TABLE exit; DROP INDEX incident_quarter; CREATE INDEX incident_quarter ON incident(quarter, routine); PRAGMA user_version = 1",
     )
     .unwrap();
     drop(db);
