@@ -5,10 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use xtask::{say, succeed};
+use xtask::say;
 
 use super::{flight, history, report, rules};
-use crate::cargo;
 
 /// A section.
 pub struct Section {
@@ -64,7 +63,6 @@ pub fn renew(workspace: &Path, path: &Path, only: &[String]) -> Result<()> {
     if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
         bail!("no such section: {unknown}; they are {}", names.join(", "));
     }
-    succeed(cargo(workspace).args(["build", "--release", "--package", "oomtrace", "--bins", "--benches"]))?;
     let mut text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     for section in ALL.iter().filter(|section| only.iter().any(|name| name == section.name)) {
         let made = section.measured(workspace)?;
