@@ -201,7 +201,8 @@ fn long_paths() {
     }
     let most = tracer.status_bytes("VmHWM");
     assert!(most < 64 << 20, "{most} bytes");
-    assert_eq!(tracer.end().status.code(), Some(0));
+    let ended = tracer.end();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
 }
 
 fn is_unseen(incident: &Incident) {
