@@ -76,6 +76,8 @@ pub struct Human<W: Write> {
     without_record: bool,
     /// The first of those that are like the one whose block was written last.
     latest: Option<String>,
+    /// The container of that block's victim, by its id.
+    latest_in: Option<String>,
     repeats: Repeats,
     /// The line that counts repeats, which stays open on a terminal to be written anew.
     series: Option<Series>,
@@ -124,6 +126,7 @@ impl<W: Write> Human<W> {
             routine: 0,
             without_record: false,
             latest: None,
+            latest_in: None,
             repeats: Repeats::default(),
             series: None,
         }
@@ -166,6 +169,10 @@ impl<W: Write> Sink for Human<W> {
         self.end_series()?;
         if let Record::Incident(incident) = record {
             self.latest = Some(repeat.map_or_else(|| incident.id.clone(), |repeat| repeat.first));
+            self.latest_in = incident.container.as_ref().map(|container| container.id.clone());
+        } else if is_of_another(record, self.latest_in.as_deref()) {
+            // What is counted stands below its own block.
+            self.latest = None;
         }
         let is_line = matches!(record, Record::Event(_));
         let follows_line = is_line && self.after_line;
@@ -180,6 +187,16 @@ impl<W: Write> Sink for Human<W> {
         self.out.write_all(block.as_bytes())?;
         self.out.flush()
     }
+}
+
+/// The block is about another container, or about none, and not about the incident above it.
+fn is_of_another(record: &Record, latest_in: Option<&str>) -> bool {
+    let container = match record {
+        Record::Exit(exited) => &exited.container,
+        Record::Warning(warning) => &warning.container,
+        _ => return false,
+    };
+    container.as_ref().map(|container| container.id.as_str()) != latest_in
 }
 
 impl<W: Write> Human<W> {

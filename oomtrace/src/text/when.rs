@@ -33,6 +33,10 @@ pub fn parse(text: &str, now: &Zoned) -> Result<Timestamp, NotATime> {
         let ago = duration(ago).ok_or_else(wrong)?;
         return now.timestamp().checked_sub(ago).map_err(|_| wrong());
     }
+    // As others' tools take it (`docker logs --since 1h`).
+    if let Some(at) = duration(&words).and_then(|ago| now.timestamp().checked_sub(ago).ok()) {
+        return Ok(at);
+    }
     // With its own offset: nobody's time zone matters.
     if let Ok(at) = text.trim().parse::<Timestamp>() {
         return Ok(at);
@@ -155,6 +159,7 @@ mod tests {
             ("2 h ago", "2026-11-26T13:30:00Z"),
             ("2h ago", "2026-11-26T13:30:00Z"),
             ("-90min", "2026-11-26T14:00:00Z"),
+            ("2h", "2026-11-26T13:30:00Z"),
             ("1 h 30 min ago", "2026-11-26T14:00:00Z"),
             ("1 hour and 30 minutes ago", "2026-11-26T14:00:00Z"),
             ("an hour ago", "2026-11-26T14:30:00Z"),

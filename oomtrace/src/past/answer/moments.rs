@@ -108,7 +108,9 @@ fn add(all: &mut Vec<Moment>, subject: Option<&Subject>, ended: &Ended, traces: 
         // One that the same manager says ended at another time was another life.
         let is_other = moment.found.end.as_ref().is_some_and(|known| {
             let apart = known.time.as_deref().and_then(time_of).zip(at).map(|(one, other)| ms(one, other).abs());
-            known.by == ended.end.by && apart.is_some_and(|apart| apart > SAID_WITHIN_MS)
+            // systemd says it in the journal, and when it is asked; of the others each end is said once, and lives may be short.
+            let within = if known.by == "systemd" { SAID_WITHIN_MS } else { 0 };
+            known.by == ended.end.by && apart.is_some_and(|apart| apart > within)
         });
         within && is_one(&moment.found, ended) && !is_other
     };

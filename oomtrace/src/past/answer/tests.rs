@@ -440,3 +440,10 @@ fn an_end_of_the_next_life_is_not_the_kill_of_the_one_before() {
     let why = asked(Some(&subject(false)), Traces { kills: vec![report(0)], ends, ..Traces::default() });
     assert_eq!((why.answer, why.earlier.len()), (Answer::Ended, 1), "{}", why.summary);
 }
+
+#[test]
+fn ends_that_follow_fast_are_lives_of_their_own() {
+    let ends: Vec<Ended> = [0, 2, 3, 5].map(|second| end(second, 137, false)).into();
+    let why = asked(Some(&subject(false)), Traces { ends, ..Traces::default() });
+    assert_eq!((why.reconstructed.unwrap().time, why.earlier.len()), (Some(text(5)), 3));
+}

@@ -281,6 +281,30 @@ fn a_thousand_that_are_alike_are_one_readable_block() {
     assert_eq!(series(1, None).matches('×').count(), 0);
 }
 
+/// What is counted stands below its own block: one about another container in between ends that.
+#[test]
+fn what_is_counted_is_not_put_below_anothers_block() {
+    let mut ended = case(in_container(kill("/usr/bin/bash")));
+    ended.exited = Some(crate::resolve::case::AsKilled::default());
+    let Record::Exit(exited) = conclude(ended) else { panic!("it is an exit") };
+    let alike = judged(in_container(kill("/usr/bin/bash")));
+    for (id, blocks) in [(alike.container.clone().unwrap().id, 1), ("other".to_owned(), 2)] {
+        let mut written = Vec::new();
+        let mut human = Human::new(&mut written, Look::default);
+        let mut exited = exited.clone();
+        exited.container.as_mut().unwrap().id = id;
+        for number in 1..=4_u32 {
+            if number == 3 {
+                human.put(&Record::Exit(exited.clone())).unwrap();
+            }
+            let time = jiff::Timestamp::from_second(1_700_000_000 + i64::from(number)).unwrap().to_string();
+            human.put(&Record::Incident(Incident { id: number.to_string(), time, ..alike.clone() })).unwrap();
+        }
+        let text = String::from_utf8(written).unwrap();
+        assert_eq!(text.matches("SIGKILL  ").count(), blocks, "{text}");
+    }
+}
+
 #[test]
 fn routine_kills_are_counted_and_shown_to_who_asks() {
     let mut routine = judged(kill("/usr/bin/bash"));
