@@ -121,6 +121,12 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// The container whose scope the machine's systemd calls so, wherever that lies.
+    #[must_use]
+    pub fn container_of_scope(unit: &str) -> Option<ContainerPlace> {
+        Self::parse(&format!("/{unit}")).container
+    }
+
     /// Reads `path`, a cgroup's path from its hierarchy's root.
     #[must_use]
     pub fn parse(path: &str) -> Self {

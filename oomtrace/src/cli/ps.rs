@@ -16,7 +16,7 @@ use oomtrace::node::cgroups;
 use oomtrace::node::usage::Usage;
 use oomtrace::sink::{csv, json, notices, yaml};
 use oomtrace::text::escape::escape;
-use oomtrace::text::{bytes, pod_name, short_id, times};
+use oomtrace::text::{bytes, of_user, pod_name, short_id, times};
 
 use super::exit::{Failure, Status};
 use super::options::{Form, Ps};
@@ -161,11 +161,10 @@ fn rows(all: &[Listed]) -> Vec<Row> {
 
 fn of_container(listed: &Listed, indent: &str) -> Row {
     let Listed { container, memory, .. } = listed;
-    let name = container.name.as_deref().unwrap_or_else(|| short_id(&container.id));
-    let user = container.user.map(|uid| format!(" of user {uid}")).unwrap_or_default();
+    let name = of_user(container, container.name.as_deref().unwrap_or_else(|| short_id(&container.id)).into());
     let runtime = container.runtime.map_or("?", |runtime| runtime.name());
     let about = if indent.is_empty() { what(container) } else { in_pod(container) };
-    row([&format!("{indent}{name}{user}"), runtime, short_id(&container.id), &about], *memory)
+    row([&format!("{indent}{name}"), runtime, short_id(&container.id), &about], *memory)
 }
 
 /// Name, runtime, id and what it is, with its memory. Strings of runtimes are made safe before their width counts.

@@ -58,10 +58,13 @@ impl Sources {
     /// The Docker that may have made the container: the machine's, or the user's own.
     #[must_use]
     pub fn docker_of(&self, place: &ContainerPlace) -> Docker {
-        match place.user() {
-            Some(uid) => Docker::of_user(uid),
-            None => self.docker.clone(),
-        }
+        self.docker_of_user(place.user())
+    }
+
+    /// The user's own Docker, or without one the machine's.
+    #[must_use]
+    pub fn docker_of_user(&self, user: Option<u32>) -> Docker {
+        user.map_or_else(|| self.docker.clone(), Docker::of_user)
     }
 
     /// Asks all but Docker, whose answers are bounded by its own client; none for a container of Docker's.

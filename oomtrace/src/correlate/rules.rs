@@ -112,7 +112,7 @@ pub fn is_timeouts(signal: &Signal) -> bool {
     is_timeout && may_go_on_to_own_group(signal) && !is_foreground(signal)
 }
 
-/// The sender, timeout(1), was told to make no process group of its own, and so kills its command alone: `--foreground`, or `-f`
+/// The sender, timeout(1), is asked to make no process group of its own, and so kills its command alone: `--foreground`, or `-f`
 /// (`cleanup` and `main` of src/timeout.c, coreutils 8.13 to 9.7).
 fn is_foreground(signal: &Signal) -> bool {
     let (all, _) = signal.cmdline.as_ref().map(Arguments::to_vec).unwrap_or_default();

@@ -127,6 +127,15 @@ pub fn fits(container: &Container, word: &str) -> Option<Fit> {
     (is_id && container.id.starts_with(&word.to_ascii_lowercase())).then_some(Fit::Prefix)
 }
 
+/// Those that the word fits best.
+#[must_use]
+pub fn best_fitting(containers: impl IntoIterator<Item = Container>, word: &str) -> Vec<Container> {
+    let fitting = containers.into_iter().filter_map(|container| Some((fits(&container, word)?, container)));
+    let fitting: Vec<(Fit, Container)> = fitting.collect();
+    let best = fitting.iter().map(|(fit, _)| *fit).max();
+    fitting.into_iter().filter(|(fit, _)| Some(*fit) == best).map(|(_, container)| container).collect()
+}
+
 /// The pod that a container belongs to is meant: `namespace/name`, or the name alone, or its uid.
 #[must_use]
 pub fn fits_pod(container: &Container, word: &str) -> bool {

@@ -241,7 +241,7 @@ mod tests {
             kills.killed("web", kill(number, at, "oom_host"));
             assert_eq!(ask(&mut kills, "web", at + 10, 3), 3 + number);
         }
-        // Some of them are kept, and no answer tells which.
+        // Some of them are kept, and no answer says which.
         kills.settled(30);
         assert_eq!(ask(&mut kills, "web", 410, 33), 43);
         kills.settled(40);

@@ -185,7 +185,7 @@ fn remove_unused(db: &mut Connection) -> rusqlite::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::Place;
+    use crate::store::tests::{Place, plan};
 
     #[test]
     fn what_goes_is_found_by_an_index() {
@@ -195,10 +195,7 @@ mod tests {
             (OLDEST, "SEARCH incident USING INDEX incident_at (at<?)"),
             (OLDEST_OF, "SEARCH incident USING COVERING INDEX incident_who (who=? AND routine=? AND at<?)"),
         ] {
-            let mut plan = writer.db().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let number = plan.parameter_count();
-            let steps = plan.query_map(rusqlite::params_from_iter(vec![1; number]), |row| row.get::<_, String>(3));
-            let steps: Vec<String> = steps.unwrap().collect::<Result<_, _>>().unwrap();
+            let steps = plan(writer.db(), sql);
             assert!(steps.iter().any(|step| step == index), "{steps:?}");
             // Each record by its number.
             assert!(!steps.iter().any(|step| step.starts_with("SCAN incident") || step.starts_with("SCAN record")));

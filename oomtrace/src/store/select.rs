@@ -214,7 +214,7 @@ impl Conditions {
             let most = few.map_or(most, |(fewest, ..)| fewest);
             let bounded = format!("SELECT count(*) FROM (SELECT 1 FROM ({way}) LIMIT {most})");
             let rows: i64 = self.query(db, &bounded, |row| row.get(0))?.into_iter().next().unwrap_or(most);
-            if rows < most && few.is_none_or(|(fewest, ..)| rows < fewest) {
+            if rows < most {
                 few = Some((rows, *number, way));
             }
         }
@@ -260,8 +260,8 @@ fn places(db: &Connection, wants: impl Fn(&Place) -> bool) -> rusqlite::Result<V
     Ok(wanted)
 }
 
-/// Places that a filter on containers and units wants. Of most rows a look at the name tells that they are not: a container that is made anew
-/// each time has as many places as lives.
+/// Places that a filter on containers and units wants. Most rows are ruled out by their names, before their labels are parsed: a container that
+/// is made anew each time has as many places as lives.
 fn wanted_places(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<i64>> {
     const NAMED: [&str; 4] = ["container", "name", "image", "unit"];
     let mut all =

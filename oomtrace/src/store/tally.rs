@@ -69,7 +69,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::store::tests::Place;
+    use crate::store::tests::{Place, plan};
 
     /// The same, counted anew.
     fn counted(db: &Connection, column: &str) -> Vec<(Option<i64>, i64, i64, i64)> {
@@ -127,12 +127,8 @@ mod tests {
         let place = Place::new();
         let writer = place.writer();
         for (_, column) in KINDS {
-            let sql = format!(
-                "EXPLAIN QUERY PLAN SELECT at FROM incident WHERE {column} IS ?1 AND routine = 0 ORDER BY at LIMIT 1"
-            );
-            let mut plan = writer.db().prepare(&sql).unwrap();
-            let steps = plan.query_map([7], |row| row.get::<_, String>(3)).unwrap();
-            let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+            let sql = format!("SELECT at FROM incident WHERE {column} IS ?1 AND routine = 0 ORDER BY at LIMIT 1");
+            let steps = plan(writer.db(), &sql);
             assert!(steps.iter().all(|step| step.contains(&format!("({column}=? AND routine=?)"))), "{steps:?}");
         }
     }

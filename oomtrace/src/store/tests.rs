@@ -59,6 +59,14 @@ impl Place {
     }
 }
 
+/// How SQLite would go about `sql`, a line for each step.
+pub(super) fn plan(db: &rusqlite::Connection, sql: &str) -> Vec<String> {
+    let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let values = vec![1; plan.parameter_count()];
+    let steps = plan.query_map(rusqlite::params_from_iter(values), |row| row.get(3)).unwrap();
+    steps.collect::<Result<_, _>>().unwrap()
+}
+
 fn ids(history: &History, selection: &Selection) -> Vec<String> {
     history.last(selection).unwrap().incidents.into_iter().map(|incident| incident.id).collect()
 }

@@ -208,7 +208,8 @@ pub fn name_or_id(container: &Container) -> Cow<'_, str> {
 }
 
 /// `web of user 1000`: a user may call a container of their own as one of the machine's is called.
-fn of_user<'a>(container: &Container, name: Cow<'a, str>) -> Cow<'a, str> {
+#[must_use]
+pub fn of_user<'a>(container: &Container, name: Cow<'a, str>) -> Cow<'a, str> {
     match container.user {
         Some(uid) => format!("{name} of user {uid}").into(),
         None => name,

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use xtask::say;
 
-use super::{flight, history, report, rules};
+use super::{flight, history, rules};
 
 /// A section.
 pub struct Section {
@@ -84,11 +84,6 @@ fn replaced(text: &str, heading: &str, made: &str) -> String {
         None => last,
     };
     format!("{}{made}{}", text.get(..from).unwrap_or_default(), text.get(until..).unwrap_or_default())
-}
-
-/// When and where a section was made, which may be another time than the others'.
-pub fn made_at() -> Result<String> {
-    Ok(format!("*{}*", report::place()?))
 }
 
 #[cfg(test)]

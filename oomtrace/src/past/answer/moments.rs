@@ -104,7 +104,7 @@ fn is_one(found: &Reconstructed, ended: &Ended) -> bool {
 fn add(all: &mut Vec<Moment>, subject: Option<&Subject>, ended: &Ended, traces: &Traces) {
     let at = ended.at();
     let is_its = |moment: &&mut Moment| {
-        let within = moment.at.zip(at).is_some_and(|(from, to)| (-BEFORE_MS..=ONE_END_MS).contains(&ms(from, to)));
+        let within = moment.at.zip(at).is_some_and(may_be_one);
         // One that the same manager says ended at another time was another life.
         let is_other = moment.found.end.as_ref().is_some_and(|known| {
             let apart = known.time.as_deref().and_then(time_of).zip(at).map(|(one, other)| ms(one, other).abs());
@@ -151,12 +151,15 @@ fn add(all: &mut Vec<Moment>, subject: Option<&Subject>, ended: &Ended, traces: 
     all.push(Moment { at, found, answer, why });
 }
 
+/// A kill, and an end that a manager says there was: these times may be of one.
+fn may_be_one((kill, end): (Timestamp, Timestamp)) -> bool {
+    (-BEFORE_MS..=ONE_END_MS).contains(&ms(kill, end))
+}
+
 /// The kernel's log has an OOM kill then that may have been in the container: it does not say where, or only the cgroup's name says so.
 fn may_be_oom(container: Option<&Container>, at: Option<Timestamp>, traces: &Traces) -> bool {
     let Some(container) = container else { return false };
-    let is_then = |reported: Option<Timestamp>| {
-        reported.zip(at).is_none_or(|(from, to)| (-BEFORE_MS..=ONE_END_MS).contains(&ms(from, to)))
-    };
+    let is_then = |reported: Option<Timestamp>| reported.zip(at).is_none_or(may_be_one);
     let may_be_its = |path: &str| Placement::parse(path).containers().any(|place| place.id == container.id);
     traces.reported.iter().any(|(when, path)| is_then(*when) && path.as_deref().is_none_or(may_be_its))
 }

@@ -72,7 +72,7 @@ impl Whose<'_> {
 
 /// Adds what systemd said then of a unit to what is known of that kill, or as one that nothing else is known of.
 pub fn systemd_saw(all: &mut Vec<Moment>, subject: Option<&Subject>, at: Timestamp, unit: &str, killer: Killer) {
-    let place = Placement::parse(&format!("/{unit}")).container;
+    let place = Placement::container_of_scope(unit);
     let container = place.map(|place| Container { cgroup: String::new(), confirmed: false, ..place.container() });
     let whose = Whose { unit, container };
     if !whose.is_of(subject) {

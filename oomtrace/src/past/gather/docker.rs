@@ -20,28 +20,28 @@ const MAX_ASKED: usize = 16;
 /// They are asked about for so long, all together.
 const ASKED_WITHIN: Duration = Duration::from_secs(3);
 
-/// Docker, or the user's own whose container it is.
-fn docker_of(places: &Places, container: &Container) -> Docker {
-    container.user.map_or_else(|| places.directory.sources().docker.clone(), Docker::of_user)
+/// Docker gave no answer.
+fn not_asked(error: &DockerError) -> LookedAt {
+    match error.is_missing() {
+        true => unread("docker", error.to_string()),
+        false => looked("docker", false, None, error.to_string()),
+    }
+}
+
+/// That end of the container.
+fn end_of(container: &Container, events: &Arc<[Happened]>, end: SaidEnd) -> Ended {
+    Ended { end, container: Some(container.clone()), events: Arc::clone(events), ..Ended::default() }
 }
 
 /// How Docker says that the container is, how it ended last, and what was done to it.
 pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Subject>, traces: &mut Traces) {
-    let docker = &docker_of(places, container);
+    let docker = &places.directory.sources().docker_of_user(container.user);
     let life = match docker.life(&container.id).await {
         Ok(life) => life,
         Err(DockerError::Unknown { .. }) if container.runtime == Some(Runtime::Docker) => {
             return removed(docker, container, traces).await;
         }
-        Err(error) => {
-            let is_missing = error.is_missing();
-            let said = error.to_string();
-            return traces.looked_at.push(if is_missing {
-                unread("docker", said)
-            } else {
-                looked("docker", false, None, said)
-            });
-        }
+        Err(error) => return traces.looked_at.push(not_asked(&error)),
     };
     // What it is, and what it was given, is known in full only here.
     let mut known = container.clone();
@@ -86,10 +86,8 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
         said_life(&life, container.user)
     };
     let before = ends.iter().enumerate().filter(|(index, end)| Some(*index) != last && end.exit_code == Some(KILLED));
-    for end in before.map(|(_, end)| said_end(end, container.user)).chain([end]) {
-        let (container, events) = (Some(known.clone()), events.clone());
-        traces.ends.push(Ended { end, container, events, ..Ended::default() });
-    }
+    let all = before.map(|(_, end)| said_end(end, container.user)).chain([end]);
+    traces.ends.extend(all.map(|end| end_of(&known, &events, end)));
 }
 
 /// What Docker's events still say of a container that it has removed.
@@ -107,11 +105,8 @@ async fn removed(docker: &Docker, container: &Container, traces: &mut Traces) {
     let ends = life::ends(&events);
     // How it ended last is of interest whatever it was.
     let last = ends.len().saturating_sub(1);
-    let user = container.user;
-    for (_, end) in ends.iter().enumerate().filter(|(index, end)| *index == last || end.exit_code == Some(KILLED)) {
-        let (container, events) = (Some(container.clone()), events.clone());
-        traces.ends.push(Ended { end: said_end(end, user), container, events, ..Ended::default() });
-    }
+    let wanted = ends.iter().enumerate().filter(|(index, end)| *index == last || end.exit_code == Some(KILLED));
+    traces.ends.extend(wanted.map(|(_, end)| end_of(container, &events, said_end(end, container.user))));
 }
 
 /// The end of a container that does not run.
@@ -143,18 +138,15 @@ pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
     let docker = &places.directory.sources().docker;
     let former = match docker.former(None).await {
         Ok(former) => former,
-        Err(error) if error.is_missing() => return traces.looked_at.push(unread("docker", error.to_string())),
-        Err(error) => return traces.looked_at.push(looked("docker", false, None, error.to_string())),
+        Err(error) => return traces.looked_at.push(not_asked(&error)),
     };
     traces.events_since = former.since_ns.and_then(time);
     let (had, mut untold) = (traces.ends.len(), Vec::new());
     for FormerContainer { id, metadata, events } in former.containers.into_iter().rev() {
-        let (container, user) = (ended(id, &metadata), None);
+        let container = ended(id, &metadata);
         let (ends, events) = (life::ends(&events), Arc::<[Happened]>::from(events));
-        for end in ends.iter().filter(|end| end.exit_code == Some(KILLED)) {
-            let (container, events) = (Some(container.clone()), events.clone());
-            traces.ends.push(Ended { end: said_end(end, user), container, events, ..Ended::default() });
-        }
+        let killed = ends.iter().filter(|end| end.exit_code == Some(KILLED));
+        traces.ends.extend(killed.map(|end| end_of(&container, &events, said_end(end, None))));
         if ends.iter().any(|end| end.exit_code.is_none()) {
             untold.push((container, events, ends));
         }
@@ -194,12 +186,7 @@ async fn ask_untold(
         // That is the last one's, however many there were.
         unknown -= usize::from(ends.last().is_some_and(|end| end.exit_code.is_none()));
         if life.exit_code == KILLED {
-            traces.ends.push(Ended {
-                end: said_life(&life, None),
-                container: Some(container),
-                events,
-                ..Ended::default()
-            });
+            traces.ends.push(end_of(&container, &events, said_life(&life, None)));
         }
     }
     unknown

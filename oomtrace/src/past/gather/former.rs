@@ -7,7 +7,7 @@ use crate::model::Container;
 use crate::past::gather::ended::ended;
 use crate::past::gather::whom::Whom;
 use crate::past::gather::{KernelLog, Places, podman};
-use crate::past::target::{Asked, Fit, fits};
+use crate::past::target::{Asked, best_fitting};
 use crate::placement::Runtime;
 
 /// Containers that are gone, and of whose ends Docker's events or Podman's still tell. Of those that one runtime had by one name after the
@@ -44,11 +44,8 @@ fn before(since_ns: Option<i64>) -> String {
 
 /// Those that fit best, and of one name the last one.
 fn last_of_each_name(containers: impl Iterator<Item = Container>, word: &str) -> Vec<Whom> {
-    let fitting: Vec<(Fit, Container)> =
-        containers.filter_map(|container| Some((fits(&container, word)?, container))).collect();
-    let best = fitting.iter().map(|(fit, _)| *fit).max();
     let mut last: Vec<Container> = Vec::new();
-    for (_, container) in fitting.into_iter().filter(|(fit, _)| Some(*fit) == best) {
+    for container in best_fitting(containers, word) {
         let has_name = |container: &Container| container.name.as_deref() == Some(word);
         let is_one = |known: &Container| {
             known.runtime == container.runtime

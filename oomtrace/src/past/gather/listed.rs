@@ -10,12 +10,12 @@ use crate::container::sockets;
 use crate::model::Container;
 use crate::past::gather::ended::ended;
 use crate::past::gather::whom::Whom;
-use crate::past::target::{Asked, fits};
+use crate::past::target::{Asked, best_fitting};
 
 /// Users whose own Docker is asked, and for how long, all together: each may take its time.
 const MAX_USERS: usize = 8;
 const WITHIN: Duration = Duration::from_secs(2);
-/// Containers of one name that are told apart.
+/// Containers of one name that are listed as candidates.
 const MAX_NAMED: usize = 8;
 
 /// All containers of Docker's; where they are too many to be read, those that are called `word`.
@@ -50,9 +50,6 @@ pub async fn of_users(asked: &Asked) -> Vec<Whom> {
     while let Ok(Some(containers)) = tokio::time::timeout_at(until, asking.join_next()).await {
         found.extend(containers.unwrap_or_default());
     }
-    let fitting = found.into_iter().filter_map(|container| Some((fits(&container, &asked.word)?, container)));
-    let fitting: Vec<_> = fitting.collect();
-    let best = fitting.iter().map(|(fit, _)| *fit).max();
-    let best = fitting.into_iter().filter(|(fit, _)| Some(*fit) == best).take(MAX_NAMED);
-    best.map(|(_, container)| Whom::container(container, Some(false))).collect()
+    let best = best_fitting(found, &asked.word).into_iter().take(MAX_NAMED);
+    best.map(|container| Whom::container(container, Some(false))).collect()
 }

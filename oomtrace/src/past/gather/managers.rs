@@ -44,7 +44,7 @@ pub async fn ask(
 
 /// systemd says it of the scope of that container.
 fn is_its_scope(entry: &Entry, id: &str) -> bool {
-    let place = entry.said.unit().and_then(|unit| Placement::parse(&format!("/{unit}")).container);
+    let place = entry.said.unit().and_then(Placement::container_of_scope);
     place.is_some_and(|place| place.id == id)
 }
 
