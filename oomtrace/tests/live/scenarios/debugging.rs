@@ -65,6 +65,7 @@ fn user_stack() {
     // The kernel reads a build id from the page cache alone (kernel/bpf/stackmap.c, 4.17 to 7.3), and the victim's own cgroup would have
     // given up first what it had read itself.
     let library = mapped_file("libc");
+    let program = std::fs::read("/usr/bin/tail").unwrap();
     let mut victim = hog(&cgroup);
     victim.wait();
     let incident = tracer.incident(victim.pid());
@@ -74,9 +75,8 @@ fn user_stack() {
     let id = first.build_id.as_ref().unwrap_or_else(|| panic!("no build id: {frames:?}"));
     let id: Vec<u8> = (0..id.len()).step_by(2).map(|at| u8::from_str_radix(&id[at..at + 2], 16).unwrap()).collect();
     // It runs out where the buffer is filled, in the library, or where the program writes behind that.
-    let (program, name) = (std::fs::read("/usr/bin/tail").unwrap(), "tail");
     let is_in = |file: &[u8]| file.windows(id.len()).any(|bytes| bytes == id);
-    let (file, name) = if is_in(&program) { (program, name) } else { (library, "libc") };
+    let (file, name) = if is_in(&program) { (program, "tail") } else { (library, "libc") };
     assert!(is_in(&file) && first.offset.unwrap() < file.len() as u64, "{frames:?}");
     // Its memory may be gone before its files have been read.
     assert!(first.file.as_ref().is_none_or(|file| file.contains(name)), "{frames:?}");
