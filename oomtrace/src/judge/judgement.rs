@@ -36,6 +36,8 @@ pub struct Judgement {
     pub unproven: Option<Unproven>,
     /// What most of the memory was that ran out, where that can be said.
     pub memory_use: Option<MemoryUse>,
+    /// A limit was hit, and nobody could read what filled it.
+    pub memory_unseen: bool,
     /// What kind of death by memory it was, by its curve.
     pub course: Option<Course>,
     /// What the requester was found by.

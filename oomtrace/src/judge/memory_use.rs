@@ -6,12 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Incident, Memory, MemoryUser, OomScope, Process};
+use crate::model::{Incident, Memory, MemoryUser, OomScope, Process, TimelinePoint};
 
 /// So many processes are many.
 const MANY: u32 = 8;
 /// So many of one name are.
 const MANY_ALIKE: usize = 4;
+/// A curve's last point before the kill says what there was at it, where it is no older than that: in milliseconds.
+const RECENT_MS: u64 = 2000;
 
 /// What most of the memory was that ran out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +103,7 @@ pub fn memory_use(incident: &Incident) -> Option<MemoryUse> {
     };
     let in_owner = owner.and_then(|owner| stat_of(memory, &owner.path));
     let share = in_owner.map(|stat| Share::of(stat, memory.kernel_bytes.filter(|_| is_v1(stat))));
+    let share = share.or_else(|| Share::of_point(last_point(memory, &owner?.path)?));
     let mapped = oom.victim_memory.as_ref().map_or(0, |victim| victim.shmem_bytes);
     let found = share.and_then(|share| share.class(mapped, of_bytes));
     // What processes have of their own may only be said where that is what there is most of. Of the victim's, memory.stat may be without it
@@ -117,6 +120,23 @@ pub fn memory_use(incident: &Incident) -> Option<MemoryUse> {
 fn stat_of<'a>(memory: &'a Memory, path: &str) -> Option<&'a BTreeMap<String, u64>> {
     let is_own = memory.levels.first().is_some_and(|level| level.path == path);
     if is_own { memory.stat.as_ref() } else { memory.owner_stat.as_ref() }
+}
+
+/// A cgroup's limit was hit, and neither its memory.stat nor its curve says what it had.
+#[must_use]
+pub fn is_unseen(incident: &Incident) -> bool {
+    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
+    let known = |memory: &Memory, owner: &str| {
+        stat_of(memory, owner).is_some() || last_point(memory, owner).is_some_and(|point| point.shmem_bytes.is_some())
+    };
+    owner.is_some_and(|owner| !incident.memory.as_ref().is_some_and(|memory| known(memory, &owner.path)))
+}
+
+/// The last point of the curve of the cgroup at `owner` that was read before the kill, where that is recent.
+fn last_point<'a>(memory: &'a Memory, owner: &str) -> Option<&'a TimelinePoint> {
+    let points = memory.timeline.as_ref().filter(|_| memory.timeline_of.as_deref() == Some(owner))?;
+    let read = points.iter().rfind(|point| point.anon_bytes.is_some() || point.shmem_bytes.is_some());
+    read.filter(|point| point.before_ms <= RECENT_MS)
 }
 
 /// On v1 the figures of a cgroup and all below it have names of their own.
@@ -183,6 +203,12 @@ impl Share {
             kernel: get("kernel").max(sum).saturating_add(sockets.1),
             largest_of_kernel: all.max_by_key(|(_, bytes)| *bytes),
         }
+    }
+
+    /// By a curve's point. Page cache that was there before the kill need not have been there at it, and the kernel's own is small: neither
+    /// is read off it.
+    fn of_point(point: &TimelinePoint) -> Option<Self> {
+        Some(Self { anon: point.anon_bytes.unwrap_or_default(), shmem: point.shmem_bytes?, ..Self::default() })
     }
 
     /// What has half of all, of what no process has for itself.

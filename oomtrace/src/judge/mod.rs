@@ -79,6 +79,7 @@ pub fn judge(case: &Case) -> Judgement {
         elevation: elevation::of(&incident.sender),
         unproven: incident.sender.process.as_ref().and_then(|sender| unproven(incident, sender)),
         course: course::course(incident, &case.lives_before, memory_use.as_ref()),
+        memory_unseen: memory_use.is_none() && memory_use::is_unseen(incident),
         memory_use,
         found_by: exec.into_iter().chain(found_by).collect(),
         by_api,

@@ -4,6 +4,9 @@ use crate::judge::memory_use::{Alike, KernelMemory, MemoryClass, MemoryUse, Page
 use crate::text::bytes;
 use crate::text::quote::quote;
 
+/// What is missing where nobody could read what filled a limit: advice to raise it may be wrong then.
+pub const UNSEEN: &str = "what filled the limit (memory.stat of its cgroup was gone before it was read)";
+
 /// `62.4 of 64 MiB is tmpfs or shared memory: killing does not free it`.
 pub fn memory_use(found: &MemoryUse) -> String {
     let MemoryUse { class, bytes: part, of_bytes } = found;

@@ -49,6 +49,7 @@ pub fn conclude_as(case: Case, judgement: &Judgement) -> Record {
     });
     incident.sender.elevation.clone_from(&judgement.elevation);
     incident.missing.extend(judgement.requester_unseen.map(requester::unseen));
+    incident.missing.extend(judgement.memory_unseen.then(|| memory_use::UNSEEN.to_owned()));
     if incident.signal.number != SIGKILL {
         return Record::Signal(incident);
     }

@@ -217,3 +217,37 @@ fn without_a_limit_that_is_known_it_is_of_what_was_in_use_and_on_the_machine_of_
     assert_eq!(host(Some(64), OomScope::Cpuset), None);
     assert_eq!(memory_use(&crate::judge::tests::kill("/usr/bin/bash")), None);
 }
+
+#[test]
+fn a_curve_says_what_lay_in_tmpfs_where_the_cgroup_was_gone() {
+    let with_curve = |of: &str, before_ms, shmem: u64| {
+        let mut incident = oom(&[(OWNER, 64, Some(64))], Some((0, LimitLevel::Container)), OomScope::Memcg);
+        let memory = incident.memory.as_mut().unwrap();
+        let read = TimelinePoint {
+            before_ms,
+            usage_bytes: 63 * MIB,
+            anon_bytes: Some(MIB),
+            file_bytes: Some(62 * MIB),
+            shmem_bytes: Some(shmem * MIB),
+            ..TimelinePoint::default()
+        };
+        let kill = TimelinePoint { usage_bytes: 64 * MIB, ..TimelinePoint::default() };
+        (memory.timeline, memory.timeline_of) = (Some(vec![read, kill]), Some(of.to_owned()));
+        incident
+    };
+    for (incident, expected) in [
+        (with_curve(OWNER, 300, 60), Some((MemoryClass::Tmpfs, 60))),
+        // It may have been written since, or dropped.
+        (with_curve(OWNER, 2001, 60), None),
+        (with_curve(OWNER, 300, 20), None),
+        (with_curve("/other", 300, 60), None),
+    ] {
+        assert_eq!(class(&incident), expected);
+    }
+    assert!(!is_unseen(&with_curve(OWNER, 300, 20)) && !is_unseen(&at_64(&[])));
+    assert!(is_unseen(&with_curve(OWNER, 2001, 60)) && is_unseen(&with_curve("/other", 300, 60)));
+    // What is read after the kill is nearer to it.
+    let mut both = with_curve(OWNER, 300, 60);
+    both.memory.as_mut().unwrap().stat = Some([("anon".to_owned(), 60 * MIB)].into());
+    assert_eq!(class(&both), None);
+}
