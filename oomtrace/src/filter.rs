@@ -122,6 +122,12 @@ impl Filter {
         (!self.is_of_containers() || is_its()) && self.is_unit(unit)
     }
 
+    /// What [`Self::may_want_place`] says of a container in no other one is all that there is to say.
+    #[must_use]
+    pub const fn goes_by_names(&self) -> bool {
+        self.namespaces.is_empty() && self.pods.is_empty() && self.labels.is_empty()
+    }
+
     /// Nothing is left out.
     #[must_use]
     pub const fn is_everything(&self) -> bool {

@@ -214,6 +214,8 @@ fn by_id(asked: Option<&str>, id: &str, watched: Watched, identity: &Identity) -
         pid: None,
         is_running: None,
         running_since: None,
+        is_restarting: None,
+        restarts: None,
     };
     let found = watched.with_followed(found, &exits);
     let traces = Traces { watched: found, exits, looked_at: vec![watched.looked()], ..Traces::default() };

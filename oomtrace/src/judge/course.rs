@@ -84,7 +84,10 @@ pub fn course(incident: &Incident, lives: &(Vec<Life>, Option<u64>), memory_use:
     if oom.limit_owner.is_none() || life.len() < FEWEST {
         return None;
     }
-    by_curve(life, &lives.0).or_else(|| spike(life)).or_else(|| too_small(incident, life, &lives.0))
+    // What no process has for itself fills a larger limit as well: that one is too low is not said.
+    let is_own = memory_use.is_none_or(|found| matches!(found.class, MemoryClass::OneProcess { .. }));
+    let too_small = || too_small(incident, life, &lives.0).filter(|_| is_own);
+    by_curve(life, &lives.0).or_else(|| spike(life)).or_else(too_small)
 }
 
 fn seconds(point: &TimelinePoint) -> f64 {

@@ -43,6 +43,10 @@ pub struct Why {
     /// The kill or the end is of another container than the one in `target`: an earlier one of that name, or another one of the same Compose
     /// service or pod's owner. Null: no container was asked about, or nothing was found.
     pub is_of_another: Option<bool>,
+    /// The container that was killed, or ended, has been removed: a command of `incident`'s advice that names it changes nothing any more.
+    /// Null: it is there, or nobody says.
+    #[serde(default)]
+    pub is_removed: Option<bool>,
     /// The kill or the end, as far as others have left traces of it. Null where `incident` or `exit` is there, and where nothing was found.
     pub reconstructed: Option<Reconstructed>,
     /// Kills of the same before, the latest first; a hundred at most.
@@ -82,6 +86,12 @@ pub struct WhyTarget {
     pub is_running: Option<bool>,
     /// When its present life began.
     pub running_since: Option<String>,
+    /// A container that does not run, and that its restart policy is about to start again. Null: not known.
+    #[serde(default)]
+    pub is_restarting: Option<bool>,
+    /// How often its restart policy has started it again since somebody started it. Null: not known.
+    #[serde(default)]
+    pub restarts: Option<u32>,
 }
 
 /// What a target is.

@@ -38,6 +38,8 @@ pub struct Subject {
     pub pid: Option<u32>,
     pub is_running: Option<bool>,
     pub running_since: Option<Timestamp>,
+    pub is_restarting: Option<bool>,
+    pub restarts: Option<u32>,
 }
 
 /// An end, and whose.
@@ -65,6 +67,8 @@ pub struct Traces {
     /// Reports of the kernel's log, the oldest first.
     pub kills: Vec<Placed>,
     pub ends: Vec<Ended>,
+    /// Ids of containers that their runtime has removed.
+    pub removed: Vec<String>,
     /// Since when Docker knows what was done to any container.
     pub events_since: Option<Timestamp>,
     /// Since when the kernel's log is whole; none where it was not read, or something of it is lost.
@@ -141,6 +145,7 @@ pub fn answer(
     } else {
         incident = None;
         answer = latest.as_ref().map_or_else(|| nothing(subject), |moment| moment.answer);
+        latest.iter_mut().for_each(|moment| moment.survived_by(subject));
         summary = latest.as_ref().map(|moment| moment.why.clone());
         reconstructed = latest.map(|moment| moment.found);
     }
@@ -151,6 +156,7 @@ pub fn answer(
     let ended = ended.or_else(|| incident.as_ref().map(|incident| incident.container.as_ref()));
     let ended = ended.or_else(|| reconstructed.as_ref().map(|found| found.container.as_ref())).flatten();
     let is_of_another = is_another(subject, ended);
+    let is_removed = ended.filter(|ended| traces.removed.contains(&ended.id)).map(|_| true);
     Why {
         schema: SCHEMA,
         time: format!("{now:.9}"),
@@ -163,12 +169,15 @@ pub fn answer(
             container: subject.container.clone(),
             is_running: subject.is_running,
             running_since: subject.running_since.map(|at| format!("{at:.9}")),
+            is_restarting: subject.is_restarting,
+            restarts: subject.restarts,
         }),
         answer,
         summary: summary.unwrap_or_else(|| nothing_said(subject, &traces, answer)),
         incident,
         exit,
         is_of_another,
+        is_removed,
         reconstructed,
         earlier,
         looked_at: traces.looked_at,

@@ -25,6 +25,7 @@ use crate::words::repeats::{Repeats, said};
 mod block;
 mod curve;
 mod debugging;
+mod now;
 mod why;
 mod words;
 

@@ -272,8 +272,14 @@ fn wanted_places(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<i64>>
         let text = |at: usize| row.get_ref(2 + at).ok().and_then(|value| value.as_str_or_null().ok().flatten());
         // What runs in another one may be wanted for that.
         let is_alone: bool = row.get(1)?;
-        if is_alone && !filter.may_want_place(text(0), text(1), text(2), text(3)) {
-            continue;
+        if is_alone {
+            let may_be = filter.may_want_place(text(0), text(1), text(2), text(3));
+            if may_be && filter.goes_by_names() {
+                wanted.push(row.get(0)?);
+            }
+            if !may_be || filter.goes_by_names() {
+                continue;
+            }
         }
         let place = Place::read(row, 2 + NAMED.len())?;
         if filter.wants_place(place.container.as_ref(), place.unit.as_deref()) {

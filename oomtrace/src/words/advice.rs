@@ -1,7 +1,7 @@
 //! Verdict to remedies. Pure, like the judge.
 
 mod cgroup;
-mod client;
+pub mod client;
 mod container;
 mod figure;
 mod host;

@@ -270,3 +270,12 @@ fn too_little_says_nothing() {
     let flat = of(curve(50, 3600.0, |_| 370));
     assert_eq!(flat, None);
 }
+
+#[test]
+fn a_full_tmpfs_is_no_limit_that_is_too_low() {
+    // It was full before anything was followed: nothing is seen to grow.
+    let near = || curve(100, 3600.0, |_| LIMIT - 4);
+    let tmpfs = MemoryUse { class: MemoryClass::Tmpfs, bytes: (LIMIT - 4) * MIB, of_bytes: LIMIT * MIB };
+    assert_eq!(course(&killed(near()), &(Vec::new(), None), Some(&tmpfs)), None);
+    assert_eq!(kind(of(near()).as_ref()), Some((CourseKind::TooSmall, Confidence::Likely)));
+}

@@ -36,6 +36,20 @@ impl Moment {
     pub const fn is_kill(&self) -> bool {
         matches!(self.answer, Answer::Killed | Answer::Unexplained)
     }
+
+    /// A container that runs since before the kill lost another process than its first.
+    pub fn survived_by(&mut self, subject: Option<&Subject>) {
+        let Some(Subject { is_running: Some(true), running_since: Some(since), container: Some(own), .. }) = subject
+        else {
+            return;
+        };
+        let is_its = self.found.container.as_ref().is_some_and(|container| container.id == own.id);
+        let is_before = self.at.is_some_and(|at| ms(*since, at) > ONE_END_MS);
+        if let Some(verdict) = self.found.verdict.as_mut().filter(|_| is_its && is_before && self.found.end.is_none()) {
+            verdict.why.push_str("; the container was not killed, and runs on");
+            self.found.missing.retain(|missing| missing != FIRST_PROCESS);
+        }
+    }
 }
 
 /// All ends, the oldest first; what has no time first of all.

@@ -31,6 +31,8 @@ fn subject(is_running: bool) -> Subject {
         pid: None,
         is_running: Some(is_running),
         running_since: is_running.then(|| at(500)),
+        is_restarting: None,
+        restarts: None,
     }
 }
 
@@ -446,4 +448,27 @@ fn ends_that_follow_fast_are_lives_of_their_own() {
     let ends: Vec<Ended> = [0, 2, 3, 5].map(|second| end(second, 137, false)).into();
     let why = asked(Some(&subject(false)), Traces { ends, ..Traces::default() });
     assert_eq!((why.reconstructed.unwrap().time, why.earlier.len()), (Some(text(5)), 3));
+}
+
+#[test]
+fn a_container_that_runs_on_lost_another_process_than_its_first() {
+    let of = |is_running: bool, running_since: i64| {
+        let subject = Subject { running_since: Some(at(running_since)), ..subject(is_running) };
+        let traces = Traces { kills: vec![report(2000)], ..Traces::default() };
+        let found = asked(Some(&subject), traces).reconstructed.unwrap();
+        let is_unseen = found.missing.iter().any(|missing| missing.contains("first process"));
+        (found.verdict.unwrap().why.ends_with("; the container was not killed, and runs on"), is_unseen)
+    };
+    assert_eq!(of(true, 500), (true, false));
+    // It was started again since, or does not run.
+    assert_eq!(of(true, 2001), (false, true));
+    assert_eq!(of(false, 500), (false, true));
+}
+
+#[test]
+fn a_container_that_was_removed_is_said_to_be() {
+    let traces =
+        |removed: &str| Traces { kills: vec![report(0)], removed: vec![removed.to_owned()], ..Traces::default() };
+    assert_eq!(asked(Some(&subject(false)), traces(ID)).is_removed, Some(true));
+    assert_eq!(asked(Some(&subject(false)), traces("other")).is_removed, None);
 }

@@ -50,6 +50,7 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
     }
     if let Some(subject) = subject.as_mut() {
         subject.is_running = Some(life.running);
+        (subject.is_restarting, subject.restarts) = (Some(life.restarting), Some(life.restart_count));
         subject.running_since = life.started_at.as_ref().filter(|_| life.running).and_then(|at| at.parse().ok());
         if subject.container.is_some() {
             subject.container = Some(known.clone());
@@ -58,6 +59,7 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
     let mut said = match (life.running, life.restart_count) {
         (true, 0) => "it runs".to_owned(),
         (true, count) => format!("it runs; its restart policy has started it again {}", crate::text::times(count)),
+        (false, _) if life.restarting => "it has ended, and is about to be started again".to_owned(),
         (false, _) => "it has ended".to_owned(),
     };
     let mut events: Arc<[Happened]> = Arc::default();
@@ -92,6 +94,7 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
 
 /// What Docker's events still say of a container that it has removed.
 async fn removed(docker: &Docker, container: &Container, traces: &mut Traces) {
+    traces.removed.push(container.id.clone());
     let (events, since) = match docker.past_events(&container.id).await {
         Ok((events, since)) => (Arc::<[Happened]>::from(events), since),
         Err(error) => return traces.looked_at.push(unread("docker", error.to_string())),
@@ -152,6 +155,7 @@ pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
         }
     }
     let untold = ask_untold(docker, untold, traces).await;
+    look_for_watched(docker, traces).await;
     // The last may be the answer: what it was given is known in full only here.
     let last = traces.ends.iter_mut().skip(had).max_by_key(|ended| ended.at());
     if let Some(container) = last.and_then(|ended| ended.container.as_mut())
@@ -164,6 +168,17 @@ pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
         said.push_str(&format!("; the exit codes of {untold} others are not known (a label may stand in their place)"));
     }
     traces.looked_at.push(LookedAt { is_missing: untold > 0, ..looked("docker", true, traces.events_since, said) });
+}
+
+/// Whether Docker still has the container of the last kill that was watched.
+async fn look_for_watched(docker: &Docker, traces: &mut Traces) {
+    let container = traces.watched.first().and_then(|incident| incident.container.as_ref());
+    let is_dockers = |container: &&Container| container.runtime == Some(Runtime::Docker) && container.user.is_none();
+    if let Some(container) = container.filter(is_dockers)
+        && matches!(docker.life(&container.id).await, Err(DockerError::Unknown { .. }))
+    {
+        traces.removed.push(container.id.clone());
+    }
 }
 
 /// Asks about containers whose events do not tell how they ended, the latest first: of those that Docker still has it says so itself. Gives

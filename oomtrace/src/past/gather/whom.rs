@@ -44,6 +44,8 @@ impl Whom {
             pid: self.pid,
             is_running: self.is_there,
             running_since: None,
+            is_restarting: None,
+            restarts: None,
         }
     }
 

@@ -242,7 +242,7 @@ impl Block {
     }
 
     /// A line that is to be pasted as it is: it has no label, and is not broken.
-    fn command(&mut self, command: &str) {
+    pub(super) fn command(&mut self, command: &str) {
         let command = self.paint(DO, &escape(command));
         _ = writeln!(self.text, "{}{command}", " ".repeat(INDENT));
     }

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use anstyle::{AnsiColor, Style};
 
+use super::Look;
 use super::block::{self, Block, SIGNAL, block};
+use super::now::{now, without_lost_commands};
 use super::words::{about, full_name, time_of};
-use super::{Look, TimeForm};
 use crate::model::{Answer, Confidence, Container, EarlierKill, LookedAt, Reconstructed, SaidEnd, TargetKind, Why};
 use crate::past::answer::EARLIER as MOST_EARLIER;
 use crate::text::quote::quote;
@@ -22,9 +23,10 @@ pub fn why(why: &Why, look: Look) -> String {
     let mut text = String::new();
     if let Some(exited) = &why.exit {
         text.push_str(&block::exit(exited, look));
-        why.incident.iter().for_each(|incident| text.push_str(&block(incident, look)));
+        let its = why.incident.iter().map(|incident| without_lost_commands(why, incident));
+        its.for_each(|incident| text.push_str(&block(&incident, look)));
     } else if let Some(incident) = &why.incident {
-        text.push_str(&block(incident, look));
+        text.push_str(&block(&without_lost_commands(why, incident), look));
     } else if let Some(found) = &why.reconstructed {
         text.push_str(&reconstructed(why, found, look));
     } else {
@@ -36,7 +38,7 @@ pub fn why(why: &Why, look: Look) -> String {
     let mut rest = Block { text: String::new(), look };
     another(why).iter().for_each(|another| rest.line("of", another));
     before(why, &mut rest);
-    since(why, &mut rest);
+    now(why, &mut rest);
     // Where nothing was found, where it was looked is the answer.
     if look.verbose || matches!(why.answer, Answer::Nothing | Answer::Alive | Answer::Unexplained) {
         let is_said = |looked: &&LookedAt| found_nothing(why) && is_closed(looked);
@@ -104,9 +106,12 @@ fn unread_first(why: &Why) -> Option<String> {
     (!said.is_empty()).then(|| format!("Could not read {}{root}.", said.join(", nor ")))
 }
 
-/// `an earlier container of that name, 6c266caa8d7c: not of 8d7c266caa8d, which is there now`
+/// `an earlier container of that name, 6c266caa8d7c: not of 8d7c266caa8d, which is there now`; `worker[4711], which was killed with it`.
 #[must_use]
 pub fn another(why: &Why) -> Option<String> {
+    if why.target.as_ref().is_some_and(|target| target.kind == TargetKind::Process) {
+        return with_it(why);
+    }
     why.is_of_another.filter(|is_another| *is_another)?;
     let target = why.target.as_ref()?;
     let own = target.container.as_ref()?;
@@ -119,6 +124,15 @@ pub fn another(why: &Why) -> Option<String> {
     };
     let is = if target.is_running == Some(true) { "runs now" } else { "is known under it now" };
     Some(format!("{which} ({}), and not of the one that {is} ({})", id(ended), id(own)))
+}
+
+/// The process that was asked about, where it is not the victim that the answer names.
+fn with_it(why: &Why) -> Option<String> {
+    let pid: u32 = why.target.as_ref()?.name.parse().ok()?;
+    let incident = why.incident.as_ref().filter(|incident| incident.victim.process.pid != pid)?;
+    let process = incident.collateral.iter().map(|other| &other.process).find(|process| process.pid == pid)?;
+    let victim = crate::text::process(&incident.victim.process);
+    Some(format!("{}, which was killed with {victim}", crate::text::process(process)))
 }
 
 fn id(container: &Container) -> Cow<'_, str> {
@@ -258,14 +272,27 @@ fn before(why: &Why, block: &mut Block) {
     // More are not looked for.
     let least = if count > MOST_EARLIER { "at least " } else { "" };
     let number = format!("{least}the {}", ordinal(count));
+    // Of an end with 137 nobody may know that it was a kill.
+    let is_kill = why.answer != Answer::Unexplained && why.earlier.iter().all(|kill| kill.cause.is_some());
+    let what = if is_kill { "kill" } else { "end by SIGKILL or with 137" };
+    // A process is killed once.
+    let is_process = why.target.as_ref().is_some_and(|target| target.kind == TargetKind::Process);
     match (is_node, why.answer) {
-        (true, _) => block.line("before", &format!("{number} kill on this node that is known{whole}{last}")),
+        (false, _) if is_process => {
+            let others = if count == 2 { "another process".to_owned() } else { format!("{} others", count - 1) };
+            block.line("before", &format!("{others} with that number had been killed{whole}{last}"));
+        }
+        (true, _) => block.line("before", &format!("{number} {what} on this node that is known{whole}{last}")),
         (false, Answer::Watched | Answer::Killed | Answer::Unexplained) => {
-            block.line("before", &format!("it is {number} kill that is known{whole}{ages}{last}"))
+            block.line("before", &format!("it is {number} {what} that is known{whole}{ages}{last}"))
         }
         (false, _) => {
-            let kills = if count == 2 { "one kill is".to_owned() } else { format!("{} kills are", count - 1) };
-            block.line("before", &format!("{kills} known{whole}{last}"));
+            let known = match count {
+                2 => format!("one {what} is"),
+                _ if is_kill => format!("{} kills are", count - 1),
+                _ => format!("{} ends by SIGKILL or with 137 are", count - 1),
+            };
+            block.line("before", &format!("{known} known{whole}{last}"));
         }
     }
     let shown = if block.look.verbose { why.earlier.len() } else { EARLIER.min(why.earlier.len()) };
@@ -300,20 +327,6 @@ fn ordinal(number: usize) -> String {
         _ => "th",
     };
     format!("{number}{end}")
-}
-
-/// What it does now.
-fn since(why: &Why, block: &mut Block) {
-    let Some(target) = &why.target else { return };
-    match (target.is_running, &target.running_since) {
-        _ if matches!(why.answer, Answer::Alive | Answer::Nothing) => {}
-        (Some(true), Some(since)) => {
-            let look = Look { time: TimeForm::Relative, ..block.look };
-            block.line("now", &format!("it runs, since {} ({})", when(since, block.look), when(since, look)));
-        }
-        (Some(true), None) => block.line("now", "it runs"),
-        _ => {}
-    }
 }
 
 #[cfg(test)]
@@ -357,6 +370,8 @@ mod tests {
             container: Some(container('b', "web")),
             is_running: Some(true),
             running_since: None,
+            is_restarting: None,
+            restarts: None,
         };
         let unread = LookedAt {
             place: "kernel log".to_owned(),
@@ -377,6 +392,7 @@ mod tests {
             incident: None,
             exit: Some(exit),
             is_of_another: Some(true),
+            is_removed: None,
             reconstructed: None,
             earlier: Vec::new(),
             looked_at: vec![unread],
@@ -463,12 +479,49 @@ mod tests {
             container: None,
             is_running: Some(false),
             running_since: None,
+            is_restarting: None,
+            restarts: None,
         };
         let asked = Why { target: Some(target), exit: None, ..exited() };
         let process = crate::model::Process { pid: 31237, comm: "tail".to_owned(), ..crate::model::Process::default() };
         let victim = Some(Victim { process, container_init: false, exit: None, container_exit: None });
         assert_eq!(place_of(&asked, &Reconstructed { victim, ..Reconstructed::default() }), "tail");
         assert_eq!(place_of(&asked, &Reconstructed::default()), "31237");
+    }
+
+    #[test]
+    fn a_process_that_was_asked_about_is_named_where_it_was_killed_with_another() {
+        let process =
+            |pid, comm: &str| crate::model::Process { pid, comm: comm.to_owned(), ..crate::model::Process::default() };
+        let mut incident = crate::judge::tests::kill("/usr/bin/bash");
+        incident.victim.process = process(7, "master");
+        let role = crate::model::Role::OomGroup;
+        incident.collateral = vec![crate::model::Collateral { process: process(31237, "worker"), role }];
+        let asked = |name: &str| {
+            let target = exited().target.map(|target| WhyTarget {
+                kind: TargetKind::Process,
+                name: name.to_owned(),
+                container: None,
+                ..target
+            });
+            Why { target, exit: None, incident: Some(incident.clone()), answer: Answer::Watched, ..exited() }
+        };
+        assert_eq!(another(&asked("31237")).as_deref(), Some("worker[31237], which was killed with master[7]"));
+        assert_eq!(another(&asked("7")), None);
+        // Its number was another's before.
+        let kill = EarlierKill {
+            time: Some("2026-11-26T03:12:07Z".to_owned()),
+            place: "sh[7]".to_owned(),
+            incident: None,
+            cause: Some(crate::model::Cause::ProcessKill),
+            confidence: None,
+            limit_bytes: None,
+            after_start_ms: None,
+            why: "x".to_owned(),
+        };
+        let text = why(&Why { earlier: vec![kill], looked_at: Vec::new(), ..asked("7") }, Look::default());
+        assert!(text.contains("another process with that number had been killed"), "{text}");
+        assert!(!text.contains("2nd"), "{text}");
     }
 
     #[test]

@@ -23,6 +23,8 @@ const WRITTEN_WITHIN_NS: i64 = 1_000_000_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Life {
     pub running: bool,
+    /// It has ended, and its restart policy is about to start it again.
+    pub restarting: bool,
     /// An OOM killer was at work in it in this life, or in the last one: on any of its processes.
     pub oom_killed: bool,
     /// Of the last end; 0 while it runs.
@@ -92,6 +94,7 @@ pub fn parse(body: &[u8]) -> Result<Life, serde_json::Error> {
     let time = |text: String| (!text.is_empty() && !text.starts_with("0001-")).then_some(text);
     Ok(Life {
         running: state.running && !state.restarting,
+        restarting: state.restarting,
         oom_killed: state.oom_killed,
         exit_code: state.exit_code,
         error: crate::text::clip(&state.error, MAX_WORD).to_owned(),

@@ -1,0 +1,176 @@
+//! What there is now of what ended: whether it runs again, waits for that, is down, or is gone.
+
+use std::borrow::Cow;
+
+use super::block::Block;
+use super::words::time_of;
+use super::{Look, TimeForm};
+use crate::model::{Answer, Container, Incident, Why, WhyTarget};
+use crate::text::quote::quote;
+use crate::text::{name_or_id, times};
+use crate::words::advice::client::engine_target;
+
+/// The line about it, and the command that helps.
+pub(super) fn now(why: &Why, block: &mut Block) {
+    if why.is_removed == Some(true) {
+        block.line("now", &gone(why));
+    }
+    let Some(target) = &why.target else { return };
+    if matches!(why.answer, Answer::Alive | Answer::Nothing) {
+        return;
+    }
+    match (target.is_running, &target.running_since) {
+        (Some(true), Some(since)) => {
+            let at = |look: Look| time_of(since, jiff::Timestamp::now(), look.time);
+            let relative = Look { time: TimeForm::Relative, ..block.look };
+            let again = target.restarts.filter(|count| *count > 0);
+            let again = again.map(|count| format!("; its restart policy started it again {}", times(count)));
+            let again = again.unwrap_or_default();
+            block.line("now", &format!("it runs, since {} ({}){again}", at(block.look), at(relative)));
+        }
+        (Some(true), None) => block.line("now", "it runs"),
+        (Some(false), _) if why.is_removed != Some(true) => down(target, block),
+        _ => {}
+    }
+}
+
+/// A container that is there, and does not run.
+fn down(target: &WhyTarget, block: &mut Block) {
+    // Nobody but its runtime says that it is only stopped.
+    let (Some(container), Some(restarts)) = (&target.container, target.restarts) else { return };
+    let start = engine_target(container).map(|(engine, name)| format!("{engine} start {name}"));
+    let colon = if start.is_some() { ":" } else { "" };
+    let policy = container.restart_policy.as_deref();
+    if target.is_restarting == Some(true) {
+        let policy = policy.map(|policy| format!(" ({})", quote(policy))).unwrap_or_default();
+        return block.line("now", &format!("it is down, and its restart policy{policy} is about to start it again"));
+    }
+    let most = policy.and_then(|policy| policy.strip_prefix("on-failure:")?.parse::<u32>().ok());
+    let said = match (policy, most) {
+        (_, Some(most)) if restarts >= most => {
+            format!("it is down: its restart policy has started it again {}, and does so no more", times(restarts))
+        }
+        (None, _) => "it is down, and has no restart policy that would start it again".to_owned(),
+        (Some(policy), _) => format!("it is down, and its restart policy ({}) has not started it again", quote(policy)),
+    };
+    block.line("now", &format!("{said}{colon}"));
+    start.iter().for_each(|command| block.command(command));
+}
+
+/// `web was removed: what is to be done about it is for the next one`
+fn gone(why: &Why) -> String {
+    let container = why.incident.as_ref().and_then(|incident| incident.container.as_ref());
+    let container = container.or_else(|| why.reconstructed.as_ref()?.container.as_ref());
+    let container = container.or_else(|| why.exit.as_ref()?.container.as_ref());
+    let name = container.map_or(Cow::Borrowed("it"), name_or_id);
+    let next = if has_advice(why) { ": give the next one what is said above when it is made" } else { "" };
+    format!("{name} was removed{next}")
+}
+
+fn has_advice(why: &Why) -> bool {
+    let verdict = why.incident.as_ref().map(|incident| &incident.verdict);
+    let verdict = verdict.or_else(|| why.reconstructed.as_ref().map(|found| &found.verdict));
+    verdict.and_then(Option::as_ref).is_some_and(|verdict| !verdict.advice.is_empty())
+}
+
+/// The incident without commands that name a container which is gone: they would change nothing, or another one of that name.
+pub(super) fn without_lost_commands<'a>(why: &Why, incident: &'a Incident) -> Cow<'a, Incident> {
+    let Some(container) = incident.container.as_ref().filter(|_| why.is_removed == Some(true)) else {
+        return Cow::Borrowed(incident);
+    };
+    let mut incident = incident.clone();
+    let advice = incident.verdict.iter_mut().flat_map(|verdict| &mut verdict.advice);
+    for advice in advice.filter(|advice| advice.command.as_deref().is_some_and(|command| names(command, container))) {
+        advice.command = None;
+    }
+    Cow::Owned(incident)
+}
+
+/// A word of the command is the container's name, or its id.
+fn names(command: &str, container: &Container) -> bool {
+    let is_its = |word: &str| word == container.id || container.name.as_deref() == Some(word);
+    command.split_whitespace().any(is_its)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Advice, Runtime, TargetKind};
+    use crate::past::answer::{Traces, answer};
+
+    fn container() -> Container {
+        let (name, runtime) = (Some("web".to_owned()), Some(Runtime::Docker));
+        Container { id: "a".repeat(64), name, runtime, confirmed: true, ..Container::default() }
+    }
+
+    /// What is said of the answer, with nothing found, that it was an end.
+    fn said(change: impl FnOnce(&mut Why)) -> String {
+        let identity = crate::node::identity::Identity::default();
+        let mut why = answer(None, None, Traces::default(), &identity, jiff::Timestamp::UNIX_EPOCH);
+        why.answer = Answer::Ended;
+        why.target = Some(WhyTarget {
+            kind: TargetKind::Container,
+            name: "web".to_owned(),
+            container: Some(container()),
+            is_running: Some(false),
+            running_since: None,
+            is_restarting: Some(false),
+            restarts: Some(0),
+        });
+        change(&mut why);
+        let mut block = Block { text: String::new(), look: Look::default() };
+        now(&why, &mut block);
+        block.text
+    }
+
+    #[test]
+    fn what_is_down_is_said_to_be_and_how_it_is_started() {
+        let policy = |why: &mut Why, policy: &str, restarts| {
+            let target = why.target.as_mut().unwrap();
+            target.container.as_mut().unwrap().restart_policy = Some(policy.to_owned());
+            target.restarts = Some(restarts);
+        };
+        for (text, expected) in [
+            (said(|_| {}), "it is down, and has no restart policy that would start it again:"),
+            (said(|why| policy(why, "on-failure:3", 3)), "started it again 3 times, and does so no more:"),
+            (said(|why| policy(why, "on-failure:3", 1)), "restart policy (on-failure:3) has not started it again:"),
+            (said(|why| policy(why, "always", 4)), "its restart policy (always) has not started it again:"),
+        ] {
+            assert!(text.contains(expected) && text.contains("docker start web"), "{text}");
+        }
+        let waits = said(|why| {
+            policy(why, "always", 4);
+            why.target.as_mut().unwrap().is_restarting = Some(true);
+        });
+        assert!(waits.contains("it is down, and its restart policy (always) is about to start it again"), "{waits}");
+        assert!(!waits.contains("docker start"), "{waits}");
+        // Nobody that knows it says that it could be started.
+        assert_eq!(said(|why| why.target.as_mut().unwrap().restarts = None), "");
+        assert_eq!(said(|why| why.answer = Answer::Nothing), "");
+    }
+
+    #[test]
+    fn what_names_a_removed_container_is_no_command_any_more() {
+        let mut incident = crate::judge::tests::in_container(crate::judge::tests::kill("/usr/bin/bash"));
+        incident.container = Some(container());
+        let of = |command: &str| Advice {
+            action: "raise it".to_owned(),
+            why: String::new(),
+            command: Some(command.to_owned()),
+        };
+        let record = crate::words::conclude(crate::judge::tests::case(incident));
+        let crate::model::Record::Incident(mut incident) = record else { panic!("an incident") };
+        incident.verdict.as_mut().unwrap().advice =
+            vec![of("docker update --memory 36m web"), of("docker service update web_1"), of("systemctl start web-x")];
+        let mut shown = Vec::new();
+        let text = said(|why| {
+            why.is_removed = Some(true);
+            why.incident = Some(incident.clone());
+            let left = without_lost_commands(why, &incident).into_owned();
+            shown = left.verdict.unwrap().advice.into_iter().map(|advice| advice.command.is_some()).collect();
+        });
+        assert_eq!(shown, [false, true, true]);
+        assert!(text.contains("web was removed: give the next one what is said above"), "{text}");
+        assert!(!text.contains("down"), "{text}");
+    }
+}
