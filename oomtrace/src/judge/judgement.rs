@@ -53,6 +53,8 @@ pub struct Judgement {
     pub server_minor: Option<u32>,
     /// What the limit that was hit has killed before in this run.
     pub limits_before: LimitsBefore,
+    /// The victim's container has been removed since: nothing can be set on it any more.
+    pub is_removed: bool,
     /// systemd is not the machine's first process: nobody listens to systemctl.
     pub without_systemd: bool,
 }

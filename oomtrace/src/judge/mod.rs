@@ -86,6 +86,7 @@ pub fn judge(case: &Case) -> Judgement {
         requester_unseen,
         routine: routine::routine(incident, cause),
         limits_before: case.limits_before.clone(),
+        is_removed: false,
         without_systemd: case.systemd == Some(false),
         server_minor: case.pod.as_ref().and_then(|said| said.server_minor),
         attribution: if is_nothing_seen { Attribution::None } else { incident.attribution },

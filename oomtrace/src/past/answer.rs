@@ -145,7 +145,7 @@ pub fn answer(
     } else {
         incident = None;
         answer = latest.as_ref().map_or_else(|| nothing(subject), |moment| moment.answer);
-        latest.iter_mut().for_each(|moment| moment.survived_by(subject));
+        latest.iter_mut().for_each(|moment| moment.survived_by(subject, &traces.ends));
         summary = latest.as_ref().map(|moment| moment.why.clone());
         reconstructed = latest.map(|moment| moment.found);
     }

@@ -63,11 +63,7 @@ impl Placed {
     /// The incident, with its verdict. None: it has no victim.
     #[must_use]
     pub fn incident(&self, identity: &Identity, before: LimitsBefore) -> Option<Incident> {
-        let mut incident = self.unjudged(identity)?;
-        if let Some(container) = incident.container.as_mut().filter(|_| self.is_removed) {
-            // What is to be done about it is what is to be done about one that removes itself.
-            container.auto_remove = Some(true);
-        }
+        let incident = self.unjudged(identity)?;
         let places = Places { victim: self.placement().container, sender: None, victim_start: 0 };
         let case = Case {
             incident,
@@ -86,8 +82,8 @@ impl Placed {
         };
         let mut judgement = judge(&case);
         judgement.confidence = self.confidence(judgement.cause);
+        judgement.is_removed = self.is_removed;
         let Record::Incident(mut incident) = conclude_as(case, &judgement) else { return None };
-        incident.container.clone_from(&self.container);
         if let Some(verdict) = &mut incident.verdict {
             // What the hooks say of others, the log says of this one.
             for evidence in

@@ -37,14 +37,18 @@ impl Moment {
         matches!(self.answer, Answer::Killed | Answer::Unexplained)
     }
 
-    /// A container that runs since before the kill lost another process than its first.
-    pub fn survived_by(&mut self, subject: Option<&Subject>) {
-        let Some(Subject { is_running: Some(true), running_since: Some(since), container: Some(own), .. }) = subject
+    /// A container that runs since before the kill, or has never ended, lost another process than its first.
+    pub fn survived_by(&mut self, subject: Option<&Subject>, ends: &[Ended]) {
+        let Some(Subject { is_running: Some(true), running_since, restarts, container: Some(own), .. }) = subject
         else {
             return;
         };
-        let is_its = self.found.container.as_ref().is_some_and(|container| container.id == own.id);
-        let is_before = self.at.is_some_and(|at| ms(*since, at) > ONE_END_MS);
+        let is_own = |container: &Option<Container>| container.as_ref().is_some_and(|found| found.id == own.id);
+        let is_its = is_own(&self.found.container);
+        // Its runtime was asked, and knows of no end.
+        let has_never_ended = restarts.is_some() && !ends.iter().any(|ended| is_own(&ended.container));
+        let since = running_since.zip(self.at);
+        let is_before = has_never_ended || since.is_some_and(|(since, at)| ms(since, at) > ONE_END_MS);
         if let Some(verdict) = self.found.verdict.as_mut().filter(|_| is_its && is_before && self.found.end.is_none()) {
             verdict.why.push_str("; the container was not killed, and runs on");
             self.found.missing.retain(|missing| missing != FIRST_PROCESS);

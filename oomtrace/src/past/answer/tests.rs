@@ -463,6 +463,14 @@ fn a_container_that_runs_on_lost_another_process_than_its_first() {
     // It was started again since, or does not run.
     assert_eq!(of(true, 2001), (false, true));
     assert_eq!(of(false, 500), (false, true));
+    // It was started a moment before the kill, and its runtime has no end of it.
+    let found = |ends| {
+        let subject = Subject { running_since: Some(at(1999)), restarts: Some(0), ..subject(true) };
+        let traces = Traces { kills: vec![report(2000)], ends, ..Traces::default() };
+        asked(Some(&subject), traces).reconstructed.unwrap().verdict.unwrap().why
+    };
+    assert!(found(Vec::new()).ends_with("runs on"));
+    assert!(!found(vec![end(1990, 0, false)]).ends_with("runs on"));
 }
 
 #[test]

@@ -101,3 +101,19 @@ fn a_line_alone_makes_a_guess() {
     );
     assert_eq!(incident.time, "");
 }
+
+#[test]
+fn what_is_removed_is_started_with_more_and_not_changed() {
+    const ID: &str = "49adca1e87ff1b4ec0c361d1b99eb80440072e2f4876e815094fd1e520e15e5f";
+    let of = |is_removed| {
+        let mut its = container(ID, &format!("/oomtrace-test-1589-49/docker-{ID}.scope"), true);
+        its.runtime = Some(crate::model::Runtime::Docker);
+        let placed = Placed { is_removed, ..placed(include_str!("../klog/oom/logs/6.18-v1.kmsg"), true, Some(its)) };
+        let advice = judged(&placed).verdict.unwrap().advice;
+        let first = advice.into_iter().next().unwrap();
+        (first.action.split(" --memory").next().unwrap_or_default().to_owned(), first.command.is_some())
+    };
+    assert_eq!(of(true), ("start it with".to_owned(), false));
+    let (action, has_command) = of(false);
+    assert!(action.starts_with("raise the container's memory limit") && has_command, "{action}");
+}

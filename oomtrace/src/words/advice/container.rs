@@ -66,9 +66,13 @@ fn raised(incident: &Incident, container: Option<&Container>, judgement: &Judgem
         }];
     };
     let is_victims = container.is_some_and(|found| incident.container.as_ref() == Some(found));
-    let setter = container.map(Setter::of);
+    let setter = container.map(Setter::of).map(|setter| match setter {
+        Setter::Engine if judgement.is_removed => Setter::Removed,
+        other => other,
+    });
     let keep = setter.as_ref().and_then(|setter| setter.keep(incident, figure.mib));
-    let is_gone = is_ended(incident) && matches!(setter, Some(Setter::Once | Setter::Unit(_)));
+    let is_gone = is_ended(incident) || judgement.is_removed;
+    let is_gone = is_gone && matches!(setter, Some(Setter::Once | Setter::Removed | Setter::Unit(_)));
     if let Some(keep) = keep.as_ref().filter(|_| is_gone) {
         let why = format!("the container used all that its own limit allows: {}; {}", figure.basis, keep.why);
         return with_program(incident, judgement, vec![Advice { why, ..keep.clone() }]);
@@ -85,6 +89,8 @@ fn raised(incident: &Incident, container: Option<&Container>, judgement: &Judgem
     }
     let command = container.and_then(|container| match setter.as_ref()? {
         Setter::Swarm { service, .. } => setter::update_service(container, service, figure.mib),
+        // Of a service each task is another container.
+        _ if judgement.is_removed => None,
         _ => update(incident, container, figure.mib, judgement.server_minor),
     });
     let raise = Advice {

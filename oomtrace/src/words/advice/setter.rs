@@ -25,6 +25,8 @@ pub enum Setter<'a> {
     Unit(&'a str),
     /// A command that made it once, and has it removed when it ends.
     Once,
+    /// The same, of one that somebody has removed.
+    Removed,
     /// A command that made it, or a client of the engine's.
     Engine,
 }
@@ -114,6 +116,10 @@ impl<'a> Setter<'a> {
             Self::Once => say(
                 format!("start it with --memory {mib}m the next time"),
                 "it is removed when it ends (--rm), and its limit with it",
+            ),
+            Self::Removed => say(
+                format!("start it with --memory {mib}m the next time"),
+                "it has been removed, and its limit with it",
             ),
             Self::Pod | Self::Swarm { .. } | Self::Engine => None,
         }

@@ -143,9 +143,11 @@ impl<'a> Orchestrator<'a> {
             }
             (Setter::Compose { .. }, _) => Self::Compose,
             (Setter::Unit(_), _) => Self::Quadlet,
-            (Setter::Builder(_) | Setter::Once | Setter::Engine, Some(Runtime::Docker)) => Self::Docker,
-            (Setter::Builder(_) | Setter::Once | Setter::Engine, Some(Runtime::Podman)) => Self::Podman,
-            (Setter::Builder(_) | Setter::Once | Setter::Engine, _) => Self::Other,
+            (Setter::Builder(_) | Setter::Once | Setter::Removed | Setter::Engine, runtime) => match runtime {
+                Some(Runtime::Docker) => Self::Docker,
+                Some(Runtime::Podman) => Self::Podman,
+                _ => Self::Other,
+            },
         }
     }
 
