@@ -321,13 +321,13 @@ fn what_is_kept_is_bounded_and_routine_kills_are_shown_on_demand() {
     // Every other one is routine: these go first, but for the latest.
     assert_eq!(incidents.shown(false).count() + 1, shown);
     let mut kills = Kills::default();
-    for number in 0..10_000_u32 {
+    for number in 0..20_000_u32 {
         let mut incident = kill(1, "web", "x");
         incident.container = None;
         incident.victim.process.cgroup = Some(format!("/a/{number}"));
         kills.take(&incident);
     }
-    assert!(kills.of("/a/9999", None).is_some() && kills.of("/a/5", None).is_none());
+    assert!(kills.of("/a/19999", None).is_some() && kills.of("/a/5", None).is_none());
 }
 
 #[test]
