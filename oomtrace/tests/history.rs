@@ -295,14 +295,14 @@ fn like_kills_are_on_one_line_and_each_on_its_own_where_all_are_asked_for() {
         let heads: Vec<&str> = shown.lines().filter(|line| line.contains("SIGKILL")).collect();
         assert_eq!(heads.len(), 2, "{shown}");
         assert!(
-            heads[0].contains("db: ") && heads[1].contains("web x40 from ") && heads[1].contains(": ran into"),
+            heads[0].contains("db: ") && heads[1].contains("web ×40 from ") && heads[1].contains(": ran into"),
             "{shown}"
         );
         assert!(said.contains("39 kills are counted with a later one like them (--all shows them)"), "{said}");
         let output = place.history(&["--all", "--format", form]);
         let (shown, said) = (text(&output.stdout), text(&output.stderr));
         assert_eq!(shown.lines().filter(|line| line.contains("SIGKILL")).count(), 41, "{shown}");
-        assert!(!shown.contains("x40") && said.is_empty(), "{said}");
+        assert!(!shown.contains("×40") && said.is_empty(), "{said}");
     }
     // Programs get all there is.
     assert_eq!(text(&place.history(&["--json"]).stdout).lines().count(), 41);
