@@ -81,10 +81,9 @@ impl Report {
     fn title(&self, sections: &[Section]) -> String {
         match sections {
             [] => "No kills".to_owned(),
-            _ if self.count() > self.shown() => format!("{} kills", self.count()),
             [one] if one.place.is_empty() => one.why.clone(),
             [one] => format!("{}: {}", one.place, one.why),
-            many => format!("{} kills", many.len()),
+            _ => format!("{} kills", self.count()),
         }
     }
 
