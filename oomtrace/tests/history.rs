@@ -280,6 +280,63 @@ fn the_verb_lists_what_was_asked_for_in_its_order() {
 }
 
 #[test]
+fn like_kills_are_on_one_line_and_each_on_its_own_where_all_are_asked_for() {
+    let place = Place::new();
+    let at = |minute: i64| Timestamp::now() - jiff::SignedDuration::from_mins(300 - minute);
+    let mut all = vec![incident(0, at(0), "db", "oom_container_limit")];
+    all.extend((1..=40).map(|n| incident(n, at(60 + n.cast_signed()), "web", "oom_container_limit")));
+    let mut writer = Writer::open(&place.path(), Bounds::DEFAULT).unwrap();
+    writer
+        .append(&all.iter().cloned().map(|incident| Entry::Incident(Box::new(incident))).collect::<Vec<_>>())
+        .unwrap();
+    for form in ["brief", "text"] {
+        let output = place.history(&["--last", "2", "--format", form]);
+        let (shown, said) = (text(&output.stdout), text(&output.stderr));
+        let heads: Vec<&str> = shown.lines().filter(|line| line.contains("SIGKILL")).collect();
+        assert_eq!(heads.len(), 2, "{shown}");
+        assert!(
+            heads[0].contains("db: ") && heads[1].contains("web ×40 from ") && heads[1].contains(": ran into"),
+            "{shown}"
+        );
+        assert!(said.contains("39 kills are counted with a later one like them (--all shows them)"), "{said}");
+        let output = place.history(&["--all", "--format", form]);
+        let (shown, said) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(shown.lines().filter(|line| line.contains("SIGKILL")).count(), 41, "{shown}");
+        assert!(!shown.contains("×40") && said.is_empty(), "{said}");
+    }
+    // Programs get all there is.
+    assert_eq!(text(&place.history(&["--json"]).stdout).lines().count(), 41);
+    assert_eq!(text(&place.history(&["--format", "csv", "--last", "2"]).stdout).lines().count(), 3);
+}
+
+#[test]
+fn the_last_kill_of_a_container_is_found_behind_a_crowd_of_others() {
+    let place = Place::new();
+    let now = Timestamp::now();
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
+    let of_host = |number| {
+        let mut incident = Incident { container: None, ..incident(number, now, "", "process_kill") };
+        incident.victim.process.cgroup = Some("/user.slice".to_owned());
+        incident
+    };
+    let mut web = incident(0, now, "web", "oom_container_limit");
+    web.victim.process.cgroup = Some("/x".to_owned());
+    let all = std::iter::once(web).chain((1..=2_100).map(of_host));
+    let entry = |incident: Incident| Entry::Incident(Box::new(Incident { boot_id: Some(boot_id.clone()), ..incident }));
+    Writer::open(&place.path(), Bounds::DEFAULT).unwrap().append(&all.map(entry).collect::<Vec<_>>()).unwrap();
+    let last = |filters: &[&str]| {
+        let output =
+            binary().arg("last-kills").arg(place.path()).arg("2200-01-01T00:00:00Z").args(filters).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let all = last(&[]);
+    assert!(all.contains(r#""places":["/x"],"kill":{"incident":"00000000-test""#), "{all}");
+    assert!(all.contains(r#""count":2100"#) && all.contains(r#""kills":2101"#), "{all}");
+    assert!(last(&["--cause=oom"]).contains(r#""kills":1,"#));
+}
+
+#[test]
 fn counts_are_a_chart_or_json() {
     let place = Place::new();
     kept(&place);
@@ -592,4 +649,30 @@ fn unprivileged(path: &Path) -> Output {
     let output = command.output().unwrap();
     std::io::stderr().flush().unwrap();
     output
+}
+
+#[test]
+fn an_incident_that_there_is_not_is_no_fault_of_the_history() {
+    let place = Place::new();
+    kept(&place);
+    let output = why(&place, "incident:ffff", None);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("has the id ffff, or one that begins so; `oomtrace history --history")
+            && !said.contains("not known"),
+        "{said}"
+    );
+    std::fs::remove_file(place.path()).unwrap();
+    let said = text(&why(&place, "incident:ffff", None).stderr);
+    assert!(said.contains("the history was not read: there is no history at"), "{said}");
+}
+
+#[test]
+fn what_can_be_explained_is_and_the_rest_is_wrong() {
+    let output = binary().args(["explain", "137", "nonsense", "OOMKilled"]).output().unwrap();
+    let (shown, said) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(shown.contains("128 + 9: ended by SIGKILL") && shown.contains("a child was OOM-killed"), "{shown}");
+    assert!(said.starts_with("oomtrace: invalid value nonsense for <CODE>: it is no exit code"), "{said}");
 }

@@ -2,16 +2,17 @@
 
 mod counts;
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use anyhow::{Context as _, anyhow};
 use jiff::Zoned;
-use oomtrace::model::Record;
+use oomtrace::model::{Incident, Record};
 use oomtrace::sink::notices;
 use oomtrace::store::{self, By, History, Selection, StoreError};
+use oomtrace::words::folded::Folded;
 
 use super::exit::{Failure, Status};
-use super::options;
+use super::options::{self, Form};
 use super::output::{self, Stdout};
 use super::period::Period;
 
@@ -63,39 +64,106 @@ pub fn advised(error: StoreError) -> Failure {
 }
 
 fn list(options: &options::History, history: &History, selection: Selection) -> Result<Status, Failure> {
-    let mut seqs = history.seqs(&selection)?;
-    if seqs.is_empty() {
+    let reading = options.reading.or_brief();
+    let (show, out) = (options.show(), Stdout::new());
+    let mut list = List::default();
+    match reading.form() {
+        Form::Text | Form::Brief if !reading.all => {
+            let mut lines = history.folded(&selection)?;
+            // As they came: the last one is where the eye is.
+            lines.reverse();
+            let mut human = output::human(&show, &reading, out);
+            for line in lines {
+                list.put(history, line.seq, line.folded.count, |incident| human.put_counted(&incident, &line.folded))?;
+            }
+        }
+        form => {
+            let mut seqs = history.seqs(&selection)?;
+            seqs.reverse();
+            let mut sink: Box<dyn FnMut(Incident) -> io::Result<()>> = match form {
+                // Whoever asks for all of them wants each by itself.
+                Form::Text | Form::Brief => {
+                    let mut human = output::human(&show, &reading, out);
+                    Box::new(move |incident| human.put_counted(&incident, &Folded::default()))
+                }
+                _ => {
+                    let mut sink = output::sink(&show, &reading, out);
+                    Box::new(move |incident| sink.put(&Record::Incident(incident)))
+                }
+            };
+            for seq in seqs {
+                list.put(history, seq, 1, &mut sink)?;
+            }
+        }
+    }
+    if list.lines == 0 {
         say_none(history, &selection)?;
         return Ok(Status::Done);
     }
-    // As they came: the last one is where the eye is.
-    seqs.reverse();
-    let mut sink = output::sink(&options.show(), &options.reading.or_brief(), Stdout::new());
-    let mut unreadable = 0;
-    for seq in &seqs {
-        match history.incident(*seq) {
-            Ok(Some(incident)) => sink.put(&Record::Incident(incident))?,
+    store::unreadable(list.unreadable).iter().for_each(|said| notices::say(said));
+    let is_cut = options.last.is_none() && selection.last.is_some_and(|last| list.lines >= last);
+    let all = if is_cut { history.count(&selection)? } else { list.kills };
+    list.notice(all).iter().for_each(|said| notices::say(said));
+    Ok(Status::Done)
+}
+
+/// What was listed.
+#[derive(Debug, Default)]
+struct List {
+    lines: usize,
+    /// Incidents, of which a line may stand for several.
+    kills: u64,
+    unreadable: usize,
+}
+
+impl List {
+    /// Puts the incident with that number, the last of so many, out.
+    fn put(
+        &mut self,
+        history: &History,
+        seq: i64,
+        count: u64,
+        put: impl FnOnce(Incident) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        self.lines += 1;
+        self.kills += count;
+        match history.incident(seq) {
+            Ok(Some(incident)) => put(incident)?,
             // The bounds were reached meanwhile.
             Ok(None) => {}
             Err(StoreError::Json(error)) => {
                 log::debug!("incident {seq} of the history: {error}");
-                unreadable += 1;
+                self.unreadable += 1;
             }
             Err(error) => return Err(error.into()),
         }
+        Ok(())
     }
-    store::unreadable(unreadable).iter().for_each(|said| notices::say(said));
-    if options.last.is_none() && selection.last.is_some_and(|last| seqs.len() >= last) {
-        let all = history.count(&selection)?;
-        if all > seqs.len() as u64 {
-            notices::say(&format!("these are the last {} of {all}; --last, --since or --by show more", seqs.len()));
-        }
+
+    /// What is not on lines of their own, and what is not there, of so many.
+    fn notice(&self, all: u64) -> Option<String> {
+        let folded = self.kills.saturating_sub(self.lines as u64);
+        let lines =
+            (folded > 0).then(|| format!(" on {} {}", self.lines, if self.lines == 1 { "line" } else { "lines" }));
+        let each = match folded {
+            0 => None,
+            1 => Some("1 kill is counted with a later one like it (--all shows it)".to_owned()),
+            folded => Some(format!("{folded} kills are counted with a later one like them (--all shows them)")),
+        };
+        let cut = (all > self.kills).then(|| {
+            format!(
+                "these are the last {} of {all}{}; --last, --since or --by show more",
+                self.kills,
+                lines.unwrap_or_default()
+            )
+        });
+        let said: Vec<String> = cut.into_iter().chain(each).collect();
+        (!said.is_empty()).then(|| said.join("; "))
     }
-    Ok(Status::Done)
 }
 
 /// How it is said that a history was read and has nothing of what is asked for.
-pub const NONE: &str = "the history has no such kill";
+const NONE: &str = "the history has no such kill";
 
 /// Nothing may have happened, or routine kills alone, or not since the history is kept.
 fn say_none(history: &History, selection: &Selection) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ mod health;
 mod history;
 mod kubernetes;
 mod man;
+mod missing;
 mod options;
 mod output;
 mod period;
@@ -36,6 +37,7 @@ use clap::{CommandFactory as _, Parser as _};
 use oomtrace::sink::notices;
 use oomtrace::sink::terminal::has_color;
 use oomtrace::text::escape::escape;
+use oomtrace::text::quote::quote;
 
 use exit::Status;
 use options::{Cli, Verb};
@@ -74,7 +76,15 @@ fn with_true_suggestions(mut error: clap::Error) -> clap::Error {
         verbs.retain(|verb| cli.find_subcommand(verb).is_none_or(|verb| !verb.is_hide_set()));
         if !verbs.is_empty() {
             error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(verbs));
+            return error;
         }
+    }
+    // Nothing like a verb: most likely what one wants to know something about.
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(word) = verb_of(&error)
+    {
+        let tip = format!("for a container, a pod, a unit or a pid: oomtrace why {}", quote(word)).into();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     }
     error
 }
@@ -113,6 +123,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Agent(options)) => agent::run(options),
         Some(Verb::History(options)) => history::run(&options),
         Some(Verb::HistoryKeeper { path, days, bytes }) => agent::keep(&path, days, bytes),
+        Some(Verb::LastKills { path, until, select }) => top::print_last_kills(&path, until, &select.filter()),
         Some(Verb::Replay(options)) => replay::run(&options),
         Some(Verb::Selftest(options)) => selftest::run(&options),
         Some(Verb::SelftestChild { role }) => selftest::run_child(role),
@@ -203,5 +214,7 @@ mod tests {
         }
         let text = rendered(&with_true_suggestions(Cli::try_parse_from(["oomtrace", "watch"]).unwrap_err()), false);
         assert!(text.contains("without a verb oomtrace watches") && !text.contains("similar"), "{text}");
+        let text = rendered(&with_true_suggestions(Cli::try_parse_from(["oomtrace", "web"]).unwrap_err()), false);
+        assert!(text.contains("oomtrace why web"), "{text}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::debugging::Debugging;
 use super::kubernetes::{Events, KubernetesOptions};
 use super::signals::Signals;
-use super::values::{RingSize, absent, duration, duration_with_unit, explanation, health_name, ring_size, signal};
+use super::values::{RingSize, absent, duration, duration_with_unit, health_name, ring_size, signal};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -100,6 +100,7 @@ impl Cli {
             Some(Verb::Top(options)) => options.conflict(),
             Some(Verb::Agent(options)) => options.watch.reading.conflict(),
             Some(Verb::History(options)) => options.conflict(),
+            Some(Verb::Report(options)) => options.conflict(),
             Some(_) => None,
         }
     }
@@ -141,7 +142,7 @@ pub enum Verb {
     /// Say what an exit code or a reason means, and what it does not
     Explain {
         /// An exit code (137), a signal (SIGTERM), Docker's or Kubernetes' reason (OOMKilled), or a cause (oom_host); several, if you like
-        #[arg(value_parser = explanation, required = true)]
+        #[arg(required = true)]
         code: Vec<String>,
     },
     /// Print the JSON Schema of the output of --json
@@ -154,6 +155,15 @@ pub enum Verb {
     /// The process that keeps the history of one that watches
     #[command(hide = true)]
     HistoryKeeper { path: PathBuf, days: u32, bytes: u64 },
+    /// The process that reads the last kills of each place for `oomtrace top`
+    #[command(hide = true)]
+    LastKills {
+        path: PathBuf,
+        /// Those before then
+        until: jiff::Timestamp,
+        #[command(flatten)]
+        select: Select,
+    },
     /// A process for the selftest to kill
     #[command(hide = true)]
     SelftestChild {

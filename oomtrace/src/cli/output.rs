@@ -17,19 +17,23 @@ use super::options::{Form, Reading, Show};
 
 /// Writes records to `out`, which is standard output or stands for it.
 pub fn sink(options: &Show, reading: &Reading, out: impl Write + Send + 'static) -> Box<dyn Sink + Send> {
-    let brief = match reading.form() {
-        Form::Json => return Box::new(Json::new(out)),
-        Form::Yaml => return Box::new(Yaml::new(out)),
-        Form::Csv => return Box::new(Csv::new(out)),
-        Form::Template(template) => return Box::new(Lines::new(out, template, reading.all)),
-        Form::Text => false,
-        Form::Brief => true,
-    };
+    match reading.form() {
+        Form::Json => Box::new(Json::new(out)),
+        Form::Yaml => Box::new(Yaml::new(out)),
+        Form::Csv => Box::new(Csv::new(out)),
+        Form::Template(template) => Box::new(Lines::new(out, template, reading.all)),
+        Form::Text | Form::Brief => Box::new(human(options, reading, out)),
+    }
+}
+
+/// Writes records for a person.
+pub fn human<W: Write + Send + 'static>(options: &Show, reading: &Reading, out: W) -> Human<Ascii<W>> {
+    let brief = reading.form() == Form::Brief;
     let color = options.color.on_stdout();
     let ascii = shows_ascii();
     let (all, verbose, time) = (reading.all, reading.verbose(), reading.time().into());
     let look = move || Look { color, width: width(), brief, all, verbose, time, ascii };
-    Box::new(Human::new(Ascii::new(out, ascii), look))
+    Human::new(Ascii::new(out, ascii), look)
 }
 
 /// Standard output is a terminal whose locale has no braille.

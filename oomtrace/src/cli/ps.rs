@@ -19,6 +19,7 @@ use oomtrace::text::escape::escape;
 use oomtrace::text::{bytes, of_user, pod_name, short_id, times};
 
 use super::exit::{Failure, Status};
+use super::missing;
 use super::options::{Form, Ps};
 use super::output;
 
@@ -26,8 +27,6 @@ use super::output;
 const CLOSE_PERCENT: u64 = 90;
 /// The Kubernetes API is waited for so long.
 const API_WITHIN: Duration = Duration::from_secs(2);
-/// Different reasons that are said.
-const MAX_REASONS: usize = 5;
 const COLUMNS: [&str; 8] = ["NAME", "RUNTIME", "ID", "MEMORY", "LIMIT", "USED", "OOM KILLS", "WHAT"];
 /// Columns that hold numbers, which stand to the right.
 const NUMBERS: std::ops::Range<usize> = 3..7;
@@ -51,7 +50,7 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
     let privacy = options.show.privacy();
     let all: Vec<Listed> = all.into_iter().map(|listed| listed.private(privacy)).collect();
     runtime.shutdown_background();
-    say_missing(&all);
+    missing::say(all.iter().flat_map(|listed| &listed.missing).map(String::as_str));
     let mut out = output::text_or_data(matches!(options.listing.form(), Form::Text | Form::Brief));
     match options.listing.form() {
         Form::Json => write_each(&mut out, &all, |listed| {
@@ -88,18 +87,6 @@ async fn describe_pods(all: &mut [Listed], kubernetes: &Kubernetes) {
     }
     for listed in all {
         kubernetes.describe(&mut listed.container, API_WITHIN).await;
-    }
-}
-
-/// Says once each what runtimes did not, for how many containers.
-fn say_missing(all: &[Listed]) {
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for why in all.iter().flat_map(|listed| &listed.missing) {
-        *reasons.entry(why).or_default() += 1;
-    }
-    for (why, containers) in reasons.iter().take(MAX_REASONS) {
-        let of = if *containers > 1 { format!("of {containers} containers") } else { "of one container".to_owned() };
-        notices::say(&format!("not known {of}: {why}"));
     }
 }
 

@@ -8,12 +8,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use jiff::{Span, Timestamp, Zoned};
+use oomtrace::filter::Filter;
 use oomtrace::model::{Incident, Record, Why, WhyRecord};
 use oomtrace::sink::notices;
 use oomtrace::sink::report::{Look, MAX_INCIDENTS, Report};
 use oomtrace::sink::terminal::linked;
-use oomtrace::store::{CANDIDATES, Candidate, History, Identity, Selection, StoreError, unreadable};
+use oomtrace::store::{CANDIDATES, Candidate, History, Identity, Line, Selection, StoreError, unreadable};
 use oomtrace::text::quote::quote;
+use oomtrace::words::folded::{Folded, Folding};
 
 use super::exit::{Failure, Status};
 use super::history::advised;
@@ -35,7 +37,7 @@ pub fn run(options: &options::Report) -> Result<Status, Failure> {
     // As they are made.
     let id = options.incident.as_ref().map(|id| id.to_ascii_lowercase());
     let (found, name) = match &options.from {
-        Some(from) => (read(from, id.as_deref(), options.all), from.clone()),
+        Some(from) => (read(from, id.as_deref(), options), from.clone()),
         None => {
             let selection = match selection(options, &Zoned::now()) {
                 Ok(selection) => selection,
@@ -58,7 +60,9 @@ pub fn run(options: &options::Report) -> Result<Status, Failure> {
     if let Some(id) = options.incident.as_ref().filter(|_| found.is_empty()) {
         return Err(anyhow!("no incident in {name} has an id that begins with {}", quote(id)).into());
     }
-    let report = found.report();
+    let mut report = found.report();
+    // Whoever gets the page did not ask for it.
+    report.notes.extend(options.select.filter().describe().map(|only| format!("only kills of {only} were asked for")));
     let look = Look { zone: options.time.zone() };
     let text = if options.markdown { report.markdown(&look) } else { report.html(&look, Timestamp::now())? };
     match &options.output {
@@ -113,9 +117,11 @@ struct Found {
     /// As they came, the latest last.
     incidents: Vec<Incident>,
     answers: Vec<Why>,
+    /// Those that stand for others like them.
+    folding: Folding,
     routine: u64,
     /// There are too many of them.
-    dropped: usize,
+    dropped: u64,
     /// Incidents of the history, and lines that were read.
     unreadable: u64,
     unreadable_lines: u64,
@@ -166,26 +172,36 @@ impl Found {
             count => notes.push(format!("{count} lines could not be read")),
         }
         self.incidents.sort_by(|one, other| other.time.cmp(&one.time));
-        let span = self.incidents.last().zip(self.incidents.first()).filter(|_| self.incidents.len() > 1);
-        let span = span.map(|(first, last)| (first.time.clone(), last.time.clone()));
-        Report { incidents: self.incidents, answers: self.answers, span, notes }
+        let folded = self.folding.by_id;
+        let first = |incident: &Incident| match folded.get(&incident.id).filter(|folded| folded.count > 1) {
+            Some(folded) => Timestamp::from_nanosecond(folded.first.into()).map(|first| format!("{first:.9}")).ok(),
+            None => Some(incident.time.clone()),
+        };
+        let earliest = self.incidents.iter().filter_map(first).min();
+        let span = earliest.zip(self.incidents.first().map(|last| last.time.clone()));
+        let span = span.filter(|(first, last)| first < last);
+        Report { incidents: self.incidents, folded, answers: self.answers, span, notes }
     }
 
     /// With the `id` that is asked for, or its beginning.
-    fn take(&mut self, record: Record, id: Option<&str>, all: bool) {
+    fn take(&mut self, record: Record, id: Option<&str>, options: &options::Report, filter: &Filter) {
         match record {
             Record::Incident(incident) => {
-                let is_wanted = id.is_none_or(|id| incident.id.starts_with(id));
+                let is_wanted = id.is_none_or(|id| incident.id.starts_with(id)) && filter.wants_recorded(&incident);
                 if !is_wanted {
                     return;
                 }
-                if incident.routine.is_some() && !all && id.is_none() {
+                if incident.routine.is_some() && !options.all && id.is_none() {
                     self.routine += 1;
                     return;
                 }
+                let before = if options.all || id.is_some() { None } else { self.folding.take(&incident) };
+                if let Some(place) = self.incidents.iter().rposition(|other| before.as_ref() == Some(&other.id)) {
+                    self.incidents.remove(place);
+                }
                 if self.incidents.len() >= MAX_INCIDENTS {
-                    self.incidents.remove(0);
-                    self.dropped += 1;
+                    let oldest = self.incidents.remove(0);
+                    self.dropped += self.folding.forget(&oldest.id);
                 }
                 self.incidents.push(incident);
             }
@@ -195,6 +211,7 @@ impl Found {
                     self.incidents.iter_mut().rev().find(|incident| incident.id == correction.incident)
                 {
                     incident.correct(correction);
+                    self.folding.corrected(incident);
                 }
             }
             _ => {}
@@ -213,7 +230,16 @@ fn selection(options: &options::Report, now: &Zoned) -> Result<Selection, String
             "without --since a report is of the last day, which is not before --until: {from} and {to}"
         ));
     }
-    Ok(Selection { since, until, last: Some(MAX_INCIDENTS), routine: options.all, ..Selection::default() })
+    let filter = options.select.filter();
+    Ok(Selection {
+        filter,
+        since,
+        until,
+        last: Some(MAX_INCIDENTS),
+        routine: options.all,
+        counted: true,
+        ..Selection::default()
+    })
 }
 
 /// Reads the history.
@@ -230,21 +256,37 @@ fn kept(path: &Path, id: Option<&str>, selection: &Selection) -> Result<Found, S
         found.incidents.extend(history.by_id(id)?);
         return Ok(found);
     }
-    let last = history.last(selection)?;
-    found.unreadable = last.unreadable;
+    let lines = if selection.routine {
+        history
+            .seqs(selection)?
+            .into_iter()
+            .map(|seq| Line { seq, folded: Folded { count: 1, ..Folded::default() } })
+            .collect()
+    } else {
+        history.folded(selection)?
+    };
+    for Line { seq, folded } in &lines {
+        match history.incident(*seq) {
+            Ok(incident) => {
+                let known = incident.as_ref().map(|incident| (incident.id.clone(), *folded));
+                found.folding.by_id.extend(known);
+                found.incidents.extend(incident);
+            }
+            Err(StoreError::Json(_)) => found.unreadable += 1,
+            Err(error) => return Err(error),
+        }
+    }
     let all = history.count(selection)?;
-    let looked_at = last.incidents.len().saturating_add(usize::try_from(last.unreadable).unwrap_or(usize::MAX));
-    found.dropped = usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(looked_at);
+    found.dropped = all.saturating_sub(lines.iter().map(|line| line.folded.count).sum());
     if !selection.routine {
         let with_routine = history.count(&Selection { routine: true, ..selection.clone() })?;
         found.routine = with_routine.saturating_sub(all);
     }
-    found.incidents = last.incidents;
     Ok(found)
 }
 
 /// Reads JSON lines; what is none of oomtrace's records is counted.
-fn read(path: &Path, id: Option<&str>, all: bool) -> io::Result<Result<Found, StoreError>> {
+fn read(path: &Path, id: Option<&str>, options: &options::Report) -> io::Result<Result<Found, StoreError>> {
     let input: Box<dyn io::Read> = if path == Path::new("-") {
         if io::stdin().is_terminal() {
             return Err(io::Error::other("standard input is a terminal: pipe JSON lines in"));
@@ -254,7 +296,7 @@ fn read(path: &Path, id: Option<&str>, all: bool) -> io::Result<Result<Found, St
         Box::new(File::open(path)?)
     };
     let mut input = BufReader::new(input.take(MOST));
-    let mut found = Found::default();
+    let (mut found, filter) = (Found::default(), options.select.filter());
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -272,16 +314,24 @@ fn read(path: &Path, id: Option<&str>, all: bool) -> io::Result<Result<Found, St
             continue;
         }
         if let Ok(record) = serde_json::from_slice::<Record>(text) {
-            found.take(record, id, all);
+            found.take(record, id, options, &filter);
         } else if let Ok(WhyRecord::Why(why)) = serde_json::from_slice::<WhyRecord>(text) {
             let own = why.incident.as_ref().map(|incident| incident.id.as_str());
-            if id.is_none_or(|wanted| own.is_some_and(|own| own.starts_with(wanted))) {
+            let is_asked = id.is_none_or(|wanted| own.is_some_and(|own| own.starts_with(wanted)));
+            if is_asked && is_chosen(&why, &filter) {
                 found.answers.push(*why);
             }
         } else {
             found.unreadable_lines += 1;
         }
     }
+}
+
+/// An answer is about a kill that is asked for; one about nothing is, where all are.
+fn is_chosen(why: &Why, filter: &Filter) -> bool {
+    let reconstructed = || why.reconstructed.as_ref().and_then(|found| found.as_incident());
+    filter.is_everything()
+        || why.incident.clone().or_else(reconstructed).is_some_and(|incident| filter.wants_recorded(&incident))
 }
 
 #[cfg(test)]

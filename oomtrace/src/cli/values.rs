@@ -122,7 +122,7 @@ pub fn signal(text: &str) -> Result<u32, String> {
     Ok(number)
 }
 
-/// The explanation of a code, so that a code without one is a usage error.
+/// The explanation of a code; or why there is none.
 pub fn explanation(text: &str) -> Result<String, String> {
     explain(text).or_else(|| group(text)).ok_or_else(|| {
         let groups = GROUPS.map(|(name, ..)| name).join(", ");

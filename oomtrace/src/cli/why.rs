@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use jiff::{Span, Timestamp};
 use oomtrace::container::directory::{Directory, KEEP};
 use oomtrace::kubernetes::EventsMode;
-use oomtrace::model::{Answer, TargetKind, Why, WhyRecord};
+use oomtrace::model::{Answer, LookedAt, TargetKind, Why, WhyRecord};
 use oomtrace::node::cgroups;
 use oomtrace::node::identity::Identity;
 use oomtrace::past::answer::{Subject, Traces, answer};
@@ -55,6 +55,10 @@ pub fn run(options: &options::Why) -> Result<Status, Failure> {
             }
             Ok(Status::Usage)
         }
+        Asking::NoIncident { id, looked } => {
+            notices::say(&no_incident(&id, &looked, options));
+            Ok(Status::Usage)
+        }
         Asking::Nobody { near, missing, victims } => {
             let word = options.target.as_deref().unwrap_or_default();
             let like: Vec<_> = near.iter().map(|name| quote(name)).collect();
@@ -84,6 +88,11 @@ fn is_refused(why: &str) -> bool {
 enum Asking {
     Answered(Box<Why>),
     Several(Vec<(String, String)>),
+    /// No id is that one, or begins so.
+    NoIncident {
+        id: String,
+        looked: LookedAt,
+    },
     /// `victims`: what lists the kills of processes that are called so, where there were any.
     Nobody {
         near: Vec<String>,
@@ -163,12 +172,23 @@ async fn of_users_or(word: &Asked, near: Vec<String>, missing: Vec<String>) -> C
 
 /// `oomtrace history --comm tail`, of the same history.
 fn kills_of(comm: &str, options: &options::Why) -> String {
-    let from = options
-        .history
-        .as_ref()
-        .map(|path| format!(" --history {}", quote(&path.display().to_string())))
-        .unwrap_or_default();
-    format!("oomtrace history{from} --comm {comm}")
+    format!("oomtrace history{} --comm {comm}", from(options))
+}
+
+/// ` --history FILE`, where one is named.
+fn from(options: &options::Why) -> String {
+    let path = options.history.as_ref();
+    path.map(|path| format!(" --history {}", quote(&path.display().to_string()))).unwrap_or_default()
+}
+
+/// That there is none with that id, and how to find those that there are; or that nobody can know.
+fn no_incident(id: &str, looked: &LookedAt, options: &options::Why) -> String {
+    let (id, said) = (quote(id), &looked.said);
+    if !looked.is_read {
+        return format!("whether there is an incident {id} is not known: the history was not read: {said}");
+    }
+    let list = format!("oomtrace history{} --format '{{id}} {{time}} {{verdict.why}}'", from(options));
+    format!("no incident in {said} has the id {id}, or one that begins so; `{list}` lists them")
 }
 
 /// An incident's id begins like the word, and the word means somebody all the same: it is a container's whole name, or the pid of a process
@@ -203,8 +223,7 @@ fn by_id(asked: Option<&str>, id: &str, watched: Watched, identity: &Identity) -
     let exits: Vec<_> = if found.is_empty() { watched.exit(id).into_iter().collect() } else { Vec::new() };
     let first = found.first().map(|first| first.id.clone());
     let Some(first) = first.or_else(|| exits.first().map(|exited| exited.id.clone())) else {
-        let missing = vec![format!("history: {}", watched.looked().said)];
-        return Asking::Nobody { near: Vec::new(), missing, victims: None };
+        return Asking::NoIncident { id: id.clone(), looked: watched.looked() };
     };
     let subject = Subject {
         kind: TargetKind::Incident,

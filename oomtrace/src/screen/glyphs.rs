@@ -31,7 +31,8 @@ impl Glyphs {
             Self::Unicode => self.plot(points, width, 1).pop().unwrap_or_default(),
             // Nothing known is nothing shown.
             Self::Ascii if points.is_empty() => " ".repeat(width),
-            Self::Ascii => plot::ascii(points, width),
+            // What is known has a dot at the least.
+            Self::Ascii => plot::ascii(points, width).replace('_', " "),
         }
     }
 

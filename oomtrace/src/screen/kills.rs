@@ -3,19 +3,19 @@
 use std::collections::{HashMap, VecDeque};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Cause, Container, Incident};
 use crate::node::cgroups::and_above;
 use crate::store::Identity;
 
-/// Places that are remembered at the most; those whose first kill is the oldest are forgotten.
-const MOST: usize = 4096;
+/// Places that are remembered at the most, half a kilobyte each; those whose first kill is the oldest are forgotten.
+const MOST: usize = 16_384;
 /// Levels of cgroups that a kill counts for.
 const LEVELS: usize = 16;
 
 /// A kill that was seen, now or by an oomtrace that watched before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LastKill {
     /// The incident's id.
     pub incident: String,
@@ -37,26 +37,67 @@ pub struct Kills {
     order: VecDeque<String>,
 }
 
-impl Kills {
-    /// Takes an incident. A routine kill is nobody's trouble, and no last kill either.
-    pub fn take(&mut self, incident: &Incident) {
-        let Some(verdict) = incident.verdict.as_ref().filter(|_| incident.routine.is_none()) else { return };
+/// The last kill of some places.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    pub places: Vec<String>,
+    pub kill: LastKill,
+}
+
+impl Placed {
+    /// The cgroups that an incident's victim was in, and those above. None of a routine one: it is nobody's trouble, and no last kill either.
+    #[must_use]
+    pub fn in_cgroups(incident: &Incident) -> Option<Self> {
         let container = incident.container.as_ref();
         let paths = container.map(|container| &container.cgroup).into_iter().chain(&incident.victim.process.cgroup);
         let mut places: Vec<String> = paths.flat_map(|path| and_above(path).take(LEVELS)).map(str::to_owned).collect();
-        places.extend(container.and_then(lasting));
         places.sort();
         places.dedup();
-        let latest = LastKill {
+        Some(Self { places, kill: LastKill::of(incident)? })
+    }
+
+    /// What stays of its container when that is made anew.
+    #[must_use]
+    pub fn in_container(incident: &Incident) -> Option<Self> {
+        let places = vec![lasting(incident.container.as_ref()?)?];
+        Some(Self { places, kill: LastKill::of(incident)? })
+    }
+
+    /// The same of so many kills.
+    #[must_use]
+    pub fn counted(mut self, count: u64) -> Self {
+        self.kill.count = u32::try_from(count).unwrap_or(u32::MAX);
+        self
+    }
+}
+
+impl LastKill {
+    fn of(incident: &Incident) -> Option<Self> {
+        let verdict = incident.verdict.as_ref().filter(|_| incident.routine.is_none())?;
+        Some(Self {
             incident: incident.id.clone(),
             time: incident.time.clone(),
             cause: verdict.cause,
             why: verdict.why.clone(),
             count: 1,
-        };
+        })
+    }
+}
+
+impl Kills {
+    /// Takes an incident that came after all others.
+    pub fn take(&mut self, incident: &Incident) {
+        [Placed::in_cgroups(incident), Placed::in_container(incident)]
+            .into_iter()
+            .flatten()
+            .for_each(|placed| self.put(placed));
+    }
+
+    /// Takes the last kill of some places, which came after all others.
+    pub fn put(&mut self, Placed { places, kill }: Placed) {
         for place in places {
             if let Some(known) = self.by_place.get_mut(&place) {
-                *known = LastKill { count: known.count.saturating_add(1), ..latest.clone() };
+                *known = LastKill { count: known.count.saturating_add(kill.count), ..kill.clone() };
                 continue;
             }
             if self.order.len() >= MOST
@@ -65,7 +106,7 @@ impl Kills {
                 self.by_place.remove(&oldest);
             }
             self.order.push_back(place.clone());
-            self.by_place.insert(place, latest.clone());
+            self.by_place.insert(place, kill.clone());
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Record;
 use crate::screen::entry::Entry;
 use crate::screen::incidents::{Incidents, Shown};
@@ -21,6 +23,14 @@ pub enum Watched {
     Kills,
     /// Memory alone, for this reason.
     MemoryAlone(String),
+}
+
+/// Kills of this boot from before it was started, as the history has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    pub kills: u64,
+    /// The time of the first.
+    pub first: Option<String>,
 }
 
 /// Which of the two lists the keys are for.
@@ -58,6 +68,8 @@ pub struct Cursor {
 pub struct State {
     pub node: String,
     pub watched: Watched,
+    /// None: not known.
+    pub before: Option<Before>,
     entries: Vec<Entry>,
     /// Those that are shown, in order.
     pub listed: Vec<usize>,

@@ -228,14 +228,15 @@ pub fn tone(share: Option<f64>) -> Tone {
     }
 }
 
-/// What was in use over the last `within_ms`, or since it is followed: from 0 to 1 in both directions, against the most that it was.
+/// What was in use over the last `within_ms`, as far as that is known: from 0 to 1 in both directions, against the most that it was. What is
+/// followed for a shorter time begins further to the right.
 #[must_use]
 pub fn curve(entry: &Entry, within_ms: u64) -> Vec<(f64, f64)> {
     let series = &entry.memory.series;
     // What is older draws nothing but its last point, at the left edge.
     let recent = series.partition_point(|(ago, ..)| *ago > within_ms).saturating_sub(1);
     let series = series.get(recent..).unwrap_or_default();
-    let span = series.first().map_or(0, |(ago, ..)| (*ago).min(within_ms)).max(1) as f64;
+    let span = within_ms.max(1) as f64;
     let most = series.iter().map(|(.., peak)| *peak).max().unwrap_or(0).max(1) as f64;
     let x = |ago: u64| 1.0 - (ago as f64 / span).min(1.0);
     let mut points: Vec<(f64, f64)> = series.iter().map(|(ago, _, peak)| (x(*ago), *peak as f64 / most)).collect();

@@ -15,7 +15,7 @@ use super::key::{After, Key};
 use super::kills::Kills;
 use super::names::{Named, Names};
 use super::order::Order;
-use super::state::{Opened, Pane, State, Watched};
+use super::state::{Before, Opened, Pane, State, Watched};
 use super::view::{Look, draw};
 use super::{listing, table};
 use crate::filter::Filter;
@@ -252,6 +252,40 @@ fn what_is_gone_leaves_its_place_to_its_neighbour() {
 }
 
 #[test]
+fn what_is_followed_for_seconds_has_no_curve_of_an_hour() {
+    let (mut rows, names) = node();
+    let columns = |rows: Vec<crate::run::flight::Row>, glyphs| {
+        let all = entries(rows, &names, &Kills::default(), &Filter::default());
+        let look = table::Look { glyphs, time: TimeForm::Utc, now: NOW };
+        let cell = table::cell(&all[2], table::Column::Curve, 8, &look);
+        cell.into_iter().map(|(text, _)| text).collect::<String>()
+    };
+    let drawn = |curve: String| curve.chars().filter(|c| *c != ' ').count();
+    assert_eq!(drawn(columns(rows.clone(), Glyphs::Unicode)), 8);
+    rows[2].series = vec![(5_000, 470 * MIB, 480 * MIB), (1_000, 470 * MIB, 480 * MIB)];
+    for glyphs in [Glyphs::Unicode, Glyphs::Ascii] {
+        let curve = columns(rows.clone(), glyphs);
+        assert!(drawn(curve.clone()) == 1 && !curve.ends_with(' '), "{curve:?}");
+    }
+    // Half an hour is the right half.
+    rows[2].series = (0..=30).map(|minute| ((30 - minute) * 60_000, 470 * MIB, 480 * MIB)).collect();
+    let curve = columns(rows, Glyphs::Unicode);
+    assert!((4..=5).contains(&drawn(curve.clone())) && curve.starts_with("   "), "{curve:?}");
+}
+
+#[test]
+fn the_rule_says_how_many_kills_there_were_before_the_start_and_since_when() {
+    let mut state = State::new("node-1".to_owned(), Watched::Kills, false);
+    let mut rule = |before| {
+        state.before = before;
+        screen(&mut state, (80, 24)).into_iter().find(|line| line.contains("no kill since the start")).unwrap()
+    };
+    assert!(!rule(None).contains("before") && !rule(Some(Before::default())).contains("before"));
+    let rule = rule(Some(Before { kills: 2_502, first: Some("2026-11-26T03:10:00.123456789Z".to_owned()) }));
+    assert!(rule.starts_with("── no kill since the start; 2502 before the start, since 03:10:00Z ──"), "{rule}");
+}
+
+#[test]
 fn kills_that_nobody_sees_are_said_and_so_is_what_else_was_said() {
     let mut state = State::new(String::new(), Watched::MemoryAlone("root is needed".to_owned()), false);
     state.take_notice("oomtrace: first".to_owned());
@@ -287,13 +321,13 @@ fn what_is_kept_is_bounded_and_routine_kills_are_shown_on_demand() {
     // Every other one is routine: these go first, but for the latest.
     assert_eq!(incidents.shown(false).count() + 1, shown);
     let mut kills = Kills::default();
-    for number in 0..10_000_u32 {
+    for number in 0..20_000_u32 {
         let mut incident = kill(1, "web", "x");
         incident.container = None;
         incident.victim.process.cgroup = Some(format!("/a/{number}"));
         kills.take(&incident);
     }
-    assert!(kills.of("/a/9999", None).is_some() && kills.of("/a/5", None).is_none());
+    assert!(kills.of("/a/19999", None).is_some() && kills.of("/a/5", None).is_none());
 }
 
 #[test]

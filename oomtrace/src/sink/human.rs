@@ -20,6 +20,7 @@ use crate::probe::hook::Hook;
 use crate::sink::Sink;
 use crate::sink::wrap::{cut_end, wrap};
 use crate::text::escape::escape;
+use crate::words::folded::Folded;
 use crate::words::repeats::{Repeats, said};
 
 mod block;
@@ -201,6 +202,19 @@ fn is_of_another(record: &Record, latest_in: Option<&str>) -> bool {
 }
 
 impl<W: Write> Human<W> {
+    /// Writes an incident of those that have been; of several like ones it is the last, and its line says how many these are.
+    ///
+    /// # Errors
+    /// As [`Sink::put`].
+    pub fn put_counted(&mut self, incident: &Incident, folded: &Folded) -> io::Result<()> {
+        let look = (self.look)();
+        if !(std::mem::take(&mut self.first) || look.brief) {
+            self.out.write_all(b"\n")?;
+        }
+        self.out.write_all(block::counted_block(incident, Some(folded), look).as_bytes())?;
+        self.out.flush()
+    }
+
     /// What was said at the start is not said in each block.
     fn block(&self, incident: &Incident, look: Look) -> String {
         if look.verbose || !self.without_record {

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::store::identity::NOT_OF_CONTAINERS;
 use crate::store::select::{Conditions, Selection};
 use crate::store::write::QUARTER_NS;
 use crate::store::{History, StoreError, tally};
@@ -16,7 +17,7 @@ use crate::store::{History, StoreError, tally};
 pub enum By {
     /// The cause.
     Cause,
-    /// The container, however often it was made anew: by its Compose service, its pod's owner, or its name; for others the unit, or the program.
+    /// The container, however often it was made anew: by its Compose service, its pod's owner, or its name. Processes of the host are in none.
     Container,
     /// The container's image.
     Image,
@@ -102,8 +103,19 @@ impl History {
                 conditions.clause(db)?
             ),
         };
-        // Two containers may have one name and be two.
-        let apart = if by == By::Container { "found.id, " } else { "" };
+        // Two containers may have one name and be two; what is in none is nothing that has one.
+        let (name, apart) = match by {
+            By::Container => {
+                let of_none: Vec<String> =
+                    NOT_OF_CONTAINERS.iter().map(|prefix| format!("named.key LIKE '{prefix}%'")).collect();
+                let of_none = of_none.join(" OR ");
+                (
+                    format!("CASE WHEN NOT ({of_none}) THEN {name} END"),
+                    format!("CASE WHEN NOT ({of_none}) THEN found.id END, "),
+                )
+            }
+            _ => (name.to_owned(), String::new()),
+        };
         let sql = format!(
             "SELECT {name}, sum(found.count), min(found.first), max(found.last) FROM ({counted}) AS found
              LEFT JOIN {table} AS named ON named.id = found.id GROUP BY {apart}{name}"

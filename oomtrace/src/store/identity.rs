@@ -15,6 +15,9 @@ pub struct Identity {
     name: String,
 }
 
+/// What the keys begin with that are of no container.
+pub(super) const NOT_OF_CONTAINERS: [&str; 2] = ["[\"unit\",", "[\"program\","];
+
 impl Identity {
     /// Of the incident's victim: a service of a Compose project; a container of a pod's owner, or of the pod where that is not known;
     /// a container's name; a systemd unit; a program of a user.
@@ -66,6 +69,12 @@ impl Identity {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// The key is that of a container; else it is a unit's or a program's.
+    #[must_use]
+    pub fn is_containers(key: &str) -> bool {
+        !NOT_OF_CONTAINERS.iter().any(|prefix| key.starts_with(prefix))
     }
 
     /// For a person, quoted; several may have the same.

@@ -11,8 +11,10 @@ mod count;
 mod counted;
 mod exits;
 mod file_id;
+mod folded;
 pub mod identity;
 pub mod keeper;
+mod latest;
 mod lives;
 mod place;
 pub mod protocol;
@@ -29,7 +31,9 @@ mod write;
 use std::path::{Path, PathBuf};
 
 pub use count::{By, Group};
+pub use folded::Line;
 pub use identity::Identity;
+pub use latest::{Latest, Latests};
 pub use read::{CANDIDATES, Candidate, Found, History};
 pub use rescue::{Rescued, rescue};
 pub use retain::Bounds;
@@ -112,4 +116,4 @@ impl StoreError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,7 @@
 //! What is looked for, and how SQLite finds it. Filters are decided once for each place and process, by the same code that decides
 //! while watching; what is left for SQL is numbers.
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -55,7 +56,7 @@ pub struct Conditions {
 }
 
 /// Nanoseconds since 1970, which 64 bits have from 1677 to 2262: what is before is before everything that is kept, and what is after, after it.
-fn nearest(time: Timestamp) -> i64 {
+pub(super) fn nearest(time: Timestamp) -> i64 {
     let ends = if time < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX };
     i64::try_from(time.as_nanosecond()).unwrap_or(ends)
 }
@@ -232,6 +233,24 @@ impl Conditions {
             });
         }
         Ok(if clauses.is_empty() { String::new() } else { format!(" WHERE {}", clauses.join(" AND ")) })
+    }
+
+    /// Runs `sql`, which has [`Self::clause`] in it, until a row breaks off.
+    pub fn each(
+        &self,
+        db: &Connection,
+        sql: &str,
+        mut take: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
+    ) -> rusqlite::Result<()> {
+        let mut statement = db.prepare(sql)?;
+        let values = self.values.iter().take(statement.parameter_count());
+        let mut rows = statement.query(params_from_iter(values))?;
+        while let Some(row) = rows.next()? {
+            if take(row)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Runs `sql`, which has [`Self::clause`] in it.

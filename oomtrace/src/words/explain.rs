@@ -22,7 +22,8 @@ fn exit_code(code: u32) -> Option<String> {
         0 => "The process ended by itself and reported success. Nothing killed it; a child of it may have been killed.".to_owned(),
         124 => "From timeout(1): its time limit was up, and its command ended at the signal that it sent. Else exit(124), the program's own choice.".to_owned(),
         1..=123 => format!(
-            "The process ended by itself with exit({code}): the program's own choice, an error for most. Nothing killed it."
+            "The process ended by itself with exit({code}): the program's own choice, an error for most. Nothing killed it; \
+             a child of it may have been killed, also by the OOM killer, and it may have ended for that."
         ),
         125 => "From `docker run`: Docker itself failed, and the container's command was never started. Else exit(125).".to_owned(),
         126 => "The command was found and could not be run: no right to execute it, or not a program.".to_owned(),
@@ -123,6 +124,12 @@ mod tests {
     fn reasons_and_names_are_read_in_any_case() {
         assert_eq!(explain("OOMKilled"), explain("oomkilled"));
         assert!(explain("OOMKilled").unwrap().contains("does not say whose limit"));
+        // A child may have been killed, and the first process end as it likes.
+        let text = explain("OOMKilled").unwrap();
+        assert!(
+            text.contains("With any other (1, 143, 0 …) it ended by itself") && !text.contains("was no OOM kill"),
+            "{text}"
+        );
         assert_eq!(explain("SIGTERM"), explain("143"));
         assert_eq!(explain("term"), explain("143"));
         assert!(explain("CrashLoopBackOff").unwrap().contains("It is no cause"));

@@ -11,6 +11,7 @@ pub mod earlier;
 pub mod evidence;
 mod exited;
 pub mod explain;
+pub mod folded;
 mod kernel_part;
 mod kubelet;
 mod memory_use;

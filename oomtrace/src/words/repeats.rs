@@ -9,7 +9,7 @@ use crate::text::{self, bytes, duration_ms, elapsed_ms};
 use crate::words::spread::{Spread, limit};
 
 /// The longest that may lie between two: Kubernetes waits for up to five minutes before it starts a container again.
-const APART_MS: u64 = 600_000;
+pub(crate) const APART_MS: u64 = 600_000;
 /// The pause between two records about one series that has not doubled.
 const PAUSE_MS: i64 = 1_000;
 /// Kinds of incidents that are remembered.

@@ -143,6 +143,7 @@ fn name(group: &Group, by: By, zone: &TimeZone) -> String {
     let Some(key) = &group.key else {
         return match by {
             By::Cause => "(no verdict)".to_owned(),
+            By::Container => "(none: host processes)".to_owned(),
             By::Node | By::Uid => "(not known)".to_owned(),
             _ => "(none)".to_owned(),
         };
@@ -205,7 +206,7 @@ mod tests {
 web                                                  80  15:30:00  █████████████
 db\\x1b[2J                                            10  15:30:00  █▋
 …xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx          1  15:30:00  ▏
-(none)                                                1  15:30:00  ▏
+(none: host processes)                                1  15:30:00  ▏
 ",
             ),
             (
@@ -214,7 +215,7 @@ db\\x1b[2J                                            10  15:30:00  █▋
 web                                                  80  15:30:00  #############
 db\\x1b[2J                                            10  15:30:00  ##
 …xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx          1  15:30:00  #
-(none)                                                1  15:30:00  #
+(none: host processes)                                1  15:30:00  #
 ",
             ),
         ] {

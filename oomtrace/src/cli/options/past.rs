@@ -8,7 +8,7 @@ use oomtrace::past::gather::{JournalFrom, KernelFrom};
 use oomtrace::past::logins;
 
 use super::keeping::{NoHistory, kept_at};
-use super::{Runtimes, Show, TimeForm, heading};
+use super::{Runtimes, Select, Show, TimeForm, heading};
 use crate::cli::kubernetes::KubernetesOptions;
 
 const AFTER_HELP: &str = "\
@@ -98,6 +98,7 @@ impl Why {
 const AFTER_REPORT: &str = "\
 Examples:
   oomtrace report --since yesterday -o report.html         of the history that a watching oomtrace keeps
+  oomtrace report --container web --cause oom -o web.html  OOM kills of web in the last day
   oomtrace report 18ea58b4 -o report.html                  of one incident of it
   oomtrace report --from kills.jsonl -o report.html        of what `oomtrace --json` has written
   oomtrace replay kills.rec --json | oomtrace report --from - -o report.html
@@ -130,12 +131,14 @@ pub struct Report {
     /// As Markdown, to paste into a ticket, in place of HTML
     #[arg(long)]
     pub markdown: bool,
-    /// Routine kills, too
+    /// Routine kills, too, and each of those that are alike by itself
     #[arg(long)]
     pub all: bool,
     /// How to show times; without it, as local. The page says which
     #[arg(long, value_enum, value_name = "HOW", default_value_t = PageTime::Local, hide_default_value = true)]
     pub time: PageTime,
+    #[command(flatten, next_help_heading = heading::FILTERS)]
+    pub select: Select,
 }
 
 /// How a page shows times: it is read on other days, and in other places.
@@ -157,6 +160,11 @@ impl PageTime {
 }
 
 impl Report {
+    pub fn conflict(&self) -> Option<&'static str> {
+        let is_chosen = self.incident.is_some() && !self.select.filter().is_everything();
+        is_chosen.then_some("an incident is chosen by its id alone; filters are for all of them")
+    }
+
     /// The history; or that there is none.
     pub fn history(&self) -> Result<PathBuf, NoHistory> {
         kept_at(self.history.as_deref())

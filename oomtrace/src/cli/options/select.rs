@@ -4,11 +4,12 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use glob::Pattern;
 use oomtrace::filter::{Filter, Label, cgroup_path};
+use oomtrace::model::Cause;
 
 use crate::cli::values::{Causes, cause_names, causes, label, pattern, pid, uid};
 
 /// Which incidents.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Select {
     /// Only victims in containers with this name or id; * and ? match, may be repeated
     #[arg(long, value_name = "NAME|ID", value_parser = pattern)]
@@ -64,5 +65,75 @@ impl Select {
             cgroups: self.cgroup.clone(),
             causes: self.cause.iter().flat_map(|causes| causes.0.iter().copied()).collect(),
         }
+    }
+
+    /// The same as arguments, for a program of its own that is to choose alike.
+    pub fn arguments(&self) -> Vec<String> {
+        let patterns = |option: &str, all: &[Pattern]| -> Vec<String> {
+            all.iter().map(|pattern| format!("--{option}={pattern}")).collect()
+        };
+        let numbers = |option: &str, all: &[u32]| -> Vec<String> {
+            all.iter().map(|number| format!("--{option}={number}")).collect()
+        };
+        let label = |Label { key, value }: &Label| match value {
+            Some(value) => format!("--label={key}={value}"),
+            None => format!("--label={key}"),
+        };
+        let cause = |cause: &Cause| format!("--cause={}", cause.name());
+        [
+            patterns("container", &self.container),
+            patterns("namespace", &self.namespace),
+            patterns("pod", &self.pod),
+            self.label.iter().map(label).collect(),
+            numbers("pid", &self.pid),
+            self.cgroup.iter().map(|path| format!("--cgroup={path}")).collect(),
+            patterns("image", &self.image),
+            patterns("unit", &self.unit),
+            patterns("comm", &self.comm),
+            numbers("uid", &self.uid),
+            patterns("sender", &self.sender),
+            self.cause.iter().flat_map(|causes| &causes.0).map(cause).collect(),
+        ]
+        .concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn what_is_handed_on_as_arguments_is_the_same() {
+        #[derive(Parser)]
+        struct Options {
+            #[command(flatten)]
+            select: Select,
+        }
+        let all = [
+            "--container=w*",
+            "--container=-x",
+            "--namespace=shop",
+            "--pod=shop/web-?",
+            "--label=a",
+            "--label=b=c=d",
+            "--pid=7",
+            "--cgroup=/a b",
+            "--image=app:1",
+            "--unit=ssh.service",
+            "--comm=java",
+            "--uid=0",
+            "--sender=kernel",
+            "--cause=oom",
+        ];
+        let parse = |arguments: &[String]| {
+            let words = std::iter::once("x".to_owned()).chain(arguments.iter().cloned());
+            Options::try_parse_from(words).map(|options| options.select).unwrap_or_else(|error| panic!("{error}"))
+        };
+        let first = parse(&all.map(str::to_owned));
+        let again = parse(&first.arguments());
+        assert_eq!(format!("{:?}", again.filter()), format!("{:?}", first.filter()));
+        assert!(again.filter().causes.len() > 1);
     }
 }

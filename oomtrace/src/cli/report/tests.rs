@@ -1,3 +1,4 @@
+use clap::Parser as _;
 use oomtrace::store::{Bounds, Entry, Writer};
 use serde_json::{Value, json};
 
@@ -14,12 +15,25 @@ fn kill(number: u32) -> Value {
     })
 }
 
+fn asked(arguments: &[&str]) -> options::Report {
+    let words = ["oomtrace", "report"].iter().chain(arguments);
+    match options::Cli::try_parse_from(words).map(|cli| cli.verb) {
+        Ok(Some(options::Verb::Report(options))) => options,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// What a report says of a history of three of which so many are damaged.
 fn notes(damaged: u32) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("kept/history.db");
-    let all: Vec<Entry> =
-        (1..=3).map(|number| Entry::Incident(Box::new(serde_json::from_value(kill(number)).unwrap()))).collect();
+    let one = |number: u32| {
+        let mut kill = kill(number);
+        // None is like another.
+        kill["victim"]["comm"] = json!(format!("java-{number}"));
+        Entry::Incident(Box::new(serde_json::from_value(kill).unwrap()))
+    };
+    let all: Vec<Entry> = (1..=3).map(one).collect();
     Writer::open(&path, Bounds::DEFAULT).unwrap().append(&all).unwrap();
     let db = rusqlite::Connection::open(&path).unwrap();
     db.execute("UPDATE record SET json = '{' WHERE seq <= ?1", [damaged]).unwrap();
@@ -35,13 +49,72 @@ fn what_cannot_be_read_is_not_what_is_too_much() {
     let lines = |text: &str| {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), format!("{}\n{text}", kill(1))).unwrap();
-        read(file.path(), None, false).unwrap().unwrap().report().notes
+        read(file.path(), None, &asked(&[])).unwrap().unwrap().report().notes
     };
     assert_eq!(lines("x\n"), ["1 line could not be read"]);
     assert_eq!(lines("x\ny\n"), ["2 lines could not be read"]);
     let dropped = |dropped| Found { dropped, ..Found::default() }.report().notes.concat();
     assert!(dropped(1).starts_with("1 earlier one is left out"), "{}", dropped(1));
     assert!(dropped(2).starts_with("2 earlier ones are left out"), "{}", dropped(2));
+}
+
+/// Three of web in a row, one of api among them, and one of web an hour before.
+fn several() -> Vec<Value> {
+    let named = |number: u32, minute: u32, name: &str| {
+        let mut incident = kill(number);
+        incident["time"] = json!(format!("{:.9}", Timestamp::now() - Span::new().minutes(90 - i64::from(minute))));
+        incident["container"] = json!({ "id": "a".repeat(64), "name": name, "runtime": "docker", "cgroup": "/x" });
+        incident["verdict"] = json!({
+            "cause": "oom_container_limit", "confidence": "certain", "summary": "x", "why": "ran into its own limit", "evidence": [], "advice": []
+        });
+        incident
+    };
+    vec![named(1, 0, "web"), named(2, 60, "web"), named(3, 61, "api"), named(4, 62, "web"), named(5, 70, "web")]
+}
+
+/// What a report has of the same, from lines or from a history: how many each section stands for, and what else is said.
+fn reported(from_lines: bool, arguments: &[&str]) -> (Vec<(String, u64)>, String) {
+    let (dir, options) = (tempfile::tempdir().unwrap(), asked(arguments));
+    let found = if from_lines {
+        let path = dir.path().join("kills.jsonl");
+        std::fs::write(&path, several().iter().map(|kill| format!("{kill}\n")).collect::<String>()).unwrap();
+        read(&path, None, &options).unwrap().unwrap()
+    } else {
+        let path = dir.path().join("kept/history.db");
+        let entry = |kill| Entry::Incident(Box::new(serde_json::from_value(kill).unwrap()));
+        let all: Vec<Entry> = several().into_iter().map(entry).collect();
+        Writer::open(&path, Bounds::DEFAULT).unwrap().append(&all).unwrap();
+        kept(&path, None, &selection(&options, &Zoned::now()).unwrap()).unwrap()
+    };
+    let report = found.report();
+    let count = |incident: &Incident| report.folded.get(&incident.id).map_or(1, |folded| folded.count.max(1));
+    let sections = report.incidents.iter().map(|incident| (incident.id[7..8].to_owned(), count(incident))).collect();
+    (sections, report.markdown(&Look { zone: jiff::tz::TimeZone::UTC }))
+}
+
+#[test]
+fn like_kills_are_one_section_and_all_of_them_where_these_are_asked_for() {
+    for from_lines in [true, false] {
+        let (sections, page) = reported(from_lines, &[]);
+        assert_eq!(sections, [("5".to_owned(), 3), ("3".to_owned(), 1), ("1".to_owned(), 1)], "{from_lines}");
+        assert!(page.starts_with("# 5 kills\n") && page.contains("**×3 from "), "{page}");
+        assert!(page.contains("2 kills are counted with a later one like them (--all shows them)"), "{page}");
+        let (sections, page) = reported(from_lines, &["--all"]);
+        assert_eq!(sections.len(), 5, "{from_lines}");
+        assert!(!page.contains('×') && !page.contains("are counted"), "{page}");
+    }
+}
+
+#[test]
+fn a_report_has_the_filters_of_the_history() {
+    for from_lines in [true, false] {
+        let of = |arguments: &[&str]| reported(from_lines, arguments).0.len();
+        assert_eq!(of(&["--container", "api"]), 1, "{from_lines}");
+        assert_eq!((of(&["--cause", "oom"]), of(&["--cause", "self_kill"])), (3, 0), "{from_lines}");
+        assert_eq!(of(&["--container", "w*", "--comm", "java", "--all"]), 4, "{from_lines}");
+    }
+    assert!(asked(&["00000001", "--container", "web"]).conflict().is_some());
+    assert!(asked(&["00000001"]).conflict().is_none());
 }
 
 #[test]
@@ -55,7 +128,7 @@ fn a_correction_is_applied_as_the_history_applies_it() {
     });
     let mut found = Found::default();
     for record in [incident, correction] {
-        found.take(serde_json::from_value(record).unwrap(), None, false);
+        found.take(serde_json::from_value(record).unwrap(), None, &asked(&[]), &Filter::default());
     }
     let [found] = found.incidents.as_slice() else { panic!("one") };
     assert_eq!((found.missing.as_slice(), found.container.is_some()), (["x".to_owned()].as_slice(), true));

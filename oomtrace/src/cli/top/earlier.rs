@@ -2,39 +2,50 @@
 //!
 //! A program of its own reads it: what a disk does to a memory-mapped file, or to SQLite, must not end the one that watches, nor hold it up.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use jiff::Timestamp;
 use oomtrace::filter::Filter;
-use oomtrace::model::Record;
+use oomtrace::node::clock::WallClock;
 use oomtrace::node::identity::Identity;
-use oomtrace::screen::kills::Kills;
+use oomtrace::screen::kills::{Kills, Placed};
+use oomtrace::screen::state::Before;
 use oomtrace::store::sink::wait_for_nobody;
+use oomtrace::store::{History, Latests};
+use serde::{Deserialize, Serialize};
 
-use super::super::history::NONE;
-use super::super::options::{LastKills, kept_at};
+use super::super::exit::{Failure, Status};
+use super::super::options::{LastKills, Select, kept_at};
+use super::super::output::Stdout;
 
-/// Kills that are read, the latest.
-const MOST: u32 = 2_000;
-/// Bytes of them.
-const MOST_BYTES: u64 = 256 << 20;
+/// Bytes of what is read.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// Bytes of why it could not.
 const MOST_WORDS: u64 = 2 << 10;
 
-/// The program that reads them.
-pub struct Reader {
-    child: io::Result<Child>,
-    boot_id: Option<String>,
+/// What the program that reads them says, a line each.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Said {
+    /// The last kill of some places; those that were later come later.
+    Kill(Placed),
+    /// That is all.
+    Read { before: Before, left_out: usize, unreadable: usize },
 }
+
+/// The program that reads them; or why none could be started.
+pub struct Reader(io::Result<Child>);
 
 /// What was read.
 #[derive(Debug, Default)]
 pub struct Earlier {
     pub kills: Kills,
+    /// How many there were; none where that could not be read.
+    pub before: Option<Before>,
     /// What of it is not known, in words.
     pub missing: Option<String>,
 }
@@ -43,59 +54,58 @@ impl Earlier {
     /// Nothing could be read.
     pub fn unread(why: &str) -> Self {
         let missing = format!("kills from before this start are not known: {why}");
-        Self { kills: Kills::default(), missing: Some(missing) }
+        Self { missing: Some(missing), ..Self::default() }
     }
 }
 
 /// Starts it; none where there is no history, or none is wanted. To be called before signals are blocked, which it would inherit, and before
 /// this process is confined.
-pub fn start(from: &LastKills) -> Option<Reader> {
-    let path = if from.no_history { None } else { kept_at(from.history.as_deref()).ok() };
-    let path = path.filter(|path| path.exists())?;
-    let child = spawn(&std::path::absolute(&path).unwrap_or(path));
-    Some(Reader { child, boot_id: Identity::read().boot_id })
+pub fn start(from: &LastKills, select: &Select) -> Option<Reader> {
+    let path = if from.no_history { None } else { kept_at(from.history.as_deref()).ok() }?;
+    // A directory that may not be looked into is the reader's to name.
+    let is_absent = std::fs::metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if is_absent {
+        return None;
+    }
+    Some(Reader(spawn(&std::path::absolute(&path).unwrap_or(path), select)))
 }
 
 impl Reader {
-    /// Hands over those that `filter` wants, once they are read, from a thread of its own.
-    pub fn read(self, filter: Filter, done: impl FnOnce(Earlier) + Send + 'static) {
-        let Self { child, boot_id } = self;
-        let work = move || {
-            done(child.map_or_else(
-                |error| Earlier::unread(&error.to_string()),
-                |child| of_child(child, boot_id.as_deref(), &filter),
-            ))
-        };
+    /// Hands over what was read, from a thread of its own.
+    pub fn read(self, done: impl FnOnce(Earlier) + Send + 'static) {
+        let work = move || done(self.0.map_or_else(|error| Earlier::unread(&error.to_string()), of_child));
         if let Err(error) = std::thread::Builder::new().name("earlier kills".to_owned()).spawn(work) {
             log::warn!("kills from before this start are not known: {error}");
         }
     }
 }
 
-fn of_child(mut child: Child, boot_id: Option<&str>, filter: &Filter) -> Earlier {
+fn of_child(mut child: Child) -> Earlier {
     let mut out = match child.stdout.take() {
         Some(out) => BufReader::new(out.take(MOST_BYTES)),
         None => return Earlier::default(),
     };
-    // Its status is nobody's: it leaves nothing behind. Of what it read it gives something, or says why not.
+    // Its status is nobody's: it leaves nothing behind. It gives something, or says why not.
     let is_empty = out.fill_buf().is_ok_and(<[u8]>::is_empty);
-    let earlier = kills(out, boot_id, filter);
+    let earlier = kills(out);
     let mut said = String::new();
     if is_empty && let Some(words) = child.stderr.take() {
         // What cannot be read says nothing.
         _ = words.take(MOST_WORDS).read_to_string(&mut said);
     }
     let said = said.trim().trim_start_matches("oomtrace: ");
-    if said.is_empty() || said.starts_with(NONE) { earlier } else { Earlier::unread(said) }
+    if said.is_empty() { earlier } else { Earlier::unread(said) }
 }
 
-fn spawn(path: &Path) -> io::Result<Child> {
+fn spawn(path: &Path, select: &Select) -> io::Result<Child> {
     wait_for_nobody()?;
     let until = format!("{:.9}", Timestamp::now());
     Command::new("/proc/self/exe")
         .arg0("oomtrace")
-        .args(["history", "--json", "--last", &MOST.to_string(), "--until", &until, "--history"])
+        .arg("last-kills")
         .arg(path)
+        .arg(until)
+        .args(select.arguments())
         .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -105,88 +115,134 @@ fn spawn(path: &Path) -> io::Result<Child> {
         .spawn()
 }
 
-/// Those of this boot among JSON lines, the oldest first. After another one a cgroup of the same path is not the same.
-fn kills(mut lines: impl BufRead, boot_id: Option<&str>, filter: &Filter) -> Earlier {
-    let (mut kills, mut count, mut oldest) = (Kills::default(), 0, None);
-    let (mut line, mut is_cut) = (Vec::new(), false);
-    loop {
-        line.clear();
-        match lines.read_until(b'\n', &mut line) {
-            Ok(0) => break,
-            Ok(_) => {}
-            Err(_) => {
-                is_cut = true;
-                break;
+/// The program itself: reads the history at `path`, and says what it has of this boot.
+pub fn print(path: &Path, until: Timestamp, filter: &Filter) -> Result<Status, Failure> {
+    // The clock may have been set since; whatever is of another boot shows by that boot's id.
+    let booted = WallClock::read().ok().and_then(|clock| clock.at(0)).unwrap_or(Timestamp::UNIX_EPOCH);
+    let history = History::open(path).map_err(super::super::history::advised)?;
+    let latests = history.latest_of_each(filter, booted, until)?;
+    let mut out = Stdout::new();
+    for said in said(latests, Identity::read().boot_id.as_deref()) {
+        let mut line = serde_json::to_vec(&said).map_err(io::Error::from)?;
+        line.push(b'\n');
+        out.write_all(&line)?;
+    }
+    out.flush()?;
+    Ok(Status::Done)
+}
+
+/// Those of this boot, the oldest first. After another one a cgroup of the same path is not the same.
+fn said(latests: Latests, boot_id: Option<&str>) -> Vec<Said> {
+    let Latests { of_cgroups, of_containers, left_out, unreadable, count, first } = latests;
+    let first =
+        first.and_then(|first| Timestamp::from_nanosecond(first.into()).ok()).map(|first| format!("{first:.9}"));
+    let is_of_boot = |id: Option<&str>| boot_id.is_some() && id == boot_id;
+    let mut all = Vec::new();
+    for (latests, placed) in [(of_cgroups, Placed::in_cgroups as fn(&_) -> _), (of_containers, Placed::in_container)] {
+        let own = latests.into_iter().rev().filter(|latest| is_of_boot(latest.incident.boot_id.as_deref()));
+        all.extend(own.filter_map(|latest| Some(Said::Kill(placed(&latest.incident)?.counted(latest.count.max(1))))));
+    }
+    all.push(Said::Read { before: Before { kills: count, first }, left_out, unreadable });
+    all
+}
+
+/// What the program has said.
+fn kills(lines: impl BufRead) -> Earlier {
+    let mut earlier = Earlier::default();
+    for line in lines.split(b'\n') {
+        match line.ok().and_then(|line| serde_json::from_slice(&line).ok()) {
+            Some(Said::Kill(placed)) => earlier.kills.put(placed),
+            Some(Said::Read { before, left_out, unreadable }) => {
+                earlier.before = Some(before);
+                let left_out = (left_out > 0).then(|| {
+                    format!("the last kills of {left_out} places are not shown: too many others were killed later")
+                });
+                let unreadable = oomtrace::store::unreadable(unreadable).map(|said| format!("in the history {said}"));
+                let missing: Vec<String> = left_out.into_iter().chain(unreadable).collect();
+                earlier.missing = (!missing.is_empty()).then(|| missing.join("; "));
+                return earlier;
             }
-        }
-        // The reader ended in the middle, or has more to say than is read.
-        is_cut |= line.last() != Some(&b'\n');
-        let Ok(Record::Incident(incident)) = serde_json::from_slice(&line) else { continue };
-        let is_of_boot = boot_id.is_some() && incident.boot_id.as_deref() == boot_id;
-        count += 1;
-        oldest = oldest.or_else(|| Some((incident.time.clone(), is_of_boot)));
-        if is_of_boot && filter.wants_recorded(&incident) {
-            kills.take(&incident);
+            None => break,
         }
     }
-    // Of a boot before this one nothing is wanted.
-    let before = oldest.filter(|(_, is_of_boot)| count >= MOST && *is_of_boot).map(|(time, _)| time);
-    let missing = before.map(|time| format!("kills of before {time} are not shown: there were {MOST} after them"));
-    let cut =
-        is_cut.then(|| "not all kills from before this start are known: the history's reader broke off".to_owned());
-    let missing = cut.or(missing);
-    Earlier { kills, missing }
+    // The reader ended in the middle, or has more to say than is read.
+    earlier.missing = Some("not all kills from before this start are known: the history's reader broke off".to_owned());
+    earlier
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use oomtrace::model::Incident;
+    use oomtrace::store::Latest;
+    use serde_json::json;
 
     use super::*;
 
-    fn kill(number: u32, boot: &str) -> Value {
-        json!({
-            "type": "incident", "schema": 1, "id": format!("{number}"), "time": format!("2026-11-26T12:00:0{number}Z"), "boot_id": boot,
+    fn kill(number: u32, boot: &str) -> Incident {
+        let value = json!({
+            "schema": 1, "id": format!("{number}"), "time": format!("2026-11-26T12:00:0{number}Z"), "boot_id": boot,
             "verdict": { "cause": "oom_host", "confidence": "certain", "summary": "x", "why": "x", "evidence": [], "advice": [] },
-            "victim": { "pid": 1000 + number, "comm": "java", "cmdline_truncated": false, "container_init": true, "cgroup": "/a.slice" },
+            "victim": { "pid": 1000 + number, "comm": "java", "cmdline_truncated": false, "container_init": true, "cgroup": "/a.slice/b" },
             "collateral": [], "sender": { "kind": "kernel", "ancestors": [] },
             "signal": { "number": 9, "name": "SIGKILL", "group": true, "kernel_stack": [] },
             "preceding": [], "attribution": "full", "missing": []
-        })
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn lines(said: &[Said]) -> String {
+        said.iter().map(|said| serde_json::to_string(said).unwrap() + "\n").collect()
     }
 
     #[test]
-    fn kills_of_this_boot_that_are_wanted_are_taken_and_nothing_else_is() {
-        let all = [kill(1, "now"), kill(2, "now"), kill(3, "before")].map(|kill| format!("{kill}\n")).concat();
-        let text = format!("x\n{all}{{\"type\":\"incident\"");
-        let last = |boot: Option<&str>, filter: &Filter| {
-            let Earlier { kills, missing } = kills(text.as_bytes(), boot, filter);
-            assert!(missing.is_some_and(|missing| missing.ends_with("the history's reader broke off")));
-            kills.of("/a.slice", None).map(|kill| (kill.incident.clone(), kill.count))
+    fn the_last_kills_of_this_boot_come_through_with_how_many_there_were() {
+        let latest = |number, boot: &str, count| Latest { incident: kill(number, boot), count };
+        let mut other = latest(1, "now", 3);
+        other.incident.victim.process.cgroup = Some("/a.slice/c".to_owned());
+        let latests = Latests {
+            of_cgroups: vec![latest(2, "now", 2_500), other],
+            count: 2_503,
+            first: Some(0),
+            ..Latests::default()
         };
-        assert_eq!(last(Some("now"), &Filter::default()), Some(("2".to_owned(), 2)));
-        assert_eq!(last(Some("now"), &Filter { pids: vec![1001], ..Filter::default() }), Some(("1".to_owned(), 1)));
-        assert_eq!(last(None, &Filter::default()), None);
+        let read = |boot: Option<&str>| kills(lines(&said(latests.clone(), boot)).as_bytes());
+        let Earlier { kills: found, before, missing } = read(Some("now"));
+        let of = |cgroup: &str| found.of(cgroup, None).map(|kill| (kill.incident.as_str(), kill.count));
+        assert_eq!((of("/a.slice/b"), of("/a.slice/c")), (Some(("2", 2_500)), Some(("1", 3))));
+        assert_eq!(of("/a.slice"), Some(("2", 2_503)));
+        let first = Some("1970-01-01T00:00:00.000000000Z".to_owned());
+        assert_eq!((before, missing), (Some(Before { kills: 2_503, first }), None));
+        for boot in [Some("before"), None] {
+            assert_eq!(read(boot).kills.of("/a.slice/b", None), None);
+        }
     }
 
     #[test]
     fn what_is_not_known_is_said() {
-        let many = |boot: &str| (0..MOST).map(|_| format!("{}\n", kill(1, boot))).collect::<String>();
-        let missing = |text: &str| kills(text.as_bytes(), Some("now"), &Filter::default()).missing;
-        let said = missing(&many("now")).unwrap();
-        assert!(said.starts_with("kills of before 2026-11-26T12:00:01Z are not shown"), "{said}");
-        assert_eq!(missing(&many("before")), None);
-        assert_eq!(missing(&format!("{}\n", kill(1, "now"))), None);
-        assert!(missing(&format!("{}", kill(1, "now"))).is_some());
+        let read = |left_out, unreadable| Said::Read { before: Before::default(), left_out, unreadable };
+        let missing = |said: &[Said]| kills(lines(said).as_bytes()).missing;
+        assert!(missing(&[read(7, 0)]).unwrap().starts_with("the last kills of 7 places are not shown"));
+        assert!(missing(&[read(0, 1)]).unwrap().starts_with("in the history 1 incident cannot be read"));
+        assert_eq!(missing(&[read(0, 0)]), None);
+        assert!(missing(&[]).unwrap().ends_with("the history's reader broke off"));
         let ended = |script: &str| {
             let mut child = Command::new("sh");
             child.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped());
-            of_child(child.spawn().unwrap(), Some("now"), &Filter::default()).missing
+            of_child(child.spawn().unwrap()).missing
         };
-        assert_eq!(ended("true"), None);
-        assert_eq!(ended("echo 'oomtrace: the history has no such kill' >&2"), None);
-        assert_eq!(ended("echo '{}'; echo 'oomtrace: 1 incident cannot be read' >&2"), None);
         let said = ended("echo 'oomtrace: h.db is damaged' >&2; exit 1").unwrap();
         assert_eq!(said, "kills from before this start are not known: h.db is damaged");
+        assert!(ended("echo '{}'; echo 'oomtrace: x' >&2").unwrap().ends_with("broke off"));
+    }
+
+    #[test]
+    fn a_history_that_may_not_be_looked_at_is_not_taken_for_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let from = |path: &str| LastKills { history: Some(dir.path().join(path)), no_history: false };
+        let none = || Select::default();
+        assert!(start(&from("absent.db"), &none()).is_none());
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        // Not a directory: any error but that there is none.
+        assert!(start(&from("file/history.db"), &none()).is_some());
     }
 }

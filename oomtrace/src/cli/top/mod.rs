@@ -39,6 +39,8 @@ const LOOK_FOR_NEW: Duration = Duration::from_secs(10);
 const STILL: Duration = Duration::from_millis(300);
 const LAST_STILL: Duration = Duration::from_millis(50);
 
+pub use earlier::print as print_last_kills;
+
 /// Shows it until it is left, or once.
 pub fn run(options: &Top) -> Result<Status, Failure> {
     if options.once {
@@ -48,7 +50,7 @@ pub fn run(options: &Top) -> Result<Status, Failure> {
         notices::say(&format!("{why}; `oomtrace top --once` prints a table"));
         return Ok(Status::Usage);
     }
-    let earlier = earlier::start(&options.last_kills);
+    let earlier = earlier::start(&options.last_kills, &options.watch.select);
     let options = &options.watch;
     // Before all else: a thread that was there before would take them, and stop the process as it is.
     suspend::block().context("cannot block signals")?;
@@ -56,9 +58,9 @@ pub fn run(options: &Top) -> Result<Status, Failure> {
     let shared = Shared::new();
     if let Some(earlier) = earlier {
         let shared = Arc::clone(&shared);
-        earlier.read(options.select.filter(), move |earlier| {
+        earlier.read(move |earlier| {
             earlier.missing.iter().for_each(|missing| shared.notice(missing.as_bytes()));
-            shared.earlier(earlier.kills);
+            shared.earlier(earlier.kills, earlier.before);
         });
     }
     let (outputs, mut failures) = outputs(&shared)?;

@@ -29,7 +29,7 @@ pub async fn answer(shared: Arc<Shared>, on: On, directory: Directory, kubernete
             }
             let (shared, directory, kubernetes) = (Arc::clone(&shared), directory.clone(), kubernetes.clone());
             asking.spawn_local(async move {
-                let named = name(&cgroup, on, &directory, &kubernetes, privacy).await;
+                let (named, _) = name(&cgroup, on, &directory, &kubernetes, privacy).await;
                 shared.name(cgroup, named, restarts, started.elapsed().as_secs());
             });
         }
@@ -37,15 +37,21 @@ pub async fn answer(shared: Arc<Shared>, on: On, directory: Directory, kubernete
     }
 }
 
-/// What the cgroup at that path of the hierarchy that is followed is called.
-pub async fn name(cgroup: &str, on: On, directory: &Directory, kubernetes: &Kubernetes, privacy: Privacy) -> Named {
+/// What the cgroup at that path of the hierarchy that is followed is called; and what its runtime did not say of it, in words.
+pub async fn name(
+    cgroup: &str,
+    on: On,
+    directory: &Directory,
+    kubernetes: &Kubernetes,
+    privacy: Privacy,
+) -> (Named, Option<String>) {
     let place = Placement::parse(cgroup).container.filter(|place| place.cgroup == cgroup);
     // It is a container's that its path does not tell.
-    let Some(place) = place else { return Named::Unnamed };
-    let Some((mut container, _)) = directory.describe(&place.on(on)).await else {
-        return Named::NoContainer;
+    let Some(place) = place else { return (Named::Unnamed, None) };
+    let Some((mut container, missing)) = directory.describe(&place.on(on)).await else {
+        return (Named::NoContainer, None);
     };
     kubernetes.describe(&mut container, API_WITHIN).await;
     privacy.container(&mut container);
-    Named::Container(Box::new(container))
+    (Named::Container(Box::new(container)), missing.map(|why| privacy.text(&why)))
 }

@@ -22,6 +22,7 @@ use oomtrace::screen::table::Look;
 use tokio::task::JoinSet;
 
 use super::super::exit::{Failure, Status};
+use super::super::missing;
 use super::super::options::{Form, LastKills, Watch};
 use super::super::output::{self, Stdout, width};
 use super::earlier::{self, Earlier};
@@ -35,10 +36,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 const ASKING: usize = 8;
 
 pub fn run(options: &Watch, last_kills: &LastKills) -> Result<Status, Failure> {
-    let earlier = earlier::start(last_kills).map(|reader| {
+    let earlier = earlier::start(last_kills, &options.select).map(|reader| {
         let (found, earlier) = mpsc::channel();
         // Whoever waited for it may have gone on without.
-        reader.read(options.select.filter(), move |kills| _ = found.send(kills));
+        reader.read(move |kills| _ = found.send(kills));
         earlier
     });
     oomtrace::own::descriptors::raise();
@@ -49,14 +50,14 @@ pub fn run(options: &Watch, last_kills: &LastKills) -> Result<Status, Failure> {
     let kubernetes = options.kubernetes.start(EventsMode::Off);
     let directory = Directory::new(options.runtimes.sources(), KEEP);
     let privacy = options.show.privacy();
-    let names =
+    let (names, unsaid) =
         tokio::task::LocalSet::new().block_on(&runtime, name_all(&rows, flight.on(), &directory, &kubernetes, privacy));
     runtime.shutdown_background();
     let earlier = earlier.map(|earlier| {
         let late = |_| Earlier::unread("the history was not read in time");
         earlier.recv_timeout(WITHIN).unwrap_or_else(late)
     });
-    let Earlier { kills, missing } = earlier.unwrap_or_default();
+    let Earlier { kills, missing, .. } = earlier.unwrap_or_default();
     let mut all = entries(rows, &names, &kills, &options.select.filter());
     Order::Limit.sort(&mut all);
     let mut out = Stdout::new();
@@ -64,12 +65,14 @@ pub fn run(options: &Watch, last_kills: &LastKills) -> Result<Status, Failure> {
         Form::Json => {
             let Identity { node, boot_id } = Identity::read();
             let time = format!("{:.9}", jiff::Timestamp::now());
-            let missing = flight.left_out().into_iter().chain(missing).collect();
+            let unsaid = missing::said(unsaid.iter().map(String::as_str));
+            let missing = flight.left_out().into_iter().chain(missing).chain(unsaid).collect();
             let top = Top { time, node, boot_id, entries: all, missing };
             serde_json::to_writer(&mut out, &top).map_err(std::io::Error::from)?;
             writeln!(out)?;
         }
         _ => {
+            missing::say(unsaid.iter().map(String::as_str));
             missing.iter().for_each(|missing| oomtrace::sink::notices::say(missing));
             write_table(output::text(), options, all)?;
         }
@@ -119,12 +122,20 @@ fn read(flight: &FlightRecorder) -> Result<Vec<Row>, Failure> {
     }
 }
 
-async fn name_all(rows: &[Row], on: On, directory: &Directory, kubernetes: &Kubernetes, privacy: Privacy) -> Names {
-    let mut names = Names::default();
+/// The names, and what runtimes did not say of containers.
+async fn name_all(
+    rows: &[Row],
+    on: On,
+    directory: &Directory,
+    kubernetes: &Kubernetes,
+    privacy: Privacy,
+) -> (Names, Vec<String>) {
+    let (mut names, mut unsaid) = (Names::default(), Vec::new());
     let mut asking = JoinSet::new();
-    let mut put = |answer: Option<(String, Named)>| {
-        if let Some((cgroup, named)) = answer {
+    let mut put = |answer: Option<(String, (Named, Option<String>))>| {
+        if let Some((cgroup, (named, why))) = answer {
             names.put(cgroup, named, 0, 0);
+            unsaid.extend(why);
         }
     };
     for row in rows.iter().filter(|row| row.level == LimitLevel::Container) {
@@ -140,7 +151,7 @@ async fn name_all(rows: &[Row], on: On, directory: &Directory, kubernetes: &Kube
     while let Some(answer) = asking.join_next().await {
         put(answer.ok());
     }
-    names
+    (names, unsaid)
 }
 
 #[cfg(test)]

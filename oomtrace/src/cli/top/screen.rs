@@ -143,8 +143,10 @@ impl Screen {
             let until_look = self.looked.map_or(Duration::ZERO, |looked| LOOK.saturating_sub(looked.elapsed()));
             let Some(waiting) = self.shared.next(until_look) else { return Ok(()) };
             is_changed |= self.take(waiting.records);
-            if let Some(earlier) = waiting.earlier {
-                self.kills.take_earlier(earlier);
+            if let Some((kills, before)) = waiting.earlier {
+                self.kills.take_earlier(kills);
+                self.state.before = before;
+                is_changed = true;
                 self.is_stale = true;
             }
             for notice in waiting.notices {

@@ -9,6 +9,7 @@ use oomtrace::model::Record;
 use oomtrace::screen::key::Key;
 use oomtrace::screen::kills::Kills;
 use oomtrace::screen::names::{Named, Names};
+use oomtrace::screen::state::Before;
 use oomtrace::sink::Sink;
 use oomtrace::sink::notices;
 use tokio::sync::Notify;
@@ -61,7 +62,7 @@ pub struct Waiting {
     pub continued: bool,
     pub named: bool,
     /// Kills from before.
-    pub earlier: Option<Kills>,
+    pub earlier: Option<(Kills, Option<Before>)>,
 }
 
 impl Waiting {
@@ -115,9 +116,9 @@ impl Shared {
         self.put(|waiting| waiting.continued = true);
     }
 
-    /// Kills from before it was started.
-    pub fn earlier(&self, kills: Kills) {
-        self.put(|waiting| waiting.earlier = Some(kills));
+    /// Kills from before it was started, and how many these were.
+    pub fn earlier(&self, kills: Kills, before: Option<Before>) {
+        self.put(|waiting| waiting.earlier = Some((kills, before)));
     }
 
     /// A line that would go to standard error.

@@ -101,7 +101,7 @@ fn plot(entry: &Entry, area: Rect, above: usize, look: &Look) -> Vec<Line<'stati
     };
     let rows = usize::from(area.height).saturating_sub(above + 5).clamp(ROWS.0, ROWS.1);
     let width = usize::from(area.width).saturating_sub(INDENT + 2);
-    let points = curve(entry, u64::MAX);
+    let points = curve(entry, *oldest);
     let style = look.style(tone(entry.share()));
     let top = bytes(most);
     let mut lines = vec![Line::default()];

@@ -9,7 +9,7 @@ use super::{BOLD, DIM, Look, REVERSED, ends, hints, put};
 use crate::memory::verdict::Kind;
 use crate::screen::entry::Entry;
 use crate::screen::painted;
-use crate::screen::state::{Pane, State, Watched};
+use crate::screen::state::{Before, Pane, State, Watched};
 use crate::screen::table::{Layout, NEAR, Tone, cell, layout, timestamp, titles, when};
 use crate::sink::human::{belongs_to, time_of};
 use crate::sink::wrap::{cut_end, cut_middle};
@@ -139,7 +139,7 @@ fn rule(state: &State, width: usize, look: &Look) -> Line<'static> {
         Watched::MemoryAlone(why) => format!("kills are not seen here: {}", escape(why)),
         Watched::Kills => {
             let kills = match count {
-                0 => "no kill so far".to_owned(),
+                0 => "no kill since the start".to_owned(),
                 1 => "1 kill".to_owned(),
                 count => format!("{count} kills"),
             };
@@ -148,7 +148,7 @@ fn rule(state: &State, width: usize, look: &Look) -> Line<'static> {
                 (routine, true) => format!(", and {routine} routine"),
                 (routine, false) => format!(", {routine} routine not shown (a)"),
             };
-            format!("{kills}{routine}")
+            format!("{kills}{routine}{}", before(state, look))
         }
     };
     let rule = look.table.glyphs.rule();
@@ -159,6 +159,15 @@ fn rule(state: &State, width: usize, look: &Look) -> Line<'static> {
         Span::styled(said, if count > 0 { look.style(Tone::Bad) } else { DIM }),
         Span::styled(format!(" {}", rule.repeat(rest)), DIM),
     ])
+}
+
+/// `; 2502 before the start, since 03:10:00`: what the history has of this boot.
+fn before(state: &State, look: &Look) -> String {
+    let Some(Before { kills, first }) = state.before.as_ref().filter(|before| before.kills > 0) else {
+        return String::new();
+    };
+    let time = |first: &String| format!(", since {}", time_of(first, timestamp(look.table.now), look.table.time));
+    format!("; {kills} before the start{}", first.as_ref().map(time).unwrap_or_default())
 }
 
 fn stream(frame: &mut Frame<'_>, area: Rect, state: &mut State, lines: usize, look: &Look) {

@@ -22,6 +22,7 @@ use crate::text::{
     bytes, elevation, host_available, name_or_id, other_large_processes, owner, process, shorten_ids, source,
 };
 use crate::words::earlier::again;
+use crate::words::folded::Folded;
 
 const HEAD: Style = Style::new().bold();
 const KILL: Style = AnsiColor::Red.on_default().bold();
@@ -40,8 +41,13 @@ const COLLATERAL: usize = 5;
 /// One incident, with a line feed at the end of each line.
 #[must_use]
 pub fn block(incident: &Incident, look: Look) -> String {
+    counted_block(incident, None, look)
+}
+
+/// The same of the last of several like ones, behind whose name stands how many these are.
+pub(super) fn counted_block(incident: &Incident, folded: Option<&Folded>, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
-    block.head(incident);
+    block.head(incident, folded);
     if look.brief {
         return block.text;
     }
@@ -206,7 +212,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    fn head(&mut self, incident: &Incident) {
+    fn head(&mut self, incident: &Incident, folded: Option<&Folded>) {
         let is_kill = incident.verdict.is_some();
         let what = match (incident.oom.is_some(), is_kill) {
             (true, _) => "OOM KILL".to_owned(),
@@ -220,7 +226,9 @@ impl Block {
         if self.look.brief {
             said = brief(incident, &said);
         }
-        self.title(&incident.time, &what, style, &place_name(incident), &said);
+        let time = |text: &str| time_of(text, jiff::Timestamp::now(), self.look.time);
+        let count = folded.and_then(|folded| folded.said(time)).map(|count| format!(" {count}")).unwrap_or_default();
+        self.title(&incident.time, &what, style, &format!("{}{count}", place_name(incident)), &said);
     }
 
     /// A block's first line: when, what, where, and why.

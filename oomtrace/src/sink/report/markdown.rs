@@ -18,7 +18,8 @@ pub fn render(title: &str, subtitle: &str, notes: &[String], sections: &[Section
     if sections.len() > 1 {
         text.push_str("| when | where | why |\n|---|---|---|\n");
         for section in sections {
-            _ = writeln!(text, "| {} | {} | {} |", section.time, plain(&section.place), plain(&section.why));
+            let count = section.folded.as_ref().map(|folded| format!("**{folded}** ")).unwrap_or_default();
+            _ = writeln!(text, "| {} | {} | {count}{} |", section.time, plain(&section.place), plain(&section.why));
         }
         text.push('\n');
     }
@@ -36,6 +37,9 @@ fn one(text: &mut String, section: &Section, has_heading: bool) {
     let confidence =
         if section.confidence.is_empty() { String::new() } else { format!(" · {}", plain(&section.confidence)) };
     _ = writeln!(text, "**{}** · {}{confidence}\n", section.what, section.time);
+    if let Some(folded) = &section.folded {
+        _ = writeln!(text, "**{folded}**: this is the last of them.\n");
+    }
     if let Some(after) = &section.after_the_fact {
         _ = writeln!(text, "> {after}\n");
     }

@@ -8,11 +8,14 @@ mod look;
 mod markdown;
 mod section;
 
+use std::collections::HashMap;
+
 use askama::Template as _;
 use jiff::Timestamp;
 
 use crate::model::{Cause, Incident, Why};
 use crate::sink::report::section::{Section, clean};
+use crate::words::folded::Folded;
 
 pub use look::Look;
 
@@ -29,6 +32,8 @@ pub struct ReportError(#[from] askama::Error);
 pub struct Report {
     /// The latest first.
     pub incidents: Vec<Incident>,
+    /// How many each of them stands for, with itself, by its id; one that is not here for itself alone.
+    pub folded: HashMap<String, Folded>,
     /// Answers of `oomtrace why`.
     pub answers: Vec<Why>,
     /// The times of the first and the last one, as RFC 3339 has them, where it is about a span.
@@ -53,15 +58,18 @@ struct Page<'a> {
 /// A row of the table of causes.
 struct CauseCount {
     name: String,
-    count: usize,
+    count: u64,
     /// Of the most frequent one.
-    percent: usize,
+    percent: u64,
 }
 
 impl Report {
     fn sections(&self, look: &Look) -> Vec<Section> {
         let answers = self.answers.iter().map(|why| Section::of_answer(why, look));
-        let incidents = self.incidents.iter().map(|incident| Section::of_incident(incident, look));
+        let incidents = self.incidents.iter().map(|incident| {
+            let folded = self.folded.get(&incident.id).and_then(|folded| folded.said(|time| look.time(time)));
+            Section { folded, ..Section::of_incident(incident, look) }
+        });
         let mut all: Vec<Section> = answers.chain(incidents).take(MAX_INCIDENTS).collect();
         for (number, section) in all.iter_mut().enumerate() {
             section.anchor = format!("kill-{}", number + 1);
@@ -75,8 +83,24 @@ impl Report {
             [] => "No kills".to_owned(),
             [one] if one.place.is_empty() => one.why.clone(),
             [one] => format!("{}: {}", one.place, one.why),
-            many => format!("{} kills", many.len()),
+            _ => format!("{} kills", self.count()),
         }
+    }
+
+    /// Those that are shown by themselves.
+    fn shown(&self) -> u64 {
+        (self.incidents.len() + self.answers.len()).min(MAX_INCIDENTS) as u64
+    }
+
+    /// The same, with those that they stand for.
+    fn count(&self) -> u64 {
+        let of = |incident: &Incident| self.stands_for(incident) - 1;
+        self.shown() + self.incidents.iter().map(of).sum::<u64>()
+    }
+
+    /// How many.
+    fn stands_for(&self, incident: &Incident) -> u64 {
+        self.folded.get(&incident.id).map_or(1, |folded| folded.count.max(1))
     }
 
     /// `node-1 · 2026-11-25 03:12 to 2026-11-26 04:00 · times are UTC`
@@ -101,21 +125,22 @@ impl Report {
                 .incident
                 .as_ref()
                 .map_or_else(|| why.reconstructed.as_ref()?.verdict.as_ref(), |incident| incident.verdict.as_ref());
-            verdict.map(|verdict| verdict.cause)
+            verdict.map(|verdict| (verdict.cause, 1))
         });
-        let of_incidents =
-            self.incidents.iter().filter_map(|incident| incident.verdict.as_ref()).map(|verdict| verdict.cause);
-        let mut counts: Vec<(Cause, usize)> = Vec::new();
-        for cause in of_answers.chain(of_incidents) {
+        let of_incidents = self
+            .incidents
+            .iter()
+            .filter_map(|incident| Some((incident.verdict.as_ref()?.cause, self.stands_for(incident))));
+        let mut counts: Vec<(Cause, u64)> = Vec::new();
+        for (cause, kills) in of_answers.chain(of_incidents) {
             match counts.iter_mut().find(|(known, _)| *known == cause) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((cause, 1)),
+                Some((_, count)) => *count += kills,
+                None => counts.push((cause, kills)),
             }
         }
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let most = counts.first().map_or(1, |(_, count)| *count);
-        let row =
-            |(cause, count): (Cause, usize)| CauseCount { name: cause.name(), count, percent: count * 100 / most };
+        let row = |(cause, count): (Cause, u64)| CauseCount { name: cause.name(), count, percent: count * 100 / most };
         counts.into_iter().map(row).collect()
     }
 
@@ -123,6 +148,12 @@ impl Report {
         let there = self.incidents.len() + self.answers.len();
         let more = there.checked_sub(MAX_INCIDENTS).filter(|more| *more > 0);
         let more = more.map(|more| format!("{more} more are left out: a report has {MAX_INCIDENTS} at the most"));
+        let folded = match self.count() - self.shown() {
+            0 => None,
+            1 => Some("1 kill is counted with a later one like it (--all shows it)".to_owned()),
+            folded => Some(format!("{folded} kills are counted with a later one like them (--all shows them)")),
+        };
+        let more = more.into_iter().chain(folded);
         self.notes.iter().map(|note| clean(note)).chain(more).collect()
     }
 

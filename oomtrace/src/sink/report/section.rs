@@ -30,6 +30,8 @@ pub struct Section {
     pub missing_title: &'static str,
     pub missing: Vec<String>,
     pub earlier: Vec<String>,
+    /// How many kills it stands for, and when they were.
+    pub folded: Option<String>,
     pub curve: Option<Curve>,
     pub split: Option<Split>,
 }

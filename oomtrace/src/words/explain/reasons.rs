@@ -5,9 +5,10 @@ pub fn explain(word: &str) -> Option<String> {
     let text = match word.to_ascii_lowercase().as_str() {
         "oomkilled" => {
             "Docker and Kubernetes set it when the OOM killer's counter of the container's cgroup went up while the \
-             container ran. So it is also set when a child was OOM-killed and the container went on and ended hours later \
-             of something else; look at the exit code: with any other than 137, the last thing that happened was no OOM \
-             kill. It does not say whose limit was hit: the container's, the pod's, or the machine's."
+             container ran. So it is also set when a child was OOM-killed, and not the container's first process. With exit code 137 \
+             that one was killed itself, or passed its child's end on. With any other (1, 143, 0 …) it ended by itself or by \
+             another signal: it may have ended for the OOM kill of its child, as many programs do with an error of their own, or \
+             hours later of something else. It does not say whose limit was hit: the container's, the pod's, or the machine's."
         }
         "error" => {
             "Kubernetes: the container ended with an exit code that is not 0; the code says more (`oomtrace explain CODE`). \
