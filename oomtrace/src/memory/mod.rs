@@ -11,6 +11,7 @@ pub mod fit;
 pub mod forecast;
 pub mod held;
 mod life;
+mod likeness;
 pub mod lives;
 mod onset;
 mod others;
