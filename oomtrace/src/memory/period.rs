@@ -36,7 +36,7 @@ impl Period {
         const SEVERAL: f64 = 1.5;
         const OF_EACH: f64 = 6.0;
         /// What rises at once and falls slowly may be teeth that are each seen a little earlier, unless there are so many points.
-        const BACKWARDS: f64 = 2.0;
+        const BACKWARDS: f64 = 0.5;
         const MANY: f64 = 24.0;
         let mut gaps: Vec<f64> = series.gaps().collect();
         let Some(points) = quantile(&mut gaps, WIDE).map(|gap| self.hours / gap.max(f64::MIN_POSITIVE)) else {
@@ -44,7 +44,8 @@ impl Period {
         };
         let falls = turns_down(series, MUCH * self.swing) as f64 * self.hours / series.span().max(f64::MIN_POSITIVE);
         let is_faster = falls > SEVERAL && points < OF_EACH * falls;
-        let is_backwards = points < MANY && rise_against_fall(series) > BACKWARDS;
+        let turned = Series { points: series.points.iter().map(|(t, y)| (*t, -y)).collect() };
+        let is_backwards = points < MANY && rise_against_fall(&turned) < BACKWARDS;
         points >= POINTS - 0.1 && !is_faster && !is_backwards
     }
 }
@@ -59,7 +60,13 @@ pub fn period(series: &Series) -> Option<Period> {
     }
     let places: Vec<(f64, f64)> = grid.iter().enumerate().map(|(index, y)| (index as f64, *y)).collect();
     let (a, b, _) = least_squares(&places, |t| t);
-    let rest: Vec<f64> = places.iter().map(|(t, y)| y - a - b * t).collect();
+    let mut rest: Vec<f64> = places.iter().map(|(t, y)| y - a - b * t).collect();
+    let mut values = rest.clone();
+    let low = quantile(&mut values, 0.03)?;
+    let high = quantile(&mut values, 0.97)?;
+    // What a program lacks at its start, or has for a moment, is no more than that.
+    let (least, most) = (low - (high - low), high + (high - low));
+    rest.iter_mut().for_each(|value| *value = value.max(least).min(most));
     let likeness: Vec<f64> = likeness(&rest, grid.len() * 2 / 5).into_iter().map(|like| like * kept).collect();
     // Neighbours are alike in any series: what repeats is behind the first place where it is not like itself.
     let trough = likeness.iter().position(|like| *like < 0.1)?;
@@ -72,9 +79,6 @@ pub fn period(series: &Series) -> Option<Period> {
         matches!(around, Some([left, top, right]) if top >= left && top >= right && *top >= AS_ALIKE * best)
     };
     let lag = shortest(&likeness, top(&likeness, (trough.max(1)..likeness.len()).find(is_hill)?), trough);
-    let mut values = rest;
-    let low = quantile(&mut values, 0.03)?;
-    let high = quantile(&mut values, 0.97)?;
     let found = Period { hours: lag * step, swing: high - low, is_sharp: drops(series) >= 3 };
     (lag >= SHORTEST as f64 - 0.1).then_some(found)
 }

@@ -101,7 +101,6 @@ fn a_leak_was_seen_for_a_day_without_its_gaps() {
         ("8 h twice", paused(climb(16.0), 8.0, 20.0), Kind::Climbing, 12.0, "20 h, from 7.9 h"),
         ("an hour twice", paused(each(5.0, 2.0, |t| 100.0 + t), 1.0, 22.0), Kind::Climbing, 60.0, "22 h, from 55 min"),
         ("14 h twice", paused(climb(28.0), 14.0, 20.0), Kind::Leak, 12.0, "20 h, from 14 h"),
-        ("it went on meanwhile, 6 h", unseen(climb(26.0), 3.0, 23.0), Kind::Climbing, 12.0, "20 h, from 2.9 h"),
         ("it went on meanwhile, 26 h", unseen(climb(34.0), 13.0, 21.0), Kind::Leak, 12.0, "8.1 h, from 13 h"),
     ] {
         let said = judge(samples);
@@ -115,7 +114,7 @@ fn a_leak_was_seen_for_a_day_without_its_gaps() {
     let said = judge(paused(climb(16.0), 8.0, 20.0));
     let (at, truth) = (said.limit_reached_at.unwrap(), START + 3600.0 * (36.0 + (LIMIT - 292.0) / 12.0));
     assert!((at.median - truth).abs() < 3600.0 && at.low < truth && at.high.unwrap() > truth, "{at:?} {truth}");
-    assert_eq!(said.since, Some(START));
+    assert!(said.since.is_some_and(|since| since - START < 900.0), "{said:?}");
 }
 
 #[test]
