@@ -54,6 +54,20 @@ fn a_leak_is_one_in_json_and_in_words() {
 }
 
 #[test]
+fn hours_without_samples_are_named_and_not_counted() {
+    let mut text = String::new();
+    for index in 0..72_u64 {
+        let t = 1_760_000_000 + index * 300 + if index < 36 { 0 } else { 72_000 };
+        let bytes = (200 + index) << 20;
+        writeln!(text, r#"{{"t":{t},"anon_bytes":{bytes},"limit_bytes":1073741824}}"#).unwrap();
+    }
+    let text = String::from_utf8(curve(&["-"], &text).stdout).unwrap();
+    assert!(text.contains("climbing (likely), since 2025-10-09 08:53: climbing for 5.9 h, by 12 MiB/h"), "{text}");
+    assert!(text.contains("\nno samples from 2025-10-09 11:48 to 2025-10-10 07:53\n"), "{text}");
+    assert!(text.contains("\nno limit is advised: if it goes on climbing"), "{text}");
+}
+
+#[test]
 fn what_is_no_curve_is_one_clear_line() {
     for (arguments, input, why) in [
         (&["-"][..], "", "oomtrace: - is no memory curve: it is empty\n"),

@@ -112,6 +112,7 @@ fn read(sample: &Sample) -> sample::Sample {
         working_set: None,
         limit: Some(sample.limit),
         restart: sample.restart,
+        is_watched: false,
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
+use oomtrace::memory::gaps::{gaps, long};
 use oomtrace::memory::lives::lives;
 use oomtrace::memory::read::{Read, read};
 use oomtrace::memory::sample::{Sample, cleaned};
@@ -45,7 +46,7 @@ pub fn run(options: &options::Curve) -> Result<Status, Failure> {
             writeln!(out, "{line}")?;
         }
         let end = samples.last().map_or(0.0, |last| last.t);
-        for line in said(&verdict, end) {
+        for line in said(&verdict, end).into_iter().chain(unseen(&samples)) {
             for line in wrap(&line, Some(width)) {
                 writeln!(out, "{line}")?;
             }
@@ -113,6 +114,18 @@ fn plot(samples: &[Sample], width: usize) -> Vec<String> {
     lines
 }
 
+/// When there were no samples, where that is worth a line.
+fn unseen(samples: &[Sample]) -> Option<String> {
+    const MOST: usize = 3;
+    let span = samples.first().zip(samples.last()).map_or(0.0, |(first, last)| last.t - first.t);
+    let gaps = long(&gaps(samples), span);
+    let times: Vec<String> =
+        gaps.iter().take(MOST).map(|gap| format!("from {} to {}", time(gap.from), time(gap.to))).collect();
+    let more = gaps.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    (!times.is_empty()).then(|| format!("no samples {}{more}", times.join(", ")))
+}
+
 /// A limit to be set, which is whole MiB: not rounded, for less would be too little.
 fn whole_mib(limit: u64) -> String {
     format!("{} MiB", limit.div_ceil(1 << 20))
@@ -137,10 +150,7 @@ fn said(verdict: &Verdict, now: f64) -> Vec<String> {
         true => "what is in use has come to the limit".to_owned(),
         false => format!("if it goes on so, the limit is reached at {}", when(&reached)),
     }));
-    lines.extend(verdict.advised_limit_bytes.map(|limit| match verdict.verdict {
-        Kind::Climbing => format!("a limit for a third of that time more, if it ends then: {}", whole_mib(limit)),
-        _ => format!("a limit that fits: {}", whole_mib(limit)),
-    }));
+    lines.extend(verdict.advice(whole_mib));
     lines
 }
 

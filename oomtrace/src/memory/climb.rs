@@ -98,7 +98,7 @@ fn begun(mut floor: Vec<Point>) -> Vec<Point> {
     const GREATER: f64 = 3.0;
     let first = steps(&floor).next().unwrap_or(0.0);
     let mut later: Vec<f64> = steps(&floor).skip(1).collect();
-    if floor.len() > FEWEST_PARTS && first > GREATER * quantile(&mut later, 0.9).unwrap_or(0.0).max(0.0) {
+    if floor.len() >= FEWEST_PARTS && first > GREATER * quantile(&mut later, 0.9).unwrap_or(0.0).max(0.0) {
         floor.remove(0);
     }
     floor

@@ -1,22 +1,29 @@
 //! One life of a curve, judged with the others beside it.
 
 use crate::memory::climb::{Climb, FEWEST, MIB, Shape, climb, least_rise};
-use crate::memory::fit::theil_sen;
 use crate::memory::forecast::{Reached, advised, reached};
+use crate::memory::gaps::{Gap, back, gaps, long, paused, without};
 use crate::memory::onset::lately;
 use crate::memory::others::{cut_off, ended_before, most, was_before};
 use crate::memory::past::{Alike, LIVES, alike, limit};
-use crate::memory::period::{drops, period, rise_against_fall};
+use crate::memory::period::drops;
 use crate::memory::sample::Sample;
 use crate::memory::seen::{DAY, Seen};
 use crate::memory::series::Series;
 use crate::memory::spike::{Spike, spike};
-use crate::memory::verdict::{Kind, LimitReached, Sure, Verdict, said};
+use crate::memory::verdict::{Kind, LimitFor, LimitReached, Sure, Verdict, said};
 use crate::memory::words;
+
+mod stays;
 
 /// The life that is judged, and what stands around it.
 pub struct Life {
     start: f64,
+    /// Unix time of its last sample.
+    end: f64,
+    /// Where there are no samples, and those of these whose time is left out, for it did not go on meanwhile.
+    gaps: Vec<Gap>,
+    cut: Vec<Gap>,
     limit: Option<f64>,
     /// The limit, or the most that was in use.
     reference: f64,
@@ -47,12 +54,28 @@ impl Life {
     /// A life among all of them.
     #[must_use]
     pub fn of(life: &[Sample], lives: &[&[Sample]]) -> Self {
+        let gaps = gaps(life);
+        let cut = paused(life, &gaps);
+        if !cut.is_empty() {
+            let found = Self::seen(&without(life, &cut), lives, gaps.clone(), cut);
+            if found.is_steady() {
+                return found;
+            }
+        }
+        Self::seen(life, lives, gaps, Vec::new())
+    }
+
+    /// What was seen of it, in which the time of those that are `cut` is left out already.
+    fn seen(life: &[Sample], lives: &[&[Sample]], gaps: Vec<Gap>, cut: Vec<Gap>) -> Self {
         let held = Series::of(life, Sample::held);
         let limit = limit(life);
         let reference = limit.unwrap_or_else(|| held.quantile(1.0));
         let most = lives.iter().map(|life| most(life)).fold(0.0, f64::max);
         Self {
             start: life.first().map_or(0.0, |sample| sample.t),
+            end: life.last().map_or(0.0, |sample| back(sample.t, &cut)),
+            gaps,
+            cut,
             limit,
             reference,
             charged: Series::of(life, Sample::charged),
@@ -77,6 +100,19 @@ impl Life {
     /// What it shows, as long as it goes on.
     #[must_use]
     pub fn judge(&self) -> Verdict {
+        self.with_gaps(self.judged())
+    }
+
+    /// And for how long nobody looked, where that is worth a word.
+    fn with_gaps(&self, found: Verdict) -> Verdict {
+        let long = long(&self.gaps, self.end - self.start);
+        if long.is_empty() {
+            return found;
+        }
+        Verdict { why: words::with_gaps(&found.why, &long, self.start), ..found }
+    }
+
+    fn judged(&self) -> Verdict {
         if self.held.points.len() < FEWEST {
             return self.cache_grows().unwrap_or_else(|| self.cache_alone());
         }
@@ -87,7 +123,7 @@ impl Life {
             Some(climb) => self.climbs(&climb),
             None if self.alike.lives >= LIVES && self.may_be_like_earlier() => {
                 let (hour, level) = self.charged.points.last().copied().unwrap_or_default();
-                self.lives_climb((self.start + hour * 3600.0, level), self.limit)
+                self.lives_climb((self.time(hour), level), self.limit)
             }
             None => self.by_its_shape(),
         }
@@ -113,7 +149,7 @@ impl Life {
     #[must_use]
     pub fn at_its_end(&self, life: &[Sample]) -> Verdict {
         let is_by_itself = self.alike.lives < LIVES || self.is_steady() || self.alike.may_be(life, self.reference);
-        if is_by_itself { self.judge() } else { self.by_its_shape() }
+        if is_by_itself { self.judge() } else { self.with_gaps(self.by_its_shape()) }
     }
 
     /// What it shows, where another life has begun since, of which nothing can be said yet.
@@ -153,7 +189,14 @@ impl Life {
 
     /// Unix time of an hour of the life.
     fn time(&self, hour: f64) -> f64 {
-        (self.start + hour * 3600.0).round()
+        back(self.start + hour * 3600.0, &self.cut).round()
+    }
+
+    /// The hours from that one on, of so many, that samples stand for.
+    fn seen_of(&self, hours: f64, from: f64) -> f64 {
+        let from = self.start + from * 3600.0;
+        let is_in = |gap: &&Gap| gap.to > from && !self.cut.contains(gap);
+        hours - self.gaps.iter().filter(is_in).map(|gap| gap.unseen() / 3600.0).sum::<f64>()
     }
 
     /// For that need, or for all that was used.
@@ -189,7 +232,8 @@ impl Life {
     }
 
     fn climbs(&self, climb: &Climb) -> Verdict {
-        let seen = Seen::of(climb, self.held.covers(), &self.alike);
+        let climb_h = self.seen_of(climb.span, climb.from);
+        let seen = Seen::of(climb, self.seen_of(self.held.covers(), 0.0), climb_h, &self.alike);
         let is_leak = seen.is_leak();
         let others = matches!(seen, Seen::Lives(_)).then_some((self.alike.low, self.alike.high));
         let reached = self.limit.and_then(|limit| reached(climb, &self.charged, limit, others));
@@ -215,6 +259,7 @@ impl Life {
         // Whoever will meet the limit is not helped by a lower one.
         let is_room = |bytes: u64| reached.is_none() || self.limit.is_none_or(|limit| bytes as f64 > limit);
         Verdict {
+            limit_for: LimitFor::ItsEnd,
             since: Some(self.time(climb.from)),
             bytes_per_hour: Some(climb.rate_now().round()),
             limit_reached_at: reached,
@@ -223,7 +268,7 @@ impl Life {
             ..said(
                 if is_leak { Kind::Leak } else { Kind::Climbing },
                 confidence,
-                words::climbs(climb, &seen, self.is_told_apart, is_known),
+                words::climbs(climb, climb_h, &seen, self.is_told_apart, is_known),
             )
         }
     }
@@ -257,7 +302,7 @@ impl Life {
     fn kernel_climbs(&self) -> Option<Verdict> {
         let climb = climb(&self.kernel, self.reference).filter(|climb| climb.shape == Shape::Steady)?;
         let found = self.climbs(&climb);
-        let why = words::kernel_climbs(&climb);
+        let why = words::kernel_climbs(&climb, self.seen_of(climb.span, climb.from));
         Some(Verdict { verdict: Kind::Climbing, confidence: Sure::Possible, why, ..found })
     }
 
@@ -276,11 +321,12 @@ impl Life {
         let span = self.cache.span().max(f64::MIN_POSITIVE);
         let late = self.cache.since(2.0 / 3.0 * span).ends().map_or(0.0, |(from, to)| to - from);
         if late < STILL * grown {
-            return Some(self.bounded(Kind::Cache, Sure::Likely, words::cache_is_full(grown)));
+            let found = self.bounded(Kind::Cache, Sure::Likely, words::cache_is_full(grown));
+            return Some(Verdict { limit_for: LimitFor::NoCache, ..found });
         }
         let rate = grown / span;
         let found = self.bounded(Kind::Cache, Sure::Likely, words::cache(rate));
-        Some(Verdict { bytes_per_hour: Some(rate.round()), ..found })
+        Some(Verdict { bytes_per_hour: Some(rate.round()), limit_for: LimitFor::NoCache, ..found })
     }
 
     /// What the program itself holds is not known.
@@ -296,6 +342,7 @@ impl Life {
         let is_over = climb.trend.end_rate < 0.2 || climb.trend.last_third < 0.25;
         let first = climb.trend.first_third.max(0.0) * climb.line.slope;
         Some(Verdict {
+            limit_for: LimitFor::SoFar,
             since: Some(self.time(climb.from)),
             bytes_per_hour: Some(rate.round()),
             advised_limit_bytes: self.advised(end + if is_over { 0.0 } else { 0.3 * rate * climb.span }),
@@ -321,69 +368,5 @@ impl Life {
             bytes_per_hour: found.bytes_per_hour,
             ..said(Kind::Spike, Sure::Likely, words::after_a_spike(spike, &found.why))
         }
-    }
-
-    /// It does not climb.
-    fn stays(&self) -> Verdict {
-        if let Some((from, to, within)) = self.warmed_up() {
-            return self.bounded(Kind::WarmUp, Sure::Likely, words::warmed_up(from, to, within));
-        }
-        if let Some(climb) = self.climb.filter(|climb| climb.shape == Shape::Step) {
-            let why = words::step(climb.rise * climb.trend.greatest_step);
-            return Verdict { since: Some(self.time(climb.from)), ..self.bounded(Kind::Steady, Sure::Possible, why) };
-        }
-        let (low, high) = (self.held.quantile(0.03), self.held.quantile(0.97));
-        let period = period(&self.held);
-        let swings = high - low >= (0.1 * self.held.quantile(0.5)).max(2.0 * MIB);
-        let count = drops(&self.held);
-        let is_sharp = period.is_some_and(|period| period.is_sharp) || count >= 5;
-        if swings && count >= 3 && is_sharp && rise_against_fall(&self.held) < 0.75 {
-            let sure = if period.is_some() { Sure::Likely } else { Sure::Possible };
-            return self.bounded(Kind::Sawtooth, sure, words::sawtooth(low, high, period));
-        }
-        if let Some((from, to)) = self.falls() {
-            return self.bounded(Kind::Steady, Sure::Likely, words::falls(from, to));
-        }
-        let (least, most) = self.held.range();
-        let is_narrow = most - least <= (0.2 * self.held.quantile(0.5)).max(8.0 * MIB);
-        let is_explained = is_narrow || (swings && period.is_some());
-        let sure = match self.held.span() >= 6.0 {
-            true if is_explained => Sure::Certain,
-            false if !is_explained => Sure::Possible,
-            _ => Sure::Likely,
-        };
-        let outlier = Some(most).filter(|most| *most > 1.1 * high);
-        self.bounded(Kind::Steady, sure, words::steady(low, high, period.filter(|_| swings), outlier))
-    }
-
-    /// From what and to what, where it falls all the time.
-    fn falls(&self) -> Option<(f64, f64)> {
-        /// Points are compared two by two.
-        const MOST: usize = 100;
-        let points = &self.held.points;
-        let each = points.len().div_ceil(MOST).max(1);
-        let line = theil_sen(&points.iter().copied().step_by(each).collect::<Vec<_>>())?;
-        let (first, last) = (points.first()?, points.last()?);
-        let fall = line.slope * (first.0 - last.0);
-        (line.tau < -0.6 && fall > 0.15 * self.held.quantile(0.5)).then(|| (line.at(first.0), line.at(last.0)))
-    }
-
-    /// From what, to what, and within how many hours, where it rose at its start and has stayed there.
-    fn warmed_up(&self) -> Option<(f64, f64, f64)> {
-        let points = &self.held.points;
-        let few = (points.len() / 60).clamp(1, 5);
-        let start = Series { points: points.iter().take(few).copied().collect() }.quantile(0.5);
-        let late = Series { points: points.iter().skip(points.len() / 2).copied().collect() };
-        let plateau = late.quantile(0.5);
-        let scatter = late.quantile(0.95) - late.quantile(0.05);
-        let rise = plateau - start;
-        let still = theil_sen(&late.floor(12)).map_or(0.0, |line| line.slope * late.span());
-        if rise < (0.2 * plateau).max(4.0 * MIB) || rise < 1.5 * scatter || still > 0.25 * rise {
-            return None;
-        }
-        let there = points.iter().find(|point| point.1 >= start + 0.9 * rise)?.0;
-        // What jumps there was asked to.
-        let on_the_way = points.iter().filter(|point| (0.15..0.85).contains(&((point.1 - start) / rise))).count();
-        (on_the_way >= 4 && there <= 0.6 * self.held.span()).then_some((start, plateau, there))
     }
 }

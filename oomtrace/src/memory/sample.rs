@@ -19,6 +19,8 @@ pub struct Sample {
     pub limit: Option<f64>,
     /// A new life begins here.
     pub restart: bool,
+    /// It was watched all the time since the sample before, and this is what was kept of that: there is no gap between them.
+    pub is_watched: bool,
 }
 
 /// No limit is written as a number beyond all memory (`memory.limit_in_bytes` of cgroup v1).

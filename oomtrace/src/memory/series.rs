@@ -3,11 +3,8 @@
 use crate::memory::fit::{Point, median, quantile, spread};
 use crate::memory::sample::Sample;
 
-/// Places on an even grid: enough for a day's period and a collector's within a week. Over a longer time there are more, one every two
-/// hours: a day's period is no other one's.
-const GRID: usize = 480;
-const LARGEST_GRID: usize = 4400;
-const PLACE_H: f64 = 2.0;
+/// Places on an even grid at the most: one a minute for three weeks. A curve of more points is taken by the middle of each part.
+const MOST_PLACES: usize = 1 << 15;
 
 /// Hours since the life's start, and bytes.
 #[derive(Clone, Debug)]
@@ -38,8 +35,7 @@ impl Series {
     pub fn covers(&self) -> f64 {
         /// One that is alone in a long time stands for no more.
         const MOST_H: f64 = 1.0;
-        let gaps = self.points.iter().zip(self.points.iter().skip(1)).map(|(one, next)| next.0 - one.0);
-        self.span() + median(&mut gaps.collect::<Vec<_>>()).unwrap_or(0.0).min(MOST_H)
+        self.span() + median(&mut self.gaps().collect::<Vec<_>>()).unwrap_or(0.0).min(MOST_H)
     }
 
     /// The same from that hour on.
@@ -103,14 +99,26 @@ impl Series {
         found.into_iter().flatten().collect()
     }
 
-    /// At even distances, by straight lines between neighbours; and that distance in hours.
+    /// Between each point and the next one, in hours.
+    pub fn gaps(&self) -> impl Iterator<Item = f64> {
+        self.points.iter().zip(self.points.iter().skip(1)).map(|(one, next)| next.0 - one.0)
+    }
+
+    /// At even distances, as near to each other as its points are, by straight lines between neighbours; that distance in hours; and the
+    /// share of its variance that is in that: what moves within a place is left out, and not taken for something slower.
     #[must_use]
-    pub fn grid(&self) -> (Vec<f64>, f64) {
-        let Some((start, _)) = self.points.first() else { return (Vec::new(), 0.0) };
-        let most = ((self.span() / PLACE_H) as usize).clamp(GRID, LARGEST_GRID);
-        let count = self.points.len().clamp(2, most);
+    pub fn grid(&self) -> (Vec<f64>, f64, f64) {
+        let Some((start, _)) = self.points.first() else { return (Vec::new(), 0.0, 1.0) };
+        let gap = median(&mut self.gaps().collect::<Vec<_>>()).unwrap_or(0.0);
+        // Points that are not evenly apart make no more of it than twice as many.
+        let places = if gap > 0.0 { (self.span() / gap).round() as usize + 1 } else { self.points.len() };
+        let wanted = places.clamp(2, 2 * self.points.len().max(1));
+        let count = wanted.min(MOST_PLACES);
+        let means = (wanted > count).then(|| self.means(count));
+        let kept = means.as_ref().map_or(1.0, |means| means.variance() / self.variance().max(f64::MIN_POSITIVE));
+        let points = means.as_ref().map_or(&self.points, |means| &means.points);
         let step = self.span() / (count - 1) as f64;
-        let mut pairs = self.points.iter().zip(self.points.iter().skip(1)).peekable();
+        let mut pairs = points.iter().zip(points.iter().skip(1)).peekable();
         let mut now = pairs.peek().copied();
         let mut grid = Vec::with_capacity(count);
         for index in 0..count {
@@ -129,7 +137,25 @@ impl Series {
             };
             grid.push(value);
         }
-        (grid, step)
+        (grid, step, kept.min(1.0))
+    }
+
+    /// The middle of each of so many equal parts, where it has points.
+    fn means(&self, parts: usize) -> Self {
+        let start = self.points.first().map_or(0.0, |point| point.0);
+        let each = self.span().max(f64::MIN_POSITIVE) / parts as f64;
+        let part = |point: &Point| ((point.0 - start) / each) as usize;
+        let mean = |points: &[Point]| {
+            let (t, y) = points.iter().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
+            (t / points.len() as f64, y / points.len() as f64)
+        };
+        Self { points: self.points.chunk_by(|one, next| part(one) == part(next)).map(mean).collect() }
+    }
+
+    fn variance(&self) -> f64 {
+        let count = self.points.len().max(1) as f64;
+        let mean = self.points.iter().map(|point| point.1).sum::<f64>() / count;
+        self.points.iter().map(|point| (point.1 - mean).powi(2)).sum::<f64>() / count
     }
 
     /// How neighbours differ: the standard deviation of a single value.

@@ -6,6 +6,7 @@ use crate::memory::sample::{Sample, cleaned};
 use crate::memory::verdict::{self, Kind, Sure, Verdict};
 
 mod by_lives;
+mod by_sampling;
 
 const START: f64 = 1_760_000_000.0;
 const LIMIT: f64 = 512.0;

@@ -59,13 +59,35 @@ pub struct Verdict {
     pub bytes_per_hour: Option<f64>,
     /// When the limit is reached, if it goes on so. Null: not by this, or there is no limit.
     pub limit_reached_at: Option<LimitReached>,
-    /// The limit that this curve wants. Null: a limit is no remedy, or nothing is known.
+    /// The limit that this curve wants: the least, where it climbs or warms up; where page cache grows, without that. Null: a limit is no
+    /// remedy, or nothing is known.
     pub advised_limit_bytes: Option<u64>,
     /// What was seen, in one sentence.
     pub why: String,
     /// The lives that it rests on: several for a leak that shows in what they have in common.
     #[serde(skip)]
     pub lives: usize,
+    /// What an advised limit is good for.
+    #[serde(skip)]
+    pub limit_for: LimitFor,
+}
+
+/// What an advised limit is good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LimitFor {
+    /// What was seen, which comes and goes.
+    #[default]
+    All,
+    /// What a climb has come to, and a little more: where that ends soon.
+    ItsEnd,
+    /// What a warm-up has come to.
+    SoFar,
+    /// The program's own memory: page cache has what is left.
+    NoCache,
+    /// What there was before it fell.
+    Before,
+    /// What there is since it fell.
+    Since,
 }
 
 /// When the limit is reached, in Unix seconds; in nine of ten cases between `low` and `high`.
@@ -116,6 +138,15 @@ fn is_known(life: &[Sample]) -> bool {
 }
 
 impl Verdict {
+    /// What is advised of a limit, or why none is, where that is to be said. `size`: how one is written.
+    #[must_use]
+    pub fn advice(&self, size: impl Fn(u64) -> String) -> Option<String> {
+        match self.advised_limit_bytes {
+            Some(limit) => Some(words::advised(self.limit_for, &size(limit))),
+            None => words::not_advised(self.verdict).map(str::to_owned),
+        }
+    }
+
     /// What is left of it when another life has begun since: this is what the one before it did, and that comes to no limit any more.
     pub fn of_the_life_before(self, newborn: &[Sample]) -> Self {
         let why = words::of_the_life_before(&self.why, hours(newborn));
@@ -134,5 +165,6 @@ pub fn said(verdict: Kind, confidence: Sure, why: String) -> Verdict {
         advised_limit_bytes: None,
         why,
         lives: 1,
+        limit_for: LimitFor::All,
     }
 }

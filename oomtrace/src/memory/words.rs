@@ -1,10 +1,13 @@
 //! What was seen of a curve, in words.
 
 use crate::memory::climb::Climb;
+use crate::memory::gaps::Gap;
 use crate::memory::past::Alike;
 use crate::memory::period::Period;
 use crate::memory::seen::Seen;
+use crate::memory::shift::Shift;
 use crate::memory::spike::Spike;
+use crate::memory::verdict::{Kind, LimitFor};
 use crate::text;
 
 pub fn too_short(samples: usize, lives: usize, longest_h: f64) -> String {
@@ -21,7 +24,7 @@ pub fn usage_at_its_limit() -> String {
         .to_owned()
 }
 
-pub fn climbs(climb: &Climb, seen: &Seen, is_told_apart: bool, is_known: bool) -> String {
+pub fn climbs(climb: &Climb, climb_h: f64, seen: &Seen, is_told_apart: bool, is_known: bool) -> String {
     let seen = match seen {
         Seen::Lives(lives) => format!("{lives} lives climbed alike"),
         Seen::Days(hours) => format!("the floor rose over {}", span(*hours)),
@@ -39,15 +42,47 @@ pub fn climbs(climb: &Climb, seen: &Seen, is_told_apart: bool, is_known: bool) -
         None if low == high => format!("by {rate}/h"),
         None => format!("by {rate}/h (between {low}/h and {high}/h)"),
     };
-    format!("climbing for {}, {by}; {seen}{cache}{known}", span(climb.span))
+    format!("climbing for {}, {by}; {seen}{cache}{known}", span(climb_h))
 }
 
-pub fn kernel_climbs(climb: &Climb) -> String {
+pub fn kernel_climbs(climb: &Climb, climb_h: f64) -> String {
     format!(
         "what is neither the program's own nor page cache climbs, for {} by {}/h: kernel memory, as of files, sockets and page tables; the \
          kernel may take some of it back",
-        span(climb.span),
+        span(climb_h),
         size(climb.line.slope)
+    )
+}
+
+/// `start`: of the life, in Unix seconds.
+pub fn with_gaps(why: &str, gaps: &[Gap], start: f64) -> String {
+    let hours = |gap: &Gap| (gap.to - gap.from) / 3600.0;
+    let Some(longest) = gaps.iter().max_by(|a, b| hours(a).total_cmp(&hours(b))) else { return why.to_owned() };
+    let (long, from) = (span(hours(longest)), span((longest.from - start) / 3600.0));
+    match gaps.len() {
+        1 => format!("{why}; no samples for {long}, from {from} after the first one on, which is not counted"),
+        count => format!(
+            "{why}; no samples for {} in all, which are not counted: {count} gaps, the longest one of {long}, from {from} after the first \
+             sample on",
+            span(gaps.iter().map(hours).sum())
+        ),
+    }
+}
+
+pub fn shift(shift: &Shift, lasted_h: f64) -> String {
+    let (how, by) = if shift.after > shift.before {
+        ("up", shift.after - shift.before)
+    } else {
+        ("down", shift.before - shift.after)
+    };
+    let often = if shift.count == 1 { String::new() } else { format!(" for the {}. time", shift.count) };
+    format!(
+        "it stepped {how}{often} by {}, from {} to {}, {} after its start, and has stayed there for {}",
+        size(by),
+        size(shift.before),
+        size(shift.after),
+        span(shift.at),
+        span(lasted_h)
     )
 }
 
@@ -131,6 +166,35 @@ pub fn steady(low: f64, high: f64, period: Option<Period>, outlier: Option<f64>)
 
 pub fn falls(from: f64, to: f64) -> String {
     format!("it does not grow: it falls, from {} to {}", size(from), size(to))
+}
+
+/// A limit that is advised, written as `limit`.
+pub fn advised(limit_for: LimitFor, limit: &str) -> String {
+    match limit_for {
+        LimitFor::All => format!("a limit that fits: {limit}"),
+        LimitFor::ItsEnd => {
+            format!("a limit of {limit} or more, if it ends soon: what goes on climbing comes to any limit")
+        }
+        LimitFor::SoFar => format!("a limit of {limit} or more: for what it has come to so far, and some room"),
+        LimitFor::NoCache => format!(
+            "a limit of {limit} or more: so much is for the program's own memory alone, and page cache that has no room is read from the \
+             disk again"
+        ),
+        LimitFor::Before => {
+            format!("a limit that fits the most it had: {limit}; if it stays as it is now, less is enough")
+        }
+        LimitFor::Since => format!("a limit that fits what it has since it fell: {limit}; less than it had before"),
+    }
+}
+
+/// Why none is advised, where a limit is what one would think of.
+pub const fn not_advised(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Leak => Some("no limit is advised: a leak comes to any limit, to a higher one later"),
+        Kind::Climbing => Some("no limit is advised: if it goes on climbing, it comes to any limit"),
+        Kind::Cache => Some("no limit is advised: how much of it is page cache is not known"),
+        _ => None,
+    }
 }
 
 fn size(bytes: f64) -> String {

@@ -83,7 +83,7 @@ pub fn samples(life: &[TimelinePoint]) -> impl Iterator<Item = Sample> {
 
 /// So many seconds before the kill. What is held is the kernel's own memory as well, whatever it is called here.
 fn sample(before_s: f64, held: f64, limit: Option<f64>) -> Sample {
-    Sample { t: -before_s, anon: Some(held), limit, ..Sample::default() }
+    Sample { t: -before_s, anon: Some(held), limit, is_watched: true, ..Sample::default() }
 }
 
 /// How old a container's first process was when it was killed at `time`, in seconds. None where the victim is another process.

@@ -1,7 +1,7 @@
 //! Rows and records as a node with a few containers has them.
 
 use crate::judge::tests::{case, in_container, oom};
-use crate::memory::verdict::{Kind, LimitReached, Sure, Verdict};
+use crate::memory::verdict::{Kind, LimitFor, LimitReached, Sure, Verdict};
 use crate::model::{Container, Incident, LimitLevel, OomScope, Record, Runtime, TimelinePoint};
 use crate::run::flight::Row;
 use crate::screen::names::{Named, Names};
@@ -60,6 +60,7 @@ pub fn node() -> (Vec<Row>, Names) {
     let mut web = row(&docker(1), LimitLevel::Container, 470, 480, Some(512));
     web.outlook = Some(Verdict {
         lives: 1,
+        limit_for: LimitFor::ItsEnd,
         verdict: Kind::Climbing,
         confidence: Sure::Likely,
         since: Some(NOW - 3600.0),

@@ -69,6 +69,7 @@ fn sample(line: Line) -> Result<Sample, String> {
         working_set: None,
         limit: of(Bytes::Limit, line.limit_bytes)?,
         restart: line.restart == Some(true),
+        is_watched: false,
     };
     // One that is null was not known then; that there is none in the whole file is said of the file.
     if !is_named && !sample.restart {

@@ -145,6 +145,7 @@ impl Point {
             working_set: None,
             limit: size(self.limit),
             restart: self.restart,
+            is_watched: true,
         }
     }
 

@@ -222,6 +222,7 @@ mod tests {
     fn verdict(kind: Kind, sure: Sure, reached: f64) -> Verdict {
         Verdict {
             lives: 1,
+            limit_for: crate::memory::verdict::LimitFor::All,
             verdict: kind,
             confidence: sure,
             since: None,

@@ -78,8 +78,10 @@ fn lines(entry: &Entry, area: Rect, look: &Look) -> Vec<Line<'static>> {
         let when = when((reached.median - look.table.now) / 3600.0);
         line("full", &format!("{when}, expected at {} (between {} and {high})", at(reached.median), at(reached.low)));
     }
-    if let Some(limit) = memory.outlook.as_ref().and_then(|outlook| outlook.advised_limit_bytes) {
-        line("wants", &format!("a limit of {}", bytes(limit)));
+    if let Some(outlook) = memory.outlook.as_ref().filter(|outlook| outlook.advised_limit_bytes.is_some())
+        && let Some(advice) = outlook.advice(bytes)
+    {
+        line("wants", &advice);
     }
     if entry.restarts() > 0 {
         line("restarted", &crate::text::times(entry.restarts()));

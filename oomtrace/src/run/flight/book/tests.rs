@@ -1,6 +1,6 @@
 use super::*;
 use crate::memory::recorder::warning::Alarm;
-use crate::memory::verdict::{Kind, LimitReached, Sure};
+use crate::memory::verdict::{Kind, LimitFor, LimitReached, Sure};
 use crate::node::gauge::Reading;
 use crate::run::flight::room::MOST_IN_REGION;
 
@@ -122,6 +122,7 @@ fn a_container_that_its_path_does_not_tell_is_followed_by_name() {
 fn climbing(book: &mut Book, path: &str, now: Tenths, rules: Option<Rules>) -> Option<Raised> {
     let verdict = Verdict {
         lives: 1,
+        limit_for: LimitFor::default(),
         verdict: Kind::Climbing,
         confidence: Sure::Likely,
         since: None,

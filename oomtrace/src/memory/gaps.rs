@@ -1,0 +1,152 @@
+//! Times of which there are no samples: what was monitored was, and what was not nobody has seen. Each sample stands for the time to the next
+//! one, up to a few of the usual distances between them.
+
+use crate::memory::fit::{Point, median, theil_sen};
+use crate::memory::sample::Sample;
+use crate::memory::series::Series;
+
+/// A sample stands for so many usual distances at the most.
+const STANDS_FOR: f64 = 3.0;
+/// Distances on either side that say what is usual there, and the fewest that do.
+const AROUND: usize = 8;
+const FEWEST: usize = 3;
+/// From this share of a life on, one is worth a word; and all of these together.
+const LONG: f64 = 0.03;
+const LONG_TOGETHER: f64 = 0.05;
+
+/// See the module's documentation. Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gap {
+    /// The last sample before it.
+    pub from: f64,
+    /// The first one after it.
+    pub to: f64,
+    /// The usual distance between samples there, in seconds.
+    pub usual: f64,
+}
+
+impl Gap {
+    /// The seconds of it that no sample stands for.
+    #[must_use]
+    pub fn unseen(&self) -> f64 {
+        (self.to - self.from - STANDS_FOR * self.usual).max(0.0)
+    }
+
+    /// The seconds that it is longer than the usual distance.
+    #[must_use]
+    pub fn longer(&self) -> f64 {
+        (self.to - self.from - self.usual).max(0.0)
+    }
+}
+
+/// Those of a life, in the order of time.
+#[must_use]
+pub fn gaps(life: &[Sample]) -> Vec<Gap> {
+    let steps: Vec<f64> = life.iter().zip(life.iter().skip(1)).map(|(one, next)| next.t - one.t).collect();
+    let usual = median(&mut steps.clone()).unwrap_or(0.0);
+    let pairs = life.iter().zip(life.iter().skip(1)).enumerate();
+    // What is not far apart for the whole of it is not looked at more closely, for most samples are not.
+    let far = pairs.filter(|(_, (one, next))| !next.is_watched && next.t - one.t > STANDS_FOR * usual);
+    let gap = |(index, (one, next)): (usize, (&Sample, &Sample))| {
+        let gap = Gap { from: one.t, to: next.t, usual: usual_at(&steps, index)? };
+        (gap.unseen() > 0.0).then_some(gap)
+    };
+    far.filter_map(gap).collect()
+}
+
+/// The usual distance around that one: the wider one of both sides, where they differ.
+fn usual_at(steps: &[f64], index: usize) -> Option<f64> {
+    let (before, after) = steps.split_at_checked(index)?;
+    let side = |side: &mut dyn Iterator<Item = &f64>| {
+        let mut near: Vec<f64> = side.take(AROUND).copied().collect();
+        median(&mut near).filter(|_| near.len() >= FEWEST)
+    };
+    let sides = [side(&mut before.iter().rev()), side(&mut after.iter().skip(1))];
+    sides.into_iter().flatten().reduce(f64::max)
+}
+
+/// Those that are worth a word, of a life of so many seconds.
+#[must_use]
+pub fn long(gaps: &[Gap], span_s: f64) -> Vec<Gap> {
+    let long: Vec<Gap> = gaps.iter().filter(|gap| gap.unseen() >= LONG * span_s).copied().collect();
+    let together: f64 = long.iter().map(Gap::unseen).sum();
+    if together >= LONG_TOGETHER * span_s { long } else { Vec::new() }
+}
+
+/// Those over which it did not go on as it does where it was seen: it had not grown by half as much behind them.
+#[must_use]
+pub fn paused(life: &[Sample], gaps: &[Gap]) -> Vec<Gap> {
+    const PARTS: usize = 12;
+    const AS_MUCH: f64 = 0.5;
+    let span = life.first().zip(life.last()).map_or(0.0, |(first, last)| last.t - first.t);
+    let long = long(gaps, span);
+    if long.is_empty() {
+        return long;
+    }
+    let mut from = f64::NEG_INFINITY;
+    let ends = long.iter().map(|gap| gap.to).chain([f64::INFINITY]);
+    let held = Series::of(life, Sample::held);
+    let start = life.first().map_or(0.0, |sample| sample.t);
+    let floors: Vec<(f64, Vec<Point>)> = ends
+        .map(|to| {
+            let of = |point: &&Point| (from..to).contains(&(start + point.0 * 3600.0 + 1e-3));
+            let stretch = Series { points: held.points.iter().filter(of).copied().collect() };
+            from = to;
+            (stretch.span(), stretch.floor(PARTS))
+        })
+        .collect();
+    let slopes = floors.iter().filter_map(|(span, floor)| Some((*span, theil_sen(floor)?.slope)));
+    let (seen, risen) = slopes.fold((0.0, 0.0), |sum, (span, slope)| (sum.0 + span, sum.1 + span * slope));
+    let slope = risen / f64::max(seen, f64::MIN_POSITIVE);
+    if slope <= 0.0 {
+        return Vec::new();
+    }
+    let around =
+        floors.iter().zip(floors.iter().skip(1)).map(|((_, before), (_, after))| before.last().zip(after.first()));
+    let is_paused = |around: Option<(&Point, &Point)>| {
+        around.is_some_and(|((then, was), (now, is))| is - was < AS_MUCH * slope * (now - then))
+    };
+    long.iter().zip(around).filter(|(_, around)| is_paused(*around)).map(|(gap, _)| *gap).collect()
+}
+
+/// A life without the time of these: what comes later is earlier by all but the usual distance.
+#[must_use]
+pub fn without(life: &[Sample], cut: &[Gap]) -> Vec<Sample> {
+    let before = |t: f64| cut.iter().filter(|gap| gap.to <= t).map(Gap::longer).sum::<f64>();
+    life.iter().map(|sample| Sample { t: sample.t - before(sample.t), ..*sample }).collect()
+}
+
+/// The time of what is at `t` in a life without these.
+#[must_use]
+pub fn back(t: f64, cut: &[Gap]) -> f64 {
+    cut.iter().fold(t, |t, gap| if t > gap.from + gap.usual - 1e-3 { t + gap.longer() } else { t })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(t: f64) -> Sample {
+        Sample { t, anon: Some(1e8), ..Sample::default() }
+    }
+
+    #[test]
+    fn what_is_unseen_is_what_no_sample_stands_for() {
+        let times = |each: f64, count: u32, from: f64| (0..count).map(move |index| from + each * f64::from(index));
+        // Five minutes each for an hour, ten hours of nothing, and an hour again.
+        let all: Vec<Sample> = times(300.0, 13, 0.0).chain(times(300.0, 13, 39_600.0)).map(sample).collect();
+        let found = gaps(&all);
+        assert_eq!(found, [Gap { from: 3600.0, to: 39_600.0, usual: 300.0 }]);
+        assert_eq!((found[0].unseen(), found[0].longer()), (36_000.0 - 900.0, 36_000.0 - 300.0));
+        assert_eq!((long(&found, 43_200.0).len(), long(&found, 1e7).len()), (1, 0));
+        let cut = without(&all, &found);
+        assert_eq!((cut[12].t, cut[13].t), (3600.0, 3900.0));
+        assert!(cut.iter().zip(&all).all(|(cut, all)| back(cut.t, &found) == all.t));
+        // Where it is looked at less often there is no gap, and neither where somebody watched all the time.
+        let slower: Vec<Sample> = times(15.0, 100, 0.0).chain(times(300.0, 50, 1800.0)).map(sample).collect();
+        assert_eq!(gaps(&slower), []);
+        let watched: Vec<Sample> = all.iter().map(|sample| Sample { is_watched: true, ..*sample }).collect();
+        assert_eq!(gaps(&watched), []);
+        assert_eq!((gaps(&[]), gaps(&[sample(1.0), sample(1e6)])), (Vec::new(), Vec::new()));
+    }
+}
