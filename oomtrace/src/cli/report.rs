@@ -13,9 +13,9 @@ use oomtrace::model::{Incident, Record, Why, WhyRecord};
 use oomtrace::sink::notices;
 use oomtrace::sink::report::{Look, MAX_INCIDENTS, Report};
 use oomtrace::sink::terminal::linked;
-use oomtrace::store::{CANDIDATES, Candidate, History, Identity, Line, Selection, StoreError, unreadable};
+use oomtrace::store::{CANDIDATES, Candidate, Folding, History, Identity, Line, Selection, StoreError, unreadable};
 use oomtrace::text::quote::quote;
-use oomtrace::words::folded::{Folded, Folding};
+use oomtrace::words::folded::Folded;
 
 use super::exit::{Failure, Status};
 use super::history::advised;

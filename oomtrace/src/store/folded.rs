@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
+use crate::store::folding::{Like, Program, program};
 use crate::store::place::read_process;
 use crate::store::select::{Conditions, Selection};
 use crate::store::{History, Identity, StoreError};
-use crate::words::folded::{APART_NS, Folded, Like, Program, program};
+use crate::words::folded::{APART_NS, Folded};
 
 /// A line of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

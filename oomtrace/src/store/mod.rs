@@ -12,6 +12,7 @@ mod counted;
 mod exits;
 mod file_id;
 mod folded;
+mod folding;
 pub mod identity;
 pub mod keeper;
 mod latest;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 pub use count::{By, Group};
 pub use folded::Line;
+pub use folding::Folding;
 pub use identity::Identity;
 pub use latest::{Latest, Latests};
 pub use read::{CANDIDATES, Candidate, Found, History};
