@@ -107,7 +107,7 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
     let watched = Watched::open(options.history());
     let word = asked.map(Asked::of);
     if let Some(word) = word.as_ref().filter(|word| word.is_incident()) {
-        return by_id(asked, &word.word, watched, &identity);
+        return by_id(asked, &word.word, watched, places, &identity).await;
     }
     let whom: Option<Whom> = match word {
         None => None,
@@ -141,13 +141,13 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
                     return Asking::Nobody { near, missing, victims };
                 }
                 (Choice::One(whom), [one]) if whom.kind == TargetKind::Process => {
-                    return by_id(asked, &one.id, watched, &identity);
+                    return by_id(asked, &one.id, watched, places, &identity).await;
                 }
                 (Choice::One(whom), incidents) if whom.kind != TargetKind::Process => {
                     let whom = std::iter::once(spelled_out(&whom));
                     return Asking::Several(whom.chain(incidents.iter().map(chosen)).collect());
                 }
-                (_, [one]) => return by_id(asked, &one.id, watched, &identity),
+                (_, [one]) => return by_id(asked, &one.id, watched, places, &identity).await,
                 (_, several) => return Asking::Several(several.iter().map(chosen).collect()),
             }
         }
@@ -210,7 +210,7 @@ fn chosen(candidate: &Candidate) -> (String, String) {
 }
 
 /// One incident, which was watched: nothing else is to be looked for.
-fn by_id(asked: Option<&str>, id: &str, watched: Watched, identity: &Identity) -> Asking {
+async fn by_id(asked: Option<&str>, id: &str, watched: Watched, places: &Places, identity: &Identity) -> Asking {
     // As they are made.
     let id = &id.to_ascii_lowercase();
     let found = match watched.incident(id) {
@@ -234,10 +234,16 @@ fn by_id(asked: Option<&str>, id: &str, watched: Watched, identity: &Identity) -
         is_running: None,
         running_since: None,
         is_restarting: None,
+        is_paused: None,
         restarts: None,
     };
     let found = watched.with_followed(found, &exits);
-    let traces = Traces { watched: found, exits, looked_at: vec![watched.looked()], ..Traces::default() };
+    let mut traces = Traces { watched: found, exits, looked_at: vec![watched.looked()], ..Traces::default() };
+    if let Some(incident) = traces.watched.first()
+        && gather::is_removed(places, incident).await
+    {
+        traces.removed.extend(incident.container.iter().map(|container| container.id.clone()));
+    }
     Asking::Answered(Box::new(answer(asked, Some(&subject), traces, identity, Timestamp::now())))
 }
 

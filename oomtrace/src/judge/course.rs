@@ -85,7 +85,10 @@ pub fn course(incident: &Incident, lives: &(Vec<Life>, Option<u64>), memory_use:
         return None;
     }
     // What no process has for itself fills a larger limit as well: that one is too low is not said.
-    let is_own = memory_use.is_none_or(|found| matches!(found.class, MemoryClass::OneProcess { .. }));
+    let is_own = memory_use.is_none_or(|found| match found.class {
+        MemoryClass::OneProcess { .. } | MemoryClass::ManyProcesses { .. } => true,
+        MemoryClass::Tmpfs | MemoryClass::SharedMemory | MemoryClass::Kernel(_) | MemoryClass::PageCache(_) => false,
+    });
     let too_small = || too_small(incident, life, &lives.0).filter(|_| is_own);
     by_curve(life, &lives.0).or_else(|| spike(life)).or_else(too_small)
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Incident, Memory, MemoryUser, OomScope, Process, TimelinePoint};
+use crate::model::{Incident, LimitOwner, Memory, MemoryUser, OomScope, Process, TimelinePoint};
 
 /// So many processes are many.
 const MANY: u32 = 8;
@@ -101,11 +101,16 @@ pub fn memory_use(incident: &Incident) -> Option<MemoryUse> {
         (Some(OomScope::Host), None) => memory.host?.total_bytes?,
         _ => return None,
     };
-    let in_owner = owner.and_then(|owner| stat_of(memory, &owner.path));
-    let share = in_owner.map(|stat| Share::of(stat, memory.kernel_bytes.filter(|_| is_v1(stat))));
-    let share = share.or_else(|| Share::of_point(last_point(memory, &owner?.path)?));
+    let victims_own = oom.victim_memory.as_ref().map_or(0, |victim| victim.anon_bytes);
+    let share = owner.and_then(|owner| by_stat(memory, owner));
+    // What the victim had for itself is known exactly: what the curve had before that must leave room for it.
+    let may_be = |share: &Share| share.shmem.saturating_add(victims_own) <= of_bytes;
+    let by_curve = || Share::of_point(last_point(memory, &owner?.path)?).filter(may_be);
     let mapped = oom.victim_memory.as_ref().map_or(0, |victim| victim.shmem_bytes);
+    let is_read = share.zip(owner).is_some_and(|(share, owner)| !is_gone(share, owner, victims_own));
     let found = share.and_then(|share| share.class(mapped, of_bytes));
+    let by_curve = || by_curve().filter(|_| !is_read)?.class(mapped, of_bytes);
+    let found = found.or_else(by_curve);
     // What processes have of their own may only be said where that is what there is most of. Of the victim's, memory.stat may be without it
     // already.
     let victims = oom.victim_memory.as_ref().map(|victim| victim.anon_bytes);
@@ -116,20 +121,33 @@ pub fn memory_use(incident: &Incident) -> Option<MemoryUse> {
     Some(MemoryUse { class, bytes, of_bytes })
 }
 
-/// memory.stat of the cgroup at `path`, where it is that of the victim's own memory cgroup or the limit's owner's.
-fn stat_of<'a>(memory: &'a Memory, path: &str) -> Option<&'a BTreeMap<String, u64>> {
-    let is_own = memory.levels.first().is_some_and(|level| level.path == path);
-    if is_own { memory.stat.as_ref() } else { memory.owner_stat.as_ref() }
+/// What the limit's owner had by its memory.stat, where that was read.
+fn by_stat(memory: &Memory, owner: &LimitOwner) -> Option<Share> {
+    let is_own = memory.levels.first().is_some_and(|level| level.path == owner.path);
+    let stat = if is_own { memory.stat.as_ref() } else { memory.owner_stat.as_ref() }?;
+    Some(Share::of(stat, memory.kernel_bytes.filter(|_| is_v1(stat))))
+}
+
+/// Too much of what the kernel counted at the kill was gone when memory.stat was read, and the victim's own memory is not that: a container's
+/// end frees its tmpfs, too.
+fn is_gone(share: Share, owner: &LimitOwner, victims_own: u64) -> bool {
+    let left = share.all().saturating_add(victims_own);
+    let had = owner.usage_bytes.or(owner.limit_bytes).unwrap_or_default();
+    left < had / 4 * 3
 }
 
 /// A cgroup's limit was hit, and neither its memory.stat nor its curve says what it had.
 #[must_use]
 pub fn is_unseen(incident: &Incident) -> bool {
-    let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    let known = |memory: &Memory, owner: &str| {
-        stat_of(memory, owner).is_some() || last_point(memory, owner).is_some_and(|point| point.shmem_bytes.is_some())
+    let Some(oom) = &incident.oom else { return false };
+    let victims_own = oom.victim_memory.as_ref().map_or(0, |victim| victim.anon_bytes);
+    let known = |memory: &Memory, owner: &LimitOwner| {
+        let point = last_point(memory, &owner.path);
+        by_stat(memory, owner).is_some_and(|share| !is_gone(share, owner, victims_own))
+            || point.is_some_and(|point| point.shmem_bytes.is_some())
     };
-    owner.is_some_and(|owner| !incident.memory.as_ref().is_some_and(|memory| known(memory, &owner.path)))
+    let owner = oom.limit_owner.as_ref();
+    owner.is_some_and(|owner| !incident.memory.as_ref().is_some_and(|memory| known(memory, owner)))
 }
 
 /// The last point of the curve of the cgroup at `owner` that was read before the kill, where that is recent.
@@ -209,6 +227,10 @@ impl Share {
     /// is read off it.
     fn of_point(point: &TimelinePoint) -> Option<Self> {
         Some(Self { anon: point.anon_bytes.unwrap_or_default(), shmem: point.shmem_bytes?, ..Self::default() })
+    }
+
+    const fn all(self) -> u64 {
+        self.anon.saturating_add(self.shmem).saturating_add(self.cache).saturating_add(self.kernel)
     }
 
     /// What has half of all, of what no process has for itself.

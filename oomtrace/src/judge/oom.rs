@@ -86,10 +86,15 @@ fn outer_owner(incident: &Incident) -> Option<&Container> {
 /// The limit that was hit is that of the victim's own memory cgroup.
 fn is_own_limit(incident: &Incident) -> bool {
     let level = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
+    let lives_in = incident.victim.process.cgroup.as_ref();
     // Without its counters: where it lives.
-    let own = level.or(incident.victim.process.cgroup.as_ref());
+    let own = level.or(lives_in);
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()).map(|owner| &owner.path);
-    own.is_some() && own == owner
+    // The kernel's log has the owner's counters alone.
+    let is_below = owner
+        .zip(lives_in)
+        .is_some_and(|(owner, path)| path.strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('/')));
+    own.is_some() && own == owner && !is_below
 }
 
 #[cfg(test)]

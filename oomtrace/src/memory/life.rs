@@ -194,7 +194,8 @@ impl Life {
 
     /// The hours from that one on, of so many, that samples stand for.
     fn seen_of(&self, hours: f64, from: f64) -> f64 {
-        let from = self.start + from * 3600.0;
+        // Hours are counted without what is cut out, and gaps are where they were.
+        let from = back(self.start + from * 3600.0, &self.cut);
         let is_in = |gap: &&Gap| gap.to > from && !self.cut.contains(gap);
         hours - self.gaps.iter().filter(is_in).map(|gap| gap.unseen() / 3600.0).sum::<f64>()
     }

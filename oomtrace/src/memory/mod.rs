@@ -11,6 +11,7 @@ pub mod fit;
 pub mod forecast;
 pub mod gaps;
 pub mod held;
+mod kind;
 mod life;
 mod likeness;
 pub mod lives;

@@ -2,12 +2,12 @@
 
 use crate::memory::climb::Climb;
 use crate::memory::gaps::Gap;
+use crate::memory::kind::{Kind, LimitFor};
 use crate::memory::past::Alike;
 use crate::memory::period::Period;
 use crate::memory::seen::Seen;
 use crate::memory::shift::Shift;
 use crate::memory::spike::Spike;
-use crate::memory::verdict::{Kind, LimitFor};
 use crate::text;
 
 pub fn too_short(samples: usize, lives: usize, longest_h: f64) -> String {
@@ -75,9 +75,10 @@ pub fn shift(shift: &Shift, lasted_h: f64) -> String {
     } else {
         ("down", shift.before - shift.after)
     };
-    let often = if shift.count == 1 { String::new() } else { format!(" for the {}. time", shift.count) };
+    let number = text::ordinal(shift.count as u64);
+    let often = if shift.count == 1 { String::new() } else { format!(" (the {number} change of its level)") };
     format!(
-        "it stepped {how}{often} by {}, from {} to {}, {} after its start, and has stayed there for {}",
+        "it stepped {how} by {}, from {} to {}, {} after its start{often}, and has stayed there for {}",
         size(by),
         size(shift.before),
         size(shift.after),

@@ -89,6 +89,9 @@ pub struct WhyTarget {
     /// A container that does not run, and that its restart policy is about to start again. Null: not known.
     #[serde(default)]
     pub is_restarting: Option<bool>,
+    /// A container that is there, and of which nothing runs until somebody goes on with it (docker pause). Null: not known.
+    #[serde(default)]
+    pub is_paused: Option<bool>,
     /// How often its restart policy has started it again since somebody started it. Null: not known.
     #[serde(default)]
     pub restarts: Option<u32>,

@@ -39,6 +39,7 @@ pub struct Subject {
     pub is_running: Option<bool>,
     pub running_since: Option<Timestamp>,
     pub is_restarting: Option<bool>,
+    pub is_paused: Option<bool>,
     pub restarts: Option<u32>,
 }
 
@@ -156,6 +157,9 @@ pub fn answer(
     let ended = ended.or_else(|| incident.as_ref().map(|incident| incident.container.as_ref()));
     let ended = ended.or_else(|| reconstructed.as_ref().map(|found| found.container.as_ref())).flatten();
     let is_of_another = is_another(subject, ended);
+    // What was killed runs no more: what has its number now is another one.
+    let is_killed = matches!(answer, Answer::Watched | Answer::Killed);
+    let is_number_alone = is_killed && subject.is_some_and(|subject| subject.kind == TargetKind::Process);
     let is_removed = ended.filter(|ended| traces.removed.contains(&ended.id)).map(|_| true);
     Why {
         schema: SCHEMA,
@@ -167,9 +171,10 @@ pub fn answer(
             kind: subject.kind,
             name: subject.name.clone(),
             container: subject.container.clone(),
-            is_running: subject.is_running,
+            is_running: subject.is_running.filter(|_| !is_number_alone),
             running_since: subject.running_since.map(|at| format!("{at:.9}")),
             is_restarting: subject.is_restarting,
+            is_paused: subject.is_paused,
             restarts: subject.restarts,
         }),
         answer,

@@ -163,7 +163,10 @@ fn oom(end: &SaidEnd, around: &Around<'_>, time: Option<Timestamp>) -> Option<Ru
         source: Source::Runtime,
     }));
     let (cause, whose) = match (limit, around.unit, around.container) {
-        (Some(limit), ..) => (Cause::OomContainerLimit, format!("at its own memory limit of {}", bytes(limit))),
+        // It may have been another one then.
+        (Some(limit), ..) => {
+            (Cause::OomContainerLimit, format!("at its own memory limit, which is known as {}", bytes(limit)))
+        }
         (None, Some(_), None) => (Cause::OomUnitLimit, "at the unit's memory limit or one above it".to_owned()),
         // Its settings were not asked for, or are gone with it.
         (None, None, Some(Container { limits: None, pod: None, .. })) => {

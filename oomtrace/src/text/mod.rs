@@ -251,6 +251,18 @@ pub fn ended(status: u32) -> String {
     }
 }
 
+/// `1st`, `2nd`, `3rd`, `4th`, `11th`, `22nd`.
+#[must_use]
+pub fn ordinal(number: u64) -> String {
+    let ending = match (number % 10, number % 100) {
+        (1, rest) if rest != 11 => "st",
+        (2, rest) if rest != 12 => "nd",
+        (3, rest) if rest != 13 => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

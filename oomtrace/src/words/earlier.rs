@@ -2,6 +2,7 @@
 
 use crate::model::{Cause, EarlierKills, Incident};
 use crate::resolve::case::EarlierByCause;
+use crate::text::ordinal;
 
 /// What the contract has of it.
 pub fn summed(earlier: EarlierByCause, cause: Cause) -> EarlierKills {
@@ -39,18 +40,6 @@ fn within(seconds: u64) -> String {
         5_400..129_600 => format!("{} h", seconds.div_ceil(3_600)),
         _ => format!("{} days", seconds.div_ceil(86_400)),
     }
-}
-
-/// `1st`, `2nd`, `3rd`, `4th`, `11th`, `22nd`.
-#[must_use]
-pub fn ordinal(number: u64) -> String {
-    let ending = match (number % 10, number % 100) {
-        (1, rest) if rest != 11 => "st",
-        (2, rest) if rest != 12 => "nd",
-        (3, rest) if rest != 13 => "rd",
-        _ => "th",
-    };
-    format!("{number}{ending}")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::text::bytes;
 use crate::text::quote::quote;
 
 /// What is missing where nobody could read what filled a limit: advice to raise it may be wrong then.
-pub const UNSEEN: &str = "what filled the limit (memory.stat of its cgroup was gone before it was read)";
+pub const UNSEEN: &str = "what filled the limit: what its cgroup had in memory is not known";
 
 /// `62.4 of 64 MiB is tmpfs or shared memory: killing does not free it`.
 pub fn memory_use(found: &MemoryUse) -> String {

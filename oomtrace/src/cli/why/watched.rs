@@ -20,6 +20,9 @@ const SAME: usize = EARLIER + 1;
 /// The latest kills that are looked through.
 const LATEST: usize = 2_000;
 
+/// Digits of a container's whole id.
+const ID: usize = 64;
+
 /// The history, as far as it can be read.
 pub struct Watched {
     history: Option<History>,
@@ -80,7 +83,16 @@ impl Watched {
             return latest_once(found);
         };
         if let (TargetKind::Container, Some(container)) = (whom.kind, &whom.container) {
-            return self.same(Identity::of_container(container));
+            let mut found = self.same(Identity::of_container(container));
+            // It may have been called otherwise then.
+            let filter = Filter { containers: vec![exactly(&container.id)], ..Filter::default() };
+            found.extend(
+                Some(filter)
+                    .filter(|_| container.id.len() == ID)
+                    .map(|filter| self.matching(filter, SAME))
+                    .unwrap_or_default(),
+            );
+            return latest_once(found).into_iter().take(SAME).collect();
         }
         if whom.kind == TargetKind::Process {
             // Whoever names a process asks about a routine kill of it, too.

@@ -26,6 +26,7 @@ use crate::container::runtime::docker::former::Former;
 use crate::container::runtime::docker::life::{Happened, Life};
 use crate::container::runtime::docker::listed::{Listed, MAX_LISTED};
 use crate::container::runtime::docker::run_state::RunState;
+use crate::model::Container;
 
 pub use error::{AnswerError, DockerError};
 
@@ -71,6 +72,12 @@ impl Docker {
     fn elsewhere(&self) -> Option<String> {
         let is_usual = [Path::new(DEFAULT_SOCKET), Path::new("/var/run/docker.sock")].contains(&self.socket());
         (self.owner.is_none() && !is_usual).then(|| self.socket.display().to_string())
+    }
+
+    /// The container is known by this daemon's word.
+    #[must_use]
+    pub fn is_of(&self, container: &Container) -> bool {
+        container.user == self.owner && container.runtime_socket == self.elsewhere()
     }
 
     /// The socket's path.

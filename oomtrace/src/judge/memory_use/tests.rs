@@ -244,10 +244,20 @@ fn a_curve_says_what_lay_in_tmpfs_where_the_cgroup_was_gone() {
     ] {
         assert_eq!(class(&incident), expected);
     }
-    assert!(!is_unseen(&with_curve(OWNER, 300, 20)) && !is_unseen(&at_64(&[])));
+    assert!(!is_unseen(&with_curve(OWNER, 300, 20)) && is_unseen(&at_64(&[])) && !is_unseen(&at_64(&[("file", 50)])));
     assert!(is_unseen(&with_curve(OWNER, 2001, 60)) && is_unseen(&with_curve("/other", 300, 60)));
-    // What is read after the kill is nearer to it.
-    let mut both = with_curve(OWNER, 300, 60);
-    both.memory.as_mut().unwrap().stat = Some([("anon".to_owned(), 60 * MIB)].into());
-    assert_eq!(class(&both), None);
+    // What is read after the kill is nearer to it, as long as it is there: a container's end frees what it had in its tmpfs.
+    let with_stat = |anon: u64, victims: u64| {
+        let mut both = victim_maps(with_curve(OWNER, 300, 60), 0);
+        both.memory.as_mut().unwrap().stat = Some([("anon".to_owned(), anon * MIB)].into());
+        both.oom.as_mut().unwrap().victim_memory.as_mut().unwrap().anon_bytes = victims * MIB;
+        both
+    };
+    assert_eq!(class(&with_stat(60, 2)), None);
+    assert_eq!(class(&with_stat(0, 2)), Some((MemoryClass::Tmpfs, 60)));
+    // Both together are more than there was: the tmpfs was emptied in between.
+    assert_eq!(class(&with_stat(0, 5)), None);
+    let mut nothing = with_stat(0, 2);
+    nothing.memory.as_mut().unwrap().timeline = None;
+    assert!(is_unseen(&nothing) && !is_unseen(&with_stat(48, 2)) && is_unseen(&with_curve("/other", 300, 60)));
 }

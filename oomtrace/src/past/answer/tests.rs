@@ -32,6 +32,7 @@ fn subject(is_running: bool) -> Subject {
         is_running: Some(is_running),
         running_since: is_running.then(|| at(500)),
         is_restarting: None,
+        is_paused: None,
         restarts: None,
     }
 }
@@ -479,4 +480,12 @@ fn a_container_that_was_removed_is_said_to_be() {
         |removed: &str| Traces { kills: vec![report(0)], removed: vec![removed.to_owned()], ..Traces::default() };
     assert_eq!(asked(Some(&subject(false)), traces(ID)).is_removed, Some(true));
     assert_eq!(asked(Some(&subject(false)), traces("other")).is_removed, None);
+}
+
+#[test]
+fn a_process_that_was_killed_runs_no_more_whoever_has_its_number() {
+    let subject = Subject { kind: TargetKind::Process, pid: Some(7), container: None, ..subject(true) };
+    let of = |kills| asked(Some(&subject), Traces { kills, ..Traces::default() }).target.unwrap().is_running;
+    assert_eq!(of(vec![report(2000)]), None);
+    assert_eq!(of(Vec::new()), Some(true));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::container::runtime::docker::former::FormerContainer;
-use crate::container::runtime::docker::life::{self, Happened, Life, LifeEnd};
+use crate::container::runtime::docker::life::{self, Happened, Life, LifeEnd, What};
 use crate::container::runtime::docker::{Docker, DockerError};
 use crate::model::{Container, LookedAt, SaidEnd};
 use crate::past::answer::{Ended, Subject, Traces};
@@ -39,7 +39,7 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
     let life = match docker.life(&container.id).await {
         Ok(life) => life,
         Err(DockerError::Unknown { .. }) if container.runtime == Some(Runtime::Docker) => {
-            return removed(docker, container, traces).await;
+            return unknown(docker, container, traces).await;
         }
         Err(error) => return traces.looked_at.push(not_asked(&error)),
     };
@@ -51,12 +51,14 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
     if let Some(subject) = subject.as_mut() {
         subject.is_running = Some(life.running);
         (subject.is_restarting, subject.restarts) = (Some(life.restarting), Some(life.restart_count));
+        subject.is_paused = Some(life.paused);
         subject.running_since = life.started_at.as_ref().filter(|_| life.running).and_then(|at| at.parse().ok());
         if subject.container.is_some() {
             subject.container = Some(known.clone());
         }
     }
     let mut said = match (life.running, life.restart_count) {
+        (true, _) if life.paused => "it is paused".to_owned(),
         (true, 0) => "it runs".to_owned(),
         (true, count) => format!("it runs; its restart policy has started it again {}", crate::text::times(count)),
         (false, _) if life.restarting => "it has ended, and is about to be started again".to_owned(),
@@ -92,17 +94,19 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
     traces.ends.extend(all.map(|end| end_of(&known, &events, end)));
 }
 
-/// What Docker's events still say of a container that it has removed.
-async fn removed(docker: &Docker, container: &Container, traces: &mut Traces) {
-    traces.removed.push(container.id.clone());
+/// What Docker's events still say of a container that it does not know, and has removed where it had it.
+async fn unknown(docker: &Docker, container: &Container, traces: &mut Traces) {
     let (events, since) = match docker.past_events(&container.id).await {
         Ok((events, since)) => (Arc::<[Happened]>::from(events), since),
         Err(error) => return traces.looked_at.push(unread("docker", error.to_string())),
     };
     traces.events_since = since.and_then(time);
+    let was_here = docker.is_of(container) || events.iter().any(|happened| happened.what == What::Destroy);
+    traces.removed.extend(was_here.then(|| container.id.clone()));
+    let is = if was_here { "it is removed" } else { "it is none of this daemon's" };
     let said = match events.len() {
-        0 => "it is removed, and no event of it is left".to_owned(),
-        count => format!("it is removed; {count} events of it are left"),
+        0 => format!("{is}, and no event of it is left"),
+        count => format!("{is}; {count} events of it are left"),
     };
     traces.looked_at.push(looked("docker", true, traces.events_since, said));
     let ends = life::ends(&events);
@@ -173,12 +177,16 @@ pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
 /// Whether Docker still has the container of the last kill that was watched.
 async fn look_for_watched(docker: &Docker, traces: &mut Traces) {
     let container = traces.watched.first().and_then(|incident| incident.container.as_ref());
-    let is_dockers = |container: &&Container| container.runtime == Some(Runtime::Docker) && container.user.is_none();
-    if let Some(container) = container.filter(is_dockers)
-        && matches!(docker.life(&container.id).await, Err(DockerError::Unknown { .. }))
-    {
+    let Some(container) = container else { return };
+    if is_removed(docker, container).await {
         traces.removed.push(container.id.clone());
     }
+}
+
+/// The daemon that had the container knows it no more.
+pub async fn is_removed(docker: &Docker, container: &Container) -> bool {
+    let is_its = container.runtime == Some(Runtime::Docker) && container.user.is_none() && docker.is_of(container);
+    is_its && matches!(docker.life(&container.id).await, Err(DockerError::Unknown { .. }))
 }
 
 /// Asks about containers whose events do not tell how they ended, the latest first: of those that Docker still has it says so itself. Gives

@@ -86,6 +86,14 @@ fn booted(identity: &Identity) -> Option<(u128, i64)> {
     Some((id, WallClock::read().ok()?.at(0)?.as_second()))
 }
 
+/// The container of that incident is gone: the Docker that had it knows it no more.
+pub async fn is_removed(places: &Places, incident: &Incident) -> bool {
+    match &incident.container {
+        Some(container) => docker::is_removed(&places.directory.sources().docker, container).await,
+        None => false,
+    }
+}
+
 /// Looks everywhere for what became of `whom`, or for the last kill. Must run inside a `LocalSet`. `watched`: incidents that were watched,
 /// the latest first, ends that were watched and were no kills, and what is to be said of looking for them.
 pub async fn why(

@@ -45,6 +45,7 @@ impl Whom {
             is_running: self.is_there,
             running_since: None,
             is_restarting: None,
+            is_paused: None,
             restarts: None,
         }
     }

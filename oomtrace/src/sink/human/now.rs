@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use super::block::Block;
 use super::words::time_of;
 use super::{Look, TimeForm};
-use crate::model::{Answer, Container, Incident, Why, WhyTarget};
+use crate::model::{Advice, Answer, Cause, Container, Incident, Verdict, Why, WhyTarget};
 use crate::text::quote::quote;
-use crate::text::{name_or_id, times};
+use crate::text::{bytes, name_or_id, times};
 use crate::words::advice::client::engine_target;
 
 /// The line about it, and the command that helps.
@@ -19,7 +19,13 @@ pub(super) fn now(why: &Why, block: &mut Block) {
     if matches!(why.answer, Answer::Alive | Answer::Nothing) {
         return;
     }
+    limit_now(why).iter().for_each(|limit| block.line("now", limit));
     match (target.is_running, &target.running_since) {
+        (Some(true), _) if target.is_paused == Some(true) => {
+            let own = target.container.as_ref().and_then(engine_target);
+            block.line("now", if own.is_some() { "it is paused, and goes on with:" } else { "it is paused" });
+            own.iter().for_each(|(engine, name)| block.command(&format!("{engine} unpause {name}")));
+        }
         (Some(true), Some(since)) => {
             let at = |look: Look| time_of(since, jiff::Timestamp::now(), look.time);
             let relative = Look { time: TimeForm::Relative, ..block.look };
@@ -73,17 +79,42 @@ fn has_advice(why: &Why) -> bool {
     verdict.and_then(Option::as_ref).is_some_and(|verdict| !verdict.advice.is_empty())
 }
 
-/// The incident without commands that name a container which is gone: they would change nothing, or another one of that name.
+/// `its limit is 256 MiB now, and was 32 MiB then`: of a container, or of the one that has its name now.
+fn limit_now(why: &Why) -> Option<String> {
+    let (then, now) = limits(why)?;
+    (then != now).then(|| format!("its limit is {} now, and was {} then", bytes(now), bytes(then)))
+}
+
+/// The limit of its own that a container met, and the one that it has now, or whoever has its name, as its runtime says.
+fn limits(why: &Why) -> Option<(u64, u64)> {
+    let target = why.target.as_ref().filter(|target| target.restarts.is_some())?;
+    let now = target.container.as_ref()?.limits.as_ref()?.memory_bytes?;
+    let of_incident = why.incident.as_ref().map(|incident| (&incident.oom, &incident.verdict));
+    let (oom, verdict) =
+        of_incident.or_else(|| why.reconstructed.as_ref().map(|found| (&found.oom, &found.verdict)))?;
+    verdict.as_ref().filter(|verdict| verdict.cause == Cause::OomContainerLimit)?;
+    Some((oom.as_ref()?.limit_owner.as_ref()?.limit_bytes?, now))
+}
+
+/// The verdict without commands that name a container where they would change nothing, or do harm: it is gone, another one has its name, or
+/// its limit has been raised since.
+pub(super) fn as_it_is_now<'a>(why: &Why, verdict: &'a Verdict, container: Option<&Container>) -> Cow<'a, Verdict> {
+    let is_other = why.is_removed == Some(true) || why.is_of_another == Some(true);
+    let is_raised = limits(why).is_some_and(|(then, now)| now > then);
+    let Some(container) = container.filter(|_| is_other || is_raised) else { return Cow::Borrowed(verdict) };
+    let mut verdict = verdict.clone();
+    let names_it = |advice: &&mut Advice| advice.command.as_deref().is_some_and(|command| names(command, container));
+    verdict.advice.iter_mut().filter(names_it).for_each(|advice| advice.command = None);
+    Cow::Owned(verdict)
+}
+
+/// The same of an incident.
 pub(super) fn without_lost_commands<'a>(why: &Why, incident: &'a Incident) -> Cow<'a, Incident> {
-    let Some(container) = incident.container.as_ref().filter(|_| why.is_removed == Some(true)) else {
-        return Cow::Borrowed(incident);
-    };
-    let mut incident = incident.clone();
-    let advice = incident.verdict.iter_mut().flat_map(|verdict| &mut verdict.advice);
-    for advice in advice.filter(|advice| advice.command.as_deref().is_some_and(|command| names(command, container))) {
-        advice.command = None;
+    let now = incident.verdict.as_ref().map(|verdict| as_it_is_now(why, verdict, incident.container.as_ref()));
+    match now {
+        Some(Cow::Owned(verdict)) => Cow::Owned(Incident { verdict: Some(verdict), ..incident.clone() }),
+        _ => Cow::Borrowed(incident),
     }
-    Cow::Owned(incident)
 }
 
 /// A word of the command is the container's name, or its id.
@@ -95,7 +126,7 @@ fn names(command: &str, container: &Container) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Advice, Runtime, TargetKind};
+    use crate::model::{Runtime, TargetKind};
     use crate::past::answer::{Traces, answer};
 
     fn container() -> Container {
@@ -115,6 +146,7 @@ mod tests {
             is_running: Some(false),
             running_since: None,
             is_restarting: Some(false),
+            is_paused: Some(false),
             restarts: Some(0),
         });
         change(&mut why);
@@ -144,9 +176,48 @@ mod tests {
         });
         assert!(waits.contains("it is down, and its restart policy (always) is about to start it again"), "{waits}");
         assert!(!waits.contains("docker start"), "{waits}");
+        let paused = said(|why| {
+            let target = why.target.as_mut().unwrap();
+            (target.is_running, target.is_paused) = (Some(true), Some(true));
+        });
+        assert!(
+            paused.contains("it is paused, and goes on with:") && paused.contains("docker unpause web"),
+            "{paused}"
+        );
         // Nobody that knows it says that it could be started.
         assert_eq!(said(|why| why.target.as_mut().unwrap().restarts = None), "");
         assert_eq!(said(|why| why.answer = Answer::Nothing), "");
+    }
+
+    #[test]
+    fn a_command_that_would_lower_the_limit_is_left_out() {
+        use crate::judge::tests::{in_container, oom};
+        use crate::model::{LimitLevel, Limits, OomScope};
+        let mut incident =
+            in_container(oom(&[("/docker/x", 32, Some(32))], Some((0, LimitLevel::Container)), OomScope::Memcg));
+        incident.container = Some(container());
+        let command = "docker update --memory 48m web".to_owned();
+        let advice = Advice { action: "raise it".to_owned(), why: String::new(), command: Some(command) };
+        let mut verdict = crate::judge::tests::judged(&incident);
+        (verdict.cause, verdict.advice) = (Cause::OomContainerLimit, vec![advice]);
+        incident.verdict = Some(verdict);
+        let of = |mib: u64, is_of_another| {
+            let mut has_command = false;
+            let text = said(|why| {
+                let limits = Limits { memory_bytes: Some(mib << 20), ..Limits::default() };
+                why.target.as_mut().unwrap().container.as_mut().unwrap().limits = Some(limits);
+                why.incident = Some(incident.clone());
+                why.is_of_another = is_of_another;
+                let left = without_lost_commands(why, &incident).into_owned();
+                has_command = left.verdict.unwrap().advice[0].command.is_some();
+            });
+            (has_command, text.contains("its limit is") && text.contains("MiB now, and was 32 MiB then"))
+        };
+        assert_eq!(of(32, None), (true, false));
+        assert_eq!(of(256, None), (false, true));
+        assert_eq!(of(16, None), (true, true));
+        // Another one has its name.
+        assert_eq!(of(32, Some(true)), (false, false));
     }
 
     #[test]

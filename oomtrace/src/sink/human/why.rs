@@ -6,12 +6,14 @@ use anstyle::{AnsiColor, Style};
 
 use super::Look;
 use super::block::{self, Block, SIGNAL, block};
-use super::now::{now, without_lost_commands};
+use super::now::{as_it_is_now, now, without_lost_commands};
 use super::words::{about, full_name, time_of};
-use crate::model::{Answer, Confidence, Container, EarlierKill, LookedAt, Reconstructed, SaidEnd, TargetKind, Why};
+use crate::model::{
+    Answer, Cause, Confidence, Container, EarlierKill, LookedAt, Reconstructed, SaidEnd, TargetKind, Why,
+};
 use crate::past::answer::EARLIER as MOST_EARLIER;
 use crate::text::quote::quote;
-use crate::text::{elapsed_ms, short_id};
+use crate::text::{elapsed_ms, ordinal, short_id};
 
 const KILL: Style = AnsiColor::Red.on_default().bold();
 /// Kills of before that have a line each.
@@ -192,7 +194,7 @@ fn reconstructed(why: &Why, found: &Reconstructed, look: Look) -> String {
         );
     }
     if let Some(verdict) = &found.verdict {
-        block.remedies(verdict, &[], &[]);
+        block.remedies(&as_it_is_now(why, verdict, found.container.as_ref()), &[], &[]);
         if look.verbose {
             block.facts(&verdict.evidence);
         }
@@ -214,6 +216,10 @@ fn reconstructed(why: &Why, found: &Reconstructed, look: Look) -> String {
 pub fn what_of(why: &Why, found: &Reconstructed) -> &'static str {
     match (&found.verdict, why.answer) {
         (Some(_), _) if found.oom.is_some() => "OOM KILL",
+        // By the same signs as one of which nobody says more.
+        (Some(verdict), _) if verdict.cause == Cause::ProcessKill && verdict.confidence == Confidence::Possible => {
+            "EXIT 137"
+        }
         (Some(_), _) => "KILLED",
         (None, Answer::Unexplained) => "EXIT 137",
         (None, _) => "ENDED",
@@ -271,7 +277,7 @@ fn before(why: &Why, block: &mut Block) {
     let is_node = why.target.is_none();
     // More are not looked for.
     let least = if count > MOST_EARLIER { "at least " } else { "" };
-    let number = format!("{least}the {}", ordinal(count));
+    let number = format!("{least}the {}", ordinal(count as u64));
     // Of an end with 137 nobody may know that it was a kill.
     let is_kill = why.answer != Answer::Unexplained && why.earlier.iter().all(|kill| kill.cause.is_some());
     let what = if is_kill { "kill" } else { "end by SIGKILL or with 137" };
@@ -317,18 +323,6 @@ fn one(kill: &EarlierKill, has_place: bool, look: Look) -> String {
     format!("{time}  {place}{}{id}", kill.why)
 }
 
-/// `2nd`, `11th`, `23rd`.
-fn ordinal(number: usize) -> String {
-    let end = match (number % 100, number % 10) {
-        (11..=13, _) => "th",
-        (_, 1) => "st",
-        (_, 2) => "nd",
-        (_, 3) => "rd",
-        _ => "th",
-    };
-    format!("{number}{end}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,6 +365,7 @@ mod tests {
             is_running: Some(true),
             running_since: None,
             is_restarting: None,
+            is_paused: None,
             restarts: None,
         };
         let unread = LookedAt {
@@ -480,6 +475,7 @@ mod tests {
             is_running: Some(false),
             running_since: None,
             is_restarting: None,
+            is_paused: None,
             restarts: None,
         };
         let asked = Why { target: Some(target), exit: None, ..exited() };

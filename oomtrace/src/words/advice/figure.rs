@@ -41,7 +41,7 @@ pub fn figure(incident: &Incident, before: &LimitsBefore) -> Option<Figure> {
     } else if peak > limit.saturating_add(limit / 16) {
         format!("{} were in use once", bytes(peak))
     } else if before.kills > 0 {
-        format!("{} were not enough {} in this run", bytes(limit), ordinal(before.kills.saturating_add(1)))
+        format!("{} were not enough {} in this run", bytes(limit), so_often(before.kills.saturating_add(1)))
     } else {
         format!("more than {} is needed, and how much more is not known", bytes(limit))
     };
@@ -106,7 +106,7 @@ fn friendly(size: u64) -> u64 {
 }
 
 /// `twice`, `3 times`.
-fn ordinal(count: u64) -> String {
+fn so_often(count: u64) -> String {
     if count == 2 { "twice".to_owned() } else { format!("{count} times") }
 }
 

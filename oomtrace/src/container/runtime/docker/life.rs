@@ -23,6 +23,8 @@ const WRITTEN_WITHIN_NS: i64 = 1_000_000_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Life {
     pub running: bool,
+    /// It is there, and none of its processes runs (docker pause).
+    pub paused: bool,
     /// It has ended, and its restart policy is about to start it again.
     pub restarting: bool,
     /// An OOM killer was at work in it in this life, or in the last one: on any of its processes.
@@ -74,6 +76,7 @@ struct Inspected {
 #[serde(rename_all = "PascalCase", default)]
 struct State {
     running: bool,
+    paused: bool,
     /// It has ended, and waits to be started again: Docker says that it runs, too.
     restarting: bool,
     #[serde(rename = "OOMKilled")]
@@ -94,6 +97,7 @@ pub fn parse(body: &[u8]) -> Result<Life, serde_json::Error> {
     let time = |text: String| (!text.is_empty() && !text.starts_with("0001-")).then_some(text);
     Ok(Life {
         running: state.running && !state.restarting,
+        paused: state.paused,
         restarting: state.restarting,
         oom_killed: state.oom_killed,
         exit_code: state.exit_code,
