@@ -22,7 +22,7 @@ const LIVES: u64 = 50;
 const SPAN_S: i64 = 30 * 86_400;
 const CAUSES: [&str; 5] =
     ["oom_container_limit", "runtime_stop_timeout", "kubelet_probe_failure", "process_kill", "oom_host"];
-/// Like ones that come last, and are on one line: half of all at the most.
+/// Like ones that come last: half of all at the most. They are on one line, where there are so many that ten minutes lie between none of them.
 const CROWD: u64 = 100_000;
 /// What an incident holds besides, so that it is as large as a real one.
 const EVIDENCE: usize = 4_000;
@@ -56,7 +56,7 @@ fn incident(number: u64, of: u64, filler: &str) -> Incident {
             "cause": CAUSES[usize::try_from(mixed % 5).unwrap()], "confidence": "certain", "summary": filler, "why": "ran into its own limit",
             "evidence": [], "advice": []
         },
-        "victim": { "pid": 1000 + mixed % 60_000, "comm": format!("app{}", thing % 40), "exe": "/usr/bin/app", "uid": 1000,
+        "victim": { "pid": 1000 + number % 60_000, "comm": format!("app{}", thing % 40), "exe": "/usr/bin/app", "uid": 1000,
             "cgroup": format!("/docker/{thing}"), "cmdline_truncated": false, "container_init": true },
         "collateral": [],
         "container": { "id": format!("{:064x}", thing * 1000 + life), "name": format!("app-{thing}"), "runtime": "docker",
