@@ -1,5 +1,5 @@
 //! How long questions to a large history take: `cargo bench -p oomtrace --bench history -- NUMBER [FILE]`, of so many incidents. They are
-//! of 2,000 things on one node, made anew 50 times each, over 30 days; FILE is kept and used again, where it is named.
+//! of 2,000 things on one node, made anew 50 times each, over 30 days, the last 100,000 of one kind; FILE is kept and used again, where it is named.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -22,6 +22,8 @@ const LIVES: u64 = 50;
 const SPAN_S: i64 = 30 * 86_400;
 const CAUSES: [&str; 5] =
     ["oom_container_limit", "runtime_stop_timeout", "kubelet_probe_failure", "process_kill", "oom_host"];
+/// Like ones that come last: half of all at the most. They are on one line, where there are so many that ten minutes lie between none of them.
+const CROWD: u64 = 100_000;
 /// What an incident holds besides, so that it is as large as a real one.
 const EVIDENCE: usize = 4_000;
 
@@ -41,8 +43,9 @@ fn main() {
 }
 
 fn incident(number: u64, of: u64, filler: &str) -> Incident {
-    // Scattered, and the same in each run.
-    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+    // Scattered, and the same in each run; the last are of one thing and one cause, as in a restart loop.
+    let is_crowd = number + CROWD.min(of / 2) >= of;
+    let mixed = if is_crowd { 0 } else { number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33 };
     let thing = mixed % THINGS;
     let life = number * LIVES / of;
     let seconds = i64::try_from(number).unwrap() * SPAN_S / i64::try_from(of).unwrap();
@@ -53,7 +56,7 @@ fn incident(number: u64, of: u64, filler: &str) -> Incident {
             "cause": CAUSES[usize::try_from(mixed % 5).unwrap()], "confidence": "certain", "summary": filler, "why": "ran into its own limit",
             "evidence": [], "advice": []
         },
-        "victim": { "pid": 1000 + mixed % 60_000, "comm": format!("app{}", thing % 40), "exe": "/usr/bin/app", "uid": 1000,
+        "victim": { "pid": 1000 + number % 60_000, "comm": format!("app{}", thing % 40), "exe": "/usr/bin/app", "uid": 1000,
             "cgroup": format!("/docker/{thing}"), "cmdline_truncated": false, "container_init": true },
         "collateral": [],
         "container": { "id": format!("{:064x}", thing * 1000 + life), "name": format!("app-{thing}"), "runtime": "docker",
@@ -108,7 +111,7 @@ fn ask(path: &Path, number: u64) {
         ("--pid 1234", filtered(Filter { pids: vec![1234], ..Filter::default() })),
         ("--sender bash (none)", filtered(Filter { senders: of("bash"), ..Filter::default() })),
     ] {
-        measure(path, name, |history| history.last(&selection).unwrap().incidents.len());
+        measure(path, name, |history| listed(history, &selection));
     }
     let everything = Selection::default();
     for by in [By::Cause, By::Container, By::Image, By::Comm, By::Node, By::Hour, By::Day] {
@@ -127,7 +130,18 @@ fn ask(path: &Path, number: u64) {
         usize::try_from(causes.iter().map(|(_, count)| count).sum::<u64>()).unwrap()
     });
     let same = Selection { identity: Some(identity), until: Some(now), last: Some(5), ..Selection::default() };
-    measure(path, "earlier kills, the last 5", |history| history.last(&same).unwrap().incidents.len());
+    measure(path, "earlier kills, the last 5", |history| history.seqs(&same).unwrap().len());
+    // As `oomtrace top` asks when it starts.
+    measure(path, "the last of each place", |history| {
+        let latests = history.latest_of_each(&Filter::default(), hour_ago, now).unwrap();
+        latests.of_cgroups.len() + latests.of_containers.len()
+    });
+}
+
+/// As `oomtrace history` lists them: lines, the last incident of each of which is read.
+fn listed(history: &History, selection: &Selection) -> usize {
+    let lines = history.folded(selection).unwrap();
+    lines.iter().filter(|line| history.shown(line).unwrap().last.is_some()).count()
 }
 
 fn measure(path: &Path, name: &str, ask: impl Fn(&History) -> usize) {

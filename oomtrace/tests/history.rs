@@ -298,7 +298,7 @@ fn like_kills_are_on_one_line_and_each_on_its_own_where_all_are_asked_for() {
             heads[0].contains("db: ") && heads[1].contains("web ×40 from ") && heads[1].contains(": ran into"),
             "{shown}"
         );
-        assert!(said.contains("39 kills are counted with a later one like them (--all shows them)"), "{said}");
+        assert!(said.contains("39 kills are counted with a later one like them (--all shows each)"), "{said}");
         let output = place.history(&["--all", "--format", form]);
         let (shown, said) = (text(&output.stdout), text(&output.stderr));
         assert_eq!(shown.lines().filter(|line| line.contains("SIGKILL")).count(), 41, "{shown}");
@@ -307,6 +307,19 @@ fn like_kills_are_on_one_line_and_each_on_its_own_where_all_are_asked_for() {
     // Programs get all there is.
     assert_eq!(text(&place.history(&["--json"]).stdout).lines().count(), 41);
     assert_eq!(text(&place.history(&["--format", "csv", "--last", "2"]).stdout).lines().count(), 3);
+    // Those that cannot be read are on no line, and the line is there all the same; or they are said to be unreadable, and nothing else.
+    let damage = |from: u32| {
+        let db = rusqlite::Connection::open(place.path()).unwrap();
+        db.execute("UPDATE record SET json = '{' WHERE seq >= ?1", [from]).unwrap();
+        let output = place.history(&[]);
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (shown, said) = damage(40);
+    assert!(shown.contains("web ×38 from "), "{shown}");
+    assert!(said.contains("2 incidents cannot be read") && said.contains("37 kills are counted with"), "{said}");
+    let (shown, said) = damage(2);
+    assert!(shown.contains("db: ") && !shown.contains("web"), "{shown}");
+    assert!(said.contains("40 incidents cannot be read") && !said.contains("counted with"), "{said}");
 }
 
 #[test]

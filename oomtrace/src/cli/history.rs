@@ -8,8 +8,8 @@ use anyhow::{Context as _, anyhow};
 use jiff::Zoned;
 use oomtrace::model::{Incident, Record};
 use oomtrace::sink::notices;
-use oomtrace::store::{self, By, History, Selection, StoreError};
-use oomtrace::words::folded::Folded;
+use oomtrace::store::{self, By, History, Selection, Shown, StoreError};
+use oomtrace::words::folded::not_by_themselves;
 
 use super::exit::{Failure, Status};
 use super::options::{self, Form};
@@ -67,14 +67,22 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
     let reading = options.reading.or_brief();
     let (show, out) = (options.show(), Stdout::new());
     let mut list = List::default();
+    // Lines, or incidents.
+    let asked_for: usize;
     match reading.form() {
         Form::Text | Form::Brief if !reading.all => {
             let mut lines = history.folded(&selection)?;
             // As they came: the last one is where the eye is.
             lines.reverse();
             let mut human = output::human(&show, &reading, out);
+            asked_for = lines.len();
             for line in lines {
-                list.put(history, line.seq, line.folded.count, |incident| human.put_counted(&incident, &line.folded))?;
+                let Shown { last, unreadable } = history.shown(&line)?;
+                list.unreadable += unreadable;
+                if let Some((incident, folded)) = last {
+                    list.shown(folded.count());
+                    human.put_counted(&incident, Some(&folded))?;
+                }
             }
         }
         form => {
@@ -84,25 +92,28 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
                 // Whoever asks for all of them wants each by itself.
                 Form::Text | Form::Brief => {
                     let mut human = output::human(&show, &reading, out);
-                    Box::new(move |incident| human.put_counted(&incident, &Folded::default()))
+                    Box::new(move |incident| human.put_counted(&incident, None))
                 }
                 _ => {
                     let mut sink = output::sink(&show, &reading, out);
                     Box::new(move |incident| sink.put(&Record::Incident(incident)))
                 }
             };
+            asked_for = seqs.len();
             for seq in seqs {
-                list.put(history, seq, 1, &mut sink)?;
+                list.put(history, seq, &mut sink)?;
             }
         }
     }
-    if list.lines == 0 {
+    if asked_for == 0 {
         say_none(history, &selection)?;
         return Ok(Status::Done);
     }
-    store::unreadable(list.unreadable).iter().for_each(|said| notices::say(said));
-    let is_cut = options.last.is_none() && selection.last.is_some_and(|last| list.lines >= last);
-    let all = if is_cut { history.count(&selection)? } else { list.kills };
+    store::unreadable(usize::try_from(list.unreadable).unwrap_or(usize::MAX))
+        .iter()
+        .for_each(|said| notices::say(said));
+    let is_cut = options.last.is_none() && selection.last.is_some_and(|last| asked_for >= last);
+    let all = if is_cut { history.count(&selection)? } else { list.seen() };
     list.notice(all).iter().for_each(|said| notices::say(said));
     Ok(Status::Done)
 }
@@ -111,24 +122,30 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
 #[derive(Debug, Default)]
 struct List {
     lines: usize,
-    /// Incidents, of which a line may stand for several.
+    /// Incidents on them, of which a line may stand for several.
     kills: u64,
-    unreadable: usize,
+    /// Those on none.
+    unreadable: u64,
 }
 
 impl List {
-    /// Puts the incident with that number, the last of so many, out.
+    const fn shown(&mut self, kills: u64) {
+        self.lines += 1;
+        self.kills += kills;
+    }
+
+    /// Puts the incident with that number out.
     fn put(
         &mut self,
         history: &History,
         seq: i64,
-        count: u64,
         put: impl FnOnce(Incident) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        self.lines += 1;
-        self.kills += count;
         match history.incident(seq) {
-            Ok(Some(incident)) => put(incident)?,
+            Ok(Some(incident)) => {
+                self.shown(1);
+                put(incident)?;
+            }
             // The bounds were reached meanwhile.
             Ok(None) => {}
             Err(StoreError::Json(error)) => {
@@ -140,20 +157,20 @@ impl List {
         Ok(())
     }
 
+    const fn seen(&self) -> u64 {
+        self.kills + self.unreadable
+    }
+
     /// What is not on lines of their own, and what is not there, of so many.
     fn notice(&self, all: u64) -> Option<String> {
         let folded = self.kills.saturating_sub(self.lines as u64);
         let lines =
             (folded > 0).then(|| format!(" on {} {}", self.lines, if self.lines == 1 { "line" } else { "lines" }));
-        let each = match folded {
-            0 => None,
-            1 => Some("1 kill is counted with a later one like it (--all shows it)".to_owned()),
-            folded => Some(format!("{folded} kills are counted with a later one like them (--all shows them)")),
-        };
-        let cut = (all > self.kills).then(|| {
+        let each = not_by_themselves(folded).map(|said| format!("{said} (--all shows each)"));
+        let cut = (all > self.seen()).then(|| {
             format!(
                 "these are the last {} of {all}{}; --last, --since or --by show more",
-                self.kills,
+                self.seen(),
                 lines.unwrap_or_default()
             )
         });

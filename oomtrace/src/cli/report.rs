@@ -1,7 +1,9 @@
 //! `oomtrace report`: kills on one page, to hand on.
 
 mod page_file;
+mod waiting;
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
@@ -13,9 +15,8 @@ use oomtrace::model::{Incident, Record, Why, WhyRecord};
 use oomtrace::sink::notices;
 use oomtrace::sink::report::{Look, MAX_INCIDENTS, Report};
 use oomtrace::sink::terminal::linked;
-use oomtrace::store::{CANDIDATES, Candidate, Folding, History, Identity, Line, Selection, StoreError, unreadable};
+use oomtrace::store::{CANDIDATES, Candidate, Folding, History, Identity, Selection, Shown, StoreError, unreadable};
 use oomtrace::text::quote::quote;
-use oomtrace::words::folded::Folded;
 
 use super::exit::{Failure, Status};
 use super::history::advised;
@@ -117,8 +118,14 @@ struct Found {
     /// As they came, the latest last.
     incidents: Vec<Incident>,
     answers: Vec<Why>,
+    /// The last that were read, each by itself: corrections of them may come.
+    waiting: VecDeque<Incident>,
+    /// Like ones are counted together.
+    folds: bool,
     /// Those that stand for others like them.
     folding: Folding,
+    /// Corrections of one of several that are counted together.
+    late: u64,
     routine: u64,
     /// There are too many of them.
     dropped: u64,
@@ -171,10 +178,18 @@ impl Found {
             1 => notes.push("1 line could not be read".to_owned()),
             count => notes.push(format!("{count} lines could not be read")),
         }
+        match self.late {
+            0 => {}
+            1 => notes.push(
+                "1 section is of several kills, and a correction of one of them came too late to be shown".to_owned(),
+            ),
+            count => notes
+                .push(format!("{count} corrections of kills that are counted with others came too late to be shown")),
+        }
         self.incidents.sort_by(|one, other| other.time.cmp(&one.time));
         let folded = self.folding.by_id;
-        let first = |incident: &Incident| match folded.get(&incident.id).filter(|folded| folded.count > 1) {
-            Some(folded) => Timestamp::from_nanosecond(folded.first.into()).map(|first| format!("{first:.9}")).ok(),
+        let first = |incident: &Incident| match folded.get(&incident.id).filter(|folded| folded.count() > 1) {
+            Some(folded) => Timestamp::from_nanosecond(folded.first().into()).map(|first| format!("{first:.9}")).ok(),
             None => Some(incident.time.clone()),
         };
         let earliest = self.incidents.iter().filter_map(first).min();
@@ -195,25 +210,10 @@ impl Found {
                     self.routine += 1;
                     return;
                 }
-                let before = if options.all || id.is_some() { None } else { self.folding.take(&incident) };
-                if let Some(place) = self.incidents.iter().rposition(|other| before.as_ref() == Some(&other.id)) {
-                    self.incidents.remove(place);
-                }
-                if self.incidents.len() >= MAX_INCIDENTS {
-                    let oldest = self.incidents.remove(0);
-                    self.dropped += self.folding.forget(&oldest.id);
-                }
-                self.incidents.push(incident);
+                self.wait(incident);
             }
             // What is known by now.
-            Record::Correction(correction) => {
-                if let Some(incident) =
-                    self.incidents.iter_mut().rev().find(|incident| incident.id == correction.incident)
-                {
-                    incident.correct(correction);
-                    self.folding.corrected(incident);
-                }
-            }
+            Record::Correction(correction) => self.correct(correction),
             _ => {}
         }
     }
@@ -256,28 +256,30 @@ fn kept(path: &Path, id: Option<&str>, selection: &Selection) -> Result<Found, S
         found.incidents.extend(history.by_id(id)?);
         return Ok(found);
     }
-    let lines = if selection.routine {
-        history
-            .seqs(selection)?
-            .into_iter()
-            .map(|seq| Line { seq, folded: Folded { count: 1, ..Folded::default() } })
-            .collect()
-    } else {
-        history.folded(selection)?
-    };
-    for Line { seq, folded } in &lines {
-        match history.incident(*seq) {
-            Ok(incident) => {
-                let known = incident.as_ref().map(|incident| (incident.id.clone(), *folded));
-                found.folding.by_id.extend(known);
-                found.incidents.extend(incident);
+    let all = history.count(selection)?;
+    let mut seen = 0;
+    if selection.routine {
+        // Whoever asks for all of them wants each by itself.
+        for seq in history.seqs(selection)? {
+            seen += 1;
+            match history.incident(seq) {
+                Ok(incident) => found.incidents.extend(incident),
+                Err(StoreError::Json(_)) => found.unreadable += 1,
+                Err(error) => return Err(error),
             }
-            Err(StoreError::Json(_)) => found.unreadable += 1,
-            Err(error) => return Err(error),
+        }
+    } else {
+        for line in history.folded(selection)? {
+            seen += line.folded.count();
+            let Shown { last, unreadable } = history.shown(&line)?;
+            found.unreadable += unreadable;
+            if let Some((incident, folded)) = last {
+                found.folding.by_id.insert(incident.id.clone(), folded);
+                found.incidents.push(incident);
+            }
         }
     }
-    let all = history.count(selection)?;
-    found.dropped = all.saturating_sub(lines.iter().map(|line| line.folded.count).sum());
+    found.dropped = all.saturating_sub(seen);
     if !selection.routine {
         let with_routine = history.count(&Selection { routine: true, ..selection.clone() })?;
         found.routine = with_routine.saturating_sub(all);
@@ -296,11 +298,13 @@ fn read(path: &Path, id: Option<&str>, options: &options::Report) -> io::Result<
         Box::new(File::open(path)?)
     };
     let mut input = BufReader::new(input.take(MOST));
-    let (mut found, filter) = (Found::default(), options.select.filter());
+    let (mut found, filter) =
+        (Found { folds: !options.all && id.is_none(), ..Found::default() }, options.select.filter());
     let mut line = Vec::new();
     loop {
         line.clear();
         if (&mut input).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+            found.settle();
             return Ok(match id {
                 Some(beginning) => found.one(beginning),
                 None => Ok(found),

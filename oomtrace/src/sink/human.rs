@@ -206,12 +206,12 @@ impl<W: Write> Human<W> {
     ///
     /// # Errors
     /// As [`Sink::put`].
-    pub fn put_counted(&mut self, incident: &Incident, folded: &Folded) -> io::Result<()> {
+    pub fn put_counted(&mut self, incident: &Incident, folded: Option<&Folded>) -> io::Result<()> {
         let look = (self.look)();
         if !(std::mem::take(&mut self.first) || look.brief) {
             self.out.write_all(b"\n")?;
         }
-        self.out.write_all(block::counted_block(incident, Some(folded), look).as_bytes())?;
+        self.out.write_all(block::counted_block(incident, folded, look).as_bytes())?;
         self.out.flush()
     }
 

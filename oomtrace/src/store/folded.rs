@@ -5,18 +5,30 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
+use crate::model::Incident;
 use crate::store::folding::{Like, Program, program};
 use crate::store::place::read_process;
 use crate::store::select::{Conditions, Selection};
-use crate::store::{History, Identity, StoreError};
+use crate::store::{History, Identity, StoreError, nanoseconds};
 use crate::words::folded::{APART_NS, Folded};
 
 /// A line of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The last incident of it, for [`History::incident`].
     pub seq: i64,
+    /// Those before, the latest first: eight bytes each, whatever the incidents hold.
+    earlier: Vec<i64>,
     pub folded: Folded,
+}
+
+/// What there is to show of a [`Line`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shown {
+    /// The last that can be read, and how many there are with it; none where they were removed meanwhile, or none of them can be read.
+    pub last: Option<(Incident, Folded)>,
+    /// Later ones than that, which cannot be read, and are not counted with it.
+    pub unreadable: u64,
 }
 
 impl History {
@@ -28,17 +40,46 @@ impl History {
     pub fn folded(&self, selection: &Selection) -> Result<Vec<Line>, StoreError> {
         let db = self.db();
         let mut lines = Lines { most: selection.last.unwrap_or(usize::MAX), ..Lines::default() };
-        let mut known = Known { db, programs: HashMap::new(), is_container: HashMap::new() };
+        let mut known = Known { db, programs: HashMap::new(), is_container: HashMap::new(), nodes: HashMap::new() };
         let mut read = || {
             let conditions = Conditions::of(db, selection)?;
             let sql = format!(
-                "SELECT seq, at, who, cause, limit_bytes, routine, sender, process FROM incident{} ORDER BY at DESC, seq DESC",
+                "SELECT seq, at, who, cause, limit_bytes, routine, sender, process, place FROM incident{} ORDER BY at DESC, seq DESC",
                 conditions.clause(db)?
             );
             conditions.each(db, &sql, |row| Ok(lines.take(row.get(0)?, row.get(1)?, known.like(row)?)))
         };
         read().map_err(StoreError::of("read", self.path()))?;
         Ok(lines.all)
+    }
+
+    /// Reads the last incident of a line, or the last before it that can be read.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn shown(&self, line: &Line) -> Result<Shown, StoreError> {
+        let mut shown = Shown::default();
+        for (passed, seq) in (0..).zip(std::iter::once(&line.seq).chain(&line.earlier)) {
+            match self.incident(*seq) {
+                Ok(Some(incident)) => {
+                    let folded = match passed {
+                        0 => Some(line.folded),
+                        // As the columns have it.
+                        _ => line.folded.without_latest(passed, nanoseconds(&incident.time).unwrap_or_default()),
+                    };
+                    shown.last = folded.map(|folded| (incident, folded));
+                    break;
+                }
+                // The bounds were reached meanwhile.
+                Ok(None) => {}
+                Err(StoreError::Json(error)) => {
+                    log::debug!("incident {seq} of the history: {error}");
+                    shown.unreadable += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(shown)
     }
 }
 
@@ -47,6 +88,8 @@ struct Known<'a> {
     db: &'a Connection,
     programs: HashMap<i64, Option<Program>>,
     is_container: HashMap<i64, bool>,
+    /// By place.
+    nodes: HashMap<i64, Option<String>>,
 }
 
 impl Known<'_> {
@@ -58,7 +101,18 @@ impl Known<'_> {
         };
         let victim = if self.is_container(who)? { None } else { self.program(row.get(7)?)? };
         let limit = row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned);
-        Ok(Like { of: who, cause: row.get(3)?, limit, is_routine: row.get(5)?, sender, victim })
+        let node = self.node(row.get(8)?)?;
+        Ok(Like { of: who, node, cause: row.get(3)?, limit, is_routine: row.get(5)?, sender, victim })
+    }
+
+    fn node(&mut self, place: i64) -> rusqlite::Result<Option<String>> {
+        if let Some(known) = self.nodes.get(&place) {
+            return Ok(known.clone());
+        }
+        let mut find = self.db.prepare_cached("SELECT node FROM place WHERE id = ?1")?;
+        let node = find.query_row([place], |row| row.get::<_, Option<String>>(0)).optional()?.flatten();
+        self.nodes.insert(place, node.clone());
+        Ok(node)
     }
 
     fn program(&mut self, id: i64) -> rusqlite::Result<Option<Program>> {
@@ -103,14 +157,15 @@ impl Lines {
             return ControlFlow::Break(());
         }
         let line = self.growing.get(&like).and_then(|number| self.all.get_mut(*number));
-        if let Some(Line { folded, .. }) = line
-            && folded.first.saturating_sub(at) <= APART_NS
+        if let Some(Line { folded, earlier, .. }) = line
+            && folded.first().saturating_sub(at) <= APART_NS
         {
-            (folded.count, folded.first) = (folded.count + 1, at);
+            *folded = folded.with(at);
+            earlier.push(seq);
             self.earliest = at;
         } else if !is_full {
             self.growing.insert(like, self.all.len());
-            self.all.push(Line { seq, folded: Folded { count: 1, first: at, last: at } });
+            self.all.push(Line { seq, earlier: Vec::new(), folded: Folded::single(at) });
             self.earliest = at;
         } else {
             // Another line's, which lies before all that are shown.
@@ -123,9 +178,8 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Incident;
-    use crate::store::Entry;
-    use crate::store::tests::{Place, named};
+    use crate::model::{Cause, Routine};
+    use crate::store::tests::{Place, entries, limited, named};
 
     fn at(number: u32, name: &str, minute: u32) -> Incident {
         let mut incident = named(number, name, "app:1");
@@ -138,8 +192,8 @@ mod tests {
         let found = history.folded(&Selection { last, ..Selection::default() }).unwrap();
         let line = |line: &Line| {
             let incident = history.incident(line.seq).unwrap().unwrap();
-            let minutes = (line.folded.last - line.folded.first) / 60_000_000_000;
-            (incident.container.unwrap().name.unwrap(), line.folded.count, minutes)
+            let minutes = (line.folded.last() - line.folded.first()) / 60_000_000_000;
+            (incident.container.unwrap().name.unwrap(), line.folded.count(), minutes)
         };
         found.iter().map(line).collect()
     }
@@ -150,7 +204,7 @@ mod tests {
         // One that was killed alone, and two restart loops beside one another.
         let loops = (0..40).flat_map(|n| [at(1 + 2 * n, "web", 10 + 5 * n), at(2 + 2 * n, "api", 11 + 5 * n)]);
         let all = std::iter::once(at(0, "db", 0)).chain(loops).chain([at(900, "web", 300)]);
-        place.writer().append(&all.map(|incident| Entry::Incident(Box::new(incident))).collect::<Vec<_>>()).unwrap();
+        place.writer().append(&entries(all)).unwrap();
         let line = |name: &str, count, minutes| (name.to_owned(), count, minutes);
         let expected = [line("web", 1, 0), line("api", 40, 195), line("web", 40, 195), line("db", 1, 0)];
         assert_eq!(lines(&place, None), expected);
@@ -164,17 +218,35 @@ mod tests {
     #[test]
     fn what_is_not_alike_is_not_counted_together() {
         let place = Place::new();
-        let mut all: Vec<Incident> = (0..6).map(|number| at(number, "web", number)).collect();
-        all[1].verdict.as_mut().unwrap().cause = crate::model::Cause::OomHost;
+        let mut all: Vec<Incident> = (0..9).map(|number| limited(at(number, "web", number), 64)).collect();
+        all[1].verdict.as_mut().unwrap().cause = Cause::OomHost;
         all[2].sender.process.as_mut().unwrap().exe = Some("/usr/bin/python3".to_owned());
         all[3].sender.process.as_mut().unwrap().uid = Some(4711);
-        let same = at(6, "web", 7);
-        all.push(same);
-        place
-            .writer()
-            .append(&all.into_iter().map(|incident| Entry::Incident(Box::new(incident))).collect::<Vec<_>>())
-            .unwrap();
-        let counts: Vec<u64> = lines(&place, None).into_iter().map(|(_, count, _)| count).collect();
-        assert_eq!(counts, [4, 1, 1, 1]);
+        all[4] = limited(all[4].clone(), 128);
+        all[5].routine = Some(Routine::Sandbox);
+        all[6].node = Some("node-2".to_owned());
+        place.writer().append(&entries(all)).unwrap();
+        let found = place.history().folded(&Selection { routine: true, ..Selection::default() }).unwrap();
+        let counts: Vec<u64> = found.iter().map(|line| line.folded.count()).collect();
+        assert_eq!(counts, [3, 1, 1, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn a_line_is_shown_by_the_last_of_it_that_can_be_read() {
+        let place = Place::new();
+        place.writer().append(&entries((0..5).map(|number| at(number, "web", number)))).unwrap();
+        let db = rusqlite::Connection::open(place.path()).unwrap();
+        for (damaged, expected) in [(0_u32, Some((4, 5))), (2, Some((2, 3))), (4, Some((0, 1))), (5, None)] {
+            db.execute("UPDATE record SET json = '{' WHERE seq > 5 - ?1", [damaged]).unwrap();
+            let history = place.history();
+            let lines = history.folded(&Selection::default()).unwrap();
+            let [line] = lines.as_slice() else { panic!("{lines:?}") };
+            let shown = history.shown(line).unwrap();
+            let last = shown.last.map(|(incident, folded)| {
+                assert_eq!(nanoseconds(&incident.time), Some(folded.last()));
+                (incident.id[..8].parse::<u32>().unwrap(), folded.count())
+            });
+            assert_eq!((last, shown.unreadable), (expected, u64::from(damaged)), "{damaged}");
+        }
     }
 }

@@ -10,6 +10,8 @@ use crate::words::folded::{APART_NS, Folded};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Like<Of, Word> {
     pub of: Of,
+    /// The nodes of a cluster have things of the same names.
+    pub node: Option<String>,
     pub cause: Option<Word>,
     /// The limit that was hit, in bytes.
     pub limit: Option<u64>,
@@ -35,6 +37,7 @@ impl Like<String, String> {
         let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
         Self {
             of: Identity::of(incident).key().to_owned(),
+            node: incident.node.clone(),
             cause: incident.verdict.as_ref().map(|verdict| verdict.cause.name()),
             limit: owner.and_then(|owner| owner.limit_bytes),
             is_routine: incident.routine.is_some(),
@@ -54,45 +57,57 @@ pub struct Folding {
 }
 
 impl Folding {
-    /// Takes the next one; the id of the one whose place it takes, where it is like one not long before.
+    /// Takes the next one; the id of the one whose place it takes, where it is like one not long before. One that is older than the last of
+    /// its kind, as in files that were put together, is by itself.
     pub fn take(&mut self, incident: &Incident) -> Option<String> {
         let at = nanoseconds(&incident.time)?;
-        let before = self.latest.insert(Like::of(incident), incident.id.clone());
-        let known = before.and_then(|id| {
-            let folded = *self.by_id.get(&id)?;
-            let apart = at.saturating_sub(folded.last);
-            (0..=APART_NS).contains(&apart).then_some((id, folded))
-        });
-        let (before, folded) = match known {
-            Some((id, Folded { count, first, .. })) => {
-                self.by_id.remove(&id);
-                (Some(id), Folded { count: count + 1, first, last: at })
+        let like = Like::of(incident);
+        let before = self.latest.get(&like).and_then(|id| Some((id.clone(), *self.by_id.get(id)?)));
+        let (replaced, folded) = match before {
+            Some((_, folded)) if at < folded.last() => {
+                self.by_id.insert(incident.id.clone(), Folded::single(at));
+                return None;
             }
-            None => (None, Folded { count: 1, first: at, last: at }),
+            Some((id, folded)) if at.saturating_sub(folded.last()) <= APART_NS => (Some(id), folded.with(at)),
+            _ => (None, Folded::single(at)),
         };
+        if let Some(id) = &replaced {
+            self.by_id.remove(id);
+        }
+        self.latest.insert(like, incident.id.clone());
         self.by_id.insert(incident.id.clone(), folded);
-        before
+        replaced
     }
 
-    /// What was taken last with that id turns out to be this.
-    pub fn corrected(&mut self, incident: &Incident) {
-        self.latest.retain(|_, id| *id != incident.id);
-        if self.by_id.contains_key(&incident.id) {
-            self.latest.insert(Like::of(incident), incident.id.clone());
+    /// What was taken last with that id turns out to be this; not where it stands for others, which were not corrected with it: then nothing is
+    /// done, and this is false.
+    pub fn corrected(&mut self, incident: &Incident) -> bool {
+        let Some(folded) = self.by_id.get(&incident.id) else { return true };
+        if folded.count() > 1 {
+            return false;
         }
+        let at = folded.last();
+        self.latest.retain(|_, id| *id != incident.id);
+        let like = Like::of(incident);
+        let newer = self.latest.get(&like).and_then(|id| self.by_id.get(id));
+        if newer.is_none_or(|newer| newer.last() <= at) {
+            self.latest.insert(like, incident.id.clone());
+        }
+        true
     }
 
     /// Forgets one; how many it stood for.
     pub fn forget(&mut self, id: &str) -> u64 {
         self.latest.retain(|_, latest| latest != id);
-        self.by_id.remove(id).map_or(1, |folded| folded.count)
+        self.by_id.remove(id).map_or(1, |folded| folded.count())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::named;
+    use crate::model::{Cause, Routine};
+    use crate::store::tests::{limited, named};
 
     fn at(name: &str, minute: u32, id: &str) -> Incident {
         let mut incident = named(0, name, "app:1");
@@ -104,24 +119,34 @@ mod tests {
     #[test]
     fn like_ones_take_each_others_place_whatever_lies_between() {
         let mut folding = Folding::default();
-        let mut other_limit = at("web", 7, "limit");
-        other_limit.verdict.as_mut().unwrap().cause = crate::model::Cause::OomHost;
+        let other = |id: &str, change: fn(&mut Incident)| {
+            let mut incident = limited(at("web", 7, id), 64);
+            change(&mut incident);
+            incident
+        };
+        let other_limit = other("limit", |incident| *incident = limited(incident.clone(), 128));
+        let other_cause = other("cause", |incident| incident.verdict.as_mut().unwrap().cause = Cause::OomHost);
+        let other_node = other("node", |incident| incident.node = Some("node-2".to_owned()));
+        let routine = other("routine", |incident| incident.routine = Some(Routine::Sandbox));
         for (incident, before) in [
-            (at("web", 0, "a"), None),
+            (limited(at("web", 0, "a"), 64), None),
             (at("db", 1, "b"), None),
-            (at("web", 5, "c"), Some("a")),
+            (limited(at("web", 5, "c"), 64), Some("a")),
             (at("db", 6, "d"), Some("b")),
             (other_limit, None),
-            (at("web", 15, "e"), Some("c")),
+            (other_cause, None),
+            (other_node, None),
+            (routine, None),
+            (limited(at("web", 15, "e"), 64), Some("c")),
             // Too long after.
-            (at("web", 26, "f"), None),
+            (limited(at("web", 26, "f"), 64), None),
         ] {
             assert_eq!(folding.take(&incident).as_deref(), before, "{}", incident.id);
         }
         let said = |id: &str| folding.by_id[id].said(|time| time[11..16].to_owned());
         assert_eq!(said("e").as_deref(), Some("×3 from 03:00 to 03:15"));
         assert_eq!(said("f"), None);
-        assert_eq!(folding.by_id.len(), 4);
+        assert_eq!(folding.by_id.len(), 7);
         assert_eq!(folding.forget("e"), 3);
     }
 
@@ -136,5 +161,30 @@ mod tests {
         };
         assert_eq!(of("sleep"), of("sleep"));
         assert_ne!(of("sleep"), of("vim"));
+    }
+    #[test]
+    fn an_older_one_leaves_the_last_of_its_kind_and_its_count() {
+        let mut folding = Folding::default();
+        let taken: Vec<_> = [("a", 30), ("b", 35), ("older", 20), ("c", 40)]
+            .map(|(id, minute)| folding.take(&at("web", minute, id)))
+            .into();
+        assert_eq!(taken, [None, Some("a".to_owned()), None, Some("b".to_owned())]);
+        assert_eq!((folding.by_id["c"].count(), folding.by_id["older"].count()), (3, 1));
+    }
+
+    #[test]
+    fn a_correction_of_one_is_not_one_of_all_that_it_stands_for() {
+        let mut folding = Folding::default();
+        let renamed = |id: &str, minute| {
+            let mut incident = at("web", minute, id);
+            incident.verdict.as_mut().unwrap().cause = Cause::KubeletProbeFailure;
+            incident
+        };
+        folding.take(&at("web", 0, "a"));
+        assert!(folding.corrected(&renamed("a", 0)));
+        assert_eq!(folding.take(&at("web", 1, "b")), None);
+        assert_eq!(folding.take(&renamed("c", 2)).as_deref(), Some("a"));
+        assert!(!folding.corrected(&at("web", 2, "c")));
+        assert_eq!(folding.take(&renamed("d", 3)).as_deref(), Some("c"));
     }
 }

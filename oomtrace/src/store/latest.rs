@@ -1,6 +1,7 @@
 //! The last kill of each place: one query for all of them, so that a crowd of kills elsewhere hides none.
 
 use jiff::Timestamp;
+use rusqlite::OptionalExtension as _;
 
 use crate::filter::Filter;
 use crate::model::Incident;
@@ -84,10 +85,7 @@ impl History {
                 conditions.clause(db)?
             ),
         };
-        let sql = format!(
-            "SELECT id, last, count, first FROM ({}) WHERE last IS NOT NULL ORDER BY last DESC",
-            grouped(&found)
-        );
+        let sql = format!("SELECT id, last, count, first FROM ({}) ORDER BY last DESC", grouped(&found));
         conditions.query(db, &sql, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
     }
 
@@ -102,8 +100,8 @@ impl History {
             .map_err(&failed)?;
         let mut all = Vec::new();
         for (id, last, count, _) in rows.iter().take(MOST) {
-            // It may have been removed, or corrected, meanwhile.
-            let Ok(seq) = find.query_row([id, last], |row| row.get(0)) else { continue };
+            // Removed, or corrected, since it was counted.
+            let Some(seq) = find.query_row([id, last], |row| row.get(0)).optional().map_err(&failed)? else { continue };
             match self.incident(seq) {
                 Ok(incident) => all.extend(incident.map(|incident| Latest { incident, count: *count })),
                 Err(StoreError::Json(_)) => latests.unreadable += 1,
@@ -114,21 +112,35 @@ impl History {
     }
 }
 
-/// SQLite takes a bare column from the row that has the maximum (sqlite.org/lang_select.html, 2.5).
+/// Of each cgroup, the process that was killed last in it.
 fn cgroup_groups(found: &str) -> String {
-    format!(
-        "SELECT found.id AS id, max(found.last) AS last, sum(found.count) AS count, min(found.first) AS first
-         FROM ({found}) AS found JOIN process ON process.id = found.id GROUP BY process.cgroup"
+    of_each(
+        &format!("SELECT found.*, process.cgroup AS one FROM ({found}) AS found JOIN process ON process.id = found.id"),
+        "one",
     )
 }
 
 /// By identity, and within that by pod and name: the kubelet makes another container each time.
 fn container_groups(found: &str) -> String {
+    of_each(
+        &format!(
+            "SELECT found.*, place.namespace, place.pod, place.name, place.runtime, place.confirmed, place.around,
+         (SELECT who FROM incident WHERE incident.place = found.id AND routine = 0 AND at = found.last LIMIT 1) AS who
+         FROM ({found}) AS found JOIN place ON place.id = found.id WHERE place.container IS NOT NULL"
+        ),
+        "namespace, pod, name, runtime, confirmed, around, who",
+    )
+}
+
+/// One row for all that are equal in `by`: the latest of them, with the count and the first of all. As a window, and not as a group: beside
+/// two extremes, SQLite says of no column whose row it is from (sqlite.org/lang_select.html, 2.5).
+fn of_each(rows: &str, by: &str) -> String {
     format!(
-        "SELECT found.id AS id, max(found.last) AS last, sum(found.count) AS count, min(found.first) AS first
-         FROM ({found}) AS found JOIN place ON place.id = found.id WHERE place.container IS NOT NULL
-         GROUP BY place.namespace, place.pod, place.name, place.runtime, place.confirmed, place.around,
-         (SELECT who FROM incident WHERE incident.place = found.id AND routine = 0 AND at = found.last LIMIT 1)"
+        "SELECT id, last, all_count AS count, all_first AS first FROM (
+             SELECT id, last, sum(count) OVER one AS all_count, min(first) OVER one AS all_first, row_number() OVER one AS number
+             FROM ({rows}) WHERE last IS NOT NULL
+             WINDOW one AS (PARTITION BY {by} ORDER BY last DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+         ) WHERE number = 1"
     )
 }
 
@@ -185,5 +197,45 @@ mod tests {
         let filtered = of(&web, 2, 9_999);
         assert_eq!(found(&filtered.of_cgroups), [("00000002", 1), ("00000001", 0)]);
         assert_eq!(found(&filtered.of_containers), [("00000002", 1)]);
+    }
+    #[test]
+    fn of_several_in_one_place_the_last_is_found_in_whatever_order_they_came() {
+        // Hours of the first, second and third, each of another program and with another image.
+        for hours in [[10, 20, 15], [20, 10, 15], [10, 15, 20], [20, 15, 10], [15, 20, 10]] {
+            let place = Place::new();
+            let all = hours.map(|hour| {
+                let mut incident = named(hour, "web", &format!("app:{hour}"));
+                incident.victim.process.cgroup = Some("/docker/a".to_owned());
+                incident.victim.process.comm = format!("worker-{hour}");
+                Entry::Incident(Box::new(incident))
+            });
+            place.writer().append(&all).unwrap();
+            let everything = Filter::default();
+            let counted = Filter { images: vec![glob::Pattern::new("app*").unwrap()], ..Filter::default() };
+            for filter in [everything, counted] {
+                let of = |since| place.history().latest_of_each(&filter, at(since), at(9_999)).unwrap();
+                for (since, count) in [(0, 3), (12, 2), (30, 0)] {
+                    let latests = of(since);
+                    assert_eq!(found(&latests.of_cgroups), [("00000020", count)], "{hours:?} {since}");
+                    assert_eq!(found(&latests.of_containers), [("00000020", count)], "{hours:?} {since}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_removed_is_left_out_and_what_cannot_be_read_is_an_error() {
+        let place = Place::new();
+        place.writer().append(&[Entry::Incident(Box::new(incident(1)))]).unwrap();
+        let history = place.history();
+        let broken = rusqlite::Connection::open(place.path()).unwrap();
+        broken
+            .execute_batch(
+                "DROP TABLE incident; CREATE TABLE incident(seq, process, routine, at); INSERT INTO incident VALUES ('x', 1, 0, 5);",
+            )
+            .unwrap();
+        let read = |id| history.read_each("process", &[(id, 5, 1, None)], &mut Latests::default());
+        assert_eq!(read(2).unwrap(), []);
+        assert!(matches!(read(1), Err(StoreError::Sqlite { .. })));
     }
 }

@@ -32,11 +32,11 @@ mod write;
 use std::path::{Path, PathBuf};
 
 pub use count::{By, Group};
-pub use folded::Line;
+pub use folded::{Line, Shown};
 pub use folding::Folding;
 pub use identity::Identity;
 pub use latest::{Latest, Latests};
-pub use read::{CANDIDATES, Candidate, Found, History};
+pub use read::{CANDIDATES, Candidate, History};
 pub use rescue::{Rescued, rescue};
 pub use retain::Bounds;
 pub use select::Selection;

@@ -41,15 +41,6 @@ pub struct Candidate {
 /// Candidates that are named.
 pub const CANDIDATES: usize = 10;
 
-/// What a search found.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
-    /// The latest first.
-    pub incidents: Vec<Incident>,
-    /// Those that cannot be read: damaged, or of a newer oomtrace.
-    pub unreadable: u64,
-}
-
 impl History {
     /// Opens the history at `path`. Needs the right to read the file and those beside it, and no other; a file system that nobody can
     /// write to will do.
@@ -120,23 +111,8 @@ impl History {
         self.db.prepare(&sql)?.query_map([from, after], read)?.collect()
     }
 
-    /// The latest incidents that are asked for, the latest first. For many of them, see [`Self::seqs`].
-    ///
-    /// # Errors
-    /// When the history cannot be read.
-    pub fn last(&self, selection: &Selection) -> Result<Found, StoreError> {
-        let mut found = Found::default();
-        for seq in self.seqs(selection)? {
-            match self.incident(seq) {
-                Ok(incident) => found.incidents.extend(incident),
-                Err(StoreError::Json(_)) => found.unreadable += 1,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(found)
-    }
-
-    /// The same as numbers, each of which is given to [`Self::incident`]: eight bytes each, whatever the incidents hold.
+    /// The latest incidents that are asked for, the latest first, as numbers, each of which is given to [`Self::incident`]: eight bytes each,
+    /// whatever the incidents hold.
     ///
     /// # Errors
     /// When the history cannot be read.

@@ -9,7 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::filter::{Filter, Label};
 use crate::judge::tests::{in_container, kill};
-use crate::model::{Cause, Collateral, Confidence, Correction, Incident, Process, Record, Role, Routine};
+use crate::model::{
+    Cause, Collateral, Confidence, Correction, Incident, LimitLevel, OomScope, Process, Record, Role, Routine,
+};
 use crate::words::conclude;
 
 const START: &str = "2026-11-20T00:00:00Z";
@@ -31,6 +33,13 @@ pub(crate) fn named(number: u32, name: &str, image: &str) -> Incident {
     let container = incident.container.as_mut().unwrap();
     (container.name, container.image, container.confirmed) = (Some(name.to_owned()), Some(image.to_owned()), true);
     incident
+}
+
+/// The same, with an OOM kill's limit of so many MiB.
+pub(crate) fn limited(incident: Incident, mib: u64) -> Incident {
+    let levels = [("/docker/x", mib, Some(mib))];
+    let killed = crate::judge::tests::oom(&levels, Some((0, LimitLevel::Container)), OomScope::Memcg);
+    Incident { oom: killed.oom, ..incident }
 }
 
 pub(super) fn entries(incidents: impl IntoIterator<Item = Incident>) -> Vec<Entry> {
@@ -67,8 +76,14 @@ pub(super) fn plan(db: &rusqlite::Connection, sql: &str) -> Vec<String> {
     steps.collect::<Result<_, _>>().unwrap()
 }
 
+/// All that are asked for, each of which can be read; the latest first.
+pub(super) fn read(history: &History, selection: &Selection) -> Vec<Incident> {
+    let seqs = history.seqs(selection).unwrap();
+    seqs.into_iter().map(|seq| history.incident(seq).unwrap().unwrap()).collect()
+}
+
 fn ids(history: &History, selection: &Selection) -> Vec<String> {
-    history.last(selection).unwrap().incidents.into_iter().map(|incident| incident.id).collect()
+    read(history, selection).into_iter().map(|incident| incident.id).collect()
 }
 
 #[test]
@@ -78,8 +93,7 @@ fn an_incident_is_read_back_as_it_was_once_and_by_its_id() {
     writer.append(&entries([incident(1), incident(2), incident(1)])).unwrap();
     // While it is open for writing.
     let history = place.history();
-    let found = history.last(&Selection::default()).unwrap();
-    assert_eq!(found.incidents, [incident(2), incident(1)]);
+    assert_eq!(read(&history, &Selection::default()), [incident(2), incident(1)]);
     assert_eq!(history.by_id("00000002").unwrap(), Some(incident(2)));
     assert_eq!(history.by_id("00000001-test").unwrap(), Some(incident(1)));
     assert_eq!(history.by_id("0000000%").unwrap(), None);
@@ -111,9 +125,9 @@ fn a_correction_takes_its_place_and_the_first_verdict_stays() {
     writer.append(&[correction, of_another].map(|correction| Entry::Correction(Box::new(correction)))).unwrap();
     let history = place.history();
     let evicted = Filter { causes: vec![Cause::KubeletEviction], ..Filter::default() };
-    let found = history.last(&Selection { filter: evicted, ..Selection::default() }).unwrap();
+    let found = read(&history, &Selection { filter: evicted, ..Selection::default() });
     let expected = Incident { verdict: Some(verdict), missing: vec!["x".to_owned()], ..incident(1) };
-    assert_eq!(found.incidents, [expected]);
+    assert_eq!(found, [expected]);
     let first: String = history.db().query_row("SELECT first_verdict FROM record", [], |row| row.get(0)).unwrap();
     assert_eq!(first, serde_json::to_string(&incident(1).verdict).unwrap());
     // Its container was known, and is not given up for one that is not.

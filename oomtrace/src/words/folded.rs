@@ -7,17 +7,52 @@ use crate::words::repeats::APART_MS;
 /// The longest that may lie between two that are counted together, in nanoseconds: as while watching.
 pub const APART_NS: i64 = APART_MS as i64 * 1_000_000;
 
-/// Like kills, of which the last is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Like kills, of which the last is shown; one at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Folded {
-    /// How many, with the last.
-    pub count: u64,
-    /// When the first and the last was, in nanoseconds since 1970.
-    pub first: i64,
-    pub last: i64,
+    count: u64,
+    first: i64,
+    last: i64,
 }
 
 impl Folded {
+    /// One by itself, at that time in nanoseconds since 1970.
+    #[must_use]
+    pub const fn single(at: i64) -> Self {
+        Self { count: 1, first: at, last: at }
+    }
+
+    /// With one more, at that time.
+    #[must_use]
+    pub fn with(self, at: i64) -> Self {
+        Self { count: self.count.saturating_add(1), first: self.first.min(at), last: self.last.max(at) }
+    }
+
+    /// Without so many of the latest, so that the last was at that time; none, where none is left.
+    #[must_use]
+    pub fn without_latest(self, count: u64, last: i64) -> Option<Self> {
+        let left = self.count.checked_sub(count).filter(|left| *left > 0)?;
+        Some(Self { count: left, first: self.first.min(last), last })
+    }
+
+    /// How many, with the last.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// When the first was, in nanoseconds since 1970.
+    #[must_use]
+    pub const fn first(&self) -> i64 {
+        self.first
+    }
+
+    /// When the last was.
+    #[must_use]
+    pub const fn last(&self) -> i64 {
+        self.last
+    }
+
     /// `×40 from 03:10:00 to 03:40:00`; none of a single one. `time` shows an RFC 3339 time.
     #[must_use]
     pub fn said(&self, time: impl Fn(&str) -> String) -> Option<String> {
@@ -26,5 +61,36 @@ impl Folded {
             time(&format!("{at:.9}"))
         };
         (self.count > 1).then(|| format!("×{} from {} to {}", self.count, shown(self.first), shown(self.last)))
+    }
+}
+
+/// That so many kills are not shown by themselves; nothing of none.
+#[must_use]
+pub fn not_by_themselves(kills: u64) -> Option<String> {
+    match kills {
+        0 => None,
+        1 => Some("1 kill is counted with a later one like it".to_owned()),
+        kills => Some(format!("{kills} kills are counted with a later one like them")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_one_at_least() {
+        let all = Folded::single(5).with(9).with(7);
+        assert_eq!((all.count(), all.first(), all.last()), (3, 5, 9));
+        let left = all.without_latest(1, 7).unwrap();
+        assert_eq!((left.count(), left.first(), left.last()), (2, 5, 7));
+        assert_eq!((all.without_latest(3, 5), all.without_latest(4, 5)), (None, None));
+    }
+
+    #[test]
+    fn how_many_are_not_shown_by_themselves_is_said() {
+        assert_eq!(not_by_themselves(0), None);
+        assert_eq!(not_by_themselves(1).as_deref(), Some("1 kill is counted with a later one like it"));
+        assert_eq!(not_by_themselves(39).as_deref(), Some("39 kills are counted with a later one like them"));
     }
 }

@@ -87,7 +87,7 @@ fn reported(from_lines: bool, arguments: &[&str]) -> (Vec<(String, u64)>, String
         kept(&path, None, &selection(&options, &Zoned::now()).unwrap()).unwrap()
     };
     let report = found.report();
-    let count = |incident: &Incident| report.folded.get(&incident.id).map_or(1, |folded| folded.count.max(1));
+    let count = |incident: &Incident| report.folded.get(&incident.id).map_or(1, oomtrace::words::folded::Folded::count);
     let sections = report.incidents.iter().map(|incident| (incident.id[7..8].to_owned(), count(incident))).collect();
     (sections, report.markdown(&Look { zone: jiff::tz::TimeZone::UTC }))
 }
@@ -98,7 +98,7 @@ fn like_kills_are_one_section_and_all_of_them_where_these_are_asked_for() {
         let (sections, page) = reported(from_lines, &[]);
         assert_eq!(sections, [("5".to_owned(), 3), ("3".to_owned(), 1), ("1".to_owned(), 1)], "{from_lines}");
         assert!(page.starts_with("# 5 kills\n") && page.contains("**×3 from "), "{page}");
-        assert!(page.contains("2 kills are counted with a later one like them (--all shows them)"), "{page}");
+        assert!(page.contains("2 kills are counted with a later one like them") && !page.contains("--all"), "{page}");
         let (sections, page) = reported(from_lines, &["--all"]);
         assert_eq!(sections.len(), 5, "{from_lines}");
         assert!(!page.contains('×') && !page.contains("are counted"), "{page}");
@@ -130,6 +130,73 @@ fn a_correction_is_applied_as_the_history_applies_it() {
     for record in [incident, correction] {
         found.take(serde_json::from_value(record).unwrap(), None, &asked(&[]), &Filter::default());
     }
+    found.settle();
     let [found] = found.incidents.as_slice() else { panic!("one") };
     assert_eq!((found.missing.as_slice(), found.container.is_some()), (["x".to_owned()].as_slice(), true));
+}
+
+/// Kills of one thing, each of which is corrected after `later` more: how many each section stands for, the latest first, and the notes.
+fn corrected(kills: u32, later: u32) -> (Vec<(String, u64)>, Vec<String>) {
+    let mut found = Found { folds: true, ..Found::default() };
+    let verdict = |cause: &str| json!({ "cause": cause, "confidence": "likely", "summary": "x", "why": "x", "evidence": [], "advice": [] });
+    let at = |number: u32| format!("2026-11-20T00:{:02}:{:02}Z", number / 60, number % 60);
+    for number in 0..kills + later {
+        let mut records = Vec::new();
+        if number < kills {
+            let mut incident = kill(number);
+            (incident["time"], incident["verdict"]) = (json!(at(number)), verdict("runtime_kill"));
+            records.push(incident);
+        }
+        if let Some(number) = number.checked_sub(later) {
+            let id = kill(number)["id"].clone();
+            records.push(json!({
+                "type": "correction", "incident": id, "time": at(number), "container": null, "missing": [], "verdict": verdict("kubelet_probe_failure")
+            }));
+        }
+        for record in records {
+            found.take(serde_json::from_value(record).unwrap(), None, &asked(&[]), &Filter::default());
+        }
+    }
+    found.settle();
+    let report = found.report();
+    let of = |incident: &Incident| {
+        (
+            incident.verdict.as_ref().unwrap().cause.name(),
+            report.folded.get(&incident.id).map_or(1, |folded| folded.count()),
+        )
+    };
+    (report.incidents.iter().map(of).collect(), report.notes)
+}
+
+#[test]
+fn like_kills_are_those_that_are_alike_when_all_was_read() {
+    let all_of = |count| (vec![("kubelet_probe_failure".to_owned(), count)], Vec::<String>::new());
+    for later in [0, 1, 5, 30] {
+        assert_eq!(corrected(12, later), all_of(12), "{later}");
+    }
+    // More than are kept apart.
+    assert_eq!(corrected(1_200, 1), all_of(1_200));
+    let (sections, notes) = corrected(1_200, 1_200);
+    assert_eq!(sections.iter().map(|(_, count)| count).sum::<u64>(), 1_200);
+    // Of the last 500 alone it is known which they are.
+    assert_eq!(sections[0], ("kubelet_probe_failure".to_owned(), 500), "{sections:?}");
+    assert_eq!(notes, ["1 section is of several kills, and a correction of one of them came too late to be shown"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_not_counted_with_what_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kept/history.db");
+    let all: Vec<Entry> =
+        (1..=3).map(|n| Entry::Incident(Box::new(serde_json::from_value(kill(n)).unwrap()))).collect();
+    Writer::open(&path, Bounds::DEFAULT).unwrap().append(&all).unwrap();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let selection = Selection { last: Some(MAX_INCIDENTS), ..Selection::default() };
+    for (damaged, shown) in [(0_u32, vec![3]), (1, vec![2]), (3, vec![])] {
+        db.execute("UPDATE record SET json = '{' WHERE seq > 3 - ?1", [damaged]).unwrap();
+        let report = kept(&path, None, &selection).unwrap().report();
+        let counts: Vec<u64> = report.incidents.iter().map(|incident| report.folded[&incident.id].count()).collect();
+        assert_eq!(counts, shown, "{damaged}");
+        assert_eq!(report.notes.len(), usize::from(damaged > 0), "{:?}", report.notes);
+    }
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::model::{Cause, Incident, Why};
 use crate::sink::report::section::{Section, clean};
-use crate::words::folded::Folded;
+use crate::words::folded::{Folded, not_by_themselves};
 
 pub use look::Look;
 
@@ -100,7 +100,7 @@ impl Report {
 
     /// How many.
     fn stands_for(&self, incident: &Incident) -> u64 {
-        self.folded.get(&incident.id).map_or(1, |folded| folded.count.max(1))
+        self.folded.get(&incident.id).map_or(1, Folded::count)
     }
 
     /// `node-1 · 2026-11-25 03:12 to 2026-11-26 04:00 · times are UTC`
@@ -148,12 +148,8 @@ impl Report {
         let there = self.incidents.len() + self.answers.len();
         let more = there.checked_sub(MAX_INCIDENTS).filter(|more| *more > 0);
         let more = more.map(|more| format!("{more} more are left out: a report has {MAX_INCIDENTS} at the most"));
-        let folded = match self.count() - self.shown() {
-            0 => None,
-            1 => Some("1 kill is counted with a later one like it (--all shows it)".to_owned()),
-            folded => Some(format!("{folded} kills are counted with a later one like them (--all shows them)")),
-        };
-        let more = more.into_iter().chain(folded);
+        // Whoever gets the page did not run the command: its options are not named.
+        let more = more.into_iter().chain(not_by_themselves(self.count() - self.shown()));
         self.notes.iter().map(|note| clean(note)).chain(more).collect()
     }
 

@@ -5,7 +5,7 @@ use rusqlite::ffi;
 
 use super::*;
 use crate::store::Identity;
-use crate::store::tests::{Place, entries, named};
+use crate::store::tests::{Place, entries, named, read};
 use crate::store::write::nanoseconds;
 
 /// One that keeps, and what it says. It is not confined, as the whole of this process would be.
@@ -22,8 +22,8 @@ fn keep(keeper: &mut Keeper, number: u32) {
 }
 
 fn ids(path: &Path) -> Vec<String> {
-    let found = History::open(path).unwrap().last(&crate::store::Selection::default()).unwrap();
-    found.incidents.into_iter().map(|incident| incident.id).collect()
+    let history = History::open(path).unwrap();
+    read(&history, &crate::store::Selection::default()).into_iter().map(|incident| incident.id).collect()
 }
 
 fn notice(said: &mut BufReader<UnixStream>) -> String {
