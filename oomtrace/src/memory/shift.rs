@@ -98,7 +98,7 @@ mod tests {
             assert!((twice.before - 306.0).abs() < 3.0 && (twice.after - 56.0).abs() < 3.0, "{twice:?}");
         }
         assert_eq!(of(500, |_| 100.0), None);
-        assert_eq!(of(500, |index| f64::from(index)), None, "it climbs");
+        assert_eq!(of(500, f64::from), None, "it climbs");
         assert_eq!(of(500, |index| 100.0 * (f64::from(index) / 80.0).sin()), None, "a wave");
         assert_eq!(of(500, |index| f64::from(index % 100)), None, "a sawtooth");
         assert_eq!(of(500, |index| if (250..255).contains(&index) { 400.0 } else { 0.0 }), None, "a spike");

@@ -3,13 +3,9 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use rusqlite::{Connection, OptionalExtension as _, Row};
-
 use crate::model::Incident;
-use crate::store::folding::{Like, Program, program};
-use crate::store::place::read_process;
 use crate::store::select::{Conditions, Selection};
-use crate::store::{History, Identity, StoreError, nanoseconds};
+use crate::store::{History, StoreError, folding, nanoseconds};
 use crate::words::folded::{APART_NS, Folded};
 
 /// A line of a list.
@@ -40,14 +36,18 @@ impl History {
     pub fn folded(&self, selection: &Selection) -> Result<Vec<Line>, StoreError> {
         let db = self.db();
         let mut lines = Lines { most: selection.last.unwrap_or(usize::MAX), ..Lines::default() };
-        let mut known = Known { db, programs: HashMap::new(), is_container: HashMap::new(), nodes: HashMap::new() };
+        let alike = if self.form() >= folding::SINCE { "alike" } else { "NULL" };
         let mut read = || {
             let conditions = Conditions::of(db, selection)?;
             let sql = format!(
-                "SELECT seq, at, who, cause, limit_bytes, routine, sender, process, place FROM incident{} ORDER BY at DESC, seq DESC",
+                "SELECT seq, at, who, {alike} FROM incident{} ORDER BY at DESC, seq DESC",
                 conditions.clause(db)?
             );
-            conditions.each(db, &sql, |row| Ok(lines.take(row.get(0)?, row.get(1)?, known.like(row)?)))
+            conditions.each(db, &sql, |row| {
+                let like: Option<i64> = row.get(3)?;
+                let who = row.get(2)?;
+                Ok(lines.take(row.get(0)?, row.get(1)?, like.map(|like| (who, like))))
+            })
         };
         read().map_err(StoreError::of("read", self.path()))?;
         Ok(lines.all)
@@ -83,80 +83,26 @@ impl History {
     }
 }
 
-/// What the rows of an incident refer to, each read once.
-struct Known<'a> {
-    db: &'a Connection,
-    programs: HashMap<i64, Option<Program>>,
-    is_container: HashMap<i64, bool>,
-    /// By place.
-    nodes: HashMap<i64, Option<String>>,
-}
-
-impl Known<'_> {
-    fn like(&mut self, row: &Row<'_>) -> rusqlite::Result<Like<i64, i64>> {
-        let who = row.get(2)?;
-        let sender = match row.get::<_, Option<i64>>(6)? {
-            Some(sender) => self.program(sender)?,
-            None => None,
-        };
-        let victim = if self.is_container(who)? { None } else { self.program(row.get(7)?)? };
-        let limit = row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned);
-        let node = self.node(row.get(8)?)?;
-        Ok(Like { of: who, node, cause: row.get(3)?, limit, is_routine: row.get(5)?, sender, victim })
-    }
-
-    fn node(&mut self, place: i64) -> rusqlite::Result<Option<String>> {
-        if let Some(known) = self.nodes.get(&place) {
-            return Ok(known.clone());
-        }
-        let mut find = self.db.prepare_cached("SELECT node FROM place WHERE id = ?1")?;
-        let node = find.query_row([place], |row| row.get::<_, Option<String>>(0)).optional()?.flatten();
-        self.nodes.insert(place, node.clone());
-        Ok(node)
-    }
-
-    fn program(&mut self, id: i64) -> rusqlite::Result<Option<Program>> {
-        if let Some(known) = self.programs.get(&id) {
-            return Ok(known.clone());
-        }
-        let mut find = self.db.prepare_cached("SELECT comm, exe, uid, cgroup FROM process WHERE id = ?1")?;
-        let found = find.query_row([id], |row| read_process(row, 0)).optional()?.map(|process| program(&process));
-        self.programs.insert(id, found.clone());
-        Ok(found)
-    }
-
-    fn is_container(&mut self, who: i64) -> rusqlite::Result<bool> {
-        if let Some(known) = self.is_container.get(&who) {
-            return Ok(*known);
-        }
-        let mut find = self.db.prepare_cached("SELECT key FROM who WHERE id = ?1")?;
-        let key = find.query_row([who], |row| row.get::<_, String>(0)).optional()?;
-        let is_container = key.is_some_and(|key| Identity::is_containers(&key));
-        self.is_container.insert(who, is_container);
-        Ok(is_container)
-    }
-}
-
 /// Lines that are made of incidents, the latest first.
 #[derive(Default)]
 struct Lines {
     most: usize,
     all: Vec<Line>,
-    /// The line of each kind that may grow.
-    growing: HashMap<Like<i64, i64>, usize>,
+    /// The line of each kind that may grow, by whose they are and what they have in common.
+    growing: HashMap<(i64, i64), usize>,
     /// When the earliest was of those that are on a line.
     earliest: i64,
 }
 
 impl Lines {
     /// Takes the one before all others; whether there may be more to come.
-    fn take(&mut self, seq: i64, at: i64, like: Like<i64, i64>) -> ControlFlow<()> {
+    fn take(&mut self, seq: i64, at: i64, like: Option<(i64, i64)>) -> ControlFlow<()> {
         let is_full = self.all.len() >= self.most;
         // None of them grows any more.
         if is_full && self.earliest.saturating_sub(at) > APART_NS {
             return ControlFlow::Break(());
         }
-        let line = self.growing.get(&like).and_then(|number| self.all.get_mut(*number));
+        let line = like.and_then(|like| self.growing.get(&like)).and_then(|number| self.all.get_mut(*number));
         if let Some(Line { folded, earlier, .. }) = line
             && folded.first().saturating_sub(at) <= APART_NS
         {
@@ -164,10 +110,10 @@ impl Lines {
             earlier.push(seq);
             self.earliest = at;
         } else if !is_full {
-            self.growing.insert(like, self.all.len());
+            self.growing.extend(like.map(|like| (like, self.all.len())));
             self.all.push(Line { seq, earlier: Vec::new(), folded: Folded::single(at) });
             self.earliest = at;
-        } else {
+        } else if let Some(like) = like {
             // Another line's, which lies before all that are shown.
             self.growing.remove(&like);
         }
@@ -218,17 +164,30 @@ mod tests {
     #[test]
     fn what_is_not_alike_is_not_counted_together() {
         let place = Place::new();
-        let mut all: Vec<Incident> = (0..9).map(|number| limited(at(number, "web", number), 64)).collect();
+        let mut all: Vec<Incident> = (0..12).map(|number| limited(at(number, "web", number), 64)).collect();
         all[1].verdict.as_mut().unwrap().cause = Cause::OomHost;
         all[2].sender.process.as_mut().unwrap().exe = Some("/usr/bin/python3".to_owned());
         all[3].sender.process.as_mut().unwrap().uid = Some(4711);
         all[4] = limited(all[4].clone(), 128);
         all[5].routine = Some(Routine::Sandbox);
         all[6].node = Some("node-2".to_owned());
+        // One of another program's instances, the one that ended the container, and one that somebody asked for.
+        all[7].victim.process.cmdline = Some(vec!["python3".to_owned(), "important.py".to_owned()]);
+        all[8].victim.container_init = true;
+        let process = crate::model::Process { uid: Some(1077), ..all[9].victim.process.clone() };
+        all[9].requester = Some(crate::model::Requester {
+            process,
+            ancestors: Vec::new(),
+            container: None,
+            unit: None,
+            login: None,
+            via: String::new(),
+            confidence: crate::model::Confidence::Likely,
+        });
         place.writer().append(&entries(all)).unwrap();
         let found = place.history().folded(&Selection { routine: true, ..Selection::default() }).unwrap();
         let counts: Vec<u64> = found.iter().map(|line| line.folded.count()).collect();
-        assert_eq!(counts, [3, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(counts, [3, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
     }
 
     #[test]

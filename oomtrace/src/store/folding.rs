@@ -1,57 +1,35 @@
 //! Which kills are alike, and counting them together, one after the other.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::model::{Incident, Process};
+use crate::model::Incident;
 use crate::store::{Identity, nanoseconds};
 use crate::words::folded::{APART_NS, Folded};
+use crate::words::repeats::key;
 
-/// What those have in common that are counted together: `Of` is what they are of, whatever came between, and `Word` the cause.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Like<Of, Word> {
-    pub of: Of,
-    /// The nodes of a cluster have things of the same names.
-    pub node: Option<String>,
-    pub cause: Option<Word>,
-    /// The limit that was hit, in bytes.
-    pub limit: Option<u64>,
-    pub is_routine: bool,
-    pub sender: Option<Program>,
-    /// Where there is no container: what runs in one unit or session may be anything.
-    pub victim: Option<Program>,
-}
+/// The form of the history from which on `alike` is there.
+pub const SINCE: u32 = 4;
 
-/// A program, and whose process it was. What it is called, it may change.
-pub type Program = (String, Option<u32>);
-
-/// The program of a process.
+/// What like kills have in common, of which each is counted with those before it: a number that no other kind has, but by chance. The hash
+/// is none for which others could choose their names so that they have it, too. None without a verdict.
 #[must_use]
-pub fn program(process: &Process) -> Program {
-    (process.exe.as_ref().unwrap_or(&process.comm).clone(), process.uid)
+pub fn alike(incident: &Incident) -> Option<i64> {
+    let mut hasher = DefaultHasher::new();
+    key(incident)?.hash(&mut hasher);
+    Some(hasher.finish().cast_signed())
 }
 
-impl Like<String, String> {
-    /// Of an incident.
-    #[must_use]
-    pub fn of(incident: &Incident) -> Self {
-        let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-        Self {
-            of: Identity::of(incident).key().to_owned(),
-            node: incident.node.clone(),
-            cause: incident.verdict.as_ref().map(|verdict| verdict.cause.name()),
-            limit: owner.and_then(|owner| owner.limit_bytes),
-            is_routine: incident.routine.is_some(),
-            sender: incident.sender.process.as_ref().map(program),
-            victim: incident.container.is_none().then(|| program(&incident.victim.process)),
-        }
-    }
+/// The same, and of what.
+fn like(incident: &Incident) -> Option<(String, i64)> {
+    Some((Identity::of(incident).key().to_owned(), alike(incident)?))
 }
 
 /// Counts like kills together, one after the other.
 #[derive(Debug, Default)]
 pub struct Folding {
     /// The id of the last one of each kind.
-    latest: HashMap<Like<String, String>, String>,
+    latest: HashMap<(String, i64), String>,
     /// By the last one's id.
     pub by_id: HashMap<String, Folded>,
 }
@@ -61,7 +39,10 @@ impl Folding {
     /// its kind, as in files that were put together, is by itself.
     pub fn take(&mut self, incident: &Incident) -> Option<String> {
         let at = nanoseconds(&incident.time)?;
-        let like = Like::of(incident);
+        let Some(like) = like(incident) else {
+            self.by_id.insert(incident.id.clone(), Folded::single(at));
+            return None;
+        };
         let before = self.latest.get(&like).and_then(|id| Some((id.clone(), *self.by_id.get(id)?)));
         let (replaced, folded) = match before {
             Some((_, folded)) if at < folded.last() => {
@@ -88,7 +69,7 @@ impl Folding {
         }
         let at = folded.last();
         self.latest.retain(|_, id| *id != incident.id);
-        let like = Like::of(incident);
+        let Some(like) = like(incident) else { return true };
         let newer = self.latest.get(&like).and_then(|id| self.by_id.get(id));
         if newer.is_none_or(|newer| newer.last() <= at) {
             self.latest.insert(like, incident.id.clone());
@@ -157,7 +138,7 @@ mod tests {
             incident.container = None;
             incident.unit = Some("session-3.scope".to_owned());
             incident.victim.process.exe = Some(format!("/usr/bin/{comm}"));
-            Like::of(&incident)
+            alike(&incident)
         };
         assert_eq!(of("sleep"), of("sleep"));
         assert_ne!(of("sleep"), of("vim"));

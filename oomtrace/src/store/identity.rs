@@ -71,12 +71,6 @@ impl Identity {
         &self.key
     }
 
-    /// The key is that of a container; else it is a unit's or a program's.
-    #[must_use]
-    pub fn is_containers(key: &str) -> bool {
-        !NOT_OF_CONTAINERS.iter().any(|prefix| key.starts_with(prefix))
-    }
-
     /// For a person, quoted; several may have the same.
     #[must_use]
     pub fn name(&self) -> &str {

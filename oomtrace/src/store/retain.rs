@@ -192,7 +192,7 @@ mod tests {
         let place = Place::new();
         let writer = place.writer();
         for (sql, index) in [
-            (OLDEST, "SEARCH incident USING INDEX incident_at (at<?)"),
+            (OLDEST, "SEARCH incident USING COVERING INDEX incident_at (at<?)"),
             (OLDEST_OF, "SEARCH incident USING COVERING INDEX incident_who (who=? AND routine=? AND at<?)"),
         ] {
             let steps = plan(writer.db(), sql);

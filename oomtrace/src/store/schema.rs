@@ -15,7 +15,7 @@ pub const APPLICATION: i32 = 0x6f6f_6d74;
 pub const VERSION: u32 = STEPS.len() as u32;
 
 /// From nothing to this form, one step a version. A step that was released is never changed.
-const STEPS: &[&str] = &[FIRST, SECOND, THIRD];
+const STEPS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH];
 
 /// - `who`: what incidents are of, whatever came between (see `identity`).
 /// - `place`: where victims were: a container with its labels, a unit, a node.
@@ -85,6 +85,14 @@ INSERT INTO tally SELECT 1, who, count(*), min(at), max(at) FROM incident WHERE 
 INSERT INTO tally SELECT 2, place, count(*), min(at), max(at) FROM incident WHERE routine = 0 GROUP BY place;
 INSERT INTO tally SELECT 3, process, count(*), min(at), max(at) FROM incident WHERE routine = 0 GROUP BY process;
 INSERT INTO tally SELECT 4, quarter, count(*), min(at), max(at) FROM incident WHERE routine = 0 GROUP BY quarter;
+";
+
+/// - `alike`: a hash of what like kills have in common (`folding`); null in what was kept before, which is like no other.
+/// - Lists go by the time, and by that: the index has both.
+const FOURTH: &str = "
+ALTER TABLE incident ADD COLUMN alike INTEGER;
+DROP INDEX incident_at;
+CREATE INDEX incident_at ON incident(at, routine, who, alike);
 ";
 
 /// The file, which is at `path`, is a history, or was one before it was damaged: it begins as such a file does, is where histories are kept, has a

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, Trans
 
 use crate::model::{Correction, Exited, Incident};
 use crate::store::file_id::FileId;
+use crate::store::folding;
 use crate::store::place::{Place, process_row, who_row, word_row};
 use crate::store::retain::{self, Bounds};
 use crate::store::{Identity, StoreError, beside, exits, schema, tally, trust};
@@ -205,13 +206,13 @@ fn insert(db: &Transaction<'_>, incident: &Incident, path: &Path) -> Result<(), 
         let seq = db
             .prepare_cached(
                 "INSERT INTO incident(id, at, quarter, who, place, cause, confidence, routine, pid, process, sender, sender_pid,
-                 exit_status, limit_bytes, started)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                 exit_status, limit_bytes, started, alike)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .insert(params![
                 incident.id, columns.at, columns.at.div_euclid(QUARTER_NS), columns.who, columns.place, columns.cause,
                 columns.confidence, columns.routine, columns.pid, columns.process, columns.sender, columns.sender_pid,
-                columns.exit_status, columns.limit, columns.started
+                columns.exit_status, columns.limit, columns.started, folding::alike(incident)
             ])?;
         for other in &incident.collateral {
             let process = process_row(db, &other.process)?;
@@ -274,8 +275,17 @@ fn correct(db: &Transaction<'_>, correction: &Correction, path: &Path) -> Result
     let json = serde_json::to_string(&incident)?;
     (|| {
         let columns = Columns::of(db, &incident)?;
-        db.prepare_cached("UPDATE incident SET who = ?2, place = ?3, cause = ?4, confidence = ?5 WHERE seq = ?1")?
-            .execute(params![seq, columns.who, columns.place, columns.cause, columns.confidence])?;
+        db.prepare_cached(
+            "UPDATE incident SET who = ?2, place = ?3, cause = ?4, confidence = ?5, alike = ?6 WHERE seq = ?1",
+        )?
+        .execute(params![
+            seq,
+            columns.who,
+            columns.place,
+            columns.cause,
+            columns.confidence,
+            folding::alike(&incident)
+        ])?;
         db.prepare_cached("UPDATE record SET json = ?2, first_verdict = ?3 WHERE seq = ?1")?
             .execute(params![seq, json, first])
     })()

@@ -170,6 +170,18 @@ fn restarted(incident: &Incident) -> (Option<&'static str>, Option<String>) {
     }
 }
 
+/// What kills have in common that are counted together wherever they are listed, as text: what they have while oomtrace watches, the limit, and
+/// whether the container ended with it. None without a verdict.
+#[must_use]
+pub fn key(incident: &Incident) -> Option<String> {
+    let Kind { cause, place, victim, sender, requester } = Kind::of(incident)?;
+    let ends = incident.victim.container_init || incident.victim.container_exit.is_some();
+    let parts =
+        (cause.name(), place, victim, sender, requester, limit(incident), ends, incident.routine, &incident.node);
+    // As Debug writes it no part can look like two.
+    Some(format!("{parts:?}"))
+}
+
 impl Kind {
     /// None without a verdict.
     fn of(incident: &Incident) -> Option<Self> {

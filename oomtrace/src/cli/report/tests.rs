@@ -187,8 +187,14 @@ fn like_kills_are_those_that_are_alike_when_all_was_read() {
 fn what_cannot_be_read_is_not_counted_with_what_can() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("kept/history.db");
-    let all: Vec<Entry> =
-        (1..=3).map(|n| Entry::Incident(Box::new(serde_json::from_value(kill(n)).unwrap()))).collect();
+    let judged = |n: u32| {
+        let mut incident = kill(n);
+        incident["verdict"] = json!({
+            "cause": "runtime_kill", "confidence": "likely", "summary": "x", "why": "x", "evidence": [], "advice": []
+        });
+        serde_json::from_value(incident).unwrap()
+    };
+    let all: Vec<Entry> = (1..=3).map(|n| Entry::Incident(Box::new(judged(n)))).collect();
     Writer::open(&path, Bounds::DEFAULT).unwrap().append(&all).unwrap();
     let db = rusqlite::Connection::open(&path).unwrap();
     let selection = Selection { last: Some(MAX_INCIDENTS), ..Selection::default() };

@@ -76,7 +76,6 @@ fn a_long_curve_has_the_same_period() {
 /// What the recorder keeps of a sawtooth is less than one point for each tooth of it, but for the last hours.
 #[test]
 fn the_recorder_makes_no_period_of_what_it_left_out() {
-    let mut told = 0;
     for minutes in [3.0, 7.0, 20.0, 45.0] {
         let mut curve = Curve::default();
         for index in 0..48 * 360_u32 {
@@ -86,14 +85,8 @@ fn the_recorder_makes_no_period_of_what_it_left_out() {
             curve.push(Point::of(&reading, index * 100, None, false));
         }
         let said = verdict::judge(&curve.samples(START));
-        if let Some((_, every)) = said.why.split_once("every ") {
-            told += 1;
-            let (found, rest) = every.split_once(' ').unwrap();
-            let found: f64 = found.parse().unwrap();
-            assert!(rest.starts_with("min") && (found / minutes - 1.0).abs() < 0.1, "{minutes}: {}", said.why);
-        }
+        assert!(!said.why.contains("every "), "{minutes}: {}", said.why);
     }
-    assert!(told > 0, "no period at all is told of what the recorder keeps");
 }
 
 #[test]

@@ -3,7 +3,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::model::{Container, ExitedAfter, Process, SCHEMA};
 use crate::store::tests::{Place, entries, incident};
-use crate::store::{Entry, Writer, rescue, schema};
+use crate::store::{Entry, Selection, Writer, rescue, schema};
 
 const START: &str = "2026-11-20T00:00:00Z";
 
@@ -113,13 +113,15 @@ fn an_older_history_is_read_as_it_is_and_brought_forward_by_a_writer() {
     // As it was before there were any.
     let db = rusqlite::Connection::open(place.path()).unwrap();
     db.execute_batch(
-        "DROP TABLE tally; DROP TABLE exit; DROP INDEX incident_quarter; CREATE INDEX incident_quarter ON incident(quarter, routine); PRAGMA user_version = 1",
+        "DROP INDEX incident_at; ALTER TABLE incident DROP COLUMN alike; CREATE INDEX incident_at ON incident(at);
+         DROP TABLE tally; DROP TABLE exit; DROP INDEX incident_quarter; CREATE INDEX incident_quarter ON incident(quarter, routine); PRAGMA user_version = 1",
     )
     .unwrap();
     drop(db);
     let history = place.history();
     assert_eq!((ids(&history, None), history.exit_by_id("0").unwrap()), (Vec::new(), None));
     assert_eq!(history.by_id("00000001").unwrap(), Some(incident(1)));
+    assert_eq!(history.folded(&Selection::default()).unwrap().len(), 1);
     place.writer().append(&kept([exited(3, "web", None)])).unwrap();
     let history = place.history();
     assert_eq!((ids(&history, None).len(), history.form()), (1, schema::VERSION));
