@@ -77,10 +77,17 @@ fn kept() {
     tracer.end();
     // And after it has ended.
     assert_eq!(history(&path, second), Some(again));
-    let output = command().args(["history", "--comm", "kept-twice", "--history"]).arg(&path).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let listed = |more: &[&str]| {
+        let mut list = command();
+        list.args(["history", "--comm", "kept-twice"]).args(more).arg("--history").arg(&path);
+        String::from_utf8(list.output().unwrap().stdout).unwrap()
+    };
     // Two of a program are not one that was killed twice.
+    let text = listed(&["--all"]);
     assert!(text.lines().count() == 2 && !text.contains(" time in "), "{text}");
+    // They are alike.
+    let text = listed(&[]);
+    assert!(text.lines().count() == 1 && text.contains("kept-twice ×2 from "), "{text}");
     // The first of them, asked for by itself.
     let mut why = command();
     why.args(["why", &seen.id, "--json", "--no-journal", "--no-kernel-log", "--kubernetes", "off", "--history"]);
