@@ -19,7 +19,14 @@ pub(super) fn now(why: &Why, block: &mut Block) {
     if matches!(why.answer, Answer::Alive | Answer::Nothing) {
         return;
     }
-    limit_now(why).iter().for_each(|limit| block.line("now", limit));
+    let before = block.text.len();
+    life(why, target, block);
+    let label = if block.text.len() > before { "" } else { "now" };
+    limit_now(why).iter().for_each(|limit| block.line(label, limit));
+}
+
+/// Whether it lives.
+fn life(why: &Why, target: &WhyTarget, block: &mut Block) {
     match (target.is_running, &target.running_since) {
         (Some(true), _) if target.is_paused == Some(true) => {
             let own = target.container.as_ref().and_then(engine_target);
