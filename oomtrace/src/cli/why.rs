@@ -239,11 +239,7 @@ async fn by_id(asked: Option<&str>, id: &str, watched: Watched, places: &Places,
     };
     let found = watched.with_followed(found, &exits);
     let mut traces = Traces { watched: found, exits, looked_at: vec![watched.looked()], ..Traces::default() };
-    if let Some(incident) = traces.watched.first()
-        && gather::is_removed(places, incident).await
-    {
-        traces.removed.extend(incident.container.iter().map(|container| container.id.clone()));
-    }
+    gather::look_for_watched(places, &mut traces).await;
     Asking::Answered(Box::new(answer(asked, Some(&subject), traces, identity, Timestamp::now())))
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Incident, LimitOwner, Memory, MemoryUser, OomScope, Process, TimelinePoint};
+use crate::model::{Incident, LimitOwner, Memory, MemoryUser, Oom, OomScope, Process, TimelinePoint};
 
 /// So many processes are many.
 const MANY: u32 = 8;
@@ -101,53 +101,52 @@ pub fn memory_use(incident: &Incident) -> Option<MemoryUse> {
         (Some(OomScope::Host), None) => memory.host?.total_bytes?,
         _ => return None,
     };
-    let victims_own = oom.victim_memory.as_ref().map_or(0, |victim| victim.anon_bytes);
-    let share = owner.and_then(|owner| by_stat(memory, owner));
-    // What the victim had for itself is known exactly: what the curve had before that must leave room for it.
-    let may_be = |share: &Share| share.shmem.saturating_add(victims_own) <= of_bytes;
-    let by_curve = || Share::of_point(last_point(memory, &owner?.path)?).filter(may_be);
+    let held = owner.map(|owner| Held::of(oom, memory, owner)).unwrap_or_default();
+    let victims = oom.victim_memory.as_ref().map(|victim| victim.anon_bytes);
+    let victims_own = victims.unwrap_or_default();
     let mapped = oom.victim_memory.as_ref().map_or(0, |victim| victim.shmem_bytes);
-    let is_read = share.zip(owner).is_some_and(|(share, owner)| !is_gone(share, owner, victims_own));
-    let found = share.and_then(|share| share.class(mapped, of_bytes));
-    let by_curve = || by_curve().filter(|_| !is_read)?.class(mapped, of_bytes);
-    let found = found.or_else(by_curve);
+    // What the victim had for itself is known exactly: what the curve had before that must leave room for it.
+    let has_room = |share: &Share| share.shmem.saturating_add(victims_own) <= of_bytes;
+    let by_curve = held.by_curve.filter(|share| !held.is_read && has_room(share));
+    let found = [held.by_stat, by_curve].into_iter().flatten().find_map(|share| share.class(mapped, of_bytes));
     // What processes have of their own may only be said where that is what there is most of. Of the victim's, memory.stat may be without it
     // already.
-    let victims = oom.victim_memory.as_ref().map(|victim| victim.anon_bytes);
-    let is_processes = share.is_none_or(|share| is_half(share.anon.max(victims.unwrap_or_default()), of_bytes));
+    let is_processes = held.by_stat.is_none_or(|share| is_half(share.anon.max(victims_own), of_bytes));
     let by_process =
         || is_processes.then(|| by_process(memory, (&incident.victim.process, victims), of_bytes)).flatten();
     let (class, bytes) = found.or_else(by_process)?;
     Some(MemoryUse { class, bytes, of_bytes })
 }
 
-/// What the limit's owner had by its memory.stat, where that was read.
-fn by_stat(memory: &Memory, owner: &LimitOwner) -> Option<Share> {
-    let is_own = memory.levels.first().is_some_and(|level| level.path == owner.path);
-    let stat = if is_own { memory.stat.as_ref() } else { memory.owner_stat.as_ref() }?;
-    Some(Share::of(stat, memory.kernel_bytes.filter(|_| is_v1(stat))))
+/// What the limit's owner had, by whoever says so.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    by_stat: Option<Share>,
+    /// memory.stat was read before too much of what the kernel counted at the kill was gone, the victim's own memory left out: a container's
+    /// end frees its tmpfs, too.
+    is_read: bool,
+    by_curve: Option<Share>,
 }
 
-/// Too much of what the kernel counted at the kill was gone when memory.stat was read, and the victim's own memory is not that: a container's
-/// end frees its tmpfs, too.
-fn is_gone(share: Share, owner: &LimitOwner, victims_own: u64) -> bool {
-    let left = share.all().saturating_add(victims_own);
-    let had = owner.usage_bytes.or(owner.limit_bytes).unwrap_or_default();
-    left < had / 4 * 3
+impl Held {
+    fn of(oom: &Oom, memory: &Memory, owner: &LimitOwner) -> Self {
+        let is_own = memory.levels.first().is_some_and(|level| level.path == owner.path);
+        let stat = if is_own { memory.stat.as_ref() } else { memory.owner_stat.as_ref() };
+        let by_stat = stat.map(|stat| Share::of(stat, memory.kernel_bytes.filter(|_| is_v1(stat))));
+        let victims_own = oom.victim_memory.as_ref().map_or(0, |victim| victim.anon_bytes);
+        let had = owner.usage_bytes.or(owner.limit_bytes).unwrap_or_default();
+        let is_read = by_stat.is_some_and(|share| share.all().saturating_add(victims_own) >= had / 4 * 3);
+        Self { by_stat, is_read, by_curve: last_point(memory, &owner.path).and_then(Share::of_point) }
+    }
 }
 
 /// A cgroup's limit was hit, and neither its memory.stat nor its curve says what it had.
 #[must_use]
 pub fn is_unseen(incident: &Incident) -> bool {
     let Some(oom) = &incident.oom else { return false };
-    let victims_own = oom.victim_memory.as_ref().map_or(0, |victim| victim.anon_bytes);
-    let known = |memory: &Memory, owner: &LimitOwner| {
-        let point = last_point(memory, &owner.path);
-        by_stat(memory, owner).is_some_and(|share| !is_gone(share, owner, victims_own))
-            || point.is_some_and(|point| point.shmem_bytes.is_some())
-    };
-    let owner = oom.limit_owner.as_ref();
-    owner.is_some_and(|owner| !incident.memory.as_ref().is_some_and(|memory| known(memory, owner)))
+    let Some(owner) = &oom.limit_owner else { return false };
+    let held = incident.memory.as_ref().map(|memory| Held::of(oom, memory, owner)).unwrap_or_default();
+    !held.is_read && held.by_curve.is_none()
 }
 
 /// The last point of the curve of the cgroup at `owner` that was read before the kill, where that is recent.

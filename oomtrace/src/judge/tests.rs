@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Container, LimitLevel, LimitOwner, Memory, MemoryLevel, Oom, OomScope, Preceding, Record, SCHEMA, Sender, Signal,
-    Verdict, Victim,
+    Container, LimitLevel, LimitOwner, Memory, MemoryLevel, Oom, OomScope, Preceding, Record, Requester, SCHEMA,
+    Sender, Signal, Verdict, Victim,
 };
 use crate::resolve::case::{Case, Places, RuntimeClients};
 use crate::resolve::limits_before::LimitsBefore;
@@ -89,6 +89,19 @@ pub fn kill(exe: &str) -> Incident {
         init_end: None,
         routine: None,
         earlier: None,
+    }
+}
+
+/// Somebody of whom no more is known than the process, and who is likely to have asked.
+pub fn requested_by(process: Process) -> Requester {
+    Requester {
+        process,
+        ancestors: Vec::new(),
+        container: None,
+        unit: None,
+        login: None,
+        via: String::new(),
+        confidence: Confidence::Likely,
     }
 }
 

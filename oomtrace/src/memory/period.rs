@@ -10,7 +10,7 @@ const FEWEST: usize = 24;
 const ALIKE: f64 = 0.35;
 /// Of the greatest likeness, what the shortest period has.
 const AS_ALIKE: f64 = 0.85;
-/// A period of fewer places is not told from a multiple of itself.
+/// A period of fewer places cannot be distinguished from a multiple of itself.
 const SHORTEST: usize = 3;
 
 /// What repeats two and a half times at the least.
@@ -51,7 +51,7 @@ impl Period {
 }
 
 /// The shortest period that explains a series well, by its likeness to itself some time later; none when nothing repeats, or so fast that
-/// it is not told from its multiples.
+/// it cannot be distinguished from its multiples.
 #[must_use]
 pub fn period(series: &Series) -> Option<Period> {
     let (grid, step, kept) = series.grid();

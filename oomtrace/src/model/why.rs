@@ -55,6 +55,30 @@ pub struct Why {
     pub looked_at: Vec<LookedAt>,
 }
 
+impl Why {
+    /// The container that ended, or that the victim was in.
+    #[must_use]
+    pub fn ended_in(&self) -> Option<&Container> {
+        let of_exit = self.exit.as_ref().map(|exited| exited.container.as_ref());
+        let ended = of_exit.or_else(|| self.incident.as_ref().map(|incident| incident.container.as_ref()));
+        ended.or_else(|| self.reconstructed.as_ref().map(|found| found.container.as_ref())).flatten()
+    }
+
+    /// The verdict on the kill, watched or put together.
+    #[must_use]
+    pub fn verdict(&self) -> Option<&Verdict> {
+        let watched = self.incident.as_ref().map(|incident| incident.verdict.as_ref());
+        watched.or_else(|| self.reconstructed.as_ref().map(|found| found.verdict.as_ref())).flatten()
+    }
+
+    /// What the OOM killer went by, the same way.
+    #[must_use]
+    pub fn oom(&self) -> Option<&Oom> {
+        let watched = self.incident.as_ref().map(|incident| incident.oom.as_ref());
+        watched.or_else(|| self.reconstructed.as_ref().map(|found| found.oom.as_ref())).flatten()
+    }
+}
+
 /// What the answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -153,15 +153,10 @@ pub fn answer(
     earlier.extend(rest.into_iter().map(earlier_incident));
     earlier.sort_by_key(|kill| std::cmp::Reverse(kill.time.as_ref().and_then(|time| time_of(time))));
     earlier.truncate(EARLIER);
-    let ended = exit.as_ref().map(|exited| exited.container.as_ref());
-    let ended = ended.or_else(|| incident.as_ref().map(|incident| incident.container.as_ref()));
-    let ended = ended.or_else(|| reconstructed.as_ref().map(|found| found.container.as_ref())).flatten();
-    let is_of_another = is_another(subject, ended);
     // What was killed runs no more: what has its number now is another one.
     let is_killed = matches!(answer, Answer::Watched | Answer::Killed);
     let is_number_alone = is_killed && subject.is_some_and(|subject| subject.kind == TargetKind::Process);
-    let is_removed = ended.filter(|ended| traces.removed.contains(&ended.id)).map(|_| true);
-    Why {
+    let why = Why {
         schema: SCHEMA,
         time: format!("{now:.9}"),
         node: identity.node.clone(),
@@ -181,12 +176,16 @@ pub fn answer(
         summary: summary.unwrap_or_else(|| nothing_said(subject, &traces, answer)),
         incident,
         exit,
-        is_of_another,
-        is_removed,
+        is_of_another: None,
+        is_removed: None,
         reconstructed,
         earlier,
         looked_at: traces.looked_at,
-    }
+    };
+    let ended = why.ended_in();
+    let is_of_another = is_another(subject, ended);
+    let is_removed = ended.filter(|ended| traces.removed.contains(&ended.id)).map(|_| true);
+    Why { is_of_another, is_removed, ..why }
 }
 
 /// A container that has ended had no kill after that: a cgroup that was called after it may have had.

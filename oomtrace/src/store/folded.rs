@@ -175,15 +175,7 @@ mod tests {
         all[7].victim.process.cmdline = Some(vec!["python3".to_owned(), "important.py".to_owned()]);
         all[8].victim.container_init = true;
         let process = crate::model::Process { uid: Some(1077), ..all[9].victim.process.clone() };
-        all[9].requester = Some(crate::model::Requester {
-            process,
-            ancestors: Vec::new(),
-            container: None,
-            unit: None,
-            login: None,
-            via: String::new(),
-            confidence: crate::model::Confidence::Likely,
-        });
+        all[9].requester = Some(crate::judge::tests::requested_by(process));
         place.writer().append(&entries(all)).unwrap();
         let found = place.history().folded(&Selection { routine: true, ..Selection::default() }).unwrap();
         let counts: Vec<u64> = found.iter().map(|line| line.folded.count()).collect();

@@ -243,6 +243,7 @@ impl Conditions {
         mut take: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
     ) -> rusqlite::Result<()> {
         let mut statement = db.prepare(sql)?;
+        // SQLite counts parameters up to the highest that a statement has.
         let values = self.values.iter().take(statement.parameter_count());
         let mut rows = statement.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
@@ -253,17 +254,19 @@ impl Conditions {
         Ok(())
     }
 
-    /// Runs `sql`, which has [`Self::clause`] in it.
+    /// The same to its end, with what was read of each row.
     pub fn query<T>(
         &self,
         db: &Connection,
         sql: &str,
-        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+        mut read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Vec<T>> {
-        let mut statement = db.prepare(sql)?;
-        // SQLite counts parameters up to the highest that a statement has.
-        let values = self.values.iter().take(statement.parameter_count());
-        statement.query_map(params_from_iter(values), read)?.collect()
+        let mut all = Vec::new();
+        self.each(db, sql, |row| {
+            all.push(read(row)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(all)
     }
 }
 
@@ -291,17 +294,14 @@ fn wanted_places(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<i64>>
         let text = |at: usize| row.get_ref(2 + at).ok().and_then(|value| value.as_str_or_null().ok().flatten());
         // What runs in another one may be wanted for that.
         let is_alone: bool = row.get(1)?;
-        if is_alone {
-            let may_be = filter.may_want_place(text(0), text(1), text(2), text(3));
-            if may_be && filter.goes_by_names() {
-                wanted.push(row.get(0)?);
-            }
-            if !may_be || filter.goes_by_names() {
-                continue;
-            }
-        }
-        let place = Place::read(row, 2 + NAMED.len())?;
-        if filter.wants_place(place.container.as_ref(), place.unit.as_deref()) {
+        let may_be = !is_alone || filter.may_want_place(text(0), text(1), text(2), text(3));
+        let is_wanted = if may_be && !(is_alone && filter.goes_by_names()) {
+            let place = Place::read(row, 2 + NAMED.len())?;
+            filter.wants_place(place.container.as_ref(), place.unit.as_deref())
+        } else {
+            may_be
+        };
+        if is_wanted {
             wanted.push(row.get(0)?);
         }
     }

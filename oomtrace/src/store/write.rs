@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, Trans
 
 use crate::model::{Correction, Exited, Incident};
 use crate::store::file_id::FileId;
-use crate::store::folding;
+use crate::store::folding::alike;
 use crate::store::place::{Place, process_row, who_row, word_row};
 use crate::store::retain::{self, Bounds};
 use crate::store::{Identity, StoreError, beside, exits, schema, tally, trust};
@@ -212,7 +212,7 @@ fn insert(db: &Transaction<'_>, incident: &Incident, path: &Path) -> Result<(), 
             .insert(params![
                 incident.id, columns.at, columns.at.div_euclid(QUARTER_NS), columns.who, columns.place, columns.cause,
                 columns.confidence, columns.routine, columns.pid, columns.process, columns.sender, columns.sender_pid,
-                columns.exit_status, columns.limit, columns.started, folding::alike(incident)
+                columns.exit_status, columns.limit, columns.started, columns.alike
             ])?;
         for other in &incident.collateral {
             let process = process_row(db, &other.process)?;
@@ -284,7 +284,7 @@ fn correct(db: &Transaction<'_>, correction: &Correction, path: &Path) -> Result
             columns.place,
             columns.cause,
             columns.confidence,
-            folding::alike(&incident)
+            columns.alike
         ])?;
         db.prepare_cached("UPDATE record SET json = ?2, first_verdict = ?3 WHERE seq = ?1")?
             .execute(params![seq, json, first])
@@ -308,6 +308,7 @@ struct Columns {
     exit_status: Option<u32>,
     limit: Option<i64>,
     started: Option<i64>,
+    alike: Option<i64>,
 }
 
 impl Columns {
@@ -332,6 +333,7 @@ impl Columns {
             exit_status: victim.exit.as_ref().map(|exit| exit.status),
             limit: limit.and_then(|limit| i64::try_from(limit).ok()),
             started: victim.process.started.as_deref().and_then(nanoseconds),
+            alike: alike(incident),
         })
     }
 }

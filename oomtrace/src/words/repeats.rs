@@ -236,7 +236,7 @@ fn requester(Requester { process, container, login, confidence, .. }: &Requester
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::tests::{in_container, judged, kill, oom};
+    use crate::judge::tests::{in_container, judged, kill, oom, requested_by};
     use crate::model::{Exit, LimitLevel, OomScope};
 
     fn at(mut incident: Incident, seconds: i64, id: &str) -> Incident {
@@ -274,15 +274,7 @@ mod tests {
             let mut one = own(2);
             let process = Process { comm: comm.to_owned(), uid: Some(uid), ..crate::judge::tests::process(30, "") };
             let process = Process { exe: None, ..process };
-            one.requester = Some(Requester {
-                process,
-                ancestors: Vec::new(),
-                container: None,
-                unit: None,
-                login: None,
-                via: String::new(),
-                confidence: crate::model::Confidence::Likely,
-            });
+            one.requester = Some(requested_by(process));
             one
         };
         // One that renames itself.

@@ -253,15 +253,7 @@ fn who_wanted_the_pod_deleted() {
 fn somebody_else_who_asked_is_believed() {
     let requester = |exe: &str, confidence| {
         let process = process(30, exe);
-        crate::model::Requester {
-            process,
-            ancestors: Vec::new(),
-            container: None,
-            unit: None,
-            login: None,
-            via: String::new(),
-            confidence,
-        }
+        crate::model::Requester { confidence, ..crate::judge::tests::requested_by(process) }
     };
     let said = PodSaid { deletion: deletion(11_000), ..with_events(&[]) };
     for (exe, confidence, is_kubelets) in [

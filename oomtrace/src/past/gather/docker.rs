@@ -159,7 +159,7 @@ pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
         }
     }
     let untold = ask_untold(docker, untold, traces).await;
-    look_for_watched(docker, traces).await;
+    look_for_watched(places, traces).await;
     // The last may be the answer: what it was given is known in full only here.
     let last = traces.ends.iter_mut().skip(had).max_by_key(|ended| ended.at());
     if let Some(container) = last.and_then(|ended| ended.container.as_mut())
@@ -174,19 +174,16 @@ pub async fn ask_of_all(places: &Places, traces: &mut Traces) {
     traces.looked_at.push(LookedAt { is_missing: untold > 0, ..looked("docker", true, traces.events_since, said) });
 }
 
-/// Whether Docker still has the container of the last kill that was watched.
-async fn look_for_watched(docker: &Docker, traces: &mut Traces) {
+/// Whether the Docker that had the container of the last kill that was watched still knows it.
+pub async fn look_for_watched(places: &Places, traces: &mut Traces) {
+    let docker = &places.directory.sources().docker;
     let container = traces.watched.first().and_then(|incident| incident.container.as_ref());
-    let Some(container) = container else { return };
-    if is_removed(docker, container).await {
+    let is_its = |container: &&Container| container.runtime == Some(Runtime::Docker) && docker.is_of(container);
+    if let Some(container) = container.filter(is_its)
+        && matches!(docker.life(&container.id).await, Err(DockerError::Unknown { .. }))
+    {
         traces.removed.push(container.id.clone());
     }
-}
-
-/// The daemon that had the container knows it no more.
-pub async fn is_removed(docker: &Docker, container: &Container) -> bool {
-    let is_its = container.runtime == Some(Runtime::Docker) && container.user.is_none() && docker.is_of(container);
-    is_its && matches!(docker.life(&container.id).await, Err(DockerError::Unknown { .. }))
 }
 
 /// Asks about containers whose events do not tell how they ended, the latest first: of those that Docker still has it says so itself. Gives

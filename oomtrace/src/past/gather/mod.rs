@@ -26,6 +26,7 @@ use crate::past::klog::record::boot;
 use crate::past::logins;
 use crate::redact::Privacy;
 
+pub use docker::look_for_watched;
 pub use kernel::{KernelLog, is_about, kernel_log};
 pub use listed::of_users;
 pub use whom::{Choice, Whom, resolve, spelled_out};
@@ -84,14 +85,6 @@ pub fn unread(place: &str, said: impl Into<String>) -> LookedAt {
 fn booted(identity: &Identity) -> Option<(u128, i64)> {
     let id = identity.boot_id.as_deref().and_then(boot)?;
     Some((id, WallClock::read().ok()?.at(0)?.as_second()))
-}
-
-/// The container of that incident is gone: the Docker that had it knows it no more.
-pub async fn is_removed(places: &Places, incident: &Incident) -> bool {
-    match &incident.container {
-        Some(container) => docker::is_removed(&places.directory.sources().docker, container).await,
-        None => false,
-    }
 }
 
 /// Looks everywhere for what became of `whom`, or for the last kill. Must run inside a `LocalSet`. `watched`: incidents that were watched,

@@ -72,18 +72,10 @@ fn down(target: &WhyTarget, block: &mut Block) {
 
 /// `web was removed: what is to be done about it is for the next one`
 fn gone(why: &Why) -> String {
-    let container = why.incident.as_ref().and_then(|incident| incident.container.as_ref());
-    let container = container.or_else(|| why.reconstructed.as_ref()?.container.as_ref());
-    let container = container.or_else(|| why.exit.as_ref()?.container.as_ref());
-    let name = container.map_or(Cow::Borrowed("it"), name_or_id);
-    let next = if has_advice(why) { ": give the next one what is said above when it is made" } else { "" };
+    let name = why.ended_in().map_or(Cow::Borrowed("it"), name_or_id);
+    let has_advice = why.verdict().is_some_and(|verdict| !verdict.advice.is_empty());
+    let next = if has_advice { ": give the next one what is said above when it is made" } else { "" };
     format!("{name} was removed{next}")
-}
-
-fn has_advice(why: &Why) -> bool {
-    let verdict = why.incident.as_ref().map(|incident| &incident.verdict);
-    let verdict = verdict.or_else(|| why.reconstructed.as_ref().map(|found| &found.verdict));
-    verdict.and_then(Option::as_ref).is_some_and(|verdict| !verdict.advice.is_empty())
 }
 
 /// `its limit is 256 MiB now, and was 32 MiB then`: of a container, or of the one that has its name now.
@@ -96,11 +88,8 @@ fn limit_now(why: &Why) -> Option<String> {
 fn limits(why: &Why) -> Option<(u64, u64)> {
     let target = why.target.as_ref().filter(|target| target.restarts.is_some())?;
     let now = target.container.as_ref()?.limits.as_ref()?.memory_bytes?;
-    let of_incident = why.incident.as_ref().map(|incident| (&incident.oom, &incident.verdict));
-    let (oom, verdict) =
-        of_incident.or_else(|| why.reconstructed.as_ref().map(|found| (&found.oom, &found.verdict)))?;
-    verdict.as_ref().filter(|verdict| verdict.cause == Cause::OomContainerLimit)?;
-    Some((oom.as_ref()?.limit_owner.as_ref()?.limit_bytes?, now))
+    why.verdict().filter(|verdict| verdict.cause == Cause::OomContainerLimit)?;
+    Some((why.oom()?.limit_owner.as_ref()?.limit_bytes?, now))
 }
 
 /// The verdict without commands that name a container where they would change nothing, or do harm: it is gone, another one has its name, or

@@ -117,9 +117,7 @@ pub fn another(why: &Why) -> Option<String> {
     why.is_of_another.filter(|is_another| *is_another)?;
     let target = why.target.as_ref()?;
     let own = target.container.as_ref()?;
-    let of_exit = why.exit.as_ref().map(|exited| &exited.container);
-    let ended = of_exit.or_else(|| why.incident.as_ref().map(|incident| &incident.container));
-    let ended = ended.or_else(|| why.reconstructed.as_ref().map(|found| &found.container))?.as_ref()?;
+    let ended = why.ended_in()?;
     let which = match (&ended.name, &own.name) {
         (Some(ended), Some(own)) if ended != own => format!("another container of the same service, {}", quote(ended)),
         _ => "an earlier container of that name".to_owned(),

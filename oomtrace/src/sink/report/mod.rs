@@ -120,13 +120,7 @@ impl Report {
     }
 
     fn causes(&self) -> Vec<CauseCount> {
-        let of_answers = self.answers.iter().filter_map(|why| {
-            let verdict = why
-                .incident
-                .as_ref()
-                .map_or_else(|| why.reconstructed.as_ref()?.verdict.as_ref(), |incident| incident.verdict.as_ref());
-            verdict.map(|verdict| (verdict.cause, 1))
-        });
+        let of_answers = self.answers.iter().filter_map(|why| Some((why.verdict()?.cause, 1)));
         let of_incidents = self
             .incidents
             .iter()
