@@ -1,6 +1,8 @@
 //! Times of which there are no samples: what was monitored was, and what was not nobody has seen. Each sample stands for the time to the next
 //! one, up to a few of the usual distances between them.
 
+use std::ops::Range;
+
 use crate::memory::fit::{Point, median, theil_sen};
 use crate::memory::sample::Sample;
 use crate::memory::series::Series;
@@ -13,6 +15,9 @@ const FEWEST: usize = 3;
 /// From this share of a life on, one is worth a word; and all of these together.
 const LONG: f64 = 0.03;
 const LONG_TOGETHER: f64 = 0.05;
+
+/// What it grew by over one, as a share of what it would have by its slope: it went on.
+const AS_MUCH: Range<f64> = 0.5..2.0;
 
 /// See the module's documentation. Unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,40 +78,72 @@ pub fn long(gaps: &[Gap], span_s: f64) -> Vec<Gap> {
     if together >= LONG_TOGETHER * span_s { long } else { Vec::new() }
 }
 
+/// Gaps that are worth a word, and how it grew over them against how it grows where it was seen.
+struct Grown {
+    /// Bytes an hour, where it was seen; above 0.
+    slope: f64,
+    /// Each gap, and the floor before and behind it where there is one.
+    around: Vec<(Gap, Option<(Point, Point)>)>,
+}
+
+impl Grown {
+    /// None where it does not grow, or there is no such gap.
+    fn of(life: &[Sample], gaps: &[Gap]) -> Option<Self> {
+        const PARTS: usize = 12;
+        let span = life.first().zip(life.last()).map_or(0.0, |(first, last)| last.t - first.t);
+        let long = long(gaps, span);
+        let mut from = f64::NEG_INFINITY;
+        let ends = long.iter().map(|gap| gap.to).chain([f64::INFINITY]);
+        let held = Series::of(life, Sample::held);
+        let start = life.first().map_or(0.0, |sample| sample.t);
+        let floors: Vec<(f64, Vec<Point>)> = ends
+            .map(|to| {
+                let of = |point: &&Point| (from..to).contains(&(start + point.0 * 3600.0 + 1e-3));
+                let stretch = Series { points: held.points.iter().filter(of).copied().collect() };
+                from = to;
+                (stretch.span(), stretch.floor(PARTS))
+            })
+            .collect();
+        let slopes = floors.iter().filter_map(|(span, floor)| Some((*span, theil_sen(floor)?.slope)));
+        let (seen, risen) = slopes.fold((0.0, 0.0), |sum, (span, slope)| (sum.0 + span, sum.1 + span * slope));
+        let slope = risen / f64::max(seen, f64::MIN_POSITIVE);
+        let around = floors.iter().zip(floors.iter().skip(1));
+        let around = around.map(|((_, before), (_, after))| before.last().copied().zip(after.first().copied()));
+        let around: Vec<_> = long.iter().copied().zip(around).collect();
+        (slope > 0.0 && !around.is_empty()).then_some(Self { slope, around })
+    }
+
+    /// What it grew by over a gap, as a share of what it would have by its slope.
+    fn share(&self, ((then, was), (now, is)): (Point, Point)) -> f64 {
+        (is - was) / (self.slope * (now - then)).max(f64::MIN_POSITIVE)
+    }
+}
+
 /// Those over which it did not go on as it does where it was seen: it had not grown by half as much behind them.
 #[must_use]
 pub fn paused(life: &[Sample], gaps: &[Gap]) -> Vec<Gap> {
-    const PARTS: usize = 12;
-    const AS_MUCH: f64 = 0.5;
-    let span = life.first().zip(life.last()).map_or(0.0, |(first, last)| last.t - first.t);
-    let long = long(gaps, span);
-    if long.is_empty() {
-        return long;
+    let Some(grown) = Grown::of(life, gaps) else { return Vec::new() };
+    let is_paused = |around: &Option<(Point, Point)>| around.is_some_and(|around| grown.share(around) < AS_MUCH.start);
+    grown.around.iter().filter(|(_, around)| is_paused(around)).map(|(gap, _)| *gap).collect()
+}
+
+/// What it holds, with a straight line over each of those, where it grew as much over all of them as where it was seen: nobody looked, and it
+/// went on. For the question whether it climbs, and no other: the line is no sample.
+#[must_use]
+pub fn went_on(life: &[Sample], gaps: &[Gap]) -> Option<Series> {
+    /// Points of a line.
+    const MOST: f64 = 512.0;
+    let grown = Grown::of(life, gaps)?;
+    let mut held = Series::of(life, Sample::held);
+    for (gap, around) in &grown.around {
+        let around = around.filter(|around| AS_MUCH.contains(&grown.share(*around)))?;
+        let ((then, was), (now, is)) = around;
+        let count = ((now - then) * 3600.0 / gap.usual.max(f64::MIN_POSITIVE)).min(MOST) as u32;
+        let between = (1..count).map(|index| f64::from(index) / f64::from(count));
+        held.points.extend(between.map(|part| (then + part * (now - then), was + part * (is - was))));
     }
-    let mut from = f64::NEG_INFINITY;
-    let ends = long.iter().map(|gap| gap.to).chain([f64::INFINITY]);
-    let held = Series::of(life, Sample::held);
-    let start = life.first().map_or(0.0, |sample| sample.t);
-    let floors: Vec<(f64, Vec<Point>)> = ends
-        .map(|to| {
-            let of = |point: &&Point| (from..to).contains(&(start + point.0 * 3600.0 + 1e-3));
-            let stretch = Series { points: held.points.iter().filter(of).copied().collect() };
-            from = to;
-            (stretch.span(), stretch.floor(PARTS))
-        })
-        .collect();
-    let slopes = floors.iter().filter_map(|(span, floor)| Some((*span, theil_sen(floor)?.slope)));
-    let (seen, risen) = slopes.fold((0.0, 0.0), |sum, (span, slope)| (sum.0 + span, sum.1 + span * slope));
-    let slope = risen / f64::max(seen, f64::MIN_POSITIVE);
-    if slope <= 0.0 {
-        return Vec::new();
-    }
-    let around =
-        floors.iter().zip(floors.iter().skip(1)).map(|((_, before), (_, after))| before.last().zip(after.first()));
-    let is_paused = |around: Option<(&Point, &Point)>| {
-        around.is_some_and(|((then, was), (now, is))| is - was < AS_MUCH * slope * (now - then))
-    };
-    long.iter().zip(around).filter(|(_, around)| is_paused(*around)).map(|(gap, _)| *gap).collect()
+    held.points.sort_by(|one, next| one.0.total_cmp(&next.0));
+    Some(held)
 }
 
 /// A life without the time of these: what comes later is earlier by all but the usual distance.

@@ -2,7 +2,7 @@
 
 use crate::memory::climb::{Climb, FEWEST, MIB, Shape, climb, least_rise};
 use crate::memory::forecast::{Reached, advised, reached};
-use crate::memory::gaps::{Gap, back, gaps, long, paused, without};
+use crate::memory::gaps::{Gap, back, gaps, long, paused, went_on, without};
 use crate::memory::onset::lately;
 use crate::memory::others::{cut_off, ended_before, most, was_before};
 use crate::memory::past::{Alike, LIVES, alike, limit};
@@ -62,7 +62,12 @@ impl Life {
                 return found;
             }
         }
-        Self::seen(life, lives, gaps, Vec::new())
+        let mut found = Self::seen(life, lives, gaps, Vec::new());
+        if !found.is_steady() {
+            let filled = went_on(life, &found.gaps).and_then(|held| climb(&held, found.reference));
+            found.climb = filled.filter(|climb| climb.shape == Shape::Steady).or(found.climb);
+        }
+        found
     }
 
     /// What was seen of it, in which the time of those that are `cut` is left out already.

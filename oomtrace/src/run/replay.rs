@@ -55,6 +55,7 @@ pub fn replay(contents: Contents, filter: &Filter, sink: &mut dyn Sink) -> io::R
     }
     let rest = player.pipeline.finish();
     player.conclude(rest)?;
+    player.sink.finish()?;
     Ok(Tally { left_out: player.pipeline.left_out(), ..player.tally })
 }
 

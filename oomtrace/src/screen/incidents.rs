@@ -2,24 +2,51 @@
 
 use std::collections::VecDeque;
 
+use jiff::Timestamp;
+
 use crate::model::Record;
 use crate::sink::Sink as _;
 use crate::sink::human::{Human, Look};
 use crate::sink::weight::weight;
+use crate::words::folded::{APART_NS, Folded};
+use crate::words::repeats::key;
 
 /// Records that are kept, and bytes of them.
 const MOST: usize = 500;
 const MOST_BYTES: usize = 4 << 20;
 
-/// A record that is shown.
+/// A record that is shown; of like kills, the last.
 #[derive(Clone, Debug)]
 pub struct Shown {
     /// Of this run.
     pub number: u64,
     pub record: Record,
+    alike: Option<Alike>,
     /// Its line, in small letters, to be looked for.
     pub searched: String,
     weight: usize,
+}
+
+/// What like kills have in common, and how many there were: a restart loop is one line, and leaves the others theirs.
+#[derive(Clone, Debug)]
+struct Alike {
+    key: String,
+    folded: Folded,
+}
+
+impl Alike {
+    /// None of what is no kill.
+    fn of(record: &Record) -> Option<Self> {
+        let Record::Incident(incident) = record else { return None };
+        let time = incident.time.parse::<Timestamp>().ok()?;
+        Some(Self { key: key(incident)?, folded: Folded::single(i64::try_from(time.as_nanosecond()).ok()?) })
+    }
+
+    /// Counted with `before`, which is like it; none where it is not.
+    fn with(&self, before: &Self) -> Option<Folded> {
+        let is_near = self.folded.last().saturating_sub(before.folded.last()) <= APART_NS;
+        (self.key == before.key && is_near).then(|| before.folded.with(self.folded.last()))
+    }
 }
 
 /// See the module's documentation.
@@ -42,18 +69,35 @@ impl Incidents {
             Record::Incident(_) => self.count += 1,
             _ => {}
         }
-        let searched = text(&record, brief(Look::default())).to_lowercase();
+        let mut alike = Alike::of(&record);
+        let number = alike.as_mut().and_then(|alike| self.take_alike(alike));
+        let searched = text(&record, alike.as_ref(), brief(Look::default())).to_lowercase();
         if searched.is_empty() {
             return false;
         }
-        let weight = weight(&record) + size_of::<Shown>() + searched.len();
+        let key = alike.as_ref().map_or(0, |alike| alike.key.len());
+        let weight = weight(&record) + size_of::<Shown>() + searched.len() + key;
         self.bytes += weight;
-        self.shown.push_front(Shown { number: self.next, record, searched, weight });
-        self.next += 1;
+        let number = number.unwrap_or_else(|| {
+            let next = self.next;
+            self.next += 1;
+            next
+        });
+        self.shown.push_front(Shown { number, record, alike, searched, weight });
         while self.shown.len() > MOST || (self.bytes > MOST_BYTES && self.shown.len() > 1) {
             self.drop_one();
         }
         true
+    }
+
+    /// Takes out the one that is like it, and counts them together; the number that it had.
+    fn take_alike(&mut self, alike: &mut Alike) -> Option<u64> {
+        let of = |shown: &Shown| alike.with(shown.alike.as_ref()?);
+        let (at, folded) = self.shown.iter().enumerate().find_map(|(at, shown)| Some((at, of(shown)?)))?;
+        let before = self.shown.remove(at)?;
+        self.bytes -= before.weight;
+        alike.folded = folded;
+        Some(before.number)
     }
 
     /// The oldest goes, and before all others the oldest of those that nobody needs to be woken for; the latest stays.
@@ -86,7 +130,7 @@ impl Incidents {
     #[must_use]
     pub fn in_full(&self, shown: &Shown, look: Look) -> String {
         let look = Look { all: true, brief: false, ..look };
-        let mut full = text(&shown.record, look);
+        let mut full = text(&shown.record, shown.alike.as_ref(), look);
         let Record::Incident(incident) = &shown.record else { return full };
         let is_of_it = |other: &&Shown| match &other.record {
             Record::Correction(correction) => correction.incident == incident.id,
@@ -95,7 +139,7 @@ impl Incidents {
         };
         for later in self.shown.iter().rev().filter(is_of_it) {
             full.push('\n');
-            full.push_str(&text(&later.record, look));
+            full.push_str(&text(&later.record, None, look));
         }
         full
     }
@@ -109,7 +153,7 @@ impl Shown {
     /// It in one line, with the colours that `look` has.
     #[must_use]
     pub fn line(&self, look: Look) -> String {
-        text(&self.record, brief(look)).lines().next().unwrap_or_default().to_owned()
+        text(&self.record, self.alike.as_ref(), brief(look)).lines().next().unwrap_or_default().to_owned()
     }
 }
 
@@ -117,11 +161,15 @@ fn brief(look: Look) -> Look {
     Look { brief: true, all: true, verbose: false, width: None, ..look }
 }
 
-/// A record as the terminal has it; nothing where that says nothing of it.
-fn text(record: &Record, look: Look) -> String {
+/// A record as the terminal has it, with the count of those like it; nothing where that says nothing of it.
+fn text(record: &Record, alike: Option<&Alike>, look: Look) -> String {
     let mut text = Vec::new();
+    let mut human = Human::new(&mut text, move || look);
     // Writing to a Vec cannot fail.
-    _ = Human::new(&mut text, move || look).put(record);
+    _ = match (record, alike) {
+        (Record::Incident(incident), Some(alike)) => human.put_counted(incident, Some(&alike.folded)),
+        _ => human.put(record),
+    };
     String::from_utf8_lossy(&text).into_owned()
 }
 
@@ -136,15 +184,45 @@ mod tests {
         let Record::Incident(incident) = conclude(case(in_container(kill("/usr/sbin/runc")))) else {
             panic!("a kill is an incident")
         };
-        Record::Incident(Incident { id: format!("{number}"), routine, ..incident })
+        let time = "2026-11-01T12:00:00Z".to_owned();
+        Record::Incident(Incident { id: format!("{number}"), time, routine, ..incident })
+    }
+
+    /// One that is like no other.
+    fn different(number: usize, routine: Option<Routine>) -> Record {
+        let mut record = incident(number, routine);
+        if let Record::Incident(incident) = &mut record {
+            incident.victim.process.exe = Some(format!("/bin/{number}"));
+        }
+        record
+    }
+
+    #[test]
+    fn a_restart_loop_is_one_line() {
+        let mut incidents = Incidents::default();
+        incidents.take(different(0, None));
+        for number in 1..=40 {
+            assert!(incidents.take(incident(number, None)));
+        }
+        incidents.take(different(41, None));
+        assert_eq!(incidents.count, 42);
+        let lines: Vec<String> = incidents.shown(false).map(|shown| shown.line(Look::default())).collect();
+        assert!(lines.len() == 3 && lines[1].contains(" ×40"), "{lines:?}");
+        // It stays the one that was opened, and has the last of them.
+        let loop_of = incidents.shown(false).nth(1).unwrap().clone();
+        incidents.take(incident(42, None));
+        assert!(incidents.get(loop_of.number).unwrap().line(Look::default()).contains(" ×41"));
+        assert!(incidents.by_id("42").is_some() && incidents.by_id("41").is_some());
+        let bytes: usize = incidents.shown.iter().map(|shown| shown.weight).sum();
+        assert_eq!(incidents.bytes, bytes);
     }
 
     #[test]
     fn a_kill_is_not_pushed_out_by_routine_ones() {
         let mut incidents = Incidents::default();
-        incidents.take(incident(0, None));
+        incidents.take(different(0, None));
         for number in 1..=2 * MOST {
-            incidents.take(incident(number, Some(Routine::Sandbox)));
+            incidents.take(different(number, Some(Routine::Sandbox)));
         }
         let ids = |all: bool| -> Vec<String> {
             let id = |shown: &Shown| match &shown.record {

@@ -311,6 +311,7 @@ fn what_is_kept_is_bounded_and_routine_kills_are_shown_on_demand() {
     let mut incidents = Incidents::default();
     for number in 0..1000 {
         let mut incident = kill(1, "web", &number.to_string());
+        incident.victim.process.exe = Some(format!("/bin/{number}"));
         incident.victim.process.cmdline = Some(vec!["x".repeat(if number < 900 { 10 } else { 100_000 })]);
         incident.routine = (number % 2 == 1).then_some(Routine::Helper);
         incidents.take(Record::Incident(incident));

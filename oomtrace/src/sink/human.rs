@@ -13,6 +13,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use again::Again;
 use block::{Block, SIGNAL, contradiction, corrected, left_out, left_unsaid, lost_kills};
 
 use crate::model::{Incident, Lost, MissingPart, NamedMissing, Ready, Record, Repeat};
@@ -23,6 +24,7 @@ use crate::text::escape::escape;
 use crate::words::folded::Folded;
 use crate::words::repeats::{Repeats, said};
 
+mod again;
 mod block;
 mod curve;
 mod debugging;
@@ -81,6 +83,8 @@ pub struct Human<W: Write> {
     /// The container of that block's victim, by its id.
     latest_in: Option<String>,
     repeats: Repeats,
+    /// Those that are like one further up.
+    again: Again,
     /// The line that counts repeats, which stays open on a terminal to be written anew.
     series: Option<Series>,
 }
@@ -130,6 +134,7 @@ impl<W: Write> Human<W> {
             latest: None,
             latest_in: None,
             repeats: Repeats::default(),
+            again: Again::default(),
             series: None,
         }
     }
@@ -143,10 +148,11 @@ impl<W: Write> Sink for Human<W> {
             _ => None,
         };
         if let Record::Incident(incident) = record
-            && let Some(repeat) = repeat.as_ref().filter(|repeat| self.latest.as_ref() == Some(&repeat.first))
+            && let Some(repeat) = &repeat
             && !look.brief
         {
-            return self.count(incident, repeat, look);
+            let is_below_its_own = self.latest.as_ref() == Some(&repeat.first);
+            return if is_below_its_own { self.count(incident, repeat, look) } else { self.again(incident, repeat, look) };
         }
         let block = match record {
             Record::Incident(Incident { routine: Some(_), .. }) if !look.all => {
@@ -170,23 +176,22 @@ impl<W: Write> Sink for Human<W> {
         };
         self.end_series()?;
         if let Record::Incident(incident) = record {
-            self.latest = Some(repeat.map_or_else(|| incident.id.clone(), |repeat| repeat.first));
-            self.latest_in = incident.container.as_ref().map(|container| container.id.clone());
+            let first = repeat.map_or_else(|| incident.id.clone(), |repeat| repeat.first);
+            self.stands_below(incident, first);
         } else if is_of_another(record, self.latest_in.as_deref()) {
             // What is counted stands below its own block.
             self.latest = None;
         }
-        let is_line = matches!(record, Record::Event(_));
-        let follows_line = is_line && self.after_line;
-        if !(std::mem::take(&mut self.first) || look.brief || follows_line) {
-            self.out.write_all(b"\n")?;
-        }
-        self.after_line = is_line;
-        let routine = std::mem::take(&mut self.routine);
-        if routine > 0 && !look.brief {
-            self.out.write_all(left_unsaid(routine, look).as_bytes())?;
-        }
+        self.begin(matches!(record, Record::Event(_)), look)?;
         self.out.write_all(block.as_bytes())?;
+        self.out.flush()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.end_series()?;
+        for text in self.again.take_behind() {
+            self.out.write_all(format!("\n{text}\n").as_bytes())?;
+        }
         self.out.flush()
     }
 }
@@ -215,6 +220,26 @@ impl<W: Write> Human<W> {
         self.out.flush()
     }
 
+    /// What stands between two blocks.
+    fn begin(&mut self, is_line: bool, look: Look) -> io::Result<()> {
+        let follows_line = is_line && self.after_line;
+        if !(std::mem::take(&mut self.first) || look.brief || follows_line) {
+            self.out.write_all(b"\n")?;
+        }
+        self.after_line = is_line;
+        let routine = std::mem::take(&mut self.routine);
+        if routine > 0 && !look.brief {
+            self.out.write_all(left_unsaid(routine, look).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// What is counted from now on is like this one, and stands below it.
+    fn stands_below(&mut self, incident: &Incident, first: String) {
+        self.latest = Some(first);
+        self.latest_in = incident.container.as_ref().map(|container| container.id.clone());
+    }
+
     /// What was said at the start is not said in each block.
     fn block(&self, incident: &Incident, look: Look) -> String {
         if look.verbose || !self.without_record {
@@ -224,6 +249,20 @@ impl<W: Write> Human<W> {
         let Incident { missing, missing_parts, .. } = &mut incident;
         *missing = without(missing, missing_parts, MissingPart::OomRecord).cloned().collect();
         block(&incident, look)
+    }
+
+    /// One more that is like a block further up, with others between: its first line, and below it how many there were.
+    fn again(&mut self, incident: &Incident, repeat: &Repeat, look: Look) -> io::Result<()> {
+        let counted = said(incident, repeat, &self.repeats.spread());
+        let text = || format!("{}{}", block::headline(incident, look), on_lines(&counted, look));
+        if !self.again.is_due(&repeat.first, repeat.count, Instant::now(), text) {
+            return Ok(());
+        }
+        self.end_series()?;
+        self.begin(false, look)?;
+        self.out.write_all(block::headline(incident, look).as_bytes())?;
+        self.stands_below(incident, repeat.first.clone());
+        self.count(incident, repeat, look)
     }
 
     /// One more that is like the block above: a terminal has one line for them all, which is written anew; elsewhere there is a line each
@@ -240,11 +279,13 @@ impl<W: Write> Human<W> {
             series.open = true;
             series.written = repeat.count;
             self.out.write_all(format!("{before}{}", repeated(&series.text, look)).as_bytes())?;
+            self.again.is_written(&repeat.first, repeat.count, Instant::now());
         } else if repeat.count >= 2 * series.written || series.since.elapsed() >= PAUSE {
             series.written = repeat.count;
             series.since = Instant::now();
             series.behind = false;
             self.out.write_all(format!("{}\n", repeated(&series.text, look)).as_bytes())?;
+            self.again.is_written(&repeat.first, repeat.count, Instant::now());
         } else {
             series.behind = true;
         }
@@ -255,9 +296,9 @@ impl<W: Write> Human<W> {
     fn end_series(&mut self) -> io::Result<()> {
         let Some(Series { text, look, behind, open, .. }) = self.series.take() else { return Ok(()) };
         match (open, behind) {
-            (true, _) => match whole(&text, look) {
-                Some(whole) => self.out.write_all(format!("\r\x1b[K{whole}\n").as_bytes()),
-                None => self.out.write_all(b"\n"),
+            (true, _) => match on_lines(&text, look) {
+                whole if whole.contains('\n') => self.out.write_all(format!("\r\x1b[K{whole}\n").as_bytes()),
+                _ => self.out.write_all(b"\n"),
             },
             (false, true) => self.out.write_all(format!("{}\n", repeated(&text, look)).as_bytes()),
             (false, false) => Ok(()),
@@ -273,13 +314,12 @@ fn repeated(text: &str, look: Look) -> String {
     format!("   {}", block.paint(SIGNAL, &text))
 }
 
-/// The same on as many lines as it takes, where one has not room for it.
-fn whole(text: &str, look: Look) -> Option<String> {
+/// The same on as many lines as it takes.
+fn on_lines(text: &str, look: Look) -> String {
     let text = escape(text);
     let lines = wrap(&text, Some(room(look))).into_iter();
     let block = Block { text: String::new(), look };
-    let painted: Vec<String> = lines.map(|line| format!("   {}", block.paint(SIGNAL, &line))).collect();
-    (painted.len() > 1).then(|| painted.join("\n"))
+    lines.map(|line| format!("   {}", block.paint(SIGNAL, &line))).collect::<Vec<_>>().join("\n")
 }
 
 /// Columns for it.

@@ -42,4 +42,12 @@ pub trait Sink {
     fn put_all(&mut self, records: &[Arc<Record>]) -> io::Result<()> {
         records.iter().try_for_each(|record| self.put(record))
     }
+
+    /// Nothing more comes: writes what was held back.
+    ///
+    /// # Errors
+    /// As for a record.
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

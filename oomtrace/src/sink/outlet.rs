@@ -32,7 +32,8 @@ impl<T: Send + 'static> Outlet<T> {
         Self::start_many(name, limits, 1, closing, each, ended)
     }
 
-    /// The same, with up to `most` entries at a time: for what is no more work for many than for one.
+    /// The same, with up to `most` entries at a time: for what is no more work for many than for one. With none, once all is written and
+    /// nothing more will come.
     ///
     /// # Errors
     /// When there can be no thread.
@@ -50,7 +51,7 @@ impl<T: Send + 'static> Outlet<T> {
             // Also when it panics: nobody may wait for it then.
             let ends = EndsQueue(&of_thread);
             let some = || Some(of_thread.take(most)).filter(|some| !some.is_empty());
-            let result = std::iter::from_fn(some).try_for_each(&mut write);
+            let result = std::iter::from_fn(some).try_for_each(&mut write).and_then(|()| write(Vec::new()));
             drop(ends);
             ended(result.err());
         })?;

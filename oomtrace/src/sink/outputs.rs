@@ -97,6 +97,9 @@ impl Outputs {
         let mut sink = sink(Arc::clone(&closing));
         let most = sink.at_once();
         let write = move |entries: Vec<Entry<Arc<Record>>>| {
+            if entries.is_empty() {
+                return sink.finish();
+            }
             let mut records = Vec::new();
             for entry in entries {
                 match entry {

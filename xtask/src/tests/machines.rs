@@ -14,6 +14,7 @@ use super::How;
 use super::summary::{Counts, Part, Summary};
 use super::verdicts::{self, Row};
 use crate::binaries::{self, Binaries};
+use crate::free_space::Lack;
 use crate::time_limit::{Spoken, TimeLimit};
 use crate::vm::accelerator::Accelerator;
 use crate::vm::plan::{self, Boot, Init};
@@ -35,7 +36,8 @@ pub struct InMachines {
     pub notes: Vec<String>,
 }
 
-/// Runs what every test run sees of machines. The first must run where machines can be made at all.
+/// Runs what every test run sees of machines. The first must run where machines can be made at all: not where this machine lacks what
+/// they are made with, the room on its disk included, which is reported as not run.
 pub fn quick(workspace: &Path, how: &How, binaries: &Binaries) -> InMachines {
     let boots = plan::quick();
     let none_run = |why: String, is_required: bool| {
@@ -58,19 +60,19 @@ pub fn quick(workspace: &Path, how: &How, binaries: &Binaries) -> InMachines {
     say(&format!("virtual machines; {} are left for the whole run", Spoken(how.time.left())));
     let lab = match Lab::prepare(workspace, how.accelerator) {
         Ok(lab) => lab,
-        Err(error) => return none_run(format!("{error:#}"), true),
+        Err(error) => return none_run(format!("{error:#}"), !error.is::<Lack>()),
     };
     let mut all = InMachines::default();
     for (number, boot) in boots.iter().enumerate() {
         let mut part = if interrupt::came() {
-            Part::not_run(SCENARIOS, boot.describe(&boot.kernel), "interrupted")
+            Part::not_run(SCENARIOS, boot.describe(&boot.kernel), "interrupted").required()
         } else if how.time.left() < SHORTEST {
             let why = format!("no time was left of {} (--limit)", Spoken(how.time.whole()));
-            Part::not_run(SCENARIOS, boot.describe(&boot.kernel), why)
+            Part::not_run(SCENARIOS, boot.describe(&boot.kernel), why).required()
         } else {
             boot_one(&lab, boot, binaries, how.time, &mut all.rows)
         };
-        part.is_required = number == 0;
+        part.is_required &= number == 0;
         all.parts.push(part);
     }
     all.notes.extend(lab.accelerators.why_not_kvm().map(|why| format!("Machines were emulated, without KVM: {why}")));
@@ -83,7 +85,7 @@ fn boot_one(lab: &Lab, boot: &Boot, binaries: &Binaries, time: TimeLimit, rows: 
         Ok(results) => {
             report(&results);
             rows.extend(results.runs.iter().flat_map(|run| vm_rows(&results, run)));
-            part_of(&results)
+            part_of(&results).required()
         }
         Err(error) => {
             say(&format!("{}: {error:#}", boot.describe(&boot.kernel)));
@@ -93,19 +95,23 @@ fn boot_one(lab: &Lab, boot: &Boot, binaries: &Binaries, time: TimeLimit, rows: 
     Part { took: started.elapsed(), ..part }
 }
 
-/// The part that did not get to its end. What no time was left for did not fail; what had failed by then did.
+/// The part that did not get to its end. What no time was left for did not fail; what had failed by then did. One for which the disk has
+/// no room cannot be required.
 fn broken(error: &anyhow::Error, boot: &Boot) -> Part {
     use super::summary::Outcome;
 
     let part = Part::new(SCENARIOS, boot.describe(&boot.kernel));
-    match error.downcast_ref::<Cut>() {
-        Some(cut) => Part {
+    if let Some(cut) = error.downcast_ref::<Cut>() {
+        return Part {
             outcome: Outcome::NotRun(cut.to_string()),
             counts: Counts { failed: cut.failures.len(), ..Counts::default() },
             failures: cut.failures.clone(),
-            ..part
-        },
-        None => Part { outcome: Outcome::Broke(format!("{error:#}")), ..part },
+            ..part.required()
+        };
+    }
+    match error.downcast_ref::<Lack>() {
+        Some(lack) => Part { outcome: Outcome::NotRun(lack.to_string()), ..part },
+        None => Part { outcome: Outcome::Broke(format!("{error:#}")), ..part.required() },
     }
 }
 

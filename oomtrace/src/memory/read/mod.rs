@@ -38,6 +38,8 @@ pub enum ReadError {
     Epoch { number: usize },
     #[error("sample {number} is of a time to come, beyond 2100: its time is wrong")]
     ToCome { number: usize },
+    #[error("sample {number} is of a time that no clock has: its time is wrong")]
+    NoTime { number: usize },
 }
 
 /// What a file has.
@@ -131,7 +133,10 @@ fn in_seconds(mut samples: Vec<Sample>) -> Result<Vec<Sample>, ReadError> {
             return Err(ReadError::ToCome { number: at + 1 });
         }
     }
-    Ok(samples)
+    match samples.iter().position(|sample| sample.t.abs() > TO_COME) {
+        Some(at) => Err(ReadError::NoTime { number: at + 1 }),
+        None => Ok(samples),
+    }
 }
 
 /// So much of what is wrong is shown.
@@ -189,6 +194,8 @@ fn size(of: Bytes, text: &str) -> Result<Option<f64>, String> {
     };
     match number {
         number if number.is_nan() => Ok(None),
+        // Exporters have 0 for none.
+        number if is_limit && (0.0..1.0).contains(&number) => Ok(None),
         number if number < 0.0 => Err(format!("{name} is {}, and no size is below 0", shown(text))),
         number if number > MOST_BYTES && !is_limit => {
             Err(format!("{name} is {}, and no machine has so much", shown(text)))
@@ -258,6 +265,10 @@ mod tests {
         assert!(matches!(stray, Err(ReadError::Epoch { number: 2 })));
         let beyond = read(b"t,anon_bytes\n1700000000,1\n1700000060,2\n1e300,2\n");
         assert!(matches!(beyond, Err(ReadError::ToCome { number: 3 })));
+        for times in ["0,1\n-1e300,2", "0,1\n1,1\n1e300,2"] {
+            let beyond = read(format!("t,anon_bytes\n{times}\n").as_bytes());
+            assert!(matches!(beyond, Err(ReadError::NoTime { number: 2 | 3 })), "{times}");
+        }
     }
 
     #[test]
@@ -304,7 +315,7 @@ mod tests {
     #[test]
     fn a_columns_name_counts_in_any_case_and_in_quotes() {
         for header in ["t,anon_bytes,limit_bytes", "T,Anon_Bytes,Limit_Bytes", "\"t\",\"anon_bytes\",\"limit_bytes\""] {
-            for none in ["max", "\"max\"", "9223372036854771712"] {
+            for none in ["max", "\"max\"", "9223372036854771712", "0", "1e-300"] {
                 let text = format!("{header}\n1,5,{none}\n2,5,9\n");
                 let samples = read(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}")).samples;
                 let limits: Vec<_> = cleaned(samples).iter().map(|sample| sample.limit).collect();

@@ -97,6 +97,8 @@ fn a_leak_was_seen_for_a_day_without_its_gaps() {
         ("8 h twice", paused(climb(16.0), 8.0, 20.0), Kind::Climbing, 12.0, "20 h, from 7.9 h"),
         ("an hour twice", paused(each(5.0, 2.0, |t| 100.0 + t), 1.0, 22.0), Kind::Climbing, 60.0, "22 h, from 55 min"),
         ("14 h twice", paused(climb(28.0), 14.0, 20.0), Kind::Leak, 12.0, "20 h, from 14 h"),
+        ("it went on, 3 h twice", unseen(climb(26.0), 3.0, 23.0), Kind::Climbing, 12.0, "20 h, from 2.9 h"),
+        ("it went on, an hour twice", unseen(each(5.0, 24.0, |t| 100.0 + t / 5.0), 1.0, 23.0), Kind::Climbing, 12.0, "22 h, from 55 min"),
         ("it went on meanwhile, 26 h", unseen(climb(34.0), 13.0, 21.0), Kind::Leak, 12.0, "8.1 h, from 13 h"),
     ] {
         let said = judge(samples);
@@ -118,6 +120,9 @@ fn gaps_make_no_climb_and_samples_that_are_missing_make_no_gap() {
     let still = judge(unseen(each(5.0, 48.0, |_| 100.0), 10.0, 44.0));
     assert_eq!(still.verdict, Kind::Steady, "{still:?}");
     assert!(still.why.contains("no samples for 34 h, from 9.9 h after the first one on"), "{}", still.why);
+    // It grew by much more than it does where it is seen: that is a step.
+    let stepped = judge(unseen(each(5.0, 26.0, |t| 100.0 + t / 60.0 + step(t, 600.0, 200.0)), 3.0, 23.0));
+    assert!(matches!(stepped.verdict, Kind::Steady | Kind::TooShort), "{stepped:?}");
     // Seen by day alone, as it rises.
     let mut days = each(5.0, 96.0, |t| 200.0 + 60.0 * day(t / 60.0 - 12.0));
     days.retain(|sample| (8.0..16.0).contains(&(((sample.t - START) / 3600.0) % 24.0)));

@@ -1,5 +1,6 @@
 //! Draws the state into a frame.
 
+mod command;
 mod entry;
 mod help;
 mod lists;

@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::command::folded;
 use super::{DIM, Look, REVERSED, ends, hints, put};
 use crate::screen::painted;
 use crate::screen::state::State;
@@ -16,7 +17,9 @@ pub fn incident(frame: &mut Frame<'_>, area: Rect, state: &mut State, number: u6
         return text(frame, area, state, " a kill", &gone);
     };
     let full = state.incidents.in_full(shown, look.human(usize::from(area.width)));
-    text(frame, area, state, " a kill", &painted::lines(&full));
+    let lines: Vec<_> =
+        painted::lines(&full).into_iter().flat_map(|line| folded(line, usize::from(area.width))).collect();
+    text(frame, area, state, " a kill", &lines);
 }
 
 pub fn notices(frame: &mut Frame<'_>, area: Rect, state: &mut State, _look: &Look) {

@@ -73,6 +73,13 @@ pub(super) fn counted_block(incident: &Incident, folded: Option<&Folded>, look: 
     block.text
 }
 
+/// The first line of a block alone.
+pub(super) fn headline(incident: &Incident, look: Look) -> String {
+    let mut block = Block { text: String::new(), look };
+    block.head(incident, None);
+    block.text
+}
+
 /// What a block says of a kill between its first line and what is to be done, each with its label.
 #[must_use]
 pub fn facts(incident: &Incident) -> Vec<(String, String)> {

@@ -281,6 +281,31 @@ fn a_thousand_that_are_alike_are_one_readable_block() {
     assert_eq!(series(1, None).matches('×').count(), 0);
 }
 
+/// Two that are killed by turns: each has its block once, and then a line or two, in a storm only now and then; the last counts are said at
+/// the end.
+#[test]
+fn by_turns_each_has_one_block_and_its_counts() {
+    for width in [None, Some(80)] {
+        let mut written = Vec::new();
+        let mut human = Human::new(&mut written, move || Look { width, ..Look::default() });
+        let both = [kill("/usr/bin/bash"), kill("/usr/bin/vim")].map(judged);
+        for number in 1..=200 {
+            let mut one = both[number as usize % 2].clone();
+            one.id = number.to_string();
+            one.time = jiff::Timestamp::from_second(1_700_000_000 + number).unwrap().to_string();
+            human.put(&Record::Incident(one)).unwrap();
+        }
+        human.finish().unwrap();
+        let text = String::from_utf8(written).unwrap();
+        assert_eq!(text.matches("   by ").count(), 2, "one block each:\n{text}");
+        assert!(text.lines().count() < 80, "{text}");
+        for counted in ["×2 in 2.0 s", "×100 in 3 min 18 s"] {
+            assert_eq!(text.matches(counted).count(), 2, "{counted}:\n{text}");
+        }
+        assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{text:?}");
+    }
+}
+
 /// What is counted stands below its own block: one about another container in between ends that.
 #[test]
 fn what_is_counted_is_not_put_below_anothers_block() {
