@@ -32,7 +32,8 @@ pub fn is_same(found: &Reconstructed, at: Option<Timestamp>, incident: &Incident
     let apart = seen.zip(at).map(|(seen, at)| ms(seen, at));
     if found.victim.is_none() {
         // An end is said after what ended it.
-        return apart.is_some_and(|apart| (-SAME_KILL_MS..=ONE_END_MS).contains(&apart))
+        let is_near = apart.is_some_and(|apart| (-SAME_KILL_MS..=ONE_END_MS).contains(&apart));
+        return (is_near || is_end_of_that_life(found, at, incident, seen))
             && is_there(found, incident.container.as_ref(), incident.unit.as_deref());
     }
     if !shares_a_victim(found, incident) {
@@ -48,6 +49,18 @@ pub fn is_same(found: &Reconstructed, at: Option<Timestamp>, incident: &Incident
         // A report without a time: of the boot that its file is of.
         _ => is_alike(found, incident),
     }
+}
+
+/// A life has one end: the kill of a container's first process in it is what ended it, however long its manager took to notice.
+fn is_end_of_that_life(
+    found: &Reconstructed,
+    ended: Option<Timestamp>,
+    incident: &Incident,
+    killed: Option<Timestamp>,
+) -> bool {
+    let began: Option<Timestamp> = found.end.as_ref().and_then(|end| end.started.as_ref()?.parse().ok());
+    let is_within = began.zip(ended).zip(killed).is_some_and(|((began, ended), killed)| began <= killed && killed <= ended);
+    incident.victim.container_init && is_within
 }
 
 /// What its manager says is the end of a process that was seen to exit by itself.

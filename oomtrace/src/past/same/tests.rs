@@ -71,6 +71,33 @@ fn of_several_victims_another_one_may_be_named_first() {
     assert!(is_same(&found, Some(at(1)), &incident, &clocks));
 }
 
+/// On a node that has no time to spare a daemon notices an end many seconds late.
+#[test]
+fn the_end_of_a_life_is_that_of_the_kill_of_its_first_process_however_late_it_is_said() {
+    let container = || Some(Container { id: "a".to_owned(), ..Container::default() });
+    let (_, incident) = seen();
+    let killed: Timestamp = incident.time.parse().unwrap();
+    let after = |seconds: i64| killed.checked_add(jiff::Span::new().seconds(seconds)).unwrap();
+    let clocks = Clocks { now: at(DAY), boot_id: None, slept_ms: 0 };
+    for (is_init, began, ended, expected) in [
+        (true, Some(-60), 40, true),
+        (true, None, 40, false),
+        (true, None, 9, true),
+        // The life after that one.
+        (true, Some(5), 40, false),
+        (true, Some(-60), -20, false),
+        // A child's kill ends no container.
+        (false, Some(-60), 40, false),
+    ] {
+        let started = began.map(|seconds| after(seconds).to_string());
+        let end = Some(crate::model::SaidEnd { started, ..crate::model::SaidEnd::default() });
+        let found = Reconstructed { container: container(), end, ..Reconstructed::default() };
+        let mut incident = Incident { container: container(), ..incident.clone() };
+        incident.victim.container_init = is_init;
+        assert_eq!(is_same(&found, Some(after(ended)), &incident, &clocks), expected, "{is_init} {began:?} {ended}");
+    }
+}
+
 #[test]
 fn an_end_of_another_container_of_that_name_is_another_one() {
     let container = |id: &str| Some(Container { id: id.to_owned(), ..Container::default() });
