@@ -44,8 +44,8 @@ const PROGRAMS: [(&str, &str); 4] =
 /// QEMU's first that emulates kernels from 6.12 on without crashing them: 7.2 does not.
 const QEMU_VERSION: u32 = 10;
 
-/// Bytes that a machine's temporary files may take: what is written to its disk, and its results.
-const SPACE: u64 = 2 << 30;
+/// Bytes that a machine's temporary files may take: what is written to its disk, and its results. Some 100 MiB were seen.
+const SPACE: u64 = 1 << 30;
 
 /// What machines are made with.
 pub struct Lab {

@@ -46,7 +46,7 @@ use crate::judge::judgement::requester::FoundBy;
 use crate::judge::judgement::{DeletedBy, Judgement, Origin, Reason, StopRequest, Unproven};
 use crate::judge::requester::FoundRequester;
 use crate::judge::senders::Class;
-use crate::model::{Attribution, Cause, Confidence, Incident, Process, SenderKind, SignalPath};
+use crate::model::{Attribution, Cause, Confidence, CourseKind, Incident, Process, SenderKind, SignalPath};
 use crate::placement::Placement;
 use crate::resolve::case::Case;
 
@@ -66,6 +66,8 @@ pub fn judge(case: &Case) -> Judgement {
         None => Default::default(),
     };
     let memory_use = memory_use::memory_use(incident);
+    let memory_unseen = memory_use.is_none() && memory_use::is_unseen(incident);
+    let course = course::course(incident, &case.lives_before, memory_use.as_ref());
     let is_nothing_seen = incident.sender.process.is_none() && incident.signal.path.is_none() && incident.oom.is_none();
     Judgement {
         cause,
@@ -78,8 +80,9 @@ pub fn judge(case: &Case) -> Judgement {
         requester_came_before_ms,
         elevation: elevation::of(&incident.sender),
         unproven: incident.sender.process.as_ref().and_then(|sender| unproven(incident, sender)),
-        course: course::course(incident, &case.lives_before, memory_use.as_ref()),
-        memory_unseen: memory_use.is_none() && memory_use::is_unseen(incident),
+        // Files in memory fill any limit: where they may be what filled it, it is not said to be too low.
+        course: course.filter(|course| !memory_unseen || course.kind != CourseKind::TooSmall),
+        memory_unseen,
         memory_use,
         found_by: exec.into_iter().chain(found_by).collect(),
         by_api,

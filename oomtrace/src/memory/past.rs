@@ -103,6 +103,10 @@ fn came_to_rest(earlier: &[Sample], life: &[Sample], slope: f64) -> bool {
     const LITTLE: f64 = 0.25;
     const FEW: usize = 5;
     let long = hours(life);
+    // Before anything is looked at of it: a curve may have a thousand lives, each of which is held against each.
+    if hours(earlier) < 2.0 * long {
+        return false;
+    }
     let (held, of_life) = (Series::of(earlier, Sample::held), Series::of(life, Sample::held));
     let (Some((first, last)), Some((begun, now))) = (held.ends(), of_life.ends()) else { return false };
     let mut then: Vec<f64> =
