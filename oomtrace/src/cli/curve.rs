@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
-use oomtrace::memory::gaps::{gaps, long};
+use oomtrace::memory::gaps::{gaps, long, stretches};
 use oomtrace::memory::lives::lives;
 use oomtrace::memory::read::{Read, read};
 use oomtrace::memory::sample::{Sample, cleaned};
@@ -87,8 +87,9 @@ fn plot(samples: &[Sample], width: usize) -> Vec<String> {
         return Vec::new();
     }
     let point = |sample: &Sample| Some(((sample.t - first.t) / span, size(sample)? / top));
-    let parts: Vec<Vec<(f64, f64)>> =
-        lives(samples).into_iter().map(|life| life.iter().filter_map(point).collect()).collect();
+    // No line is drawn over what nobody saw.
+    let stretches = lives(samples).into_iter().flat_map(|life| stretches(life, &long(&gaps(life), span)));
+    let parts: Vec<Vec<(f64, f64)>> = stretches.map(|part| part.iter().filter_map(point).collect()).collect();
     let glyphs = if output::shows_ascii() { Glyphs::Ascii } else { Glyphs::Unicode };
     let axis = glyphs.axis();
     let mut lines: Vec<String> = glyphs

@@ -2,7 +2,7 @@
 
 use std::fmt::Arguments;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use oomtrace::sink::Sink;
 use oomtrace::sink::csv::Csv;
@@ -32,7 +32,8 @@ pub fn human<W: Write + Send + 'static>(options: &Show, reading: &Reading, out: 
     let color = options.color.on_stdout();
     let ascii = shows_ascii();
     let (all, verbose, time) = (reading.all, reading.verbose(), reading.time().into());
-    let look = move || Look { color, width: width(), brief, all, verbose, time, ascii };
+    let is_told_losses = io::stdout().is_terminal() && io::stderr().is_terminal();
+    let look = move || Look { color, width: width(), brief, all, verbose, time, ascii, is_told_losses };
     Human::new(Ascii::new(out, ascii), look)
 }
 

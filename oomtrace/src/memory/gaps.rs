@@ -78,6 +78,11 @@ pub fn long(gaps: &[Gap], span_s: f64) -> Vec<Gap> {
     if together >= LONG_TOGETHER * span_s { long } else { Vec::new() }
 }
 
+/// A life in the parts that lie between those.
+pub fn stretches<'a>(life: &'a [Sample], gaps: &[Gap]) -> Vec<&'a [Sample]> {
+    life.chunk_by(|one, next| !gaps.iter().any(|gap| gap.from == one.t && gap.to == next.t)).collect()
+}
+
 /// Gaps that are worth a word, and how it grew over them against how it grows where it was seen.
 struct Grown {
     /// Bytes an hour, where it was seen; above 0.
@@ -176,6 +181,7 @@ mod tests {
         assert_eq!(found, [Gap { from: 3600.0, to: 39_600.0, usual: 300.0 }]);
         assert_eq!((found[0].unseen(), found[0].longer()), (36_000.0 - 900.0, 36_000.0 - 300.0));
         assert_eq!((long(&found, 43_200.0).len(), long(&found, 1e7).len()), (1, 0));
+        assert_eq!(stretches(&all, &found).iter().map(|part| part.len()).collect::<Vec<_>>(), [13, 13]);
         let cut = without(&all, &found);
         assert_eq!((cut[12].t, cut[13].t), (3600.0, 3900.0));
         assert!(cut.iter().zip(&all).all(|(cut, all)| back(cut.t, &found) == all.t));

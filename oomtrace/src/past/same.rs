@@ -59,7 +59,8 @@ fn is_end_of_that_life(
     killed: Option<Timestamp>,
 ) -> bool {
     let began: Option<Timestamp> = found.end.as_ref().and_then(|end| end.started.as_ref()?.parse().ok());
-    let is_within = began.zip(ended).zip(killed).is_some_and(|((began, ended), killed)| began <= killed && killed <= ended);
+    let is_within =
+        began.zip(ended).zip(killed).is_some_and(|((began, ended), killed)| began <= killed && killed <= ended);
     incident.victim.container_init && is_within
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use crate::model::Record;
+use crate::model::{Lost, Record};
 use crate::sink::Sink as _;
 use crate::sink::human::{Human, Look};
 use crate::sink::weight::weight;
@@ -64,6 +64,7 @@ pub struct Incidents {
 impl Incidents {
     /// Takes a record; whether it is one that is shown.
     pub fn take(&mut self, record: Record) -> bool {
+        let record = self.with_losses(record);
         match &record {
             Record::Incident(incident) if incident.routine.is_some() => self.routine += 1,
             Record::Incident(_) => self.count += 1,
@@ -88,6 +89,19 @@ impl Incidents {
             self.drop_one();
         }
         true
+    }
+
+    /// Losses go on for as long as a flood does, and are one line, of all that was lost.
+    fn with_losses(&mut self, record: Record) -> Record {
+        let Record::Lost(lost @ Lost { unwritten: None, .. }) = &record else { return record };
+        let before = |shown: &Shown| match shown.record {
+            Record::Lost(before @ Lost { unwritten: None, .. }) => Some(before),
+            _ => None,
+        };
+        let found = self.shown.iter().enumerate().find_map(|(at, shown)| Some((at, before(shown)?)));
+        let Some((at, before)) = found else { return record };
+        self.bytes -= self.shown.remove(at).map_or(0, |shown| shown.weight);
+        Record::Lost(before.plus(lost))
     }
 
     /// Takes out the one that is like it, and counts them together; the number that it had.
@@ -215,6 +229,17 @@ mod tests {
         assert!(incidents.by_id("42").is_some() && incidents.by_id("41").is_some());
         let bytes: usize = incidents.shown.iter().map(|shown| shown.weight).sum();
         assert_eq!(incidents.bytes, bytes);
+    }
+
+    #[test]
+    fn losses_are_one_line() {
+        let mut incidents = Incidents::default();
+        incidents.take(incident(0, None));
+        for _ in 0..1000 {
+            assert!(incidents.take(Record::Lost(Lost { events: 2, kills: 1, exits: 1, ..Lost::default() })));
+        }
+        let lines: Vec<String> = incidents.shown(false).map(|shown| shown.line(Look::default())).collect();
+        assert!(lines.len() == 2 && lines[0].starts_with("KILLS WERE LOST: 1000 "), "{lines:?}");
     }
 
     #[test]

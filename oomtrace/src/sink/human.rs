@@ -19,6 +19,7 @@ use block::{Block, SIGNAL, contradiction, corrected, left_out, left_unsaid, lost
 use crate::model::{Incident, Lost, MissingPart, NamedMissing, Ready, Record, Repeat};
 use crate::probe::hook::Hook;
 use crate::sink::Sink;
+use crate::sink::notices;
 use crate::sink::wrap::{cut_end, wrap};
 use crate::text::escape::escape;
 use crate::words::folded::Folded;
@@ -51,6 +52,8 @@ pub struct Look {
     pub time: TimeForm,
     /// The terminal shows ASCII alone.
     pub ascii: bool,
+    /// Standard error has the same terminal, and says what was lost.
+    pub is_told_losses: bool,
 }
 
 /// How times are shown.
@@ -152,7 +155,11 @@ impl<W: Write> Sink for Human<W> {
             && !look.brief
         {
             let is_below_its_own = self.latest.as_ref() == Some(&repeat.first);
-            return if is_below_its_own { self.count(incident, repeat, look) } else { self.again(incident, repeat, look) };
+            return if is_below_its_own {
+                self.count(incident, repeat, look)
+            } else {
+                self.again(incident, repeat, look)
+            };
         }
         let block = match record {
             Record::Incident(Incident { routine: Some(_), .. }) if !look.all => {
@@ -165,7 +172,7 @@ impl<W: Write> Sink for Human<W> {
             Record::Correction(correction) => corrected(correction, look),
             Record::Warning(warning) => block::warning(warning, look),
             Record::Lost(Lost { unwritten: Some(unwritten), .. }) => left_out(unwritten, (self.look)()),
-            Record::Lost(lost) if lost.kills > 0 => lost_kills(lost, (self.look)()),
+            Record::Lost(lost) if lost.kills > 0 && !look.is_told_losses => lost_kills(lost, (self.look)()),
             Record::Event(event) => debugging::event(event, look),
             // The first has standard error's, the last is for whoever reads records.
             Record::Ready(ready) => {
@@ -278,6 +285,7 @@ impl<W: Write> Human<W> {
             let before = if series.open { "\r\x1b[K" } else { "" };
             series.open = true;
             series.written = repeat.count;
+            notices::set_open_line(true);
             self.out.write_all(format!("{before}{}", repeated(&series.text, look)).as_bytes())?;
             self.again.is_written(&repeat.first, repeat.count, Instant::now());
         } else if repeat.count >= 2 * series.written || series.since.elapsed() >= PAUSE {
@@ -296,10 +304,11 @@ impl<W: Write> Human<W> {
     fn end_series(&mut self) -> io::Result<()> {
         let Some(Series { text, look, behind, open, .. }) = self.series.take() else { return Ok(()) };
         match (open, behind) {
-            (true, _) => match on_lines(&text, look) {
-                whole if whole.contains('\n') => self.out.write_all(format!("\r\x1b[K{whole}\n").as_bytes()),
-                _ => self.out.write_all(b"\n"),
-            },
+            (true, _) => {
+                notices::set_open_line(false);
+                // Standard error may have taken its place.
+                self.out.write_all(format!("\r\x1b[K{}\n", on_lines(&text, look)).as_bytes())
+            }
             (false, true) => self.out.write_all(format!("{}\n", repeated(&text, look)).as_bytes()),
             (false, false) => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! Lines on standard error, which nobody waits for: whoever reads it may stall, and its disk may be full.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -13,6 +14,9 @@ use crate::text::ascii::Ascii;
 use crate::text::escape::escape;
 
 const LIMITS: Limits = Limits { entries: 1024, bytes: 256 << 10 };
+
+/// A line on the terminal has no end yet, and is going to be written anew.
+static OPEN_LINE: AtomicBool = AtomicBool::new(false);
 
 static THREAD: OnceLock<Outlet<Vec<u8>>> = OnceLock::new();
 
@@ -43,10 +47,19 @@ pub fn start(mut full: impl FnMut(&io::Error) + Send + 'static) -> io::Result<()
     Ok(())
 }
 
+/// Whether standard output's terminal has a line that has no end yet. Whoever writes it writes it anew below what is said meanwhile, which
+/// takes its place where both are on one terminal.
+pub fn set_open_line(is_open: bool) {
+    OPEN_LINE.store(is_open, Ordering::Relaxed);
+}
+
 /// Says `text` on a line of its own; on a terminal on as many as it takes, which break between words.
 pub fn say(text: &str) {
-    let width = io::stderr().is_terminal().then(|| terminal_size::terminal_size_of(io::stderr())).flatten();
-    put(lines(text, width.map(|(width, _)| usize::from(width.0))).into_bytes());
+    let is_terminal = io::stderr().is_terminal();
+    let width = is_terminal.then(|| terminal_size::terminal_size_of(io::stderr())).flatten();
+    let begin = if is_terminal && OPEN_LINE.load(Ordering::Relaxed) { "\r\x1b[K" } else { "" };
+    let lines = lines(text, width.map(|(width, _)| usize::from(width.0)));
+    put(format!("{begin}{lines}").into_bytes());
 }
 
 fn lines(text: &str, width: Option<usize>) -> String {

@@ -98,7 +98,13 @@ fn a_leak_was_seen_for_a_day_without_its_gaps() {
         ("an hour twice", paused(each(5.0, 2.0, |t| 100.0 + t), 1.0, 22.0), Kind::Climbing, 60.0, "22 h, from 55 min"),
         ("14 h twice", paused(climb(28.0), 14.0, 20.0), Kind::Leak, 12.0, "20 h, from 14 h"),
         ("it went on, 3 h twice", unseen(climb(26.0), 3.0, 23.0), Kind::Climbing, 12.0, "20 h, from 2.9 h"),
-        ("it went on, an hour twice", unseen(each(5.0, 24.0, |t| 100.0 + t / 5.0), 1.0, 23.0), Kind::Climbing, 12.0, "22 h, from 55 min"),
+        (
+            "it went on, an hour twice",
+            unseen(each(5.0, 24.0, |t| 100.0 + t / 5.0), 1.0, 23.0),
+            Kind::Climbing,
+            12.0,
+            "22 h, from 55 min",
+        ),
         ("it went on meanwhile, 26 h", unseen(climb(34.0), 13.0, 21.0), Kind::Leak, 12.0, "8.1 h, from 13 h"),
     ] {
         let said = judge(samples);

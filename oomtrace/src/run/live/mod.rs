@@ -9,6 +9,7 @@ mod losses;
 mod naming;
 mod node_watch;
 mod out;
+mod paced;
 mod pulse;
 mod warnings;
 
@@ -241,6 +242,9 @@ pub async fn run(
                     pipeline.clients_missed();
                 }
             }
+            () = sleep(out.losses_at().map(|at| at.saturating_duration_since(Instant::now()))), if out.losses_at().is_some() => {
+                out.say_losses(false);
+            }
             () = kubernetes.listed() => heap::give_back_all(),
             () = sleep(out.rest_at.map(|at| at.saturating_duration_since(Instant::now()))), if out.rest_at.is_some() => {
                 heap::give_back();
@@ -273,6 +277,7 @@ pub async fn run(
     }
     let lost = losses.rest()?;
     out.lost(lost);
+    out.say_losses(true);
     match kubernetes.take_unsaid() {
         0 => {}
         1 => notices::say("one Event could not be put on its pod (the Kubernetes API)"),

@@ -7,6 +7,7 @@ use crate::kubernetes::Kubernetes;
 use crate::model::{Incident, Lost, Record, Warning};
 use crate::run::live::aftermath::{Aftermath, Followed};
 use crate::run::live::naming::Named;
+use crate::run::live::paced::Paced;
 use crate::run::pipeline::Pipeline;
 use crate::run::recording::Recorder;
 use crate::sink::notices;
@@ -42,6 +43,7 @@ pub struct Out<'a> {
     outputs: &'a Outputs,
     pub tally: Tally,
     recorder: Option<Recorder>,
+    losses: Paced,
     /// Processes in incidents since memory was given back.
     told: usize,
     /// When memory is given back.
@@ -66,6 +68,7 @@ impl<'a> Out<'a> {
             outputs,
             tally: Tally::default(),
             recorder,
+            losses: Paced::default(),
             told: 0,
             rest_at: None,
             taken_at_rest: None,
@@ -184,21 +187,38 @@ impl<'a> Out<'a> {
         self.outputs.put(record);
     }
 
-    /// Says what was not recorded, if anything; whether cgroups may have come and gone unseen. What does not fit means that the ring was
+    /// Takes what was not recorded, if anything; whether cgroups may have come and gone unseen. What does not fit means that the ring was
     /// full, so there is always a read after it to notice.
     pub fn lost(&mut self, lost: Option<Lost>) -> bool {
         let Some(lost) = lost else { return false };
         self.tally.lost = self.tally.lost.plus(&lost);
+        if let Some(recorder) = &self.recorder {
+            recorder.lost(&lost);
+        }
+        let due = self.losses.take(&lost, Instant::now());
+        self.say_lost(due);
+        lost.cgroups > 0 || lost.limited.cgroups > 0
+    }
+
+    /// When losses that were held back are to be said.
+    pub fn losses_at(&self) -> Option<Instant> {
+        self.losses.at()
+    }
+
+    /// Says those whose time has come; `is_end`: all.
+    pub fn say_losses(&mut self, is_end: bool) {
+        let due = if is_end { self.losses.rest() } else { self.losses.due(Instant::now()) };
+        self.say_lost(due);
+    }
+
+    fn say_lost(&self, lost: Option<Lost>) {
+        let Some(lost) = lost else { return };
         if let Some(words) = lost.words() {
             let advice =
                 if lost.events > 0 { ". Give oomtrace more processor time, or a larger --ring-size" } else { "" };
             notices::say(&format!("{words}{advice}"));
         }
-        if let Some(recorder) = &self.recorder {
-            recorder.lost(&lost);
-        }
         self.outputs.put(Record::Lost(lost));
-        lost.cgroups > 0 || lost.limited.cgroups > 0
     }
 
     /// Nothing waits in memory while oomtrace does.

@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{BOLD, DIM, Look, REVERSED, ends, hints, put};
 use crate::memory::verdict::Kind;
+use crate::model::Container;
 use crate::screen::entry::Entry;
 use crate::screen::painted;
 use crate::screen::state::{Before, Pane, State, Watched};
@@ -119,7 +120,8 @@ fn about(state: &State, width: usize, look: &Look) -> Line<'static> {
         parts.push(outlook.why.clone());
     }
     match &entry.container {
-        Some(container) => parts.extend(belongs_to(container)),
+        // How often it was restarted is said above, as it is by now.
+        Some(container) => parts.extend(belongs_to(&Container { restart_count: None, ..container.clone() })),
         None => parts.push(entry.memory.cgroup.clone()),
     }
     let dot = format!(" {} ", look.table.glyphs.dot());

@@ -50,6 +50,7 @@ impl Look {
             verbose: self.verbose,
             time: self.table.time,
             ascii: self.table.glyphs == Glyphs::Ascii,
+            is_told_losses: false,
         }
     }
 }
