@@ -9,7 +9,7 @@ use crate::Scenario;
 use crate::claims;
 use crate::node::node;
 use crate::pod::{Pod, container, create, once, wait_slowly, with};
-use crate::scenarios::{is_stopped, settled, settled_as, trace};
+use crate::scenarios::{deadline, is_stopped, settled, settled_as, trace};
 use crate::support::process::run;
 
 pub const ALL: &[Scenario] = &[
@@ -115,7 +115,7 @@ fn stateful_set() {
 }
 
 fn jobs_deadline() {
-    let more = json!({ "pod": { "restartPolicy": "Never" }, "own": { "activeDeadlineSeconds": 5, "backoffLimit": 0 } });
+    let more = json!({ "pod": { "restartPolicy": "Never" }, "own": { "activeDeadlineSeconds": deadline(), "backoffLimit": 0 } });
     let made = Made::create("Job", "batch/v1", "deadline", more);
     made.ends(|_| {}, "deadline");
 }

@@ -20,6 +20,7 @@ use crate::Scenario;
 use crate::claims::{self, claim, corrected_within};
 use crate::node::node;
 use crate::pod::Pod;
+use crate::support::process::patience;
 use crate::support::tracer::Tracer;
 
 pub fn all() -> Vec<Scenario> {
@@ -53,6 +54,11 @@ fn trace() -> Tracer {
 /// The incident whose victim is `pid`, with what becomes known of it afterwards: that is waited for where it has another cause.
 fn settled(tracer: &mut Tracer, pid: u32, cause: Cause) -> Incident {
     settled_as(tracer, pid, &claims::has_cause(cause))
+}
+
+/// Seconds after which a pod's time is over: it must have been seen to run before, and emulated machines take their time.
+fn deadline() -> u64 {
+    (patience().as_secs() / 10).max(5)
 }
 
 /// The same, where it is not as wanted.

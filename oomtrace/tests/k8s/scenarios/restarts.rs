@@ -12,7 +12,7 @@ use crate::kernel_log::KernelLog;
 use crate::node::node;
 use crate::pod::{Pod, container, limited, once, wait_for_containerd, wait_slowly, with};
 use crate::scenarios::oom::is_logged;
-use crate::scenarios::{is_in, is_stopped, names, settled, trace};
+use crate::scenarios::{deadline, is_in, is_stopped, names, settled, trace};
 use crate::support::process::run;
 
 pub const ALL: &[Scenario] = &[
@@ -20,7 +20,7 @@ pub const ALL: &[Scenario] = &[
     Scenario::alone("restarts::deletion_after_both", deletion_after_both),
     Scenario::new("restarts::of_a_sandbox", of_a_sandbox),
     Scenario::new("restarts::of_another_image", of_another_image),
-    Scenario::new("restarts::none_after_the_deadline", deadline),
+    Scenario::new("restarts::none_after_the_deadline", none_after_the_deadline),
 ];
 
 /// Ends containerd and kubelet as crashes do; both are there again when this returns.
@@ -86,9 +86,9 @@ fn of_another_image() {
     is_stopped(&settled(&mut tracer, init, Cause::RuntimeStopTimeout), &pod, "app", Cause::RuntimeStopTimeout);
 }
 
-fn deadline() {
+fn none_after_the_deadline() {
     let mut tracer = trace();
-    let pod = Pod::create("deadline", with(stubborn(), json!({ "activeDeadlineSeconds": 4 })));
+    let pod = Pod::create("deadline", with(stubborn(), json!({ "activeDeadlineSeconds": deadline() })));
     let init = pod.init("app");
     wait_slowly("its time is over", || pod.object().unwrap_or_default()["status"]["reason"] == "DeadlineExceeded");
     is_stopped(&settled(&mut tracer, init, Cause::KubeletDeletion), &pod, "app", Cause::KubeletDeletion);
