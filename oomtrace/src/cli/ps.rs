@@ -1,5 +1,7 @@
 //! `oomtrace ps`: the containers that are known, so that a person can check what will be named.
 
+mod fitted;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::iter;
@@ -17,6 +19,8 @@ use oomtrace::node::usage::Usage;
 use oomtrace::sink::{csv, json, notices, yaml};
 use oomtrace::text::escape::escape;
 use oomtrace::text::{bytes, of_user, pod_name, short_id, times};
+
+use fitted::fitted;
 
 use super::exit::{Failure, Status};
 use super::missing;
@@ -64,7 +68,9 @@ pub fn run(options: &Ps) -> Result<Status, Failure> {
         }
         Form::Template(template) => write_each(&mut out, &all, |listed| template.line(listed).map(String::into_bytes))?,
         Form::Text | Form::Brief if all.is_empty() => writeln!(out, "no container has a cgroup on this node")?,
-        Form::Text | Form::Brief => out.write_all(table(&all, options.show.color.on_stdout()).as_bytes())?,
+        Form::Text | Form::Brief => {
+            out.write_all(table(&all, options.show.color.on_stdout(), output::width()).as_bytes())?;
+        }
     }
     out.flush()?;
     Ok(Status::Done)
@@ -90,12 +96,16 @@ async fn describe_pods(all: &mut [Listed], kubernetes: &Kubernetes) {
     }
 }
 
-fn table(all: &[Listed], color: bool) -> String {
+/// `width`: of the terminal that it is for.
+fn table(all: &[Listed], color: bool, width: Option<usize>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let rows = rows(all);
-    table.set_header(COLUMNS).add_rows(rows.iter().map(|row| &row.cells));
-    for (column, number) in table.column_iter_mut().zip(0..) {
+    let lines: Vec<[String; 8]> =
+        iter::once(COLUMNS.map(str::to_owned)).chain(rows.iter().map(|row| row.cells.clone())).collect();
+    let (kept, lines) = fitted(&lines, width.unwrap_or(usize::MAX / 2));
+    table.add_rows(lines);
+    for (column, number) in table.column_iter_mut().zip(kept) {
         column.set_padding((0, 2));
         if NUMBERS.contains(&number) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -234,8 +244,8 @@ nolimit  docker   0b2aa65a35ca  312 KiB       -     -          0  oomtrace-test:
 jobx     runc     jobx            2 MiB  50 MiB   4 %          0  -
 容器     docker   f1c96f379218   60 MiB  64 MiB  93 %          1  oomtrace-test:busybox
 ";
-        assert_eq!(table(&all, false), expected);
-        let colored = table(&all, true);
+        assert_eq!(table(&all, false, None), expected);
+        let colored = table(&all, true, None);
         let lines: Vec<&str> = colored.lines().collect();
         assert!(lines[0].starts_with("\x1b[1mNAME") && lines[0].ends_with("WHAT\x1b[0m"), "{colored:?}");
         assert!(lines[1].starts_with("nolimit") && lines[3].starts_with("\x1b[33m容器"), "{colored:?}");
@@ -260,7 +270,7 @@ jobx     runc     jobx            2 MiB  50 MiB   4 %          0  -
             listed
         };
         let alone = listed("db", Runtime::Docker, &"2".repeat(64), usage(1 << 20, None, 0), None);
-        let table = table(&[in_pod(None, true), in_pod(Some("app"), false), alone], false);
+        let table = table(&[in_pod(None, true), in_pod(Some("app"), false), alone], false, None);
         let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines.len(), 4, "{table}");
         assert_eq!(lines[1][0], "db", "{table}");
