@@ -221,7 +221,8 @@ impl Found {
 
 /// Without a time it is of the last day; one incident is of any time. Or what is wrong with the times.
 fn selection(options: &options::Report, now: &Zoned) -> Result<Selection, String> {
-    let Period { since, until } = Period::of(options.since.as_deref(), options.until.as_deref(), now)?;
+    let Period { since, until, said } = Period::of(options.since.as_deref(), options.until.as_deref(), now)?;
+    said.iter().for_each(|said| notices::say(said));
     let day = || now.timestamp().checked_sub(Span::new().hours(24)).ok();
     let since = since.or_else(|| if options.incident.is_none() { day() } else { None });
     // Only a day that nobody named can be after it.
