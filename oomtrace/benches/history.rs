@@ -1,5 +1,6 @@
 //! How long questions to a large history take: `cargo bench -p oomtrace --bench history -- NUMBER [FILE]`, of so many incidents. They are
-//! of 2,000 things on one node, made anew 50 times each, over 30 days, the last 100,000 of one kind; FILE is kept and used again, where it is named.
+//! of 2,000 things on one node, made anew 50 times each, over 30 days, the last 100,000 of one thing: 80,000 of one kind, and then 20,000 of which
+//! none is like another; FILE is kept and used again, where it is named.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -15,7 +16,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use oomtrace::filter::Filter;
 use oomtrace::model::{Cause, Incident};
-use oomtrace::store::{Bounds, By, Entry, History, Identity, Selection, Writer};
+use oomtrace::store::{Bounds, By, Entry, History, Identity, Line, Selection, Writer};
 
 const THINGS: u64 = 2_000;
 const LIVES: u64 = 50;
@@ -24,6 +25,8 @@ const CAUSES: [&str; 5] =
     ["oom_container_limit", "runtime_stop_timeout", "kubelet_probe_failure", "process_kill", "oom_host"];
 /// Like ones that come last: half of all at the most. They are on one line, where there are so many that ten minutes lie between none of them.
 const CROWD: u64 = 100_000;
+/// The last of them, a fifth of them at the most, are unlike one another: each would have a line.
+const UNLIKE: u64 = 20_000;
 /// What an incident holds besides, so that it is as large as a real one.
 const EVIDENCE: usize = 4_000;
 
@@ -44,7 +47,9 @@ fn main() {
 
 fn incident(number: u64, of: u64, filler: &str) -> Incident {
     // Scattered, and the same in each run; the last are of one thing and one cause, as in a restart loop.
-    let is_crowd = number + CROWD.min(of / 2) >= of;
+    let crowd = CROWD.min(of / 2);
+    let is_crowd = number + crowd >= of;
+    let program = if number + UNLIKE.min(crowd / 5) >= of { format!("app-{number}") } else { "app".to_owned() };
     let mixed = if is_crowd { 0 } else { number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33 };
     let thing = mixed % THINGS;
     let life = number * LIVES / of;
@@ -57,7 +62,7 @@ fn incident(number: u64, of: u64, filler: &str) -> Incident {
             "evidence": [], "advice": []
         },
         "victim": { "pid": 1000 + number % 60_000, "comm": format!("app{}", thing % 40), "exe": "/usr/bin/app", "uid": 1000,
-            "cgroup": format!("/docker/{thing}"), "cmdline_truncated": false, "container_init": true },
+            "cmdline": [program], "cgroup": format!("/docker/{thing}"), "cmdline_truncated": false, "container_init": true },
         "collateral": [],
         "container": { "id": format!("{:064x}", thing * 1000 + life), "name": format!("app-{thing}"), "runtime": "docker",
             "image": format!("registry/app{}:{}", thing % 100, life), "cgroup": "/x", "labels": { "team": format!("team{}", thing % 20) } },
@@ -97,7 +102,7 @@ fn ask(path: &Path, number: u64) {
     let filtered = |filter: Filter| Selection { filter, ..all.clone() };
     let hour_ago = start() + SignedDuration::from_secs(SPAN_S - 3600);
     for (name, selection) in [
-        ("the last 100", all.clone()),
+        ("--last 100", all.clone()),
         ("the last hour", Selection { since: Some(hour_ago), last: None, ..Selection::default() }),
         ("--container app-7", filtered(Filter { containers: of("app-7"), ..Filter::default() })),
         ("--container 'app-1*'", filtered(Filter { containers: of("app-1*"), ..Filter::default() })),
@@ -113,6 +118,10 @@ fn ask(path: &Path, number: u64) {
     ] {
         measure(path, name, |history| listed(history, &selection));
     }
+    measure(path, "the last 100, of each its share", |history| {
+        let (lines, rest) = history.folded_by_share(&all).unwrap();
+        shown(history, &lines) + rest.len()
+    });
     let everything = Selection::default();
     for by in [By::Cause, By::Container, By::Image, By::Comm, By::Node, By::Hour, By::Day] {
         let name = format!("--by {by:?}").to_lowercase();
@@ -140,7 +149,10 @@ fn ask(path: &Path, number: u64) {
 
 /// As `oomtrace history` lists them: lines, the last incident of each of which is read.
 fn listed(history: &History, selection: &Selection) -> usize {
-    let lines = history.folded(selection).unwrap();
+    shown(history, &history.folded(selection).unwrap())
+}
+
+fn shown(history: &History, lines: &[Line]) -> usize {
     lines.iter().filter(|line| history.shown(line).unwrap().last.is_some()).count()
 }
 

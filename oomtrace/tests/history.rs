@@ -268,7 +268,16 @@ fn the_verb_lists_what_was_asked_for_in_its_order() {
     let output = place.history(&["--last", "1"]);
     let line = text(&output.stdout);
     assert!(line.contains("web: ran into its own limit") && line.lines().count() == 1, "{line}");
-    assert!(text(&place.history(&[]).stderr).contains("the last 100 of 121"));
+    assert!(text(&place.history(&["--container", "*"]).stderr).contains("the last 100 of 121"));
+    // Neither of the two has all lines, and what is said to show the rest of one shows it.
+    let output = place.history(&[]);
+    let (shown, said) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(["web: ", "api: "].map(|name| shown.matches(name).count()), [10, 10], "{shown}");
+    assert!(said.contains("70 more kills of api, all alike, from ") && !said.contains("the last"), "{said}");
+    let command = said.split('`').find(|part| part.contains("--container api")).unwrap();
+    let again =
+        Command::new("sh").arg("-c").arg(command.replacen("oomtrace", env!("CARGO_BIN_EXE_oomtrace"), 1)).output();
+    assert_eq!(text(&again.unwrap().stdout).lines().count(), 80, "{command}");
     let nothing = place.history(&["--container", "none"]);
     assert!(nothing.status.success() && text(&nothing.stderr).contains("no such kill of container none"));
     let wrong = place.history(&["--since", "one day"]);

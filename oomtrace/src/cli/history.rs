@@ -1,14 +1,16 @@
 //! `oomtrace history`: kills that were kept.
 
 mod counts;
+mod exits;
+mod rest;
 
 use std::io::{self, Write};
 
 use anyhow::{Context as _, anyhow};
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use oomtrace::model::{Incident, Record};
 use oomtrace::sink::notices;
-use oomtrace::store::{self, By, History, Selection, Shown, StoreError};
+use oomtrace::store::{self, By, History, Kept, Rest, Selection, Shown, StoreError};
 use oomtrace::words::folded::not_by_themselves;
 
 use super::exit::{Failure, Status};
@@ -43,7 +45,8 @@ pub fn run(options: &options::History) -> Result<Status, Failure> {
 
 /// Which incidents; or what is wrong with the times.
 fn selection(options: &options::History, now: &Zoned) -> Result<Selection, String> {
-    let Period { since, until } = Period::of(options.since.as_deref(), options.until.as_deref(), now)?;
+    let Period { since, until, said } = Period::of(options.since.as_deref(), options.until.as_deref(), now)?;
+    said.iter().for_each(|said| notices::say(said));
     let is_bounded = since.is_some() || until.is_some() || options.by.is_some();
     let last = options.last.or((!is_bounded).then_some(LISTED));
     let (filter, routine) = (options.select.filter(), options.reading.all);
@@ -69,9 +72,16 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
     let mut list = List::default();
     // Lines, or incidents.
     let asked_for: usize;
+    let mut rests: Vec<Rest> = Vec::new();
     match reading.form() {
         Form::Text | Form::Brief if !reading.all => {
-            let mut lines = history.folded(&selection)?;
+            let (mut lines, rest) = if is_for_all(options, &selection) {
+                history.folded_by_share(&selection)?
+            } else {
+                (history.folded(&selection)?, Vec::new())
+            };
+            rests = rest;
+            list.rest = rests.iter().map(|rest| rest.kills).sum();
             // As they came: the last one is where the eye is.
             lines.reverse();
             let mut human = output::human(&show, &reading, out);
@@ -80,7 +90,7 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
                 let Shown { last, unreadable } = history.shown(&line)?;
                 list.unreadable += unreadable;
                 if let Some((incident, folded)) = last {
-                    list.shown(folded.count());
+                    list.shown(folded.count(), Timestamp::from_nanosecond(folded.first().into()).ok());
                     human.put_counted(&incident, Some(&folded))?;
                 }
             }
@@ -105,8 +115,10 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
             }
         }
     }
+    let is_text = matches!(reading.form(), Form::Text | Form::Brief);
     if asked_for == 0 {
         say_none(history, &selection)?;
+        say_exits(history, &selection, is_text);
         return Ok(Status::Done);
     }
     store::unreadable(usize::try_from(list.unreadable).unwrap_or(usize::MAX))
@@ -114,8 +126,30 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
         .for_each(|said| notices::say(said));
     let is_cut = options.last.is_none() && selection.last.is_some_and(|last| asked_for >= last);
     let all = if is_cut { history.count(&selection)? } else { list.seen() };
+    rests.iter().for_each(|rest| notices::say(&rest::said(rest, options)));
     list.notice(all).iter().for_each(|said| notices::say(said));
+    // Of the time that was asked for; a list of the last lines reaches no further back than these.
+    let asked = Selection { since: selection.since.or(list.from.filter(|_| is_cut)), ..selection };
+    say_exits(history, &asked, is_text);
     Ok(Status::Done)
+}
+
+/// Says of what was no kill, where a person reads.
+fn say_exits(history: &History, selection: &Selection, is_text: bool) {
+    let said = is_text.then(|| exits::notice(history, selection)).flatten();
+    said.iter().for_each(|said| notices::say(said));
+}
+
+/// Nothing says how far back or of which place: each has its share of such a list.
+const fn is_for_all(options: &options::History, selection: &Selection) -> bool {
+    let filter = &selection.filter;
+    let is_bounded = options.last.is_some() || selection.since.is_some() || selection.until.is_some();
+    let has_place = !(filter.containers.is_empty()
+        && filter.pods.is_empty()
+        && filter.units.is_empty()
+        && filter.cgroups.is_empty()
+        && filter.pids.is_empty());
+    !is_bounded && !has_place
 }
 
 /// What was listed.
@@ -126,12 +160,17 @@ struct List {
     kills: u64,
     /// Those on none.
     unreadable: u64,
+    /// Those that are told of in a line for many.
+    rest: u64,
+    /// When the first of them was.
+    from: Option<Timestamp>,
 }
 
 impl List {
-    const fn shown(&mut self, kills: u64) {
+    fn shown(&mut self, kills: u64, first: Option<Timestamp>) {
         self.lines += 1;
         self.kills += kills;
+        self.from = self.from.into_iter().chain(first).min();
     }
 
     /// Puts the incident with that number out.
@@ -141,24 +180,19 @@ impl List {
         seq: i64,
         put: impl FnOnce(Incident) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        match history.incident(seq) {
-            Ok(Some(incident)) => {
-                self.shown(1);
-                put(incident)?;
+        match history.kept(seq)? {
+            Kept::Whole(incident) => {
+                self.shown(1, incident.time.parse().ok());
+                put(*incident)?;
             }
-            // The bounds were reached meanwhile.
-            Ok(None) => {}
-            Err(StoreError::Json(error)) => {
-                log::debug!("incident {seq} of the history: {error}");
-                self.unreadable += 1;
-            }
-            Err(error) => return Err(error.into()),
+            Kept::Gone => {}
+            Kept::Unreadable => self.unreadable += 1,
         }
         Ok(())
     }
 
     const fn seen(&self) -> u64 {
-        self.kills + self.unreadable
+        self.kills + self.unreadable + self.rest
     }
 
     /// What is not on lines of their own, and what is not there, of so many.

@@ -60,15 +60,33 @@ fn verb_of(error: &clap::Error) -> Option<&str> {
     }
 }
 
-/// What is tried where watching is wanted, which has no verb.
-const WATCHING: [&str; 8] = ["watch", "trace", "run", "start", "monitor", "live", "follow", "tail"];
+/// What other tools call it, or one tries first; and what it is here. Like which verb it is spelled says nothing.
+const MEANT: [(&[&str], &str); 6] = [
+    (
+        &["watch", "trace", "run", "start", "monitor", "live", "follow", "tail"],
+        "without a verb oomtrace watches this node: sudo oomtrace",
+    ),
+    (&["list", "ls", "containers"], "the containers of this node: sudo oomtrace ps"),
+    (&["status", "check"], "what can be seen on this node: sudo oomtrace doctor; its containers: sudo oomtrace ps"),
+    (
+        &["log", "logs", "events", "event", "kills", "incidents", "journal"],
+        "the kills that were kept while oomtrace watched: oomtrace history",
+    ),
+    (&["last", "latest"], "the last kill on this node: sudo oomtrace why; those that were kept: oomtrace history"),
+    (
+        &["show", "describe", "inspect", "get", "info"],
+        "what became of a container, a pod, a unit or a pid, or one incident: oomtrace why NAME|PID|ID",
+    ),
+];
 
-/// Verbs that are hidden are for oomtrace itself: they are no suggestions. Nor is any verb for watching.
+/// Verbs that are hidden are for oomtrace itself: they are no suggestions.
 fn with_true_suggestions(mut error: clap::Error) -> clap::Error {
-    if verb_of(&error).is_some_and(|verb| WATCHING.contains(&verb)) && error.kind() == ErrorKind::InvalidSubcommand {
+    let meant = |verb: &str| MEANT.iter().find(|(verbs, _)| verbs.contains(&verb)).map(|(_, tip)| *tip);
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(tip) = verb_of(&error).and_then(meant)
+    {
         error.remove(ContextKind::SuggestedSubcommand);
-        let tip = "without a verb oomtrace watches this node: sudo oomtrace".into();
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
         return error;
     }
     if let Some(ContextValue::Strings(mut verbs)) = error.remove(ContextKind::SuggestedSubcommand) {
@@ -212,8 +230,24 @@ mod tests {
             let said = text.replace(typo, "");
             assert!(!said.contains("history-keeper") && !said.contains("selftest-child"), "{text}");
         }
-        let text = rendered(&with_true_suggestions(Cli::try_parse_from(["oomtrace", "watch"]).unwrap_err()), false);
-        assert!(text.contains("without a verb oomtrace watches") && !text.contains("similar"), "{text}");
+        for (verb, tip) in [
+            ("watch", ": sudo oomtrace\n"),
+            ("trace", ": sudo oomtrace\n"),
+            ("start", ": sudo oomtrace\n"),
+            ("list", "oomtrace ps"),
+            ("ls", "oomtrace ps"),
+            ("status", "oomtrace doctor"),
+            ("log", "oomtrace history"),
+            ("logs", "oomtrace history"),
+            ("events", "oomtrace history"),
+            ("kills", "oomtrace history"),
+            ("last", "oomtrace why;"),
+            ("show", "oomtrace why NAME"),
+            ("describe", "oomtrace why NAME"),
+        ] {
+            let text = rendered(&with_true_suggestions(Cli::try_parse_from(["oomtrace", verb]).unwrap_err()), false);
+            assert!(text.contains(tip) && !text.contains("similar"), "{verb}: {text}");
+        }
         let text = rendered(&with_true_suggestions(Cli::try_parse_from(["oomtrace", "web"]).unwrap_err()), false);
         assert!(text.contains("oomtrace why web"), "{text}");
     }

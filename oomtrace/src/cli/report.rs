@@ -15,7 +15,9 @@ use oomtrace::model::{Incident, Record, Why, WhyRecord};
 use oomtrace::sink::notices;
 use oomtrace::sink::report::{Look, MAX_INCIDENTS, Report};
 use oomtrace::sink::terminal::linked;
-use oomtrace::store::{CANDIDATES, Candidate, Folding, History, Identity, Selection, Shown, StoreError, unreadable};
+use oomtrace::store::{
+    CANDIDATES, Candidate, Folding, History, Identity, Kept, Selection, Shown, StoreError, unreadable,
+};
 use oomtrace::text::quote::quote;
 
 use super::exit::{Failure, Status};
@@ -23,6 +25,7 @@ use super::history::advised;
 use super::options;
 use super::output;
 use super::period::Period;
+use waiting::Ids;
 
 /// Bytes of a line: an incident with a long curve and all its candidates has a tenth of that.
 const MAX_LINE: u64 = 8 << 20;
@@ -115,6 +118,9 @@ fn several(beginning: &str, candidates: &[Candidate]) -> Result<Status, Failure>
 /// What was read.
 #[derive(Default)]
 struct Found {
+    wanted: Wanted,
+    /// Hashes of the ids that were read: a file that was put together from several has an incident twice.
+    ids: Ids,
     /// As they came, the latest last.
     incidents: Vec<Incident>,
     answers: Vec<Why>,
@@ -135,7 +141,23 @@ struct Found {
     notes: Vec<String>,
 }
 
+/// What of records is shown.
+#[derive(Default)]
+struct Wanted {
+    /// The id, or its beginning.
+    id: Option<String>,
+    filter: Filter,
+    /// Routine kills as well.
+    routine: bool,
+}
+
 impl Found {
+    fn wanting(options: &options::Report, id: Option<&str>) -> Self {
+        let routine = options.all || id.is_some();
+        let wanted = Wanted { id: id.map(str::to_owned), filter: options.select.filter(), routine };
+        Self { wanted, folds: !options.all && id.is_none(), ..Self::default() }
+    }
+
     fn is_empty(&self) -> bool {
         self.incidents.is_empty() && self.answers.is_empty()
     }
@@ -198,30 +220,35 @@ impl Found {
         Report { incidents: self.incidents, folded, answers: self.answers, span, notes }
     }
 
-    /// With the `id` that is asked for, or its beginning.
-    fn take(&mut self, record: Record, id: Option<&str>, options: &options::Report, filter: &Filter) {
+    fn take(&mut self, record: Record) {
         match record {
             Record::Incident(incident) => {
-                let is_wanted = id.is_none_or(|id| incident.id.starts_with(id)) && filter.wants_recorded(&incident);
-                if !is_wanted {
-                    return;
+                let is_asked = self.wanted.id.as_ref().is_none_or(|id| incident.id.starts_with(id));
+                if is_asked && self.ids.is_new(&incident.id) {
+                    self.wait(incident);
                 }
-                if incident.routine.is_some() && !options.all && id.is_none() {
-                    self.routine += 1;
-                    return;
-                }
-                self.wait(incident);
             }
             // What is known by now.
             Record::Correction(correction) => self.correct(correction),
             _ => {}
         }
     }
+
+    fn take_answer(&mut self, why: Why) {
+        let own = why.incident.as_ref().map(|incident| incident.id.as_str());
+        let is_asked = self.wanted.id.as_ref().is_none_or(|id| own.is_some_and(|own| own.starts_with(id)));
+        if is_asked && is_chosen(&why, &self.wanted.filter) {
+            let is_its = |other: &Why| other.incident.as_ref().is_some_and(|other| Some(other.id.as_str()) == own);
+            self.answers.retain(|other| !is_its(other));
+            self.answers.push(why);
+        }
+    }
 }
 
 /// Without a time it is of the last day; one incident is of any time. Or what is wrong with the times.
 fn selection(options: &options::Report, now: &Zoned) -> Result<Selection, String> {
-    let Period { since, until } = Period::of(options.since.as_deref(), options.until.as_deref(), now)?;
+    let Period { since, until, said } = Period::of(options.since.as_deref(), options.until.as_deref(), now)?;
+    said.iter().for_each(|said| notices::say(said));
     let day = || now.timestamp().checked_sub(Span::new().hours(24)).ok();
     let since = since.or_else(|| if options.incident.is_none() { day() } else { None });
     // Only a day that nobody named can be after it.
@@ -262,10 +289,10 @@ fn kept(path: &Path, id: Option<&str>, selection: &Selection) -> Result<Found, S
         // Whoever asks for all of them wants each by itself.
         for seq in history.seqs(selection)? {
             seen += 1;
-            match history.incident(seq) {
-                Ok(incident) => found.incidents.extend(incident),
-                Err(StoreError::Json(_)) => found.unreadable += 1,
-                Err(error) => return Err(error),
+            match history.kept(seq)? {
+                Kept::Whole(incident) => found.incidents.push(*incident),
+                Kept::Gone => {}
+                Kept::Unreadable => found.unreadable += 1,
             }
         }
     } else {
@@ -298,8 +325,7 @@ fn read(path: &Path, id: Option<&str>, options: &options::Report) -> io::Result<
         Box::new(File::open(path)?)
     };
     let mut input = BufReader::new(input.take(MOST));
-    let (mut found, filter) =
-        (Found { folds: !options.all && id.is_none(), ..Found::default() }, options.select.filter());
+    let mut found = Found::wanting(options, id);
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -318,13 +344,9 @@ fn read(path: &Path, id: Option<&str>, options: &options::Report) -> io::Result<
             continue;
         }
         if let Ok(record) = serde_json::from_slice::<Record>(text) {
-            found.take(record, id, options, &filter);
+            found.take(record);
         } else if let Ok(WhyRecord::Why(why)) = serde_json::from_slice::<WhyRecord>(text) {
-            let own = why.incident.as_ref().map(|incident| incident.id.as_str());
-            let is_asked = id.is_none_or(|wanted| own.is_some_and(|own| own.starts_with(wanted)));
-            if is_asked && is_chosen(&why, &filter) {
-                found.answers.push(*why);
-            }
+            found.take_answer(*why);
         } else {
             found.unreadable_lines += 1;
         }

@@ -2,10 +2,12 @@
 //! the answer. A container can make as many as it likes, and a user as many containers: only so many of each are kept, and of all, and
 //! those that any user can make push out none of the others.
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use crate::model::Exited;
 use crate::store::place::who_row;
+use crate::store::select::nearest;
 use crate::store::write::{SAME_NS, nanoseconds};
 use crate::store::{Bounds, History, Identity, StoreError};
 
@@ -107,6 +109,25 @@ impl History {
             }
         }
         Ok(exits)
+    }
+
+    /// The same of that time, whosever they are, without those that cannot be read.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn exits_between(&self, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Vec<Exited>, StoreError> {
+        if self.form() < SINCE_FORM {
+            return Ok(Vec::new());
+        }
+        let span = (since.map_or(i64::MIN, nearest), until.map_or(i64::MAX, nearest));
+        let find = || {
+            let sql = "SELECT json FROM exit WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, seq DESC";
+            let mut find = self.db().prepare_cached(sql)?;
+            let rows = find.query_map(span, |row| row.get::<_, String>(0))?;
+            rows.collect::<Result<Vec<String>, _>>()
+        };
+        let found = find().map_err(StoreError::of("read", self.path()))?;
+        Ok(found.iter().filter_map(|json| serde_json::from_str(json).ok()).collect())
     }
 
     /// The one with that id, or whose id alone begins so.

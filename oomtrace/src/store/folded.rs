@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use crate::model::Incident;
+use crate::store::place::identity;
+use crate::store::read::Kept;
 use crate::store::select::{Conditions, Selection};
-use crate::store::{History, StoreError, folding, nanoseconds};
+use crate::store::share::{Rest, Shares};
+use crate::store::{History, Identity, StoreError, folding, nanoseconds};
 use crate::words::folded::{APART_NS, Folded};
 
 /// A line of a list.
@@ -34,8 +37,22 @@ impl History {
     /// # Errors
     /// When the history cannot be read.
     pub fn folded(&self, selection: &Selection) -> Result<Vec<Line>, StoreError> {
+        Ok(self.fold(selection, None)?.all)
+    }
+
+    /// The same, of which no place has more than [`OF_PLACE`](crate::store::OF_PLACE) lines, nor all places that one user can make more than
+    /// [`OF_USER`](crate::store::OF_USER): the rest of them is counted, as far back as the list goes.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn folded_by_share(&self, selection: &Selection) -> Result<(Vec<Line>, Vec<Rest>), StoreError> {
+        let Lines { all, shares, .. } = self.fold(selection, Some(Shares::default()))?;
+        Ok((all, shares.map(Shares::rest).unwrap_or_default()))
+    }
+
+    fn fold(&self, selection: &Selection, shares: Option<Shares>) -> Result<Lines, StoreError> {
         let db = self.db();
-        let mut lines = Lines { most: selection.last.unwrap_or(usize::MAX), ..Lines::default() };
+        let mut lines = Lines { most: selection.last.unwrap_or(usize::MAX), shares, ..Lines::default() };
         let alike = if self.form() >= folding::SINCE { "alike" } else { "NULL" };
         let mut read = || {
             let conditions = Conditions::of(db, selection)?;
@@ -44,13 +61,12 @@ impl History {
                 conditions.clause(db)?
             );
             conditions.each(db, &sql, |row| {
-                let like: Option<i64> = row.get(3)?;
-                let who = row.get(2)?;
-                Ok(lines.take(row.get(0)?, row.get(1)?, like.map(|like| (who, like))))
+                let kill = Kill { seq: row.get(0)?, at: row.get(1)?, who: row.get(2)?, alike: row.get(3)? };
+                lines.take(kill, || identity(db, kill.who))
             })
         };
         read().map_err(StoreError::of("read", self.path()))?;
-        Ok(lines.all)
+        Ok(lines)
     }
 
     /// Reads the last incident of a line, or the last before it that can be read.
@@ -60,23 +76,18 @@ impl History {
     pub fn shown(&self, line: &Line) -> Result<Shown, StoreError> {
         let mut shown = Shown::default();
         for (passed, seq) in (0..).zip(std::iter::once(&line.seq).chain(&line.earlier)) {
-            match self.incident(*seq) {
-                Ok(Some(incident)) => {
+            match self.kept(*seq)? {
+                Kept::Whole(incident) => {
                     let folded = match passed {
                         0 => Some(line.folded),
                         // As the columns have it.
                         _ => line.folded.without_latest(passed, nanoseconds(&incident.time).unwrap_or_default()),
                     };
-                    shown.last = folded.map(|folded| (incident, folded));
+                    shown.last = folded.map(|folded| (*incident, folded));
                     break;
                 }
-                // The bounds were reached meanwhile.
-                Ok(None) => {}
-                Err(StoreError::Json(error)) => {
-                    log::debug!("incident {seq} of the history: {error}");
-                    shown.unreadable += 1;
-                }
-                Err(error) => return Err(error),
+                Kept::Gone => {}
+                Kept::Unreadable => shown.unreadable += 1,
             }
         }
         Ok(shown)
@@ -92,15 +103,32 @@ struct Lines {
     growing: HashMap<(i64, i64), usize>,
     /// When the earliest was of those that are on a line.
     earliest: i64,
+    /// How many of them each may have, where that is bounded.
+    shares: Option<Shares>,
+}
+
+/// What the columns have of one.
+#[derive(Clone, Copy)]
+struct Kill {
+    seq: i64,
+    at: i64,
+    who: i64,
+    alike: Option<i64>,
 }
 
 impl Lines {
-    /// Takes the one before all others; whether there may be more to come.
-    fn take(&mut self, seq: i64, at: i64, like: Option<(i64, i64)>) -> ControlFlow<()> {
+    /// Takes the one before all others, and asks whose it is where that counts; whether there may be more to come.
+    fn take(
+        &mut self,
+        kill: Kill,
+        identity: impl FnOnce() -> rusqlite::Result<Identity>,
+    ) -> rusqlite::Result<ControlFlow<()>> {
+        let Kill { seq, at, who, alike } = kill;
+        let like = alike.map(|alike| (who, alike));
         let is_full = self.all.len() >= self.most;
         // None of them grows any more.
         if is_full && self.earliest.saturating_sub(at) > APART_NS {
-            return ControlFlow::Break(());
+            return Ok(ControlFlow::Break(()));
         }
         let line = like.and_then(|like| self.growing.get(&like)).and_then(|number| self.all.get_mut(*number));
         if let Some(Line { folded, earlier, .. }) = line
@@ -109,6 +137,11 @@ impl Lines {
             *folded = folded.with(at);
             earlier.push(seq);
             self.earliest = at;
+        } else if !is_full
+            && let Some(shares) = &mut self.shares
+            && !shares.take(who, at, alike, identity)?
+        {
+            // Counted with the rest.
         } else if !is_full {
             self.growing.extend(like.map(|like| (like, self.all.len())));
             self.all.push(Line { seq, earlier: Vec::new(), folded: Folded::single(at) });
@@ -117,7 +150,7 @@ impl Lines {
             // Another line's, which lies before all that are shown.
             self.growing.remove(&like);
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 

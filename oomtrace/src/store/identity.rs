@@ -65,6 +65,31 @@ impl Identity {
         Self { key: key.to_string(), name }
     }
 
+    /// As the history has it.
+    pub(super) const fn kept(key: String, name: String) -> Self {
+        Self { key, name }
+    }
+
+    /// The user who has made it, and can make as many others as he likes; none where only root can have, or nobody knows who has.
+    #[must_use]
+    pub fn user(&self) -> Option<u32> {
+        user(&serde_json::from_str(&self.key).ok()?).filter(|uid| *uid != 0)
+    }
+
+    /// The option of the command line, with its value, that finds what has that name: its incidents, and those of whatever else is called
+    /// so. None where the name would be taken for a pattern.
+    #[must_use]
+    pub fn option(&self) -> Option<(&'static str, String)> {
+        let key: Value = serde_json::from_str(&self.key).unwrap_or_default();
+        let part = |at: usize| key.get(at).and_then(Value::as_str).map(str::to_owned);
+        let (option, value) = match part(0).as_deref() {
+            Some("unit") => ("--unit", part(2)?),
+            Some("program") => ("--comm", part(2)?.rsplit('/').next()?.to_owned()),
+            _ => ("--container", self.name.clone()),
+        };
+        (!value.is_empty() && !value.contains(['*', '?', '['])).then_some((option, value))
+    }
+
     /// Equal for what is the same, and for nothing else: JSON, in a form that may change.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -75,6 +100,24 @@ impl Identity {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+}
+
+/// By whom what a key names was made.
+fn user(key: &Value) -> Option<u32> {
+    let number = |value: &Value| u32::try_from(value.as_u64()?).ok();
+    match key.get(0)?.as_str()? {
+        // Whatever runs in it.
+        "in" => user(key.get(1)?),
+        "unconfirmed" => user_of(key.get(1)?.as_str()?),
+        "unit" => {
+            let owner = key.get(1)?.as_str()?;
+            let digits = owner.strip_prefix("user@").or_else(|| owner.strip_prefix("user-"))?.split('.').next()?;
+            digits.parse().ok()
+        }
+        "program" => number(key.get(1)?),
+        // Runtime, socket and user.
+        _ => number(key.get(1)?.get(2)?),
     }
 }
 
@@ -213,6 +256,50 @@ mod tests {
             ((OWN, "a"), (OWN, "b"), true),
         ] {
             assert_eq!(of(one.0, one.1) == of(other.0, other.1), is_same, "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_made_it_and_how_it_is_asked_for() {
+        const OWN: &str = "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service";
+        let process = |cgroup: &str, exe: &str, uid: u32| Process {
+            cgroup: Some(cgroup.to_owned()),
+            exe: Some(exe.to_owned()),
+            uid: Some(uid),
+            ..Process::default()
+        };
+        let unit = |cgroup: &str| {
+            Identity::of_place(
+                None,
+                Some((cgroup.rsplit('/').next().unwrap(), Some("a"))),
+                &process(cgroup, "/bin/x", 7),
+            )
+        };
+        let program = |exe: &str, uid| Identity::of_place(None, None, &process("/", exe, uid));
+        let container = |container: Container| Identity::of_container(&container);
+        let unconfirmed =
+            |cgroup: &str| Container { confirmed: false, cgroup: cgroup.to_owned(), ..docker("a", "web") };
+        let inside = |outer: Container| Container { outer: Some(Box::new(outer)), ..unconfirmed("/x/y") };
+        let rootless = Container { user: Some(1000), ..docker("a", "web") };
+        for (identity, user, option) in [
+            (container(docker("a", "web")), None, Some(("--container", "web"))),
+            (container(docker("a", "a*")), None, None),
+            (container(compose("a", "shop-web-1", "web")), None, Some(("--container", "shop/web"))),
+            (container(in_pod("a", "web-5d4-x", Some("web"), false)), None, Some(("--container", "shop/web/app"))),
+            (container(rootless.clone()), Some(1000), Some(("--container", "web"))),
+            (container(unconfirmed(OWN)), Some(1000), Some(("--container", "a (unconfirmed)"))),
+            (container(unconfirmed("/x")), None, Some(("--container", "a (unconfirmed)"))),
+            (container(inside(docker("b", "kind"))), None, Some(("--container", "kind > a (unconfirmed)"))),
+            (container(inside(rootless)), Some(1000), Some(("--container", "web > a (unconfirmed)"))),
+            (unit("/system.slice/web.service"), None, Some(("--unit", "web.service"))),
+            (unit(OWN), Some(1000), Some(("--unit", "web.service"))),
+            (unit("/user.slice/user-1001.slice/session-3.scope"), Some(1001), Some(("--unit", "session-3.scope"))),
+            (program("/tmp/copies/java-7", 1000), Some(1000), Some(("--comm", "java-7"))),
+            (program("/usr/bin/java", 0), None, Some(("--comm", "java"))),
+        ] {
+            let found = identity.option();
+            assert_eq!(found.as_ref().map(|(option, value)| (*option, value.as_str())), option, "{identity:?}");
+            assert_eq!(identity.user(), user, "{identity:?}");
         }
     }
 

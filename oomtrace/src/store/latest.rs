@@ -5,6 +5,7 @@ use rusqlite::OptionalExtension as _;
 
 use crate::filter::Filter;
 use crate::model::Incident;
+use crate::store::read::Kept;
 use crate::store::select::{Conditions, Selection, nearest};
 use crate::store::{History, StoreError, tally};
 
@@ -102,10 +103,10 @@ impl History {
         for (id, last, count, _) in rows.iter().take(MOST) {
             // Removed, or corrected, since it was counted.
             let Some(seq) = find.query_row([id, last], |row| row.get(0)).optional().map_err(&failed)? else { continue };
-            match self.incident(seq) {
-                Ok(incident) => all.extend(incident.map(|incident| Latest { incident, count: *count })),
-                Err(StoreError::Json(_)) => latests.unreadable += 1,
-                Err(error) => return Err(error),
+            match self.kept(seq)? {
+                Kept::Whole(incident) => all.push(Latest { incident: *incident, count: *count }),
+                Kept::Gone => {}
+                Kept::Unreadable => latests.unreadable += 1,
             }
         }
         Ok(all)

@@ -24,6 +24,7 @@ mod rescue;
 mod retain;
 pub mod schema;
 mod select;
+mod share;
 pub mod sink;
 mod tally;
 mod trust;
@@ -36,10 +37,11 @@ pub use folded::{Line, Shown};
 pub use folding::Folding;
 pub use identity::Identity;
 pub use latest::{Latest, Latests};
-pub use read::{CANDIDATES, Candidate, History};
+pub use read::{CANDIDATES, Candidate, History, Kept};
 pub use rescue::{Rescued, rescue};
 pub use retain::Bounds;
 pub use select::Selection;
+pub use share::{OF_PLACE, OF_USER, Of, Rest};
 pub use write::{Entry, Writer, nanoseconds};
 
 /// Where the history is, unless it is said where.

@@ -172,6 +172,12 @@ pub fn who(db: &Connection, identity: &Identity) -> rusqlite::Result<Option<i64>
     db.prepare_cached("SELECT id FROM who WHERE key = ?1")?.query_row([identity.key()], |row| row.get(0)).optional()
 }
 
+/// The identity whose row that is.
+pub fn identity(db: &Connection, who: i64) -> rusqlite::Result<Identity> {
+    let read = |row: &Row<'_>| Ok(Identity::kept(row.get(0)?, row.get(1)?));
+    db.prepare_cached("SELECT key, name FROM who WHERE id = ?1")?.query_row([who], read)
+}
+
 /// The row of a word, made where there is none yet.
 pub fn word_row(db: &Connection, word: &str) -> rusqlite::Result<i64> {
     let found =

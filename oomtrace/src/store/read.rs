@@ -38,6 +38,16 @@ pub struct Candidate {
     pub name: String,
 }
 
+/// What there is of an incident that the history has, or had a moment ago.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kept {
+    Whole(Box<Incident>),
+    /// It was removed meanwhile: the bounds were reached.
+    Gone,
+    /// It is damaged, or a newer oomtrace has written it.
+    Unreadable,
+}
+
 /// Candidates that are named.
 pub const CANDIDATES: usize = 10;
 
@@ -152,6 +162,22 @@ impl History {
             find.query_row([seq], |row| row.get::<_, String>(0)).optional()
         };
         Ok(find().map_err(failed)?.map(|json| serde_json::from_str(&json)).transpose()?)
+    }
+
+    /// The same for a list, which is not to end where one cannot be read.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn kept(&self, seq: i64) -> Result<Kept, StoreError> {
+        match self.incident(seq) {
+            Ok(Some(incident)) => Ok(Kept::Whole(Box::new(incident))),
+            Ok(None) => Ok(Kept::Gone),
+            Err(StoreError::Json(error)) => {
+                log::debug!("incident {seq} of the history: {error}");
+                Ok(Kept::Unreadable)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Kills of the identity with that [`Identity::key`](crate::store::Identity::key) before that time, in nanoseconds since 1970; routine

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::model::EarlierKill;
 use crate::words::repeats::APART_MS;
 
 /// The longest that may lie between two that are counted together, in nanoseconds: as while watching.
@@ -64,6 +65,38 @@ impl Folded {
     }
 }
 
+/// A list of what is read, the latest first: like ones on one line, of the last of them, where no more than [`APART_NS`] lies between each and
+/// the next. `kind` says what it has in common with others, and when it was; none of what is like no other.
+#[must_use]
+pub fn fold<'a, T, K: PartialEq>(
+    all: &'a [T],
+    kind: impl Fn(&'a T) -> Option<(K, i64)>,
+) -> Vec<(&'a T, Option<Folded>)> {
+    let mut lines: Vec<(&'a T, Option<(K, Folded)>)> = Vec::new();
+    for one in all {
+        let Some((own, at)) = kind(one) else {
+            lines.push((one, None));
+            continue;
+        };
+        // The earliest line of the kind is the one that may grow.
+        match lines.iter_mut().rev().filter_map(|(_, line)| line.as_mut()).find(|(known, _)| *known == own) {
+            Some((_, folded)) if folded.first().saturating_sub(at) <= APART_NS => *folded = folded.with(at),
+            _ => lines.push((one, Some((own, Folded::single(at))))),
+        }
+    }
+    lines.into_iter().map(|(one, line)| (one, line.map(|(_, folded)| folded))).collect()
+}
+
+/// The same of kills of before, the latest first: these are alike of which the same is said, but for when it was.
+#[must_use]
+pub fn earlier(all: &[EarlierKill]) -> Vec<(&EarlierKill, Option<Folded>)> {
+    fold(all, |kill| {
+        let time: Timestamp = kill.time.as_deref()?.parse().ok()?;
+        let at = i64::try_from(time.as_nanosecond()).ok()?;
+        Some(((&kill.place, kill.cause, kill.confidence, kill.limit_bytes, &kill.why), at))
+    })
+}
+
 /// That so many kills are not shown by themselves; nothing of none.
 #[must_use]
 pub fn not_by_themselves(kills: u64) -> Option<String> {
@@ -85,6 +118,20 @@ mod tests {
         let left = all.without_latest(1, 7).unwrap();
         assert_eq!((left.count(), left.first(), left.last()), (2, 5, 7));
         assert_eq!((all.without_latest(3, 5), all.without_latest(4, 5)), (None, None));
+    }
+
+    #[test]
+    fn like_ones_are_one_line_where_little_lies_between() {
+        const MINUTE: i64 = 60_000_000_000;
+        // Two kinds beside one another, one of no kind, and a gap.
+        let all = [("a", 60), ("b", 59), ("a", 55), ("?", 54), ("b", 50), ("a", 45), ("a", 34), ("?", 33), ("a", 30)];
+        let lines = fold(&all, |(kind, minute)| (*kind != "?").then_some((*kind, minute * MINUTE)));
+        let found: Vec<(&str, i64, Option<u64>)> = lines
+            .iter()
+            .map(|((kind, minute), folded)| (*kind, *minute, folded.map(|folded| folded.count())))
+            .collect();
+        let expected = [("a", 60, Some(3)), ("b", 59, Some(2)), ("?", 54, None), ("a", 34, Some(2)), ("?", 33, None)];
+        assert_eq!(found, expected);
     }
 
     #[test]

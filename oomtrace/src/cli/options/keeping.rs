@@ -74,7 +74,7 @@ pub struct Agent {
 #[command(mut_arg("all", |all| all.help("Show routine kills, too, and each of those that are alike by itself (json, yaml and csv have them always)")))]
 #[command(after_help = "\
 Examples:
-  oomtrace history                                   the last 100 lines of kills; like ones are counted on one line
+  oomtrace history                                   the last 100 lines of kills, 10 of each place; like ones are on one line
   oomtrace history --all                             each by itself, and routine ones, too
   oomtrace history --since '2 h ago'                 all of the last two hours
   oomtrace history --since 'yesterday 03:00' --until 'yesterday 04:00' --format text
@@ -95,7 +95,8 @@ pub struct History {
     /// Only kills before then
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// Only so many lines, the latest; in text and brief one may stand for several like kills. Without this, --since and --until it is 100
+    /// Only so many lines, the latest; in text and brief one may stand for several like kills. Without this, --since and --until it is 100, in
+    /// text and brief with 10 of one container, unit or program at the most, and 50 of all that one user has made, unless one is asked for
     #[arg(long, value_name = "NUMBER", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub last: Option<usize>,
     /// Count them by what they have in common, in place of listing them

@@ -128,11 +128,64 @@ fn a_correction_is_applied_as_the_history_applies_it() {
     });
     let mut found = Found::default();
     for record in [incident, correction] {
-        found.take(serde_json::from_value(record).unwrap(), None, &asked(&[]), &Filter::default());
+        found.take(serde_json::from_value(record).unwrap());
     }
     found.settle();
     let [found] = found.incidents.as_slice() else { panic!("one") };
     assert_eq!((found.missing.as_slice(), found.container.is_some()), (["x".to_owned()].as_slice(), true));
+}
+
+/// What a report of these lines has: each section's id and cause.
+fn of_lines(lines: &[Value], arguments: &[&str]) -> Vec<(String, String)> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let report = read(file.path(), None, &asked(arguments)).unwrap().unwrap().report();
+    let cause = |incident: &Incident| incident.verdict.as_ref().unwrap().cause.name();
+    report.incidents.iter().map(|incident| (incident.id[7..8].to_owned(), cause(incident))).collect()
+}
+
+#[test]
+fn an_incident_that_stands_twice_counts_once() {
+    let twice: Vec<Value> = several().into_iter().chain(several()).collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), twice.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let page = |arguments: &[&str]| {
+        let report = read(file.path(), None, &asked(arguments)).unwrap().unwrap().report();
+        report.markdown(&Look { zone: jiff::tz::TimeZone::UTC })
+    };
+    assert!(page(&[]).starts_with("# 5 kills\n"), "{}", page(&[]));
+    assert!(page(&["--all"]).starts_with("# 5 kills\n"), "{}", page(&["--all"]));
+}
+
+#[test]
+fn a_cause_is_asked_for_as_it_was_corrected() {
+    let verdict = |cause: &str| json!({ "cause": cause, "confidence": "likely", "summary": "x", "why": "x", "evidence": [], "advice": [] });
+    let correction = |number: u32, cause: &str| {
+        let kill = kill(number);
+        json!({
+            "type": "correction", "incident": kill["id"], "time": kill["time"], "container": null, "missing": [], "verdict": verdict(cause)
+        })
+    };
+    let lines = |later: u32| {
+        let of = |number: u32| {
+            let mut kill = kill(number);
+            (kill["verdict"], kill["victim"]["comm"]) = (verdict("runtime_kill"), json!(format!("java-{number}")));
+            kill
+        };
+        let mut lines: Vec<Value> = (1..=3).map(of).collect();
+        lines.extend((10..10 + later).map(of));
+        lines.extend([correction(1, "kubelet_probe_failure"), correction(3, "kubelet_eviction")]);
+        lines
+    };
+    let one = |number: &str, cause: &str| (number.to_owned(), cause.to_owned());
+    assert_eq!(of_lines(&lines(0), &["--cause", "runtime_kill"]), [one("2", "runtime_kill")]);
+    assert_eq!(
+        of_lines(&lines(0), &["--cause", "kubelet"]),
+        [one("3", "kubelet_eviction"), one("1", "kubelet_probe_failure")]
+    );
+    // After so many that it had been taken already.
+    let late = of_lines(&lines(499), &["--cause", "runtime_kill", "--comm", "java-[1-3]"]);
+    assert_eq!(late, [one("2", "runtime_kill")]);
 }
 
 /// Kills of one thing, each of which is corrected after `later` more: how many each section stands for, the latest first, and the notes.
@@ -154,7 +207,7 @@ fn corrected(kills: u32, later: u32) -> (Vec<(String, u64)>, Vec<String>) {
             }));
         }
         for record in records {
-            found.take(serde_json::from_value(record).unwrap(), None, &asked(&[]), &Filter::default());
+            found.take(serde_json::from_value(record).unwrap());
         }
     }
     found.settle();

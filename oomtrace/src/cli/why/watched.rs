@@ -12,7 +12,7 @@ use oomtrace::past::gather::{Whom, looked, unread};
 use oomtrace::past::imitated::{imitates_unit, is_of_pod};
 use oomtrace::past::target::{Asked, fits};
 use oomtrace::sink::notices;
-use oomtrace::store::{Candidate, History, Identity, Selection, StoreError, unreadable};
+use oomtrace::store::{Candidate, History, Identity, Kept, Selection, StoreError, unreadable};
 use oomtrace::text::pod_name;
 
 /// Kills of the same thing that are named.
@@ -242,13 +242,12 @@ impl Watched {
         let Some(history) = &self.history else { return Vec::new() };
         let mut found = Vec::new();
         for seq in said(history.seqs(&selection)).unwrap_or_default() {
-            match history.incident(seq) {
-                Err(StoreError::Json(_)) => _ = self.unreadable.borrow_mut().insert((Kind::Incident, seq)),
-                read => match said(read) {
-                    Some(incident) => found.extend(incident),
-                    // The same is to be said of all others.
-                    None => break,
-                },
+            match said(history.kept(seq)) {
+                Some(Kept::Whole(incident)) => found.push(*incident),
+                Some(Kept::Gone) => {}
+                Some(Kept::Unreadable) => _ = self.unreadable.borrow_mut().insert((Kind::Incident, seq)),
+                // The same is to be said of all others.
+                None => break,
             }
         }
         found

@@ -14,6 +14,7 @@ use crate::model::{
 use crate::past::answer::EARLIER as MOST_EARLIER;
 use crate::text::quote::quote;
 use crate::text::{elapsed_ms, ordinal, short_id};
+use crate::words::folded::{self, Folded};
 
 const KILL: Style = AnsiColor::Red.on_default().bold();
 /// Kills of before that have a line each.
@@ -299,12 +300,19 @@ fn before(why: &Why, block: &mut Block) {
             block.line("before", &format!("{known} known{whole}{last}"));
         }
     }
-    let shown = if block.look.verbose { why.earlier.len() } else { EARLIER.min(why.earlier.len()) };
-    for kill in why.earlier.iter().take(shown) {
-        block.line("", &one(kill, is_node, block.look));
+    let (lines, most) = match block.look.verbose {
+        // Each has its incident's id.
+        true => (why.earlier.iter().map(|kill| (kill, None)).collect(), why.earlier.len()),
+        false => (folded::earlier(&why.earlier), EARLIER),
+    };
+    let mut told = 0;
+    for (kill, folded) in lines.iter().take(most) {
+        told += folded.map_or(1, |folded| folded.count());
+        block.line("", &one(kill, folded.as_ref(), is_node, block.look));
     }
-    if why.earlier.len() > shown {
-        block.line("", &format!("and {least}{} more", why.earlier.len() - shown));
+    let left = (why.earlier.len() as u64).saturating_sub(told);
+    if left > 0 {
+        block.line("", &format!("and {least}{left} more"));
     } else if !least.is_empty() {
         block.line("", &format!("the list ends here, at {MOST_EARLIER}: more are not looked for"));
     }
@@ -314,9 +322,15 @@ fn own_age(why: &Why) -> Option<u64> {
     crate::text::age_ms(why.incident.as_ref()?)
 }
 
-fn one(kill: &EarlierKill, has_place: bool, look: Look) -> String {
+/// `03:40:11  web ×40 from 03:10:05 to 03:40:11: ran into its own limit of 64 MiB`
+fn one(kill: &EarlierKill, folded: Option<&Folded>, has_place: bool, look: Look) -> String {
     let time = kill.time.as_ref().map_or_else(|| "some time".to_owned(), |time| when(time, look));
-    let place = if has_place && !kill.place.is_empty() { format!("{}: ", kill.place) } else { String::new() };
+    let place = Some(kill.place.clone()).filter(|place| has_place && !place.is_empty());
+    let count = folded.and_then(|folded| folded.said(|time| when(time, look)));
+    let place = match place.into_iter().chain(count).collect::<Vec<_>>().join(" ") {
+        none if none.is_empty() => none,
+        place => format!("{place}: "),
+    };
     let id = kill.incident.as_ref().filter(|_| look.verbose).map(|id| format!(", incident {id}")).unwrap_or_default();
     format!("{time}  {place}{}{id}", kill.why)
 }
@@ -462,6 +476,38 @@ mod tests {
         }
         let asked = Why { earlier: vec![kill; MOST_EARLIER - 1], looked_at: Vec::new(), ..exited() };
         assert!(!why(&asked, Look { verbose: true, ..Look::default() }).contains("the list ends"));
+    }
+
+    #[test]
+    fn like_kills_of_before_are_one_line() {
+        let kill = |minute: u32, why: &str| EarlierKill {
+            time: Some(format!("2026-11-20T03:{minute:02}:00Z")),
+            place: "web".to_owned(),
+            incident: Some(format!("id-{minute}")),
+            cause: Some(Cause::OomContainerLimit),
+            confidence: None,
+            limit_bytes: None,
+            after_start_ms: None,
+            why: why.to_owned(),
+        };
+        // Eight of one kind, among them one of another.
+        let mut earlier: Vec<EarlierKill> = (0..8).rev().map(|number| kill(10 + 5 * number, "ran into it")).collect();
+        earlier.insert(3, kill(31, "somebody killed it"));
+        let look = Look { time: super::super::TimeForm::Utc, ..Look::default() };
+        let asked = Why { earlier: earlier.clone(), looked_at: Vec::new(), ..exited() };
+        let text = why(&asked, look);
+        let line = "2026-11-20 03:45:00Z  ×8 from 2026-11-20 03:10:00Z to 2026-11-20 03:45:00Z: ran into it\n";
+        assert!(text.contains(line) && text.contains("03:31:00Z  somebody killed it\n"), "{text}");
+        assert!(text.matches("ran into it").count() == 1 && !text.contains("more"), "{text}");
+        // Of the node, with the place.
+        let asked = Why { target: None, is_of_another: None, ..asked };
+        assert!(why(&asked, look).contains("03:45:00Z  web ×8 from "), "{}", why(&asked, look));
+        let text = why(&asked, Look { verbose: true, ..look });
+        assert!(text.matches("ran into it").count() == 8 && text.contains("incident id-10"), "{text}");
+        // Those on no line are counted, and not the lines.
+        let unlike = (0..7).rev().flat_map(|n| [kill(2 * n + 1, &format!("x{n}")), kill(2 * n, &format!("x{n}"))]);
+        let asked = Why { earlier: unlike.collect(), ..asked };
+        assert!(why(&asked, look).contains("and 4 more"), "{}", why(&asked, look));
     }
 
     #[test]

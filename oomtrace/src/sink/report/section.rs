@@ -1,11 +1,12 @@
 //! One kill of a report, in words.
 
-use crate::model::{Evidence, Incident, Oom, Verdict, Why};
+use crate::model::{EarlierKill, Evidence, Incident, Oom, Verdict, Why};
 use crate::sink::human;
 use crate::sink::report::curve::{Curve, curve};
 use crate::sink::report::look::{Look, round};
 use crate::text::escape::escape;
 use crate::text::{bytes, elapsed_ms, source};
+use crate::words::folded::{self, Folded};
 
 /// Kills of before that are named.
 const EARLIER: usize = 20;
@@ -98,12 +99,7 @@ impl Section {
 
     /// Of an answer of `oomtrace why`.
     pub fn of_answer(why: &Why, look: &Look) -> Self {
-        let earlier = why.earlier.iter().take(EARLIER).map(|kill| {
-            let time = kill.time.as_ref().map_or_else(|| "some time".to_owned(), |time| look.time(time));
-            let age = kill.after_start_ms.map(|ms| format!(", {} after its start", elapsed_ms(ms))).unwrap_or_default();
-            clean(&format!("{time} {}: {}{age}", kill.place, kill.why))
-        });
-        let earlier = earlier.collect();
+        let earlier = earlier(why, look);
         let (another, unread) = (human::another(why), human::unread(why));
         let complete = |mut section: Self| {
             section.facts.extend(pairs(another.iter().map(|of| ("of".to_owned(), of.clone())).collect()));
@@ -192,6 +188,28 @@ impl Section {
             ..Self::default()
         }
     }
+}
+
+/// Kills of before, like ones on one line.
+fn earlier(why: &Why, look: &Look) -> Vec<String> {
+    let mut told = 0;
+    let lines = folded::earlier(&why.earlier);
+    let one = |(kill, folded): &(&EarlierKill, Option<Folded>)| {
+        told += folded.map_or(1, |folded| folded.count());
+        let time = kill.time.as_ref().map_or_else(|| "some time".to_owned(), |time| look.time(time));
+        let count = folded.and_then(|folded| folded.said(|time| look.time(time)));
+        // Of several it would be the last one's.
+        let age = kill.after_start_ms.filter(|_| count.is_none());
+        let age = age.map(|ms| format!(", {} after its start", elapsed_ms(ms))).unwrap_or_default();
+        let count = count.map(|count| format!(" {count}")).unwrap_or_default();
+        clean(&format!("{time} {}{count}: {}{age}", kill.place, kill.why))
+    };
+    let mut all: Vec<String> = lines.iter().take(EARLIER).map(one).collect();
+    let left = (why.earlier.len() as u64).saturating_sub(told);
+    if left > 0 {
+        all.push(format!("and {left} more"));
+    }
+    all
 }
 
 fn pairs(facts: Vec<(String, String)>) -> Vec<Pair> {
