@@ -86,7 +86,7 @@ pub fn show(situation: &Situation, width: Option<usize>, color: bool) -> Said {
 
 /// How the page's terminal looks, with another width or colours.
 pub fn look(width: Option<usize>, color: bool, how: How) -> Look {
-    Look { color, width, brief: how.brief, all: how.all, time: TimeForm::Utc, verbose: false, ascii: false }
+    Look { color, width, brief: how.brief, all: how.all, time: TimeForm::Utc, ..Look::default() }
 }
 
 /// Shows incidents that were kept.
