@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use again::Again;
 use block::{Block, SIGNAL, contradiction, corrected, left_out, left_unsaid, lost_kills};
+use remedies::Remedies;
 
 use crate::model::{Incident, Lost, MissingPart, NamedMissing, Ready, Record, Repeat};
 use crate::probe::hook::Hook;
@@ -30,6 +31,7 @@ mod block;
 mod curve;
 mod debugging;
 mod now;
+mod remedies;
 mod why;
 mod words;
 
@@ -88,6 +90,7 @@ pub struct Human<W: Write> {
     repeats: Repeats,
     /// Those that are like one further up.
     again: Again,
+    remedies: Remedies,
     /// The line that counts repeats, which stays open on a terminal to be written anew.
     series: Option<Series>,
 }
@@ -138,6 +141,7 @@ impl<W: Write> Human<W> {
             latest_in: None,
             repeats: Repeats::default(),
             again: Again::default(),
+            remedies: Remedies::default(),
             series: None,
         }
     }
@@ -183,7 +187,8 @@ impl<W: Write> Sink for Human<W> {
         };
         self.end_series()?;
         if let Record::Incident(incident) = record {
-            let first = repeat.map_or_else(|| incident.id.clone(), |repeat| repeat.first);
+            let (first, count) = repeat.map_or_else(|| (incident.id.clone(), 1), |repeat| (repeat.first, repeat.count));
+            self.remedies.are_shown(&first, count, incident);
             self.stands_below(incident, first);
         } else if is_of_another(record, self.latest_in.as_deref()) {
             // What is counted stands below its own block.
@@ -280,7 +285,14 @@ impl<W: Write> Human<W> {
             || Series { text: String::new(), look, written: 1, behind: false, open: false, since: Instant::now() };
         let series = self.series.get_or_insert_with(new);
         (series.text, series.look) = (text, look);
-        if look.width.is_some() {
+        if self.remedies.are_new(&repeat.first, repeat.count, incident) {
+            let before = if series.open { "\r\x1b[K" } else { "" };
+            let remedies = block::remedies(incident, look);
+            self.out.write_all(format!("{before}{}\n{remedies}", on_lines(&series.text, look)).as_bytes())?;
+            notices::set_open_line(false);
+            (series.open, series.behind, series.written, series.since) = (false, false, repeat.count, Instant::now());
+            self.again.is_written(&repeat.first, repeat.count, Instant::now());
+        } else if look.width.is_some() {
             // A shorter line leaves nothing of a longer one.
             let before = if series.open { "\r\x1b[K" } else { "" };
             series.open = true;

@@ -98,6 +98,7 @@ fn said(look: Look, put: impl FnOnce(&mut Today)) -> Said {
     let out = Output::default();
     let mut today = Today { human: Human::new(out.clone(), move || look), records: Vec::new() };
     put(&mut today);
+    today.finish().unwrap();
     let records = std::mem::take(&mut today.records);
     drop(today);
     let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
@@ -143,6 +144,10 @@ impl Sink for Today {
             _ => {}
         }
         self.human.put(&record)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.human.finish()
     }
 }
 

@@ -80,6 +80,15 @@ pub(super) fn headline(incident: &Incident, look: Look) -> String {
     block.text
 }
 
+/// What a block says is to be done, alone.
+pub(super) fn remedies(incident: &Incident, look: Look) -> String {
+    let mut block = Block { text: String::new(), look };
+    if let Some(verdict) = &incident.verdict {
+        block.remedies(verdict, &[], &[]);
+    }
+    block.text
+}
+
 /// What a block says of a kill between its first line and what is to be done, each with its label.
 #[must_use]
 pub fn facts(incident: &Incident) -> Vec<(String, String)> {

@@ -281,6 +281,30 @@ fn a_thousand_that_are_alike_are_one_readable_block() {
     assert_eq!(series(1, None).matches('×').count(), 0);
 }
 
+/// What was proposed at first was not enough: what is proposed then stands below the count.
+#[test]
+fn a_remedy_that_has_changed_is_shown() {
+    for width in [None, Some(80)] {
+        let mut written = Vec::new();
+        let mut human = Human::new(&mut written, move || Look { width, ..Look::default() });
+        for number in 1..=9_u32 {
+            let mut one = judged(kill("/usr/bin/bash"));
+            one.id = number.to_string();
+            one.time = jiff::Timestamp::from_second(1_700_000_000 + i64::from(number)).unwrap().to_string();
+            let action = format!("raise it to {} MiB", if number == 1 { 48 } else { 64 });
+            let advice = crate::model::Advice { action, why: String::new(), command: Some("true".to_owned()) };
+            one.verdict.as_mut().unwrap().advice = vec![advice];
+            human.put(&Record::Incident(one)).unwrap();
+        }
+        human.finish().unwrap();
+        let text = String::from_utf8(written).unwrap();
+        assert_eq!((text.matches("to 48 MiB:").count(), text.matches("to 64 MiB:").count()), (1, 1), "{text}");
+        let [first, second, counted] =
+            ["to 48 MiB", "×2 in", "to 64 MiB"].map(|part| text.find(part).unwrap_or_default());
+        assert!(first < second && second < counted && text.trim_end().contains("×9 in 8.0 s"), "{text}");
+    }
+}
+
 /// Two that are killed by turns: each has its block once, and then a line or two, in a storm only now and then; the last counts are said at
 /// the end.
 #[test]
