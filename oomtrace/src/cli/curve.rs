@@ -88,7 +88,9 @@ fn plot(samples: &[Sample], width: usize) -> Vec<String> {
     }
     let point = |sample: &Sample| Some(((sample.t - first.t) / span, size(sample)? / top));
     // No line is drawn over what nobody saw.
-    let stretches = lives(samples).into_iter().flat_map(|life| stretches(life, &long(&gaps(life), span)));
+    let span_of = |life: &[Sample]| life.first().zip(life.last()).map_or(0.0, |(first, last)| last.t - first.t);
+    let parts_of = |life| stretches(life, &long(&gaps(life), span_of(life)));
+    let stretches = lives(samples).into_iter().flat_map(parts_of);
     let parts: Vec<Vec<(f64, f64)>> = stretches.map(|part| part.iter().filter_map(point).collect()).collect();
     let glyphs = if output::shows_ascii() { Glyphs::Ascii } else { Glyphs::Unicode };
     let axis = glyphs.axis();

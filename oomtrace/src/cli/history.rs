@@ -84,7 +84,7 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
             list.rest = rests.iter().map(|rest| rest.kills).sum();
             // As they came: the last one is where the eye is.
             lines.reverse();
-            let mut human = output::human(&show, &reading, out);
+            let mut human = output::human(&show, &reading, out, false);
             asked_for = lines.len();
             for line in lines {
                 let Shown { last, unreadable } = history.shown(&line)?;
@@ -101,11 +101,11 @@ fn list(options: &options::History, history: &History, selection: Selection) -> 
             let mut sink: Box<dyn FnMut(Incident) -> io::Result<()>> = match form {
                 // Whoever asks for all of them wants each by itself.
                 Form::Text | Form::Brief => {
-                    let mut human = output::human(&show, &reading, out);
+                    let mut human = output::human(&show, &reading, out, false);
                     Box::new(move |incident| human.put_counted(&incident, None))
                 }
                 _ => {
-                    let mut sink = output::sink(&show, &reading, out);
+                    let mut sink = output::sink(&show, &reading, out, false);
                     Box::new(move |incident| sink.put(&Record::Incident(incident)))
                 }
             };

@@ -3,7 +3,9 @@
 use std::fmt::Arguments;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::{AsFd as _, BorrowedFd};
 
+use nix::sys::stat::fstat;
 use oomtrace::sink::Sink;
 use oomtrace::sink::csv::Csv;
 use oomtrace::sink::human::{Human, Look};
@@ -15,26 +17,43 @@ use oomtrace::text::ascii::Ascii;
 
 use super::options::{Form, Reading, Show};
 
-/// Writes records to `out`, which is standard output or stands for it.
-pub fn sink(options: &Show, reading: &Reading, out: impl Write + Send + 'static) -> Box<dyn Sink + Send> {
+/// Writes records to `out`, which is standard output or stands for it. `losses_on_stderr`: standard error says what was lost, and is the same
+/// terminal.
+pub fn sink(
+    options: &Show,
+    reading: &Reading,
+    out: impl Write + Send + 'static,
+    losses_on_stderr: bool,
+) -> Box<dyn Sink + Send> {
     match reading.form() {
         Form::Json => Box::new(Json::new(out)),
         Form::Yaml => Box::new(Yaml::new(out)),
         Form::Csv => Box::new(Csv::new(out)),
         Form::Template(template) => Box::new(Lines::new(out, template, reading.all)),
-        Form::Text | Form::Brief => Box::new(human(options, reading, out)),
+        Form::Text | Form::Brief => Box::new(human(options, reading, out, losses_on_stderr)),
     }
 }
 
 /// Writes records for a person.
-pub fn human<W: Write + Send + 'static>(options: &Show, reading: &Reading, out: W) -> Human<Ascii<W>> {
+pub fn human<W: Write + Send + 'static>(
+    options: &Show,
+    reading: &Reading,
+    out: W,
+    losses_on_stderr: bool,
+) -> Human<Ascii<W>> {
     let brief = reading.form() == Form::Brief;
     let color = options.color.on_stdout();
     let ascii = shows_ascii();
     let (all, verbose, time) = (reading.all, reading.verbose(), reading.time().into());
-    let is_told_losses = io::stdout().is_terminal() && io::stderr().is_terminal();
-    let look = move || Look { color, width: width(), brief, all, verbose, time, ascii, is_told_losses };
+    let look = move || Look { color, width: width(), brief, all, verbose, time, ascii, losses_on_stderr };
     Human::new(Ascii::new(out, ascii), look)
+}
+
+/// Standard output and standard error are one terminal.
+pub fn is_one_terminal() -> bool {
+    let device = |out: BorrowedFd<'_>| fstat(out).ok().map(|file| file.st_rdev);
+    let both_are = io::stdout().is_terminal() && io::stderr().is_terminal();
+    both_are && device(io::stdout().as_fd()) == device(io::stderr().as_fd())
 }
 
 /// Standard output is a terminal whose locale has no braille.

@@ -15,7 +15,7 @@ pub fn run(options: &Replay) -> Result<Status, Failure> {
         let file = options.file.display();
         notices::say(&format!("{file} was cut off: its last {} bytes are left out", contents.torn));
     }
-    let mut sink = output::sink(&options.show, &options.reading, Stdout::new());
+    let mut sink = output::sink(&options.show, &options.reading, Stdout::new(), false);
     let tally = replay::replay(contents, &options.select.filter(), sink.as_mut())?;
     if options.reading.form().is_for_people()
         && !options.reading.all

@@ -87,7 +87,11 @@ fn outputs(options: &Watch, history: Option<Kept>) -> Result<(Arc<Outputs>, Fail
     let (mut outputs, failures) = Outputs::new();
     let out = output::descriptor().context("cannot write to standard output")?;
     let (show, reading) = (&options.show, &options.reading);
-    let stdout = |closing| output::sink(show, reading, Steady::new(out, closing, say_trouble(OutputName::Stdout)));
+    let losses_on_stderr = output::is_one_terminal();
+    let stdout = |closing| {
+        let out = Steady::new(out, closing, say_trouble(OutputName::Stdout));
+        output::sink(show, reading, out, losses_on_stderr)
+    };
     outputs.add(OutputName::Stdout, stdout).context("cannot start")?;
     let others: Arc<OnceLock<Weak<Outputs>>> = Arc::default();
     if let Some(history) = history {

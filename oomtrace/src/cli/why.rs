@@ -263,7 +263,7 @@ fn say(options: &options::Why, why: Why) -> Result<Status, Failure> {
             verbose: options.verbose,
             time: options.time.unwrap_or(TimeForm::Local).into(),
             ascii: shows_ascii(),
-            is_told_losses: false,
+            losses_on_stderr: false,
         };
         let mut out = output::text();
         out.write_all(human::why(&why, look).as_bytes())?;

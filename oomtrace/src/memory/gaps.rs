@@ -97,6 +97,9 @@ impl Grown {
         const PARTS: usize = 12;
         let span = life.first().zip(life.last()).map_or(0.0, |(first, last)| last.t - first.t);
         let long = long(gaps, span);
+        if long.is_empty() {
+            return None;
+        }
         let mut from = f64::NEG_INFINITY;
         let ends = long.iter().map(|gap| gap.to).chain([f64::INFINITY]);
         let held = Series::of(life, Sample::held);
@@ -115,7 +118,7 @@ impl Grown {
         let around = floors.iter().zip(floors.iter().skip(1));
         let around = around.map(|((_, before), (_, after))| before.last().copied().zip(after.first().copied()));
         let around: Vec<_> = long.iter().copied().zip(around).collect();
-        (slope > 0.0 && !around.is_empty()).then_some(Self { slope, around })
+        (slope > 0.0).then_some(Self { slope, around })
     }
 
     /// What it grew by over a gap, as a share of what it would have by its slope.

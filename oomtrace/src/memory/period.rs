@@ -27,7 +27,7 @@ impl Period {
     /// It may be said in words: points are near enough to each other to see it, and it is not what samples make of something that repeats
     /// faster than they are taken.
     #[must_use]
-    pub fn is_certain(&self, series: &Series) -> bool {
+    pub fn is_resolved_in(&self, series: &Series) -> bool {
         /// Of the distances between points, this one counts; and so many of them a period is at the least.
         const WIDE: f64 = 0.75;
         const POINTS: f64 = 5.0;
@@ -38,7 +38,7 @@ impl Period {
         /// What rises at once and falls slowly may be teeth that are each seen a little earlier, unless there are so many points.
         const BACKWARDS: f64 = 0.5;
         const MANY: f64 = 24.0;
-        let mut gaps: Vec<f64> = series.gaps().collect();
+        let mut gaps: Vec<f64> = series.intervals().collect();
         let Some(points) = quantile(&mut gaps, WIDE).map(|gap| self.hours / gap.max(f64::MIN_POSITIVE)) else {
             return false;
         };

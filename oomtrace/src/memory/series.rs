@@ -35,7 +35,7 @@ impl Series {
     pub fn covers(&self) -> f64 {
         /// One that is alone in a long time stands for no more.
         const MOST_H: f64 = 1.0;
-        self.span() + median(&mut self.gaps().collect::<Vec<_>>()).unwrap_or(0.0).min(MOST_H)
+        self.span() + median(&mut self.intervals().collect::<Vec<_>>()).unwrap_or(0.0).min(MOST_H)
     }
 
     /// The same from that hour on.
@@ -100,7 +100,7 @@ impl Series {
     }
 
     /// Between each point and the next one, in hours.
-    pub fn gaps(&self) -> impl Iterator<Item = f64> {
+    pub fn intervals(&self) -> impl Iterator<Item = f64> {
         self.points.iter().zip(self.points.iter().skip(1)).map(|(one, next)| next.0 - one.0)
     }
 
@@ -109,9 +109,9 @@ impl Series {
     #[must_use]
     pub fn grid(&self) -> (Vec<f64>, f64, f64) {
         let Some((start, _)) = self.points.first() else { return (Vec::new(), 0.0, 1.0) };
-        let gap = median(&mut self.gaps().collect::<Vec<_>>()).unwrap_or(0.0);
+        let interval = median(&mut self.intervals().collect::<Vec<_>>()).unwrap_or(0.0);
         // Points that are not evenly apart make no more of it than twice as many.
-        let places = if gap > 0.0 { (self.span() / gap).round() as usize + 1 } else { self.points.len() };
+        let places = if interval > 0.0 { (self.span() / interval).round() as usize + 1 } else { self.points.len() };
         let wanted = places.clamp(2, 2 * self.points.len().max(1));
         let count = wanted.min(MOST_PLACES);
         let means = (wanted > count).then(|| self.means(count));

@@ -1,6 +1,6 @@
 //! The stream of incidents, and of what else is said of kills, as far back as there is room.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
 
@@ -64,14 +64,14 @@ pub struct Incidents {
 impl Incidents {
     /// Takes a record; whether it is one that is shown.
     pub fn take(&mut self, record: Record) -> bool {
-        let record = self.with_losses(record);
+        let (record, of_losses) = self.with_losses(record);
         match &record {
             Record::Incident(incident) if incident.routine.is_some() => self.routine += 1,
             Record::Incident(_) => self.count += 1,
             _ => {}
         }
         let mut alike = Alike::of(&record);
-        let number = alike.as_mut().and_then(|alike| self.take_alike(alike));
+        let number = of_losses.or_else(|| alike.as_mut().and_then(|alike| self.take_alike(alike)));
         let searched = text(&record, alike.as_ref(), brief(Look::default())).to_lowercase();
         if searched.is_empty() {
             return false;
@@ -91,17 +91,20 @@ impl Incidents {
         true
     }
 
-    /// Losses go on for as long as a flood does, and are one line, of all that was lost.
-    fn with_losses(&mut self, record: Record) -> Record {
-        let Record::Lost(lost @ Lost { unwritten: None, .. }) = &record else { return record };
+    /// Losses go on for as long as a flood does, and are one line, of all that was lost; with the number that it has.
+    fn with_losses(&mut self, record: Record) -> (Record, Option<u64>) {
+        let Record::Lost(lost @ Lost { unwritten: None, .. }) = &record else { return (record, None) };
         let before = |shown: &Shown| match shown.record {
             Record::Lost(before @ Lost { unwritten: None, .. }) => Some(before),
             _ => None,
         };
         let found = self.shown.iter().enumerate().find_map(|(at, shown)| Some((at, before(shown)?)));
-        let Some((at, before)) = found else { return record };
-        self.bytes -= self.shown.remove(at).map_or(0, |shown| shown.weight);
-        Record::Lost(before.plus(lost))
+        let Some((at, before)) = found else { return (record, None) };
+        let number = self.shown.remove(at).map(|shown| {
+            self.bytes -= shown.weight;
+            shown.number
+        });
+        (Record::Lost(before.plus(lost)), number)
     }
 
     /// Takes out the one that is like it, and counts them together; the number that it had.
@@ -114,14 +117,25 @@ impl Incidents {
         Some(before.number)
     }
 
-    /// The oldest goes, and before all others the oldest of those that nobody needs to be woken for; the latest stays.
+    /// The oldest goes of those that have most lines: before all others those that nobody needs to be woken for, and then those of the container,
+    /// or the user, with more than others have. The latest stays.
     fn drop_one(&mut self) {
         let routine = self.shown.iter().skip(1).rposition(Shown::is_routine).map(|behind| behind + 1);
-        let dropped = match routine {
+        let dropped = match routine.or_else(|| self.most_of_one()) {
             Some(at) => self.shown.remove(at),
             None => self.shown.pop_back(),
         };
         self.bytes -= dropped.map_or(0, |oldest| oldest.weight);
+    }
+
+    /// The oldest line of whoever has most of them, but for the latest of all.
+    fn most_of_one(&self) -> Option<usize> {
+        let mut lines: HashMap<Whose<'_>, (usize, usize)> = HashMap::new();
+        for (at, shown) in self.shown.iter().enumerate().skip(1) {
+            let (count, oldest) = lines.entry(whose(&shown.record)).or_default();
+            (*count, *oldest) = (*count + 1, at);
+        }
+        lines.into_values().max().map(|(_, oldest)| oldest)
     }
 
     /// The latest first; routine kills only where `all` are wanted.
@@ -132,12 +146,6 @@ impl Incidents {
     #[must_use]
     pub fn get(&self, number: u64) -> Option<&Shown> {
         self.shown.iter().find(|shown| shown.number == number)
-    }
-
-    /// The one with that id.
-    #[must_use]
-    pub fn by_id(&self, id: &str) -> Option<&Shown> {
-        self.shown.iter().find(|shown| matches!(&shown.record, Record::Incident(incident) if incident.id == id))
     }
 
     /// A record in full, with what was said of it later.
@@ -156,6 +164,19 @@ impl Incidents {
             full.push_str(&text(&later.record, None, look));
         }
         full
+    }
+}
+
+/// Who has a line: the outermost container, or the user who may make any number of them; else the cgroup.
+type Whose<'a> = (Option<u32>, Option<&'a str>);
+
+fn whose(record: &Record) -> Whose<'_> {
+    let Record::Incident(incident) = record else { return (None, None) };
+    let Some(container) = &incident.container else { return (None, incident.victim.process.cgroup.as_deref()) };
+    let outermost = container.chain().last().unwrap_or(container);
+    match outermost.user {
+        Some(uid) => (Some(uid), None),
+        None => (None, Some(&outermost.id)),
     }
 }
 
@@ -226,7 +247,7 @@ mod tests {
         let loop_of = incidents.shown(false).nth(1).unwrap().clone();
         incidents.take(incident(42, None));
         assert!(incidents.get(loop_of.number).unwrap().line(Look::default()).contains(" ×41"));
-        assert!(incidents.by_id("42").is_some() && incidents.by_id("41").is_some());
+        assert_eq!(incidents.shown(false).count(), 3);
         let bytes: usize = incidents.shown.iter().map(|shown| shown.weight).sum();
         assert_eq!(incidents.bytes, bytes);
     }
@@ -235,11 +256,29 @@ mod tests {
     fn losses_are_one_line() {
         let mut incidents = Incidents::default();
         incidents.take(incident(0, None));
-        for _ in 0..1000 {
+        for count in 1..=1000 {
             assert!(incidents.take(Record::Lost(Lost { events: 2, kills: 1, exits: 1, ..Lost::default() })));
+            assert_eq!(incidents.shown(false).next().unwrap().number, 1, "{count}: whoever has opened it still has it");
         }
         let lines: Vec<String> = incidents.shown(false).map(|shown| shown.line(Look::default())).collect();
         assert!(lines.len() == 2 && lines[0].starts_with("KILLS WERE LOST: 1000 "), "{lines:?}");
+    }
+
+    #[test]
+    fn a_container_in_which_much_is_killed_pushes_out_no_other() {
+        let mut incidents = Incidents::default();
+        let mut other = different(0, None);
+        if let Record::Incident(Incident { container: Some(container), .. }) = &mut other {
+            container.id = "other".to_owned();
+        }
+        incidents.take(other);
+        for number in 1..=2 * MOST {
+            incidents.take(different(number, None));
+        }
+        let all: Vec<&Shown> = incidents.shown(false).collect();
+        let first = all.last().unwrap();
+        assert!(all.len() > 100 && matches!(&first.record, Record::Incident(incident) if incident.id == "0"));
+        assert!(matches!(&all[0].record, Record::Incident(incident) if incident.id == (2 * MOST).to_string()));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use again::Again;
 use block::{Block, SIGNAL, contradiction, corrected, left_out, left_unsaid, lost_kills};
+use exits::Exits;
 use remedies::Remedies;
 
 use crate::model::{Incident, Lost, MissingPart, NamedMissing, Ready, Record, Repeat};
@@ -30,6 +31,7 @@ mod again;
 mod block;
 mod curve;
 mod debugging;
+mod exits;
 mod now;
 mod remedies;
 mod why;
@@ -54,8 +56,8 @@ pub struct Look {
     pub time: TimeForm,
     /// The terminal shows ASCII alone.
     pub ascii: bool,
-    /// Standard error has the same terminal, and says what was lost.
-    pub is_told_losses: bool,
+    /// Standard error is the same terminal, and says what was lost.
+    pub losses_on_stderr: bool,
 }
 
 /// How times are shown.
@@ -91,6 +93,7 @@ pub struct Human<W: Write> {
     /// Those that are like one further up.
     again: Again,
     remedies: Remedies,
+    exits: Exits,
     /// The line that counts repeats, which stays open on a terminal to be written anew.
     series: Option<Series>,
 }
@@ -142,6 +145,7 @@ impl<W: Write> Human<W> {
             repeats: Repeats::default(),
             again: Again::default(),
             remedies: Remedies::default(),
+            exits: Exits::default(),
             series: None,
         }
     }
@@ -150,6 +154,8 @@ impl<W: Write> Human<W> {
 impl<W: Write> Sink for Human<W> {
     fn put(&mut self, record: &Record) -> io::Result<()> {
         let look = (self.look)();
+        let overdue = self.again.take_overdue(Instant::now());
+        self.put_behind(overdue)?;
         let repeat = match record {
             Record::Incident(incident) if incident.routine.is_none() || look.all => self.repeats.take(incident),
             _ => None,
@@ -165,6 +171,18 @@ impl<W: Write> Sink for Human<W> {
                 self.again(incident, repeat, look)
             };
         }
+        if let Record::Exit(exited) = record
+            && !look.brief
+        {
+            let (place, count) = self.exits.take(exited);
+            let text = || format!("{}   ×{count} so far", block::exit_headline(exited, look));
+            if !self.again.is_due(&place, count, Instant::now(), text) {
+                return Ok(());
+            }
+            if count > 1 {
+                return self.put_behind(vec![text()]);
+            }
+        }
         let block = match record {
             Record::Incident(Incident { routine: Some(_), .. }) if !look.all => {
                 self.routine += 1;
@@ -176,7 +194,7 @@ impl<W: Write> Sink for Human<W> {
             Record::Correction(correction) => corrected(correction, look),
             Record::Warning(warning) => block::warning(warning, look),
             Record::Lost(Lost { unwritten: Some(unwritten), .. }) => left_out(unwritten, (self.look)()),
-            Record::Lost(lost) if lost.kills > 0 && !look.is_told_losses => lost_kills(lost, (self.look)()),
+            Record::Lost(lost) if lost.kills > 0 && !look.losses_on_stderr => lost_kills(lost, (self.look)()),
             Record::Event(event) => debugging::event(event, look),
             // The first has standard error's, the last is for whoever reads records.
             Record::Ready(ready) => {
@@ -199,12 +217,19 @@ impl<W: Write> Sink for Human<W> {
         self.out.flush()
     }
 
+    fn quiet(&mut self) -> io::Result<()> {
+        // A count that is written anew in place is not behind.
+        if self.series.as_ref().is_some_and(|series| series.behind) {
+            self.end_series()?;
+        }
+        let behind = self.again.take_behind(Instant::now());
+        self.put_behind(behind)
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         self.end_series()?;
-        for text in self.again.take_behind() {
-            self.out.write_all(format!("\n{text}\n").as_bytes())?;
-        }
-        self.out.flush()
+        let behind = self.again.take_behind(Instant::now());
+        self.put_behind(behind)
     }
 }
 
@@ -229,6 +254,20 @@ impl<W: Write> Human<W> {
             self.out.write_all(b"\n")?;
         }
         self.out.write_all(block::counted_block(incident, folded, look).as_bytes())?;
+        self.out.flush()
+    }
+
+    /// Counts that were held back, each with the first line of its last.
+    fn put_behind(&mut self, texts: Vec<String>) -> io::Result<()> {
+        if texts.is_empty() {
+            return Ok(());
+        }
+        self.end_series()?;
+        // What is counted next stands below none of them.
+        self.latest = None;
+        for text in texts {
+            self.out.write_all(format!("\n{text}\n").as_bytes())?;
+        }
         self.out.flush()
     }
 

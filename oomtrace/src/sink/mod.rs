@@ -43,6 +43,14 @@ pub trait Sink {
         records.iter().try_for_each(|record| self.put(record))
     }
 
+    /// Nothing came for a moment: writes what was held back for the sake of others.
+    ///
+    /// # Errors
+    /// As for a record.
+    fn quiet(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Nothing more comes: writes what was held back.
     ///
     /// # Errors

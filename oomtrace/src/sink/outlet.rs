@@ -2,11 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::own::writer;
-use crate::sink::queue::{Count, Entry, Limits, Pushed, Queue, Rank};
+use crate::sink::queue::{Count, Entry, Limits, Pushed, Queue, Rank, Taken};
 use crate::sink::steady::Closing;
+
+/// Nothing more has come for so long: what was held back for others is written.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -28,12 +31,15 @@ impl<T: Send + 'static> Outlet<T> {
         mut write: impl FnMut(Entry<T>) -> io::Result<()> + Send + 'static,
         ended: impl FnOnce(Option<io::Error>) + Send + 'static,
     ) -> io::Result<Self> {
-        let each = move |entries: Vec<Entry<T>>| entries.into_iter().try_for_each(&mut write);
+        let each = move |taken: Taken<T>| match taken {
+            Taken::Entries(entries) => entries.into_iter().try_for_each(&mut write),
+            Taken::Quiet | Taken::End => Ok(()),
+        };
         Self::start_many(name, limits, 1, closing, each, ended)
     }
 
-    /// The same, with up to `most` entries at a time: for what is no more work for many than for one. With none, once all is written and
-    /// nothing more will come.
+    /// The same, with up to `most` entries at a time: for what is no more work for many than for one. `write` is also called when nothing more
+    /// has come for a moment, once, and at the end.
     ///
     /// # Errors
     /// When there can be no thread.
@@ -42,7 +48,7 @@ impl<T: Send + 'static> Outlet<T> {
         limits: Limits,
         most: usize,
         closing: Arc<Closing>,
-        mut write: impl FnMut(Vec<Entry<T>>) -> io::Result<()> + Send + 'static,
+        mut write: impl FnMut(Taken<T>) -> io::Result<()> + Send + 'static,
         ended: impl FnOnce(Option<io::Error>) + Send + 'static,
     ) -> io::Result<Self> {
         let queue = Arc::new(Queue::new(limits));
@@ -50,8 +56,17 @@ impl<T: Send + 'static> Outlet<T> {
         writer::spawn(name, move || {
             // Also when it panics: nobody may wait for it then.
             let ends = EndsQueue(&of_thread);
-            let some = || Some(of_thread.take(most)).filter(|some| !some.is_empty());
-            let result = std::iter::from_fn(some).try_for_each(&mut write).and_then(|()| write(Vec::new()));
+            let mut is_quiet = true;
+            let result = loop {
+                // Who waits for nothing is not woken.
+                let taken = of_thread.take(most, (!is_quiet).then_some(QUIET));
+                is_quiet = matches!(taken, Taken::Quiet);
+                let is_end = matches!(taken, Taken::End);
+                match write(taken) {
+                    Ok(()) if !is_end => {}
+                    result => break result,
+                }
+            };
             drop(ends);
             ended(result.err());
         })?;
@@ -91,7 +106,6 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
     use std::sync::mpsc::channel;
-    use std::time::Duration;
 
     const LIMITS: Limits = Limits { entries: 4, bytes: 1 << 20 };
 

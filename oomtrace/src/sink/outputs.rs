@@ -12,7 +12,7 @@ use crate::model::{Lost, OutputName, Record, Unwritten};
 use crate::sink::Sink;
 use crate::sink::notices;
 use crate::sink::outlet::Outlet;
-use crate::sink::queue::{Count, Entry, Limits, Pushed, Rank};
+use crate::sink::queue::{Count, Entry, Limits, Pushed, Rank, Taken};
 use crate::sink::steady::{Closing, Trouble};
 use crate::sink::weight::weight;
 
@@ -96,10 +96,12 @@ impl Outputs {
         let closing = Arc::new(Closing::default());
         let mut sink = sink(Arc::clone(&closing));
         let most = sink.at_once();
-        let write = move |entries: Vec<Entry<Arc<Record>>>| {
-            if entries.is_empty() {
-                return sink.finish();
-            }
+        let write = move |taken: Taken<Arc<Record>>| {
+            let entries = match taken {
+                Taken::Entries(entries) => entries,
+                Taken::Quiet => return sink.quiet(),
+                Taken::End => return sink.finish(),
+            };
             let mut records = Vec::new();
             for entry in entries {
                 match entry {

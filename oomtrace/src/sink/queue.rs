@@ -57,6 +57,16 @@ pub enum Entry<T> {
     Gap(Count),
 }
 
+/// What there is for the thread that writes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken<T> {
+    Entries(Vec<Entry<T>>),
+    /// Nothing came for as long as it was waited for.
+    Quiet,
+    /// All was taken, and nothing more will come.
+    End,
+}
+
 /// What became of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
@@ -164,9 +174,10 @@ impl<T> Queue<T> {
         Pushed::Taken
     }
 
-    /// The next entries, `most` at the most, once there is one; none when the queue is closed and empty. What was taken before counts as
-    /// written.
-    pub fn take(&self, most: usize) -> Vec<Entry<T>> {
+    /// The next entries, `most` at the most, once there is one; what was taken before counts as written. It is waited for so long, and as
+    /// long as it takes where that is none.
+    pub fn take(&self, most: usize, within: Option<Duration>) -> Taken<T> {
+        let until = within.map(|within| Instant::now() + within);
         let mut state = self.lock();
         if let Some(done) = state.in_hand.take() {
             state.bytes -= done.bytes;
@@ -177,13 +188,17 @@ impl<T> Queue<T> {
                 let (entries, weights): (Vec<_>, Vec<_>) = state.entries.drain(..number).unzip();
                 state.in_hand = Some(weights.into_iter().fold(Weight::default(), Weight::plus));
                 state.taken += number as u64;
-                return entries;
+                return Taken::Entries(entries);
             }
             self.drained.notify_all();
             if state.closed {
-                return Vec::new();
+                return Taken::End;
             }
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return Taken::Quiet,
+                Some(left) => self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
         }
     }
 
@@ -212,12 +227,13 @@ impl<T> Queue<T> {
         self.filled.notify_all();
     }
 
-    /// Waits until all is written, no longer than `until`; gives what never was, dropped ones included.
+    /// Waits until all is written, and once it is closed until its thread has ended, no longer than `until`; gives what never was written, dropped
+    /// ones included.
     pub fn wait_until_written(&self, until: Instant) -> Count {
         let mut state = self.lock();
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if state.ended || state.is_written() || left == Duration::ZERO {
+            if state.ended || (state.is_written() && !state.closed) || left == Duration::ZERO {
                 let mut lost = state.lost;
                 lost += state.left();
                 return lost;
@@ -271,7 +287,14 @@ mod tests {
 
     fn all(queue: &Queue<u32>) -> Vec<Entry<u32>> {
         queue.close();
-        std::iter::from_fn(|| queue.take(1).pop()).collect()
+        std::iter::from_fn(|| take(queue, 1).pop()).collect()
+    }
+
+    fn take(queue: &Queue<u32>, most: usize) -> Vec<Entry<u32>> {
+        match queue.take(most, None) {
+            Taken::Entries(entries) => entries,
+            Taken::Quiet | Taken::End => Vec::new(),
+        }
     }
 
     #[test]
@@ -279,11 +302,11 @@ mod tests {
         let queue = queue();
         let pushed: Vec<Pushed> = (0..10).map(|n| push(&queue, n, 1, KILL)).collect();
         assert_eq!(pushed[7..], [Pushed::Taken, Pushed::DroppedFirst, Pushed::Dropped]);
-        assert_eq!(queue.take(1), [Entry::Item(0)]);
+        assert_eq!(take(&queue, 1), [Entry::Item(0)]);
         // Until half of it is free.
         assert_eq!(push(&queue, 10, 1, OTHER), Pushed::DroppedFirst);
         for _ in 0..5 {
-            queue.take(1);
+            take(&queue, 1);
         }
         assert_eq!(push(&queue, 11, 1, KILL), Pushed::Taken);
         let gap = Count { kills: 2, others: 1 };
@@ -312,10 +335,28 @@ mod tests {
     fn what_is_left_when_it_ends_is_lost() {
         let queue = queue();
         (0..3).for_each(|n| _ = push(&queue, n, 1, KILL));
-        queue.take(1);
+        take(&queue, 1);
         queue.end();
         assert_eq!(push(&queue, 3, 1, OTHER), Pushed::Dropped);
         assert_eq!(queue.wait_until_written(Instant::now()), Count { kills: 3, others: 1 });
+    }
+
+    #[test]
+    fn quiet_is_said_and_an_end_takes_as_long_as_its_thread() {
+        let queue = queue();
+        assert_eq!(queue.take(1, Some(Duration::ZERO)), Taken::Quiet);
+        push(&queue, 0, 1, KILL);
+        assert_eq!(queue.take(1, Some(Duration::ZERO)), Taken::Entries(vec![Entry::Item(0)]));
+        queue.close();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(queue.take(1, None), Taken::End);
+                std::thread::sleep(Duration::from_millis(20));
+                queue.end();
+            });
+            let lost = queue.wait_until_written(Instant::now() + Duration::from_secs(20));
+            assert!(queue.lock().ended && lost.is_zero());
+        });
     }
 
     #[test]
@@ -324,9 +365,9 @@ mod tests {
         (0..5).for_each(|number| {
             queue.push(number, 100, Rank::First, Count::one(true));
         });
-        assert_eq!(queue.take(3), [0, 1, 2].map(Entry::Item));
+        assert_eq!(take(&queue, 3), [0, 1, 2].map(Entry::Item));
         assert_eq!(queue.wait_until_written(Instant::now()), Count { kills: 5, others: 0 });
-        assert_eq!(queue.take(3), [3, 4].map(Entry::Item));
+        assert_eq!(take(&queue, 3), [3, 4].map(Entry::Item));
         assert_eq!(queue.wait_until_written(Instant::now()), Count { kills: 2, others: 0 });
     }
 }

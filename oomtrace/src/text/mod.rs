@@ -192,13 +192,18 @@ pub fn owner(level: LimitLevel) -> &'static str {
 /// A container as a person names it, quoted: its name, else the id's first twelve digits.
 #[must_use]
 pub fn container_name(incident: &Incident) -> Option<String> {
-    let container = incident.container.as_ref()?;
+    incident.container.as_ref().map(known_name)
+}
+
+/// A container's name, else the start of its id and whether that is its runtime's word, and whose it is where it is a user's own.
+#[must_use]
+pub fn known_name(container: &Container) -> String {
     let name = container.name.as_deref().filter(|name| !name.is_empty());
     let id = || match container.confirmed {
         true => quote(short_id(&container.id)).into_owned(),
         false => format!("{} (unconfirmed)", quote(short_id(&container.id))),
     };
-    Some(of_user(container, name.map_or_else(id, |name| quote(name).into_owned()).into()).into_owned())
+    of_user(container, name.map_or_else(id, |name| quote(name).into_owned()).into()).into_owned()
 }
 
 /// A container's name, else the start of its id, and whose it is where it is a user's own.

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{Cause, Container, Incident, Process, Repeat, Requester, Runtime};
+use crate::model::{Cause, Container, Incident, Process, Repeat, Requester, Routine, Runtime};
 use crate::text::quote::quote;
 use crate::text::{self, bytes, duration_ms, elapsed_ms};
 use crate::words::spread::{Spread, limit};
@@ -21,7 +21,12 @@ struct Kind {
     cause: Cause,
     place: String,
     victim: String,
+    /// The container ended with it: what only kills its workers is another thing.
+    ends: bool,
+    routine: Option<Routine>,
     sender: String,
+    /// The sender is the victim's parent: a supervisor, and no other program of its name.
+    by_parent: bool,
     requester: String,
 }
 
@@ -66,11 +71,13 @@ impl Repeats {
             series.ended_ms = ended_ms;
             let since_last_ms = apart(series.last_ms);
             series.last_ms = series.last_ms.max(now);
+            // Those whose runtime took long come later than they were.
+            series.began_ms = series.began_ms.min(now);
             Repeat {
                 incident: incident.id.clone(),
                 first: series.first.clone(),
                 count: series.count,
-                within_ms: apart(series.began_ms),
+                within_ms: u64::try_from(series.last_ms.saturating_sub(series.began_ms)).unwrap_or_default(),
                 since_last_ms,
                 limit_bytes: series.limit,
                 back_off_ms,
@@ -170,16 +177,12 @@ fn restarted(incident: &Incident) -> (Option<&'static str>, Option<String>) {
     }
 }
 
-/// What kills have in common that are counted together wherever they are listed, as text: what they have while oomtrace watches, the limit, and
-/// whether the container ended with it. None without a verdict.
+/// What kills have in common that are counted together wherever they are listed, as text: what they have while oomtrace watches, and the limit. None
+/// without a verdict.
 #[must_use]
 pub fn key(incident: &Incident) -> Option<String> {
-    let Kind { cause, place, victim, sender, requester } = Kind::of(incident)?;
-    let ends = incident.victim.container_init || incident.victim.container_exit.is_some();
-    let parts =
-        (cause.name(), place, victim, sender, requester, limit(incident), ends, incident.routine, &incident.node);
     // As Debug writes it no part can look like two.
-    Some(format!("{parts:?}"))
+    Some(format!("{:?}", (Kind::of(incident)?, limit(incident), &incident.node)))
 }
 
 impl Kind {
@@ -191,15 +194,20 @@ impl Kind {
             None => incident.victim.process.cgroup.clone().or_else(|| incident.unit.clone()).unwrap_or_default(),
         };
         let sender = &incident.sender;
+        let login = sender.login.as_ref().map(|login| (login.uid, login.tty.as_deref()));
+        let by_parent = |process: &Process| incident.victim.process.ppid == Some(process.pid);
         Some(Self {
             cause: incident.verdict.as_ref()?.cause,
             place,
             victim: victim(&incident.victim.process),
+            ends: incident.victim.container_init || incident.victim.container_exit.is_some(),
+            routine: incident.routine,
             sender: sender
                 .process
                 .as_ref()
-                .map(|process| person(process, sender.container.as_ref()))
+                .map(|process| format!("{} {login:?}", person(process, sender.container.as_ref())))
                 .unwrap_or_default(),
+            by_parent: sender.process.as_ref().is_some_and(by_parent),
             requester: incident.requester.as_ref().map(requester).unwrap_or_default(),
         })
     }
@@ -277,6 +285,12 @@ mod tests {
             one.requester = Some(requested_by(process));
             one
         };
+        // The container ends with it, and who kills it is its parent.
+        let mut init = own(2);
+        init.victim.container_init = !init.victim.container_init;
+        let mut by_parent = own(2);
+        by_parent.victim.process.ppid = by_parent.sender.process.as_ref().map(|sender| sender.pid);
+        assert_eq!(counts(&[own(0), init, by_parent, own(1)]), [1, 1, 1, 2]);
         // One that renames itself.
         let mut other_name = own(2);
         other_name.sender.process.as_mut().unwrap().comm = "x".to_owned();
@@ -308,6 +322,9 @@ mod tests {
             back_off_ms: None,
         };
         assert_eq!(third, expected);
+        // One that comes later than it was, and is the first of them.
+        let earlier = repeats.take(&own(-4, "d")).unwrap();
+        assert_eq!((earlier.count, earlier.within_ms, earlier.since_last_ms), (4, 9_000, 0));
         assert_eq!(repeats.take(&kill("/usr/bin/bash")), None, "without a verdict or a time");
     }
 

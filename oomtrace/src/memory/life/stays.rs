@@ -29,7 +29,7 @@ impl Life {
         }
         let (low, high) = (self.held.quantile(0.03), self.held.quantile(0.97));
         let period = period(&self.held);
-        let said = period.filter(|period| period.is_certain(&self.held));
+        let said = period.filter(|period| period.is_resolved_in(&self.held));
         let swings = high - low >= (0.1 * self.held.quantile(0.5)).max(2.0 * MIB);
         let count = drops(&self.held);
         let is_sharp = period.is_some_and(|period| period.is_sharp) || count >= 5;

@@ -275,9 +275,10 @@ pub async fn run(
             }
         }
     }
-    let lost = losses.rest()?;
-    out.lost(lost);
+    let lost = losses.rest();
+    out.lost(lost.as_ref().copied().unwrap_or_default());
     out.say_losses(true);
+    lost?;
     match kubernetes.take_unsaid() {
         0 => {}
         1 => notices::say("one Event could not be put on its pod (the Kubernetes API)"),

@@ -7,7 +7,7 @@ use crate::kubernetes::Kubernetes;
 use crate::model::{Incident, Lost, Record, Warning};
 use crate::run::live::aftermath::{Aftermath, Followed};
 use crate::run::live::naming::Named;
-use crate::run::live::paced::Paced;
+use crate::run::live::paced::PacedLosses;
 use crate::run::pipeline::Pipeline;
 use crate::run::recording::Recorder;
 use crate::sink::notices;
@@ -43,7 +43,7 @@ pub struct Out<'a> {
     outputs: &'a Outputs,
     pub tally: Tally,
     recorder: Option<Recorder>,
-    losses: Paced,
+    losses: PacedLosses,
     /// Processes in incidents since memory was given back.
     told: usize,
     /// When memory is given back.
@@ -68,7 +68,7 @@ impl<'a> Out<'a> {
             outputs,
             tally: Tally::default(),
             recorder,
-            losses: Paced::default(),
+            losses: PacedLosses::default(),
             told: 0,
             rest_at: None,
             taken_at_rest: None,
@@ -195,30 +195,29 @@ impl<'a> Out<'a> {
         if let Some(recorder) = &self.recorder {
             recorder.lost(&lost);
         }
+        self.outputs.put(Record::Lost(lost));
         let due = self.losses.take(&lost, Instant::now());
-        self.say_lost(due);
+        Self::say_lost(due);
         lost.cgroups > 0 || lost.limited.cgroups > 0
     }
 
-    /// When losses that were held back are to be said.
+    /// When losses that were held back on standard error are to be said there.
     pub fn losses_at(&self) -> Option<Instant> {
         self.losses.at()
     }
 
     /// Says those whose time has come; `is_end`: all.
     pub fn say_losses(&mut self, is_end: bool) {
-        let due = if is_end { self.losses.rest() } else { self.losses.due(Instant::now()) };
-        self.say_lost(due);
+        Self::say_lost(if is_end { self.losses.rest() } else { self.losses.due(Instant::now()) });
     }
 
-    fn say_lost(&self, lost: Option<Lost>) {
+    fn say_lost(lost: Option<Lost>) {
         let Some(lost) = lost else { return };
         if let Some(words) = lost.words() {
             let advice =
                 if lost.events > 0 { ". Give oomtrace more processor time, or a larger --ring-size" } else { "" };
             notices::say(&format!("{words}{advice}"));
         }
-        self.outputs.put(Record::Lost(lost));
     }
 
     /// Nothing waits in memory while oomtrace does.

@@ -1,4 +1,5 @@
-//! What was lost is said at once, and then ever more seldom as long as more is: a flood may go on for hours.
+//! What was lost is said on standard error at once, and then ever more seldom as long as more is: a flood may go on for hours. Outputs have it
+//! as it comes.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +12,16 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub struct Paced {
+pub struct PacedLosses {
     /// Since the last time.
     unsaid: Option<Lost>,
     /// When that was, and the pause after it.
     said: Option<(Instant, Duration)>,
+    /// What was said since it was quiet was no more than what is limited: a loss does not wait for that.
+    is_limited_alone: bool,
 }
 
-impl Paced {
+impl PacedLosses {
     /// Takes what was lost; what is to be said now.
     pub fn take(&mut self, lost: &Lost, now: Instant) -> Option<Lost> {
         self.unsaid = Some(self.unsaid.map_or(*lost, |unsaid| unsaid.plus(lost)));
@@ -27,13 +30,21 @@ impl Paced {
 
     /// What is to be said now, if anything.
     pub fn due(&mut self, now: Instant) -> Option<Lost> {
-        if self.at().is_some_and(|at| now < at) {
+        let unsaid = self.unsaid?;
+        let is_first_loss = self.is_limited_alone && unsaid.events > 0;
+        if !is_first_loss && self.at().is_some_and(|at| now < at) {
             return None;
         }
-        let unsaid = self.unsaid.take()?;
+        self.unsaid = None;
         let pause = match self.said {
-            Some((said, pause)) if now.saturating_duration_since(said) < QUIET => (2 * pause).min(LONGEST),
-            _ => FIRST,
+            Some((said, pause)) if !is_first_loss && now.saturating_duration_since(said) < QUIET => {
+                self.is_limited_alone &= unsaid.events == 0;
+                (2 * pause).min(LONGEST)
+            }
+            _ => {
+                self.is_limited_alone = unsaid.events == 0;
+                FIRST
+            }
         };
         self.said = Some((now, pause));
         Some(unsaid)
@@ -54,11 +65,12 @@ impl Paced {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Limited;
 
     #[test]
     fn losses_that_go_on_are_said_ever_more_seldom_and_all_of_them() {
         let start = Instant::now();
-        let mut paced = Paced::default();
+        let mut paced = PacedLosses::default();
         let one = Lost { events: 1, kills: 1, ..Lost::default() };
         let mut said = Vec::new();
         for second in 0..200_u64 {
@@ -70,6 +82,13 @@ mod tests {
         let in_all: u64 = said.iter().map(|(_, kills)| kills).sum();
         let rest = paced.rest().unwrap().kills;
         assert_eq!((in_all + rest, paced.rest(), paced.at()), (200, None, None));
+        // Others had too much of something before.
+        let limited = Lost { limited: Limited { signals: 1, ..Limited::default() }, ..Lost::default() };
+        let at = |seconds: u64| start + Duration::from_secs(500 + seconds);
+        assert_eq!(paced.take(&limited, at(0)), Some(limited));
+        assert_eq!(paced.take(&limited, at(1)), Some(limited));
+        assert_eq!((paced.take(&one, at(1)), paced.take(&one, at(1))), (Some(one), None));
+        assert_eq!(paced.rest(), Some(one));
         // Long after.
         let later = start + Duration::from_secs(1000);
         assert_eq!(paced.take(&one, later), Some(one));

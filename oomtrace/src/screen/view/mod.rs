@@ -50,7 +50,7 @@ impl Look {
             verbose: self.verbose,
             time: self.table.time,
             ascii: self.table.glyphs == Glyphs::Ascii,
-            is_told_losses: false,
+            losses_on_stderr: false,
         }
     }
 }

@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::command::folded;
+use super::command::wrapped;
 use super::{DIM, Look, REVERSED, ends, hints, put};
 use crate::screen::painted;
 use crate::screen::state::State;
@@ -18,7 +18,7 @@ pub fn incident(frame: &mut Frame<'_>, area: Rect, state: &mut State, number: u6
     };
     let full = state.incidents.in_full(shown, look.human(usize::from(area.width)));
     let lines: Vec<_> =
-        painted::lines(&full).into_iter().flat_map(|line| folded(line, usize::from(area.width))).collect();
+        painted::lines(&full).into_iter().flat_map(|line| wrapped(line, usize::from(area.width))).collect();
     text(frame, area, state, " a kill", &lines);
 }
 

@@ -17,32 +17,35 @@ struct Series {
     written: u64,
     since: Instant,
     /// What was not written since.
-    behind: Option<String>,
+    behind: Option<Behind>,
+}
+
+#[derive(Debug)]
+struct Behind {
+    count: u64,
+    text: String,
 }
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Again {
+    /// Those that were used last come last.
     series: VecDeque<Series>,
 }
 
 impl Again {
     /// Whether what `text` gives is to be written now, of the series that began with `first` and counts so many.
     pub fn is_due(&mut self, first: &str, count: u64, now: Instant, text: impl FnOnce() -> String) -> bool {
-        let Some(series) = self.series.iter_mut().find(|series| series.first == first) else {
-            if self.series.len() >= SERIES {
-                self.series.pop_front();
-            }
-            let first = first.to_owned();
-            self.series.push_back(Series { first, written: count, since: now, behind: None });
-            return true;
-        };
+        let known = self.series.iter().position(|series| series.first == first).and_then(|at| self.series.remove(at));
+        let new = || Series { first: first.to_owned(), written: 0, since: now, behind: None };
+        let mut series = known.unwrap_or_else(new);
         let is_due = count >= series.written.saturating_mul(2) || now.saturating_duration_since(series.since) >= PAUSE;
         if is_due {
             (series.written, series.since, series.behind) = (count, now, None);
         } else {
-            series.behind = Some(text());
+            series.behind = Some(Behind { count, text: text() });
         }
+        self.series.push_back(series);
         is_due
     }
 
@@ -53,9 +56,27 @@ impl Again {
         }
     }
 
-    /// What was not written, the earliest series first: nothing more comes.
-    pub fn take_behind(&mut self) -> impl Iterator<Item = String> {
-        self.series.iter_mut().filter_map(|series| series.behind.take())
+    /// What was not written, and is to be by now: for a while, or of one of more series than are remembered.
+    pub fn take_overdue(&mut self, now: Instant) -> Vec<String> {
+        let dropped = self.series.len().saturating_sub(SERIES);
+        let mut found: Vec<String> =
+            self.series.drain(..dropped).filter_map(|series| series.behind).map(|behind| behind.text).collect();
+        let overdue = |series: &&mut Series| now.saturating_duration_since(series.since) >= PAUSE;
+        found.extend(self.series.iter_mut().filter(overdue).filter_map(|series| series.take_behind(now)));
+        found
+    }
+
+    /// All that was not written: nothing comes for now.
+    pub fn take_behind(&mut self, now: Instant) -> Vec<String> {
+        self.series.iter_mut().filter_map(|series| series.take_behind(now)).collect()
+    }
+}
+
+impl Series {
+    fn take_behind(&mut self, now: Instant) -> Option<String> {
+        let Behind { count, text } = self.behind.take()?;
+        (self.written, self.since) = (count, now);
+        Some(text)
     }
 }
 
@@ -66,21 +87,45 @@ mod tests {
     #[test]
     fn a_series_is_said_when_its_number_has_doubled_or_later() {
         let start = Instant::now();
+        let at = |after_s: u64| start + Duration::from_secs(after_s);
         let mut again = Again::default();
-        let mut due = |count: u64, after_s: u64| {
-            again.is_due("a", count, start + Duration::from_secs(after_s), || format!("×{count}"))
-        };
+        let mut due = |count: u64, after_s: u64| again.is_due("a", count, at(after_s), || format!("×{count}"));
         let said: Vec<bool> = [(2, 0), (3, 1), (4, 2), (5, 3), (6, 12)].map(|(count, at)| due(count, at)).to_vec();
         assert_eq!(said, [true, false, true, false, true]);
         assert!(!due(7, 13));
         assert!(again.is_due("b", 2, start, String::new));
         assert!(!again.is_due("b", 3, start, || "b".to_owned()));
         again.is_written("b", 3, start);
-        assert_eq!(again.take_behind().collect::<Vec<_>>(), ["×7"]);
-        assert_eq!(again.take_behind().count(), 0);
-        for number in 0..1_000 {
-            again.is_due(&number.to_string(), 2, start, String::new);
+        // Also where none like it comes.
+        assert_eq!(again.take_overdue(at(21)), Vec::<String>::new());
+        assert_eq!(again.take_overdue(at(22)), ["×7"]);
+        assert!(!again.is_due("a", 8, at(23), || "×8".to_owned()), "7 were written");
+        assert_eq!(again.take_behind(at(23)), ["×8"]);
+        assert_eq!(again.take_behind(at(23)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_more_series_than_are_remembered_leave_is_said_first() {
+        let now = Instant::now();
+        let mut again = Again::default();
+        let mut said = Vec::new();
+        for count in [2, 3] {
+            for number in 0..1_000 {
+                again.is_due(&number.to_string(), count, now, || format!("{number}: ×{count}"));
+                // The one that is used again and again stays.
+                again.is_due("used", count, now, || format!("used: ×{count}"));
+                said.extend(again.take_overdue(now));
+            }
         }
-        assert_eq!(again.series.len(), SERIES);
+        assert_eq!((again.series.len(), said.len()), (SERIES, 0), "each was written as it came again");
+        for number in 0..40 {
+            again.is_due(&format!("{number}"), 3, now, String::new);
+            again.is_due(&format!("{number}"), 4, now, || format!("{number}: ×4"));
+        }
+        for number in 0..1_000 {
+            again.is_due(&format!("new {number}"), 2, now, String::new);
+            said.extend(again.take_overdue(now));
+        }
+        assert_eq!((said.len(), said[0].as_str()), (41, "used: ×3"));
     }
 }

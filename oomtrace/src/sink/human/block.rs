@@ -19,7 +19,8 @@ use crate::sink::wrap::{wrap, wrap_behind};
 use crate::text::escape::escape;
 use crate::text::quote::quote;
 use crate::text::{
-    bytes, elevation, host_available, name_or_id, other_large_processes, owner, process, shorten_ids, source,
+    bytes, elevation, host_available, known_name, name_or_id, other_large_processes, owner, pod_name, process,
+    shorten_ids, source,
 };
 use crate::words::earlier::again;
 use crate::words::folded::Folded;
@@ -149,14 +150,23 @@ pub(super) fn contradiction(said: &Contradiction, look: Look) -> String {
 
 /// A container's first process that only looks killed, with a line feed at the end of each line.
 pub(super) fn exit(exited: &Exited, look: Look) -> String {
-    let mut block = Block { text: String::new(), look };
-    let name = || quote(&exited.process.comm).into_owned();
-    let place = exited.container.as_ref().map_or_else(name, full_name);
-    block.title(&exited.time, "EXIT 137", SIGNAL, &place, &exited.why);
+    let mut block = Block { text: exit_headline(exited, look), look };
     if !look.brief {
         exited.container.iter().for_each(|container| block.line("in", &about(container)));
         block.line("ended", &described(&exited.process));
     }
+    block.text
+}
+
+/// Its first line alone.
+pub(super) fn exit_headline(exited: &Exited, look: Look) -> String {
+    let mut block = Block { text: String::new(), look };
+    let name = || quote(&exited.process.comm).into_owned();
+    let place = exited.container.as_ref().map_or_else(name, |container| {
+        let pod = container.pod.as_ref().and_then(pod_name).map(|pod| format!("{pod}/")).unwrap_or_default();
+        format!("{pod}{}", known_name(container))
+    });
+    block.title(&exited.time, "EXIT 137", SIGNAL, &place, &exited.why);
     block.text
 }
 

@@ -331,6 +331,35 @@ fn by_turns_each_has_one_block_and_its_counts() {
     }
 }
 
+/// A container that ends so again and again, or a user's cgroups that look like containers, have one block, and then a count.
+#[test]
+fn ends_by_exit_are_counted_by_who_has_them() {
+    let mut ended = case(in_container(kill("/usr/bin/bash")));
+    ended.exited = Some(crate::resolve::case::AsKilled::default());
+    let Record::Exit(exited) = conclude(ended) else { panic!("it is an exit") };
+    for user in [None, Some(1000)] {
+        let mut written = Vec::new();
+        let mut human = Human::new(&mut written, Look::default);
+        for number in 0..500 {
+            let mut exited = exited.clone();
+            let container = exited.container.as_mut().unwrap();
+            container.user = user;
+            if user.is_some() {
+                (container.id, container.confirmed) = (format!("{number:064x}"), false);
+            }
+            human.put(&Record::Exit(exited)).unwrap();
+        }
+        human.quiet().unwrap();
+        let text = String::from_utf8(written).unwrap();
+        assert!(text.lines().count() < 40 && text.contains("×500 so far"), "{text}");
+        assert_eq!(
+            (text.matches("   ended").count(), text.contains("(unconfirmed) of user 1000")),
+            (1, user.is_some()),
+            "{text}"
+        );
+    }
+}
+
 /// What is counted stands below its own block: one about another container in between ends that.
 #[test]
 fn what_is_counted_is_not_put_below_anothers_block() {
