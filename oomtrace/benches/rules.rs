@@ -1,5 +1,6 @@
 //! The rules of memory against each other, on curves whose truth is known: `cargo bench -p oomtrace --bench rules`. Prints a section for
-//! BENCHMARKS.md. With `classes` as an argument, also what each rule says by class; with `why`, only what oomtrace says of each curve.
+//! BENCHMARKS.md. With `classes` as an argument, also what each rule says by class; with `own`, only oomtrace's rows; with `why`, only what it says of
+//! each curve.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -56,11 +57,13 @@ fn main() {
         &vpa::Vpa,
         &krr::Krr,
     ];
+    let arguments: Vec<String> = std::env::args().collect();
+    let is_own = arguments.iter().any(|argument| argument == "own");
+    let rules: Vec<&dyn Rule> = rules.into_iter().take(if is_own { 1 } else { usize::MAX }).collect();
     let held_out = made(leaks::CLASSES.iter().chain(healthy::CLASSES));
     let later = made(later::CLASSES.iter());
     let unseen = made(unseen::CLASSES.iter());
     let real = real::curves();
-    let arguments: Vec<String> = std::env::args().collect();
     if arguments.iter().any(|argument| argument == "why") {
         held_out
             .iter()

@@ -203,9 +203,10 @@ impl List {
         let each = not_by_themselves(folded).map(|said| format!("{said} (--all shows each)"));
         let cut = (all > self.seen()).then(|| {
             format!(
-                "these are the last {} of {all}{}; --last, --since or --by show more",
-                self.seen(),
-                lines.unwrap_or_default()
+                "these are the last {} of {all}{}{}; --last, --since or --by show more",
+                self.kills + self.unreadable,
+                lines.unwrap_or_default(),
+                if self.rest > 0 { format!(", beside {} that are told above", self.rest) } else { String::new() }
             )
         });
         let said: Vec<String> = cut.into_iter().chain(each).collect();

@@ -237,10 +237,27 @@ impl Found {
     fn take_answer(&mut self, why: Why) {
         let own = why.incident.as_ref().map(|incident| incident.id.as_str());
         let is_asked = self.wanted.id.as_ref().is_none_or(|id| own.is_some_and(|own| own.starts_with(id)));
-        if is_asked && is_chosen(&why, &self.wanted.filter) {
-            let is_its = |other: &Why| other.incident.as_ref().is_some_and(|other| Some(other.id.as_str()) == own);
-            self.answers.retain(|other| !is_its(other));
-            self.answers.push(why);
+        if !is_asked || !is_chosen(&why, &self.wanted.filter) {
+            return;
+        }
+        // It says all that its incident does, and more; a later one about the same takes its place.
+        if let Some(own) = own {
+            self.ids.is_new(own);
+            self.waiting.retain(|incident| incident.id != own);
+            if let Some(place) = self.incidents.iter().position(|incident| incident.id == own) {
+                self.incidents.remove(place);
+                // Those that it stood for go with it.
+                self.dropped += self.folding.forget(own).saturating_sub(1);
+            }
+            let is_its = |other: &Why| other.incident.as_ref().is_some_and(|other| other.id == own);
+            if let Some(place) = self.answers.iter().position(is_its) {
+                self.answers.remove(place);
+            }
+        }
+        self.answers.push(why);
+        if self.answers.len() > MAX_INCIDENTS {
+            self.answers.remove(0);
+            self.dropped += 1;
         }
     }
 }

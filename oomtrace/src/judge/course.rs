@@ -280,8 +280,10 @@ fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Op
         return found(Confidence::Likely, 1, Detail::Near { percent: NEAR });
     }
     // Its beginning was seen, and that was not long ago.
-    let after_s = seconds(first);
-    let began = began(life, init_age_s(&incident.time, &incident.victim));
+    // It may have been followed for less than it has lived.
+    let age_s = init_age_s(&incident.time, &incident.victim);
+    let after_s = age_s.unwrap_or_default().max(seconds(first));
+    let began = began(life, age_s);
     if !began || span > SHORT_S || held_at(first) > limit / 2 {
         return None;
     }

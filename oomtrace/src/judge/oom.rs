@@ -62,7 +62,9 @@ pub fn reason(incident: &Incident, oom: &Oom, cause: Cause) -> Reason {
         (Cause::OomHost, Some(OomOrigin::MinTtl)) => Reason::MinTtl,
         (Cause::OomHost | Cause::OomConstrained, _) => Reason::Plain,
         (_, origin) => {
-            let starting = incident.is_contained() && is_starting(&incident.victim.process);
+            // One that is brought in by exec is not the container's first process: that has started long before.
+            let is_first = incident.victim.process.pid_in_namespace.is_none_or(|pid| pid == 1);
+            let starting = incident.is_contained() && is_first && is_starting(&incident.victim.process);
             let lowered = origin == Some(OomOrigin::LimitLowered);
             Reason::Limit { holder: holder(incident, cause), lowered, starting }
         }

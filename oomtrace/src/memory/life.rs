@@ -4,7 +4,7 @@ use crate::memory::climb::{Climb, FEWEST, MIB, Shape, climb, least_rise};
 use crate::memory::forecast::{Reached, advised, reached};
 use crate::memory::gaps::{Gap, back, gaps, long, paused, went_on, without};
 use crate::memory::onset::lately;
-use crate::memory::others::{cut_off, ended_before, most, was_before};
+use crate::memory::others::{are_ends_known, cut_off, ended_before, most, was_before};
 use crate::memory::past::{Alike, LIVES, alike, limit};
 use crate::memory::period::drops;
 use crate::memory::sample::Sample;
@@ -44,10 +44,20 @@ pub struct Life {
     cut_off: Option<f64>,
     /// It was the only life.
     is_alone: bool,
+    /// Each life began by the curve's own word, or behind one that had come to its limit: work that gives back all that it took looks like an
+    /// end, too.
+    are_ends_known: bool,
     /// The life before this one ended while it stood out.
     ended_before: Option<Spike>,
     /// An earlier life that had lasted as long had as much, and did not come to its limit.
     was_before: bool,
+}
+
+/// What a rise is held against: the limit, or the most that was in use. Far from its limit a program climbs by little of that and by much of what
+/// it has, so that a limit counts for a few times the most alone.
+fn reference(limit: Option<f64>, most: f64) -> f64 {
+    const TIMES: f64 = 3.0;
+    limit.map_or(most, |limit| limit.min(TIMES * most))
 }
 
 impl Life {
@@ -74,7 +84,7 @@ impl Life {
     fn seen(life: &[Sample], lives: &[&[Sample]], gaps: Vec<Gap>, cut: Vec<Gap>) -> Self {
         let held = Series::of(life, Sample::held);
         let limit = limit(life);
-        let reference = limit.unwrap_or_else(|| held.quantile(1.0));
+        let reference = reference(limit, held.quantile(1.0));
         let most = lives.iter().map(|life| most(life)).fold(0.0, f64::max);
         Self {
             start: life.first().map_or(0.0, |sample| sample.t),
@@ -96,6 +106,7 @@ impl Life {
             most,
             cut_off: cut_off(lives),
             is_alone: lives.len() == 1,
+            are_ends_known: are_ends_known(lives),
             ended_before: ended_before(life, lives),
             was_before: was_before(life, lives),
             held,
@@ -248,7 +259,7 @@ impl Life {
         let is_known = self.was_before && !is_leak;
         let reached = reached.filter(|_| !is_known);
         let is_sure = match seen {
-            Seen::Lives(_) => self.alike.high <= 1.3 * self.alike.low,
+            Seen::Lives(_) => self.are_ends_known && self.alike.high <= 1.3 * self.alike.low,
             Seen::Days(hours) => {
                 let is_narrow = climb.line.low >= 0.5 * climb.line.slope;
                 hours >= 3.0 * DAY && climb.line.tau > 0.9 && is_narrow

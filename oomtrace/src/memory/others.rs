@@ -23,6 +23,18 @@ pub fn cut_off(lives: &[&[Sample]]) -> Option<f64> {
     limits.reduce(f64::max)
 }
 
+/// Each of them began by the curve's own word, or behind one that had come to its limit.
+#[must_use]
+pub fn are_ends_known(lives: &[&[Sample]]) -> bool {
+    const AT_LIMIT: f64 = 0.9;
+    let is_full =
+        |last: &Sample| last.limit.zip(last.charged()).is_some_and(|(limit, charged)| charged >= AT_LIMIT * limit);
+    let is_known = |(before, life): (&&[Sample], &&[Sample])| {
+        life.first().is_some_and(|first| first.restart) || before.last().is_some_and(is_full)
+    };
+    lives.iter().zip(lives.iter().skip(1)).all(is_known)
+}
+
 /// The life before this one ended while it stood out.
 #[must_use]
 pub fn ended_before(life: &[Sample], lives: &[&[Sample]]) -> Option<Spike> {

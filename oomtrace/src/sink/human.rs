@@ -233,11 +233,12 @@ impl<W: Write> Sink for Human<W> {
     }
 }
 
-/// The block is about another container, or about none, and not about the incident above it.
+/// The block is not about the incident above it: it is about another container, or about none, or a warning.
 fn is_of_another(record: &Record, latest_in: Option<&str>) -> bool {
     let container = match record {
         Record::Exit(exited) => &exited.container,
-        Record::Warning(warning) => &warning.container,
+        // It looks as if it had come so often.
+        Record::Warning(_) => return true,
         _ => return false,
     };
     container.as_ref().map(|container| container.id.as_str()) != latest_in

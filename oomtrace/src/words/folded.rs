@@ -87,14 +87,19 @@ pub fn fold<'a, T, K: PartialEq>(
     lines.into_iter().map(|(one, line)| (one, line.map(|(_, folded)| folded))).collect()
 }
 
-/// The same of kills of before, the latest first: these are alike of which the same is said, but for when it was.
+/// The same of kills of before, the latest first: these are alike of which the same is said, but for when it was and for numbers, of processes and
+/// of what they had.
 #[must_use]
 pub fn earlier(all: &[EarlierKill]) -> Vec<(&EarlierKill, Option<Folded>)> {
     fold(all, |kill| {
         let time: Timestamp = kill.time.as_deref()?.parse().ok()?;
         let at = i64::try_from(time.as_nanosecond()).ok()?;
-        Some(((&kill.place, kill.cause, kill.confidence, kill.limit_bytes, &kill.why), at))
+        Some(((&kill.place, kill.cause, kill.confidence, kill.limit_bytes, without_numbers(&kill.why)), at))
     })
+}
+
+fn without_numbers(text: &str) -> String {
+    text.split(|c: char| c.is_ascii_digit() || c == '.').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("#")
 }
 
 /// That so many kills are not shown by themselves; nothing of none.

@@ -11,7 +11,8 @@ const NAME: usize = 0;
 const WHAT: usize = 7;
 /// Less is not worth a column.
 const LEAST_WHAT: usize = 10;
-/// Names are not cut shorter.
+/// Names are cut to this before a column is left out, and not shorter than that.
+const FAIR_NAME: usize = 20;
 const LEAST_NAME: usize = 8;
 
 /// The table's lines, of which the first is its header, with the columns that have room in `width`: what it is and its name are cut, and then columns
@@ -24,7 +25,11 @@ pub fn fitted(lines: &[[String; 8]], width: usize) -> (Vec<usize>, Vec<Vec<Strin
     let sum =
         |kept: &[usize], of: &dyn Fn(usize) -> usize| kept.iter().map(|column| of(*column) + APART).sum::<usize>();
     let width_of = |column: usize| widths.get(column).copied().unwrap_or(0);
-    let least = |column: usize| if column == WHAT { width_of(WHAT).min(LEAST_WHAT) } else { width_of(column) };
+    let least = |column: usize| match column {
+        NAME => width_of(NAME).min(FAIR_NAME),
+        WHAT => width_of(WHAT).min(LEAST_WHAT),
+        other => width_of(other),
+    };
     // The last one has nothing behind it.
     let room = width.saturating_add(APART);
     for column in DISPENSABLE {
@@ -32,14 +37,15 @@ pub fn fitted(lines: &[[String; 8]], width: usize) -> (Vec<usize>, Vec<Vec<Strin
             kept.retain(|kept| *kept != column);
         }
     }
-    let without = |cut: usize| sum(&kept, &|column| if column == cut { 0 } else { width_of(column) });
-    let room_of = |column| room.saturating_sub(without(column));
+    let others = |cut: usize| sum(&kept, &|column| if column == cut { 0 } else { least(column) });
+    let name = width_of(NAME).min(room.saturating_sub(others(NAME))).max(LEAST_NAME);
+    let what = room.saturating_sub(others(WHAT).saturating_sub(least(NAME)).saturating_add(name));
     let cut = |line: &[String; 8]| {
         let cell = |column: &usize| {
             let text = line.get(*column).map(String::as_str).unwrap_or_default();
             match *column {
-                NAME => cut_middle(text, room_of(NAME).max(LEAST_NAME)),
-                WHAT => cut_end(text, room_of(WHAT)),
+                NAME => cut_middle(text, name),
+                WHAT => cut_end(text, what),
                 _ => text.to_owned(),
             }
         };
@@ -72,8 +78,9 @@ mod tests {
         assert_eq!(kept(200), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(kept(100), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(kept(90), [0, 1, 2, 3, 4, 5, 6]);
-        assert_eq!(kept(80), [0, 2, 3, 4, 5, 6]);
-        assert_eq!(kept(64), [0, 3, 4, 5, 6]);
+        assert_eq!(kept(80), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(kept(74), [0, 2, 3, 4, 5, 6]);
+        assert_eq!(kept(60), [0, 3, 4, 5, 6]);
         assert_eq!(kept(40), [0, 3, 4, 5]);
         for width in 36..=200 {
             let (_, shown) = fitted(&lines, width);

@@ -37,11 +37,6 @@ impl Found {
     /// Nothing more comes.
     pub(super) fn settle(&mut self) {
         let mut rest: Vec<Incident> = std::mem::take(&mut self.waiting).into();
-        // An answer about it says all that it says, and more.
-        let answered = |incident: &Incident| {
-            self.answers.iter().filter_map(|why| why.incident.as_ref()).any(|answered| answered.id == incident.id)
-        };
-        rest.retain(|incident| !answered(incident));
         // Files that were put together are not in the order of their times.
         rest.sort_by_cached_key(|incident| nanoseconds(&incident.time));
         for incident in rest {

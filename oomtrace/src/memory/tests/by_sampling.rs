@@ -141,6 +141,19 @@ fn gaps_make_no_climb_and_samples_that_are_missing_make_no_gap() {
     assert!(said.verdict == Kind::Leak && !said.why.contains("no samples"), "{said:?}");
 }
 
+/// Far below its limit it is a leak as well, and a limit that it outgrows in days fits nobody.
+#[test]
+fn what_rises_all_the_time_is_not_steady_for_its_limit_is_far() {
+    for rate in [12.0, 60.0] {
+        for limit in [None, Some(512.0), Some(8192.0)] {
+            let mut all = each(5.0, 24.0 * 7.0, |t| 100.0 + rate * t / 1440.0);
+            all.iter_mut().for_each(|sample| sample.limit = limit.map(|limit| limit * MIB));
+            let said = judge(all);
+            assert_eq!((said.verdict, said.advised_limit_bytes), (Kind::Leak, None), "{rate} {limit:?}: {said:?}");
+        }
+    }
+}
+
 #[test]
 fn a_step_is_said_with_its_time_and_its_levels() {
     for (before, after, at, advised) in

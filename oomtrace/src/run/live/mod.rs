@@ -11,6 +11,7 @@ mod node_watch;
 mod out;
 mod paced;
 mod pulse;
+mod shares;
 mod warnings;
 
 use std::future::Future;
@@ -222,7 +223,7 @@ pub async fn run(
             () = sleep(Some(BEHIND_LOOK)), if waits => {}
             warning = warnings.next(), if !waits => out.warn(warning, &mut pipeline),
             known = aftermath.next(), if !aftermath.is_idle() => out.followed(known, &mut pipeline),
-            () = sleep(deadline), if deadline.is_some() && !waits => {
+            () = sleep(deadline), if deadline.is_some() && naming.has_room() && !waits => {
                 // The clock decides only about what was in the ring by then.
                 let now = boot_now()?;
                 ring.drain(|record| hold(&mut pipeline, &mut node_watch, record)).map_err(WatchError::Ring)?;

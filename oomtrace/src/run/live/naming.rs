@@ -19,6 +19,7 @@ use crate::node::clock;
 use crate::node::signals::SIGKILL;
 use crate::redact::Privacy;
 use crate::resolve::case::Case;
+use crate::run::live::shares::{Shares, Whose};
 use crate::run::names::Names;
 use crate::run::recording::Recorder;
 use crate::sink::notices;
@@ -38,11 +39,6 @@ const TOO_LATE: &str = "what its runtime knows (it had not answered in time)";
 const STOPPED: &str = "what its runtime knows (oomtrace was stopped before it had answered)";
 const TOO_MANY: &str = "what its runtime knows (too many incidents wait for runtimes already)";
 
-/// Incidents that were overtaken, and wait for a runtime's answer: those beyond go without; all of them, and those of one container, which
-/// may die as often as it likes. A container of which none waits is still asked for beyond, up to the third.
-const MAX_ASKED: usize = 512;
-const MAX_ASKED_OF_ONE: usize = 64;
-const MAX_ASKED_EVER: usize = 2048;
 /// With more incidents that wait, the history is not waited for.
 const MAX_REMEMBERED: usize = 32;
 /// Incidents that wait behind one, for as long as they do; with more of them reading pauses, and the ring buffer holds what comes.
@@ -62,15 +58,9 @@ pub struct Naming {
     waiting: VecDeque<Waiting>,
     /// Those that were overtaken.
     late: Vec<Asking>,
+    /// Whose incidents are asked for.
+    asked: Shares,
     preload: JoinHandle<()>,
-}
-
-/// One more incident may wait for a runtime, where so many do, and so many of the same container.
-const fn has_share(asked: usize, of_same: usize) -> bool {
-    match of_same {
-        0 => asked < MAX_ASKED_EVER,
-        _ => asked < MAX_ASKED && of_same < MAX_ASKED_OF_ONE,
-    }
 }
 
 /// For an incident whose first kill was so long ago, in nanoseconds.
@@ -114,7 +104,17 @@ impl Naming {
             }
         });
         let waiting = VecDeque::new();
-        Self { directory, kubernetes, recorder, privacy, history, waiting, late: Vec::new(), preload }
+        Self {
+            directory,
+            kubernetes,
+            recorder,
+            privacy,
+            history,
+            waiting,
+            late: Vec::new(),
+            asked: Shares::default(),
+            preload,
+        }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -123,11 +123,6 @@ impl Naming {
 
     pub fn has_room(&self) -> bool {
         self.waiting.len() < MAX_WAITING
-    }
-
-    fn has_room_for(&self, case: &Case) -> bool {
-        let of_same = self.late.iter().filter(|asking| whose(&asking.case) == whose(case)).count();
-        has_share(self.late.len(), of_same)
     }
 
     /// Starts naming the containers of each case.
@@ -141,7 +136,7 @@ impl Naming {
             let has_names = Names::are_wanted(&case.incident);
             let waiting = if !has_names && history.is_none() {
                 Waiting::Named(Box::new(Named { record: conclude(case), open: None }))
-            } else if !self.has_room_for(&case) {
+            } else if !self.asked.take(Whose::of(&case)) {
                 let names = Names::unasked(&case, &self.directory, TOO_MANY).private(self.privacy);
                 Waiting::Named(Box::new(self.named(Rc::new(case), names)))
             } else {
@@ -210,15 +205,19 @@ impl Naming {
         .collect()
     }
 
-    fn as_it_is(&self, asking: Asking) -> Named {
+    fn as_it_is(&mut self, asking: Asking) -> Named {
         asking.task.abort();
+        self.asked.give_back(&Whose::of(&asking.case));
         let names = Names::unasked(&asking.case, &self.directory, STOPPED).private(self.privacy);
         self.named(asking.case, names)
     }
 
-    fn answered(&self, asking: Asking, names: Result<Names, JoinError>) -> Named {
+    fn answered(&mut self, asking: Asking, names: Result<Names, JoinError>) -> Named {
         match names {
-            Ok(names) => self.named(asking.case, names),
+            Ok(names) => {
+                self.asked.give_back(&Whose::of(&asking.case));
+                self.named(asking.case, names)
+            }
             Err(error) => {
                 log::error!("a runtime was not asked for a name: {error}");
                 self.as_it_is(asking)
@@ -292,15 +291,6 @@ async fn done(waiting: &mut VecDeque<Waiting>, late: &mut Vec<Asking>) -> Done {
     .await
 }
 
-/// Whose share it is: the outermost container's, whatever cgroups it makes within it, or the user's, who may make any number of them.
-fn whose(case: &Case) -> (Option<u32>, Option<&str>) {
-    let Some(place) = &case.places.victim else { return (None, cgroup(case)) };
-    match place.user() {
-        Some(uid) => (Some(uid), None),
-        None => (None, std::iter::successors(Some(place), |it| it.outer.as_deref()).last().map(|it| it.id.as_str())),
-    }
-}
-
 fn cgroup(case: &Case) -> Option<&str> {
     case.incident.victim.process.cgroup.as_deref()
 }
@@ -308,21 +298,6 @@ fn cgroup(case: &Case) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_containers_incidents_leave_others_their_answers() {
-        for (asked, of_same, may) in [
-            (0, 0, true),
-            (63, 63, true),
-            (64, 64, false),
-            (300, 2, true),
-            (512, 1, false),
-            (512, 0, true),
-            (2048, 0, false),
-        ] {
-            assert_eq!(has_share(asked, of_same), may, "{asked}, {of_same}");
-        }
-    }
 
     #[test]
     fn what_took_long_already_has_less_time_for_names() {

@@ -10,8 +10,8 @@ use super::words::{
 };
 use super::{Look, without};
 use crate::model::{
-    Cause, Contradiction, Correction, Evidence, Exited, Incident, LimitLevel, Lost, MissingPart, NamedMissing,
-    OomOrigin, OomScope, OutputName, Process, Role, Unwritten, Verdict, Warning,
+    Attribution, Cause, Contradiction, Correction, Evidence, Exited, Incident, LimitLevel, Lost, MissingPart,
+    NamedMissing, OomOrigin, OomScope, OutputName, Process, Role, SignalPath, Unwritten, Verdict, Warning,
 };
 use crate::sink::outputs::counted;
 use crate::sink::queue::Count;
@@ -370,7 +370,10 @@ impl Block {
 
     fn sender(&mut self, incident: &Incident) {
         let Some(sender) = &incident.sender.process else {
-            self.line("by", "the kernel");
+            // Where no signal was seen nobody knows, and `unseen` says so.
+            if incident.signal.path != Some(SignalPath::Unseen) || incident.attribution != Attribution::Partial {
+                self.line("by", "the kernel");
+            }
             return;
         };
         if let Some(requester) = &incident.requester {

@@ -505,7 +505,10 @@ mod tests {
         let text = why(&asked, Look { verbose: true, ..look });
         assert!(text.matches("ran into it").count() == 8 && text.contains("incident id-10"), "{text}");
         // Those on no line are counted, and not the lines.
-        let unlike = (0..7).rev().flat_map(|n| [kill(2 * n + 1, &format!("x{n}")), kill(2 * n, &format!("x{n}"))]);
+        // And of whom it was, and of how much, makes no other kind.
+        let unlike = ["a", "b", "c", "d", "e", "f", "g"].iter().zip((0..7).rev());
+        let unlike =
+            unlike.flat_map(|(x, n)| [kill(2 * n + 1, &format!("{x}[{n}]")), kill(2 * n, &format!("{x}[7{n}]"))]);
         let asked = Why { earlier: unlike.collect(), ..asked };
         assert!(why(&asked, look).contains("and 4 more"), "{}", why(&asked, look));
     }

@@ -6,7 +6,6 @@ use crate::model::{Advice, Container, Incident};
 use crate::resolve::limits_before::LimitsBefore;
 use crate::text::quote::quote;
 use crate::text::{age_ms, bytes, duration_ms, process};
-use crate::words::advice::client::engine_target;
 use crate::words::advice::program;
 
 /// A limit was raised so often in one run, and used up each time.
@@ -37,7 +36,8 @@ fn in_tmpfs(incident: &Incident, found: &MemoryUse) -> Advice {
         None => "mount -o remount,size=…",
     };
     let lives = incident.victim.container_exit.is_none() && !incident.victim.container_init;
-    let command = container.filter(|found| lives && found.pod.is_none()).and_then(engine_target);
+    // From outside: whatever is started within the container has no room there, and may have its first process killed instead.
+    let init = container.filter(|found| lives && found.pod.is_none()).and_then(|found| found.init_pid);
     let action = match lives || container.is_none() {
         true => format!("delete what lies in tmpfs or /dev/shm, or bound it below the limit ({bound})"),
         // What lay there is gone with it.
@@ -46,7 +46,9 @@ fn in_tmpfs(incident: &Incident, found: &MemoryUse) -> Advice {
     Advice {
         action,
         why: format!("a kill does not free the {} there, and a larger limit fills up as well", bytes(found.bytes)),
-        command: command.map(|(engine, target)| format!("{engine} exec {target} df")),
+        command: init.map(|pid| {
+            format!("df -h $(awk '$3 == \"tmpfs\" {{ print \"/proc/{pid}/root\" $2 }}' /proc/{pid}/mounts)")
+        }),
     }
 }
 
