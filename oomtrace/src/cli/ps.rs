@@ -161,7 +161,19 @@ fn of_container(listed: &Listed, indent: &str) -> Row {
     let name = of_user(container, container.name.as_deref().unwrap_or_else(|| short_id(&container.id)).into());
     let runtime = container.runtime.map_or("?", |runtime| runtime.name());
     let about = if indent.is_empty() { what(container) } else { in_pod(container) };
+    if listed.is_restarting {
+        return down(container, row([&name, runtime, short_id(&container.id), &about], None));
+    }
     row([&format!("{indent}{name}"), runtime, short_id(&container.id), &about], *memory)
+}
+
+/// Of one that has no cgroup until it is started again.
+fn down(container: &Container, row: Row) -> Row {
+    let [name, runtime, id, _, _, _, _, what] = row.cells;
+    let limit = container.limits.as_ref().and_then(|limits| limits.memory_bytes).filter(|limit| *limit > 0);
+    let none = || "-".to_owned();
+    let what = if what == "-" { "restarting".to_owned() } else { format!("restarting · {what}") };
+    Row { cells: [name, runtime, id, "down".to_owned(), limit.map_or_else(none, bytes), none(), none(), what], ..row }
 }
 
 /// Name, runtime, id and what it is, with its memory. Strings of runtimes are made safe before their width counts.
@@ -221,8 +233,19 @@ mod tests {
             container: serde_json::from_value(container).unwrap(),
             memory: Some(memory),
             pod_memory: None,
+            is_restarting: false,
             missing: Vec::new(),
         }
+    }
+
+    #[test]
+    fn one_that_waits_to_be_started_is_down() {
+        let mut down = listed("loop", Runtime::Docker, &"3".repeat(64), usage(0, None, 0), Some("app:1"));
+        (down.memory, down.is_restarting, down.container.restart_count) = (None, true, Some(13));
+        let table = table(&[down], false, None);
+        let cells: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(cells[..7], ["loop", "docker", "333333333333", "down", "-", "-", "-"], "{table}");
+        assert!(table.contains("restarting · app:1 · restarted 13 times"), "{table}");
     }
 
     fn usage(usage: u64, limit: Option<u64>, kills: u64) -> Usage {

@@ -20,6 +20,8 @@ pub struct Listed {
     pub memory: Option<Usage>,
     /// The same of its pod's cgroup. Null as well where it is in no pod.
     pub pod_memory: Option<Usage>,
+    /// It is down, and its runtime waits to start it again: it has no cgroup now. Seen of Docker's.
+    pub is_restarting: bool,
     /// What its runtime did not say, in words.
     pub missing: Vec<String>,
 }
@@ -56,7 +58,10 @@ pub async fn list(directory: &Directory, hierarchies: &[Hierarchy]) -> Vec<Liste
             let memory = read(&place.cgroup);
             let pod_memory = place.pod.as_ref().and_then(|pod| read(pod.cgroup.as_deref()?));
             let listed = |(container, why): (Container, Option<String>)| {
-                (number, Listed { container, memory, pod_memory, missing: why.into_iter().collect() })
+                (
+                    number,
+                    Listed { container, memory, pod_memory, is_restarting: false, missing: why.into_iter().collect() },
+                )
             };
             described.map(listed)
         });
@@ -67,5 +72,28 @@ pub async fn list(directory: &Directory, hierarchies: &[Hierarchy]) -> Vec<Liste
     // None of these tasks is ever cancelled, and one that panicked has nothing to list.
     let mut all: Vec<(usize, Listed)> = all.into_iter().flatten().flatten().collect();
     all.sort_unstable_by_key(|(number, _)| *number);
-    all.into_iter().map(|(_, listed)| listed).collect()
+    let mut all: Vec<Listed> = all.into_iter().map(|(_, listed)| listed).collect();
+    add_restarting(&mut all, directory).await;
+    all
+}
+
+/// Those that are down most of the time are the ones that are looked for.
+async fn add_restarting(all: &mut Vec<Listed>, directory: &Directory) {
+    let Some(docker) = directory.docker() else { return };
+    // What does not answer was said of those that run.
+    let Ok(restarting) = docker.restarting().await else { return };
+    for (id, listed) in restarting {
+        if all.iter().any(|other| other.container.id == id) {
+            continue;
+        }
+        // The list says nothing of limits and restarts.
+        let asked = docker.inspect(&id).await;
+        let missing = asked.as_ref().err().map(|why| format!("how often it was restarted, and its limit ({why})"));
+        let metadata = asked.unwrap_or(listed);
+        let mut container = Container { id, confirmed: true, ..Container::default() };
+        metadata.describe(&mut container);
+        container.restart_count = metadata.restart_count;
+        let missing = missing.into_iter().collect();
+        all.push(Listed { container, memory: None, pod_memory: None, is_restarting: true, missing });
+    }
 }

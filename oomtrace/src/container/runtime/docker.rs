@@ -194,6 +194,14 @@ impl Docker {
         Ok(self.listed(queries::RUNNING).await?.containers)
     }
 
+    /// Containers that wait to be started again, by id: they have no cgroup until then.
+    ///
+    /// # Errors
+    /// When Docker does not answer in time.
+    pub async fn restarting(&self) -> Result<Vec<(String, Metadata)>, DockerError> {
+        Ok(self.listed(&queries::restarting()).await?.containers)
+    }
+
     /// What the list says of one container. Docker has that at hand while it starts the container, when
     /// [`Self::inspect`] waits (daemon/list.go and daemon/inspect.go, 20.10).
     ///

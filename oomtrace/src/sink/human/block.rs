@@ -263,8 +263,7 @@ impl Block {
         let indent = time.len() + what.len() + 4;
         let text =
             if said.is_empty() { escape(place) } else { escape(&format!("{place}: {said}")).into_owned().into() };
-        let width = self.look.width.filter(|_| !self.look.brief);
-        for (index, line) in wrap_behind(&text, indent, INDENT, width).iter().enumerate() {
+        for (index, line) in wrap_behind(&text, indent, INDENT, self.look.width).iter().enumerate() {
             let before = match index {
                 0 if line.is_empty() => format!("{}  {}", self.paint(DIM, &time), self.paint(style, what.trim_end())),
                 0 => format!("{}  {}  ", self.paint(DIM, &time), self.paint(style, &what)),

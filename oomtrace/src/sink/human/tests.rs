@@ -234,13 +234,17 @@ fn the_first_line_says_what_where_and_why() {
     ] {
         let text = block(&incident, Look::default());
         assert!(text.lines().next().unwrap().ends_with(said), "{text}");
-        let brief = block(&incident, Look { brief: true, width: Some(60), color: false, ..Look::default() });
+        let brief = block(&incident, Look { brief: true, ..Look::default() });
         assert_eq!(brief.lines().count(), 1, "{brief}");
         assert!(brief.contains(said), "{brief}");
         for name in ["victim[20]", "bash[10]"] {
             assert!(brief.matches(name).count() <= 1, "said twice: {brief}");
         }
         assert!(brief.contains("victim[20]"), "{brief}");
+        // A terminal would break it within words.
+        let narrow = block(&incident, Look { brief: true, width: Some(60), ..Look::default() });
+        assert!(narrow.lines().all(|line| line.width() <= 60), "{narrow}");
+        assert!(narrow.split_whitespace().eq(brief.split_whitespace()), "{narrow}");
     }
 }
 

@@ -47,7 +47,7 @@ fn in_tmpfs(incident: &Incident, found: &MemoryUse) -> Advice {
         action,
         why: format!("a kill does not free the {} there, and a larger limit fills up as well", bytes(found.bytes)),
         command: init.map(|pid| {
-            format!("df -h $(awk '$3 == \"tmpfs\" {{ print \"/proc/{pid}/root\" $2 }}' /proc/{pid}/mounts)")
+            format!("du -xsh $(awk '$3 == \"tmpfs\" {{ print \"/proc/{pid}/root\" $2 }}' /proc/{pid}/mounts)")
         }),
     }
 }

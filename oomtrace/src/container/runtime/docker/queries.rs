@@ -11,6 +11,12 @@ use crate::container::is_file_name;
 pub const ALL: &str = "/containers/json?all=true";
 /// Those that run.
 pub const RUNNING: &str = "/containers/json";
+/// Those that Docker waits to start again.
+#[must_use]
+pub fn restarting() -> String {
+    format!("{RUNNING}?filters={}", encoded(&json!({ "status": ["restarting"] })))
+}
+
 /// The version.
 pub const VERSION: &str = "/version";
 
