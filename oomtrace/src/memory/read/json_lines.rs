@@ -1,11 +1,13 @@
 //! One JSON object a sample: `{"t": …, "anon_bytes": …}`, on lines of their own, or in a list.
 
 use std::borrow::Cow;
+use std::fmt::Formatter;
 
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::memory::read::{Bytes, ReadError, shown, size, time};
+use crate::memory::read::{Bytes, MOST, ReadError, shown, size, time};
 use crate::memory::sample::Sample;
 
 /// Unknown fields are left to whoever wrote them.
@@ -26,17 +28,53 @@ struct Line {
 
 pub fn read(text: &str) -> Result<Vec<Sample>, ReadError> {
     if text.starts_with('[') {
-        let all: Vec<Line> =
+        let List(samples) =
             serde_json::from_str(&without_nan(text)).map_err(|error| wrong(error.line(), &error.to_string()))?;
-        return all.into_iter().map(|line| sample(line).map_err(|why| wrong(1, &why))).collect();
+        return samples;
     }
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(index, line)| {
-            let parsed = serde_json::from_str(&without_nan(line)).map_err(|error| without_place(&error));
-            parsed.and_then(sample).map_err(|why| wrong(index + 1, &why))
-        })
-        .collect()
+    let mut samples = Vec::new();
+    for (index, line) in lines {
+        if samples.len() >= MOST {
+            return Err(ReadError::TooMany);
+        }
+        let parsed = serde_json::from_str(&without_nan(line)).map_err(|error| without_place(&error));
+        samples.push(parsed.and_then(sample).map_err(|why| wrong(index + 1, &why))?);
+    }
+    Ok(samples)
+}
+
+/// Those of a list, one after the other: what is wrong with one ends it before the rest takes memory.
+struct List(Result<Vec<Sample>, ReadError>);
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Samples;
+        impl<'de> Visitor<'de> for Samples {
+            type Value = List;
+
+            fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of samples")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut lines: A) -> Result<List, A::Error> {
+                let mut all = Ok(Vec::new());
+                while let (Ok(samples), Some(line)) = (&mut all, lines.next_element::<Line>()?) {
+                    if samples.len() >= MOST {
+                        all = Err(ReadError::TooMany);
+                        break;
+                    }
+                    match sample(line) {
+                        Ok(sample) => samples.push(sample),
+                        Err(why) => all = Err(wrong(1, &why)),
+                    }
+                }
+                while lines.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(List(all))
+            }
+        }
+        deserializer.deserialize_seq(Samples)
+    }
 }
 
 fn wrong(line: usize, why: &str) -> ReadError {

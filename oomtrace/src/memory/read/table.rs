@@ -1,6 +1,6 @@
 //! CSV with a header: `t,anon_bytes,limit_bytes`, in any order, with commas, semicolons or tabs.
 
-use crate::memory::read::{Bytes, ReadError, size, time};
+use crate::memory::read::{Bytes, MOST, ReadError, size, time};
 use crate::memory::sample::Sample;
 
 /// A column, by its name in the header; others are left alone.
@@ -59,6 +59,9 @@ pub fn read(text: &str) -> Result<Vec<Sample>, ReadError> {
         }
         if record.len() != columns.len() {
             return Err(wrong(line, format!("it has {} fields, and the header {}", record.len(), columns.len())));
+        }
+        if samples.len() >= MOST {
+            return Err(ReadError::TooMany);
         }
         samples.push(sample(&columns, &record).map_err(|why| wrong(line, why))?);
     }
