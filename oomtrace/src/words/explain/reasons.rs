@@ -118,6 +118,9 @@ pub fn explain(word: &str) -> Option<String> {
             "How sure a verdict is: it fits what was seen, but something else may have done it. `unseen` in the incident's block, `missing` in \
              its JSON, says what could not be seen."
         }
+        "unconfirmed" => {
+            "A cgroup has the name of a container, and its runtime did not say that it is that container's: it did not answer, does not know it, or              is another user's. Anybody who may make cgroups there can call one so."
+        }
         _ => return None,
     };
     Some(text.to_owned())
@@ -161,6 +164,7 @@ mod tests {
             (&["certain", "Certain"], "the kernel itself says so"),
             (&["likely"], "more than the kernel's word"),
             (&["possible"], "something else may have done it"),
+            (&["unconfirmed"], "its runtime did not say"),
             (&["NodeLost", "Terminated", "NodeShutdown"], "was shut down"),
         ] {
             for word in words {
