@@ -13,6 +13,8 @@ use oomtrace::node::cgroups;
 use oomtrace::node::identity::Identity;
 use oomtrace::past::answer::{Subject, Traces, answer};
 use oomtrace::past::gather::{self, Choice, KernelLog, Places, Whom, is_about, kernel_log, resolve, spelled_out};
+use oomtrace::past::gather::{spelled_apart, told_apart, with_seen};
+use oomtrace::past::imitated::Word;
 use oomtrace::past::target::{Asked, Fit, fits};
 use oomtrace::sink::human::{self, Look};
 use oomtrace::sink::notices;
@@ -118,11 +120,10 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
                     Some(whom) => Choice::One(Box::new(whom)),
                     None => of_users_or(&word, near, missing).await,
                 },
-                // What a user has hides no other of that name, which may be gone.
-                Choice::One(whom) if whom.is_users() => match watched.whom(&word).filter(|seen| !seen.is_users()) {
-                    Some(seen) => Choice::Several(vec![spelled_out(&seen), spelled_out(&whom)]),
-                    None => Choice::One(whom),
-                },
+                // What a user has, or may have called so, hides no other of that name, which may be gone.
+                Choice::One(whom) if whom.word() < Word::Roots => {
+                    one_of(with_seen(*whom, watched.whom(&word)), Vec::new())
+                }
                 choice => choice,
             };
             let incidents = if word.may_begin_incident() { watched.beginning(&word.word) } else { Vec::new() };
@@ -162,11 +163,19 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
 
 /// Users' own daemons are asked last: anybody may have one that says anything.
 async fn of_users_or(word: &Asked, near: Vec<String>, missing: Vec<String>) -> Choice {
-    let mut found = if word.may_be(TargetKind::Container) { gather::of_users(word).await } else { Vec::new() };
+    let found = if word.may_be(TargetKind::Container) { gather::of_users(word).await } else { Vec::new() };
+    match one_of(told_apart(found), missing) {
+        Choice::Nobody { missing, .. } => Choice::Nobody { near, missing },
+        choice => choice,
+    }
+}
+
+/// The one, or all of them.
+fn one_of(mut found: Vec<Whom>, missing: Vec<String>) -> Choice {
     match found.len() {
-        0 => Choice::Nobody { near, missing },
+        0 => Choice::Nobody { near: Vec::new(), missing },
         1 => Choice::One(Box::new(found.remove(0))),
-        _ => Choice::Several(found.iter().map(spelled_out).collect()),
+        _ => Choice::Several(spelled_apart(&found, |whom| whom.container.clone())),
     }
 }
 

@@ -65,6 +65,52 @@ pub fn may_be_of_container(path: &str, container: &Container) -> bool {
     }
 }
 
+/// `seen`, a container that something was killed in, may be the very one that `known` is: it has that id by its runtime's word, or by its
+/// cgroup's name where that may be of `known`. Whoever may make a cgroup may call it after another's container, also after one that is gone.
+#[must_use]
+pub fn may_be_container(seen: &Container, known: &Container) -> bool {
+    let is_one = || match (seen.confirmed, known.confirmed) {
+        (true, _) => true,
+        (false, true) if known.cgroup.is_empty() && known.user.is_none() => is_roots(&seen.cgroup),
+        (false, true) => may_be_of_container(&seen.cgroup, known),
+        (false, false) => seen.cgroup == known.cgroup || is_roots(&seen.cgroup) || !is_roots(&known.cgroup),
+    };
+    (&seen.id, seen.user) == (&known.id, known.user) && is_one()
+}
+
+/// What stands for a container's being what it is called; what is worth most comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Word {
+    /// It is a user's own.
+    Users,
+    /// The name of a cgroup that may be anybody's.
+    Anybodys,
+    /// The name of a cgroup where root alone makes any.
+    Roots,
+    /// The machine's runtime says so.
+    Runtimes,
+}
+
+impl Word {
+    #[must_use]
+    pub fn of(container: &Container) -> Self {
+        match container.user {
+            Some(_) => Self::Users,
+            None if container.confirmed => Self::Runtimes,
+            None if is_roots(&container.cgroup) => Self::Roots,
+            None => Self::Anybodys,
+        }
+    }
+}
+
+/// None but root has made the container's cgroup, unless root has let somebody: it lies below no user's, in no unit, which may have been given to
+/// another user (`Delegate=`), and in no other container.
+fn is_roots(cgroup: &str) -> bool {
+    let above = cgroup.rsplit_once('/').map_or("", |(above, _)| above);
+    let is_unit = |name: &str| name.ends_with(".service") || name.ends_with(".scope");
+    user_of(cgroup).is_none() && !above.split('/').any(is_unit) && Placement::parse(above).container.is_none()
+}
+
 /// Docker and Podman put a container's cgroup there by themselves: right below their own, or in slices of systemd's. A service or a scope may be
 /// another user's to make cgroups in (`Delegate=`, systemd.resource-control(5)), and a slice is not; but below a user's all is that user's.
 fn is_where_runtimes_put_them(cgroup: &str) -> bool {
@@ -157,6 +203,48 @@ mod tests {
         let users = format!("/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{ID}.scope");
         for (path, is_its) in [(users.clone(), true), (users.replace("1000", "1001"), false), (own, false)] {
             assert_eq!(may_be_of_container(&path, &of_user), is_its, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_container_that_was_seen_is_the_one_that_is_known() {
+        const USERS: &str = "/user.slice/user-7711.slice/user@7711.service";
+        let own = format!("/system.slice/docker-{ID}.scope");
+        let seen = |cgroup: &str, user, confirmed| Container {
+            id: ID.to_owned(),
+            cgroup: cgroup.to_owned(),
+            user,
+            confirmed,
+            ..Container::default()
+        };
+        let runs = seen(&own, None, true);
+        let ended = seen("", None, true);
+        let gone = seen(&own, None, false);
+        let users = seen("", Some(7711), true);
+        let below = |above: &str| format!("{above}/docker-{ID}.scope");
+        for (cgroup, user, confirmed, of_runs, of_ended, of_gone, of_users, word) in [
+            (own.clone(), None, true, true, true, true, false, Word::Runtimes),
+            (own.clone(), None, false, true, true, true, false, Word::Roots),
+            // Its runtime says that it was made elsewhere.
+            (below("/batch.slice"), None, false, false, true, true, false, Word::Roots),
+            // A kubelet's, and one below what `--cgroup-parent` names.
+            (format!("/kubepods/burstable/pod{UID}/{ID}"), None, false, false, true, true, false, Word::Roots),
+            (format!("/x/{ID}"), None, false, false, true, true, false, Word::Roots),
+            (below(USERS), Some(7711), false, false, false, false, true, Word::Users),
+            (below(USERS), Some(7711), true, false, false, false, true, Word::Users),
+            // As an older oomtrace has written it down.
+            (below(USERS), None, false, false, false, false, false, Word::Anybodys),
+            (below(USERS).replace("7711", "7712"), Some(7712), false, false, false, false, false, Word::Users),
+            (below("/system.slice/ci.service"), None, false, false, false, false, false, Word::Anybodys),
+            (format!("/docker/{OTHER}/docker/{ID}"), None, false, false, false, false, false, Word::Anybodys),
+        ] {
+            let it = seen(&cgroup, user, confirmed);
+            let is_of = |known| may_be_container(&it, known);
+            let found = (is_of(&runs), is_of(&ended), is_of(&gone), is_of(&users));
+            assert_eq!(found, (of_runs, of_ended, of_gone, of_users), "{cgroup} {confirmed}");
+            assert_eq!(Word::of(&it), word, "{cgroup} {confirmed}");
+            let other = Container { id: OTHER.to_owned(), ..it };
+            assert!(!may_be_container(&other, &runs) && !may_be_container(&other, &gone), "{cgroup}");
         }
     }
 }

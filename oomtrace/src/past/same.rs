@@ -3,11 +3,14 @@
 use jiff::Timestamp;
 
 use crate::model::{Cause, Container, Exited, Incident, Reconstructed};
+use crate::past::imitated::{imitates_unit, may_be_container};
 use crate::past::klog::record::DRIFT;
 
 /// Two traces of one end are not further apart, in milliseconds: a kubelet has its times to the second, and a container's end is said when
 /// its last process is gone.
 pub const ONE_END_MS: i64 = 10_000;
+/// A daemon writes down a moment late that something runs, and starts what has ended again no sooner than that: Docker waits so long, at the least.
+const RESTART_MS: i64 = 100;
 /// What a watching oomtrace and the kernel's log say of one kill is mostly not further apart: the log's clock is to about a second.
 const SAME_KILL_MS: i64 = 5_000;
 
@@ -32,9 +35,9 @@ pub fn is_same(found: &Reconstructed, at: Option<Timestamp>, incident: &Incident
     let apart = seen.zip(at).map(|(seen, at)| ms(seen, at));
     if found.victim.is_none() {
         // An end is said after what ended it.
-        let is_near = apart.is_some_and(|apart| (-SAME_KILL_MS..=ONE_END_MS).contains(&apart));
-        return (is_near || is_end_of_that_life(found, at, incident, seen))
-            && is_there(found, incident.container.as_ref(), incident.unit.as_deref());
+        let is_near = apart.is_some_and(|apart| (-SAME_KILL_MS..=ONE_END_MS).contains(&apart))
+            && !is_of_later_life(found, at, seen);
+        return (is_near || is_end_of_that_life(found, at, incident, seen)) && is_there(found, &Place::of(incident));
     }
     if !shares_a_victim(found, incident) {
         return false;
@@ -58,27 +61,70 @@ fn is_end_of_that_life(
     incident: &Incident,
     killed: Option<Timestamp>,
 ) -> bool {
-    let began: Option<Timestamp> = found.end.as_ref().and_then(|end| end.started.as_ref()?.parse().ok());
     let is_within =
-        began.zip(ended).zip(killed).is_some_and(|((began, ended), killed)| began <= killed && killed <= ended);
+        began(found).zip(ended).zip(killed).is_some_and(|((began, ended), killed)| began <= killed && killed <= ended);
     incident.victim.container_init && is_within
+}
+
+/// When the life began whose end it is.
+fn began(found: &Reconstructed) -> Option<Timestamp> {
+    found.end.as_ref()?.started.as_ref()?.parse().ok()
+}
+
+/// It is the end of a life that began after what was seen then: in a restart loop the next one ends within seconds. Of a process that ended as
+/// soon as it ran, a daemon may say that it began after its end, which says nothing.
+fn is_of_later_life(found: &Reconstructed, ended: Option<Timestamp>, seen: Option<Timestamp>) -> bool {
+    let is_later = |(began, seen)| ms(seen, began) > RESTART_MS && ended.is_none_or(|ended| began <= ended);
+    began(found).zip(seen).is_some_and(is_later)
 }
 
 /// What its manager says is the end of a process that was seen to exit by itself.
 pub fn is_its_end(found: &Reconstructed, at: Option<Timestamp>, exited: &Exited) -> bool {
-    let apart = exited.time.parse().ok().zip(at).map(|(seen, at)| ms(seen, at));
+    let seen: Option<Timestamp> = exited.time.parse().ok();
+    let apart = seen.zip(at).map(|(seen, at)| ms(seen, at));
     found.victim.is_none()
         && apart.is_some_and(|apart| (-SAME_KILL_MS..=ONE_END_MS).contains(&apart))
-        && is_there(found, exited.container.as_ref(), exited.unit.as_deref())
+        && !is_of_later_life(found, at, seen)
+        && is_there(found, &Place::of_exit(exited))
 }
 
-/// The end that a manager tells of was there: in that container, or in that unit.
-fn is_there(found: &Reconstructed, container: Option<&Container>, unit: Option<&str>) -> bool {
-    match (&found.container, container) {
-        (Some(found), Some(container)) => may_be_one(Some(found), Some(container)),
+/// Where something was seen.
+struct Place<'a> {
+    container: Option<&'a Container>,
+    unit: Option<&'a str>,
+    /// The cgroups of its process.
+    paths: Vec<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    fn of(incident: &'a Incident) -> Self {
+        let memory = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| level.path.as_str());
+        Self {
+            container: incident.container.as_ref(),
+            unit: incident.unit.as_deref(),
+            paths: memory.into_iter().chain(incident.victim.process.cgroup.as_deref()).collect(),
+        }
+    }
+
+    fn of_exit(exited: &'a Exited) -> Self {
+        Self {
+            container: exited.container.as_ref(),
+            unit: exited.unit.as_deref(),
+            paths: exited.process.cgroup.as_deref().into_iter().collect(),
+        }
+    }
+}
+
+/// The end that a manager tells of was there: in that very container, and not in one around it or within it, or in that unit.
+fn is_there(found: &Reconstructed, place: &Place<'_>) -> bool {
+    match (&found.container, place.container) {
+        (Some(known), Some(seen)) => may_be_one(seen, known),
         (Some(_), None) => false,
-        // A container may be the unit's, as Podman's are.
-        (None, _) => found.unit.is_some() && found.unit.as_deref() == unit,
+        // A container may be the unit's, as Podman's are. A user's own unit may be called after the machine's.
+        (None, _) => found
+            .unit
+            .as_deref()
+            .is_some_and(|unit| place.unit == Some(unit) && !place.paths.iter().any(|path| imitates_unit(path, unit))),
     }
 }
 
@@ -88,17 +134,15 @@ pub fn is_swept_after(incident: &Incident, exited: &Exited) -> bool {
     let times = exited.time.parse::<Timestamp>().ok().zip(incident.time.parse().ok());
     is_sweep
         && times.is_some_and(|(ended, swept)| (0..=ONE_END_MS).contains(&ms(ended, swept)))
-        && may_be_one(incident.container.as_ref(), exited.container.as_ref())
+        && incident.container.as_ref().zip(exited.container.as_ref()).is_none_or(|(swept, ended)| {
+            // What was in it goes with it, also what ran in a container of its own.
+            swept.chain().any(|swept| may_be_one(swept, ended))
+        })
 }
 
-/// Not two containers that are known not to be one.
-fn may_be_one(one: Option<&Container>, other: Option<&Container>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else { return true };
-    let is_known = |container: &Container| !container.id.is_empty();
-    !is_known(one)
-        || !is_known(other)
-        || one.chain().any(|container| container.id == other.id)
-        || other.chain().any(|container| container.id == one.id)
+/// The container that was seen may be the one that is known; of one whose id is not known nobody can say.
+fn may_be_one(seen: &Container, known: &Container) -> bool {
+    seen.id.is_empty() || known.id.is_empty() || may_be_container(seen, known)
 }
 
 /// Of several victims of one kill, the kernel's report may name another one first.

@@ -161,6 +161,12 @@ pub fn spelled(kind: TargetKind, container: Option<&Container>, word: &str) -> S
     format!("{start}{}", quote(&name))
 }
 
+/// A container by its whole id, where others' begin so.
+#[must_use]
+pub fn spelled_whole(container: &Container) -> String {
+    format!("container:{}", quote(&container.id))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

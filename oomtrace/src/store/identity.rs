@@ -76,6 +76,17 @@ impl Identity {
         user(&serde_json::from_str(&self.key).ok()?).filter(|uid| *uid != 0)
     }
 
+    /// Whose share of what is kept it counts to: all that one user has made is one's, and so is all within one container, whose root makes as
+    /// many as he likes in it. Equal for what is one's, and for nothing else.
+    #[must_use]
+    pub fn holder(&self) -> String {
+        let key: Value = serde_json::from_str(&self.key).unwrap_or_default();
+        match user(&key).filter(|uid| *uid != 0) {
+            Some(uid) => json!(["user", uid]).to_string(),
+            None => holder(&key).to_string(),
+        }
+    }
+
     /// The option of the command line, with its value, that finds what has that name: its incidents, and those of whatever else is called
     /// so. None where the name would be taken for a pattern.
     #[must_use]
@@ -118,6 +129,25 @@ fn user(key: &Value) -> Option<u32> {
         "program" => number(key.get(1)?),
         // Runtime, socket and user.
         _ => number(key.get(1)?.get(2)?),
+    }
+}
+
+/// Whose it is, where no user is known to have made it.
+fn holder(key: &Value) -> Value {
+    match key.get(0).and_then(Value::as_str) {
+        Some("in") => key.get(1).map(holder).unwrap_or_default(),
+        // A service may have been given cgroups to make containers in: whatever these are called, they are that one's.
+        Some("unconfirmed") => {
+            let cgroup = key.get(1).and_then(Value::as_str).unwrap_or_default();
+            let above = cgroup.rsplit_once('/').map_or("", |(above, _)| above);
+            let is_given = |name: &str| name.ends_with(".service") || name.ends_with(".scope");
+            let ends = above.match_indices('/').map(|(at, _)| at).skip(1).chain([above.len()]);
+            let unit = ends.filter_map(|end| above.get(..end)).find(|path| is_given(path));
+            unit.map_or_else(|| key.clone(), |unit| json!(["below", unit]))
+        }
+        // Nobody could say who ran it: it may have been anybody.
+        Some("program") if key.get(1).is_none_or(Value::is_null) => json!(["program"]),
+        _ => key.clone(),
     }
 }
 
@@ -300,6 +330,53 @@ mod tests {
             let found = identity.option();
             assert_eq!(found.as_ref().map(|(option, value)| (*option, value.as_str())), option, "{identity:?}");
             assert_eq!(identity.user(), user, "{identity:?}");
+        }
+    }
+
+    #[test]
+    fn all_that_a_user_has_is_one_share_and_so_is_all_in_a_container() {
+        const USERS: &str = "/user.slice/user-1000.slice/user@1000.service";
+        let container = |container: Container| Identity::of_container(&container).holder();
+        let rootless = |name: &str| container(Container { user: Some(1000), ..docker("a", name) });
+        let unconfirmed =
+            |cgroup: &str| Container { confirmed: false, cgroup: cgroup.to_owned(), ..docker("a", "web") };
+        let inside = |name: &str, outer: Container| Container { outer: Some(Box::new(outer)), ..unconfirmed(name) };
+        let place = |unit: Option<&str>, cgroup: &str, exe: &str, uid| {
+            let (cgroup, exe) = (Some(cgroup.to_owned()), Some(exe.to_owned()));
+            let process = Process { cgroup, exe, uid, ..Process::default() };
+            Identity::of_place(None, unit.map(|unit| (unit, Some("a"))), &process).holder()
+        };
+        let program = |exe: &str, uid| place(None, "/", exe, uid);
+        let unit = |above: &str, name: &str| place(Some(name), &format!("{above}/{name}"), "/bin/x", Some(7));
+        for (one, other, is_one) in [
+            (program("/tmp/copy-1", Some(1000)), program("/tmp/copy-2", Some(1000)), true),
+            (program("/tmp/copy-1", Some(1000)), program("/tmp/copy-1", Some(1001)), false),
+            (program("/usr/bin/a", Some(0)), program("/usr/bin/b", Some(0)), false),
+            (program("/tmp/copy-1", None), program("/tmp/copy-2", None), true),
+            (unit(USERS, "a.service"), unit(USERS, "b.service"), true),
+            (unit(USERS, "a.service"), program("/tmp/copy-1", Some(1000)), true),
+            (unit(USERS, "a.service"), unit("/user.slice/user-1000.slice", "session-3.scope"), true),
+            (unit("/system.slice", "a.service"), unit("/system.slice", "b.service"), false),
+            (rootless("web"), program("/tmp/copy-1", Some(1000)), true),
+            (rootless("web"), rootless("db"), true),
+            (rootless("web"), container(docker("a", "web")), false),
+            (container(docker("a", "web")), container(docker("b", "db")), false),
+            (container(unconfirmed(&format!("{USERS}/a"))), container(unconfirmed(&format!("{USERS}/b"))), true),
+            (container(unconfirmed("/docker/a")), container(unconfirmed("/docker/b")), false),
+            (
+                container(unconfirmed("/system.slice/docker-a.scope")),
+                container(unconfirmed("/system.slice/docker-b.scope")),
+                false,
+            ),
+            (container(unconfirmed("/x/ci.service/docker-a.scope")), container(unconfirmed("/x/ci.service/y/b")), true),
+            (container(unconfirmed("/x/ci.service/docker-a.scope")), container(unconfirmed("/x/cd.service/b")), false),
+            // All of them are made by whoever is root in it.
+            (container(inside("/k/a", docker("k", "kind"))), container(inside("/k/b", docker("k", "kind"))), true),
+            (container(inside("/k/a", docker("k", "kind"))), container(docker("k", "kind")), true),
+            (container(inside("/k/a", docker("k", "kind"))), container(inside("/l/a", docker("l", "other"))), false),
+            (container(inside("/k/a", inside("/k", docker("k", "kind")))), container(docker("k", "kind")), true),
+        ] {
+            assert_eq!(one == other, is_one, "{one} {other}");
         }
     }
 

@@ -10,7 +10,8 @@ use super::*;
 use crate::filter::{Filter, Label};
 use crate::judge::tests::{in_container, kill};
 use crate::model::{
-    Cause, Collateral, Confidence, Correction, Incident, LimitLevel, OomScope, Process, Record, Role, Routine,
+    Cause, Collateral, Confidence, Container, Correction, Incident, LimitLevel, OomScope, Process, Record, Role,
+    Routine,
 };
 use crate::words::conclude;
 
@@ -381,6 +382,50 @@ fn whoever_fills_the_history_takes_nothing_of_others() {
     let left = ids(&place.history(), &Selection::default());
     // Of the small ones none, and of the large ones no more than it takes.
     assert_eq!((left.len() > 22, left.contains(&incident(0).id), left.first()), (true, true, Some(&incident(107).id)));
+}
+
+#[test]
+fn a_user_who_fills_the_history_under_many_names_takes_nothing_of_others() {
+    const USERS: &str = "/user.slice/user-7711.slice/user@7711.service/app.slice";
+    let of_user = |number: u32| {
+        let mut incident = incident(number);
+        let process = &mut incident.victim.process;
+        (process.uid, process.exe) = (Some(7711), Some(format!("/tmp/copy-{number}")));
+        process.cgroup = Some(format!("{USERS}/copy-{number}.service"));
+        match number % 3 {
+            0 => (incident.container, incident.unit) = (None, None),
+            1 => (incident.container, incident.unit) = (None, Some(format!("copy-{number}.service"))),
+            _ => {
+                let container = incident.container.as_mut().unwrap();
+                (container.confirmed, container.user) = (false, Some(7711));
+                container.cgroup = format!("{USERS}/docker-{number:064x}.scope");
+            }
+        }
+        incident
+    };
+    // As many as the root of a container makes in it.
+    let of_container = |number: u32| {
+        let mut incident = named(number, "kind", "x");
+        let outer = incident.container.take().map(Box::new);
+        let cgroup = format!("/docker/kind/docker/{number:064x}");
+        incident.container = Some(Container { id: format!("{number:064x}"), cgroup, outer, ..Container::default() });
+        incident
+    };
+    let many: [&dyn Fn(u32) -> Incident; 2] = [&of_user, &of_container];
+    for many in many {
+        let place = Place::new();
+        let mut writer = Writer::open(&place.path(), Bounds { days: 1000, bytes: 512 << 10 }).unwrap();
+        let quiet = (0..4).map(|number| named(number, &format!("quiet-{number}"), "x"));
+        writer.append(&entries(quiet.chain((100..600).map(many)))).unwrap();
+        assert!(writer.retain(write::nanoseconds(&incident(600).time).unwrap()).unwrap() > 100);
+        let left = ids(&place.history(), &Selection::default());
+        assert_eq!((left.first(), left.len() > 10), (Some(&incident(599).id), true));
+        // His own oldest went.
+        assert!(!left.contains(&incident(100).id), "{left:?}");
+        for number in 0..4 {
+            assert!(left.contains(&incident(number).id), "{left:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What an oomtrace that watched has kept of a target.
 
+mod gone;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,8 +11,7 @@ use oomtrace::filter::Filter;
 use oomtrace::model::{Container, Exited, Incident, LookedAt, TargetKind};
 use oomtrace::past::answer::EARLIER;
 use oomtrace::past::gather::{Whom, looked, unread};
-use oomtrace::past::imitated::{imitates_unit, is_of_pod};
-use oomtrace::past::target::{Asked, fits};
+use oomtrace::past::imitated::{imitates_unit, is_of_pod, may_be_container};
 use oomtrace::sink::notices;
 use oomtrace::store::{Candidate, History, Identity, Kept, Selection, StoreError, unreadable};
 use oomtrace::text::pod_name;
@@ -84,14 +85,12 @@ impl Watched {
         };
         if let (TargetKind::Container, Some(container)) = (whom.kind, &whom.container) {
             let mut found = self.same(Identity::of_container(container));
-            // It may have been called otherwise then.
-            let filter = Filter { containers: vec![exactly(&container.id)], ..Filter::default() };
-            found.extend(
-                Some(filter)
-                    .filter(|_| container.id.len() == ID)
-                    .map(|filter| self.matching(filter, SAME))
-                    .unwrap_or_default(),
-            );
+            // It may have been called otherwise then; and others may be called after it.
+            if container.id.len() == ID {
+                let filter = Filter { containers: vec![exactly(&container.id)], ..Filter::default() };
+                let all = self.matching(filter, LATEST).into_iter();
+                found.extend(all.filter(|incident| is_in(container, incident)));
+            }
             return latest_once(found).into_iter().take(SAME).collect();
         }
         if whom.kind == TargetKind::Process {
@@ -183,46 +182,6 @@ impl Watched {
         Ok(found)
     }
 
-    /// Whom `asked` meant at the last kill of one who is not there any more, and is known to nobody else.
-    pub fn whom(&self, asked: &Asked) -> Option<Whom> {
-        let is_it = |incident: &Incident| is_called(incident, asked);
-        // A user's own may be called after one of the machine's.
-        let is_machines = |incident: &Incident| incident.container.as_ref().is_none_or(|its| its.user.is_none());
-        let named = filters(asked).into_iter().filter_map(|filter| {
-            let all: Vec<Incident> = self.matching(filter, SAME).into_iter().filter(is_it).collect();
-            let machines = all.iter().position(is_machines).unwrap_or(0);
-            all.into_iter().nth(machines)
-        });
-        let found = named.max_by(|one, other| (is_machines(one), &one.time).cmp(&(is_machines(other), &other.time)));
-        // What else a word may be, as a pod's uid, no filter chooses by.
-        let found = found.or_else(|| self.matching(Filter::default(), LATEST).into_iter().find(is_it));
-        let found = found.map(|found| (found.time, found.container, found.unit));
-        // What ended by itself may have been seen as well, and nothing else of it.
-        let exited = self
-            .exits(None)
-            .into_iter()
-            .find(|exited| is_place_called(exited.container.as_ref(), exited.unit.as_deref(), asked));
-        let exited = exited.map(|exited| (exited.time, exited.container, exited.unit));
-        let (_, container, unit) = found.into_iter().chain(exited).max_by(|one, other| one.0.cmp(&other.0))?;
-        let gone = |kind, name: String, container, unit| Whom {
-            kind,
-            name,
-            container,
-            pod_uid: None,
-            unit,
-            pid: None,
-            is_there: Some(false),
-            is_removed: false,
-        };
-        match (container, unit) {
-            // All that was killed in it is meant, and in no other pod of the same owner.
-            (Some(container), _) if asked.is_pod(&container) => Whom::pod(&container, Some(false)),
-            (Some(container), _) => Some(gone(TargetKind::Container, asked.word.clone(), Some(container), None)),
-            (None, Some(unit)) => Some(gone(TargetKind::Unit, unit.clone(), None, Some(unit))),
-            (None, None) => None,
-        }
-    }
-
     /// A process that is called so was killed, and its name can be written into a command as it is.
     pub fn has_victim(&self, comm: &str) -> bool {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -254,6 +213,18 @@ impl Watched {
     }
 }
 
+/// Something in that container was killed, or in one within it.
+fn is_in(container: &Container, incident: &Incident) -> bool {
+    let mut chain = incident.container.iter().flat_map(Container::chain);
+    chain.any(|seen| may_be_container(seen, container))
+}
+
+/// The cgroups of its victim: on a hybrid hierarchy there are several.
+fn paths_of(incident: &Incident) -> Vec<&String> {
+    let memory = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
+    memory.into_iter().chain(&incident.victim.process.cgroup).collect()
+}
+
 /// Each once, the latest first.
 fn latest_once(mut found: Vec<Incident>) -> Vec<Incident> {
     found.sort_by(|one, other| (&other.time, &other.id).cmp(&(&one.time, &one.id)));
@@ -278,27 +249,6 @@ fn filter_of(whom: &Whom) -> Filter {
     }
 }
 
-/// What finds kills of whom `asked` may mean, one of each kind.
-fn filters(asked: &Asked) -> Vec<Filter> {
-    let Asked { word, .. } = asked;
-    let mut filters = Vec::new();
-    if asked.may_be(TargetKind::Container) {
-        // Ids are in lower case.
-        let containers = vec![exactly(word), exactly(&word.to_ascii_lowercase())];
-        filters.push(Filter { containers, ..Filter::default() });
-        // NAMESPACE/POD/CONTAINER
-        let pod = word.rsplit_once('/').map(|(pod, _)| Filter { pods: vec![exactly(pod)], ..Filter::default() });
-        filters.extend(pod);
-    }
-    if asked.may_be(TargetKind::Pod) {
-        filters.push(Filter { pods: vec![exactly(word)], ..Filter::default() });
-    }
-    if asked.may_be(TargetKind::Unit) {
-        filters.push(Filter { units: vec![exactly(&asked.unit_name())], ..Filter::default() });
-    }
-    filters
-}
-
 /// What matches that text and no other.
 fn exactly(text: &str) -> Pattern {
     // Escaped, it is a pattern whatever it has in it.
@@ -307,12 +257,10 @@ fn exactly(text: &str) -> Pattern {
 
 /// It is a kill of that pod, unit or process.
 fn is_of(whom: &Whom, incident: &Incident) -> bool {
-    // On a hybrid hierarchy a process has several cgroups: none of them may be an imitation.
-    let memory = incident.memory.as_ref().and_then(|memory| memory.levels.first()).map(|level| &level.path);
-    let paths: Vec<&String> = memory.into_iter().chain(&incident.victim.process.cgroup).collect();
     match whom.kind {
         TargetKind::Process => whom.pid.is_some_and(|pid| incident.has_victim(pid)),
-        _ => is_place_of(whom, incident.container.as_ref(), incident.unit.as_ref(), &paths),
+        // None of its cgroups may be an imitation.
+        _ => is_place_of(whom, incident.container.as_ref(), incident.unit.as_ref(), &paths_of(incident)),
     }
 }
 
@@ -346,20 +294,6 @@ fn is_place_of(whom: &Whom, container: Option<&Container>, unit: Option<&String>
         }
         _ => false,
     }
-}
-
-/// It is of a container, a pod or a unit that `asked` may mean.
-fn is_called(incident: &Incident, asked: &Asked) -> bool {
-    is_place_called(incident.container.as_ref(), incident.unit.as_deref(), asked)
-}
-
-fn is_place_called(container: Option<&Container>, unit: Option<&str>, asked: &Asked) -> bool {
-    let Asked { word, .. } = asked;
-    let is_container = |container: &Container| {
-        (asked.may_be(TargetKind::Container) && fits(container, word).is_some()) || asked.is_pod(container)
-    };
-    let is_unit = |unit: &str| asked.may_be(TargetKind::Unit) && unit == asked.unit_name();
-    container.is_some_and(is_container) || unit.is_some_and(is_unit)
 }
 
 #[cfg(test)]

@@ -112,7 +112,9 @@ fn is_one(found: &Reconstructed, ended: &Ended) -> bool {
         return found.unit == ended.unit;
     }
     match (&found.container, &ended.container) {
-        (Some(one), Some(other)) => one.chain().any(|container| container.id == other.id),
+        (Some(one), Some(other)) => {
+            one.chain().any(|container| (&container.id, container.user) == (&other.id, other.user))
+        }
         (None, Some(_)) => false,
         (_, None) => true,
     }

@@ -83,6 +83,7 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
         SaidEnd {
             by: docker_says(container.user),
             time: Some(finished.clone()),
+            started: last.and_then(|last| ends.get(last)?.started_ns).and_then(rfc3339),
             exit_code: last.and_then(|last| ends.get(last)?.exit_code),
             ..SaidEnd::default()
         }

@@ -1,5 +1,6 @@
 //! Looks everywhere that traces may be, each place bounded in bytes and in time, and says of each what was there.
 
+mod candidates;
 mod copies;
 mod docker;
 mod ended;
@@ -26,6 +27,7 @@ use crate::past::klog::record::boot;
 use crate::past::logins;
 use crate::redact::Privacy;
 
+pub use candidates::{spelled_apart, told_apart, with_seen};
 pub use docker::look_for_watched;
 pub use kernel::{KernelLog, is_about, kernel_log};
 pub use listed::of_users;

@@ -5,10 +5,12 @@ use crate::container::runtime::docker::DockerError;
 use crate::model::{Container, TargetKind};
 use crate::node::namespaces;
 use crate::past::answer::{Subject, described};
+use crate::past::gather::candidates::{spelled_apart, told_apart};
 use crate::past::gather::ended::ended;
 use crate::past::gather::former::former;
 use crate::past::gather::listed::named;
 use crate::past::gather::{KernelLog, Places, kubernetes};
+use crate::past::imitated::Word;
 use crate::past::target::{Asked, Fit, fits, fits_pod, spelled};
 use crate::past::units;
 use crate::placement::{Placement, Runtime};
@@ -113,10 +115,11 @@ impl Whom {
         }
     }
 
-    /// It is a container of a user's own, which that user's daemon alone vouches for.
+    /// What stands for its being what it is called. Of pods and units that is not known here.
     #[must_use]
-    pub fn is_users(&self) -> bool {
-        self.container.as_ref().is_some_and(|container| container.user.is_some())
+    pub fn word(&self) -> Word {
+        let container = self.container.as_ref().filter(|_| self.kind == TargetKind::Container);
+        container.map_or(Word::Runtimes, Word::of)
     }
 }
 
@@ -153,9 +156,9 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
             .iter()
             .filter_map(|(container, is_there)| Some((fits(container, &asked.word)?, container, *is_there)))
             .collect();
-        // What users have of their own does not make the machine's ambiguous: it goes by its id.
-        let has_machines = fitting.iter().any(|(_, container, _)| container.user.is_none());
-        let is_meant = |container: &Container| !has_machines || container.user.is_none();
+        // What users have of their own, or may have called so, does not make the machine's ambiguous: it goes by its id.
+        let best = fitting.iter().map(|(_, container, _)| Word::of(container)).max();
+        let is_meant = |container: &Container| best.is_none_or(|best| Word::of(container) >= best.min(Word::Roots));
         let fitting: Vec<_> = fitting.into_iter().filter(|(_, container, _)| is_meant(container)).collect();
         let best = fitting.iter().map(|(fit, ..)| *fit).max();
         // A name that is as long as the ids that runtimes show, and the beginning of another's, may be meant for that.
@@ -183,9 +186,9 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
     // A container's whole name is what it is: a number without one is a process.
     found.extend(asked.pid().map(Whom::pid));
     // Neither a unit of its name nor what a user has hides a container of the machine's that is removed.
-    let has_machines = found.iter().any(|whom| {
-        whom.kind == TargetKind::Pod || whom.container.as_ref().is_some_and(|container| container.user.is_none())
-    });
+    let has_machines = found
+        .iter()
+        .any(|whom| whom.kind == TargetKind::Pod || (whom.container.is_some() && whom.word() >= Word::Roots));
     if !has_machines && asked.may_be(TargetKind::Container) {
         let is_all = found.is_empty();
         let former = former(places, asked, log, is_all.then_some(&mut known.missing)).await;
@@ -194,15 +197,11 @@ pub async fn resolve(places: &Places, asked: &Asked, log: &KernelLog) -> Choice 
     if found.is_empty() && asked.may_be(TargetKind::Container) {
         found.extend(only_in_log(asked, log));
     }
+    found = told_apart(found);
     match found.len() {
         0 => Choice::Nobody { near: near(&asked.word, &known.containers), missing: known.missing },
         1 => Choice::One(Box::new(found.remove(0))),
-        _ => Choice::Several(
-            found
-                .iter()
-                .map(|whom| (spelled(whom.kind, container_of(whom, &known).as_ref(), &whom.name), described_as(whom)))
-                .collect(),
-        ),
+        _ => Choice::Several(spelled_apart(&found, |whom| container_of(whom, &known))),
     }
 }
 
@@ -222,7 +221,7 @@ fn container_of(whom: &Whom, known: &Known) -> Option<Container> {
     whom.container.clone().or_else(|| whom.pod_uid.as_ref().and_then(of_pod))
 }
 
-fn described_as(whom: &Whom) -> String {
+pub fn described_as(whom: &Whom) -> String {
     match (whom.kind, &whom.container) {
         (TargetKind::Container, Some(container)) => {
             let runtime = container.runtime.map_or("a runtime", Runtime::name);

@@ -122,3 +122,103 @@ fn an_end_of_another_container_of_that_name_is_another_one() {
         assert_eq!(is_same(&found, Some(at(1)), &incident, &clocks), expected, "{one} {other}");
     }
 }
+
+fn milliseconds_after(from: Timestamp, ms: i64) -> Timestamp {
+    from.checked_add(jiff::Span::new().milliseconds(ms)).unwrap()
+}
+
+fn ended(container: Option<&Container>, unit: Option<&str>, began: Option<Timestamp>) -> Reconstructed {
+    let started = began.map(|began| began.to_string());
+    let end = Some(crate::model::SaidEnd { started, ..crate::model::SaidEnd::default() });
+    Reconstructed { container: container.cloned(), unit: unit.map(str::to_owned), end, ..Reconstructed::default() }
+}
+
+fn exited(at: Timestamp, container: Option<&Container>, unit: Option<&str>, cgroup: Option<&str>) -> Exited {
+    serde_json::from_value(serde_json::json!({
+        "schema": 1, "id": "exit", "time": at.to_string(), "container_init": true, "code": 137,
+        "process": { "pid": 7, "comm": "sh", "cmdline_truncated": false, "cgroup": cgroup },
+        "container": container, "unit": unit, "why": "exited with 137 by itself"
+    }))
+    .unwrap()
+}
+
+/// Both as a kill and as an exit that was seen: whether the end is said to be the same.
+fn is_one(found: &Reconstructed, after_ms: i64, container: Option<&Container>, place: (Option<&str>, &str)) -> bool {
+    let (_, mut incident) = seen();
+    incident.victim.container_init = true;
+    incident.victim.process.cgroup = Some(place.1.to_owned());
+    incident.memory = None;
+    let incident = Incident { container: container.cloned(), unit: place.0.map(str::to_owned), ..incident };
+    let then: Timestamp = incident.time.parse().unwrap();
+    let clocks = Clocks { now: at(DAY), boot_id: None, slept_ms: 0 };
+    let end_at = Some(milliseconds_after(then, after_ms));
+    let is_kills = is_same(found, end_at, &incident, &clocks);
+    assert_eq!(is_its_end(found, end_at, &exited(then, container, place.0, Some(place.1))), is_kills);
+    is_kills
+}
+
+#[test]
+fn the_end_of_the_next_life_is_another_one_however_near_it_is() {
+    let (_, incident) = seen();
+    let killed: Timestamp = incident.time.parse().unwrap();
+    let web = Container { id: "a".to_owned(), confirmed: true, ..Container::default() };
+    for (began_ms, ended_ms, expected) in [
+        (None, 3_000, true),
+        (Some(-60_000), 3_000, true),
+        (Some(400), 3_000, false),
+        // It had hardly begun, and the daemon wrote that down a moment late, or later than the end.
+        (Some(60), 3_000, true),
+        (Some(400), 300, true),
+    ] {
+        let found = ended(Some(&web), None, began_ms.map(|ms| milliseconds_after(killed, ms)));
+        assert_eq!(is_one(&found, ended_ms, Some(&web), (None, "/x")), expected, "{began_ms:?} {ended_ms}");
+    }
+}
+
+#[test]
+fn an_end_is_of_what_was_seen_in_that_very_container_or_unit() {
+    let id = "6c266caa8d7c".repeat(6).get(..64).unwrap().to_owned();
+    let known = Container { id: id.clone(), confirmed: true, ..Container::default() };
+    let own = Container { cgroup: format!("/system.slice/docker-{id}.scope"), ..known.clone() };
+    let unasked = Container { confirmed: false, ..own.clone() };
+    let inner = Container { id: "b".repeat(64), outer: Some(Box::new(own.clone())), ..own.clone() };
+    let below = format!("/user.slice/user-7711.slice/user@7711.service/docker-{id}.scope");
+    let users = Container { cgroup: below.clone(), user: Some(7711), confirmed: false, ..own.clone() };
+    let (_, incident) = seen();
+    let killed: Timestamp = incident.time.parse().unwrap();
+    let found = ended(Some(&known), None, Some(milliseconds_after(killed, -60_000)));
+    for (seen, expected) in [(&own, true), (&unasked, true), (&inner, false), (&users, false)] {
+        assert_eq!(is_one(&found, 2_000, Some(seen), (None, &seen.cgroup)), expected, "{seen:?}");
+    }
+    // A long time after what was killed within it, a daemon has another end.
+    let (_, mut within) = self::seen();
+    within.victim.container_init = true;
+    within.container = Some(inner);
+    let clocks = Clocks { now: at(DAY), boot_id: None, slept_ms: 0 };
+    assert!(!is_same(&found, Some(milliseconds_after(killed, 40_000)), &within, &clocks));
+    let found = ended(None, Some("nginx.service"), None);
+    for (cgroup, expected) in [
+        ("/system.slice/nginx.service", true),
+        ("/user.slice/user-7711.slice/user@7711.service/app.slice/nginx.service", false),
+        (format!("/docker/{id}/system.slice/nginx.service").as_str(), false),
+    ] {
+        assert_eq!(is_one(&found, 2_000, None, (Some("nginx.service"), cgroup)), expected, "{cgroup}");
+    }
+}
+
+#[test]
+fn what_is_swept_with_a_container_was_in_it() {
+    let id = "6c266caa8d7c".repeat(6).get(..64).unwrap().to_owned();
+    let own = Container { id: id.clone(), cgroup: format!("/docker/{id}"), confirmed: true, ..Container::default() };
+    let inner = Container { id: "b".repeat(64), outer: Some(Box::new(own.clone())), ..own.clone() };
+    let other = Container { id: "c".repeat(64), ..own.clone() };
+    let users = Container { user: Some(7711), confirmed: false, cgroup: "/x".to_owned(), ..own.clone() };
+    let (_, mut incident) = seen();
+    let then: Timestamp = incident.time.parse().unwrap();
+    let verdict = crate::model::Verdict { cause: Cause::PidNamespaceExit, ..incident.verdict.clone().unwrap() };
+    incident.verdict = Some(verdict);
+    for (swept, expected) in [(&own, true), (&inner, true), (&other, false), (&users, false)] {
+        incident.container = Some(swept.clone());
+        assert_eq!(is_swept_after(&incident, &exited(then, Some(&own), None, None)), expected, "{swept:?}");
+    }
+}

@@ -1,4 +1,5 @@
 use jiff::{SignedDuration, Timestamp};
+use oomtrace::past::target::Asked;
 use oomtrace::store::{Bounds, Entry, Writer};
 use serde_json::{Value, json};
 
@@ -146,5 +147,58 @@ fn a_victim_is_known_by_its_name_alone_where_a_command_can_have_it() {
     let (_dir, watched) = kept(&[kill(1, 11, &Value::Null, Some("web.service"))]);
     for (word, is_victim) in [("java", true), ("jav", false), ("*", false), ("java; x", false), ("--comm", false)] {
         assert_eq!(watched.has_victim(word), is_victim, "{word}");
+    }
+}
+
+const USERS: &str = "/user.slice/user-7711.slice/user@7711.service";
+
+fn with_id(id: char, name: Option<&str>, cgroup: &str, confirmed: bool, user: Option<u32>) -> Value {
+    let id = id.to_string().repeat(64);
+    json!({ "id": id, "name": name, "runtime": "docker", "confirmed": confirmed, "cgroup": cgroup, "user": user })
+}
+
+fn ids(found: Vec<Incident>) -> Vec<String> {
+    found.into_iter().map(|incident| incident.id).collect()
+}
+
+#[test]
+fn a_container_has_no_kill_of_another_one_that_is_called_after_it() {
+    let id = "a".repeat(64);
+    let own = format!("/system.slice/docker-{id}.scope");
+    let (_dir, watched) = kept(&[
+        kill(1, 11, &with_id('a', Some("web-old"), &own, true, None), None),
+        kill(2, 12, &with_id('a', Some("web"), &own, true, None), None),
+        // As long as its runtime has not answered.
+        kill(3, 13, &with_id('a', None, &own, false, None), None),
+        kill(4, 14, &with_id('a', None, &format!("{USERS}/docker-{id}.scope"), false, Some(7711)), None),
+        kill(5, 15, &with_id('a', Some("web"), "/x", true, Some(7711)), None),
+        kill(6, 16, &with_id('a', None, &format!("/system.slice/ci.service/docker-{id}.scope"), false, None), None),
+    ]);
+    let removed: Container = serde_json::from_value(with_id('a', Some("web"), "", true, None)).unwrap();
+    let of = |container: Container| ids(watched.of(Some(&Whom::container(container, Some(false)))));
+    assert_eq!(of(removed.clone()), ["00000003-test", "00000002-test", "00000001-test"]);
+    let there = Container { cgroup: own, ..removed.clone() };
+    assert_eq!(of(there), ["00000003-test", "00000002-test", "00000001-test"]);
+    assert_eq!(of(Container { user: Some(7711), ..removed }), ["00000005-test", "00000004-test"]);
+}
+
+#[test]
+fn whoever_is_gone_is_the_machines_rather_than_one_that_is_called_after_it() {
+    let id = "a".repeat(64);
+    let users = with_id('a', None, &format!("{USERS}/docker-{id}.scope"), false, Some(7711));
+    let anybodys = with_id('a', None, &format!("/system.slice/ci.service/docker-{id}.scope"), false, None);
+    let web = with_id('a', Some("web"), &format!("/system.slice/docker-{id}.scope"), true, None);
+    let mut of_unit = kill(9, 19, &Value::Null, Some("web.service"));
+    if let Entry::Incident(incident) = &mut of_unit {
+        incident.victim.process.cgroup = Some(format!("{USERS}/app.slice/web.service"));
+    }
+    for later in [users, anybodys] {
+        let (_dir, watched) = kept(&[kill(1, 11, &web, None), kill(2, 12, &later, None), of_unit.clone()]);
+        for word in ["web", "aaaa", "container:web", &id] {
+            let whom = watched.whom(&Asked::of(word)).unwrap();
+            let name = whom.container.as_ref().and_then(|container| container.name.clone());
+            assert_eq!((name.as_deref(), whom.unit.clone()), (Some("web"), None), "{word} {later}");
+            assert_eq!(ids(watched.of(Some(&whom))), ["00000001-test"], "{word} {later}");
+        }
     }
 }
