@@ -70,14 +70,14 @@ impl Identity {
         Self { key, name }
     }
 
-    /// The user who has made it, and can make as many others as he likes; none where only root can have, or nobody knows who has.
+    /// The user who has made it, and can make as many others as they like; none where only root can have, or nobody knows who has.
     #[must_use]
     pub fn user(&self) -> Option<u32> {
         user(&serde_json::from_str(&self.key).ok()?).filter(|uid| *uid != 0)
     }
 
     /// Whose share of what is kept it counts to: all that one user has made is one's, and so is all within one container, whose root makes as
-    /// many as he likes in it. Equal for what is one's, and for nothing else.
+    /// many as they like in it. Equal for what is one's, and for nothing else.
     #[must_use]
     pub fn holder(&self) -> String {
         let key: Value = serde_json::from_str(&self.key).unwrap_or_default();

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::store::{exits, place};
 
-/// How much is kept: whatever is beyond either goes, the oldest first. By the size, whoever has more than his share loses his own oldest first:
+/// How much is kept: whatever is beyond either goes, the oldest first. By the size, whoever has more than a share loses their own oldest first:
 /// a container that is killed every second takes nothing of what is known of the others, and neither does a user who makes ten thousand of
 /// them, or as many units or programs (`Identity::holder`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ const STEP: usize = 500;
 /// Of one and the same holder there is at the most one byte in so many, once the history is full.
 const SHARE: u64 = 4;
 const FEW: usize = 20;
+/// After so many what only they had is removed as well: of many names it is as much again, for which others would have to go.
+const SWEEP: usize = 200;
 /// Pages that are given back to the file system with it.
 const PAGES: u32 = 2048;
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
@@ -41,7 +43,7 @@ pub fn retain(db: &mut Connection, bounds: Bounds, now_ns: i64) -> rusqlite::Res
     let oldest = now_ns.saturating_sub(i64::from(bounds.days).saturating_mul(DAY_NS));
     // They have a share of their own: however many there are, no incident goes for them.
     let exits = exits::retain(db, bounds, oldest)?;
-    let (mut removed, mut shares) = (0, None);
+    let (mut removed, mut shares, mut unswept) = (0, None, 0);
     loop {
         let beyond = used_bytes(db)?.saturating_sub(bounds.bytes);
         let gone = if beyond == 0 {
@@ -53,13 +55,18 @@ pub fn retain(db: &mut Connection, bounds: Bounds, now_ns: i64) -> rusqlite::Res
             };
             let gone = match shares.fullest() {
                 Some((holder, surplus)) => {
-                    // What was of his before that is gone.
+                    // What was of it before that is gone.
                     let span = (shares.gone_until(holder), i64::MAX);
                     remove(db, span, |who| shares.is_of(holder, who), (FEW, surplus.min(beyond)))?
                 }
                 None => remove(db, (i64::MIN, i64::MAX), |_| true, (FEW, beyond))?,
             };
             gone.iter().for_each(|gone| shares.took(*gone));
+            unswept += gone.len();
+            if unswept >= SWEEP {
+                unswept = 0;
+                remove_unused(db)?;
+            }
             gone
         };
         removed += gone.len() as u64;
@@ -109,7 +116,7 @@ struct Shares {
 #[derive(Clone, Copy)]
 struct Share {
     bytes: u64,
-    /// His older ones were removed.
+    /// Older ones were removed.
     gone_until: i64,
 }
 
@@ -135,7 +142,7 @@ impl Shares {
         Ok(own)
     }
 
-    /// Whoever has more than his share, and the most of all; and how many bytes are to go until he has no more than that.
+    /// Whoever has more than a share, and the most of all; and how many bytes are to go until they have no more than that.
     fn fullest(&self) -> Option<(usize, u64)> {
         let (holder, share) = self.of.iter().enumerate().max_by_key(|(_, share)| share.bytes)?;
         // What goes is missing from the whole as well.

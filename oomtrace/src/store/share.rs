@@ -16,7 +16,7 @@ const KINDS: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Of {
     Place(Identity),
-    /// Those of his places that have not too many by themselves.
+    /// Those of their places that have not too many by themselves.
     User(u32),
 }
 

@@ -22,7 +22,7 @@ pub struct Keep {
     #[arg(long, value_name = "DAYS", default_value_t = Bounds::DEFAULT.days, value_parser = clap::value_parser!(u32).range(1..=3660), hide_short_help = true)]
     pub history_days: u32,
     /// How large the history may be (for example 64M, 1G); the oldest incidents go first, those of whoever has more than a quarter of all before
-    /// the others': a user with all that he has, a container with all in it
+    /// the others': a user with all that they have, a container with all in it
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = history_size, hide_short_help = true)]
     pub history_size: u64,
 }
