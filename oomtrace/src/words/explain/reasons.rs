@@ -119,7 +119,8 @@ pub fn explain(word: &str) -> Option<String> {
              its JSON, says what could not be seen."
         }
         "unconfirmed" => {
-            "A cgroup has the name of a container, and its runtime did not say that it is that container's: it did not answer, does not know it, or              is another user's. Anybody who may make cgroups there can call one so."
+            "A cgroup has the name of a container, and its runtime did not say that it is that container's: it did not answer, does not know it, or \
+             is another user's. Anybody who may make cgroups there can call one so."
         }
         _ => return None,
     };
