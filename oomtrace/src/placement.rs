@@ -272,6 +272,12 @@ fn is_user_manager(name: &str) -> bool {
     name.starts_with("user@") && name.ends_with(".service")
 }
 
+/// A unit that may have been given to another user, to make cgroups in (`Delegate=`, systemd.resource-control(5)).
+#[must_use]
+pub fn may_be_given(name: &str) -> bool {
+    name.ends_with(".service") || name.ends_with(".scope")
+}
+
 fn is_unit(name: &str) -> bool {
     [".service", ".scope", ".socket", ".mount", ".swap"].iter().any(|suffix| name.ends_with(suffix))
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use oomtrace::memory::gaps::{gaps, long, stretches};
 use oomtrace::memory::lives::lives;
 use oomtrace::memory::read::{Read, read};
-use oomtrace::memory::sample::{Sample, cleaned};
+use oomtrace::memory::sample::{Sample, cleaned, span_s};
 use oomtrace::memory::verdict::{self, Kind, LimitReached, Verdict};
 use oomtrace::screen::glyphs::Glyphs;
 use oomtrace::sink::notices;
@@ -82,14 +82,13 @@ fn plot(samples: &[Sample], width: usize) -> Vec<String> {
     let limit = samples.iter().rev().find_map(|sample| sample.limit).filter(|limit| *limit < 20.0 * most);
     let top = limit.unwrap_or(0.0).max(most);
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Vec::new() };
-    let (span, columns) = ((last.t - first.t).max(f64::MIN_POSITIVE), width.saturating_sub(AXIS).max(20));
+    let (span, columns) = (span_s(samples).max(f64::MIN_POSITIVE), width.saturating_sub(AXIS).max(20));
     if top <= 0.0 {
         return Vec::new();
     }
     let point = |sample: &Sample| Some(((sample.t - first.t) / span, size(sample)? / top));
     // No line is drawn over what nobody saw.
-    let span_of = |life: &[Sample]| life.first().zip(life.last()).map_or(0.0, |(first, last)| last.t - first.t);
-    let parts_of = |life| stretches(life, &long(&gaps(life), span_of(life)));
+    let parts_of = |life| stretches(life, &long(&gaps(life), span_s(life)));
     let stretches = lives(samples).into_iter().flat_map(parts_of);
     let parts: Vec<Vec<(f64, f64)>> = stretches.map(|part| part.iter().filter_map(point).collect()).collect();
     let glyphs = if output::shows_ascii() { Glyphs::Ascii } else { Glyphs::Unicode };
@@ -120,8 +119,7 @@ fn plot(samples: &[Sample], width: usize) -> Vec<String> {
 /// When there were no samples, where that is worth a line.
 fn unseen(samples: &[Sample]) -> Option<String> {
     const MOST: usize = 3;
-    let span = samples.first().zip(samples.last()).map_or(0.0, |(first, last)| last.t - first.t);
-    let gaps = long(&gaps(samples), span);
+    let gaps = long(&gaps(samples), span_s(samples));
     let times: Vec<String> =
         gaps.iter().take(MOST).map(|gap| format!("from {} to {}", time(gap.from), time(gap.to))).collect();
     let more = gaps.len().saturating_sub(MOST);

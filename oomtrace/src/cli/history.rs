@@ -160,7 +160,7 @@ struct List {
     kills: u64,
     /// Those on none.
     unreadable: u64,
-    /// Those that are told of in a line for many.
+    /// Those for which one line stands, for many at once.
     rest: u64,
     /// When the first of them was.
     from: Option<Timestamp>,

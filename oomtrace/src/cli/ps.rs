@@ -103,7 +103,7 @@ fn table(all: &[Listed], color: bool, width: Option<usize>) -> String {
     let rows = rows(all);
     let lines: Vec<[String; 8]> =
         iter::once(COLUMNS.map(str::to_owned)).chain(rows.iter().map(|row| row.cells.clone())).collect();
-    let (kept, lines) = fitted(&lines, width.unwrap_or(usize::MAX / 2));
+    let (kept, lines) = fitted(&lines, width);
     table.add_rows(lines);
     for (column, number) in table.column_iter_mut().zip(kept) {
         column.set_padding((0, 2));

@@ -5,6 +5,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::container::directory::Directory;
+use crate::container::runtime::docker::DockerError;
 use crate::container::tracker::{Tracker, walk};
 use crate::model::Container;
 use crate::node::cgroups::{self, Hierarchy};
@@ -82,12 +83,17 @@ async fn add_restarting(all: &mut Vec<Listed>, directory: &Directory) {
     let Some(docker) = directory.docker() else { return };
     // What does not answer was said of those that run.
     let Ok(restarting) = docker.restarting().await else { return };
+    let mut down: Option<DockerError> = None;
     for (id, listed) in restarting {
         if all.iter().any(|other| other.container.id == id) {
             continue;
         }
-        // The list says nothing of limits and restarts.
-        let asked = docker.inspect(&id).await;
+        // The list says nothing of limits and restarts. One that does not answer is not waited for again.
+        let asked = match &down {
+            Some(why) => Err(why.clone()),
+            None => docker.inspect(&id).await,
+        };
+        down = asked.as_ref().err().filter(|why| why.is_down()).cloned();
         let missing = asked.as_ref().err().map(|why| format!("how often it was restarted, and its limit ({why})"));
         let metadata = asked.unwrap_or(listed);
         let mut container = Container { id, confirmed: true, ..Container::default() };

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::memory::fit::{Point, median, theil_sen};
-use crate::memory::sample::Sample;
+use crate::memory::sample::{Sample, span_s};
 use crate::memory::series::Series;
 
 /// A sample stands for so many usual distances at the most.
@@ -95,8 +95,7 @@ impl Grown {
     /// None where it does not grow, or there is no such gap.
     fn of(life: &[Sample], gaps: &[Gap]) -> Option<Self> {
         const PARTS: usize = 12;
-        let span = life.first().zip(life.last()).map_or(0.0, |(first, last)| last.t - first.t);
-        let long = long(gaps, span);
+        let long = long(gaps, span_s(life));
         if long.is_empty() {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use crate::memory::climb::{FEWEST, Shape, climb};
 use crate::memory::fit::median;
-use crate::memory::sample::Sample;
+use crate::memory::sample::{Sample, span_s};
 use crate::memory::series::Series;
 
 /// Lives that climb alike, the one that goes on among them, that make a leak.
@@ -53,10 +53,7 @@ pub fn is_enough(life: &[Sample]) -> bool {
 /// From a life's first sample to its last.
 #[must_use]
 pub fn hours(life: &[Sample]) -> f64 {
-    match (life.first(), life.last()) {
-        (Some(first), Some(last)) => (last.t - first.t) / 3600.0,
-        _ => 0.0,
-    }
+    span_s(life) / 3600.0
 }
 
 /// The last limit that a life is known to have had.

@@ -83,6 +83,12 @@ impl Sample {
     }
 }
 
+/// From the first of them to the last, in seconds.
+#[must_use]
+pub fn span_s(samples: &[Sample]) -> f64 {
+    samples.first().zip(samples.last()).map_or(0.0, |(first, last)| last.t - first.t)
+}
+
 /// Samples in the order of time, one a time, with sizes that make sense.
 #[must_use]
 pub fn cleaned(mut samples: Vec<Sample>) -> Vec<Sample> {

@@ -115,7 +115,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The end that a manager tells of was there: in that very container, and not in one around it or within it, or in that unit.
+/// The end that a manager has written down was there: in that very container, and not in one around it or within it, or in that unit.
 fn is_there(found: &Reconstructed, place: &Place<'_>) -> bool {
     match (&found.container, place.container) {
         (Some(known), Some(seen)) => may_be_one(seen, known),

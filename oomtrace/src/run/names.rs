@@ -16,10 +16,10 @@ use crate::placement::ContainerPlace;
 use crate::redact::Privacy;
 use crate::resolve::case::{Case, EarlierByCause, Places};
 use crate::resolve::lives_before::add_kept;
+use crate::store::Identity;
 use crate::store::sink::Asker;
-use crate::store::{self, Identity};
-use crate::text::bytes;
 use crate::text::quote::quote;
+use crate::text::{bytes, nanoseconds};
 
 /// A runtime does what it is asked for within this time, in milliseconds.
 const ASKED_BEFORE_MS: u64 = 2000;
@@ -67,7 +67,7 @@ impl Names {
     pub async fn ask_history(mut self, incident: &Incident, history: Option<&Asker>, at_once: bool) -> Self {
         let Some(history) = history else { return self };
         let identity = self.identity(incident);
-        if let Some(before) = store::nanoseconds(&incident.time) {
+        if let Some(before) = nanoseconds(&incident.time) {
             self.earlier = history.ask(&identity, before, incident.oom.is_some(), at_once).await;
         }
         self

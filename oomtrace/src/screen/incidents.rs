@@ -2,13 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use jiff::Timestamp;
-
 use crate::model::{Lost, Record};
 use crate::sink::Sink as _;
 use crate::sink::human::{Human, Look};
 use crate::sink::weight::weight;
-use crate::words::folded::{APART_NS, Folded};
+use crate::text::nanoseconds;
+use crate::words::folded::Folded;
 use crate::words::repeats::key;
 
 /// Records that are kept, and bytes of them.
@@ -38,14 +37,12 @@ impl Alike {
     /// None of what is no kill.
     fn of(record: &Record) -> Option<Self> {
         let Record::Incident(incident) = record else { return None };
-        let time = incident.time.parse::<Timestamp>().ok()?;
-        Some(Self { key: key(incident)?, folded: Folded::single(i64::try_from(time.as_nanosecond()).ok()?) })
+        Some(Self { key: key(incident)?, folded: Folded::single(nanoseconds(&incident.time)?) })
     }
 
     /// Counted with `before`, which is like it; none where it is not.
     fn with(&self, before: &Self) -> Option<Folded> {
-        let is_near = self.folded.last().saturating_sub(before.folded.last()) <= APART_NS;
-        (self.key == before.key && is_near).then(|| before.folded.with(self.folded.last()))
+        if self.key == before.key { before.folded.with_near(self.folded.last()) } else { None }
     }
 }
 

@@ -305,8 +305,11 @@ impl<W: Write> Human<W> {
 
     /// One more that is like a block further up, with others between: its first line, and below it how many there were.
     fn again(&mut self, incident: &Incident, repeat: &Repeat, look: Look) -> io::Result<()> {
-        let counted = said(incident, repeat, &self.repeats.spread());
-        let text = || format!("{}{}", block::headline(incident, look), on_lines(&counted, look));
+        let repeats = &self.repeats;
+        let text = || {
+            let counted = on_lines(&said(incident, repeat, &repeats.spread()), look);
+            format!("{}{counted}", block::headline(incident, look))
+        };
         if !self.again.is_due(&repeat.first, repeat.count, Instant::now(), text) {
             return Ok(());
         }
@@ -325,30 +328,25 @@ impl<W: Write> Human<W> {
             || Series { text: String::new(), look, written: 1, behind: false, open: false, since: Instant::now() };
         let series = self.series.get_or_insert_with(new);
         (series.text, series.look) = (text, look);
-        if self.remedies.are_new(&repeat.first, repeat.count, incident) {
-            let before = if series.open { "\r\x1b[K" } else { "" };
-            let remedies = block::remedies(incident, look);
-            self.out.write_all(format!("{before}{}\n{remedies}", on_lines(&series.text, look)).as_bytes())?;
-            notices::set_open_line(false);
-            (series.open, series.behind, series.written, series.since) = (false, false, repeat.count, Instant::now());
-            self.again.is_written(&repeat.first, repeat.count, Instant::now());
-        } else if look.width.is_some() {
-            // A shorter line leaves nothing of a longer one.
-            let before = if series.open { "\r\x1b[K" } else { "" };
-            series.open = true;
-            series.written = repeat.count;
-            notices::set_open_line(true);
-            self.out.write_all(format!("{before}{}", repeated(&series.text, look)).as_bytes())?;
-            self.again.is_written(&repeat.first, repeat.count, Instant::now());
-        } else if repeat.count >= 2 * series.written || series.since.elapsed() >= PAUSE {
-            series.written = repeat.count;
-            series.since = Instant::now();
-            series.behind = false;
-            self.out.write_all(format!("{}\n", repeated(&series.text, look)).as_bytes())?;
-            self.again.is_written(&repeat.first, repeat.count, Instant::now());
-        } else {
+        let is_terminal = look.width.is_some();
+        let has_remedy = self.remedies.are_new(&repeat.first, repeat.count, incident);
+        let is_due = has_remedy || is_terminal || repeat.count >= 2 * series.written || series.since.elapsed() >= PAUSE;
+        if !is_due {
             series.behind = true;
+            return Ok(());
         }
+        // A shorter line leaves nothing of a longer one.
+        let before = if series.open { "\r\x1b[K" } else { "" };
+        let line = match (has_remedy, is_terminal) {
+            (true, _) => format!("{}\n{}", on_lines(&series.text, look), block::remedies(incident, look)),
+            (false, true) => repeated(&series.text, look),
+            (false, false) => format!("{}\n", repeated(&series.text, look)),
+        };
+        series.open = is_terminal && !has_remedy;
+        (series.behind, series.written, series.since) = (false, repeat.count, Instant::now());
+        notices::set_open_line(series.open);
+        self.again.is_written(&repeat.first, repeat.count, series.since);
+        self.out.write_all(format!("{before}{line}").as_bytes())?;
         self.out.flush()
     }
 

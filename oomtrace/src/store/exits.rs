@@ -8,8 +8,9 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use crate::model::Exited;
 use crate::store::place::who_row;
 use crate::store::select::nearest;
-use crate::store::write::{SAME_NS, nanoseconds};
+use crate::store::write::SAME_NS;
 use crate::store::{Bounds, History, Identity, StoreError};
+use crate::text::nanoseconds;
 
 /// The first form of a history that has them.
 const SINCE_FORM: u32 = 2;

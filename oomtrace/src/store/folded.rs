@@ -8,7 +8,8 @@ use crate::store::place::identity;
 use crate::store::read::Kept;
 use crate::store::select::{Conditions, Selection};
 use crate::store::share::{Rest, Shares};
-use crate::store::{History, Identity, StoreError, folding, nanoseconds};
+use crate::store::{History, Identity, StoreError, folding};
+use crate::text::nanoseconds;
 use crate::words::folded::{APART_NS, Folded};
 
 /// A line of a list.
@@ -132,9 +133,9 @@ impl Lines {
         }
         let line = like.and_then(|like| self.growing.get(&like)).and_then(|number| self.all.get_mut(*number));
         if let Some(Line { folded, earlier, .. }) = line
-            && folded.first().saturating_sub(at) <= APART_NS
+            && let Some(grown) = folded.with_near(at)
         {
-            *folded = folded.with(at);
+            *folded = grown;
             earlier.push(seq);
             self.earliest = at;
         } else if !is_full

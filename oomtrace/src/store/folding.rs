@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::model::Incident;
-use crate::store::{Identity, nanoseconds};
-use crate::words::folded::{APART_NS, Folded};
+use crate::store::Identity;
+use crate::text::nanoseconds;
+use crate::words::folded::Folded;
 use crate::words::repeats::key;
 
 /// The form of the history from which on `alike` is there.
@@ -49,8 +50,9 @@ impl Folding {
                 self.by_id.insert(incident.id.clone(), Folded::single(at));
                 return None;
             }
-            Some((id, folded)) if at.saturating_sub(folded.last()) <= APART_NS => (Some(id), folded.with(at)),
-            _ => (None, Folded::single(at)),
+            before => before
+                .and_then(|(id, folded)| Some((Some(id), folded.with_near(at)?)))
+                .unwrap_or_else(|| (None, Folded::single(at))),
         };
         if let Some(id) = &replaced {
             self.by_id.remove(id);

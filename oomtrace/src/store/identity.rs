@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::model::{Compose, Container, Exited, Incident, Process};
-use crate::placement::{user_manager, user_of};
+use crate::placement::{may_be_given, user_manager, user_of};
 use crate::text::quote::quote;
 use crate::text::short_id;
 
@@ -140,9 +140,8 @@ fn holder(key: &Value) -> Value {
         Some("unconfirmed") => {
             let cgroup = key.get(1).and_then(Value::as_str).unwrap_or_default();
             let above = cgroup.rsplit_once('/').map_or("", |(above, _)| above);
-            let is_given = |name: &str| name.ends_with(".service") || name.ends_with(".scope");
             let ends = above.match_indices('/').map(|(at, _)| at).skip(1).chain([above.len()]);
-            let unit = ends.filter_map(|end| above.get(..end)).find(|path| is_given(path));
+            let unit = ends.filter_map(|end| above.get(..end)).find(|path| may_be_given(path));
             unit.map_or_else(|| key.clone(), |unit| json!(["below", unit]))
         }
         // Nobody could say who ran it: it may have been anybody.

@@ -70,8 +70,9 @@ mod tests {
     use super::*;
     use crate::judge::tests::oom;
     use crate::model::{Cause, Incident, LimitLevel, TimelinePoint};
+    use crate::store::Identity;
     use crate::store::tests::{Place, entries, named};
-    use crate::store::{Identity, nanoseconds};
+    use crate::text::nanoseconds;
 
     const MIB: u64 = 1 << 20;
 

@@ -42,7 +42,7 @@ pub use rescue::{Rescued, rescue};
 pub use retain::Bounds;
 pub use select::Selection;
 pub use share::{OF_PLACE, OF_USER, Of, Rest};
-pub use write::{Entry, Writer, nanoseconds};
+pub use write::{Entry, Writer};
 
 /// Where the history is, unless it is said where.
 pub const DEFAULT_PATH: &str = "/var/lib/oomtrace/history.db";

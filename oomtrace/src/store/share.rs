@@ -1,6 +1,7 @@
 //! How many lines of a list one place has: a container in which a hundred programs are killed, none like another, must not push out what
 //! was killed elsewhere. Nor must a user who makes a hundred containers, units or programs.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use crate::store::Identity;
@@ -9,7 +10,7 @@ use crate::store::Identity;
 pub const OF_PLACE: usize = 10;
 /// Lines of all places that one user has made.
 pub const OF_USER: usize = 50;
-/// Kinds that are told apart; whoever has more of them has many.
+/// Kinds that are counted each by itself; whoever has more of them has many.
 const KINDS: usize = 10_000;
 
 /// Whose kills have no lines of their own.
@@ -69,8 +70,8 @@ impl Shares {
         who: impl FnOnce() -> Result<Identity, E>,
     ) -> Result<bool, E> {
         let (identity, share) = match self.places.entry(place) {
-            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(new) => new.insert((who()?, Share::default())),
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert((who()?, Share::default())),
         };
         let kind = alike.map(|alike| (place, alike));
         if share.lines >= OF_PLACE {
@@ -105,7 +106,7 @@ impl Shares {
 }
 
 impl Rest {
-    /// There may be more kinds than are told apart.
+    /// There may be more kinds than are counted each by itself.
     #[must_use]
     pub const fn has_more_kinds(&self) -> bool {
         self.kinds >= KINDS

@@ -22,7 +22,8 @@ use crate::sink::notices;
 use crate::sink::queue::Count;
 use crate::store::counted::{CountedKills, Kill};
 use crate::store::protocol::{self, Answer, Question, Said, ToKeep};
-use crate::store::{Bounds, Identity, nanoseconds};
+use crate::store::{Bounds, Identity};
+use crate::text::nanoseconds;
 
 /// The verb by which this program runs as a keeper: its history, days and bytes are its arguments.
 pub const VERB: &str = "history-keeper";

@@ -13,6 +13,7 @@ use crate::model::{
     Cause, Collateral, Confidence, Container, Correction, Incident, LimitLevel, OomScope, Process, Record, Role,
     Routine,
 };
+use crate::text::nanoseconds;
 use crate::words::conclude;
 
 const START: &str = "2026-11-20T00:00:00Z";
@@ -340,7 +341,7 @@ fn what_is_too_old_or_too_much_goes_oldest_first() {
     let place = Place::new();
     let mut writer = Writer::open(&place.path(), Bounds { days: 1, bytes: 64 << 20 }).unwrap();
     writer.append(&entries((0..100).map(incident))).unwrap();
-    let now = |hour: u32| write::nanoseconds(&incident(hour).time).unwrap();
+    let now = |hour: u32| nanoseconds(&incident(hour).time).unwrap();
     assert_eq!(writer.retain(now(99)).unwrap(), 75);
     assert_eq!(place.history().count(&Selection::default()).unwrap(), 25);
     let mut writer = Writer::open(&place.path(), Bounds { days: 1000, bytes: 256 << 10 }).unwrap();
@@ -359,7 +360,7 @@ fn whoever_fills_the_history_takes_nothing_of_others() {
     let mut writer = Writer::open(&place.path(), Bounds { days: 1000, bytes: 256 << 10 }).unwrap();
     let quiet = (0..4).map(|number| named(number, &format!("quiet-{number}"), "x"));
     writer.append(&entries(quiet.chain((100..400).map(|number| named(number, "loop", "x"))))).unwrap();
-    assert!(writer.retain(write::nanoseconds(&incident(400).time).unwrap()).unwrap() > 100);
+    assert!(writer.retain(nanoseconds(&incident(400).time).unwrap()).unwrap() > 100);
     let left = ids(&place.history(), &Selection::default());
     assert_eq!(left.first(), Some(&incident(399).id));
     for number in 0..4 {
@@ -377,7 +378,7 @@ fn whoever_fills_the_history_takes_nothing_of_others() {
     });
     writer.append(&entries(small.chain(large))).unwrap();
     assert!(writer.is_beyond().unwrap());
-    assert!(writer.retain(write::nanoseconds(&incident(400).time).unwrap()).unwrap() > 0);
+    assert!(writer.retain(nanoseconds(&incident(400).time).unwrap()).unwrap() > 0);
     assert!(!writer.is_beyond().unwrap());
     let left = ids(&place.history(), &Selection::default());
     // Of the small ones none, and of the large ones no more than it takes.
@@ -417,7 +418,7 @@ fn a_user_who_fills_the_history_under_many_names_takes_nothing_of_others() {
         let mut writer = Writer::open(&place.path(), Bounds { days: 1000, bytes: 512 << 10 }).unwrap();
         let quiet = (0..4).map(|number| named(number, &format!("quiet-{number}"), "x"));
         writer.append(&entries(quiet.chain((100..600).map(many)))).unwrap();
-        assert!(writer.retain(write::nanoseconds(&incident(600).time).unwrap()).unwrap() > 100);
+        assert!(writer.retain(nanoseconds(&incident(600).time).unwrap()).unwrap() > 100);
         let left = ids(&place.history(), &Selection::default());
         assert_eq!((left.first(), left.len() > 10), (Some(&incident(599).id), true));
         // His own oldest went.

@@ -15,6 +15,7 @@ use crate::store::folding::alike;
 use crate::store::place::{Place, process_row, who_row, word_row};
 use crate::store::retain::{self, Bounds};
 use crate::store::{Identity, StoreError, beside, exits, schema, tally, trust};
+use crate::text::nanoseconds;
 
 /// Another process that writes, or has a reader in the way of a checkpoint, is waited for.
 const BUSY: Duration = Duration::from_secs(5);
@@ -187,12 +188,6 @@ pub(super) fn make(path: &Path) -> Result<File, StoreError> {
         Ok(_) => Err(StoreError::Foreign { path: path.to_owned() }),
         Err(error) => Err(StoreError::File { what: "read", path: path.to_owned(), error }),
     }
-}
-
-/// Nanoseconds since 1970 of a time as the contract has it; 64 bits last until 2262.
-pub fn nanoseconds(time: &str) -> Option<i64> {
-    let time: jiff::Timestamp = time.parse().ok()?;
-    i64::try_from(time.as_nanosecond()).ok()
 }
 
 fn insert(db: &Transaction<'_>, incident: &Incident, path: &Path) -> Result<(), StoreError> {

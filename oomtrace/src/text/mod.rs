@@ -195,6 +195,13 @@ pub fn container_name(incident: &Incident) -> Option<String> {
     incident.container.as_ref().map(known_name)
 }
 
+/// Nanoseconds since 1970 of a time as the contract has it; 64 bits last until 2262.
+#[must_use]
+pub fn nanoseconds(time: &str) -> Option<i64> {
+    let time: jiff::Timestamp = time.parse().ok()?;
+    i64::try_from(time.as_nanosecond()).ok()
+}
+
 /// A container's name, else the start of its id and whether that is its runtime's word, and whose it is where it is a user's own.
 #[must_use]
 pub fn known_name(container: &Container) -> String {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::EarlierKill;
+use crate::text::nanoseconds;
 use crate::words::repeats::APART_MS;
 
 /// The longest that may lie between two that are counted together, in nanoseconds: as while watching.
@@ -27,6 +28,13 @@ impl Folded {
     #[must_use]
     pub fn with(self, at: i64) -> Self {
         Self { count: self.count.saturating_add(1), first: self.first.min(at), last: self.last.max(at) }
+    }
+
+    /// The same, where no more than [`APART_NS`] lies between it and these.
+    #[must_use]
+    pub fn with_near(self, at: i64) -> Option<Self> {
+        let is_near = at.saturating_sub(self.last) <= APART_NS && self.first.saturating_sub(at) <= APART_NS;
+        is_near.then(|| self.with(at))
     }
 
     /// Without so many of the latest, so that the last was at that time; none, where none is left.
@@ -79,9 +87,10 @@ pub fn fold<'a, T, K: PartialEq>(
             continue;
         };
         // The earliest line of the kind is the one that may grow.
-        match lines.iter_mut().rev().filter_map(|(_, line)| line.as_mut()).find(|(known, _)| *known == own) {
-            Some((_, folded)) if folded.first().saturating_sub(at) <= APART_NS => *folded = folded.with(at),
-            _ => lines.push((one, Some((own, Folded::single(at))))),
+        let like = lines.iter_mut().rev().filter_map(|(_, line)| line.as_mut()).find(|(known, _)| *known == own);
+        match like.and_then(|(_, folded)| Some((folded.with_near(at)?, folded))) {
+            Some((grown, folded)) => *folded = grown,
+            None => lines.push((one, Some((own, Folded::single(at))))),
         }
     }
     lines.into_iter().map(|(one, line)| (one, line.map(|(_, folded)| folded))).collect()
@@ -92,8 +101,7 @@ pub fn fold<'a, T, K: PartialEq>(
 #[must_use]
 pub fn earlier(all: &[EarlierKill]) -> Vec<(&EarlierKill, Option<Folded>)> {
     fold(all, |kill| {
-        let time: Timestamp = kill.time.as_deref()?.parse().ok()?;
-        let at = i64::try_from(time.as_nanosecond()).ok()?;
+        let at = nanoseconds(kill.time.as_deref()?)?;
         Some(((&kill.place, kill.cause, kill.confidence, kill.limit_bytes, without_numbers(&kill.why)), at))
     })
 }

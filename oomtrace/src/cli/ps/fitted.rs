@@ -16,8 +16,8 @@ const FAIR_NAME: usize = 20;
 const LEAST_NAME: usize = 8;
 
 /// The table's lines, of which the first is its header, with the columns that have room in `width`: what it is and its name are cut, and then columns
-/// left out. Which these were, in the places of the kept ones.
-pub fn fitted(lines: &[[String; 8]], width: usize) -> (Vec<usize>, Vec<Vec<String>>) {
+/// left out; all of it where there is no width. And the places of the columns that were kept.
+pub fn fitted(lines: &[[String; 8]], width: Option<usize>) -> (Vec<usize>, Vec<Vec<String>>) {
     let widths: Vec<usize> = (0..8)
         .map(|column| lines.iter().filter_map(|line| Some(line.get(column)?.width())).max().unwrap_or(0))
         .collect();
@@ -31,7 +31,7 @@ pub fn fitted(lines: &[[String; 8]], width: usize) -> (Vec<usize>, Vec<Vec<Strin
         other => width_of(other),
     };
     // The last one has nothing behind it.
-    let room = width.saturating_add(APART);
+    let room = width.map_or(usize::MAX, |width| width.saturating_add(APART));
     for column in DISPENSABLE {
         if sum(&kept, &least) > room {
             kept.retain(|kept| *kept != column);
@@ -74,7 +74,7 @@ mod tests {
                 "registry/shop/app:2.1",
             ]),
         ];
-        let kept = |width| fitted(&lines, width).0;
+        let kept = |width| fitted(&lines, Some(width)).0;
         assert_eq!(kept(200), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(kept(100), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(kept(90), [0, 1, 2, 3, 4, 5, 6]);
@@ -83,12 +83,13 @@ mod tests {
         assert_eq!(kept(60), [0, 3, 4, 5, 6]);
         assert_eq!(kept(40), [0, 3, 4, 5]);
         for width in 36..=200 {
-            let (_, shown) = fitted(&lines, width);
+            let (_, shown) = fitted(&lines, Some(width));
             let columns = shown[0].len();
             let widest = |column: usize| shown.iter().map(|line: &Vec<String>| line[column].width()).max().unwrap();
             let all: usize = (0..columns).map(widest).sum::<usize>() + APART * (columns - 1);
             assert!(all <= width, "{width}: {shown:?}");
         }
-        assert_eq!(fitted(&lines, 1).0, [0, 3, 4, 5]);
+        assert_eq!(fitted(&lines, Some(1)).0, [0, 3, 4, 5]);
+        assert_eq!(fitted(&lines, None).1, lines.map(Vec::from));
     }
 }

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use oomtrace::model::{Correction, Incident};
 use oomtrace::sink::report::MAX_INCIDENTS;
-use oomtrace::store::nanoseconds;
+use oomtrace::text::nanoseconds;
 
 use super::Found;
 

@@ -118,7 +118,7 @@ impl Docker {
     }
 
     /// What was done to the container `id`, as far as Docker still knows, the oldest first; and since when it knows what happened at all, to
-    /// any container, in nanoseconds since 1970. None where that cannot be told.
+    /// any container, in nanoseconds since 1970. None where it does not say so.
     ///
     /// # Errors
     /// When Docker does not answer in time.

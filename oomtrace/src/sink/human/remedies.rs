@@ -36,10 +36,12 @@ impl Remedies {
 
     /// Whether those of the incident are others, and are to be shown now: where their number has doubled, for in a storm every word costs.
     pub fn are_new(&mut self, first: &str, count: u64, incident: &Incident) -> bool {
-        let known = self.shown.iter().find(|shown| shown.first == first);
+        let has_doubled = |shown: &&Shown| count >= shown.count.saturating_mul(2);
+        let Some(shown) = self.shown.iter().find(|shown| shown.first == first).filter(has_doubled) else {
+            return false;
+        };
         let new = remedies(incident);
-        let is_new = known.is_some_and(|shown| count >= shown.count.saturating_mul(2) && shown.remedies != new)
-            && !new.is_empty();
+        let is_new = shown.remedies != new && !new.is_empty();
         if is_new {
             self.are_shown(first, count, incident);
         }

@@ -6,7 +6,7 @@ use rusqlite::ffi;
 use super::*;
 use crate::store::Identity;
 use crate::store::tests::{Place, entries, named, read};
-use crate::store::write::nanoseconds;
+use crate::text::nanoseconds;
 
 /// One that keeps, and what it says. It is not confined, as the whole of this process would be.
 fn keeper(path: &Path) -> (Keeper, BufReader<UnixStream>) {
