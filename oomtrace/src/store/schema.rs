@@ -15,7 +15,7 @@ pub const APPLICATION: i32 = 0x6f6f_6d74;
 pub const VERSION: u32 = STEPS.len() as u32;
 
 /// From nothing to this form, one step a version. A step that was released is never changed.
-const STEPS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH];
+const STEPS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH, FIFTH];
 
 /// - `who`: what incidents are of, whatever came between (see `identity`).
 /// - `place`: where victims were: a container with its labels, a unit, a node.
@@ -93,6 +93,12 @@ const FOURTH: &str = "
 ALTER TABLE incident ADD COLUMN alike INTEGER;
 DROP INDEX incident_at;
 CREATE INDEX incident_at ON incident(at, routine, who, alike);
+";
+
+/// - Whoever looks for what is rare among the latest passes many by: the index has what filters ask of them.
+const FIFTH: &str = "
+DROP INDEX incident_at;
+CREATE INDEX incident_at ON incident(at, routine, who, alike, place, cause, process, sender);
 ";
 
 /// The file, which is at `path`, is a history, or was one before it was damaged: it begins as such a file does, is where histories are kept, has a

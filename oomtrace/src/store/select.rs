@@ -110,11 +110,13 @@ impl Conditions {
             for name in names {
                 ids.extend(find.query_map([name], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?);
             }
-            let at = self.value(numbers(ids));
-            self.indexed(
-                format!("cause IN rarray({at})"),
-                format!("SELECT seq FROM incident WHERE cause IN rarray({at})"),
-            );
+            // An index has those of one cause in the order of time, and those of several in none.
+            let (is, at) = match *ids.as_slice() {
+                [one] => ("cause = ", self.value(one)),
+                _ => ("+cause IN rarray", self.value(numbers(ids))),
+            };
+            let way = format!("SELECT seq FROM incident WHERE {}({at})", is.trim_start_matches('+'));
+            self.indexed(format!("{is}({at})"), way);
         }
         if filter.is_of_containers() || !filter.units.is_empty() {
             self.of_places(db, filter, counted)?;
@@ -133,8 +135,8 @@ impl Conditions {
             let process = self.value(numbers(processes(db, |process| is_below(&process.cgroup))?));
             let way = format!(
                 "SELECT seq FROM incident WHERE place IN rarray({place})
-                 UNION SELECT seq FROM incident WHERE process IN rarray({process})
-                 UNION SELECT incident FROM member WHERE process IN rarray({process})"
+                 UNION ALL SELECT seq FROM incident WHERE process IN rarray({process})
+                 UNION ALL SELECT incident FROM member WHERE process IN rarray({process})"
             );
             self.indexed(
                 format!(
@@ -157,7 +159,7 @@ impl Conditions {
             if !pids.is_empty() {
                 let pids = self.value(numbers(pids));
                 clause.push_str(&format!(" OR (sender IS NOT NULL AND sender_pid IN rarray({pids}))"));
-                way.push_str(&format!(" UNION SELECT seq FROM incident WHERE sender_pid IN rarray({pids})"));
+                way.push_str(&format!(" UNION ALL SELECT seq FROM incident WHERE sender_pid IN rarray({pids})"));
             }
             let clause = format!("({clause}{kernel})");
             match kernel {
@@ -171,23 +173,26 @@ impl Conditions {
     /// A clause on where victims were; where it is `counted`, by the names of that as well.
     fn of_places(&mut self, db: &Connection, filter: &Filter, counted: bool) -> rusqlite::Result<()> {
         let at = self.value(numbers(wanted_places(db, filter)?));
+        // Where many are there, the time leads: all of them in its order would be sorted for the sake of the last few.
         let is_at = format!("place IN rarray({at})");
         let of_place = format!("SELECT seq FROM incident WHERE {is_at}");
         let named = if counted { whose(db, filter)? } else { Vec::new() };
         if named.is_empty() {
-            self.indexed(is_at, of_place);
+            self.indexed(format!("+{is_at}"), of_place);
             return Ok(());
         }
         let who = self.value(numbers(named));
-        let mut is_named = format!("who IN rarray({who})");
+        let is_named = format!("who IN rarray({who})");
         let others = Filter { containers: Vec::new(), ..filter.clone() };
-        if others.is_of_containers() || !others.units.is_empty() {
+        let also = if others.is_of_containers() || !others.units.is_empty() {
             let others = self.value(numbers(wanted_places(db, &others)?));
-            is_named.push_str(&format!(" AND place IN rarray({others})"));
-        }
+            format!(" AND +place IN rarray({others})")
+        } else {
+            String::new()
+        };
         self.indexed(
-            format!("({is_at} OR ({is_named}))"),
-            format!("{of_place} UNION SELECT seq FROM incident WHERE {is_named}"),
+            format!("(+{is_at} OR (+{is_named}{also}))"),
+            format!("{of_place} UNION ALL SELECT seq FROM incident WHERE {is_named}{also}"),
         );
         Ok(())
     }
@@ -201,7 +206,7 @@ impl Conditions {
             ),
             format!(
                 "SELECT seq FROM incident WHERE {column} IN rarray({at})
-                 UNION SELECT incident FROM member WHERE {column} IN rarray({at})"
+                 UNION ALL SELECT incident FROM member WHERE {column} IN rarray({at})"
             ),
         );
     }
@@ -225,7 +230,7 @@ impl Conditions {
             *clause = format!("seq IN ({way})");
             // A plus keeps SQLite from another index, which would find more.
             clauses.iter_mut().for_each(|clause| {
-                for column in ["routine = ", "at >= ", "at < ", "cause IN", "place IN", "who = "] {
+                for column in ["routine = ", "at >= ", "at < ", "cause = ", "who = "] {
                     if clause.starts_with(column) {
                         *clause = format!("+{clause}");
                     }
