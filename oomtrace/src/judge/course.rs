@@ -8,6 +8,7 @@
 //! | leak, climbing | as [`crate::memory::verdict`] has it, over this life and those before |
 //! | spike | it stood at two thirds of the limit at the most for nearly all of its life, and rose to it at once |
 //! | too small | it met its limit as it started or warmed up, or was near it for most of its life |
+//! | climbing | as too small, but it has met lower limits before, as fast: what needs no more than it has at its start would not have met this one |
 //!
 //! Where none holds, nothing is said. What a curve shows is never certain.
 
@@ -49,6 +50,8 @@ pub enum Detail {
     Spike { usual: u64, highest: u64, within_s: f64 },
     /// It met its limit so many seconds after its start.
     AtStart { after_s: f64 },
+    /// It met its limit so many seconds after its start, as fast as the lower one that it had before: in bytes, and after so many seconds.
+    Outgrew { after_s: f64, lower: u64, lower_after_s: f64 },
     /// It was beyond that share of the limit, in hundredths, for most of its life.
     Near { percent: u64 },
     /// So many processes.
@@ -60,6 +63,8 @@ const FEWEST: usize = 3;
 /// The longest life that met its limit as it started, and the shortest one that says what is usual.
 const SHORT_S: f64 = 300.0;
 const USUAL_S: f64 = 60.0;
+/// What was met as fast as another was met within these shares of its rate: a start takes as long as the machine has time for it.
+const ALIKE: std::ops::RangeInclusive<f64> = 0.5..=2.0;
 /// The share of the time for which what stayed near a limit was near it.
 const STAYED: f64 = 0.9;
 
@@ -289,10 +294,39 @@ fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Op
     }
     // Of one whose beginning was not seen nobody knows how long it took.
     let known = before.iter().filter(|life| life.began);
+    let lower = outgrown(known.clone(), limit, after_s);
+    if let Some((highest, highest_after_s)) = lower.last().copied() {
+        return Some(Course {
+            kind: CourseKind::Climbing,
+            // What needs more than it was ever given looks the same until it has it.
+            confidence: if lower.len() >= 2 { Confidence::Likely } else { Confidence::Possible },
+            // Of so short a life nobody wants to know what that makes in an hour.
+            since_s: None,
+            bytes_per_hour: None,
+            lives: u32::try_from(lower.len() + 1).unwrap_or(u32::MAX),
+            advised_limit_bytes: None,
+            detail: Detail::Outgrew { after_s, lower: highest, lower_after_s: highest_after_s },
+        });
+    }
     let spans = known.filter_map(|life| Some(f64::from(life.points.first()?.0)));
     let alike = spans.filter(|span| (0.3..3.0).contains(&(span / after_s.max(0.1)))).count();
     let confidence = if alike >= 2 { Confidence::Likely } else { Confidence::Possible };
     found(confidence, u32::try_from(alike + 1).unwrap_or(u32::MAX), Detail::AtStart { after_s })
+}
+
+/// Lower limits of lives before, each of which was met as fast for its size, and after how many seconds; the highest last.
+fn outgrown<'a>(lives: impl Iterator<Item = &'a Life>, limit: u64, after_s: f64) -> Vec<(u64, f64)> {
+    const LOWER: f64 = 0.85;
+    let rate = limit as f64 / after_s.max(1.0);
+    let met = lives.filter_map(|life| {
+        let (lasted, limit_then) = (f64::from(life.points.first()?.0), f64::from(life.points.last()?.2?));
+        let is_alike = ALIKE.contains(&(limit_then / lasted.max(1.0) / rate));
+        (limit_then <= LOWER * limit as f64 && is_alike).then_some((limit_then as u64, lasted))
+    });
+    let mut all: Vec<(u64, f64)> = met.collect();
+    all.sort_by_key(|(limit, _)| *limit);
+    all.dedup_by_key(|(limit, _)| *limit);
+    all
 }
 
 #[cfg(test)]

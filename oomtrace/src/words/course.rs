@@ -61,6 +61,12 @@ fn why(found: &Course) -> String {
             };
             format!("it met its limit within {} of its start{before}", span(after_s.max(1.0)))
         }
+        Detail::Outgrew { after_s, lower, lower_after_s } => format!(
+            "it met its limit within {} of its start, and a lower one of {} as fast, within {}",
+            span(after_s.max(1.0)),
+            bytes(*lower),
+            span(lower_after_s.max(1.0))
+        ),
         Detail::Near { percent } => format!("it was beyond {percent} % of its limit for most of its life"),
         Detail::Many { count } => format!("{count} processes together"),
     }
@@ -132,6 +138,12 @@ mod tests {
                 Detail::AtStart { after_s: 8.0 },
                 4,
                 "it met its limit within 8 s of its start, and so did 3 lives before",
+            ),
+            (
+                CourseKind::Climbing,
+                Detail::Outgrew { after_s: 16.0, lower: 128 * MIB, lower_after_s: 8.0 },
+                2,
+                "it met its limit within 16 s of its start, and a lower one of 128 MiB as fast, within 8 s",
             ),
             (
                 CourseKind::TooSmall,

@@ -264,6 +264,44 @@ fn a_neighbour_took_the_machine_unless_it_is_the_victims_own() {
 }
 
 #[test]
+fn what_meets_each_limit_as_fast_is_not_said_to_need_a_higher_one() {
+    let rise = |mib: u64, span_s: f64| {
+        let climb = |at: f64| 2 + (at * (mib - 4) as f64) as u64;
+        let mut points: Vec<_> = curve(12, span_s, climb);
+        points.last_mut().unwrap().usage_bytes = mib * MIB;
+        points.iter_mut().for_each(|point| {
+            point.limit_bytes = Some(mib * MIB);
+            point.peak_bytes = point.peak_bytes.min(mib * MIB);
+            point.anon_bytes = point.anon_bytes.map(|anon| anon.min(mib * MIB));
+        });
+        points[0].restart = true;
+        points
+    };
+    let of = |before: &[(u64, f64)]| {
+        let lives = before.iter().enumerate().map(|(number, (mib, span_s))| Life {
+            ended_before_s: 100.0 * (before.len() - number) as f64,
+            ..Life::of(&rise(*mib, *span_s), None)
+        });
+        course(&killed(rise(512, 16.0)), &(lives.collect(), Some(100_000)), None).unwrap()
+    };
+    for (before, expected) in [
+        (vec![], (CourseKind::TooSmall, Confidence::Possible)),
+        (vec![(512, 16.0), (512, 15.0)], (CourseKind::TooSmall, Confidence::Likely)),
+        // What loads the same as slowly with less room was never seen to grow.
+        (vec![(256, 1.5)], (CourseKind::TooSmall, Confidence::Possible)),
+        (vec![(256, 8.0)], (CourseKind::Climbing, Confidence::Possible)),
+        (vec![(256, 8.0), (256, 8.1), (256, 7.9)], (CourseKind::Climbing, Confidence::Possible)),
+        (vec![(128, 4.0), (256, 8.0)], (CourseKind::Climbing, Confidence::Likely)),
+    ] {
+        let found = of(&before);
+        assert_eq!((found.kind, found.confidence), expected, "{before:?}: {found:?}");
+        assert_eq!(found.advised_limit_bytes.is_none(), found.kind == CourseKind::Climbing);
+    }
+    let Detail::Outgrew { lower, .. } = of(&[(256, 8.0), (128, 4.0)]).detail else { panic!("no lower limit") };
+    assert_eq!(lower, 256 * MIB);
+}
+
+#[test]
 fn too_little_says_nothing() {
     assert_eq!(of(Vec::new()), None);
     assert_eq!(of(vec![point(5.0, 3), point(0.0, LIMIT)]), None);

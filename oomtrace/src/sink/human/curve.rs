@@ -51,6 +51,7 @@ fn said(incident: &Incident, look: Look) -> String {
     let since = course.since.as_deref().map(|since| time_of(since, jiff::Timestamp::now(), look.time));
     let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
     let text = match course.kind {
+        CourseKind::Climbing if rate.is_none() => format!("climbing: {}", course.why),
         CourseKind::Leak | CourseKind::Climbing => {
             let kind = if course.kind == CourseKind::Leak { "a leak, climbing" } else { "climbing" };
             let lives = if course.lives > 2 { format!(", in {} lives", course.lives) } else { String::new() };
