@@ -1,7 +1,6 @@
 //! `oomtrace curve`: what anybody's memory curve shows.
 
-use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -16,8 +15,8 @@ use oomtrace::sink::wrap::wrap;
 use oomtrace::text::bytes;
 
 use super::exit::{Failure, Status};
-use super::options;
 use super::output::{self, width_of_any};
+use super::{input, options};
 
 /// A curve's file is not larger: 512 MiB.
 const MOST: u64 = 512 << 20;
@@ -59,14 +58,7 @@ pub fn run(options: &options::Curve) -> Result<Status, Failure> {
 /// Of a file, or of standard input where it is `-`.
 fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let count = if path == Path::new("-") {
-        if io::stdin().is_terminal() {
-            return Err(io::Error::other("standard input is a terminal: give a file, or pipe a curve in"));
-        }
-        io::stdin().take(MOST + 1).read_to_end(&mut text)?
-    } else {
-        File::open(path)?.take(MOST + 1).read_to_end(&mut text)?
-    };
+    let count = input::open(path, "a curve")?.take(MOST + 1).read_to_end(&mut text)?;
     if count as u64 > MOST {
         return Err(io::Error::other(format!("it is larger than {}", bytes(MOST))));
     }

@@ -9,6 +9,7 @@ mod exit;
 mod explain;
 mod health;
 mod history;
+mod input;
 mod kubernetes;
 mod man;
 mod missing;

@@ -298,7 +298,7 @@ impl Top {
 /// What to replay.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// The recording
+    /// The recording; - is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten, next_help_heading = heading::OUTPUT)]

@@ -1,18 +1,20 @@
 //! `oomtrace replay`: a recording, judged again.
 
-use oomtrace::run::recording::read;
+use oomtrace::run::recording::read_from;
 use oomtrace::run::replay;
 use oomtrace::sink::notices;
 
 use super::exit::{Failure, Status};
+use super::input;
 use super::options::Replay;
 use super::output::{self, Stdout, hidden};
 
 pub fn run(options: &Replay) -> Result<Status, Failure> {
-    let mut contents = read(&options.file)?.private(options.show.privacy());
+    let name = input::named(&options.file);
+    let mut contents = read_from(input::open(&options.file, "a recording"), name)?.private(options.show.privacy());
     contents.start.detail = options.debugging.detail();
     if contents.torn > 0 {
-        let file = options.file.display();
+        let file = name.display();
         notices::say(&format!("{file} was cut off: its last {} bytes are left out", contents.torn));
     }
     let mut sink = output::sink(&options.show, &options.reading, Stdout::new(), false);

@@ -4,7 +4,6 @@ mod page_file;
 mod waiting;
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
@@ -22,9 +21,8 @@ use oomtrace::text::quote::quote;
 
 use super::exit::{Failure, Status};
 use super::history::advised;
-use super::options;
-use super::output;
 use super::period::Period;
+use super::{input, options, output};
 use waiting::Ids;
 
 /// Bytes of a line: an incident with a long curve and all its candidates has a tenth of that.
@@ -333,15 +331,7 @@ fn kept(path: &Path, id: Option<&str>, selection: &Selection) -> Result<Found, S
 
 /// Reads JSON lines; what is none of oomtrace's records is counted.
 fn read(path: &Path, id: Option<&str>, options: &options::Report) -> io::Result<Result<Found, StoreError>> {
-    let input: Box<dyn io::Read> = if path == Path::new("-") {
-        if io::stdin().is_terminal() {
-            return Err(io::Error::other("standard input is a terminal: pipe JSON lines in"));
-        }
-        Box::new(io::stdin())
-    } else {
-        Box::new(File::open(path)?)
-    };
-    let mut input = BufReader::new(input.take(MOST));
+    let mut input = BufReader::new(input::open(path, "JSON lines")?.take(MOST));
     let mut found = Found::wanting(options, id);
     let mut line = Vec::new();
     loop {

@@ -30,7 +30,7 @@ use crate::resolve::detail::Detail;
 use crate::run::names::Names;
 
 pub use answers::Recording;
-pub use reader::{Contents, Damage, ParseError, ReadError, read};
+pub use reader::{Contents, Damage, ParseError, ReadError, read, read_from};
 pub use writer::Recorder;
 
 const MAGIC: &[u8; 8] = b"OOMTRACE";

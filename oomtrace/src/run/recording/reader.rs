@@ -1,5 +1,6 @@
 //! Reads a recording, whoever wrote it: damaged, cut off, foreign or newer files give an error, never a panic.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -53,9 +54,17 @@ pub enum ReadError {
 /// # Errors
 /// When it cannot be read, or is not a whole recording of a version that this oomtrace knows.
 pub fn read(path: &Path) -> Result<Contents, ReadError> {
+    read_from(File::open(path), path)
+}
+
+/// Reads the recording of an open file, which errors call `path`.
+///
+/// # Errors
+/// When it could not be opened, and as [`read`].
+pub fn read_from(file: io::Result<File>, path: &Path) -> Result<Contents, ReadError> {
     let path_ = || path.to_owned();
     // It may come through a pipe.
-    let bytes = std::fs::File::open(path).and_then(|file| files::whole_of(file, MAX_FILE));
+    let bytes = file.and_then(|file| files::whole_of(file, MAX_FILE));
     let bytes = bytes.map_err(|source| ReadError::Io { path: path_(), source })?;
     Contents::parse(&bytes).map_err(|error| match error {
         ParseError::Foreign => ReadError::Foreign { path: path_() },
