@@ -234,18 +234,7 @@ async fn by_id(asked: Option<&str>, id: &str, watched: Watched, places: &Places,
     let Some(first) = first.or_else(|| exits.first().map(|exited| exited.id.clone())) else {
         return Asking::NoIncident { id: id.clone(), looked: watched.looked() };
     };
-    let subject = Subject {
-        kind: TargetKind::Incident,
-        name: first,
-        container: None,
-        unit: None,
-        pid: None,
-        is_running: None,
-        running_since: None,
-        is_restarting: None,
-        is_paused: None,
-        restarts: None,
-    };
+    let subject = Subject::new(TargetKind::Incident, first);
     let found = watched.with_followed(found, &exits);
     let mut traces = Traces { watched: found, exits, looked_at: vec![watched.looked()], ..Traces::default() };
     gather::look_for_watched(places, &mut traces).await;

@@ -41,6 +41,36 @@ pub struct Subject {
     pub is_restarting: Option<bool>,
     pub is_paused: Option<bool>,
     pub restarts: Option<u32>,
+    /// A container that was made, and of which nothing ever ran.
+    pub unstarted: Option<Unstarted>,
+}
+
+/// Why nothing of it ever ran, in its runtime's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unstarted {
+    /// Empty where nobody has tried to start it.
+    pub error: String,
+    pub exit_code: i64,
+}
+
+impl Subject {
+    /// One of which nothing else is known yet.
+    #[must_use]
+    pub const fn new(kind: TargetKind, name: String) -> Self {
+        Self {
+            kind,
+            name,
+            container: None,
+            unit: None,
+            pid: None,
+            is_running: None,
+            running_since: None,
+            is_restarting: None,
+            is_paused: None,
+            restarts: None,
+            unstarted: None,
+        }
+    }
 }
 
 /// An end, and whose.
@@ -243,6 +273,15 @@ fn nothing_said(subject: Option<&Subject>, traces: &Traces, answer: Answer) -> S
         return "nothing that is left says of any kill on this node".to_owned();
     };
     let name = name(subject);
+    if let Some(Unstarted { error, exit_code }) = &subject.unstarted {
+        return match error.as_str() {
+            "" => format!("{name} was made, and nobody has started it"),
+            error => format!(
+                "{name} did not start, and nothing of it ever ran (exit code {exit_code}): Docker says {}",
+                quote(error)
+            ),
+        };
+    }
     let counted = match traces.oom_count {
         Some(0) => "; its cgroup counts no OOM kill since it was made".to_owned(),
         Some(1) => {

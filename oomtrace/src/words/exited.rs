@@ -37,6 +37,7 @@ fn why(after: Option<&ExitedAfter>) -> String {
     let who = if *is_child { "its child" } else { "in it," };
     let killed = match (is_oom, by_pid) {
         (true, _) => "was OOM-killed".to_owned(),
+        (false, Some(by)) if by == pid => "killed itself".to_owned(),
         (false, Some(by)) => format!("was killed by {}[{by}]", quote(by_comm.as_deref().unwrap_or("unknown"))),
         (false, None) => "was killed by the kernel".to_owned(),
     };
@@ -74,6 +75,7 @@ mod tests {
                 "; its child worker[12] was OOM-killed 3 ms before",
             ),
             (Some(by(Some(9), Some("a b"))), "; its child worker[12] was killed by 'a b'[9] 3 ms before"),
+            (Some(by(Some(12), Some("worker"))), "; its child worker[12] killed itself 3 ms before"),
             (Some(by(Some(9), None)), "; its child worker[12] was killed by unknown[9] 3 ms before"),
             (Some(by(None, None)), "; its child worker[12] was killed by the kernel 3 ms before"),
             (

@@ -24,16 +24,10 @@ fn container() -> Container {
 
 fn subject(is_running: bool) -> Subject {
     Subject {
-        kind: TargetKind::Container,
-        name: "web".to_owned(),
         container: Some(container()),
-        unit: None,
-        pid: None,
         is_running: Some(is_running),
         running_since: is_running.then(|| at(500)),
-        is_restarting: None,
-        is_paused: None,
-        restarts: None,
+        ..Subject::new(TargetKind::Container, "web".to_owned())
     }
 }
 
@@ -472,6 +466,21 @@ fn a_container_that_runs_on_lost_another_process_than_its_first() {
     };
     assert!(found(Vec::new()).ends_with("runs on"));
     assert!(!found(vec![end(1990, 0, false)]).ends_with("runs on"));
+}
+
+#[test]
+fn of_a_container_of_which_nothing_ever_ran_its_runtimes_words_are_the_answer() {
+    let said = |error: &str| {
+        let unstarted = Some(Unstarted { error: error.to_owned(), exit_code: 127 });
+        let found = asked(Some(&Subject { unstarted, ..subject(false) }), Traces::default());
+        assert_eq!(found.answer, Answer::Nothing);
+        found.summary
+    };
+    assert_eq!(said(""), "container web was made, and nobody has started it");
+    let error = "exec: \"nginxx\": executable file not found in $PATH\u{1b}";
+    let expected = "container web did not start, and nothing of it ever ran (exit code 127): Docker says ";
+    let rest = said(error).strip_prefix(expected).unwrap().to_owned();
+    assert!(rest.contains("nginxx") && !rest.contains('\u{1b}'), "{rest}");
 }
 
 #[test]

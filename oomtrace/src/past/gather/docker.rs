@@ -9,7 +9,7 @@ use crate::container::runtime::docker::former::FormerContainer;
 use crate::container::runtime::docker::life::{self, Happened, Life, LifeEnd, What};
 use crate::container::runtime::docker::{Docker, DockerError};
 use crate::model::{Container, LookedAt, SaidEnd};
-use crate::past::answer::{Ended, Subject, Traces};
+use crate::past::answer::{Ended, Subject, Traces, Unstarted};
 use crate::past::ends::{KILLED, docker as docker_says};
 use crate::past::gather::ended::ended;
 use crate::past::gather::{Places, looked, unread};
@@ -52,6 +52,8 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
         subject.is_running = Some(life.running);
         (subject.is_restarting, subject.restarts) = (Some(life.restarting), Some(life.restart_count));
         subject.is_paused = Some(life.paused);
+        let is_new = !life.running && !life.restarting && life.started_at.is_none();
+        subject.unstarted = is_new.then(|| Unstarted { error: life.error.clone(), exit_code: life.exit_code });
         subject.running_since = life.started_at.as_ref().filter(|_| life.running).and_then(|at| at.parse().ok());
         if subject.container.is_some() {
             subject.container = Some(known.clone());
@@ -61,6 +63,7 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
         (true, _) if life.paused => "it is paused".to_owned(),
         (true, 0) => "it runs".to_owned(),
         (true, count) => format!("it runs; its restart policy has started it again {}", crate::text::times(count)),
+        (false, _) if life.started_at.is_none() && !life.restarting => "it was never started".to_owned(),
         (false, _) if life.restarting => "it has ended, and is about to be started again".to_owned(),
         (false, _) => "it has ended".to_owned(),
     };

@@ -39,16 +39,11 @@ impl Whom {
     #[must_use]
     pub fn subject(&self) -> Subject {
         Subject {
-            kind: self.kind,
-            name: self.name.clone(),
             container: self.container.clone().filter(|_| self.kind == TargetKind::Container),
             unit: self.unit.clone(),
             pid: self.pid,
             is_running: self.is_there,
-            running_since: None,
-            is_restarting: None,
-            is_paused: None,
-            restarts: None,
+            ..Subject::new(self.kind, self.name.clone())
         }
     }
 
