@@ -15,9 +15,13 @@
 //!
 //! In nested containers the innermost one counts; the others are kept beside it.
 
+mod whose;
+
 use crate::model::{Container, LimitLevel, Pod, Qos};
 pub use crate::model::{ContainerPlace, On, PodPlace, Runtime};
 use crate::profile;
+use whose::is_user_manager;
+pub use whose::{is_roots, may_be_given, user_manager, user_of};
 
 impl ContainerPlace {
     /// A limit on the cgroup at `path` is the container's own: its own cgroup's, or that of `container` in it, which crun makes for podman
@@ -96,16 +100,6 @@ impl Container {
 fn owns(own: &str, runtime: Option<Runtime>, path: &str) -> bool {
     let is_cruns = matches!(runtime, Some(Runtime::Podman | Runtime::Crio | Runtime::Crun));
     path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || (is_cruns && rest == "/container"))
-}
-
-/// The user whose own the cgroup at `path` is: below `user-UID.slice` at its one place, which only root makes. Further below, a user
-/// gives names as they like.
-#[must_use]
-pub fn user_of(path: &str) -> Option<u32> {
-    let name = path.strip_prefix("/user.slice/")?.split('/').next()?;
-    let digits = name.strip_prefix("user-")?.strip_suffix(".slice")?;
-    // One number has one name.
-    digits.parse().ok().filter(|uid: &u32| uid.to_string() == digits)
 }
 
 /// All that a path says.
@@ -259,23 +253,6 @@ fn container_of(name: &str, parent: Option<&str>, index: usize, in_pod: bool) ->
 /// 64 hexadecimal digits, what every OCI runtime's front end makes.
 fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-/// The user's service manager that has the cgroup at `path`: `user@1000.service`.
-#[must_use]
-pub fn user_manager(path: &str) -> Option<&str> {
-    path.split('/').find(|name| is_user_manager(name))
-}
-
-/// A user's own systemd.
-fn is_user_manager(name: &str) -> bool {
-    name.starts_with("user@") && name.ends_with(".service")
-}
-
-/// A unit that may have been given to another user, to make cgroups in (`Delegate=`, systemd.resource-control(5)).
-#[must_use]
-pub fn may_be_given(name: &str) -> bool {
-    name.ends_with(".service") || name.ends_with(".scope")
 }
 
 fn is_unit(name: &str) -> bool {

@@ -62,12 +62,22 @@ pub fn reason(incident: &Incident, oom: &Oom, cause: Cause) -> Reason {
         (Cause::OomHost, Some(OomOrigin::MinTtl)) => Reason::MinTtl,
         (Cause::OomHost | Cause::OomConstrained, _) => Reason::Plain,
         (_, origin) => {
-            // One that is brought in by exec is not the container's first process: that has started long before.
-            let is_first = incident.victim.process.pid_in_namespace.is_none_or(|pid| pid == 1);
-            let starting = incident.is_contained() && is_first && is_starting(&incident.victim.process);
+            let starting =
+                incident.is_contained() && may_become_first(incident) && is_starting(&incident.victim.process);
             let lowered = origin == Some(OomOrigin::LimitLowered);
             Reason::Limit { holder: holder(incident, cause), lowered, starting }
         }
+    }
+}
+
+/// One that is brought in by exec is not the container's first process: that has started long before. runc's own steps before the last are not
+/// in the container's pid namespace yet (libcontainer/nsenter/nsexec.c), and nor is anything of a container that has none.
+fn may_become_first(incident: &Incident) -> bool {
+    let process = &incident.victim.process;
+    let known = incident.container.as_ref().and_then(|container| container.init_pid);
+    match process.pid_in_namespace {
+        Some(within) if within == process.pid => known.is_none_or(|init| init == process.pid),
+        within => within.is_none_or(|within| within == 1),
     }
 }
 

@@ -131,6 +131,20 @@ mod tests {
             "the container ran into its own memory limit of 4 MiB before its program ran: the container did not start";
         assert!(verdict.why.starts_with(why), "{}", verdict.why);
         assert!(verdict.advice[0].action.contains("6 MiB"), "{:?}", verdict.advice);
+        // One that was brought into a container that runs is none that did not start.
+        let of = |comm: &str, within: u32, init: Option<u32>| {
+            let mut incident = incident.clone();
+            incident.victim.process.comm = comm.to_owned();
+            incident.victim.process.pid_in_namespace =
+                Some(if within == 0 { incident.victim.process.pid } else { within });
+            incident.container.as_mut().unwrap().init_pid = init;
+            judged(&incident).why.contains("did not start")
+        };
+        assert!(of("runc:[2:INIT]", 1, None) && of("runc:[2:INIT]", 1, Some(77)));
+        assert!(!of("runc:[2:INIT]", 12, Some(77)));
+        // Before it is in the container's pid namespace, and in one that has none of its own.
+        assert!(of("runc:[0:PARENT]", 0, None) && of("runc:[2:INIT]", 0, Some(incident.victim.process.pid)));
+        assert!(!of("runc:[0:PARENT]", 0, Some(77)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::filter::is_below;
 use crate::model::Container;
-use crate::placement::{Placement, may_be_given, user_manager, user_of};
+use crate::placement::{Placement, is_roots, user_manager, user_of};
 
 /// The cgroup is the unit's, of the machine's own systemd, or lies in it: neither a user's unit of that name, nor one within a container.
 #[must_use]
@@ -101,13 +101,6 @@ impl Word {
             None => Self::Anybodys,
         }
     }
-}
-
-/// None but root has made the container's cgroup, unless root has let somebody: it lies below no user's, in no unit that may have been
-/// given away, and in no other container.
-fn is_roots(cgroup: &str) -> bool {
-    let above = cgroup.rsplit_once('/').map_or("", |(above, _)| above);
-    user_of(cgroup).is_none() && !above.split('/').any(may_be_given) && Placement::parse(above).container.is_none()
 }
 
 /// Docker and Podman put a container's cgroup there by themselves: right below their own, or in slices of systemd's. A service or a scope may be

@@ -12,7 +12,7 @@ use crate::kubernetes::said::PodSaid;
 use crate::kubernetes::{Kubernetes, Question};
 use crate::model::{Cause, Container, Evidence, Incident, LimitLevel, MissingPart, Source};
 use crate::node::processes;
-use crate::placement::ContainerPlace;
+use crate::placement::{ContainerPlace, is_roots};
 use crate::redact::Privacy;
 use crate::resolve::case::{Case, EarlierByCause, Places};
 use crate::resolve::lives_before::add_kept;
@@ -214,8 +214,8 @@ impl Names {
 /// it.
 pub fn question(incident: &Incident, judgement: &Judgement) -> Option<Question> {
     let container = incident.container.as_ref()?;
-    // What is only called like a pod's is one where the kubelet itself removed it.
-    let is_pods = container.confirmed || judgement.reason == Reason::PodCleanUp;
+    // What is only called like a pod's is one where the kubelet itself removed it, and where nobody but root makes any.
+    let is_pods = container.confirmed || judgement.reason == Reason::PodCleanUp || is_roots(&container.cgroup);
     let why = may_api_explain(judgement, incident) || matches!(judgement.reason, Reason::EndedCommand { .. });
     Question::of(container, incident.time.parse().ok()?, why).filter(|_| is_pods && container.user.is_none())
 }
@@ -315,6 +315,30 @@ mod tests {
             let mut named = case(incident.clone());
             names.apply(&mut named);
             assert_eq!(asked, Identity::of(&named.incident));
+        }
+    }
+
+    #[test]
+    fn the_api_is_asked_of_pods_that_nobody_but_root_can_have_made() {
+        const POD: &str = "kubepods/burstable/pod2f1c8b1a-0c1d-4b5e-9a77-0123456789ab";
+        let id = "6c266caa8d7c1f0e9d8c7b6a59483726150403020100ffeeddccbbaa99887766";
+        let asked = |above: &str, confirmed: bool| {
+            let mut incident = in_container(kill("/usr/bin/bash"));
+            let cgroup = format!("{above}/{POD}/{id}");
+            incident.time = "2026-11-20T03:10:05Z".to_owned();
+            let container = crate::placement::Placement::parse(&cgroup).container.unwrap().container();
+            incident.container = Some(Container { confirmed, ..container });
+            let judgement = judge(&case(incident.clone()));
+            question(&incident, &judgement).is_some()
+        };
+        for (above, confirmed) in [("", true), ("", false), ("/node.slice", false)] {
+            assert!(asked(above, confirmed), "{above} {confirmed}");
+        }
+        // Whoever has these makes cgroups of any name in them.
+        for given in
+            ["/user.slice/user-1000.slice/user@1000.service", "/system.slice/x.service", &format!("/docker/{id}")]
+        {
+            assert!(!asked(given, false), "{given}");
         }
     }
 
