@@ -51,7 +51,7 @@ pub struct Judgement {
     pub attribution: Attribution,
     /// The Kubernetes API server's minor version, where it is known: what can be changed depends on it.
     pub server_minor: Option<u32>,
-    /// What the limit that was hit has killed before in this run.
+    /// What the limit that was hit has killed before, in this run and as the history has it.
     pub limits_before: LimitsBefore,
     /// The victim's container has been removed since: nothing can be set on it any more.
     pub is_removed: bool,

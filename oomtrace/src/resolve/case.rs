@@ -30,7 +30,7 @@ pub struct Case {
     pub exited: Option<AsKilled>,
     /// Pid of the process whose end is the victim's `container_exit`.
     pub exited_init: Option<u32>,
-    /// What the limit that was hit has killed before in this run.
+    /// What the limit that was hit has killed before, in this run and as the history has it.
     pub limits_before: LimitsBefore,
     /// systemd is the machine's first process. None: not known.
     pub systemd: Option<bool>,

@@ -1,4 +1,4 @@
-//! What one memory limit has killed before in this run: whether raising it has helped. Pure: the same cases in the same order have the
+//! What one memory limit has killed before: whether raising it has helped. Pure: the same cases in the same order have the
 //! same past, live and in a replay.
 
 use std::collections::VecDeque;

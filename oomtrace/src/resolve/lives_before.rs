@@ -9,7 +9,7 @@ use crate::event::BootNs;
 use crate::memory::held::{held_at, page_cache};
 use crate::memory::sample::Sample;
 use crate::model::{Incident, LimitLevel, TimelinePoint, Victim};
-use crate::resolve::limits_before::place_of;
+use crate::resolve::limits_before::{LimitsBefore, place_of};
 
 /// Places that are remembered, lives of each, and points of a life.
 const PLACES: usize = 256;
@@ -140,6 +140,28 @@ pub fn add_kept(lives: &mut (Vec<Life>, Option<u64>), kept: Vec<KeptLife>, incid
             lives.0.insert(0, life);
         }
     }
+}
+
+/// Adds the limits of those to what is known of this run: what is made anew has another cgroup, and its limit is one that was raised all the
+/// same.
+pub fn add_limits(before: &mut LimitsBefore, kept: &[KeptLife], incident: &Incident) {
+    let Some(owner) = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()) else { return };
+    let Some(limit) = owner.limit_bytes else { return };
+    // A life has sizes with seven digits.
+    let is_one = |one: u64, other: u64| one.abs_diff(other) <= one / 1000;
+    let of_level = kept.iter().filter(|kept| kept.level == owner.level);
+    let limits = of_level.filter_map(|kept| Some(kept.life.points.last()?.2? as u64));
+    let (same, others): (Vec<u64>, Vec<u64>) = limits.partition(|then| is_one(*then, limit));
+    before.kills = before.kills.max(same.len() as u64);
+    let mut smaller: Vec<u64> = Vec::new();
+    for then in others.into_iter().filter(|then| *then < limit) {
+        let is_known = |all: &[u64]| all.iter().any(|known| is_one(*known, then));
+        if !is_known(&smaller) && !is_known(&before.smaller) {
+            smaller.push(then);
+        }
+    }
+    smaller.append(&mut before.smaller);
+    before.smaller = smaller;
 }
 
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::node::processes;
 use crate::placement::{ContainerPlace, is_roots};
 use crate::redact::Privacy;
 use crate::resolve::case::{Case, EarlierByCause, Places};
-use crate::resolve::lives_before::add_kept;
+use crate::resolve::lives_before::{add_kept, add_limits};
 use crate::store::Identity;
 use crate::store::sink::Asker;
 use crate::text::quote::quote;
@@ -205,6 +205,7 @@ impl Names {
         settle_init(case);
         settle_level(&mut case.incident);
         if let Some(earlier) = &mut case.earlier {
+            add_limits(&mut case.limits_before, &earlier.lives, &case.incident);
             add_kept(&mut case.lives_before, std::mem::take(&mut earlier.lives), &case.incident);
         }
     }

@@ -206,7 +206,7 @@ impl<W: Write> Sink for Human<W> {
         self.end_series()?;
         if let Record::Incident(incident) = record {
             let (first, count) = repeat.map_or_else(|| (incident.id.clone(), 1), |repeat| (repeat.first, repeat.count));
-            self.remedies.are_shown(&first, count, incident);
+            self.remedies.are_shown(&first, count, incident, Instant::now());
             self.stands_below(incident, first);
         } else if is_of_another(record, self.latest_in.as_deref()) {
             // What is counted stands below its own block.
@@ -329,7 +329,7 @@ impl<W: Write> Human<W> {
         let series = self.series.get_or_insert_with(new);
         (series.text, series.look) = (text, look);
         let is_terminal = look.width.is_some();
-        let has_remedy = self.remedies.are_new(&repeat.first, repeat.count, incident);
+        let has_remedy = self.remedies.are_new(&repeat.first, repeat.count, incident, Instant::now());
         let is_due = has_remedy || is_terminal || repeat.count >= 2 * series.written || series.since.elapsed() >= PAUSE;
         if !is_due {
             series.behind = true;

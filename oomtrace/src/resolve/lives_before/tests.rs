@@ -27,6 +27,28 @@ fn a_life_begins_anew_or_after_the_kill_before() {
 }
 
 #[test]
+fn limits_of_what_was_made_anew_are_those_of_one_thing() {
+    use LimitLevel::{Container, Pod};
+    let kept = |level, mib: u64| {
+        let points = vec![(8.0, 1.0, None), (0.0, 1.0, Some((mib * MIB) as f32))];
+        KeptLife { level, life: Life { points, ..Life::default() } }
+    };
+    let incident = oom(&[("/a", 64, Some(64))], Some((0, Container)), OomScope::Memcg);
+    let of = |kills: u64, smaller: &[u64], kept: &[KeptLife]| {
+        let mut before = LimitsBefore { kills, smaller: smaller.iter().map(|mib| mib * MIB).collect() };
+        add_limits(&mut before, kept, &incident);
+        (before.kills, before.smaller.iter().map(|bytes| bytes / MIB).collect::<Vec<_>>())
+    };
+    let raised = [kept(Container, 16), kept(Container, 32), kept(Container, 32), kept(Container, 64)];
+    assert_eq!(of(0, &[], &raised), (1, vec![16, 32]));
+    // What this run has seen is in the history as well.
+    assert_eq!(of(3, &[32], &raised), (3, vec![16, 32]));
+    // Another's limit, a larger one, and one that nobody knows.
+    let unknown = KeptLife { level: Container, life: Life::default() };
+    assert_eq!(of(0, &[], &[kept(Pod, 16), kept(Container, 128), unknown]), (0, Vec::new()));
+}
+
+#[test]
 fn lives_of_before_this_run_come_first_and_none_that_ran_beside_it() {
     use LimitLevel::{Container, Pod};
     let life = |began: f64, ended: f64| Life {

@@ -2,6 +2,7 @@
 //! takes a larger step.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use crate::model::Incident;
 use crate::text::process;
@@ -9,13 +10,17 @@ use crate::text::process;
 /// Series that are remembered: as many as are counted.
 const SERIES: usize = 64;
 
+/// What comes no faster than this is read as it comes.
+const SLOWLY: Duration = Duration::from_secs(10);
+
 #[derive(Debug)]
 struct Shown {
     /// The first incident of the series.
     first: String,
     remedies: Vec<String>,
-    /// How many there were then.
+    /// How many there were then, and when that was.
     count: u64,
+    at: Instant,
 }
 
 /// See the module's documentation.
@@ -26,24 +31,27 @@ pub struct Remedies {
 
 impl Remedies {
     /// A block has shown those of the incident, one of so many that began with `first`.
-    pub fn are_shown(&mut self, first: &str, count: u64, incident: &Incident) {
+    pub fn are_shown(&mut self, first: &str, count: u64, incident: &Incident, now: Instant) {
         self.shown.retain(|shown| shown.first != first);
         if self.shown.len() >= SERIES {
             self.shown.pop_front();
         }
-        self.shown.push_back(Shown { first: first.to_owned(), remedies: remedies(incident), count });
+        self.shown.push_back(Shown { first: first.to_owned(), remedies: remedies(incident), count, at: now });
     }
 
-    /// Whether those of the incident are others, and are to be shown now: where their number has doubled, for in a storm every word costs.
-    pub fn are_new(&mut self, first: &str, count: u64, incident: &Incident) -> bool {
-        let has_doubled = |shown: &&Shown| count >= shown.count.saturating_mul(2);
-        let Some(shown) = self.shown.iter().find(|shown| shown.first == first).filter(has_doubled) else {
+    /// Whether those of the incident are others, and are to be shown now: where they come slowly, or their number has doubled, for in a storm
+    /// every word costs.
+    pub fn are_new(&mut self, first: &str, count: u64, incident: &Incident, now: Instant) -> bool {
+        let is_due = |shown: &&Shown| {
+            count >= shown.count.saturating_mul(2) || now.saturating_duration_since(shown.at) >= SLOWLY
+        };
+        let Some(shown) = self.shown.iter().find(|shown| shown.first == first).filter(is_due) else {
             return false;
         };
         let new = remedies(incident);
         let is_new = shown.remedies != new && !new.is_empty();
         if is_new {
-            self.are_shown(first, count, incident);
+            self.are_shown(first, count, incident, now);
         }
         is_new
     }
@@ -78,17 +86,20 @@ mod tests {
     #[test]
     fn another_remedy_is_shown_once_and_whichever_process_it_was_is_none() {
         let mut all = Remedies::default();
-        assert!(!all.are_new("a", 2, &with("raise it to 64 MiB", 1)), "no block was shown");
-        all.are_shown("a", 1, &with("raise it to 48 MiB", 1));
-        assert!(!all.are_new("a", 2, &with("raise it to 48 MiB", 2)));
-        assert!(all.are_new("a", 2, &with("raise it to 64 MiB", 3)));
-        assert!(!all.are_new("a", 3, &with("raise it to 96 MiB", 4)), "it has not doubled");
-        assert!(all.are_new("a", 4, &with("raise it to 96 MiB", 5)));
-        assert!(!all.are_new("a", 8, &kill("/usr/bin/bash")), "there is none");
-        all.are_shown("b", 1, &with("find out what victim[7] does", 7));
-        assert!(!all.are_new("b", 2, &with("find out what victim[8] does", 8)));
+        let now = Instant::now();
+        assert!(!all.are_new("a", 2, &with("raise it to 64 MiB", 1), now), "no block was shown");
+        all.are_shown("a", 1, &with("raise it to 48 MiB", 1), now);
+        assert!(!all.are_new("a", 2, &with("raise it to 48 MiB", 2), now));
+        assert!(all.are_new("a", 2, &with("raise it to 64 MiB", 3), now));
+        assert!(!all.are_new("a", 3, &with("raise it to 96 MiB", 4), now), "it has not doubled");
+        assert!(all.are_new("a", 4, &with("raise it to 96 MiB", 5), now));
+        assert!(all.are_new("a", 5, &with("find what grows", 6), now + SLOWLY), "they come slowly");
+        assert!(!all.are_new("a", 6, &with("find what grows", 7), now + 2 * SLOWLY), "it is the same");
+        assert!(!all.are_new("a", 8, &kill("/usr/bin/bash"), now), "there is none");
+        all.are_shown("b", 1, &with("find out what victim[7] does", 7), now);
+        assert!(!all.are_new("b", 2, &with("find out what victim[8] does", 8), now));
         for number in 0..1_000 {
-            all.are_shown(&number.to_string(), 1, &with("x", 1));
+            all.are_shown(&number.to_string(), 1, &with("x", 1), now);
         }
         assert_eq!(all.shown.len(), SERIES);
     }

@@ -41,7 +41,7 @@ pub fn figure(incident: &Incident, before: &LimitsBefore) -> Option<Figure> {
     } else if peak > limit.saturating_add(limit / 16) {
         format!("{} were in use once", bytes(peak))
     } else if before.kills > 0 {
-        format!("{} were not enough {} in this run", bytes(limit), so_often(before.kills.saturating_add(1)))
+        format!("{} were not enough {}", bytes(limit), so_often(before.kills.saturating_add(1)))
     } else {
         format!("more than {} is needed, and how much more is not known", bytes(limit))
     };
@@ -130,8 +130,8 @@ mod tests {
             (512, 0, past(0, &[]), 768, "more than 512 MiB is needed, and how much more is not known"),
             (100, 0, past(0, &[]), 160, "more than 100 MiB"),
             (1, 0, past(0, &[]), 6, "more than 1 MiB"),
-            (512, 0, past(1, &[]), 1024, "512 MiB were not enough twice in this run"),
-            (512, 0, past(6, &[]), 1024, "512 MiB were not enough 7 times in this run"),
+            (512, 0, past(1, &[]), 1024, "512 MiB were not enough twice"),
+            (512, 0, past(6, &[]), 1024, "512 MiB were not enough 7 times"),
             (768, 0, past(0, &[512]), 1536, "512 MiB were used up before, and now 768 MiB"),
             (512, 488, past(0, &[]), 1536, "1000 MiB were in use with what was swapped out"),
             // A few pages.
