@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use again::Again;
 use block::{Block, SIGNAL, contradiction, corrected, left_out, left_unsaid, lost_kills};
+use crowd::{Crowd, Crowds};
 use exits::Exits;
 use remedies::Remedies;
 
@@ -29,6 +30,7 @@ use crate::words::repeats::{Repeats, said};
 
 mod again;
 mod block;
+mod crowd;
 mod curve;
 mod debugging;
 mod exits;
@@ -94,6 +96,7 @@ pub struct Human<W: Write> {
     again: Again,
     remedies: Remedies,
     exits: Exits,
+    crowds: Crowds,
     /// The line that counts repeats, which stays open on a terminal to be written anew.
     series: Option<Series>,
 }
@@ -146,6 +149,7 @@ impl<W: Write> Human<W> {
             again: Again::default(),
             remedies: Remedies::default(),
             exits: Exits::default(),
+            crowds: Crowds::default(),
             series: None,
         }
     }
@@ -170,6 +174,15 @@ impl<W: Write> Sink for Human<W> {
             } else {
                 self.again(incident, repeat, look)
             };
+        }
+        if let Record::Incident(incident) = record
+            && (incident.routine.is_none() || look.all)
+            && !(look.brief || look.verbose)
+            && let Some(crowd) = self.crowds.take(incident)
+        {
+            let text = || format!("{}{}", block::headline(incident, look), on_lines(&crowded(&crowd), look));
+            let is_due = self.again.is_due(&crowd.key, crowd.count, Instant::now(), text);
+            return if is_due { self.put_behind(vec![text()]) } else { Ok(()) };
         }
         if let Record::Exit(exited) = record
             && !look.brief
@@ -371,6 +384,15 @@ fn repeated(text: &str, look: Look) -> String {
     let text = cut_end(&escape(text), room(look));
     let block = Block { text: String::new(), look };
     format!("   {}", block.paint(SIGNAL, &text))
+}
+
+/// `the last of 12 there within 3.0 s that are unlike those above`
+fn crowded(crowd: &Crowd) -> String {
+    if crowd.count == 1 {
+        return "unlike those above, of which there were many in a minute: the next of them are counted; -v shows each, and `oomtrace history` has it".to_owned();
+    }
+    let span = crate::text::duration_ms(u64::try_from(crowd.span.as_millis()).unwrap_or(u64::MAX));
+    format!("the last of {} there within {span} that are unlike those above", crowd.count)
 }
 
 /// The same on as many lines as it takes.

@@ -335,6 +335,36 @@ fn by_turns_each_has_one_block_and_its_counts() {
     }
 }
 
+/// A container in which a thousand programs are killed, none like another, hides nobody else's.
+#[test]
+fn many_that_are_unlike_are_counted_and_one_of_another_place_is_seen() {
+    let text = |verbose: bool| {
+        let mut written = Vec::new();
+        let mut human = Human::new(&mut written, move || Look { verbose, ..Look::default() });
+        let one = judged(in_container(kill("/usr/bin/bash")));
+        for number in 0..500_u32 {
+            let mut one = one.clone();
+            one.id = number.to_string();
+            one.time =
+                jiff::Timestamp::from_millisecond(1_700_000_000_000 + 20 * i64::from(number)).unwrap().to_string();
+            one.victim.process.cmdline = Some(vec!["sh".to_owned(), number.to_string()]);
+            human.put(&Record::Incident(one)).unwrap();
+            if number == 400 {
+                let mut other = judged(kill("/usr/bin/vim"));
+                other.time = "2023-11-14T22:13:28Z".to_owned();
+                human.put(&Record::Incident(other)).unwrap();
+            }
+        }
+        human.finish().unwrap();
+        String::from_utf8(written).unwrap()
+    };
+    let told = text(false);
+    assert!(told.lines().count() < 120, "{told}");
+    assert_eq!(told.matches("   by        vim").count(), 1, "{told}");
+    assert!(told.trim_end().contains("the last of 490 there within 9.7 s that are unlike those above"), "{told}");
+    assert_eq!(text(true).matches("   by ").count(), 501);
+}
+
 /// A container that ends so again and again, or a user's cgroups that look like containers, have one block, and then a count.
 #[test]
 fn ends_by_exit_are_counted_by_who_has_them() {
