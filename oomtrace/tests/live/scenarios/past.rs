@@ -25,6 +25,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "past::a_container_that_ended_by_itself_after_a_childs_oom_kill", needs: OOM, run: child },
     Scenario { name: "past::one_with_megabytes_of_labels_hides_no_other", needs: OOM, run: labels },
     Scenario { name: "past::an_exit_with_137_that_nobody_watched_is_no_certain_kill", needs: NEEDS, run: exits },
+    Scenario { name: "past::of_what_never_ran_docker_says_why", needs: NEEDS, run: unstarted },
     Scenario { name: "past::a_container_that_lives_was_not_killed", needs: NEEDS, run: alive },
     Scenario { name: "past::what_a_process_writes_to_the_kernels_log_counts_for_nothing", needs: NEEDS, run: forged },
     Scenario { name: "past::a_word_that_may_mean_several_is_asked_about", needs: NEEDS, run: ambiguous },
@@ -116,6 +117,19 @@ fn stopped() {
         assert_eq!((why.answer, status), (Answer::Killed, 0), "{why:?}");
         assert_eq!((verdict.cause, verdict.confidence), (cause, Confidence::Likely), "{verdict:?}");
     }
+}
+
+fn unstarted() {
+    let made = Container::create(&[]);
+    let (made, status) = why(&[&made.name]);
+    assert_eq!((made.answer, status), (Answer::Nothing, 1), "{made:?}");
+    assert!(made.summary.ends_with("was made, and nobody has started it"), "{made:?}");
+    let failed = Container::create_of(&[], "no-such-program");
+    assert!(!docker().args(["start", &failed.name]).output().unwrap().status.success());
+    let (failed, status) = why(&[&failed.name]);
+    assert_eq!((failed.answer, status), (Answer::Nothing, 1), "{failed:?}");
+    let said = &failed.summary;
+    assert!(said.contains("did not start") && said.contains("127") && said.contains("no-such-program"), "{said}");
 }
 
 fn removed() {

@@ -12,7 +12,7 @@ use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, IMAGE, docker, socket};
 use crate::support::needs::Need::{self, Alone, Busybox, Compose, Docker, MemoryCgroup, Tracing};
 use crate::support::process::{Owned, field, run, run_as_printed, wait_until};
-use crate::support::tracer::Tracer;
+use crate::support::tracer::{Tracer, command};
 use crate::support::truth;
 
 const DOCKER: &[Need] = &[Tracing, Busybox, Docker, MemoryCgroup];
@@ -34,6 +34,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "remedies::a_cgroups_file", needs: CGROUP, run: cgroups_file },
     Scenario { name: "remedies::a_cgroups_file_where_swap_is_limited", needs: CGROUP, run: with_swap_limited },
     Scenario { name: "remedies::a_need_that_grows_with_the_limit", needs: CGROUP, run: growing },
+    Scenario { name: "remedies::a_need_that_grows_with_the_limit_of_what_is_made_anew", needs: DOCKER, run: made_anew },
     Scenario { name: "remedies::what_lies_in_tmpfs", needs: DOCKER, run: tmpfs },
     Scenario { name: "remedies::the_log_of_a_container_that_killed", needs: DOCKER, run: sidecars_log },
 ];
@@ -300,6 +301,48 @@ fn growing() {
     let [leak] = advice(&third) else { panic!("{:?}", advice(&third)) };
     assert_eq!(leak.command, None);
     assert!(leak.why.contains("24 MiB, 36 MiB, 72 MiB; that is how a leak looks"), "{leak:?}");
+}
+
+/// Each has another cgroup: that its limit was raised is in the history.
+fn made_anew() {
+    let history = tempfile::tempdir().unwrap();
+    let path = history.path().join("history.db");
+    let mut tracer = Tracer::start(&["--history", path.to_str().unwrap()]);
+    let leaks = "x=0123456789abcdef; for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do x=$x$x; done; \
+                 i=0; while :; do i=$((i+1)); eval \"v$i=\\$x\"; sleep 0.1; done";
+    let is_kept = |count: usize| {
+        let mut asked = command();
+        let output = asked.args(["history", "--all", "--json", "--history"]).arg(&path).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.contains("oom_container_limit")).count()
+            >= count
+    };
+    let mut container: Option<Container> = None;
+    let mut killed = |tracer: &mut Tracer, limit: &str| {
+        let options = ["--memory", limit, "--memory-swap", limit];
+        let own = match container.take() {
+            Some(before) => before.anew(&options, leaks),
+            None => Container::run(&options, leaks),
+        };
+        // The one before had its name, too.
+        let incident = tracer.wait("its kill", |record| match record {
+            Record::Incident(incident) if incident.container.as_ref().is_some_and(|found| found.id == own.id) => {
+                Some(incident.clone())
+            }
+            _ => None,
+        });
+        container = Some(own);
+        incident
+    };
+    let first = killed(&mut tracer, "24m");
+    assert!(advice(&first)[0].action.contains("to 36 MiB or more"), "{:?}", advice(&first));
+    wait_until("the first is kept", || is_kept(1));
+    let second = killed(&mut tracer, "40m");
+    assert!(advice(&second)[0].action.contains("to 80 MiB or more"), "{:?}", advice(&second));
+    wait_until("the second is kept", || is_kept(2));
+    let third = killed(&mut tracer, "64m");
+    let [leak] = advice(&third) else { panic!("{:?}", advice(&third)) };
+    assert_eq!(leak.command, None);
+    assert!(leak.why.contains("24 MiB, 40 MiB, 64 MiB; that is how a leak looks"), "{leak:?}");
 }
 
 /// A larger limit would fill up as well.

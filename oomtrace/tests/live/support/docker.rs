@@ -42,8 +42,18 @@ fn next_name() -> String {
 impl Container {
     /// Runs `command` in a shell that is the container's first process.
     pub fn run(options: &[&str], command: &str) -> Self {
+        Self::run_named(next_name(), options, command)
+    }
+
+    /// Removes it, and runs another one by its name.
+    pub fn anew(self, options: &[&str], command: &str) -> Self {
+        let name = self.name.clone();
+        drop(self);
+        Self::run_named(name, options, command)
+    }
+
+    fn run_named(name: String, options: &[&str], command: &str) -> Self {
         ensure_image();
-        let name = next_name();
         let mut docker = docker();
         docker.args(["run", "--detach", "--network", "none", "--name", &name]).args(options);
         // Made before the container is, so that it is removed even when its start fails.
@@ -54,9 +64,14 @@ impl Container {
 
     /// One that is never started.
     pub fn create(options: &[&str]) -> Self {
+        Self::create_of(options, "true")
+    }
+
+    /// The same of that program.
+    pub fn create_of(options: &[&str], program: &str) -> Self {
         ensure_image();
         let mut container = Self { name: next_name(), id: String::new() };
-        container.id = run(docker().args(["create", "--name", &container.name]).args(options).args([IMAGE, "true"]));
+        container.id = run(docker().args(["create", "--name", &container.name]).args(options).args([IMAGE, program]));
         container
     }
 
