@@ -31,14 +31,19 @@ mod again;
 mod block;
 mod curve;
 mod debugging;
+mod earlier;
 mod exits;
+mod looked_at;
 mod now;
+mod reconstructed;
 mod remedies;
 mod why;
 mod words;
 
 pub use block::{block, facts};
-pub use why::{another, place_of, said_of, unread, what_of, why};
+pub use looked_at::unread;
+pub use reconstructed::{place_of, said_of, what_of};
+pub use why::{another, why};
 pub use words::{about, belongs_to, full_name, place_name, time_of};
 
 /// How to show.

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::curve::curve;
 use super::words::{
-    about, asked, brief, described, effect_words, full_name, killed, login, named, parents, place_name, time_of, user,
+    about, asked, brief, described, effect_words, full_name, killed, login, named, parents, place_name, user, when,
 };
 use super::{Look, without};
 use crate::model::{
@@ -198,7 +198,7 @@ pub(super) fn warning(warning: &Warning, look: Look) -> String {
     let (held, limit, usage) = (bytes(warning.held_bytes), bytes(warning.limit_bytes), bytes(warning.usage_bytes));
     block.line("memory", &format!("{held} of {limit} cannot be taken back; {usage} in use with page cache"));
     if let Some(reached) = &warning.reached {
-        let time = |text: &str| time_of(text, jiff::Timestamp::now(), look.time);
+        let time = |text: &str| when(text, look);
         let high = reached.high.as_deref().map_or_else(|| "later or never".to_owned(), time);
         let (median, low) = (time(&reached.median), time(&reached.low));
         block.line("met", &format!("at {median}, between {low} and {high}"));
@@ -252,14 +252,14 @@ impl Block {
         if self.look.brief {
             said = brief(incident, &said);
         }
-        let time = |text: &str| time_of(text, jiff::Timestamp::now(), self.look.time);
+        let time = |text: &str| when(text, self.look);
         let count = folded.and_then(|folded| folded.said(time)).map(|count| format!(" {count}")).unwrap_or_default();
         self.title(&incident.time, &what, style, &format!("{}{count}", place_name(incident)), &said);
     }
 
     /// A block's first line: when, what, where, and why.
     pub(super) fn title(&mut self, time: &str, what: &str, style: Style, place: &str, said: &str) {
-        let (time, what) = (time_of(time, jiff::Timestamp::now(), self.look.time), format!("{what:<9}"));
+        let (time, what) = (when(time, self.look), format!("{what:<9}"));
         let indent = time.len() + what.len() + 4;
         let text =
             if said.is_empty() { escape(place) } else { escape(&format!("{place}: {said}")).into_owned().into() };
