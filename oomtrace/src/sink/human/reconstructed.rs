@@ -1,15 +1,12 @@
 //! A kill, or another end, that no oomtrace has kept: what others have left of it, and how sure that is.
 
-use anstyle::{AnsiColor, Style};
-
 use super::Look;
-use super::block::{Block, SIGNAL};
+use super::block::{Block, KILL, SIGNAL};
 use super::now::as_it_is_now;
 use super::words::{about, full_name, killed, when};
 use crate::model::{Answer, Cause, Confidence, Reconstructed, SaidEnd, TargetKind, Why};
 use crate::text::quote::quote;
 
-const KILL: Style = AnsiColor::Red.on_default().bold();
 /// Sessions that have a line each.
 const SESSIONS: usize = 5;
 

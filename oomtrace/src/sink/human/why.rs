@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 
 use super::Look;
-use super::block::{self, Block, block};
+use super::block::Block;
 use super::earlier::earlier;
+use super::incident::block;
 use super::looked_at::{looked_at, unread_first};
 use super::now::{now, without_lost_commands};
 use super::reconstructed::reconstructed;
+use super::records;
 use crate::model::{Container, TargetKind, Why};
 use crate::text::quote::quote;
 use crate::text::short_id;
@@ -17,7 +19,7 @@ use crate::text::short_id;
 pub fn why(why: &Why, look: Look) -> String {
     let mut text = String::new();
     if let Some(exited) = &why.exit {
-        text.push_str(&block::exit(exited, look));
+        text.push_str(&records::exit(exited, look));
         let its = why.incident.iter().map(|incident| without_lost_commands(why, incident));
         its.for_each(|incident| text.push_str(&block(&incident, look)));
     } else if let Some(incident) = &why.incident {
