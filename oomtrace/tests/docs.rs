@@ -106,7 +106,8 @@ fn the_files_that_the_page_on_architecture_names_are_there() {
 fn the_readme_explains_every_label_of_a_block() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let legend = readme.split_once("\n## How to read a block\n").unwrap().1.split_once("\n## ").unwrap().0;
-    let source = fs::read_to_string(root().join("oomtrace/src/sink/human/block.rs")).unwrap();
+    let files = ["incident.rs", "records.rs"].map(|file| root().join("oomtrace/src/sink/human").join(file));
+    let source: String = files.map(|file| fs::read_to_string(file).unwrap()).concat();
     let labels: Vec<&str> =
         source.split("line(\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(label, _)| label).collect();
     assert!(labels.len() > 8, "{labels:?}");

@@ -1,5 +1,6 @@
 //! `oomtrace ps`: the containers that are known, so that a person can check what will be named.
 
+mod columns;
 mod fitted;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use oomtrace::sink::{csv, json, notices, yaml};
 use oomtrace::text::escape::escape;
 use oomtrace::text::{bytes, of_user, pod_name, short_id, times};
 
+use columns::Cells;
 use fitted::fitted;
 
 use super::exit::{Failure, Status};
@@ -31,9 +33,6 @@ use super::output;
 const CLOSE_PERCENT: u64 = 90;
 /// The Kubernetes API is waited for so long.
 const API_WITHIN: Duration = Duration::from_secs(2);
-const COLUMNS: [&str; 8] = ["NAME", "RUNTIME", "ID", "MEMORY", "LIMIT", "USED", "OOM KILLS", "WHAT"];
-/// Columns that hold numbers, which stand to the right.
-const NUMBERS: std::ops::Range<usize> = 3..7;
 
 pub fn run(options: &Ps) -> Result<Status, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
@@ -101,14 +100,13 @@ fn table(all: &[Listed], color: bool, width: Option<usize>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let rows = rows(all);
-    let lines: Vec<[String; 8]> =
-        iter::once(COLUMNS.map(str::to_owned)).chain(rows.iter().map(|row| row.cells.clone())).collect();
+    let lines: Vec<Cells> = iter::once(Cells::titles()).chain(rows.iter().map(|row| row.cells.clone())).collect();
     let (kept, lines) = fitted(&lines, width);
     table.add_rows(lines);
-    for (column, number) in table.column_iter_mut().zip(kept) {
-        column.set_padding((0, 2));
-        if NUMBERS.contains(&number) {
-            column.set_cell_alignment(CellAlignment::Right);
+    for (shown, column) in table.column_iter_mut().zip(kept) {
+        shown.set_padding((0, 2));
+        if column.is_number() {
+            shown.set_cell_alignment(CellAlignment::Right);
         }
     }
     let close = AnsiColor::Yellow.on_default();
@@ -124,7 +122,7 @@ fn table(all: &[Listed], color: bool, width: Option<usize>) -> String {
 
 /// A line of the table.
 struct Row {
-    cells: [String; 8],
+    cells: Cells,
     /// It may soon be killed for its limit.
     is_close: bool,
 }
@@ -169,11 +167,15 @@ fn of_container(listed: &Listed, indent: &str) -> Row {
 
 /// Of one that has no cgroup until it is started again.
 fn down(container: &Container, row: Row) -> Row {
-    let [name, runtime, id, _, _, _, _, what] = row.cells;
     let limit = container.limits.as_ref().and_then(|limits| limits.memory_bytes).filter(|limit| *limit > 0);
     let none = || "-".to_owned();
-    let what = if what == "-" { "restarting".to_owned() } else { format!("restarting · {what}") };
-    Row { cells: [name, runtime, id, "down".to_owned(), limit.map_or_else(none, bytes), none(), none(), what], ..row }
+    let what = match row.cells.what.as_str() {
+        "-" => "restarting".to_owned(),
+        what => format!("restarting · {what}"),
+    };
+    let (memory, limit) = ("down".to_owned(), limit.map_or_else(none, bytes));
+    let cells = Cells { memory, limit, used: none(), oom_kills: none(), what, ..row.cells };
+    Row { cells, ..row }
 }
 
 /// Name, runtime, id and what it is, with its memory. Strings of runtimes are made safe before their width counts.
@@ -181,16 +183,16 @@ fn row([name, runtime, id, what]: [&str; 4], memory: Option<Usage>) -> Row {
     let unknown = || "?".to_owned();
     let none = || "-".to_owned();
     let is_close = memory.and_then(used_percent).is_some_and(|percent| percent >= CLOSE_PERCENT);
-    let cells = [
-        escape(name).into_owned(),
-        runtime.to_owned(),
-        escape(id).into_owned(),
-        memory.and_then(|memory| memory.usage_bytes).map_or_else(unknown, bytes),
-        memory.map_or_else(unknown, |memory| memory.limit_bytes.map_or_else(none, bytes)),
-        memory.and_then(used_percent).map_or_else(none, |percent| format!("{percent} %")),
-        memory.and_then(|memory| memory.oom_kills).map_or_else(unknown, |kills| kills.to_string()),
-        escape(what).into_owned(),
-    ];
+    let cells = Cells {
+        name: escape(name).into_owned(),
+        runtime: runtime.to_owned(),
+        id: escape(id).into_owned(),
+        memory: memory.and_then(|memory| memory.usage_bytes).map_or_else(unknown, bytes),
+        limit: memory.map_or_else(unknown, |memory| memory.limit_bytes.map_or_else(none, bytes)),
+        used: memory.and_then(used_percent).map_or_else(none, |percent| format!("{percent} %")),
+        oom_kills: memory.and_then(|memory| memory.oom_kills).map_or_else(unknown, |kills| kills.to_string()),
+        what: escape(what).into_owned(),
+    };
     Row { cells, is_close }
 }
 

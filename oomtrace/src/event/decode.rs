@@ -1,16 +1,22 @@
 //! Bytes from the ring buffer (or a recording) to typed events. Bad bytes give an error, never a panic.
 
 use oomtrace_common::event::{
-    self as wire, CGROUP_MADE, CGROUP_RENAMED, CgroupKey, FLAG_CMDLINE_TRUNCATED, FLAG_NO_TASK, FLAG_PRECEDING,
-    FLAG_SENDER_TRACED, FLAG_TRUNCATED, FLAG_WHOLE_PATHS, OLDEST_WIRE_VERSION, WIRE_VERSION,
+    self as wire, CGROUP_MADE, CGROUP_RENAMED, FLAG_CMDLINE_TRUNCATED, FLAG_PRECEDING, FLAG_SENDER_TRACED,
+    FLAG_TRUNCATED, OLDEST_WIRE_VERSION, WIRE_VERSION,
 };
 use zerocopy::FromBytes;
 
 use crate::event::{
-    Ancestor, Arguments, CgroupChange, Claimed, Cmdline, Connect, Constraint, Cpu, Deliver, Disconnect, Disposition,
-    Event, Exit, Info, Listener, MarkVictim, MemcgLevel, Namespaces, OomChoice, Outcome, ProcessKey, Signal, Task,
-    Unseen, UserFrame,
+    Ancestor, Arguments, CgroupChange, Claimed, Cmdline, Connect, Cpu, Deliver, Disconnect, Disposition, Event, Exit,
+    Info, Listener, Namespaces, Outcome, ProcessKey, Signal, Task, Unseen,
 };
+use oom::{mark_victim, oom};
+pub use paths::prefix;
+use paths::{cgroup_path, comm, exe, set_paths, strings};
+
+mod oom;
+mod paths;
+pub mod seen;
 
 /// Why bytes are not an event.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -216,74 +222,6 @@ fn namespaces(found: &wire::Namespaces) -> Namespaces {
     Namespaces { mount: (mount != 0).then_some(mount), user, user_level, user_owner }
 }
 
-fn mark_victim(event: &wire::MarkVictimEvent, at: &mut &[u8], page_size: u64) -> Result<MarkVictim, DecodeError> {
-    let (header, tail) = (event.header, event.tail);
-    let mut victim = task(&event.victim);
-    let bytes = |pages: u64| pages.saturating_mul(page_size);
-    let levels = many(at, tail.levels)?;
-    let user_stack = user_stack(section(at, tail.user_stack)?)?;
-    set_paths(&mut victim, section(at, tail.victim_cgroup)?, section(at, tail.victim_memory_cgroup)?);
-    Ok(MarkVictim {
-        at: header.boot_ns,
-        victim_tid: victim.tid,
-        victim: (header.flags & FLAG_NO_TASK == 0).then_some(victim),
-        trigger: task(&event.trigger),
-        anon_bytes: bytes(event.anon_pages),
-        file_bytes: bytes(event.file_pages),
-        shmem_bytes: bytes(event.shmem_pages),
-        swap_bytes: bytes(event.swap_pages),
-        page_table_bytes: event.page_table_bytes,
-        total_vm_bytes: bytes(event.total_vm_pages),
-        oom_score_adj: event.oom_score_adj,
-        sharers: event.sharers,
-        levels: levels.iter().map(|found| level(found, page_size)).collect(),
-        user_stack,
-    })
-}
-
-/// Addresses, and where the kernel could look that up what is mapped there.
-fn user_stack(mut section: &[u8]) -> Result<Vec<UserFrame>, DecodeError> {
-    if section.is_empty() {
-        return Ok(Vec::new());
-    }
-    let bytes: u64 = fixed(&mut section)?;
-    let bytes = u16::try_from(bytes).map_err(|_| DecodeError::Truncated)?;
-    let addresses: Vec<u64> = many(&mut section, bytes)?;
-    let rest = u16::try_from(section.len()).map_err(|_| DecodeError::Truncated)?;
-    let files: Vec<wire::UserFrame> = many(&mut section, rest)?;
-    // Both are of one stack, or the one says nothing about the other.
-    let files = if files.len() == addresses.len() { files } else { Vec::new() };
-    let build = |frame: &wire::UserFrame| {
-        let id = frame.build_id.iter().fold(String::new(), |id, byte| id + &format!("{byte:02x}"));
-        (frame.status == wire::USER_FRAME_VALID).then_some((id, frame.offset))
-    };
-    let frame = |(index, address): (usize, u64)| UserFrame { address, build: files.get(index).and_then(build) };
-    // Where frame pointers lead nowhere, the last address is none.
-    Ok(addresses.into_iter().take_while(|address| *address != 0).enumerate().map(frame).collect())
-}
-
-fn oom(event: &wire::OomEvent, at: &mut &[u8], page_size: u64) -> Result<OomChoice, DecodeError> {
-    let owner = level(&event.owner, page_size);
-    let path = cgroup_path(section(at, event.owner_path)?, owner.cgroup);
-    Ok(OomChoice {
-        at: event.header.boot_ns,
-        trigger_tid: event.trigger_tid,
-        chosen: ProcessKey { pid: event.chosen_tgid, start: event.chosen_start_boot_ns },
-        chosen_points: event.chosen_points,
-        total_pages: event.total_pages,
-        constraint: match event.constraint {
-            wire::CONSTRAINT_NONE => Constraint::None,
-            wire::CONSTRAINT_CPUSET => Constraint::Cpuset,
-            wire::CONSTRAINT_MEMORY_POLICY => Constraint::MemoryPolicy,
-            wire::CONSTRAINT_MEMCG => Constraint::Memcg,
-            other => Constraint::Other(other),
-        },
-        order: event.order,
-        gfp: event.gfp,
-        owner: (owner.cgroup.id != 0).then_some((owner, path)),
-    })
-}
-
 fn exit(event: &wire::ExitEvent, at: &mut &[u8]) -> Result<Exit, DecodeError> {
     let wire::Header { boot_ns, flags, .. } = event.header;
     let cmdline = cmdline(section(at, event.cmdline)?, flags);
@@ -316,22 +254,6 @@ fn cmdline(section: &[u8], flags: u32) -> Option<Cmdline> {
     Arguments::new(section).map(|arguments| Cmdline { arguments, truncated })
 }
 
-fn level(found: &wire::MemcgLevel, page_size: u64) -> MemcgLevel {
-    let bytes = |pages: u64| pages.saturating_mul(page_size);
-    // PAGE_COUNTER_MAX is LONG_MAX / PAGE_SIZE (include/linux/page_counter.h, 5.4 to 7.3).
-    let unlimited = (i64::MAX.unsigned_abs()).checked_div(page_size).unwrap_or(u64::MAX);
-    let limit = |max: u64| (max < unlimited).then(|| bytes(max));
-    MemcgLevel {
-        cgroup: found.cgroup,
-        usage_bytes: bytes(found.usage),
-        limit_bytes: limit(found.max),
-        peak_bytes: bytes(found.watermark),
-        swap_usage_bytes: bytes(found.swap_usage),
-        swap_limit_bytes: limit(found.swap_max),
-        oom_group: found.oom_group != 0,
-    }
-}
-
 fn task(found: &wire::TaskInfo) -> Task {
     Task {
         key: ProcessKey { pid: found.tgid, start: found.start_boot_ns },
@@ -356,75 +278,6 @@ fn task(found: &wire::TaskInfo) -> Task {
         namespaces: None,
     }
 }
-
-/// Sets both paths from their sections. A cgroup's level says how many names its path has, so an empty section is distinguished
-/// from an unread one.
-fn set_paths(task: &mut Task, default: &[u8], memory: &[u8]) {
-    task.cgroup_path = cgroup_path(default, task.cgroup);
-    task.memory_path = if task.memory_cgroup.hierarchy == task.cgroup.hierarchy {
-        // One hierarchy: the memory cgroup is the cgroup itself or an ancestor of it.
-        task.cgroup_path.as_deref().map(|path| prefix(path, task.memory_cgroup.level))
-    } else {
-        cgroup_path(memory, task.memory_cgroup)
-    };
-}
-
-/// The first `level` names of `path`.
-#[must_use]
-pub fn prefix(path: &str, level: u32) -> String {
-    let names = path.split('/').filter(|name| !name.is_empty()).take(level as usize);
-    let joined: String = names.flat_map(|name| ["/", name]).collect();
-    if joined.is_empty() { "/".to_owned() } else { joined }
-}
-
-/// None as well when names are missing at its top: whoever may make cgroups may make them so deep that those that are left look
-/// like another's path.
-fn cgroup_path(names: &[u8], key: CgroupKey) -> Option<String> {
-    match path(names) {
-        Some(_) if strings(names).count() < key.level as usize => None,
-        Some(path) => Some(path),
-        // The root of a hierarchy has a path without names; id 0 is a cgroup that could not be read.
-        None => (key.id != 0 && key.level == 0).then(|| "/".to_owned()),
-    }
-}
-
-/// The path of an executable; none as well when names are missing at its top, or did not fit: whoever may make directories may make
-/// them so deep that those that are left look like another program's path.
-fn exe(names: &[u8], header: wire::Header) -> Option<String> {
-    if header.flags & FLAG_WHOLE_PATHS == 0 {
-        return path(names);
-    }
-    path(names.strip_suffix(WHOLE)?)
-}
-
-/// What stands behind the names of a whole path.
-const WHOLE: &[u8] = b"/\0";
-
-/// A path whose names come last one first; none when there are no names.
-fn path(names: &[u8]) -> Option<String> {
-    let mut names: Vec<String> = strings(names).collect();
-    if names.is_empty() {
-        return None;
-    }
-    names.push(String::new());
-    names.reverse();
-    Some(names.join("/"))
-}
-
-/// NUL-terminated strings, empty ones left out.
-fn strings(section: &[u8]) -> impl Iterator<Item = String> {
-    section.split(|b| *b == 0).filter(|s| !s.is_empty()).map(lossy)
-}
-
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn comm(bytes: &[u8]) -> String {
-    strings(bytes).next().unwrap_or_default()
-}
-
-pub mod seen;
 
 #[cfg(test)]
 mod tests;

@@ -14,9 +14,10 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use again::Again;
-use block::{Block, SIGNAL, contradiction, corrected, left_out, left_unsaid, lost_kills};
+use block::{Block, SIGNAL};
 use crowd::{Crowd, Crowds};
 use exits::Exits;
+use records::{contradiction, corrected, left_out, left_unsaid, lost_kills};
 use remedies::Remedies;
 
 use crate::model::{Incident, Lost, MissingPart, NamedMissing, Ready, Record, Repeat};
@@ -33,14 +34,21 @@ mod block;
 mod crowd;
 mod curve;
 mod debugging;
+mod earlier;
 mod exits;
+mod incident;
+mod looked_at;
 mod now;
+mod reconstructed;
+mod records;
 mod remedies;
 mod why;
 mod words;
 
-pub use block::{block, facts};
-pub use why::{another, place_of, said_of, unread, what_of, why};
+pub use incident::{block, facts};
+pub use looked_at::unread;
+pub use reconstructed::{place_of, said_of, what_of};
+pub use why::{another, why};
 pub use words::{about, belongs_to, full_name, place_name, time_of};
 
 /// How to show.
@@ -180,7 +188,7 @@ impl<W: Write> Sink for Human<W> {
             && !(look.brief || look.verbose)
             && let Some(crowd) = self.crowds.take(incident)
         {
-            let text = || format!("{}{}", block::headline(incident, look), on_lines(&crowded(&crowd), look));
+            let text = || format!("{}{}", incident::headline(incident, look), on_lines(&crowded(&crowd), look));
             let is_due = self.again.is_due(&crowd.key, crowd.count, Instant::now(), text);
             return if is_due { self.put_behind(vec![text()]) } else { Ok(()) };
         }
@@ -188,7 +196,7 @@ impl<W: Write> Sink for Human<W> {
             && !look.brief
         {
             let (place, count) = self.exits.take(exited);
-            let text = || format!("{}   ×{count} so far", block::exit_headline(exited, look));
+            let text = || format!("{}   ×{count} so far", records::exit_headline(exited, look));
             if !self.again.is_due(&place, count, Instant::now(), text) {
                 return Ok(());
             }
@@ -202,10 +210,10 @@ impl<W: Write> Sink for Human<W> {
                 return Ok(());
             }
             Record::Incident(incident) | Record::Signal(incident) => self.block(incident, look),
-            Record::Exit(exited) => block::exit(exited, look),
+            Record::Exit(exited) => records::exit(exited, look),
             Record::Contradiction(said) => contradiction(said, look),
             Record::Correction(correction) => corrected(correction, look),
-            Record::Warning(warning) => block::warning(warning, look),
+            Record::Warning(warning) => records::warning(warning, look),
             Record::Lost(Lost { unwritten: Some(unwritten), .. }) => left_out(unwritten, (self.look)()),
             Record::Lost(lost) if lost.kills > 0 && !look.losses_on_stderr => lost_kills(lost, (self.look)()),
             Record::Event(event) => debugging::event(event, look),
@@ -267,7 +275,7 @@ impl<W: Write> Human<W> {
         if !(std::mem::take(&mut self.first) || look.brief) {
             self.out.write_all(b"\n")?;
         }
-        self.out.write_all(block::counted_block(incident, folded, look).as_bytes())?;
+        self.out.write_all(incident::counted_block(incident, folded, look).as_bytes())?;
         self.out.flush()
     }
 
@@ -321,14 +329,14 @@ impl<W: Write> Human<W> {
         let repeats = &self.repeats;
         let text = || {
             let counted = on_lines(&said(incident, repeat, &repeats.spread()), look);
-            format!("{}{counted}", block::headline(incident, look))
+            format!("{}{counted}", incident::headline(incident, look))
         };
         if !self.again.is_due(&repeat.first, repeat.count, Instant::now(), text) {
             return Ok(());
         }
         self.end_series()?;
         self.begin(false, look)?;
-        self.out.write_all(block::headline(incident, look).as_bytes())?;
+        self.out.write_all(incident::headline(incident, look).as_bytes())?;
         self.stands_below(incident, repeat.first.clone());
         self.count(incident, repeat, look)
     }
@@ -351,7 +359,7 @@ impl<W: Write> Human<W> {
         // A shorter line leaves nothing of a longer one.
         let before = if series.open { "\r\x1b[K" } else { "" };
         let line = match (has_remedy, is_terminal) {
-            (true, _) => format!("{}\n{}", on_lines(&series.text, look), block::remedies(incident, look)),
+            (true, _) => format!("{}\n{}", on_lines(&series.text, look), incident::remedies(incident, look)),
             (false, true) => repeated(&series.text, look),
             (false, false) => format!("{}\n", repeated(&series.text, look)),
         };

@@ -15,6 +15,15 @@ pub struct Identity {
     name: String,
 }
 
+/// See [`Identity::what`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    Container(String),
+    Unit(String),
+    /// The last part of its path.
+    Program(String),
+}
+
 /// What the keys begin with that are of no container.
 pub(super) const NOT_OF_CONTAINERS: [&str; 2] = ["[\"unit\",", "[\"program\","];
 
@@ -87,18 +96,16 @@ impl Identity {
         }
     }
 
-    /// The option of the command line, with its value, that finds what has that name: its incidents, and those of whatever else is called
-    /// so. None where the name would be taken for a pattern.
+    /// What it is, with the name that its kind goes by; whatever else is called so has the same. None where the key has no name.
     #[must_use]
-    pub fn option(&self) -> Option<(&'static str, String)> {
+    pub fn what(&self) -> Option<What> {
         let key: Value = serde_json::from_str(&self.key).unwrap_or_default();
-        let part = |at: usize| key.get(at).and_then(Value::as_str).map(str::to_owned);
-        let (option, value) = match part(0).as_deref() {
-            Some("unit") => ("--unit", part(2)?),
-            Some("program") => ("--comm", part(2)?.rsplit('/').next()?.to_owned()),
-            _ => ("--container", self.name.clone()),
-        };
-        (!value.is_empty() && !value.contains(['*', '?', '['])).then_some((option, value))
+        let part = |at: usize| key.get(at).and_then(Value::as_str);
+        match part(0) {
+            Some("unit") => Some(What::Unit(part(2)?.to_owned())),
+            Some("program") => Some(What::Program(part(2)?.rsplit('/').next()?.to_owned())),
+            _ => Some(What::Container(self.name.clone())),
+        }
     }
 
     /// Equal for what is the same, and for nothing else: JSON, in a form that may change.
@@ -289,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_made_it_and_how_it_is_asked_for() {
+    fn who_has_made_it_and_what_it_is() {
         const OWN: &str = "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service";
         let process = |cgroup: &str, exe: &str, uid: u32| Process {
             cgroup: Some(cgroup.to_owned()),
@@ -310,24 +317,23 @@ mod tests {
             |cgroup: &str| Container { confirmed: false, cgroup: cgroup.to_owned(), ..docker("a", "web") };
         let inside = |outer: Container| Container { outer: Some(Box::new(outer)), ..unconfirmed("/x/y") };
         let rootless = Container { user: Some(1000), ..docker("a", "web") };
-        for (identity, user, option) in [
-            (container(docker("a", "web")), None, Some(("--container", "web"))),
-            (container(docker("a", "a*")), None, None),
-            (container(compose("a", "shop-web-1", "web")), None, Some(("--container", "shop/web"))),
-            (container(in_pod("a", "web-5d4-x", Some("web"), false)), None, Some(("--container", "shop/web/app"))),
-            (container(rootless.clone()), Some(1000), Some(("--container", "web"))),
-            (container(unconfirmed(OWN)), Some(1000), Some(("--container", "a (unconfirmed)"))),
-            (container(unconfirmed("/x")), None, Some(("--container", "a (unconfirmed)"))),
-            (container(inside(docker("b", "kind"))), None, Some(("--container", "kind > a (unconfirmed)"))),
-            (container(inside(rootless)), Some(1000), Some(("--container", "web > a (unconfirmed)"))),
-            (unit("/system.slice/web.service"), None, Some(("--unit", "web.service"))),
-            (unit(OWN), Some(1000), Some(("--unit", "web.service"))),
-            (unit("/user.slice/user-1001.slice/session-3.scope"), Some(1001), Some(("--unit", "session-3.scope"))),
-            (program("/tmp/copies/java-7", 1000), Some(1000), Some(("--comm", "java-7"))),
-            (program("/usr/bin/java", 0), None, Some(("--comm", "java"))),
+        let called = |kind: fn(String) -> What, name: &str| kind(name.to_owned());
+        for (identity, user, what) in [
+            (container(docker("a", "web")), None, called(What::Container, "web")),
+            (container(compose("a", "shop-web-1", "web")), None, called(What::Container, "shop/web")),
+            (container(in_pod("a", "web-5d4-x", Some("web"), false)), None, called(What::Container, "shop/web/app")),
+            (container(rootless.clone()), Some(1000), called(What::Container, "web")),
+            (container(unconfirmed(OWN)), Some(1000), called(What::Container, "a (unconfirmed)")),
+            (container(unconfirmed("/x")), None, called(What::Container, "a (unconfirmed)")),
+            (container(inside(docker("b", "kind"))), None, called(What::Container, "kind > a (unconfirmed)")),
+            (container(inside(rootless)), Some(1000), called(What::Container, "web > a (unconfirmed)")),
+            (unit("/system.slice/web.service"), None, called(What::Unit, "web.service")),
+            (unit(OWN), Some(1000), called(What::Unit, "web.service")),
+            (unit("/user.slice/user-1001.slice/session-3.scope"), Some(1001), called(What::Unit, "session-3.scope")),
+            (program("/tmp/copies/java-7", 1000), Some(1000), called(What::Program, "java-7")),
+            (program("/usr/bin/java", 0), None, called(What::Program, "java")),
         ] {
-            let found = identity.option();
-            assert_eq!(found.as_ref().map(|(option, value)| (*option, value.as_str())), option, "{identity:?}");
+            assert_eq!(identity.what(), Some(what), "{identity:?}");
             assert_eq!(identity.user(), user, "{identity:?}");
         }
     }

@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 pub use count::{By, Group};
 pub use folded::{Line, Shown};
 pub use folding::Folding;
-pub use identity::Identity;
+pub use identity::{Identity, What};
 pub use latest::{Latest, Latests};
 pub use read::{CANDIDATES, Candidate, History, Kept};
 pub use rescue::{Rescued, rescue};

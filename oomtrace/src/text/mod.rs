@@ -338,4 +338,10 @@ mod tests {
         assert_eq!(short_id(&"ab".repeat(32)), "abababababab");
         assert_eq!(short_id("web"), "web");
     }
+
+    #[test]
+    fn numbers_have_their_endings() {
+        let all = [1, 2, 3, 4, 11, 12, 13, 21, 22, 23, 111, 112].map(ordinal);
+        assert_eq!(all, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd", "111th", "112th"]);
+    }
 }

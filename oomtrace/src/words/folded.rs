@@ -96,14 +96,25 @@ pub fn fold<'a, T, K: PartialEq>(
     lines.into_iter().map(|(one, line)| (one, line.map(|(_, folded)| folded))).collect()
 }
 
-/// The same of kills of before, the latest first: these are alike of which the same is said, but for when it was and for numbers, of processes and
-/// of what they had.
+/// Kills of before, as they are listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier<'a> {
+    pub lines: Vec<(&'a EarlierKill, Option<Folded>)>,
+    /// How many kills are on none of the lines.
+    pub left: u64,
+}
+
+/// The same of kills of before, the latest first, on `most` lines at most: these are alike of which the same is said, but for when it was and for
+/// numbers, of processes and of what they had.
 #[must_use]
-pub fn earlier(all: &[EarlierKill]) -> Vec<(&EarlierKill, Option<Folded>)> {
-    fold(all, |kill| {
+pub fn earlier(all: &[EarlierKill], most: usize) -> Earlier<'_> {
+    let mut lines = fold(all, |kill| {
         let at = nanoseconds(kill.time.as_deref()?)?;
         Some(((&kill.place, kill.cause, kill.confidence, kill.limit_bytes, without_numbers(&kill.why)), at))
-    })
+    });
+    lines.truncate(most);
+    let listed: u64 = lines.iter().map(|(_, folded)| folded.map_or(1, |folded| folded.count())).sum();
+    Earlier { lines, left: (all.len() as u64).saturating_sub(listed) }
 }
 
 fn without_numbers(text: &str) -> String {
@@ -145,6 +156,39 @@ mod tests {
             .collect();
         let expected = [("a", 60, Some(3)), ("b", 59, Some(2)), ("?", 54, None), ("a", 34, Some(2)), ("?", 33, None)];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn kills_of_before_that_have_no_line_are_counted() {
+        let kill = |time: Option<&str>, why: &str| EarlierKill {
+            time: time.map(str::to_owned),
+            place: "web".to_owned(),
+            incident: None,
+            cause: None,
+            confidence: None,
+            limit_bytes: None,
+            after_start_ms: None,
+            why: why.to_owned(),
+        };
+        // Two alike but for the numbers, one whose time is not known, and another.
+        let all = [
+            kill(Some("2026-11-20T03:20:00Z"), "killed by sh[7]"),
+            kill(None, "killed by sh[8]"),
+            kill(Some("2026-11-20T03:12:00Z"), "killed by sh[9]"),
+            kill(Some("2026-11-20T03:11:00Z"), "killed by bash[9]"),
+        ];
+        for (most, counts, left) in [
+            (9, vec![Some(2), None, Some(1)], 0),
+            (3, vec![Some(2), None, Some(1)], 0),
+            (2, vec![Some(2), None], 1),
+            (1, vec![Some(2)], 2),
+            (0, vec![], 4),
+        ] {
+            let found = earlier(&all, most);
+            let lines: Vec<Option<u64>> =
+                found.lines.iter().map(|(_, folded)| folded.map(|folded| folded.count())).collect();
+            assert_eq!((lines, found.left), (counts, left), "{most}");
+        }
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! Incidents that are like one before: a container that runs into its limit again and again, a supervisor that kills worker after
-//! worker. Pure: the time is that of the incidents. What is said of them is here, too.
+//! worker. Pure: the time is that of the incidents.
 
 use std::collections::VecDeque;
 
-use crate::model::{Cause, Container, Incident, Process, Repeat, Requester, Routine, Runtime};
-use crate::text::quote::quote;
-use crate::text::{self, bytes, duration_ms, elapsed_ms};
+use crate::model::{Incident, Repeat};
 use crate::words::spread::{Spread, limit};
+
+use kind::Kind;
+pub use kind::key;
+use said::restarted;
+pub use said::said;
+
+mod kind;
+mod said;
 
 /// The longest that may lie between two: Kubernetes waits for up to five minutes before it starts a container again.
 pub(crate) const APART_MS: u64 = 600_000;
@@ -14,21 +20,6 @@ pub(crate) const APART_MS: u64 = 600_000;
 const PAUSE_MS: i64 = 1_000;
 /// Kinds of incidents that are remembered.
 const KINDS: usize = 64;
-
-/// What those have in common that are alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Kind {
-    cause: Cause,
-    place: String,
-    victim: String,
-    /// The container ended with it: what only kills its workers is another thing.
-    ends: bool,
-    routine: Option<Routine>,
-    sender: String,
-    /// The sender is the victim's parent: a supervisor, and no other program of its name.
-    by_parent: bool,
-    requester: String,
-}
 
 #[derive(Debug)]
 struct Series {
@@ -135,117 +126,11 @@ fn back_off_ms(incident: &Incident, ended_ms: i64) -> Option<u64> {
     u64::try_from(started.as_millisecond().checked_sub(ended_ms)?).ok()
 }
 
-/// `×4 in 3.2 s, the same limit (64 MiB), 24 MiB to 60 MiB anon, restarted by Docker each time (always; back-off 1.6 s); the last one:
-/// nginx[22999]`, with what [`Repeats::spread`] says. The block above is of another one: what is not the same of all is said here.
-#[must_use]
-pub fn said(incident: &Incident, repeat: &Repeat, spread: &str) -> String {
-    let Repeat { count, within_ms, since_last_ms, limit_bytes, back_off_ms, .. } = repeat;
-    let limit = limit_bytes.map(|limit| format!(", the same limit ({})", bytes(limit))).unwrap_or_default();
-    let back_off = back_off_ms.map(|back_off| format!("back-off {}", duration_ms(back_off)));
-    let (by, policy) = restarted(incident);
-    let last = text::process(&incident.victim.process);
-    let details: Vec<String> = policy.into_iter().chain(back_off).collect();
-    let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) };
-    let again = match by {
-        Some(by) => format!(", restarted by {by} each time{details}; the last one: {last}"),
-        None if back_off_ms.is_some() => format!(", started again each time{details}; the last one: {last}"),
-        None => format!("; the last one: {last}, {} after the one before", duration_ms(*since_last_ms)),
-    };
-    format!("×{count} in {}{limit}{spread}{again}", elapsed_ms(*within_ms))
-}
-
-/// Who starts it again, and its restart policy, where it is a container's first process; a service's main process is systemd's own child.
-fn restarted(incident: &Incident) -> (Option<&'static str>, Option<String>) {
-    let is_init = incident.victim.container_init;
-    match &incident.container {
-        Some(container) if is_init && container.pod.is_some() => (Some("the kubelet"), None),
-        Some(container) => {
-            let policy = container.restart_policy.as_deref().filter(|policy| is_init && *policy != "no");
-            let by = match container.runtime {
-                Some(Runtime::Docker) => "Docker",
-                Some(Runtime::Podman) => "Podman",
-                Some(runtime) => runtime.name(),
-                None => "its runtime",
-            };
-            (policy.map(|_| by), policy.map(|policy| quote(policy).into_owned()))
-        }
-        None => {
-            let is_service = incident.unit.as_deref().is_some_and(|unit| unit.ends_with(".service"));
-            let by = Some("systemd").filter(|_| is_service && incident.victim.process.ppid == Some(1));
-            (by, None)
-        }
-    }
-}
-
-/// What kills have in common that are counted together wherever they are listed, as text: what they have while oomtrace watches, and the limit. None
-/// without a verdict.
-#[must_use]
-pub fn key(incident: &Incident) -> Option<String> {
-    // As Debug writes it no part can look like two.
-    Some(format!("{:?}", (Kind::of(incident)?, limit(incident), &incident.node)))
-}
-
-impl Kind {
-    /// None without a verdict.
-    fn of(incident: &Incident) -> Option<Self> {
-        let place = match &incident.container {
-            Some(container) => container_place(container),
-            // Two units of two managers may have one name.
-            None => incident.victim.process.cgroup.clone().or_else(|| incident.unit.clone()).unwrap_or_default(),
-        };
-        let sender = &incident.sender;
-        let login = sender.login.as_ref().map(|login| (login.uid, login.tty.as_deref()));
-        let by_parent = |process: &Process| incident.victim.process.ppid == Some(process.pid);
-        Some(Self {
-            cause: incident.verdict.as_ref()?.cause,
-            place,
-            victim: victim(&incident.victim.process),
-            ends: incident.victim.container_init || incident.victim.container_exit.is_some(),
-            routine: incident.routine,
-            sender: sender
-                .process
-                .as_ref()
-                .map(|process| format!("{} {login:?}", person(process, sender.container.as_ref())))
-                .unwrap_or_default(),
-            by_parent: sender.process.as_ref().is_some_and(by_parent),
-            requester: incident.requester.as_ref().map(requester).unwrap_or_default(),
-        })
-    }
-}
-
-/// Where a container is known by one name, and by none that somebody else's may have: its runtime's own, of the machine or of one user. One
-/// started again has another id in a pod, and may have with Docker.
-fn container_place(container: &Container) -> String {
-    let Container { runtime, runtime_socket, user, confirmed, .. } = container;
-    let pod = container.pod.as_ref().and_then(|pod| pod.uid.as_deref()).unwrap_or_default();
-    // What only its cgroup's name says anybody may have written there.
-    let name = container.name.as_deref().filter(|_| *confirmed).unwrap_or(&container.cgroup);
-    format!("{runtime:?} {runtime_socket:?} {user:?} {confirmed} {pod} {name}")
-}
-
-/// What it ran, with its arguments, as whom: two scripts of one shell are not alike.
-fn victim(process: &Process) -> String {
-    let arguments = process.cmdline.as_deref().unwrap_or_default().join(" ");
-    format!("{} {arguments} {:?}", process.exe.as_deref().unwrap_or(&process.comm), process.uid)
-}
-
-/// What it runs, as whom and where. Its arguments name the victim, mostly, and what it calls itself it may change for each kill.
-fn person(process: &Process, container: Option<&Container>) -> String {
-    let exe = process.exe.as_deref().unwrap_or(&process.comm);
-    format!("{exe} {:?} {}", process.uid, container.map(container_place).unwrap_or_default())
-}
-
-/// The same of who asked, and who had logged in there.
-fn requester(Requester { process, container, login, confidence, .. }: &Requester) -> String {
-    let login = login.as_ref().map(|login| (login.uid, login.tty.as_deref()));
-    format!("{} {login:?} {confidence:?}", person(process, container.as_ref()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::judge::tests::{in_container, judged, kill, oom, requested_by};
-    use crate::model::{Exit, LimitLevel, OomScope};
+    use crate::model::{Exit, LimitLevel, OomScope, Process, Runtime};
 
     fn at(mut incident: Incident, seconds: i64, id: &str) -> Incident {
         incident.verdict = Some(judged(&incident));
@@ -374,93 +259,6 @@ mod tests {
         assert_eq!(last(&[first(), own(2, 64, Some(1_602), Some(1_000)), third]), (Some(64), Some(999)));
         // Another limit in between.
         assert_eq!(last(&[first(), own(1, 32, None, None), own(2, 64, None, None)]).0, None);
-    }
-
-    #[test]
-    fn who_starts_it_again_is_said_where_that_is_known() {
-        let repeat = |limit_bytes, back_off_ms| Repeat {
-            incident: String::new(),
-            first: String::new(),
-            count: 4,
-            within_ms: 3_200,
-            since_last_ms: 1_700,
-            limit_bytes,
-            back_off_ms,
-        };
-        let both = || repeat(Some(64 << 20), Some(1_600));
-        let none = || repeat(None, None);
-        let started_again = || repeat(None, Some(5));
-        let contained = |runtime, policy: Option<&str>, init| {
-            let mut incident = in_container(kill("/usr/sbin/runc"));
-            incident.victim.container_init = init;
-            let container = incident.container.as_mut().unwrap();
-            (container.runtime, container.restart_policy) = (runtime, policy.map(str::to_owned));
-            incident
-        };
-        let in_pod = |init| {
-            let mut incident = contained(Some(Runtime::Containerd), None, init);
-            incident.container.as_mut().unwrap().pod = Some(crate::model::Pod::default());
-            incident
-        };
-        let in_unit = |unit: &str, ppid| {
-            let mut incident = kill("/usr/bin/bash");
-            (incident.unit, incident.victim.process.ppid) = (Some(unit.to_owned()), Some(ppid));
-            incident
-        };
-        let always = Some("always");
-        for (incident, repeat, expected) in [
-            (
-                contained(Some(Runtime::Docker), always, true),
-                both(),
-                "×4 in 3.2 s, the same limit (64 MiB), restarted by Docker each time (always; back-off 1.6 s); the last one: victim[20]",
-            ),
-            (
-                contained(Some(Runtime::Podman), Some("on-failure:3"), true),
-                none(),
-                "×4 in 3.2 s, restarted by Podman each time (on-failure:3); the last one: victim[20]",
-            ),
-            (
-                contained(Some(Runtime::Nerdctl), always, true),
-                none(),
-                "×4 in 3.2 s, restarted by nerdctl each time (always); the last one: victim[20]",
-            ),
-            (
-                contained(None, always, true),
-                none(),
-                "×4 in 3.2 s, restarted by its runtime each time (always); the last one: victim[20]",
-            ),
-            (
-                contained(None, Some("no"), true),
-                none(),
-                "×4 in 3.2 s; the last one: victim[20], 1.7 s after the one before",
-            ),
-            (
-                contained(None, always, false),
-                none(),
-                "×4 in 3.2 s; the last one: victim[20], 1.7 s after the one before",
-            ),
-            (
-                contained(None, None, true),
-                started_again(),
-                "×4 in 3.2 s, started again each time (back-off 5 ms); the last one: victim[20]",
-            ),
-            (
-                in_pod(true),
-                started_again(),
-                "×4 in 3.2 s, restarted by the kubelet each time (back-off 5 ms); the last one: victim[20]",
-            ),
-            (in_pod(false), none(), "×4 in 3.2 s; the last one: victim[20], 1.7 s after the one before"),
-            (in_unit("a.service", 1), none(), "×4 in 3.2 s, restarted by systemd each time; the last one: victim[20]"),
-            (in_unit("a.service", 2), none(), "×4 in 3.2 s; the last one: victim[20], 1.7 s after the one before"),
-            (in_unit("a.scope", 1), none(), "×4 in 3.2 s; the last one: victim[20], 1.7 s after the one before"),
-        ] {
-            assert_eq!(said(&incident, &repeat, ""), expected);
-        }
-        let spread = said(&in_unit("a.service", 1), &none(), ", 24 MiB to 60 MiB anon");
-        assert_eq!(
-            spread,
-            "×4 in 3.2 s, 24 MiB to 60 MiB anon, restarted by systemd each time; the last one: victim[20]"
-        );
     }
 
     #[test]

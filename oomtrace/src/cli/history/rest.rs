@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use oomtrace::sink::human;
-use oomtrace::store::{OF_PLACE, OF_USER, Of, Rest};
+use oomtrace::store::{Identity, OF_PLACE, OF_USER, Of, Rest, What};
 use oomtrace::text::quote::quote;
 
 use crate::cli::options;
@@ -14,7 +14,7 @@ pub fn said(rest: &Rest, options: &options::History) -> String {
     let at = |ns: &i64| Timestamp::from_nanosecond((*ns).into()).unwrap_or_default();
     let shown = |ns: &i64| human::time_of(&format!("{:.9}", at(ns)), Timestamp::now(), options.reading.time().into());
     let (whose, share, option) = match of {
-        Of::Place(identity) => (identity.name().to_owned(), format!("each place has {OF_PLACE}"), identity.option()),
+        Of::Place(identity) => (identity.name().to_owned(), format!("each place has {OF_PLACE}"), option(identity)),
         Of::User(uid) => {
             (format!("other places of user {uid}"), format!("all places of one user together have {OF_USER}"), None)
         }
@@ -37,6 +37,17 @@ pub fn said(rest: &Rest, options: &options::History) -> String {
     )
 }
 
+/// The option, with its value, that finds what has that name: its incidents, and those of whatever else is called so. None where the name would be
+/// taken for a pattern.
+fn option(identity: &Identity) -> Option<(&'static str, String)> {
+    let (option, value) = match identity.what()? {
+        What::Container(name) => ("--container", name),
+        What::Unit(name) => ("--unit", name),
+        What::Program(name) => ("--comm", name),
+    };
+    (!value.is_empty() && !value.contains(['*', '?', '['])).then_some((option, value))
+}
+
 /// What lists them, and has no more options than it takes.
 fn command(options: &options::History, option: Option<(&'static str, String)>, since: Timestamp) -> String {
     let path = options.path.iter().map(|path| format!("--history={}", path.display()));
@@ -55,7 +66,7 @@ fn command(options: &options::History, option: Option<(&'static str, String)>, s
 mod tests {
     use clap::Parser as _;
     use oomtrace::model::Container;
-    use oomtrace::store::Identity;
+    use serde_json::json;
 
     use super::*;
 
@@ -71,6 +82,32 @@ mod tests {
         let container =
             Container { id: "a".repeat(64), name: Some(name.to_owned()), confirmed: true, ..Container::default() };
         Of::Place(Identity::of_container(&container))
+    }
+
+    #[test]
+    fn a_place_is_asked_for_by_the_option_that_its_name_belongs_to() {
+        let of = |container: Option<&str>, unit: Option<&str>, exe: &str| {
+            let container = container.map(|name| json!({ "id": "a", "name": name, "confirmed": true, "cgroup": "/a" }));
+            let exited = json!({
+                "schema": 1, "id": "1-x", "time": "2026-11-20T00:00:00Z", "container_init": false, "code": 137, "why": "x",
+                "process": { "pid": 7, "comm": "x", "exe": exe, "cgroup": "/a", "cmdline_truncated": false },
+                "container": container, "unit": unit
+            });
+            Identity::of_exit(&serde_json::from_value(exited).unwrap())
+        };
+        for (container, unit, exe, expected) in [
+            (Some("web"), Some("docker-a.scope"), "/bin/x", Some(("--container", "web"))),
+            (Some("we?"), None, "/bin/x", None),
+            (None, Some("web.service"), "/bin/x", Some(("--unit", "web.service"))),
+            (None, Some("web@[a].service"), "/bin/x", None),
+            (None, None, "/tmp/copies/java-7", Some(("--comm", "java-7"))),
+            (None, None, "/tmp/*", None),
+            (None, None, "/tmp/", None),
+        ] {
+            let identity = of(container, unit, exe);
+            let found = option(&identity);
+            assert_eq!(found.as_ref().map(|(option, name)| (*option, name.as_str())), expected, "{identity:?}");
+        }
     }
 
     #[test]

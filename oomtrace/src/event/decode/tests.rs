@@ -1,7 +1,9 @@
 //! Events as the kernel side writes them, whole and damaged.
 
 use super::*;
-use oomtrace_common::event::{KIND_CGROUP, KIND_CONNECT, KIND_DISCONNECT, KIND_MARK_VICTIM, KIND_SIGNAL, KIND_UNSEEN};
+use oomtrace_common::event::{
+    FLAG_NO_TASK, KIND_CGROUP, KIND_CONNECT, KIND_DISCONNECT, KIND_MARK_VICTIM, KIND_SIGNAL, KIND_UNSEEN,
+};
 
 const PAGE: u64 = 4096;
 

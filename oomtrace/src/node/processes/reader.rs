@@ -9,7 +9,7 @@ use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use crate::event::ProcessKey;
-use crate::node::processes::{Details, read};
+use crate::node::processes::details::{Details, read};
 
 /// Threads at a time, those that are stuck among them.
 const MAX_THREADS: usize = 4;

@@ -5,7 +5,7 @@ use crate::text::bytes;
 use crate::text::plot::{ascii, braille};
 
 use super::Look;
-use super::words::time_of;
+use super::words::when;
 
 /// Fewer points, or a shorter time in milliseconds, are no curve.
 const FEWEST: usize = 3;
@@ -48,7 +48,7 @@ fn plot(points: &[TimelinePoint], look: Look) -> Option<String> {
 fn said(incident: &Incident, look: Look) -> String {
     let Some(course) = incident.memory.as_ref().and_then(|memory| memory.course.as_ref()) else { return String::new() };
     let rate = course.bytes_per_hour.filter(|rate| *rate > 0).map(|rate| format!(" by {}/h", bytes(rate)));
-    let since = course.since.as_deref().map(|since| time_of(since, jiff::Timestamp::now(), look.time));
+    let since = course.since.as_deref().map(|since| when(since, look));
     let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
     let text = match course.kind {
         CourseKind::Climbing if rate.is_none() => format!("climbing: {}", course.why),

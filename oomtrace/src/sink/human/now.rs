@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::block::Block;
-use super::words::time_of;
+use super::words::when;
 use super::{Look, TimeForm};
 use crate::model::{Advice, Answer, Cause, Container, Incident, Verdict, Why, WhyTarget};
 use crate::text::quote::quote;
@@ -34,7 +34,7 @@ fn life(why: &Why, target: &WhyTarget, block: &mut Block) {
             own.iter().for_each(|(engine, name)| block.command(&format!("{engine} unpause {name}")));
         }
         (Some(true), Some(since)) => {
-            let at = |look: Look| time_of(since, jiff::Timestamp::now(), look.time);
+            let at = |look: Look| when(since, look);
             let relative = Look { time: TimeForm::Relative, ..block.look };
             let again = target.restarts.filter(|count| *count > 0);
             let again = again.map(|count| format!("; its restart policy started it again {}", times(count)));

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::{Confidence, Container, Effect, Exit, Incident, Login, Process, Requester, Runtime};
-use crate::sink::human::TimeForm;
+use crate::sink::human::{Look, TimeForm};
 use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
 use crate::text::{
@@ -217,6 +217,11 @@ pub fn brief(incident: &Incident, why: &str) -> String {
         (false, true) => why.to_owned(),
         (false, false) => format!("{why}; {}", who.join(", ")),
     }
+}
+
+/// The time of a record, shown now.
+pub(super) fn when(rfc3339: &str, look: Look) -> String {
+    time_of(rfc3339, jiff::Timestamp::now(), look.time)
 }
 
 /// The time of a record, in the form that was asked for.

@@ -6,7 +6,7 @@ use crate::sink::report::curve::{Curve, curve};
 use crate::sink::report::look::{Look, round};
 use crate::text::escape::escape;
 use crate::text::{bytes, elapsed_ms, source};
-use crate::words::folded::{self, Folded};
+use crate::words::folded::{self, Earlier, Folded};
 
 /// Kills of before that are named.
 const EARLIER: usize = 20;
@@ -192,10 +192,8 @@ impl Section {
 
 /// Kills of before, like ones on one line.
 fn earlier(why: &Why, look: &Look) -> Vec<String> {
-    let mut told = 0;
-    let lines = folded::earlier(&why.earlier);
+    let Earlier { lines, left } = folded::earlier(&why.earlier, EARLIER);
     let one = |(kill, folded): &(&EarlierKill, Option<Folded>)| {
-        told += folded.map_or(1, |folded| folded.count());
         let time = kill.time.as_ref().map_or_else(|| "some time".to_owned(), |time| look.time(time));
         let count = folded.and_then(|folded| folded.said(|time| look.time(time)));
         // Of several it would be the last one's.
@@ -204,8 +202,7 @@ fn earlier(why: &Why, look: &Look) -> Vec<String> {
         let count = count.map(|count| format!(" {count}")).unwrap_or_default();
         clean(&format!("{time} {}{count}: {}{age}", kill.place, kill.why))
     };
-    let mut all: Vec<String> = lines.iter().take(EARLIER).map(one).collect();
-    let left = (why.earlier.len() as u64).saturating_sub(told);
+    let mut all: Vec<String> = lines.iter().map(one).collect();
     if left > 0 {
         all.push(format!("and {left} more"));
     }
