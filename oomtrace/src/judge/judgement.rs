@@ -193,8 +193,9 @@ pub struct PodDeletion {
     pub by: DeletedBy,
     /// How long before the kill it was asked for, in milliseconds, to the second.
     pub asked_before_ms: Option<u64>,
-    /// The grace that it was given, in seconds.
+    /// The grace that it was given, in seconds; and what its own spec gives it.
     pub grace_s: Option<u64>,
+    pub own_grace_s: Option<u64>,
     /// The victim's container has a preStop hook, whose time counts.
     pub pre_stop: bool,
     /// In the API's words.
@@ -221,6 +222,8 @@ pub enum DeletedBy {
     Controller,
     /// What made it was deleted.
     OwnersDeletion,
+    /// It is the node's own, and its manifest there was removed or changed.
+    Manifest,
     /// Its time was up: `activeDeadlineSeconds`, of the pod or of its Job.
     Deadline,
     /// The node got a taint that the pod does not tolerate.

@@ -15,6 +15,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::kubernetes::api_event::{ApiEvent, MESSAGE};
+use crate::kubernetes::cordon::Node;
+use crate::kubernetes::describe::deletion_asked_ms;
+use crate::kubernetes::object::{PodMetadata, PodObject};
 use crate::kubernetes::owners::Owner;
 use crate::kubernetes::said::EventSaid;
 use crate::kubernetes::{Ask, Told};
@@ -39,18 +42,6 @@ pub struct ApiServer {
 #[serde(default)]
 struct Refused {
     message: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Node {
-    spec: NodeSpec,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct NodeSpec {
-    unschedulable: bool,
 }
 
 /// A list, or a part of it.
@@ -100,8 +91,16 @@ impl ApiServer {
         if !ask.is_deleted {
             return of_pod.await.map(drop);
         }
-        let (told, owner_said, cordoned) = tokio::join!(of_pod, self.owner_said(object, ask.kill), self.is_cordoned());
-        say(Ok(Told { owner_said, cordoned, ..told? }));
+        let asked = deletion_asked_ms(object, ask.kill).unwrap_or_default();
+        let (told, owner_said, cordoned, taints) = tokio::join!(
+            of_pod,
+            self.owner_said(object, ask.kill),
+            self.was_cordoned(asked, ask.kill),
+            self.evictions_for_taints(object, ask.kill)
+        );
+        let mut told = told?;
+        told.events.extend(taints.unwrap_or_default());
+        say(Ok(Told { owner_said, cordoned, ..told }));
         Ok(())
     }
 
@@ -110,8 +109,28 @@ impl ApiServer {
         if !is_plain(namespace) || !is_plain(uid) {
             return Ok((Vec::new(), false));
         }
-        let path =
-            format!("/api/v1/namespaces/{namespace}/events?limit={EVENTS}&fieldSelector=involvedObject.uid%3D{uid}");
+        self.selected(namespace, &format!("involvedObject.uid%3D{uid}"), kill).await
+    }
+
+    /// Events of the controller that ends pods for their node's taints: it names the pod, and not its uid (pkg/controller/tainteviction/
+    /// taint_eviction.go, before 1.29 pkg/controller/nodelifecycle/scheduler/taint_manager.go).
+    async fn evictions_for_taints(&self, object: &PodObject, kill: Timestamp) -> Result<Vec<EventSaid>, String> {
+        let PodMetadata { namespace, name, .. } = &object.metadata;
+        if !is_plain(namespace) || !is_plain(name) {
+            return Ok(Vec::new());
+        }
+        let selector = format!("involvedObject.name%3D{name},reason%3DTaintManagerEviction");
+        Ok(self.selected(namespace, &selector, kill).await?.0)
+    }
+
+    /// Events that a field selector chooses, the latest first, and whether there are more.
+    async fn selected(
+        &self,
+        namespace: &str,
+        selector: &str,
+        kill: Timestamp,
+    ) -> Result<(Vec<EventSaid>, bool), String> {
+        let path = format!("/api/v1/namespaces/{namespace}/events?limit={EVENTS}&fieldSelector={selector}");
         let list: List<serde_json::Value> = self.get(&path, None).await?.unwrap_or_default();
         let is_cut = list.rest().is_some();
         // One that cannot be read, which anybody may put there, hides no other.
@@ -121,10 +140,10 @@ impl ApiServer {
         Ok((events, is_cut))
     }
 
-    /// This node takes no new pods; none when that is not known.
-    async fn is_cordoned(&self) -> Option<bool> {
+    /// This node took no new pods then, so many milliseconds before the kill; none when that is not known.
+    async fn was_cordoned(&self, before_ms: i64, kill: Timestamp) -> Option<bool> {
         let node: Node = self.get(&format!("/api/v1/nodes/{}", self.node), None).await.ok()??;
-        Some(node.spec.unschedulable)
+        node.was_cordoned(before_ms, kill)
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str, accept: Option<&str>) -> Result<Option<T>, String> {

@@ -77,6 +77,7 @@ pub fn said(object: &PodObject, container: Option<&str>, id: &str, at: Timestamp
             is_gone: false,
         }),
         grace_s: object.spec.termination_grace_period_seconds.and_then(|grace| u64::try_from(grace).ok()),
+        is_static: object.metadata.annotations.mirror.is_some(),
         pre_stop: spec.and_then(|spec| spec.lifecycle.as_ref()).is_some_and(|lifecycle| lifecycle.pre_stop.is_some()),
         probes: container.map(|name| probes(object, name)).unwrap_or_default(),
         memory_request_bytes: spec.and_then(|spec| quantity::bytes(spec.resources.requests.memory.as_ref()?)),

@@ -9,6 +9,8 @@ mod access;
 mod api;
 #[cfg(feature = "kubernetes")]
 mod api_event;
+#[cfg(feature = "kubernetes")]
+mod cordon;
 pub mod describe;
 #[cfg(feature = "kubernetes")]
 mod node_name;

@@ -10,7 +10,7 @@ use crate::kubernetes::api::{ApiServer, is_plain};
 use crate::kubernetes::api_event::is_deletion_of;
 use crate::kubernetes::describe::{before_ms, deletion_asked_ms, owned_by};
 use crate::kubernetes::object::{OwnerReference, PodObject};
-use crate::kubernetes::said::OwnerSaid;
+use crate::kubernetes::said::{Change, OwnerSaid};
 use crate::model::PodOwner;
 
 /// The API is asked again for an owner that it said nothing of.
@@ -48,6 +48,21 @@ struct ManagedField {
     manager: String,
     time: Option<String>,
     subresource: Option<String>,
+    #[serde(rename = "fieldsV1")]
+    fields: serde_json::Value,
+}
+
+impl ManagedField {
+    /// What of a controller it has set: the fields that it owns, of which all have one time.
+    fn change(&self) -> Option<Change> {
+        let has = |name: &str| self.fields.get("f:spec").is_some_and(|spec| spec.get(name).is_some());
+        match (has("f:template"), has("f:replicas") || self.subresource.as_deref() == Some("scale")) {
+            (true, true) => Some(Change::Any),
+            (true, false) => Some(Change::Template),
+            (false, true) => Some(Change::Replicas),
+            (false, false) => None,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -128,7 +143,8 @@ impl ApiServer {
             let pods = object.metadata.labels.template_generation.as_ref().and_then(|text| text.parse().ok());
             said.is_outdated = is_less(pods, own.number("deprecated.daemonset.template.generation"));
         }
-        said.changed_by = changed;
+        said.change = changed.as_ref().and_then(|(_, _, change)| *change);
+        said.changed_by = changed.map(|(by, before_ms, _)| (by, before_ms));
         Some(said)
     }
 }
@@ -160,14 +176,15 @@ impl Metadata {
     }
 
     /// Who changed what the object wants last, and how long before the kill: not its status, and no controller.
-    fn last_change(&self, kill: Timestamp) -> Option<(String, i64)> {
+    fn last_change(&self, kill: Timestamp) -> Option<(String, i64, Option<Change>)> {
         let is_wish = |field: &&ManagedField| {
             field.subresource.as_deref().is_none_or(|subresource| subresource == "scale")
                 && field.manager != "kube-controller-manager"
         };
         let all = self.managed_fields.iter().filter(is_wish);
-        let timed = all.filter_map(|field| Some((field.manager.clone(), before_ms(field.time.as_deref(), kill)?)));
-        timed.min_by_key(|(_, before_ms)| *before_ms)
+        let timed = all
+            .filter_map(|field| Some((field.manager.clone(), before_ms(field.time.as_deref(), kill)?, field.change())));
+        timed.min_by_key(|(_, before_ms, _)| *before_ms)
     }
 }
 
@@ -184,6 +201,20 @@ mod tests {
         ] });
         let metadata: Metadata = serde_json::from_value(metadata).unwrap();
         let kill = "2026-11-26T10:00:00Z".parse().unwrap();
-        assert_eq!(metadata.last_change(kill), Some(("kubectl".to_owned(), 60_000)));
+        assert_eq!(metadata.last_change(kill), Some(("kubectl".to_owned(), 60_000, Some(Change::Replicas))));
+    }
+
+    #[test]
+    fn what_was_changed_is_what_its_manager_has_set() {
+        for (fields, expected) in [
+            (serde_json::json!({ "f:spec": { "f:template": { "f:metadata": {} } } }), Some(Change::Template)),
+            (serde_json::json!({ "f:spec": { "f:replicas": {} } }), Some(Change::Replicas)),
+            (serde_json::json!({ "f:spec": { "f:replicas": {}, "f:template": {} } }), Some(Change::Any)),
+            (serde_json::json!({ "f:metadata": { "f:annotations": {} } }), None),
+            (serde_json::Value::Null, None),
+        ] {
+            let field = ManagedField { fields, ..ManagedField::default() };
+            assert_eq!(field.change(), expected, "{field:?}");
+        }
     }
 }

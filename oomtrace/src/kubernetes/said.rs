@@ -34,8 +34,11 @@ pub struct PodSaid {
     /// Something made the pod, of which the API said nothing, or not in time.
     #[serde(default)]
     pub is_owner_unknown: bool,
-    /// The node takes no new pods.
+    /// The node took no new pods when the pod's deletion was asked for. None: it is not known, or not since when.
     pub cordoned: Option<bool>,
+    /// The node's own, by a manifest there: what the API has is an image of it.
+    #[serde(default)]
+    pub is_static: bool,
     /// The pod that this one had to go for: `namespace/name`.
     pub preemptor: Option<String>,
     /// The end of the container before, where the kubelet says OOMKilled of it, in milliseconds before the kill.
@@ -99,6 +102,18 @@ pub struct OwnerSaid {
     pub deadline: bool,
     /// Who changed what it wants last, and how long before the kill that was, in milliseconds: `kubectl-rollout`.
     pub changed_by: Option<(String, i64)>,
+    /// What of it may have changed then.
+    #[serde(default)]
+    pub change: Option<Change>,
+}
+
+/// What whoever changed a controller has set of it, then or before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    Replicas,
+    Template,
+    /// Either of them, or both.
+    Any,
 }
 
 impl EventSaid {

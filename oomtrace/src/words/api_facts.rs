@@ -47,7 +47,7 @@ fn event(event: &EventSaid) -> String {
 
 fn deletion(deletion: &Deletion) -> String {
     let grace = match deletion.grace_s {
-        Some(0) => " by force (no grace)".to_owned(),
+        Some(0) => " with no grace".to_owned(),
         Some(grace) => format!(" with a grace of {grace} s"),
         None => String::new(),
     };
@@ -112,6 +112,7 @@ mod tests {
             deleted_it: true,
             deadline: true,
             changed_by: Some(("kubectl-rollout".to_owned(), 31_000)),
+            change: None,
         };
         let deletion = |asked_before_ms, grace_s| {
             ApiFact::Deletion(Deletion { asked_before_ms, grace_s, is_gone: asked_before_ms.is_none() })
@@ -135,7 +136,7 @@ mod tests {
                 "Event Unhealthy (×3), at the kill, to the second: u",
                 "Event Unhealthy, 2.0 s after: u",
                 "the pod was deleted with a grace of 30 s, 2.0 s before",
-                "the pod was deleted by force (no grace): the API has it no more",
+                "the pod was deleted with no grace: the API has it no more",
                 "the controller of ReplicaSet web-5d4 says that it deleted this pod",
                 "Deployment web is at a later revision than this pod",
                 "Deployment web is deleted as well",

@@ -104,7 +104,13 @@ fn preempted(preemption: &Preemption) -> String {
 }
 
 fn deleted(deletion: &PodDeletion) -> String {
-    let force = if deletion.grace_s == Some(0) { ", by force" } else { "" };
+    let force = match (deletion.by, deletion.grace_s, deletion.own_grace_s) {
+        // Its image in the API is deleted so each time.
+        (DeletedBy::Manifest, ..) => "",
+        (_, Some(0), Some(0)) => ", with no grace (its terminationGracePeriodSeconds is 0)",
+        (_, Some(0), _) => ", by force",
+        _ => "",
+    };
     let what = match deletion.by {
         DeletedBy::Request => "its pod was deleted through the API (kubectl delete pod, or another client)",
         DeletedBy::Unknown => "its pod was deleted; whether by its controller or by somebody is not known",
@@ -115,6 +121,7 @@ fn deleted(deletion: &PodDeletion) -> String {
         DeletedBy::ScaleDown => "its pod's controller wanted fewer pods (scale-down)",
         DeletedBy::Controller => "its pod's controller deleted it (a rollout, or a scale-down)",
         DeletedBy::OwnersDeletion => "what made its pod was deleted",
+        DeletedBy::Manifest => "its manifest on the node was removed or changed (a static pod)",
         DeletedBy::Deadline => "its pod was active for longer than its deadline (activeDeadlineSeconds)",
         DeletedBy::Taint => "its node got a taint that its pod does not tolerate",
         DeletedBy::NodeShutdown => "its node shuts down",

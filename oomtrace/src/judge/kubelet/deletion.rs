@@ -2,7 +2,10 @@
 
 use crate::judge::judgement::{DeletedBy, PodDeletion, StopRequest};
 use crate::judge::kubelet::{CLOCKS_MS, is_recent};
-use crate::kubernetes::said::{Deletion, OwnerSaid, PodSaid};
+use crate::kubernetes::said::{Change, Deletion, OwnerSaid, PodSaid};
+
+/// A controller acts upon what is wanted of it within this time, its pods' stops included.
+const CHANGED_WITHIN_MS: i64 = 300_000;
 
 /// That, and who or what wanted it, as far as the API says.
 pub fn find(said: &PodSaid, stop: Option<&StopRequest>) -> Option<PodDeletion> {
@@ -12,6 +15,7 @@ pub fn find(said: &PodSaid, stop: Option<&StopRequest>) -> Option<PodDeletion> {
         by,
         asked_before_ms: deletion.and_then(|deletion| deletion.asked_before_ms).and_then(|ms| u64::try_from(ms).ok()),
         grace_s: deletion.and_then(|deletion| deletion.grace_s),
+        own_grace_s: said.grace_s,
         pre_stop: said.pre_stop,
         message: said.message.clone().or_else(|| said.disruption.as_ref().map(|d| d.message.clone())),
         stop: stop.cloned(),
@@ -38,6 +42,10 @@ fn by_its_end(said: &PodSaid) -> Option<DeletedBy> {
 
 /// Who wanted the pod deleted.
 fn wanted_by(said: &PodSaid) -> DeletedBy {
+    // What the API deletes of it is an image, and ends nothing.
+    if said.is_static {
+        return DeletedBy::Manifest;
+    }
     let is_tainted = || said.events("TaintManagerEviction").any(|event| is_recent(said, event.before_ms));
     match said.disruption.as_ref().map(|disruption| disruption.reason.as_str()) {
         Some("DeletionByTaintManager") => return DeletedBy::Taint,
@@ -57,11 +65,22 @@ fn wanted_by(said: &PodSaid) -> DeletedBy {
         OwnerSaid { deadline: true, .. } => DeletedBy::Deadline,
         OwnerSaid { is_deleted: true, .. } => DeletedBy::OwnersDeletion,
         OwnerSaid { deleted_it: true, is_outdated: Some(true), .. } => DeletedBy::Rollout,
-        OwnerSaid { deleted_it: true, is_outdated: Some(false), .. } => DeletedBy::ScaleDown,
+        // With the strategy Recreate there is no later revision until all of the one before are gone.
+        OwnerSaid { deleted_it: true, is_outdated: Some(false), .. } => match recent_change(owner) {
+            Some(Change::Template) => DeletedBy::Rollout,
+            Some(Change::Any) => DeletedBy::Controller,
+            Some(Change::Replicas) | None => DeletedBy::ScaleDown,
+        },
         OwnerSaid { deleted_it: true, .. } => DeletedBy::Controller,
         // Its controller did not do it, so that somebody deleted the pod itself.
         _ if said.cordoned == Some(true) => DeletedBy::Drain,
         OwnerSaid { is_outdated: Some(true), .. } => DeletedBy::Rollout,
         _ => DeletedBy::Request,
     }
+}
+
+/// What somebody changed of it last, where that was not long before.
+fn recent_change(owner: &OwnerSaid) -> Option<Change> {
+    let (_, before_ms) = owner.changed_by.as_ref()?;
+    owner.change.filter(|_| (-CLOCKS_MS..=CHANGED_WITHIN_MS).contains(before_ms))
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::judge::judge;
 use crate::judge::judgement::{ApiFact, DeletedBy, PodDeletion};
 use crate::judge::tests::{case, in_container, kill, process, stop_signal};
-use crate::kubernetes::said::{Deletion, Disruption, EventSaid, OwnerSaid};
+use crate::kubernetes::said::{Change, Deletion, Disruption, EventSaid, OwnerSaid};
 use crate::model::{Container, Incident, Pod, ProbeKind};
 
 const SHIM: &str = "/usr/bin/containerd-shim-runc-v2";
@@ -204,6 +204,11 @@ fn who_wanted_the_pod_deleted() {
         ..with_events(&[])
     };
     let deleted_it = |is_outdated| OwnerSaid { deleted_it: true, is_outdated, ..owner() };
+    let changed = |change, before_ms| OwnerSaid {
+        changed_by: Some(("kubectl".to_owned(), before_ms)),
+        change: Some(change),
+        ..deleted_it(Some(false))
+    };
     for (said, by) in [
         (said(None, false, None), DeletedBy::Request),
         (said(None, true, None), DeletedBy::Drain),
@@ -214,6 +219,11 @@ fn who_wanted_the_pod_deleted() {
         (said(Some(deleted_it(Some(true))), true, None), DeletedBy::Rollout),
         (said(Some(deleted_it(Some(false))), false, None), DeletedBy::ScaleDown),
         (said(Some(deleted_it(None)), false, None), DeletedBy::Controller),
+        (said(Some(changed(Change::Template, 12_000)), false, None), DeletedBy::Rollout),
+        (said(Some(changed(Change::Any, 12_000)), false, None), DeletedBy::Controller),
+        (said(Some(changed(Change::Replicas, 12_000)), false, None), DeletedBy::ScaleDown),
+        (said(Some(changed(Change::Template, 900_000)), false, None), DeletedBy::ScaleDown),
+        (PodSaid { is_static: true, ..said(Some(owner()), true, None) }, DeletedBy::Manifest),
         (said(Some(OwnerSaid { is_outdated: Some(true), ..owner() }), false, None), DeletedBy::Rollout),
         (said(Some(OwnerSaid { is_deleted: true, ..deleted_it(Some(true)) }), false, None), DeletedBy::OwnersDeletion),
         (said(Some(OwnerSaid { deadline: true, ..deleted_it(None) }), false, None), DeletedBy::Deadline),
@@ -380,6 +390,7 @@ fn evidence_is_what_is_about_the_kill() {
             deleted_it: true,
             deadline: true,
             changed_by: Some(("kubectl-rollout".to_owned(), 31_000)),
+            change: None,
         }),
         ..with_events(&[
             EventSaid { count: 3, ..event("Unhealthy", "u", 500) },

@@ -42,7 +42,8 @@ fn preemption(for_pod: Option<&str>, by_kubelet: bool) -> Reason {
 
 fn deletion(by: DeletedBy, grace_s: Option<u64>, stop: Option<StopRequest>) -> Reason {
     let pre_stop = grace_s == Some(30);
-    Reason::Deletion(PodDeletion { by, asked_before_ms: None, grace_s, pre_stop, message: None, stop })
+    let own_grace_s = Some(30);
+    Reason::Deletion(PodDeletion { by, asked_before_ms: None, grace_s, own_grace_s, pre_stop, message: None, stop })
 }
 
 pub fn judgements() -> Vec<(&'static str, Judgement)> {
@@ -86,6 +87,7 @@ pub fn judgements() -> Vec<(&'static str, Judgement)> {
         ("a scale-down", DeletedBy::ScaleDown),
         ("a controller", DeletedBy::Controller),
         ("the owner's deletion", DeletedBy::OwnersDeletion),
+        ("a manifest", DeletedBy::Manifest),
         ("a deadline", DeletedBy::Deadline),
         ("a taint", DeletedBy::Taint),
         ("a node's shutdown", DeletedBy::NodeShutdown),

@@ -129,6 +129,7 @@ reasons! {
             by: DeletedBy::Request,
             asked_before_ms: None,
             grace_s: None,
+            own_grace_s: None,
             pre_stop: false,
             message: None,
             stop: None,

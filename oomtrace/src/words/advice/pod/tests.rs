@@ -109,6 +109,7 @@ fn a_stop_that_took_too_long_is_a_second_thing_to_mend() {
             by,
             asked_before_ms: None,
             grace_s: None,
+            own_grace_s: None,
             pre_stop: false,
             message: None,
             stop: stop(disposition),
