@@ -93,6 +93,8 @@ pub enum Reason {
     Preemption(Preemption),
     /// The pod was deleted, or its time was up.
     Deletion(PodDeletion),
+    /// What its spec has run right after its start failed, so that the kubelet stopped it.
+    PostStart(PostStart),
     /// The sender was brought into the container by exec.
     Exec {
         /// It manages the victim besides.
@@ -172,6 +174,12 @@ pub struct Eviction {
     pub usage: Vec<(String, String)>,
     /// The memory that the victim's container asks for.
     pub request_bytes: Option<u64>,
+    pub stop: Option<StopRequest>,
+}
+
+/// A postStart hook that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostStart {
     pub stop: Option<StopRequest>,
 }
 
@@ -368,6 +376,7 @@ impl Reason {
             Self::Probe(ProbeFailure { stop, .. })
             | Self::Eviction(Eviction { stop, .. })
             | Self::Preemption(Preemption { stop, .. })
+            | Self::PostStart(PostStart { stop })
             | Self::Deletion(PodDeletion { stop, .. }) => stop.as_ref(),
             _ => None,
         }

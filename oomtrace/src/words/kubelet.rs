@@ -16,6 +16,7 @@ pub fn clause(reason: &Reason) -> Option<String> {
         Reason::Eviction(eviction) => evicted(eviction),
         Reason::Preemption(preemption) => preempted(preemption),
         Reason::Deletion(deletion) => deleted(deletion),
+        Reason::PostStart(_) => "its postStart hook failed, and the kubelet stopped it".to_owned(),
         _ => return None,
     })
 }

@@ -65,6 +65,10 @@ pub fn summary(incident: &Incident, judgement: &Judgement) -> String {
         Cause::RuntimeKill | Cause::RuntimeStopTimeout if is_command(&judgement.reason) => {
             format!("{victim}, a command that was run in the container, was killed by {sender} at its time-out.")
         }
+        Cause::RuntimeKill | Cause::RuntimeStopTimeout if matches!(judgement.reason, Reason::PostStart(_)) => {
+            let why = kubelet::clause(&judgement.reason).unwrap_or_else(|| kubelet::UNKNOWN.to_owned());
+            format!("{victim} was killed because {why}.")
+        }
         Cause::RuntimeKill => {
             format!("{victim} was killed by the container runtime ({sender}){}.", unasked(&judgement.reason))
         }

@@ -134,12 +134,13 @@ pub fn why(incident: &Incident, judgement: &Judgement) -> String {
         Cause::RuntimeKill => match &judgement.reason {
             Reason::GivenUp { limit } => given_up(*limit),
             Reason::EndedCommand { stop, .. } => ended_command(HEALTH_CHECK, stop.as_ref()),
-            _ => by_runtime(judgement),
+            reason => kubelet::why(incident, reason).unwrap_or_else(|| by_runtime(judgement)),
         },
         Cause::RuntimeStopTimeout => match &judgement.reason {
             Reason::StopTimeout(stop) => timed_out(&stop_of(judgement), stop, incident),
             Reason::EndedCommand { stop, .. } => ended_command(HEALTH_CHECK, stop.as_ref()),
-            _ => format!("the stop timed out: a stop signal came, and it {STILL_RUNNING}"),
+            reason => kubelet::why(incident, reason)
+                .unwrap_or_else(|| format!("the stop timed out: a stop signal came, and it {STILL_RUNNING}")),
         },
         Cause::ServiceManagerKill => by_systemd(incident, judgement),
         Cause::SameContainerKill | Cause::ProcessKill => by_process(incident, judgement),

@@ -194,6 +194,11 @@ impl Pod {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Takes a static pod's manifest away: what the API has of it is an image, and none of its containers ends for the sake of that.
+    pub fn remove_manifest(&self) {
+        fs::remove_file(self.manifest.as_ref().unwrap()).unwrap();
+    }
+
     /// Waits until nothing of it is left on the node.
     pub fn wait_until_gone(&self) {
         let cgroup = node().memory(&self.cgroup());

@@ -10,9 +10,9 @@ mod probe;
 
 pub use evidence::evidence;
 
-use crate::judge::judgement::{Preemption, Reason, StopRequest};
+use crate::judge::judgement::{PostStart, Preemption, Reason, StopRequest};
 use crate::judge::{Ruling, senders};
-use crate::kubernetes::said::PodSaid;
+use crate::kubernetes::said::{EventSaid, PodSaid};
 use crate::model::{Cause, Confidence, Probe, ProbeAction, Requester};
 
 /// Times in the API are whole seconds, and its clocks are others' than this node's.
@@ -35,6 +35,10 @@ pub fn rule(said: &PodSaid, requester: Option<&Requester>, stop: Option<&StopReq
             Some(Ruling { confidence, ..likely(Cause::KubeletProbeFailure, Reason::Probe(found)) })
         })
         .or_else(|| deletion::find(said, stop).map(|found| likely(Cause::KubeletDeletion, Reason::Deletion(found))))
+        .or_else(|| {
+            let cause = if stop.is_some() { Cause::RuntimeStopTimeout } else { Cause::RuntimeKill };
+            post_start(said, stop).map(|found| likely(cause, Reason::PostStart(found)))
+        })
 }
 
 /// The probe whose command a shim ended, where the container has one alone that runs a command.
@@ -53,6 +57,12 @@ fn is_kubelet(requester: &Requester) -> bool {
 fn is_recent(said: &PodSaid, before_ms: i64) -> bool {
     let grace = i64::try_from(said.grace_s.unwrap_or_default()).unwrap_or(i64::MAX).saturating_mul(1_000);
     (-CLOCKS_MS..=grace.saturating_add(ACTS_WITHIN_MS)).contains(&before_ms)
+}
+
+/// The kubelet stops a container whose postStart hook fails, and says so of that container (pkg/kubelet/kuberuntime/kuberuntime_container.go).
+fn post_start(said: &PodSaid, stop: Option<&StopRequest>) -> Option<PostStart> {
+    let is_it = |event: &&EventSaid| said.is_of_container(event) && is_recent(said, event.before_ms);
+    said.events("FailedPostStartHook").find(is_it).map(|_| PostStart { stop: stop.cloned() })
 }
 
 /// The scheduler wanted its room for another pod; or the kubelet did, for one that the node cannot do without.

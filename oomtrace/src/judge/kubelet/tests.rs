@@ -278,6 +278,24 @@ fn somebody_else_who_asked_is_believed() {
 }
 
 #[test]
+fn a_hook_that_failed_is_why_it_was_stopped() {
+    let of = |event: EventSaid| judged(with_events(&[event]));
+    let failed = |container: &str| EventSaid {
+        container: Some(container.to_owned()),
+        ..event("FailedPostStartHook", "x", 11_000)
+    };
+    let said = PodSaid { container: Some("app".to_owned()), ..with_events(&[failed("app")]) };
+    let found = judged(said.clone());
+    assert_eq!(found.cause, Cause::RuntimeStopTimeout);
+    let Reason::PostStart(PostStart { stop: Some(_) }) = found.reason else { panic!("{found:?}") };
+    // Another container's, and one of long ago.
+    let other = judged(PodSaid { events: vec![failed("db")], ..said });
+    assert!(matches!(other.reason, Reason::StopTimeout(_)), "{other:?}");
+    let early = of(event("FailedPostStartHook", "x", 900_000));
+    assert!(matches!(early.reason, Reason::StopTimeout(_)), "{early:?}");
+}
+
+#[test]
 fn nothing_is_surer_than_the_path() {
     let mut case = case(stopped());
     case.pod = Some(PodSaid { deletion: deletion(11_000), ..with_events(&[]) });

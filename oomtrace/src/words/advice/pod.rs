@@ -25,6 +25,10 @@ pub fn by_kubelet(incident: &Incident, reason: &Reason) -> Option<Vec<Advice>> {
         Reason::Eviction(eviction) => vec![evicted(incident, eviction)],
         Reason::Preemption(preemption) => vec![preempted(preemption)],
         Reason::Deletion(deletion) => deleted(deletion),
+        Reason::PostStart(_) => vec![advice(
+            "mend lifecycle.postStart of the container's spec: its Event FailedPostStartHook says how it failed",
+            "a container whose postStart hook fails is stopped, and started again by its restart policy",
+        )],
         _ => return None,
     };
     // A kill after a stop signal is two things to mend.

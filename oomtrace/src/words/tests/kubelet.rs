@@ -2,7 +2,7 @@
 
 use super::{case, kill};
 use crate::judge::judgement::{
-    DeletedBy, Eviction, Judgement, PodDeletion, Preemption, ProbeFailure, Reason, StopRequest,
+    DeletedBy, Eviction, Judgement, PodDeletion, PostStart, Preemption, ProbeFailure, Reason, StopRequest,
 };
 use crate::model::{Cause, Disposition, Probe, ProbeAction, ProbeKind};
 
@@ -75,6 +75,10 @@ pub fn judgements() -> Vec<(&'static str, Judgement)> {
         ("an eviction without words", evicted(eviction(None, "", &[], None))),
         ("a preemption by the kubelet", with(Cause::KubeletPreemption, preemption(Some("a/b"), true))),
         ("a preemption by the scheduler", with(Cause::KubeletPreemption, preemption(None, false))),
+        (
+            "a postStart hook",
+            with(Cause::RuntimeStopTimeout, Reason::PostStart(PostStart { stop: stop(Disposition::Ignored) })),
+        ),
         ("a deletion with a hook", deleted(deletion(DeletedBy::Request, Some(30), stop(Disposition::Ignored)))),
         ("a deletion by force", deleted(deletion(DeletedBy::Request, Some(0), None))),
     ];

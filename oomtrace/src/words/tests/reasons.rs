@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::judge::judgement::{
-    DeletedBy, Eviction, KernelPart, LimitHolder, Manager, Origin, PodDeletion, Preemption, ProbeFailure, Shell,
-    TimeLimit,
+    DeletedBy, Eviction, KernelPart, LimitHolder, Manager, Origin, PodDeletion, PostStart, Preemption, ProbeFailure,
+    Shell, TimeLimit,
 };
 use crate::model::{Probe, ProbeAction, ProbeKind};
 
@@ -119,6 +119,10 @@ reasons! {
             stop: None,
         })
     )],
+    Reason::PostStart(_) => [
+        (RuntimeStopTimeout, Reason::PostStart(PostStart { stop: Some(stop(None)) })),
+        (RuntimeKill, Reason::PostStart(PostStart { stop: None })),
+    ],
     Reason::Preemption(_) => [
         (KubeletPreemption, Reason::Preemption(Preemption { for_pod: None, by_kubelet: true, message: String::new(), stop: None })),
         (KubeletPreemption, Reason::Preemption(Preemption { for_pod: None, by_kubelet: false, message: String::new(), stop: None })),

@@ -14,6 +14,7 @@ use crate::support::process::run;
 
 pub const ALL: &[Scenario] = &[
     Scenario::new("controllers::rollout", rollout),
+    Scenario::new("controllers::rollout_of_all_at_once", recreate),
     Scenario::new("controllers::scale_down", scale_down),
     Scenario::new("controllers::the_owners_deletion", owners_deletion),
     Scenario::new("controllers::a_pod_of_a_deployment_is_deleted", of_a_deployment),
@@ -21,6 +22,7 @@ pub const ALL: &[Scenario] = &[
     Scenario::new("controllers::stateful_set_rollout", stateful_set),
     Scenario::new("controllers::a_jobs_deadline", jobs_deadline),
     Scenario::alone("controllers::drain", drain),
+    Scenario::alone("controllers::a_taint", taint),
     Scenario::alone("controllers::preemption_by_the_scheduler", preemption),
 ];
 
@@ -88,6 +90,13 @@ fn rollout() {
     made.ends(|_| made.kubectl(&["rollout", "restart"], &[]), "rollout");
 }
 
+/// The pods of the earlier revision are gone before there is a later one.
+fn recreate() {
+    let own = json!({ "replicas": 1, "strategy": { "type": "Recreate" } });
+    let made = Made::create("Deployment", "apps/v1", "recreated", json!({ "pod": {}, "own": own }));
+    made.ends(|_| made.kubectl(&["rollout", "restart"], &[]), "rollout");
+}
+
 fn scale_down() {
     let made = Made::deployment("scale");
     made.ends(|_| made.kubectl(&["scale"], &["--replicas=0"]), "scale-down");
@@ -129,6 +138,13 @@ fn drain() {
     };
     made.ends(drain, "kubectl drain");
     run(node().kubectl().args(["uncordon", "oomtrace"]));
+}
+
+fn taint() {
+    let made = Made::deployment("tainted");
+    let taint = |taint: &str| run(node().kubectl().args(["taint", "node", "oomtrace", taint]));
+    made.ends(|_| _ = taint("oomtrace-test=x:NoExecute"), "taint");
+    taint("oomtrace-test-");
 }
 
 /// The node has room for one of two.

@@ -9,12 +9,13 @@ use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::node::node;
 use crate::pod::{Pod, container, once, with};
-use crate::scenarios::{incidents_of, is_by_kubelet, is_stopped, settled, trace};
+use crate::scenarios::{incidents_of, is_by_kubelet, is_stopped, settled, settled_as, trace};
 use crate::support::process::{Owned, wait_until};
 
 pub const ALL: &[Scenario] = &[
     Scenario::new("deletion::with_grace", with_grace),
     Scenario::new("deletion::by_force", by_force),
+    Scenario::new("deletion::of_a_static_pods_manifest", manifest),
     Scenario::new("deletion::clean", clean),
     Scenario::new("deletion::pre_stop_longer_than_grace", pre_stop),
     Scenario::new("deletion::what_is_left_in_a_cgroup", left_in_a_cgroup),
@@ -38,6 +39,17 @@ fn by_force() {
     let init = pod.init("app");
     pod.delete(&["--grace-period=0", "--force"]);
     is_stopped(&settled(&mut tracer, init, Cause::KubeletDeletion), &pod, "app", Cause::KubeletDeletion);
+}
+
+fn manifest() {
+    let mut tracer = trace();
+    let spec = with(once(&[container("app", STUBBORN)]), json!({ "terminationGracePeriodSeconds": 3 }));
+    let pod = Pod::create_static("manifest", spec);
+    let init = pod.init("app");
+    pod.remove_manifest();
+    let incident = settled_as(&mut tracer, init, &claims::says("its manifest on the node"));
+    is_stopped(&incident, &pod, "app", Cause::KubeletDeletion);
+    claims::why(&incident, "its manifest on the node");
 }
 
 /// It ends by itself when it is asked to, and leaves nobody behind: the end of its sandbox is all that there is.
