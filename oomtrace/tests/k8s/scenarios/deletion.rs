@@ -19,6 +19,7 @@ pub const ALL: &[Scenario] = &[
     Scenario::new("deletion::clean", clean),
     Scenario::new("deletion::pre_stop_longer_than_grace", pre_stop),
     Scenario::new("deletion::what_is_left_in_a_cgroup", left_in_a_cgroup),
+    Scenario::new("deletion::of_a_container_whose_hook_failed", post_start),
 ];
 
 /// No signal stops it: pid 1 has no handler.
@@ -83,6 +84,24 @@ fn pre_stop() {
     let init = pod.init("app");
     pod.delete(&[]);
     is_stopped(&settled(&mut tracer, init, Cause::KubeletDeletion), &pod, "app", Cause::KubeletDeletion);
+}
+
+/// kubelet stops it right after its start, and the pod stays.
+fn post_start() {
+    let mut tracer = trace();
+    let hook = json!({ "lifecycle": { "postStart": { "exec": { "command": ["sh", "-c", "sleep 1; exit 1"] } } } });
+    let app = with(container("app", STUBBORN), hook);
+    let pod = Pod::create("post-start", with(once(&[app]), json!({ "terminationGracePeriodSeconds": 3 })));
+    let incident = tracer.wait("the container's end", |record| match record {
+        Record::Incident(incident) if incident.victim.container_init => {
+            let of = incident.container.as_ref()?.pod.as_ref()?;
+            (!of.sandbox && of.uid.as_deref() == Some(pod.uid.as_str())).then(|| incident.clone())
+        }
+        _ => None,
+    });
+    let incident = settled_as(&mut tracer, incident.victim.process.pid, &claims::says("its postStart hook failed"));
+    is_stopped(&incident, &pod, "app", Cause::RuntimeStopTimeout);
+    claims::why(&incident, "its postStart hook failed");
 }
 
 /// The cgroup of a pod that kubelet does not know: it ends what is in it, by its own hand, and removes it.
