@@ -20,6 +20,7 @@ use crate::memory::still::filled;
 use crate::memory::verdict::{Kind, Sure, Verdict, judge_end};
 use crate::model::{Confidence, CourseKind, Incident, OomOrigin, OomScope, TimelinePoint};
 use crate::resolve::lives_before::{self, Life, began, init_age_s, last_life};
+use crate::text::age_ms;
 
 /// What was seen, with its data: sentences come from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,8 +95,17 @@ pub fn course(incident: &Incident, lives: &(Vec<Life>, Option<u64>), memory_use:
         MemoryClass::OneProcess { .. } | MemoryClass::ManyProcesses { .. } => true,
         MemoryClass::Tmpfs | MemoryClass::SharedMemory | MemoryClass::Kernel(_) | MemoryClass::PageCache(_) => false,
     });
-    let too_small = || too_small(incident, life, &lives.0).filter(|_| is_own);
+    let is_newcomers = memory_use.is_some_and(|found| is_newcomers(incident, found, life));
+    let too_small = || too_small(incident, life, &lives.0).filter(|_| is_own && !is_newcomers);
     by_curve(life, &lives.0).or_else(|| spike(life)).or_else(too_small)
+}
+
+/// One process took it by itself that has not been there for long: a command that was run there, and no need of what the limit is for.
+fn is_newcomers(incident: &Incident, found: &MemoryUse, life: &[TimelinePoint]) -> bool {
+    let victim = &incident.victim;
+    let age = age_ms(incident).map(|ms| ms as f64 / 1000.0);
+    let is_late = age.is_some_and(|age| age < span(life) / 2.0);
+    matches!(found.class, MemoryClass::OneProcess { is_victim: true, .. }) && !victim.container_init && is_late
 }
 
 fn seconds(point: &TimelinePoint) -> f64 {

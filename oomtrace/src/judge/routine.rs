@@ -10,9 +10,10 @@ const STOPS: [u32; 3] = [2, 3, 15];
 /// Why it is a part of something that went as it should; none for what somebody may want to know, and for what a person or a program
 /// asked for.
 pub fn routine(incident: &Incident, cause: Cause) -> Option<Routine> {
-    let by_runtime = matches!(cause, Cause::RuntimeKill | Cause::RuntimeStopTimeout);
+    // The kubelet itself ends what is left of a pod that has no grace.
+    let is_with_pod = matches!(cause, Cause::RuntimeKill | Cause::RuntimeStopTimeout | Cause::KubeletDeletion);
     let pod = incident.container.as_ref().and_then(|container| container.pod.as_ref());
-    if by_runtime && incident.oom.is_none() && pod.is_some_and(|pod| pod.sandbox) {
+    if is_with_pod && incident.oom.is_none() && pod.is_some_and(|pod| pod.sandbox) {
         return Some(Routine::Sandbox);
     }
     if cause == Cause::PidNamespaceExit {
@@ -70,6 +71,8 @@ mod tests {
     fn a_sandbox_ends_with_its_pod() {
         let mut incident = in_container(kill("/usr/bin/containerd-shim-runc-v2"));
         incident.container.as_mut().unwrap().pod = Some(Pod { sandbox: true, ..Pod::default() });
+        assert_eq!(found(&incident), Some(Routine::Sandbox));
+        incident.sender.process = Some(process(10, "/usr/bin/kubelet"));
         assert_eq!(found(&incident), Some(Routine::Sandbox));
         // A person's own kill of it, and a container of the pod.
         incident.sender.process = Some(process(10, "/usr/bin/bash"));

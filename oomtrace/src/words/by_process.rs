@@ -154,7 +154,7 @@ fn outside(incident: &Incident) -> &'static str {
     if is_outside(incident) { ", from outside its container" } else { "" }
 }
 
-/// `its parent sh[7]`, `sh[7] of container agent in the same pod`, `sh[7] from outside its container`, `cp[7] of backup.service`.
+/// `its parent sh[7]`, `sh[7] of container agent in the same pod`, `sh[7] of shop/agent/app`, `sh[7] from outside its container`, `cp[7] of backup.service`.
 pub fn who(incident: &Incident) -> String {
     let sender = sender(incident);
     let parent = if is_by_parent(incident) { "its parent " } else { "" };
@@ -163,8 +163,17 @@ pub fn who(incident: &Incident) -> String {
         _ if same_container(incident) => " in the same container".to_owned(),
         (own, Some(other)) => {
             let own = own.as_ref().and_then(|container| pod_of(container.pod.as_ref()));
-            let pod = if own.is_some() && own == pod_of(other.pod.as_ref()) { " in the same pod" } else { "" };
-            format!(" of container {}{pod}", name_or_id(other))
+            let others = other.pod.as_ref().and_then(|pod| pod.namespace.as_deref().zip(pod.name.as_deref()));
+            match others {
+                _ if own.is_some() && own == pod_of(other.pod.as_ref()) => {
+                    format!(" of container {} in the same pod", name_or_id(other))
+                }
+                // Containers of two pods may have one name.
+                Some((namespace, pod)) => {
+                    format!(" of {}", quote(&format!("{namespace}/{pod}/{}", other.name.as_deref().unwrap_or("?"))))
+                }
+                None => format!(" of container {}", name_or_id(other)),
+            }
         }
         (Some(_), None) if is_outside(incident) => " from outside its container".to_owned(),
         _ => match incident.sender.unit.as_deref().filter(|unit| tells_more(unit, incident)) {

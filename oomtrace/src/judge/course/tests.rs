@@ -302,6 +302,28 @@ fn what_meets_each_limit_as_fast_is_not_said_to_need_a_higher_one() {
 }
 
 #[test]
+fn what_a_command_took_is_no_limit_that_is_too_low() {
+    let one = MemoryUse {
+        class: MemoryClass::OneProcess { pid: 20, comm: "tail".to_owned(), is_victim: true },
+        bytes: (LIMIT - 4) * MIB,
+        of_bytes: LIMIT * MIB,
+    };
+    let of = |age_ms: i64, init: bool| {
+        let mut points = curve(12, 29.0, |_| 2);
+        points[0].restart = true;
+        let mut incident = killed(points);
+        incident.time = "2026-11-20T03:00:30Z".to_owned();
+        let started: jiff::Timestamp = incident.time.parse().unwrap();
+        let started = started.checked_sub(jiff::SignedDuration::from_millis(age_ms)).unwrap();
+        incident.victim.process.started = Some(started.to_string());
+        incident.victim.container_init = init;
+        kind(course(&incident, &(Vec::new(), None), Some(&one)).as_ref())
+    };
+    let too_small = Some((CourseKind::TooSmall, Confidence::Possible));
+    assert_eq!((of(86, false), of(29_000, false), of(29_000, true)), (None, too_small, too_small));
+}
+
+#[test]
 fn too_little_says_nothing() {
     assert_eq!(of(Vec::new()), None);
     assert_eq!(of(vec![point(5.0, 3), point(0.0, LIMIT)]), None);

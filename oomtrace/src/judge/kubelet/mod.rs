@@ -41,6 +41,16 @@ pub fn rule(said: &PodSaid, requester: Option<&Requester>, stop: Option<&StopReq
         })
 }
 
+/// It is the kubelet that wanted it, for a reason of its own or of the control plane's.
+#[must_use]
+pub const fn is_its_own(cause: Cause, reason: &Reason) -> bool {
+    let is_caused = matches!(
+        cause,
+        Cause::KubeletProbeFailure | Cause::KubeletEviction | Cause::KubeletPreemption | Cause::KubeletDeletion
+    );
+    is_caused || matches!(reason, Reason::PostStart(_))
+}
+
 /// The probe whose command a shim ended, where the container has one alone that runs a command.
 pub fn commands_probe(said: &PodSaid) -> Option<Probe> {
     let mut all = said.probes.iter().filter(|probe| probe.by == ProbeAction::Exec);
@@ -49,8 +59,17 @@ pub fn commands_probe(said: &PodSaid) -> Option<Probe> {
 
 /// Whoever is only possible may be anybody, the kubelet as well.
 fn is_kubelet(requester: &Requester) -> bool {
-    requester.confidence < Confidence::Likely
-        || senders::program_class(&requester.process) == Some(senders::Class::Kubelet)
+    requester.confidence < Confidence::Likely || is_program(requester)
+}
+
+/// By its program it is a kubelet, or it is known to have asked.
+#[must_use]
+pub fn is_sure_or_kubelet(requester: &Requester) -> bool {
+    requester.confidence >= Confidence::Likely || is_program(requester)
+}
+
+fn is_program(requester: &Requester) -> bool {
+    senders::program_class(&requester.process) == Some(senders::Class::Kubelet)
 }
 
 /// The Event is about this end: it came before, by no more than a stop may take.

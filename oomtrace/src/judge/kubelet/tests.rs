@@ -278,6 +278,20 @@ fn somebody_else_who_asked_is_believed() {
 }
 
 #[test]
+fn who_only_may_have_asked_is_not_named_beside_the_kubelet() {
+    for (exe, confidence, is_named) in [
+        ("/usr/bin/kubelet", Confidence::Possible, true),
+        ("/usr/bin/python3", Confidence::Possible, false),
+        ("/usr/bin/crictl", Confidence::Likely, true),
+    ] {
+        let process = process(30, exe);
+        let requester = crate::model::Requester { confidence, ..crate::judge::tests::requested_by(process) };
+        assert_eq!(is_sure_or_kubelet(&requester), is_named, "{exe}");
+    }
+    assert!(is_its_own(Cause::KubeletDeletion, &Reason::Plain) && !is_its_own(Cause::RuntimeKill, &Reason::Plain));
+}
+
+#[test]
 fn a_hook_that_failed_is_why_it_was_stopped() {
     let of = |event: EventSaid| judged(with_events(&[event]));
     let failed = |container: &str| EventSaid {

@@ -209,8 +209,11 @@ pub fn brief(incident: &Incident, why: &str) -> String {
     let others =
         Some(incident.collateral.len()).filter(|others| *others > 0).map(|others| format!("and {others} more"));
     let sender = incident.sender.process.as_ref().map(process).filter(new).map(|name| format!("by {name}"));
-    let asked = incident.requester.as_ref().map(|asked| process(&asked.process)).filter(new);
-    let asked = asked.map(|name| format!("asked by {name}"));
+    let asked = incident.requester.as_ref().map(|asked| (process(&asked.process), asked.confidence));
+    let asked = asked.filter(|(name, _)| new(name)).map(|(name, confidence)| {
+        let doubt = if confidence == Confidence::Possible { "possibly " } else { "" };
+        format!("{doubt}asked by {name}")
+    });
     let who: Vec<String> = victim.into_iter().chain(others).chain(sender).chain(asked).collect();
     match (why.is_empty(), who.is_empty()) {
         (true, _) => who.join(", "),

@@ -73,6 +73,10 @@ fn the_sender_is_placed_as_seen_from_the_victim() {
     let mut parent_in_same = same.clone();
     parent_in_same.victim.process.ppid = Some(10);
     let pod = |uid: &str| Some(Pod { uid: Some(uid.to_owned()), ..Pod::default() });
+    let named = |uid: &str| {
+        let (namespace, name) = (Some("ops".to_owned()), Some("tool".to_owned()));
+        Some(Pod { uid: Some(uid.to_owned()), namespace, name, ..Pod::default() })
+    };
     let sidecar = |own: Option<Pod>, other: Option<Pod>| {
         let mut incident = in_container(plain());
         incident.container.as_mut().unwrap().pod = own;
@@ -93,6 +97,8 @@ fn the_sender_is_placed_as_seen_from_the_victim() {
         (sidecar(None, None), "sh[10] of container agent"),
         (sidecar(pod("a"), pod("a")), "sh[10] of container agent in the same pod"),
         (sidecar(pod("a"), pod("b")), "sh[10] of container agent"),
+        (sidecar(pod("a"), named("b")), "sh[10] of ops/tool/agent"),
+        (sidecar(pod("a"), named("a")), "sh[10] of container agent in the same pod"),
         (on_host, "sh[10] of container agent"),
         (of_unit(None, "backup.service"), "sh[10] of backup.service"),
         (of_unit(Some("backup.service"), "backup.service"), "sh[10]"),
