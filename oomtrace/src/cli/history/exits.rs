@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use oomtrace::model::{Exited, Record};
+use oomtrace::model::{Container, Exited, Record};
 use oomtrace::store::{History, Identity, Selection};
 use oomtrace::text::quote::quote;
 use oomtrace::text::short_id;
@@ -38,13 +38,20 @@ fn is_counted_so(exited: &Exited, selection: &Selection) -> bool {
         && others.wants(&Record::Exit(exited.clone()))
 }
 
+/// `shop/web-5d4`
+fn pod_of(container: &Container) -> Option<String> {
+    let pod = container.pod.as_ref().filter(|_| container.user.is_none())?;
+    Some(quote(&format!("{}/{}", pod.namespace.as_deref()?, pod.name.as_deref()?)).into_owned())
+}
+
 fn said(ended: &[Exited]) -> Option<String> {
     let name = |exited: &Exited| match (&exited.container, &exited.unit) {
         // A user may call a container of their own as one of the machine's is called.
-        (Some(container), _) => {
+        // By its name alone a container of a pod may be one of several.
+        (Some(container), _) => pod_of(container).unwrap_or_else(|| {
             let name = container.name.as_deref().filter(|name| !name.is_empty() && container.user.is_none());
             quote(name.unwrap_or_else(|| short_id(&container.id))).into_owned()
-        }
+        }),
         (None, Some(unit)) => quote(unit).into_owned(),
         (None, None) => exited.process.pid.to_string(),
     };
@@ -81,6 +88,14 @@ mod tests {
             "code": 137, "why": "x"
         });
         serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_pods_container_is_asked_about_by_its_pod() {
+        let mut one = exited(1, "app", None);
+        let pod = json!({ "name": "web-5d4", "namespace": "shop", "sandbox": false, "probes": [] });
+        one.container.as_mut().unwrap().pod = serde_json::from_value(pod).unwrap();
+        assert!(said(&[one]).unwrap().contains("`oomtrace why shop/web-5d4`"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::block::Block;
 use super::words::when;
 use super::{Look, TimeForm};
-use crate::model::{Advice, Answer, Cause, Container, Incident, Verdict, Why, WhyTarget};
+use crate::model::{Advice, Answer, Cause, Container, Incident, TargetKind, Verdict, Why, WhyTarget};
 use crate::text::quote::quote;
 use crate::text::{bytes, name_or_id, times};
 use crate::words::advice::client::engine_target;
@@ -28,6 +28,8 @@ pub(super) fn now(why: &Why, block: &mut Block) {
 /// Whether it lives.
 fn life(why: &Why, target: &WhyTarget, block: &mut Block) {
     match (target.is_running, &target.running_since) {
+        // Of its containers another one may run, and this one none.
+        (Some(true), _) if target.kind == TargetKind::Pod => block.line("now", "its pod is there"),
         (Some(true), _) if target.is_paused == Some(true) => {
             let own = target.container.as_ref().and_then(engine_target);
             block.line("now", if own.is_some() { "it is paused, and goes on with:" } else { "it is paused" });
@@ -122,7 +124,7 @@ fn names(command: &str, container: &Container) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Runtime, TargetKind};
+    use crate::model::Runtime;
     use crate::past::answer::{Traces, answer};
 
     fn container() -> Container {
@@ -180,6 +182,12 @@ mod tests {
             paused.contains("it is paused, and goes on with:") && paused.contains("docker unpause web"),
             "{paused}"
         );
+        // Another container of the pod may run.
+        let of_pod = said(|why| {
+            let target = why.target.as_mut().unwrap();
+            (target.kind, target.is_running, target.restarts) = (TargetKind::Pod, Some(true), None);
+        });
+        assert!(of_pod.contains("its pod is there") && !of_pod.contains("it runs"), "{of_pod}");
         // Nobody that knows it says that it could be started.
         assert_eq!(said(|why| why.target.as_mut().unwrap().restarts = None), "");
         assert_eq!(said(|why| why.answer = Answer::Nothing), "");

@@ -94,7 +94,11 @@ fn raised(incident: &Incident, container: Option<&Container>, judgement: &Judgem
         _ => update(incident, container, figure.mib, judgement.server_minor),
     });
     let raise = Advice {
-        action: format!("raise {what} to {} or more, or find out what grew", bytes(figure.mib << 20)),
+        action: format!(
+            "raise {what} to {} or more, or find out what grew{}",
+            bytes(figure.mib << 20),
+            container.map(pod::limits_catch).unwrap_or_default()
+        ),
         why: format!("the container used all that its own limit allows: {}{again}", figure.basis),
         command,
     };
@@ -122,7 +126,12 @@ pub fn pod_limit(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         let size = figure.as_ref().map(|figure| format!(" to {} or more", bytes(figure.mib << 20)));
         let mib = figure.as_ref().filter(|_| container.confirmed).map(|figure| figure.mib);
         let raise = Advice {
-            action: format!("raise {}{}, or find out what grew", setting(container), size.unwrap_or_default()),
+            action: format!(
+                "raise {}{}, or find out what grew{}",
+                setting(container),
+                size.unwrap_or_default(),
+                pod::limits_catch(container)
+            ),
             why: "the pod has its container's limit, and its sandbox's memory counts there as well".to_owned(),
             command: mib.and_then(|mib| pod::set_memory(container, mib, judgement.server_minor)),
         };

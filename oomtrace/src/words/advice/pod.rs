@@ -77,7 +77,12 @@ pub fn set_memory(container: &Container, mib: u64, server_minor: Option<u32>) ->
     let (namespace, pod_name) = names(pod)?;
     // Both are the same in a Guaranteed pod, and its class cannot change.
     let is_guaranteed = pod.qos == Some(Qos::Guaranteed);
-    if let Some(template) = template(pod) {
+    // The Jobs of a CronJob are made anew each time.
+    let cron = || {
+        let owner = pod.owner.as_ref().filter(|owner| owner.kind == "CronJob" && is_plain(&owner.name))?;
+        Some(format!("cronjob/{}", owner.name))
+    };
+    if let Some(template) = template(pod).or_else(cron) {
         let requests = if is_guaranteed { format!(" --requests=memory={mib}Mi") } else { String::new() };
         return Some(format!(
             "kubectl -n {namespace} set resources {template} -c {name} --limits=memory={mib}Mi{requests}"
@@ -91,6 +96,17 @@ pub fn set_memory(container: &Container, mib: u64, server_minor: Option<u32>) ->
              \"resources\":{{\"limits\":{{\"memory\":\"{mib}Mi\"}}{requests}}}}}]}}}}'"
         )
     })
+}
+
+/// What a larger limit in what makes the pod does not do by itself.
+pub fn limits_catch(container: &Container) -> &'static str {
+    let owner = container.pod.as_ref().and_then(|pod| pod.owner.as_ref());
+    match owner.map(|owner| owner.kind.as_str()) {
+        // It waits for each pod before it goes on to the next (OrderedReady, pkg/controller/statefulset).
+        Some("StatefulSet") => " (a pod that never gets Ready keeps the old one until it is deleted)",
+        Some("Job") => " (a Job's pods have the template that it was made with: delete it, and make it anew)",
+        _ => "",
+    }
 }
 
 /// The kubelet has the whole container killed with the one process that the kernel chose (memory.oom.group, 1.28 on).
@@ -203,9 +219,13 @@ fn preempted(preemption: &Preemption) -> Advice {
 
 fn deleted(deletion: &PodDeletion) -> Vec<Advice> {
     match deletion.by {
-        DeletedBy::EvictionApi { .. } | DeletedBy::Drain | DeletedBy::Rollout => vec![advice(
-            "a PodDisruptionBudget, and maxUnavailable of a rollout, say how many may be gone at a time",
-            "it was asked to go for maintenance or for a new version; that is no fault of its own",
+        DeletedBy::EvictionApi { .. } | DeletedBy::Drain => vec![advice(
+            "a PodDisruptionBudget says how many may be gone at a time, where the eviction API is asked, as kubectl drain does",
+            "it was asked to go for maintenance; that is no fault of its own",
+        )],
+        DeletedBy::Rollout => vec![advice(
+            "maxUnavailable of the rollout says how many may be gone at a time",
+            "it was asked to go for a new version; that is no fault of its own",
         )],
         DeletedBy::Deadline => {
             vec![advice("raise activeDeadlineSeconds, or find out what took so long", "its time was up")]

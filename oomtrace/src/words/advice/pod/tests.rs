@@ -45,6 +45,11 @@ fn memory_is_given_by_what_makes_the_pod() {
         (&alone, None, None),
         (&of(pod(Some(("Node", "n1")))), Some(35), None),
         (&of(pod(Some(("Job", "j")))), Some(35), None),
+        (
+            &of(pod(Some(("CronJob", "nightly")))),
+            None,
+            Some("kubectl -n shop set resources cronjob/nightly -c app --limits=memory=96Mi"),
+        ),
         (&hostile, Some(35), None),
     ] {
         assert_eq!(set_memory(container, 96, minor).as_deref(), command, "{container:?}");
@@ -120,7 +125,7 @@ fn a_stop_that_took_too_long_is_a_second_thing_to_mend() {
     let handled = deleted(DeletedBy::Request, Some(Disposition::Handled));
     assert_eq!(handled[0].command.as_deref(), Some(longer), "{handled:?}");
     let ignored = deleted(DeletedBy::Rollout, Some(Disposition::Ignored));
-    assert!(ignored[0].action.contains("PodDisruptionBudget"), "{ignored:?}");
+    assert!(ignored[0].action.contains("maxUnavailable"), "{ignored:?}");
     assert!(ignored[1].action.contains("stop ignoring SIGTERM") && ignored[1].command.is_none(), "{ignored:?}");
     for (by, word) in [
         (DeletedBy::Deadline, "activeDeadlineSeconds"),
