@@ -309,7 +309,7 @@ fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Op
         return Some(Course {
             kind: CourseKind::Climbing,
             // What needs more than it was ever given looks the same until it has it.
-            confidence: if lower.len() >= 2 { Confidence::Likely } else { Confidence::Possible },
+            confidence: Confidence::Possible,
             // Of so short a life nobody wants to know what that makes in an hour.
             since_s: None,
             bytes_per_hour: None,
@@ -327,11 +327,16 @@ fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Op
 /// Lower limits of lives before, each of which was met as fast for its size, and after how many seconds; the highest last.
 fn outgrown<'a>(lives: impl Iterator<Item = &'a Life>, limit: u64, after_s: f64) -> Vec<(u64, f64)> {
     const LOWER: f64 = 0.85;
-    let rate = limit as f64 / after_s.max(1.0);
+    // What is over sooner has no rate that anybody has seen.
+    const SHORTEST_S: f64 = 1.0;
+    if after_s < SHORTEST_S {
+        return Vec::new();
+    }
+    let rate = limit as f64 / after_s;
     let met = lives.filter_map(|life| {
         let (lasted, limit_then) = (f64::from(life.points.first()?.0), f64::from(life.points.last()?.2?));
-        let is_alike = ALIKE.contains(&(limit_then / lasted.max(1.0) / rate));
-        (limit_then <= LOWER * limit as f64 && is_alike).then_some((limit_then as u64, lasted))
+        let is_alike = ALIKE.contains(&(limit_then / lasted / rate));
+        (limit_then <= LOWER * limit as f64 && is_alike && lasted >= SHORTEST_S).then_some((limit_then as u64, lasted))
     });
     let mut all: Vec<(u64, f64)> = met.collect();
     all.sort_by_key(|(limit, _)| *limit);

@@ -34,5 +34,7 @@ pub fn may_be_given(name: &str) -> bool {
 #[must_use]
 pub fn is_roots(cgroup: &str) -> bool {
     let above = cgroup.rsplit_once('/').map_or("", |(above, _)| above);
-    user_of(cgroup).is_none() && !above.split('/').any(may_be_given) && Placement::parse(above).container.is_none()
+    // Below /user each user has cgroups of their own on v1 (libpam-cgfs).
+    let is_users = user_of(cgroup).is_some() || cgroup.starts_with("/user/");
+    !is_users && !above.split('/').any(may_be_given) && Placement::parse(above).container.is_none()
 }

@@ -62,7 +62,7 @@ fn why(found: &Course) -> String {
             format!("it met its limit within {} of its start{before}", span(after_s.max(1.0)))
         }
         Detail::Outgrew { after_s, lower, lower_after_s } => format!(
-            "it met its limit within {} of its start, and a lower one of {} as fast, within {}",
+            "it met its limit within {} of its start, and a lower one of {} about as fast, within {}",
             span(after_s.max(1.0)),
             bytes(*lower),
             span(lower_after_s.max(1.0))
@@ -143,7 +143,7 @@ mod tests {
                 CourseKind::Climbing,
                 Detail::Outgrew { after_s: 16.0, lower: 128 * MIB, lower_after_s: 8.0 },
                 2,
-                "it met its limit within 16 s of its start, and a lower one of 128 MiB as fast, within 8 s",
+                "it met its limit within 16 s of its start, and a lower one of 128 MiB about as fast, within 8 s",
             ),
             (
                 CourseKind::TooSmall,

@@ -50,9 +50,8 @@ impl Crowds {
         let known = self.places.iter().position(|place| place.key == key).and_then(|at| self.places.remove(at));
         let mut place = known.unwrap_or(Place { key, blocks: VecDeque::new(), rest: 0, since: at });
         let age = |then: Timestamp| Duration::try_from(at.duration_since(then)).unwrap_or_default();
-        while place.blocks.front().is_some_and(|then| age(*then) >= WITHIN) {
-            place.blocks.pop_front();
-        }
+        // What is later than this one was before the clock was set.
+        place.blocks.retain(|then| *then <= at && age(*then) < WITHIN);
         let crowd = if place.blocks.len() < BLOCKS {
             place.blocks.push_back(at);
             place.rest = 0;
@@ -76,7 +75,8 @@ impl Crowds {
     }
 }
 
-/// Who can make any number of them: the outermost container, or the user; else the cgroup.
+/// Who can make any number of them: the outermost container, or the user; of root's the cgroup. And whose hand it was: what a user kills hides
+/// nothing that root does to the same.
 fn key(incident: &Incident) -> String {
     let cgroup = incident.victim.process.cgroup.as_deref().unwrap_or_default();
     let whose = match incident.container.as_ref().and_then(|container| container.chain().last()) {
@@ -84,10 +84,15 @@ fn key(incident: &Incident) -> String {
             Some(uid) => format!("user {uid}"),
             None => format!("container {}", outermost.id),
         },
-        None => user_of(cgroup).map_or_else(|| format!("cgroup {cgroup}"), |uid| format!("user {uid}")),
+        // Jobs of all users may be in one cgroup, and one user's in any number of them.
+        None => match user_of(cgroup).or(incident.victim.process.uid) {
+            None | Some(0) => format!("cgroup {cgroup}"),
+            Some(uid) => format!("user {uid}"),
+        },
     };
+    let by = incident.sender.process.as_ref().map(|sender| sender.uid);
     let ends = incident.victim.container_init || incident.victim.container_exit.is_some();
-    format!("crowd of {whose} {:?} {ends}", incident.verdict.as_ref().map(|verdict| verdict.cause))
+    format!("crowd of {whose} by {by:?} {:?} {ends}", incident.verdict.as_ref().map(|verdict| verdict.cause))
 }
 
 #[cfg(test)]
@@ -124,6 +129,30 @@ mod tests {
         assert_eq!(count(&at(60, "a")), None);
         assert_eq!(count(&at(60, "a")), Some((1, 0)));
         assert_eq!(count(&at(200, "a")), None);
+        // Somebody else's hand.
+        for second in 300..311 {
+            count(&at(second, "a"));
+        }
+        let mut by_other = at(311, "a");
+        by_other.sender.process.as_mut().unwrap().uid = Some(1234);
+        assert_eq!(count(&by_other), None);
+        assert_eq!(count(&at(311, "a")), Some((2, 1)));
+        // The clock was set back.
+        assert_eq!(count(&at(250, "a")), None);
+    }
+
+    #[test]
+    fn one_users_jobs_hide_no_others_in_the_same_cgroup() {
+        let mut crowds = Crowds::default();
+        let mut take = |uid: u32| {
+            let mut incident = at(1, "a");
+            incident.container = None;
+            incident.victim.process.uid = Some(uid);
+            incident.victim.process.cgroup = Some("/system.slice/cron.service".to_owned());
+            crowds.take(&incident).is_some()
+        };
+        assert_eq!((0..20).filter(|_| take(1000)).count(), 10);
+        assert!(!take(0) && !take(1001));
     }
 
     #[test]
