@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::kubernetes::describe::before_ms;
+use crate::kubernetes::managed_field::ManagedField;
 
 /// A node, as far as that goes.
 #[derive(Debug, Default, Deserialize)]
@@ -16,16 +17,7 @@ pub struct Node {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct NodeMetadata {
-    managed_fields: Vec<NodeField>,
-}
-
-/// What one client has set of the node, and when it did so last.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct NodeField {
-    time: Option<String>,
-    #[serde(rename = "fieldsV1")]
-    fields: serde_json::Value,
+    managed_fields: Vec<ManagedField>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -55,11 +47,10 @@ impl Node {
             return Some(false);
         }
         let taint = self.spec.taints.iter().find(|taint| taint.key == CORDONED);
-        let has_set =
-            |field: &&NodeField| field.fields.get("f:spec").is_some_and(|spec| spec.get("f:unschedulable").is_some());
-        let set = self.metadata.managed_fields.iter().filter(has_set).filter_map(|field| field.time.as_deref());
+        let set = self.metadata.managed_fields.iter().filter(|field| field.has_set("unschedulable"));
         // A client's time is that of whatever it has set last.
-        let times = taint.and_then(|taint| taint.time_added.as_deref()).into_iter().chain(set);
+        let times = taint.and_then(|taint| taint.time_added.as_deref()).into_iter();
+        let times = times.chain(set.filter_map(|field| field.time.as_deref()));
         let since = times.filter_map(|time| before_ms(Some(time), kill)).max()?;
         Some(since.saturating_add(CORDON_SLACK_MS) >= asked_before_ms)
     }

@@ -13,6 +13,8 @@ mod api_event;
 mod cordon;
 pub mod describe;
 #[cfg(feature = "kubernetes")]
+mod managed_field;
+#[cfg(feature = "kubernetes")]
 mod node_name;
 pub mod object;
 #[cfg(feature = "kubernetes")]

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::kubernetes::api::{ApiServer, is_plain};
 use crate::kubernetes::api_event::is_deletion_of;
 use crate::kubernetes::describe::{before_ms, deletion_asked_ms, owned_by};
+use crate::kubernetes::managed_field::ManagedField;
 use crate::kubernetes::object::{OwnerReference, PodObject};
 use crate::kubernetes::said::{Change, OwnerSaid};
 use crate::model::PodOwner;
@@ -40,29 +41,6 @@ struct Metadata {
     deletion_timestamp: Option<String>,
     owner_references: Vec<OwnerReference>,
     managed_fields: Vec<ManagedField>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ManagedField {
-    manager: String,
-    time: Option<String>,
-    subresource: Option<String>,
-    #[serde(rename = "fieldsV1")]
-    fields: serde_json::Value,
-}
-
-impl ManagedField {
-    /// What of a controller it has set: the fields that it owns, of which all have one time.
-    fn change(&self) -> Option<Change> {
-        let has = |name: &str| self.fields.get("f:spec").is_some_and(|spec| spec.get(name).is_some());
-        match (has("f:template"), has("f:replicas") || self.subresource.as_deref() == Some("scale")) {
-            (true, true) => Some(Change::Any),
-            (true, false) => Some(Change::Template),
-            (false, true) => Some(Change::Replicas),
-            (false, false) => None,
-        }
-    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -149,6 +127,17 @@ impl ApiServer {
     }
 }
 
+/// What of a controller a client has set.
+fn change(field: &ManagedField) -> Option<Change> {
+    let has_replicas = field.has_set("replicas") || field.subresource.as_deref() == Some("scale");
+    match (field.has_set("template"), has_replicas) {
+        (true, true) => Some(Change::Any),
+        (true, false) => Some(Change::Template),
+        (false, true) => Some(Change::Replicas),
+        (false, false) => None,
+    }
+}
+
 fn is_less(first: Option<u64>, second: Option<u64>) -> Option<bool> {
     Some(first? < second?)
 }
@@ -183,7 +172,7 @@ impl Metadata {
         };
         let all = self.managed_fields.iter().filter(is_wish);
         let timed = all
-            .filter_map(|field| Some((field.manager.clone(), before_ms(field.time.as_deref(), kill)?, field.change())));
+            .filter_map(|field| Some((field.manager.clone(), before_ms(field.time.as_deref(), kill)?, change(field))));
         timed.min_by_key(|(_, before_ms, _)| *before_ms)
     }
 }
@@ -214,7 +203,7 @@ mod tests {
             (serde_json::Value::Null, None),
         ] {
             let field = ManagedField { fields, ..ManagedField::default() };
-            assert_eq!(field.change(), expected, "{field:?}");
+            assert_eq!(change(&field), expected, "{field:?}");
         }
     }
 }

@@ -238,7 +238,7 @@ pub struct Session {
 }
 
 /// A kill of before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EarlierKill {
     /// When it was.
     pub time: Option<String>,

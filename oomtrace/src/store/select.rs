@@ -111,12 +111,11 @@ impl Conditions {
                 ids.extend(find.query_map([name], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?);
             }
             // An index has those of one cause in the order of time, and those of several in none.
-            let (is, at) = match *ids.as_slice() {
-                [one] => ("cause = ", self.value(one)),
-                _ => ("+cause IN rarray", self.value(numbers(ids))),
+            let (plus, is) = match *ids.as_slice() {
+                [one] => ("", format!("cause = {}", self.value(one))),
+                _ => ("+", format!("cause IN rarray({})", self.value(numbers(ids)))),
             };
-            let way = format!("SELECT seq FROM incident WHERE {}({at})", is.trim_start_matches('+'));
-            self.indexed(format!("{is}({at})"), way);
+            self.indexed(format!("{plus}{is}"), format!("SELECT seq FROM incident WHERE {is}"));
         }
         if filter.is_of_containers() || !filter.units.is_empty() {
             self.of_places(db, filter, counted)?;

@@ -163,12 +163,8 @@ mod tests {
         let kill = |time: Option<&str>, why: &str| EarlierKill {
             time: time.map(str::to_owned),
             place: "web".to_owned(),
-            incident: None,
-            cause: None,
-            confidence: None,
-            limit_bytes: None,
-            after_start_ms: None,
             why: why.to_owned(),
+            ..EarlierKill::default()
         };
         // Two alike but for the numbers, one whose time is not known, and another.
         let all = [

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use oomtrace::model::{Container, Exited, Record};
 use oomtrace::store::{History, Identity, Selection};
 use oomtrace::text::quote::quote;
-use oomtrace::text::short_id;
+use oomtrace::text::{pod_name, short_id};
 
 /// Names that are said.
 const NAMES: usize = 3;
@@ -38,10 +38,10 @@ fn is_counted_so(exited: &Exited, selection: &Selection) -> bool {
         && others.wants(&Record::Exit(exited.clone()))
 }
 
-/// `shop/web-5d4`
+/// `shop/web-5d4`; none where not all of that is known.
 fn pod_of(container: &Container) -> Option<String> {
-    let pod = container.pod.as_ref().filter(|_| container.user.is_none())?;
-    Some(quote(&format!("{}/{}", pod.namespace.as_deref()?, pod.name.as_deref()?)).into_owned())
+    let pod = container.pod.as_ref().filter(|pod| pod.namespace.is_some() && pod.name.is_some())?;
+    pod_name(pod).filter(|_| container.user.is_none())
 }
 
 fn said(ended: &[Exited]) -> Option<String> {

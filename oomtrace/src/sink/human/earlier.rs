@@ -101,16 +101,7 @@ mod tests {
 
     #[test]
     fn a_list_that_was_cut_says_so() {
-        let kill = EarlierKill {
-            time: None,
-            place: "web".to_owned(),
-            incident: None,
-            cause: None,
-            confidence: None,
-            limit_bytes: None,
-            after_start_ms: None,
-            why: "x".to_owned(),
-        };
+        let kill = EarlierKill { place: "web".to_owned(), why: "x".to_owned(), ..EarlierKill::default() };
         for (count, verbose, last) in [
             (KNOWN, false, "and at least 95 more"),
             (KNOWN, true, "the list ends here, at 100: more are not looked for"),
@@ -131,10 +122,8 @@ mod tests {
             place: "web".to_owned(),
             incident: Some(format!("id-{minute}")),
             cause: Some(Cause::OomContainerLimit),
-            confidence: None,
-            limit_bytes: None,
-            after_start_ms: None,
             why: why.to_owned(),
+            ..EarlierKill::default()
         };
         // Eight of one kind, among them one of another.
         let mut earlier: Vec<EarlierKill> = (0..8).rev().map(|number| kill(10 + 5 * number, "ran into it")).collect();

@@ -190,12 +190,9 @@ pub(super) mod tests {
         let kill = EarlierKill {
             time: Some("2026-11-26T03:12:07Z".to_owned()),
             place: "sh[7]".to_owned(),
-            incident: None,
             cause: Some(crate::model::Cause::ProcessKill),
-            confidence: None,
-            limit_bytes: None,
-            after_start_ms: None,
             why: "x".to_owned(),
+            ..EarlierKill::default()
         };
         let text = why(&Why { earlier: vec![kill], looked_at: Vec::new(), ..asked("7") }, Look::default());
         assert!(text.contains("another process with that number had been killed"), "{text}");

@@ -106,8 +106,12 @@ pub fn asked(requester: &Requester) -> String {
         .chain(place.or(unit))
         .map(|part| format!(", {part}"))
         .collect();
-    let doubt = if requester.confidence == Confidence::Possible { "possibly " } else { "" };
-    format!("{doubt}{}{}{}", described(&requester.process), who.concat(), parents(&requester.ancestors))
+    format!("{}{}{}{}", doubt(requester), described(&requester.process), who.concat(), parents(&requester.ancestors))
+}
+
+/// `possibly `, where it may be somebody else.
+fn doubt(requester: &Requester) -> &'static str {
+    if requester.confidence == Confidence::Possible { "possibly " } else { "" }
 }
 
 /// A command line that fits, each argument quoted: ids cut to their first digits, long arguments cut within their quotes, the
@@ -209,11 +213,8 @@ pub fn brief(incident: &Incident, why: &str) -> String {
     let others =
         Some(incident.collateral.len()).filter(|others| *others > 0).map(|others| format!("and {others} more"));
     let sender = incident.sender.process.as_ref().map(process).filter(new).map(|name| format!("by {name}"));
-    let asked = incident.requester.as_ref().map(|asked| (process(&asked.process), asked.confidence));
-    let asked = asked.filter(|(name, _)| new(name)).map(|(name, confidence)| {
-        let doubt = if confidence == Confidence::Possible { "possibly " } else { "" };
-        format!("{doubt}asked by {name}")
-    });
+    let asked = incident.requester.as_ref().map(|asked| (process(&asked.process), doubt(asked)));
+    let asked = asked.filter(|(name, _)| new(name)).map(|(name, doubt)| format!("{doubt}asked by {name}"));
     let who: Vec<String> = victim.into_iter().chain(others).chain(sender).chain(asked).collect();
     match (why.is_empty(), who.is_empty()) {
         (true, _) => who.join(", "),

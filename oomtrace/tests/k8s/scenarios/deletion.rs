@@ -9,7 +9,7 @@ use crate::Scenario;
 use crate::claims::{self, claim};
 use crate::node::node;
 use crate::pod::{Pod, container, once, with};
-use crate::scenarios::{incidents_of, is_by_kubelet, is_stopped, settled, settled_as, trace};
+use crate::scenarios::{incidents_of, is_by_kubelet, is_of, is_stopped, settled, settled_as, trace};
 use crate::support::process::{Owned, wait_until};
 
 pub const ALL: &[Scenario] = &[
@@ -93,10 +93,7 @@ fn post_start() {
     let app = with(container("app", STUBBORN), hook);
     let pod = Pod::create("post-start", with(once(&[app]), json!({ "terminationGracePeriodSeconds": 3 })));
     let incident = tracer.wait("the container's end", |record| match record {
-        Record::Incident(incident) if incident.victim.container_init => {
-            let of = incident.container.as_ref()?.pod.as_ref()?;
-            (!of.sandbox && of.uid.as_deref() == Some(pod.uid.as_str())).then(|| incident.clone())
-        }
+        Record::Incident(incident) if incident.victim.container_init && is_of(incident, &pod) => Some(incident.clone()),
         _ => None,
     });
     let incident = settled_as(&mut tracer, incident.victim.process.pid, &claims::says("its postStart hook failed"));

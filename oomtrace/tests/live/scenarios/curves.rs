@@ -7,6 +7,7 @@ use oomtrace::model::{Confidence, CourseKind, Incident, LimitLevel, Record, Time
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, docker};
+use crate::support::growth::{BLOCK, KEEP};
 use crate::support::needs::Need::{Docker, MemoryCgroup, Tracing};
 use crate::support::process::{Owned, run, wait_until};
 use crate::support::tracer::Tracer;
@@ -32,11 +33,6 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario { name: "curves::without_curves_there_are_none", needs: &[Tracing, Docker], run: without },
 ];
-
-/// A MiB of a shell's variables in `$x`, to be kept as often as is wanted.
-const BLOCK: &str = "x=0123456789abcdef; for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do x=$x$x; done; i=0";
-/// Keeps one more.
-const KEEP: &str = "i=$((i+1)); eval \"v$i=\\$x\"";
 
 /// Waits for a signal, which takes no memory of the container's.
 const WAIT: &str = "trap 'go=1' USR1; wait_for_go() { while [ -z \"$go\" ]; do sleep 0.1; done; }";

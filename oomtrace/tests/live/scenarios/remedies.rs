@@ -10,6 +10,7 @@ use oomtrace::node::cgroups;
 use crate::Scenario;
 use crate::support::cgroup::Cgroup;
 use crate::support::docker::{Container, IMAGE, docker, socket};
+use crate::support::growth::{BLOCK, KEEP};
 use crate::support::needs::Need::{self, Alone, Busybox, Compose, Docker, MemoryCgroup, Tracing};
 use crate::support::process::{Owned, field, run, run_as_printed, wait_until};
 use crate::support::tracer::{Tracer, command};
@@ -308,8 +309,7 @@ fn made_anew() {
     let history = tempfile::tempdir().unwrap();
     let path = history.path().join("history.db");
     let mut tracer = Tracer::start(&["--history", path.to_str().unwrap()]);
-    let leaks = "x=0123456789abcdef; for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do x=$x$x; done; \
-                 i=0; while :; do i=$((i+1)); eval \"v$i=\\$x\"; sleep 0.1; done";
+    let leaks = format!("{BLOCK}; while :; do {KEEP}; sleep 0.1; done");
     let is_kept = |count: usize| {
         let mut asked = command();
         let output = asked.args(["history", "--all", "--json", "--history"]).arg(&path).output().unwrap();
@@ -320,8 +320,8 @@ fn made_anew() {
     let mut killed = |tracer: &mut Tracer, limit: &str| {
         let options = ["--memory", limit, "--memory-swap", limit];
         let own = match container.take() {
-            Some(before) => before.anew(&options, leaks),
-            None => Container::run(&options, leaks),
+            Some(before) => before.anew(&options, &leaks),
+            None => Container::run(&options, &leaks),
         };
         // The one before had its name, too.
         let incident = tracer.wait("its kill", |record| match record {

@@ -6,6 +6,7 @@ pub mod containerd;
 pub mod docker;
 pub mod flood;
 pub mod fuse;
+pub mod growth;
 pub mod helper;
 pub mod image;
 pub mod needs;

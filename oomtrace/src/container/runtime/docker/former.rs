@@ -28,7 +28,7 @@ struct Labelled {
 pub struct Former {
     /// Each once, the one that ended last behind the others.
     pub containers: Vec<FormerContainer>,
-    /// Nanoseconds since 1970; none where Docker tells of nothing at all.
+    /// Nanoseconds since 1970; none where Docker has no event at all.
     pub since_ns: Option<i64>,
 }
 

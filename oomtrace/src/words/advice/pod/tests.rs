@@ -59,6 +59,19 @@ fn memory_is_given_by_what_makes_the_pod() {
 }
 
 #[test]
+fn what_a_larger_limit_does_not_do_by_itself_is_said() {
+    for (owner, word) in [
+        (Some(("StatefulSet", "db")), "never gets Ready"),
+        (Some(("Job", "once")), "delete it, and make it anew"),
+        (Some(("Deployment", "web")), ""),
+        (None, ""),
+    ] {
+        let said = limits_catch(&incident(pod(owner)).container.unwrap());
+        assert!(said.contains(word) && said.is_empty() == word.is_empty(), "{owner:?}: {said}");
+    }
+}
+
+#[test]
 fn a_probe_that_failed_says_which_field_to_change() {
     let failure = |kind, said: &str| {
         let probe =
