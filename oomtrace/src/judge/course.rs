@@ -318,8 +318,7 @@ fn too_small(incident: &Incident, life: &[TimelinePoint], before: &[Life]) -> Op
             detail: Detail::Outgrew { after_s, lower: highest, lower_after_s: highest_after_s },
         });
     }
-    let spans = known.filter_map(|life| Some(f64::from(life.points.first()?.0)));
-    let alike = spans.filter(|span| (0.3..3.0).contains(&(span / after_s.max(0.1)))).count();
+    let alike = known.filter(|life| (0.3..3.0).contains(&(life.lasted_s() / after_s.max(0.1)))).count();
     let confidence = if alike >= 2 { Confidence::Likely } else { Confidence::Possible };
     found(confidence, u32::try_from(alike + 1).unwrap_or(u32::MAX), Detail::AtStart { after_s })
 }
@@ -334,7 +333,7 @@ fn outgrown<'a>(lives: impl Iterator<Item = &'a Life>, limit: u64, after_s: f64)
     }
     let rate = limit as f64 / after_s;
     let met = lives.filter_map(|life| {
-        let (lasted, limit_then) = (f64::from(life.points.first()?.0), f64::from(life.points.last()?.2?));
+        let (lasted, limit_then) = (life.lasted_s(), f64::from(life.points.last()?.2?));
         let is_alike = ALIKE.contains(&(limit_then / lasted / rate));
         (limit_then <= LOWER * limit as f64 && is_alike && lasted >= SHORTEST_S).then_some((limit_then as u64, lasted))
     });

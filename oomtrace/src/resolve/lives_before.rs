@@ -24,6 +24,9 @@ pub struct Life {
     /// Its beginning was seen: its first point is not only where it was first looked at.
     #[serde(default)]
     pub began: bool,
+    /// The age of the container's first process at its end, in seconds, where it was that which was killed.
+    #[serde(default)]
+    pub init_age_s: Option<f32>,
     /// Seconds before its own end, what could not be taken back, and the limit, in bytes; the oldest first.
     pub points: Vec<(f32, f32, Option<f32>)>,
 }
@@ -46,7 +49,15 @@ impl Life {
             ((point.before_ms as f64 / 1000.0) as f32, held_at(point) as f32, limit)
         };
         let began = began(points, init_age_s);
-        Self { ended_before_s: 0.0, began, points: kept.iter().map(packed).collect() }
+        let init_age_s = init_age_s.map(|age| age as f32);
+        Self { ended_before_s: 0.0, began, init_age_s, points: kept.iter().map(packed).collect() }
+    }
+
+    /// Seconds from its beginning to its end, as far as that was seen: it may have been followed for less than it has lived.
+    #[must_use]
+    pub fn lasted_s(&self) -> f64 {
+        let followed_s = self.points.first().map_or(0.0, |(before, ..)| *before);
+        f64::from(followed_s.max(self.init_age_s.unwrap_or_default()))
     }
 
     /// Seconds from its first point to the end of the one that is judged.
@@ -121,45 +132,71 @@ pub fn last_life(timeline: &[TimelinePoint], since_before_ms: Option<u64>) -> &[
 pub struct KeptLife {
     /// Whose limit ended it.
     pub level: LimitLevel,
+    /// The same as a cgroup's path.
+    #[serde(default)]
+    pub owner: String,
     pub life: Life,
 }
 
-/// Adds those that the history has from before to the lives that this run has seen of `incident`'s place: of the same level, and each over
-/// before the next one began. What ran beside it, as replicas of one service do, is not what it was before.
-pub fn add_kept(lives: &mut (Vec<Life>, Option<u64>), kept: Vec<KeptLife>, incident: &Incident) {
-    let timeline = incident.memory.as_ref().and_then(|memory| memory.timeline.as_deref()).unwrap_or_default();
+/// Those of the level whose limit `incident` hit of which each was over before the next one began, and the last before `began_s`, in seconds
+/// before the kill; the latest first. What ran beside it, as replicas of one service do, is not what it was before, and nor is what one
+/// program did in another cgroup that is no container.
+fn in_turn(kept: Vec<KeptLife>, incident: &Incident, mut began_s: f64) -> impl Iterator<Item = Life> {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    let (Some(owner), Some(first)) = (owner, last_life(timeline, lives.1).first()) else { return };
-    let mut next_began = lives.0.first().map_or(first.before_ms as f64 / 1000.0, Life::began_before_s);
-    for KeptLife { life, .. } in kept.into_iter().rev().filter(|kept| kept.level == owner.level) {
-        if lives.0.len() >= LIVES {
-            return;
+    let owner = owner.map(|owner| (owner.level, owner.path.clone()));
+    let is_contained = incident.container.is_some();
+    let is_its = move |kept: &KeptLife| {
+        owner.as_ref().is_some_and(|(level, path)| kept.level == *level && (is_contained || kept.owner == *path))
+    };
+    kept.into_iter().rev().filter(is_its).map(|kept| kept.life).filter(move |life| {
+        let was_over = life.ended_before_s >= began_s;
+        if was_over {
+            began_s = life.began_before_s();
         }
-        if life.ended_before_s >= next_began {
-            next_began = life.began_before_s();
-            lives.0.insert(0, life);
-        }
+        was_over
+    })
+}
+
+/// When the life that `incident` ended began to be followed, in seconds before the kill; the kill before was `since_before_ms` ago. None
+/// where it was not followed.
+fn followed_for_s(incident: &Incident, since_before_ms: Option<u64>) -> Option<f64> {
+    let timeline = incident.memory.as_ref()?.timeline.as_deref()?;
+    last_life(timeline, since_before_ms).first().map(|first| first.before_ms as f64 / 1000.0)
+}
+
+/// Adds those that the history has from before to the lives that this run has seen of `incident`'s place.
+pub fn add_kept(lives: &mut (Vec<Life>, Option<u64>), kept: Vec<KeptLife>, incident: &Incident) {
+    let Some(began_s) = followed_for_s(incident, lives.1) else { return };
+    let began_s = lives.0.first().map_or(began_s, Life::began_before_s);
+    let missing = LIVES.saturating_sub(lives.0.len());
+    for life in in_turn(kept, incident, began_s).take(missing) {
+        lives.0.insert(0, life);
     }
 }
 
 /// Adds the limits of those to what is known of this run: what is made anew has another cgroup, and its limit is one that was raised all the
-/// same.
-pub fn add_limits(before: &mut LimitsBefore, kept: &[KeptLife], incident: &Incident) {
-    let Some(owner) = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()) else { return };
-    let Some(limit) = owner.limit_bytes else { return };
+/// same. What was larger before has been lowered, and is where it ends.
+pub fn add_limits(before: &mut LimitsBefore, kept: Vec<KeptLife>, incident: &Incident, since_before_ms: Option<u64>) {
+    let limit = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()?.limit_bytes);
+    let (Some(limit), Some(began_s)) = (limit, followed_for_s(incident, since_before_ms)) else { return };
     // A life has sizes with seven digits.
     let is_one = |one: u64, other: u64| one.abs_diff(other) <= one / 1000;
-    let of_level = kept.iter().filter(|kept| kept.level == owner.level);
-    let limits = of_level.filter_map(|kept| Some(kept.life.points.last()?.2? as u64));
-    let (same, others): (Vec<u64>, Vec<u64>) = limits.partition(|then| is_one(*then, limit));
-    before.kills = before.kills.max(same.len() as u64);
-    let mut smaller: Vec<u64> = Vec::new();
-    for then in others.into_iter().filter(|then| *then < limit) {
-        let is_known = |all: &[u64]| all.iter().any(|known| is_one(*known, then));
-        if !is_known(&smaller) && !is_known(&before.smaller) {
-            smaller.push(then);
+    let mut largest = limit;
+    let (mut same, mut smaller) = (0, Vec::new());
+    for life in in_turn(kept, incident, began_s) {
+        let Some(then) = life.points.last().and_then(|(.., limit)| *limit).map(|limit| limit as u64) else { continue };
+        match () {
+            () if is_one(then, limit) && largest == limit => same += 1,
+            () if is_one(then, largest) => {}
+            () if then > largest => break,
+            () => {
+                largest = then;
+                smaller.insert(0, then);
+            }
         }
     }
+    before.kills = before.kills.max(same);
+    smaller.retain(|then| !before.smaller.iter().any(|known| is_one(*known, *then)));
     smaller.append(&mut before.smaller);
     before.smaller = smaller;
 }

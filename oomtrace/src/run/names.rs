@@ -205,7 +205,7 @@ impl Names {
         settle_init(case);
         settle_level(&mut case.incident);
         if let Some(earlier) = &mut case.earlier {
-            add_limits(&mut case.limits_before, &earlier.lives, &case.incident);
+            add_limits(&mut case.limits_before, earlier.lives.clone(), &case.incident, case.lives_before.1);
             add_kept(&mut case.lives_before, std::mem::take(&mut earlier.lives), &case.incident);
         }
     }

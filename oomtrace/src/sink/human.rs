@@ -172,8 +172,9 @@ impl<W: Write> Sink for Human<W> {
             Record::Incident(incident) if incident.routine.is_none() || look.all => self.repeats.take(incident),
             _ => None,
         };
+        // What is like one that was only counted is itself like none that is to be seen.
         if let Record::Incident(incident) = record
-            && let Some(repeat) = &repeat
+            && let Some(repeat) = repeat.as_ref().filter(|repeat| self.remedies.have_shown(&repeat.first))
             && !look.brief
         {
             let is_below_its_own = self.latest.as_ref() == Some(&repeat.first);
@@ -225,16 +226,20 @@ impl<W: Write> Sink for Human<W> {
             Record::Lost(_) | Record::Repeat(_) => return Ok(()),
         };
         self.end_series()?;
+        self.begin(matches!(record, Record::Event(_)), look)?;
+        self.out.write_all(block.as_bytes())?;
         if let Record::Incident(incident) = record {
-            let (first, count) = repeat.map_or_else(|| (incident.id.clone(), 1), |repeat| (repeat.first, repeat.count));
-            self.remedies.are_shown(&first, count, incident, Instant::now());
-            self.stands_below(incident, first);
+            let first = repeat.as_ref().map_or(&incident.id, |repeat| &repeat.first);
+            let count = repeat.as_ref().map_or(1, |repeat| repeat.count);
+            self.remedies.are_shown(first, count, incident, Instant::now());
+            self.stands_below(incident, first.clone());
+            if let Some(repeat) = repeat.filter(|_| !look.brief) {
+                return self.count(incident, &repeat, look);
+            }
         } else if is_of_another(record, self.latest_in.as_deref()) {
             // What is counted stands below its own block.
             self.latest = None;
         }
-        self.begin(matches!(record, Record::Event(_)), look)?;
-        self.out.write_all(block.as_bytes())?;
         self.out.flush()
     }
 

@@ -58,11 +58,11 @@ impl History {
 /// None where nothing was followed, it was not by a cgroup's limit, or the record cannot be read: then it says nothing of a life.
 fn life(json: &str, before_ns: i64) -> Option<KeptLife> {
     let Part { time, victim, oom, memory } = serde_json::from_str(json).ok()?;
-    let level = oom.filter(|oom| oom.scope == Some(OomScope::Memcg))?.limit_owner?.level;
+    let owner = oom.filter(|oom| oom.scope == Some(OomScope::Memcg))?.limit_owner?;
     let timeline = memory?.timeline?;
     let life = Life::of(last_life(&timeline, None), init_age_s(&time, &victim));
     let life = Life { ended_before_s: before_ns as f64 / 1e9, ..life };
-    (!life.points.is_empty()).then_some(KeptLife { level, life })
+    (!life.points.is_empty()).then_some(KeptLife { level: owner.level, owner: owner.path, life })
 }
 
 #[cfg(test)]

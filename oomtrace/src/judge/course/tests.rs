@@ -299,6 +299,10 @@ fn what_meets_each_limit_as_fast_is_not_said_to_need_a_higher_one() {
         assert_eq!((found.kind, found.confidence), expected, "{before:?}: {found:?}");
         assert_eq!(found.advised_limit_bytes.is_none(), found.kind == CourseKind::Climbing);
     }
+    // Those that were followed late are compared by how long they lived, as the one that is judged is.
+    let late = Life { ended_before_s: 100.0, ..Life::of(&rise(256, 1.5), Some(8.0)) };
+    let late = course(&killed(rise(512, 16.0)), &(vec![late], Some(100_000)), None).unwrap();
+    assert_eq!(late.kind, CourseKind::Climbing);
     let Detail::Outgrew { lower, .. } = of(&[(256, 8.0), (128, 4.0)]).detail else { panic!("no lower limit") };
     assert_eq!(lower, 256 * MIB);
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::judge::tests::oom;
+use crate::judge::tests::{in_container, oom};
 use crate::model::{LimitLevel, OomScope};
 
 const MIB: u64 = 1 << 20;
@@ -26,26 +26,51 @@ fn a_life_begins_anew_or_after_the_kill_before() {
     assert!(last_life(&[], Some(1)).is_empty());
 }
 
+fn kept(level: LimitLevel, life: Life) -> KeptLife {
+    KeptLife { level, owner: "/a".to_owned(), life }
+}
+
 #[test]
 fn limits_of_what_was_made_anew_are_those_of_one_thing() {
     use LimitLevel::{Container, Pod};
-    let kept = |level, mib: u64| {
-        let points = vec![(8.0, 1.0, None), (0.0, 1.0, Some((mib * MIB) as f32))];
-        KeptLife { level, life: Life { points, ..Life::default() } }
+    // Each of so many seconds, ten after the one before.
+    let in_a_row = |lasted_s: f64, all: &[(LimitLevel, u64)]| -> Vec<KeptLife> {
+        let life = |(number, (level, mib)): (usize, &(LimitLevel, u64))| {
+            let points = vec![(lasted_s as f32, 1.0, None), (0.0, 1.0, Some((mib * MIB) as f32))];
+            let ended_before_s = 10.0 * (all.len() - number) as f64;
+            kept(*level, Life { points, ended_before_s, ..Life::default() })
+        };
+        all.iter().enumerate().map(life).collect()
     };
-    let incident = oom(&[("/a", 64, Some(64))], Some((0, Container)), OomScope::Memcg);
-    let of = |kills: u64, smaller: &[u64], kept: &[KeptLife]| {
+    let mut incident = in_container(oom(&[("/a", 64, Some(64))], Some((0, Container)), OomScope::Memcg));
+    incident.memory.as_mut().unwrap().timeline = Some(vec![point(8000, 1, true), point(0, 64, false)]);
+    let of = |kills: u64, smaller: &[u64], kept: Vec<KeptLife>, incident: &Incident| {
         let mut before = LimitsBefore { kills, smaller: smaller.iter().map(|mib| mib * MIB).collect() };
-        add_limits(&mut before, kept, &incident);
+        add_limits(&mut before, kept, incident, None);
         (before.kills, before.smaller.iter().map(|bytes| bytes / MIB).collect::<Vec<_>>())
     };
-    let raised = [kept(Container, 16), kept(Container, 32), kept(Container, 32), kept(Container, 64)];
-    assert_eq!(of(0, &[], &raised), (1, vec![16, 32]));
+    let raised = [(Container, 16), (Container, 32), (Container, 32), (Container, 64)];
+    assert_eq!(of(0, &[], in_a_row(8.0, &raised), &incident), (1, vec![16, 32]));
     // What this run has seen is in the history as well.
-    assert_eq!(of(3, &[32], &raised), (3, vec![16, 32]));
+    assert_eq!(of(3, &[32], in_a_row(8.0, &raised), &incident), (3, vec![16, 32]));
+    // Replicas side by side: each but the last was not over when the next one began.
+    assert_eq!(of(0, &[], in_a_row(300.0, &raised), &incident), (1, Vec::new()));
+    // It was lowered in between: what was before is another story.
+    let lowered = [(Container, 16), (Container, 128), (Container, 32), (Container, 64), (Container, 64)];
+    assert_eq!(of(0, &[], in_a_row(8.0, &lowered), &incident), (2, vec![32]));
     // Another's limit, a larger one, and one that nobody knows.
-    let unknown = KeptLife { level: Container, life: Life::default() };
-    assert_eq!(of(0, &[], &[kept(Pod, 16), kept(Container, 128), unknown]), (0, Vec::new()));
+    let unknown = kept(Container, Life { ended_before_s: 10.0, ..Life::default() });
+    let others = in_a_row(8.0, &[(Pod, 16), (Container, 128)]).into_iter().chain([unknown]).collect();
+    assert_eq!(of(0, &[], others, &incident), (0, Vec::new()));
+    // One program in another cgroup, which is no container.
+    let elsewhere =
+        || in_a_row(8.0, &raised).into_iter().map(|kept| KeptLife { owner: "/b".to_owned(), ..kept }).collect();
+    assert_eq!(of(0, &[], elsewhere(), &incident), (1, vec![16, 32]));
+    incident.container = None;
+    assert_eq!(of(0, &[], elsewhere(), &incident), (0, Vec::new()));
+    // When it began nobody knows.
+    incident.memory.as_mut().unwrap().timeline = None;
+    assert_eq!(of(0, &[], in_a_row(8.0, &raised), &incident), (0, Vec::new()));
 }
 
 #[test]
@@ -56,7 +81,7 @@ fn lives_of_before_this_run_come_first_and_none_that_ran_beside_it() {
         points: vec![((began - ended) as f32, 1.0, None)],
         ..Life::default()
     };
-    let kept = |level, began, ended| KeptLife { level, life: life(began, ended) };
+    let kept = |level, began, ended| kept(level, life(began, ended));
     let history = [
         kept(Container, 900.0, 800.0),
         kept(Container, 700.0, 600.0),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::Incident;
+use crate::model::{Container, Incident, Process};
 use crate::placement::user_of;
 
 /// Blocks of one place within [`WITHIN`]: of one cause, and of those that end a container apart from others.
@@ -50,8 +50,8 @@ impl Crowds {
         let known = self.places.iter().position(|place| place.key == key).and_then(|at| self.places.remove(at));
         let mut place = known.unwrap_or(Place { key, blocks: VecDeque::new(), rest: 0, since: at });
         let age = |then: Timestamp| Duration::try_from(at.duration_since(then)).unwrap_or_default();
-        // What is later than this one was before the clock was set.
-        place.blocks.retain(|then| *then <= at && age(*then) < WITHIN);
+        // What is a little later than this one came before it, and what is much later was before the clock was set back.
+        place.blocks.retain(|then| at.duration_since(*then).unsigned_abs() < WITHIN);
         let crowd = if place.blocks.len() < BLOCKS {
             place.blocks.push_back(at);
             place.rest = 0;
@@ -75,24 +75,26 @@ impl Crowds {
     }
 }
 
-/// Who can make any number of them: the outermost container, or the user; of root's the cgroup. And whose hand it was: what a user kills hides
-/// nothing that root does to the same.
+/// Whose they are, and whose hand it was: what a user kills hides nothing that root does to the same.
 fn key(incident: &Incident) -> String {
-    let cgroup = incident.victim.process.cgroup.as_deref().unwrap_or_default();
-    let whose = match incident.container.as_ref().and_then(|container| container.chain().last()) {
-        Some(outermost) => match outermost.user {
-            Some(uid) => format!("user {uid}"),
-            None => format!("container {}", outermost.id),
-        },
-        // Jobs of all users may be in one cgroup, and one user's in any number of them.
-        None => match user_of(cgroup).or(incident.victim.process.uid) {
-            None | Some(0) => format!("cgroup {cgroup}"),
-            Some(uid) => format!("user {uid}"),
-        },
-    };
-    let by = incident.sender.process.as_ref().map(|sender| sender.uid);
-    let ends = incident.victim.container_init || incident.victim.container_exit.is_some();
-    format!("crowd of {whose} by {by:?} {:?} {ends}", incident.verdict.as_ref().map(|verdict| verdict.cause))
+    let victim = &incident.victim;
+    let place = whose(incident.container.as_ref(), &victim.process);
+    let sender = &incident.sender;
+    let by = sender.process.as_ref().map(|process| whose(sender.container.as_ref(), process));
+    // A service's first process is started by the first of all.
+    let is_first = victim.container_init || incident.container.is_none() && victim.process.ppid == Some(1);
+    let ends = is_first || victim.container_exit.is_some();
+    format!("crowd of {place} by {by:?} {:?} {ends}", incident.verdict.as_ref().map(|verdict| verdict.cause))
+}
+
+/// Who can make any number of processes like this one: the outermost container, in which a process may be of any user it likes; a user, where
+/// the cgroup is theirs alone; else a user's within one cgroup, for jobs of all users may be in one, and one user's in two services.
+fn whose(container: Option<&Container>, process: &Process) -> String {
+    if let Some(outermost) = container.and_then(|container| container.chain().last()) {
+        return outermost.user.map_or_else(|| format!("container {}", outermost.id), |uid| format!("user {uid}"));
+    }
+    let cgroup = process.cgroup.as_deref().unwrap_or_default();
+    user_of(cgroup).map_or_else(|| format!("user {:?} in {cgroup}", process.uid), |uid| format!("user {uid}"))
 }
 
 #[cfg(test)]
@@ -137,22 +139,39 @@ mod tests {
         by_other.sender.process.as_mut().unwrap().uid = Some(1234);
         assert_eq!(count(&by_other), None);
         assert_eq!(count(&at(311, "a")), Some((2, 1)));
+        // One comes later than it was, and hides no block.
+        assert_eq!(count(&at(290, "a")), Some((3, 0)));
         // The clock was set back.
-        assert_eq!(count(&at(250, "a")), None);
+        assert_eq!(count(&at(100, "a")), None);
     }
 
     #[test]
     fn one_users_jobs_hide_no_others_in_the_same_cgroup() {
         let mut crowds = Crowds::default();
-        let mut take = |uid: u32| {
+        let mut take = |uid: u32, service: &str, ppid: u32| {
             let mut incident = at(1, "a");
             incident.container = None;
-            incident.victim.process.uid = Some(uid);
-            incident.victim.process.cgroup = Some("/system.slice/cron.service".to_owned());
+            let victim = &mut incident.victim.process;
+            (victim.uid, victim.ppid) = (Some(uid), Some(ppid));
+            victim.cgroup = Some(format!("/system.slice/{service}"));
             crowds.take(&incident).is_some()
         };
-        assert_eq!((0..20).filter(|_| take(1000)).count(), 10);
-        assert!(!take(0) && !take(1001));
+        assert_eq!((0..20).filter(|_| take(1000, "cron.service", 7)).count(), 10);
+        assert!(!take(0, "cron.service", 7) && !take(1001, "cron.service", 7));
+        assert!(!take(1000, "web.service", 7), "two services may be one user's");
+        assert!(!take(1000, "cron.service", 1), "the service itself");
+    }
+
+    #[test]
+    fn a_container_is_one_sender_whoever_it_says_that_it_is() {
+        let mut crowds = Crowds::default();
+        let mut take = |uid: u32| {
+            let mut incident = at(1, "a");
+            incident.sender.process.as_mut().unwrap().uid = Some(uid);
+            incident.sender.container = incident.container.clone();
+            crowds.take(&incident).is_some()
+        };
+        assert_eq!((0..40).filter(|uid| take(*uid)).count(), 30);
     }
 
     #[test]

@@ -39,6 +39,17 @@ impl Remedies {
         self.shown.push_back(Shown { first: first.to_owned(), remedies: remedies(incident), count, at: now });
     }
 
+    /// Whether a block has shown those of the kills that began with `first`: not where these were only counted, or were long ago.
+    pub fn have_shown(&mut self, first: &str) -> bool {
+        let Some(shown) = self.shown.iter().position(|shown| shown.first == first).and_then(|at| self.shown.remove(at))
+        else {
+            return false;
+        };
+        // Those that were used last come last.
+        self.shown.push_back(shown);
+        true
+    }
+
     /// Whether those of the incident are others, and are to be shown now: where they come slowly, or their number has doubled, for in a storm
     /// every word costs.
     pub fn are_new(&mut self, first: &str, count: u64, incident: &Incident, now: Instant) -> bool {
@@ -102,5 +113,10 @@ mod tests {
             all.are_shown(&number.to_string(), 1, &with("x", 1), now);
         }
         assert_eq!(all.shown.len(), SERIES);
+        assert!(all.have_shown("936"), "it is used");
+        for number in 1_000..1_063 {
+            all.are_shown(&number.to_string(), 1, &with("x", 1), now);
+        }
+        assert!(all.have_shown("936") && !all.have_shown("937"));
     }
 }

@@ -365,6 +365,35 @@ fn many_that_are_unlike_are_counted_and_one_of_another_place_is_seen() {
     assert_eq!(text(true).matches("   by ").count(), 501);
 }
 
+/// Kills of which the first was only counted are not hidden for as long as they come: each has its block as soon as there is room for one, and its
+/// count; and two of each kind are no way around the bound.
+#[test]
+fn what_was_only_counted_has_its_block_later() {
+    let mut written = Vec::new();
+    let mut human = Human::new(&mut written, Look::default);
+    let one = judged(in_container(kill("/usr/bin/bash")));
+    let mut put = |second: i64, script: &str| {
+        let mut one = one.clone();
+        one.id = format!("{script} at {second}");
+        one.time = jiff::Timestamp::from_second(1_700_000_000 + second).unwrap().to_string();
+        one.victim.process.cmdline = Some(vec!["sh".to_owned(), script.to_owned()]);
+        human.put(&Record::Incident(one)).unwrap();
+    };
+    for number in 0..50 {
+        put(number / 10, &number.to_string());
+        put(number / 10, &number.to_string());
+    }
+    for second in [10, 30, 70, 80] {
+        put(second, "each night");
+    }
+    human.finish().unwrap();
+    let text = String::from_utf8(written).unwrap();
+    let killed = |script: &str| text.matches(&format!(": sh {script}")).count();
+    assert_eq!(text.matches("   by ").count(), 11, "{text}");
+    assert_eq!((killed("9"), killed("10"), killed("'each night'")), (1, 0, 1), "{text}");
+    assert!(text.contains("×4 in 1 min 10 s"), "{text}");
+}
+
 /// A container that ends so again and again, or a user's cgroups that look like containers, have one block, and then a count.
 #[test]
 fn ends_by_exit_are_counted_by_who_has_them() {
