@@ -4,7 +4,7 @@ use glob::{MatchOptions, Pattern};
 
 use crate::correlate::{Episode, Kill};
 use crate::event::Task;
-use crate::model::{Cause, Container, Exited, Incident, Process, Record, Warning};
+use crate::model::{Cause, Container, Exited, Incident, Pod, Process, Record, Warning};
 use crate::text::quote::quote;
 
 /// A label that a container must have.
@@ -184,7 +184,8 @@ impl Filter {
             && self.uids.is_empty()
             && self.pids.is_empty();
         is_asked_for
-            && self.wants_place(warning.container.as_ref(), warning.unit.as_deref())
+            && (self.wants_place(warning.container.as_ref(), warning.unit.as_deref())
+                || warning.pod.as_ref().is_some_and(|pod| self.wants_whole_pod(pod)))
             && (self.cgroups.is_empty() || self.is_below_any(&warning.cgroup))
     }
 
@@ -280,16 +281,25 @@ impl Filter {
         self.wants_any(&incident.container)
     }
 
-    fn is_wanted(&self, container: &Container) -> bool {
-        let pod = container.pod.as_ref();
+    /// It chooses pods alone, and this one.
+    fn wants_whole_pod(&self, pod: &Pod) -> bool {
+        let by_others = [&self.containers, &self.images, &self.units].iter().any(|patterns| !patterns.is_empty());
+        !by_others && self.labels.is_empty() && self.is_in_pod(Some(pod))
+    }
+
+    fn is_in_pod(&self, pod: Option<&Pod>) -> bool {
         let namespace = pod.and_then(|pod| pod.namespace.as_deref()).unwrap_or_default();
         let pod = pod.and_then(|pod| pod.name.as_deref());
-        let is_in = |patterns: &[Pattern], matches: &dyn Fn(&Pattern) -> bool| {
-            patterns.is_empty() || patterns.iter().any(matches)
-        };
-        is_in(&self.namespaces, &|pattern| pod.is_some() && pattern.matches(namespace))
-            && is_in(&self.pods, &|pattern| pod.is_some_and(|pod| is_pod(pattern, namespace, pod)))
-            && is_in(&self.images, &|pattern| container.image.as_deref().is_some_and(|image| fits(pattern, image)))
+        let is_namespace = |pattern: &Pattern| pod.is_some() && pattern.matches(namespace);
+        let is_pod = |pattern: &Pattern| pod.is_some_and(|pod| is_pod(pattern, namespace, pod));
+        (self.namespaces.is_empty() || self.namespaces.iter().any(is_namespace))
+            && (self.pods.is_empty() || self.pods.iter().any(is_pod))
+    }
+
+    fn is_wanted(&self, container: &Container) -> bool {
+        let is_image = |pattern: &Pattern| container.image.as_deref().is_some_and(|image| fits(pattern, image));
+        self.is_in_pod(container.pod.as_ref())
+            && (self.images.is_empty() || self.images.iter().any(is_image))
             && self.labels.iter().all(|label| label.is_of(container))
             && self.is_named(container)
     }

@@ -61,7 +61,7 @@ pub fn run(options: &options::Why) -> Result<Status, Failure> {
             notices::say(&no_incident(&id, &looked, options));
             Ok(Status::Usage)
         }
-        Asking::Nobody { near, missing, victims } => {
+        Asking::Nobody { near, missing, listed } => {
             let word = options.target.as_deref().unwrap_or_default();
             let like: Vec<_> = near.iter().map(|name| quote(name)).collect();
             let like = if like.is_empty() { String::new() } else { format!("; is it {}?", like.join(" or ")) };
@@ -71,9 +71,7 @@ pub fn run(options: &options::Why) -> Result<Status, Failure> {
                 notices::say(&format!("not to be read without root: {}", refused.join("; ")));
             }
             notices::say(&format!("no container, pod, unit or incident is known as {}{like}", quote(word)));
-            victims
-                .iter()
-                .for_each(|command| notices::say(&format!("a process of that name was killed: try `{command}`")));
+            listed.iter().for_each(|(what, command)| notices::say(&format!("{what}: try `{command}`")));
             missing.iter().for_each(|why| notices::say(&format!("not known: {why}")));
             Ok(Status::Usage)
         }
@@ -95,11 +93,11 @@ enum Asking {
         id: String,
         looked: LookedAt,
     },
-    /// `victims`: what lists the kills of processes that are called so, where there were any.
+    /// `listed`: kills that have to do with the name all the same, and what lists them.
     Nobody {
         near: Vec<String>,
         missing: Vec<String>,
-        victims: Option<String>,
+        listed: Vec<(&'static str, String)>,
     },
 }
 
@@ -138,8 +136,7 @@ async fn ask(options: &options::Why, places: &Places, log: KernelLog) -> Asking 
                     let looked = log.looked.iter().cloned().chain([watched.looked()]);
                     let unread = looked.filter(|looked| looked.is_missing);
                     missing.extend(unread.map(|looked| format!("{} ({})", looked.place, looked.said)));
-                    let victims = watched.has_victim(&word.word).then(|| kills_of(&word.word, options));
-                    return Asking::Nobody { near, missing, victims };
+                    return Asking::Nobody { near, missing, listed: listed(&word.word, &watched, options) };
                 }
                 (Choice::One(whom), [one]) if whom.kind == TargetKind::Process => {
                     return by_id(asked, &one.id, watched, places, &identity).await;
@@ -179,9 +176,14 @@ fn one_of(mut found: Vec<Whom>, missing: Vec<String>) -> Choice {
     }
 }
 
-/// `oomtrace history --comm tail`, of the same history.
-fn kills_of(comm: &str, options: &options::Why) -> String {
-    format!("oomtrace history{} --comm {comm}", from(options))
+/// Kills of processes that are called so, and routine ones in what is called so; each with what lists them, of the same history.
+fn listed(word: &str, watched: &Watched, options: &options::Why) -> Vec<(&'static str, String)> {
+    let list = |chosen: &str| format!("oomtrace history{} {chosen} {word}", from(options));
+    let victims = watched.has_victim(word).then(|| ("a process of that name was killed", list("--comm")));
+    let routine = watched.routine_in(word).map(|chosen| {
+        ("only kills for which nobody needs to be woken are known of it", list(&format!("--all {chosen}")))
+    });
+    routine.into_iter().chain(victims).collect()
 }
 
 /// ` --history FILE`, where one is named.
@@ -227,7 +229,7 @@ async fn by_id(asked: Option<&str>, id: &str, watched: Watched, places: &Places,
         Err(StoreError::Ambiguous { candidates, .. }) => {
             return Asking::Several(candidates.iter().map(chosen).collect());
         }
-        Err(error) => return Asking::Nobody { near: Vec::new(), missing: vec![error.to_string()], victims: None },
+        Err(error) => return Asking::Nobody { near: Vec::new(), missing: vec![error.to_string()], listed: Vec::new() },
     };
     let exits: Vec<_> = if found.is_empty() { watched.exit(id).into_iter().collect() } else { Vec::new() };
     let first = found.first().map(|first| first.id.clone());

@@ -56,10 +56,10 @@ pub fn judge(case: &Case) -> Judgement {
     let incident = &case.incident;
     let found = requester::find(case);
     let Ruling { cause, confidence, reason } = rule(case, found.as_ref());
-    let requester_unseen = requester::unseen(case, found.as_ref());
     // What the kubelet wanted by the API's word nobody else asked for who only may have.
     let found =
         found.filter(|found| !kubelet::is_its_own(cause, &reason) || kubelet::is_sure_or_kubelet(&found.requester));
+    let requester_unseen = requester::unseen(case, found.as_ref());
     let by_api = case.pod.as_ref().map(|said| kubelet::evidence(said, cause)).unwrap_or_default();
     let exec = requester::is_by_exec(incident).then_some(FoundBy::Exec);
     let (requester, via, requesters_place, requester_came_before_ms, found_by) = match found {

@@ -19,7 +19,7 @@ use crate::kubernetes::cordon::Node;
 use crate::kubernetes::describe::deletion_asked_ms;
 use crate::kubernetes::object::{PodMetadata, PodObject};
 use crate::kubernetes::owners::Owner;
-use crate::kubernetes::said::EventSaid;
+use crate::kubernetes::said::{EventSaid, TAINT_EVICTION};
 use crate::kubernetes::{Ask, Told};
 use crate::text::{bytes, clip};
 
@@ -99,7 +99,10 @@ impl ApiServer {
             self.evictions_for_taints(object, ask.kill)
         );
         let mut told = told?;
-        told.events.extend(taints.unwrap_or_default());
+        match taints {
+            Ok(events) => told.events.extend(events),
+            Err(why) => told.untold = Some(why),
+        }
         say(Ok(Told { owner_said, cordoned, ..told }));
         Ok(())
     }
@@ -119,7 +122,7 @@ impl ApiServer {
         if !is_plain(namespace) || !is_plain(name) {
             return Ok(Vec::new());
         }
-        let selector = format!("involvedObject.name%3D{name},reason%3DTaintManagerEviction");
+        let selector = format!("involvedObject.name%3D{name},reason%3D{TAINT_EVICTION}");
         Ok(self.selected(namespace, &selector, kill).await?.0)
     }
 

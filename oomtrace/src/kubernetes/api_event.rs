@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::kubernetes::describe::before_ms;
-use crate::kubernetes::said::EventSaid;
+use crate::kubernetes::said::{EventSaid, TAINT_EVICTION};
 use crate::text::clip;
 
 /// Annotations of an eviction's Event (pkg/kubelet/eviction/helpers.go).
@@ -101,6 +101,8 @@ fn is_reporters(reason: &str, by: &str) -> bool {
         | "FailedPostStartHook"
         | "FailedPreStopHook" => by == "kubelet",
         "Preempted" => by.contains("scheduler"),
+        // `taint-eviction-controller`, before 1.29 `taint-controller`.
+        TAINT_EVICTION => by.contains("taint"),
         _ => true,
     }
 }
@@ -109,11 +111,9 @@ fn is_reporters(reason: &str, by: &str) -> bool {
 /// StatefulSet has the name of the one before. After ten in ten minutes client-go puts several into one, which names the last
 /// (tools/record/events_cache.go).
 pub fn is_deletion_of(event: &EventSaid, pod: &str, asked_ms: Option<i64>) -> bool {
-    const NEAR_MS: i64 = 30_000;
-    let is_near = asked_ms.is_none_or(|asked_ms| event.before_ms.saturating_sub(asked_ms).abs() <= NEAR_MS);
     let names_it = event.message.split([' ', ':', ',']).any(|word| word == pod);
     event.reason == "SuccessfulDelete"
-        && is_near
+        && event.is_near(asked_ms)
         && (names_it || event.message.starts_with("(combined from similar events)"))
 }
 
@@ -150,6 +150,9 @@ mod tests {
             ("Killing", "", false),
             ("Preempted", "default-scheduler", true),
             ("Preempted", "kubelet", false),
+            ("TaintManagerEviction", "taint-controller", true),
+            ("TaintManagerEviction", "taint-eviction-controller", true),
+            ("TaintManagerEviction", "kubectl", false),
             ("SuccessfulDelete", "replicaset-controller", true),
         ] {
             assert_eq!(is_reporters(reason, by), expected, "{reason} {by}");

@@ -40,11 +40,12 @@ const CORDONED: &str = "node.kubernetes.io/unschedulable";
 const CORDON_SLACK_MS: i64 = 2_000;
 
 impl Node {
-    /// It was cordoned by the time that was so many milliseconds before the kill. None where it is not known since when it is.
+    /// It was cordoned by the time that was so many milliseconds before the kill. None where it is not now, or not known since when it is.
     #[must_use]
     pub fn was_cordoned(&self, asked_before_ms: i64, kill: Timestamp) -> Option<bool> {
+        // It may have been, and not be any more: the field is gone then.
         if !self.spec.unschedulable {
-            return Some(false);
+            return None;
         }
         let taint = self.spec.taints.iter().find(|taint| taint.key == CORDONED);
         let set = self.metadata.managed_fields.iter().filter(|field| field.has_set("unschedulable"));
@@ -91,6 +92,6 @@ mod tests {
         ] {
             assert_eq!(was(node(taint, set)), expected, "{taint:?} {set:?}");
         }
-        assert_eq!(was(Node::default()), Some(false));
+        assert_eq!(was(Node::default()), None);
     }
 }

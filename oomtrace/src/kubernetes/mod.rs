@@ -112,6 +112,8 @@ struct Told {
     cordoned: Option<bool>,
     /// There are more Events.
     is_cut: bool,
+    /// Why it says nothing of taints, where it does not.
+    untold: Option<String>,
 }
 
 /// What is asked about a victim.
@@ -284,7 +286,7 @@ impl Kubernetes {
         said.server_minor = pods.server_minor();
         let (told, missing) = match told {
             Ok(told) => {
-                let missing = told.is_cut.then(|| MORE.to_owned());
+                let missing = told.is_cut.then(|| MORE.to_owned()).or_else(|| told.untold.clone());
                 (told, missing)
             }
             Err(error) => (Told::default(), question.why.then_some(error)),

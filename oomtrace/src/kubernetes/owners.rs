@@ -104,7 +104,8 @@ impl ApiServer {
         let top = OwnerReference::controller(&own.owner_references);
         let of_top = async { self.metadata(top?, namespace).await };
         let (events, tops) = tokio::join!(self.events(namespace, &controller.uid, kill), of_top);
-        let (events, _) = events.unwrap_or_default();
+        // Without them nobody knows who deleted it.
+        let (events, _) = events.ok()?;
         let pod = object.metadata.name.as_str();
         let asked_ms = deletion_asked_ms(object, kill);
         said.deleted_it = events.iter().any(|event| is_deletion_of(event, pod, asked_ms));
@@ -164,16 +165,17 @@ impl Metadata {
         self.annotations.get(annotation)?.parse().ok()
     }
 
-    /// Who changed what the object wants last, and how long before the kill: not its status, and no controller.
+    /// Who changed what the object wants last, and how long before the kill: not its status, and no controller but the autoscaler of pods,
+    /// which scales it. Its labels and annotations count where nothing else is known.
     fn last_change(&self, kill: Timestamp) -> Option<(String, i64, Option<Change>)> {
-        let is_wish = |field: &&ManagedField| {
-            field.subresource.as_deref().is_none_or(|subresource| subresource == "scale")
-                && field.manager != "kube-controller-manager"
+        let is_wish = |field: &&ManagedField| match field.subresource.as_deref() {
+            None => field.manager != "kube-controller-manager",
+            Some(subresource) => subresource == "scale",
         };
         let all = self.managed_fields.iter().filter(is_wish);
         let timed = all
             .filter_map(|field| Some((field.manager.clone(), before_ms(field.time.as_deref(), kill)?, change(field))));
-        timed.min_by_key(|(_, before_ms, _)| *before_ms)
+        timed.min_by_key(|(_, before_ms, change)| (change.is_none(), *before_ms))
     }
 }
 
@@ -191,6 +193,31 @@ mod tests {
         let metadata: Metadata = serde_json::from_value(metadata).unwrap();
         let kill = "2026-11-26T10:00:00Z".parse().unwrap();
         assert_eq!(metadata.last_change(kill), Some(("kubectl".to_owned(), 60_000, Some(Change::Replicas))));
+    }
+
+    #[test]
+    fn the_autoscaler_scales_and_an_annotation_changes_nothing() {
+        let template = serde_json::json!({
+            "manager": "kubectl-set", "time": "2026-11-26T09:58:00Z", "fieldsV1": { "f:spec": { "f:template": {} } },
+        });
+        let annotated = serde_json::json!({
+            "manager": "kubectl-annotate", "time": "2026-11-26T09:59:30Z", "fieldsV1": { "f:metadata": {} },
+        });
+        let scaled = serde_json::json!({
+            "manager": "kube-controller-manager", "time": "2026-11-26T09:59:00Z", "subresource": "scale",
+            "fieldsV1": { "f:spec": { "f:replicas": {} } },
+        });
+        let kill = "2026-11-26T10:00:00Z".parse().unwrap();
+        for (fields, expected) in [
+            (vec![&template, &annotated], Some(("kubectl-set", Some(Change::Template)))),
+            (vec![&template, &annotated, &scaled], Some(("kube-controller-manager", Some(Change::Replicas)))),
+            (vec![&annotated], Some(("kubectl-annotate", None))),
+            (vec![], None),
+        ] {
+            let metadata = serde_json::json!({ "managedFields": fields });
+            let last = serde_json::from_value::<Metadata>(metadata).unwrap().last_change(kill);
+            assert_eq!(last.as_ref().map(|(by, _, change)| (by.as_str(), *change)), expected, "{fields:?}");
+        }
     }
 
     #[test]

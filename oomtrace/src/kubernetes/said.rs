@@ -116,7 +116,24 @@ pub enum Change {
     Any,
 }
 
+/// The reason of Events of the controller that ends pods for their node's taints.
+pub const TAINT_EVICTION: &str = "TaintManagerEviction";
+
 impl EventSaid {
+    /// It is of when the pod's deletion was asked for, so long before the kill.
+    #[must_use]
+    pub fn is_near(&self, asked_ms: Option<i64>) -> bool {
+        const NEAR_MS: i64 = 30_000;
+        asked_ms.is_none_or(|asked_ms| self.before_ms.saturating_sub(asked_ms).abs() <= NEAR_MS)
+    }
+
+    /// It says that the pod is deleted for a taint, and not that it is not after all, for which the reason is the same (pkg/controller/
+    /// tainteviction/taint_eviction.go).
+    #[must_use]
+    pub fn evicts_for_taint(&self, asked_ms: Option<i64>) -> bool {
+        self.reason == TAINT_EVICTION && self.message.starts_with("Marking for deletion") && self.is_near(asked_ms)
+    }
+
     /// What it was annotated with.
     #[must_use]
     pub fn annotation(&self, name: &str) -> Option<&str> {
@@ -181,5 +198,18 @@ mod tests {
             assert_eq!(known, expected, "{before:?} {after:?}");
         }
         assert_eq!(said(Some(Some(30))).after(None), said(Some(Some(30))));
+    }
+
+    #[test]
+    fn an_eviction_for_a_taint_is_of_this_time_and_was_not_called_off() {
+        for (message, before_ms, expected) in [
+            ("Marking for deletion Pod shop/web-0", 11_000, true),
+            ("Cancelling deletion of Pod shop/web-0", 11_000, false),
+            ("Marking for deletion Pod shop/web-0", 90_000, false),
+        ] {
+            let (reason, message) = (TAINT_EVICTION.to_owned(), message.to_owned());
+            let event = EventSaid { reason, message, before_ms, ..EventSaid::default() };
+            assert_eq!(event.evicts_for_taint(Some(12_000)), expected, "{event:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Confidence, Container, LimitLevel};
+use super::{Confidence, Container, LimitLevel, Pod};
 
 /// A memory limit is nearly met, or will be soon. By what cannot be taken back: page cache that the kernel would drop does not count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +18,9 @@ pub struct Warning {
     pub confidence: Confidence,
     /// The container whose limit it is. Null: it is none's, or a pod's.
     pub container: Option<Container>,
+    /// The pod whose limit it is, where it is a pod's own; of what only a container has, nothing.
+    #[serde(default)]
+    pub pod: Option<Pod>,
     /// The systemd unit whose limit it is.
     pub unit: Option<String>,
     /// Path of the cgroup that has the limit.

@@ -10,7 +10,7 @@ use crate::placement::Placement;
 use crate::run::flight::Row;
 use crate::screen::kills::{Kills, LastKill};
 use crate::screen::names::{Named, Names};
-use crate::sink::human::full_name;
+use crate::text::full_name;
 use crate::text::quote::quote;
 
 /// A container, a pod or a unit whose memory is followed.

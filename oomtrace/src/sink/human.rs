@@ -49,7 +49,7 @@ pub use incident::{block, facts};
 pub use looked_at::unread;
 pub use reconstructed::{place_of, said_of, what_of};
 pub use why::{another, why};
-pub use words::{about, belongs_to, full_name, place_name, time_of};
+pub use words::{about, belongs_to, place_name, time_of};
 
 /// How to show.
 #[derive(Clone, Copy, Debug, Default)]

@@ -219,6 +219,16 @@ pub fn name_or_id(container: &Container) -> Cow<'_, str> {
     of_user(container, quote(container.name.as_deref().unwrap_or_else(|| short_id(&container.id))))
 }
 
+/// A container with its pod, if it has one: containers of two pods may have one name. `shop/web-5d4/app`, `web`.
+#[must_use]
+pub fn full_name(container: &Container) -> String {
+    let own = name_or_id(container);
+    match container.pod.as_ref().and_then(pod_name) {
+        Some(pod) => format!("{pod}/{own}"),
+        None => own.into_owned(),
+    }
+}
+
 /// `web of user 1000`: a user may call a container of their own as one of the machine's is called.
 #[must_use]
 pub fn of_user<'a>(container: &Container, name: Cow<'a, str>) -> Cow<'a, str> {

@@ -5,7 +5,7 @@ use crate::judge::class::{is_by_parent, same_container};
 use crate::judge::judgement::{Judgement, Origin, Reason, Shell, TimeLimit};
 use crate::model::{Incident, Pod, Requester};
 use crate::text::quote::quote;
-use crate::text::{clip, duration_ms, name_or_id, process, terminal};
+use crate::text::{clip, duration_ms, full_name, name_or_id, process, terminal};
 use crate::words::phrases::{managed, reply};
 
 /// Bytes of a command line in a sentence.
@@ -61,7 +61,7 @@ fn by_origin(incident: &Incident, judgement: &Judgement, who: &str, origin: &Ori
         Origin::Shell(Shell { shell, terminal: tty, by_hand, own }) => {
             // A terminal of a container's own is none of the machine's.
             let within = incident.sender.container.as_ref();
-            let within = within.map(|container| format!(" in container {}", name_or_id(container)));
+            let within = within.map(|container| format!(" in container {}", full_name(container)));
             let (user, place) = (user(incident, judgement), within.unwrap_or_else(|| outside(incident).to_owned()));
             let terminal = terminal(tty);
             let by = judgement.elevation.as_ref().map(|found| format!(", by {}", found.by)).unwrap_or_default();
@@ -154,7 +154,7 @@ fn outside(incident: &Incident) -> &'static str {
     if is_outside(incident) { ", from outside its container" } else { "" }
 }
 
-/// `its parent sh[7]`, `sh[7] of container agent in the same pod`, `sh[7] of shop/agent/app`, `sh[7] from outside its container`, `cp[7] of backup.service`.
+/// `its parent sh[7]`, `sh[7] of container agent in the same pod`, `sh[7] of container shop/agent/app`, `sh[7] from outside its container`, `cp[7] of backup.service`.
 pub fn who(incident: &Incident) -> String {
     let sender = sender(incident);
     let parent = if is_by_parent(incident) { "its parent " } else { "" };
@@ -163,16 +163,10 @@ pub fn who(incident: &Incident) -> String {
         _ if same_container(incident) => " in the same container".to_owned(),
         (own, Some(other)) => {
             let own = own.as_ref().and_then(|container| pod_of(container.pod.as_ref()));
-            let others = other.pod.as_ref().and_then(|pod| pod.namespace.as_deref().zip(pod.name.as_deref()));
-            match others {
-                _ if own.is_some() && own == pod_of(other.pod.as_ref()) => {
-                    format!(" of container {} in the same pod", name_or_id(other))
-                }
-                // Containers of two pods may have one name.
-                Some((namespace, pod)) => {
-                    format!(" of {}", quote(&format!("{namespace}/{pod}/{}", other.name.as_deref().unwrap_or("?"))))
-                }
-                None => format!(" of container {}", name_or_id(other)),
+            if own.is_some() && own == pod_of(other.pod.as_ref()) {
+                format!(" of container {} in the same pod", name_or_id(other))
+            } else {
+                format!(" of container {}", full_name(other))
             }
         }
         (Some(_), None) if is_outside(incident) => " from outside its container".to_owned(),
@@ -194,7 +188,7 @@ pub fn asker(requester: &Requester, asked_for: Option<&str>) -> String {
     let Requester { process: asking, container, login, .. } = requester;
     let what = asked_for.map_or_else(|| process(asking), quote_each);
     if let Some(container) = container {
-        return format!("{what} in container {}", name_or_id(container));
+        return format!("{what} in container {}", full_name(container));
     }
     let login_name = login.as_ref().and_then(|login| login.user.as_deref());
     let uid = login.as_ref().and_then(|login| login.uid).or(asking.uid);

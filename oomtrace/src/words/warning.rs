@@ -2,7 +2,7 @@
 
 use crate::memory::recorder::warning::{Alarm, NEAR_PERCENT, Raised};
 use crate::memory::verdict::{LimitReached, Sure};
-use crate::model::{Confidence, Container, Reached, Warning, WarningKind};
+use crate::model::{Confidence, Container, Pod, Reached, Warning, WarningKind};
 use crate::text::{bytes, duration_ms};
 use crate::words::course::span;
 
@@ -11,13 +11,14 @@ pub struct Named {
     pub time: String,
     pub node: Option<String>,
     pub container: Option<Container>,
+    pub pod: Option<Pod>,
     pub unit: Option<String>,
 }
 
 /// As the contract has it.
 #[must_use]
 pub fn warning(raised: Raised, named: Named) -> Warning {
-    let Named { time, node, container, unit } = named;
+    let Named { time, node, container, pod, unit } = named;
     let now = time.parse::<jiff::Timestamp>().map_or(0.0, |now| now.as_nanosecond() as f64 / 1e9);
     let limit = bytes(raised.limit_bytes);
     let (kind, confidence, near_for_ms, rate, reached, why) = match raised.alarm {
@@ -46,6 +47,7 @@ pub fn warning(raised: Raised, named: Named) -> Warning {
         kind,
         confidence,
         container,
+        pod,
         unit,
         cgroup: raised.cgroup,
         level: raised.level,
@@ -83,7 +85,7 @@ mod tests {
             alarm,
         };
         let time = "2026-11-26T14:00:00.000000000Z".to_owned();
-        warning(raised, Named { time, node: None, container: None, unit: None })
+        warning(raised, Named { time, node: None, container: None, pod: None, unit: None })
     }
 
     #[test]

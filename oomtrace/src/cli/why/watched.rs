@@ -184,9 +184,19 @@ impl Watched {
 
     /// A process that is called so was killed, and its name can be written into a command as it is.
     pub fn has_victim(&self, comm: &str) -> bool {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let filter = Filter { comms: vec![exactly(comm)], ..Filter::default() };
-        comm.chars().all(is_plain) && !comm.starts_with('-') && !self.matching(filter, 1).is_empty()
+        is_plain(comm) && !self.matching(filter, 1).is_empty()
+    }
+
+    /// How the history chooses what is called so, where all kills in it are routine, and the name can be written into a command as it is.
+    pub fn routine_in(&self, name: &str) -> Option<&'static str> {
+        let by_pod = Filter { pods: vec![exactly(name)], ..Filter::default() };
+        let by_container = Filter { containers: vec![exactly(name)], ..Filter::default() };
+        let any = |filter: &Filter, routine: bool| {
+            !self.find(Selection { filter: filter.clone(), last: Some(1), routine, ..Selection::default() }).is_empty()
+        };
+        let mut choices = [("--pod", by_pod), ("--container", by_container)].into_iter().filter(|_| is_plain(name));
+        choices.find(|(_, filter)| any(filter, true) && !any(filter, false)).map(|(chosen, _)| chosen)
     }
 
     fn same(&self, identity: Identity) -> Vec<Incident> {
@@ -211,6 +221,11 @@ impl Watched {
         }
         found
     }
+}
+
+/// It needs no quotes in a command.
+fn is_plain(word: &str) -> bool {
+    word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/')) && !word.starts_with('-')
 }
 
 /// Something in that container was killed, or in one within it.

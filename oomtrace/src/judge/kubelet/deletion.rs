@@ -2,7 +2,7 @@
 
 use crate::judge::judgement::{DeletedBy, PodDeletion, StopRequest};
 use crate::judge::kubelet::{CLOCKS_MS, is_recent};
-use crate::kubernetes::said::{Change, Deletion, OwnerSaid, PodSaid};
+use crate::kubernetes::said::{Change, Deletion, EventSaid, OwnerSaid, PodSaid};
 
 /// A controller acts upon what is wanted of it within this time, its pods' stops included.
 const CHANGED_WITHIN_MS: i64 = 300_000;
@@ -46,7 +46,9 @@ fn wanted_by(said: &PodSaid) -> DeletedBy {
     if said.is_static {
         return DeletedBy::Manifest;
     }
-    let is_tainted = || said.events("TaintManagerEviction").any(|event| is_recent(said, event.before_ms));
+    let asked_ms = said.deletion.as_ref().and_then(|deletion| deletion.asked_before_ms);
+    let is_its = |event: &EventSaid| event.evicts_for_taint(asked_ms) && is_recent(said, event.before_ms);
+    let is_tainted = || said.events.iter().any(is_its);
     match said.disruption.as_ref().map(|disruption| disruption.reason.as_str()) {
         Some("DeletionByTaintManager") => return DeletedBy::Taint,
         Some("EvictionByEvictionAPI") => return DeletedBy::EvictionApi { cordoned: said.cordoned == Some(true) },

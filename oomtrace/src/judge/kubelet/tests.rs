@@ -232,8 +232,18 @@ fn who_wanted_the_pod_deleted() {
         (said(None, false, Some("DeletionByTaintManager")), DeletedBy::Taint),
         (said(None, false, Some("DeletionByPodGC")), DeletedBy::GarbageCollection),
         (
-            PodSaid { events: vec![event("TaintManagerEviction", "x", 11_000)], ..said(None, false, None) },
+            PodSaid {
+                events: vec![event("TaintManagerEviction", "Marking for deletion Pod a/b", 11_000)],
+                ..said(None, false, None)
+            },
             DeletedBy::Taint,
+        ),
+        (
+            PodSaid {
+                events: vec![event("TaintManagerEviction", "Cancelling deletion of Pod a/b", 11_000)],
+                ..said(None, false, None)
+            },
+            DeletedBy::Request,
         ),
         (ended("DeadlineExceeded", ""), DeletedBy::Deadline),
         (ended("Terminated", "Pod was terminated in response to imminent node shutdown."), DeletedBy::NodeShutdown),

@@ -5,6 +5,7 @@ use crate::judge::judge;
 use crate::judge::judgement::requester::{Moment, When};
 use crate::judge::senders::file_name;
 use crate::judge::tests::{case, in_container, kill};
+use crate::kubernetes::said::{Deletion, PodSaid};
 use crate::model::{Container, Pod, Preceding, Runtime};
 use crate::resolve::case::{Contact, RuntimeClient};
 
@@ -350,6 +351,20 @@ fn a_kubelet_asks_for_its_pods() {
     assert_eq!(found(&case), Some((2, LIKELY)));
     case.clients.clients = vec![in_runner(case.clients.clients.remove(0))];
     assert_eq!(found(&case), Some((2, POSSIBLE)));
+}
+
+#[test]
+fn who_only_may_have_asked_is_unseen_where_the_api_says_that_it_was_the_kubelet() {
+    let kubelet =
+        RuntimeClient { contacts: vec![Contact { before_ms: 10, wrote: true }], ..client(1, 10, &["kubelet"]) };
+    let mut case = killed_by_docker(vec![kubelet, client(2, 50, &["python3"])]);
+    case.incident.container.as_mut().unwrap().pod = Some(Pod::default());
+    assert_eq!(judge(&case).requester.map(|requester| requester.process.pid), Some(2));
+    let deletion = Deletion { asked_before_ms: Some(1_000), grace_s: Some(0), is_gone: false };
+    case.pod = Some(PodSaid { deletion: Some(deletion), ..PodSaid::default() });
+    let judgement = judge(&case);
+    assert_eq!(judgement.cause, crate::model::Cause::KubeletDeletion);
+    assert_eq!((judgement.requester, judgement.requester_unseen), (None, Some(RequesterUnseen::Nobody)));
 }
 
 /// The kubelet writes to its runtime all the time.

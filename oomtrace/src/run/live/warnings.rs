@@ -9,16 +9,31 @@ use tokio::task::JoinSet;
 use crate::container::directory::Directory;
 use crate::container::tracker::Tracker;
 use crate::memory::recorder::warning::Raised;
-use crate::model::{LimitLevel, Warning};
-use crate::placement::{On, Placement};
+use crate::model::{LimitLevel, Pod, Warning};
+use crate::placement::{ContainerPlace, On, Placement};
 use crate::redact::Privacy;
 use crate::run::flight::FlightRecorder;
 use crate::words::warning::{self, Named};
 
 /// A runtime is waited for so long.
 const NAMED_WITHIN: Duration = Duration::from_secs(4);
+/// Containers of a pod of which one has to tell what that is called.
+const ASKED_OF_POD: usize = 3;
 /// Warnings that wait for names at a time; the others wait to be raised.
 const MAX_ASKED: usize = 16;
+
+/// The pod of the first of these whose runtime says its name.
+async fn pod_of(directory: &Directory, containers: Vec<ContainerPlace>) -> Option<Pod> {
+    for place in containers {
+        let named = directory.complete(&place, None).await.container;
+        // A name that its runtime has not confirmed is anybody's.
+        let pod = named.filter(|named| named.confirmed).and_then(|named| named.pod).filter(|pod| pod.name.is_some());
+        if let Some(Pod { name, namespace, uid, qos, .. }) = pod {
+            return Some(Pod { name, namespace, uid, qos, ..Pod::default() });
+        }
+    }
+    None
+}
 
 /// See the module's documentation.
 pub struct Warnings {
@@ -68,6 +83,7 @@ impl Warnings {
         let of_path = placement.container.filter(|_| raised.level == LimitLevel::Container).map(|place| place.on(on));
         let place = of_path.or_else(|| self.tracker.borrow().container_at(&raised.cgroup));
         let unit = placement.unit.filter(|_| raised.level == LimitLevel::Unit);
+        let within = if raised.level == LimitLevel::Pod { self.within(&raised.cgroup) } else { Vec::new() };
         let (directory, privacy, node) = (self.directory.clone(), self.privacy, self.node.clone());
         let time = format!("{:.9}", jiff::Timestamp::now());
         self.naming.spawn_local(async move {
@@ -83,7 +99,19 @@ impl Warnings {
                 privacy.container(&mut container);
                 container
             });
-            warning::warning(raised, Named { time, node, container, unit })
+            let pod = match within.is_empty() {
+                true => None,
+                false => tokio::time::timeout(NAMED_WITHIN, pod_of(&directory, within)).await.ok().flatten(),
+            };
+            warning::warning(raised, Named { time, node, container, pod, unit })
         });
+    }
+
+    /// Some of the containers in the pod whose cgroup that is.
+    fn within(&self, cgroup: &str) -> Vec<ContainerPlace> {
+        let is_within = |place: &ContainerPlace| {
+            place.outer.is_none() && place.cgroup.strip_prefix(cgroup).is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.tracker.borrow().all().into_iter().filter(is_within).take(ASKED_OF_POD).collect()
     }
 }

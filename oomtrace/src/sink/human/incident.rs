@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::text::quote::quote;
 use crate::text::{
-    bytes, elevation, host_available, name_or_id, other_large_processes, owner, process, shorten_ids, source,
+    bytes, elevation, full_name, host_available, other_large_processes, owner, process, shorten_ids, source,
 };
 use crate::words::earlier::again;
 use crate::words::folded::Folded;
@@ -241,7 +241,7 @@ impl Block {
         match &incident.sender.container {
             Some(_) if same => who.push("in the same container".to_owned()),
             Some(container) => {
-                who.push(format!("in container {}", name_or_id(container)));
+                who.push(format!("in container {}", full_name(container)));
             }
             None => who.extend(incident.sender.unit.as_ref().map(|unit| format!("in {}", quote(unit)))),
         }

@@ -3,8 +3,9 @@
 use super::Look;
 use super::block::{Block, KILL, SIGNAL};
 use super::now::as_it_is_now;
-use super::words::{about, full_name, killed, when};
+use super::words::{about, killed, when};
 use crate::model::{Answer, Cause, Confidence, Reconstructed, SaidEnd, TargetKind, Why};
+use crate::text::full_name;
 use crate::text::quote::quote;
 
 /// Sessions that have a line each.

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use super::Look;
 use super::block::{Block, DIM, KILL, SIGNAL};
-use super::words::{about, described, full_name, when};
+use super::words::{about, described, when};
 use crate::model::{Contradiction, Correction, Exited, Lost, OutputName, Unwritten, Warning};
 use crate::sink::outputs::counted;
 use crate::sink::queue::Count;
 use crate::sink::wrap::wrap;
 use crate::text::quote::quote;
-use crate::text::{bytes, known_name, pod_name, shorten_ids};
+use crate::text::{bytes, full_name, known_name, pod_name, shorten_ids};
 
 /// `3 routine kills before this one: --all shows them`.
 pub(super) fn left_unsaid(routine: u64, look: Look) -> String {
@@ -67,10 +67,11 @@ pub(super) fn corrected(correction: &Correction, look: Look) -> String {
 /// What is to come, with a line feed at the end of each line.
 pub(super) fn warning(warning: &Warning, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
-    let place = match (&warning.container, &warning.unit) {
-        (Some(container), _) => full_name(container),
-        (None, Some(unit)) => quote(unit).into_owned(),
-        (None, None) => quote(&shorten_ids(&warning.cgroup)).into_owned(),
+    let place = match (&warning.container, &warning.unit, warning.pod.as_ref().and_then(pod_name)) {
+        (Some(container), ..) => full_name(container),
+        (None, Some(unit), _) => quote(unit).into_owned(),
+        (None, None, Some(pod)) => pod,
+        (None, None, None) => quote(&shorten_ids(&warning.cgroup)).into_owned(),
     };
     block.title(&warning.time, "WARNING", SIGNAL, &place, &warning.why);
     if look.brief {

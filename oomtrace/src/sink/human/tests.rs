@@ -504,6 +504,7 @@ fn warning() -> Warning {
         kind: WarningKind::LimitForecast,
         confidence: Confidence::Likely,
         container: None,
+        pod: None,
         unit: Some("a b.service".to_owned()),
         cgroup: "/system.slice/a b.service".to_owned(),
         level: LimitLevel::Unit,
@@ -536,4 +537,7 @@ fn a_warning_says_whose_limit_it_is_and_when_it_is_met() {
     assert!(lines[2].contains("14:20:00") && lines[2].ends_with("and later or never"), "{text}");
     assert_eq!(show(warning(), true).lines().count(), 1);
     assert!(show(Warning { unit: None, ..warning() }, false).contains("'/system.slice/a b.service'"));
+    let (namespace, name) = (Some("shop".to_owned()), Some("web-5d4".to_owned()));
+    let pod = Some(crate::model::Pod { namespace, name, ..Default::default() });
+    assert!(show(Warning { unit: None, pod, ..warning() }, false).contains("  shop/web-5d4: "));
 }

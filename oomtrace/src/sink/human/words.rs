@@ -7,8 +7,8 @@ use crate::sink::human::{Look, TimeForm};
 use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
 use crate::text::{
-    age_ms, container_name, duration_us, elapsed_ms, ended, name_or_id, pod_name, process, short_id, shorten_ids,
-    terminal, times,
+    age_ms, container_name, duration_us, elapsed_ms, ended, full_name, name_or_id, pod_name, process, short_id,
+    shorten_ids, terminal, times,
 };
 
 /// Columns of a command line; the JSON has all of it.
@@ -98,7 +98,7 @@ pub fn login(login: &Login) -> Vec<String> {
 /// `docker[812] docker stop web, alice (uid 1000), on pts2  <  bash[700]`
 pub fn asked(requester: &Requester) -> String {
     let container = requester.container.as_ref();
-    let place = container.map(|c| format!("in container {}", name_or_id(c)));
+    let place = container.map(|c| format!("in container {}", full_name(c)));
     let unit = requester.unit.as_ref().map(|unit| format!("in {}", quote(unit)));
     let who: Vec<String> = user(&requester.process)
         .into_iter()
@@ -146,15 +146,6 @@ pub fn place_name(incident: &Incident) -> String {
     }
     let unit = || quote(&shorten_ids(incident.unit.as_deref().unwrap_or(&incident.victim.process.comm))).into_owned();
     container_name(incident).unwrap_or_else(unit)
-}
-
-/// A container with its pod, if it has one: `shop/web-5d4/app`, `web`.
-pub fn full_name(container: &Container) -> String {
-    let own = name_or_id(container);
-    match container.pod.as_ref().and_then(pod_name) {
-        Some(pod) => format!("{pod}/{own}"),
-        None => own.into_owned(),
-    }
 }
 
 /// `docker 6c266caa8d7c · nginx:1.27 · compose shop/web`
@@ -246,6 +237,26 @@ pub fn time_of(rfc3339: &str, now: jiff::Timestamp, form: TimeForm) -> String {
             let is_today = there(time).date() == there(now).date();
             let zone = if form == TimeForm::Utc { "Z" } else { "" };
             there(time).strftime(if is_today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" }).to_string() + zone
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::{kill, requested_by};
+
+    #[test]
+    fn a_line_says_of_whom_it_is_not_sure() {
+        for (confidence, why, expected) in [
+            (Confidence::Likely, "", "victim[20], by bash[10], asked by curl[30]"),
+            (Confidence::Possible, "", "victim[20], by bash[10], possibly asked by curl[30]"),
+            (Confidence::Possible, "curl[30] had it killed", "curl[30] had it killed; victim[20], by bash[10]"),
+        ] {
+            let mut incident = kill("/usr/bin/bash");
+            let process = crate::model::Process { pid: 30, comm: "curl".to_owned(), ..Default::default() };
+            incident.requester = Some(Requester { confidence, ..requested_by(process) });
+            assert_eq!(brief(&incident, why), expected);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::sink::human;
 use crate::sink::report::curve::{Curve, curve};
 use crate::sink::report::look::{Look, round};
 use crate::text::escape::escape;
-use crate::text::{bytes, elapsed_ms, source};
+use crate::text::{bytes, elapsed_ms, full_name, source};
 use crate::words::folded::{self, Earlier, Folded};
 
 /// Kills of before that are named.
@@ -117,11 +117,7 @@ impl Section {
                 datetime: clean(&exited.time),
                 what: "EXIT 137",
                 style: "signal",
-                place: exited
-                    .container
-                    .as_ref()
-                    .map(|container| clean(&human::full_name(container)))
-                    .unwrap_or_default(),
+                place: exited.container.as_ref().map(|container| clean(&full_name(container))).unwrap_or_default(),
                 why: clean(&exited.why),
                 earlier,
                 ..own

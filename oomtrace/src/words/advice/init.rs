@@ -57,7 +57,7 @@ impl<'a> Init<'a> {
                         exec_form(&words)
                     ),
                     None => format!(
-                        "{init}; or have {} trap {signal} (trap 'exit' {}; COMMAND & wait)",
+                        "{init}; or have {} trap {signal} (trap 'kill $!; wait' {}; COMMAND & wait)",
                         quote(clip(command, MOST)),
                         signal.trim_start_matches("SIG")
                     ),
@@ -66,7 +66,7 @@ impl<'a> Init<'a> {
             )),
             (Self::Script(path), Default) => Some((
                 format!(
-                    "{init}; or have {} trap {signal} (trap 'exit' {}; COMMAND & wait)",
+                    "{init}; or have {} trap {signal} (trap 'kill $!; wait' {}; COMMAND & wait)",
                     quote(clip(path, MOST)),
                     signal.trim_start_matches("SIG")
                 ),
@@ -198,12 +198,16 @@ mod tests {
             (
                 Init::Command("cd /app && ./run"),
                 Default,
-                Some("docker run --init; or have 'cd /app && ./run' trap SIGTERM (trap 'exit' TERM; COMMAND & wait)"),
+                Some(
+                    "docker run --init; or have 'cd /app && ./run' trap SIGTERM (trap 'kill $!; wait' TERM; COMMAND & wait)",
+                ),
             ),
             (
                 Init::Script("/entrypoint.sh"),
                 Default,
-                Some("docker run --init; or have /entrypoint.sh trap SIGTERM (trap 'exit' TERM; COMMAND & wait)"),
+                Some(
+                    "docker run --init; or have /entrypoint.sh trap SIGTERM (trap 'kill $!; wait' TERM; COMMAND & wait)",
+                ),
             ),
             (
                 Init::Script("/entrypoint.sh"),

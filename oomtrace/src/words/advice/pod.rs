@@ -99,13 +99,23 @@ pub fn set_memory(container: &Container, mib: u64, server_minor: Option<u32>) ->
 }
 
 /// What a larger limit in what makes the pod does not do by itself.
-pub fn limits_catch(container: &Container) -> &'static str {
-    let owner = container.pod.as_ref().and_then(|pod| pod.owner.as_ref());
-    match owner.map(|owner| owner.kind.as_str()) {
+pub fn limits_catch(container: &Container) -> String {
+    let Some(pod) = &container.pod else { return String::new() };
+    match pod.owner.as_ref().map(|owner| owner.kind.as_str()) {
         // It waits for each pod before it goes on to the next (OrderedReady, pkg/controller/statefulset).
-        Some("StatefulSet") => " (a pod that never gets Ready keeps the old one until it is deleted)",
-        Some("Job") => " (a Job's pods have the template that it was made with: delete it, and make it anew)",
-        _ => "",
+        Some("StatefulSet") => {
+            let named = pod.namespace.as_deref().zip(pod.name.as_deref());
+            let plain = named.filter(|(namespace, name)| is_plain(namespace) && is_plain(name));
+            let delete = plain.map(|(namespace, name)| format!(": kubectl -n {namespace} delete pod {name}"));
+            format!(
+                " (a pod that never gets Ready keeps the old one until it is deleted{})",
+                delete.unwrap_or_default()
+            )
+        }
+        Some("Job") => {
+            " (a Job's pods have the template that it was made with: delete it, and make it anew)".to_owned()
+        }
+        _ => String::new(),
     }
 }
 

@@ -161,8 +161,8 @@ impl<'a> Orchestrator<'a> {
             }
             Self::Compose => "init: true for the service",
             Self::Quadlet => "RunInit=true in the [Container] section of its quadlet",
-            Self::Docker => "docker run --init",
-            Self::Podman => "podman run --init",
+            Self::Docker => "start it with docker run --init",
+            Self::Podman => "start it with podman run --init",
             Self::Other => "an init such as tini before it",
         })
     }
@@ -213,8 +213,16 @@ mod tests {
         };
         let compose = [("com.docker.compose.project", "shop"), ("com.docker.compose.service", "web")];
         for (container, init, grace) in [
-            (labelled(Runtime::Docker, &[]), "docker run --init", "docker stop -t 30, or docker run --stop-timeout 30"),
-            (labelled(Runtime::Podman, &[]), "podman run --init", "podman stop -t 30, or podman run --stop-timeout 30"),
+            (
+                labelled(Runtime::Docker, &[]),
+                "start it with docker run --init",
+                "docker stop -t 30, or docker run --stop-timeout 30",
+            ),
+            (
+                labelled(Runtime::Podman, &[]),
+                "start it with podman run --init",
+                "podman stop -t 30, or podman run --stop-timeout 30",
+            ),
             (
                 labelled(Runtime::Docker, &compose),
                 "init: true for the service",

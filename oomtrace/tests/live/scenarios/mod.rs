@@ -22,6 +22,7 @@ mod reasons;
 mod remedies;
 mod requester;
 mod runtimes;
+mod stops;
 mod storm;
 mod systemd;
 mod top;
@@ -49,6 +50,7 @@ pub fn all() -> Vec<Scenario> {
         runtimes::ALL,
         podman::ALL,
         remedies::ALL,
+        stops::ALL,
         systemd::ALL,
         image::ALL,
         daemons::ALL,

@@ -63,6 +63,7 @@ fn what_a_larger_limit_does_not_do_by_itself_is_said() {
     for (owner, word) in [
         (Some(("StatefulSet", "db")), "never gets Ready"),
         (Some(("Job", "once")), "delete it, and make it anew"),
+        (Some(("StatefulSet", "db")), ": kubectl -n "),
         (Some(("Deployment", "web")), ""),
         (None, ""),
     ] {
