@@ -8,6 +8,9 @@
 // They panic where nobody reads, or a disk is full.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+/// Few things, of which those that were used longest ago are forgotten.
+pub mod recent;
+
 /// What the kernel side says, decoded.
 pub mod event;
 

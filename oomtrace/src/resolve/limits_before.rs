@@ -1,9 +1,8 @@
 //! What one memory limit has killed before: whether raising it has helped. Pure: the same cases in the same order have the
 //! same past, live and in a replay.
 
-use std::collections::VecDeque;
-
 use crate::model::{Incident, LimitLevel, OomScope};
+use crate::recent::Recent;
 
 /// Limits that are remembered.
 const REMEMBERED: usize = 256;
@@ -19,37 +18,28 @@ pub struct LimitsBefore {
     pub smaller: Vec<u64>,
 }
 
-#[derive(Debug)]
-struct Past {
-    place: String,
-    /// Each size that has killed, and how often: the latest last.
-    sizes: Vec<(u64, u64)>,
-}
+/// Each size of a limit that has killed, and how often: the latest last.
+type Sizes = Vec<(u64, u64)>;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct LimitPasts {
-    /// The latest last.
-    pasts: VecDeque<Past>,
+    pasts: Recent<String, Sizes, REMEMBERED>,
 }
 
 impl LimitPasts {
     /// Takes a kill; what its limit has done before.
     pub fn take(&mut self, incident: &Incident) -> LimitsBefore {
         let Some((place, limit)) = place_of(incident) else { return LimitsBefore::default() };
-        let known = self.pasts.iter().position(|past| past.place == place).and_then(|at| self.pasts.remove(at));
-        let mut past = known.unwrap_or(Past { place, sizes: Vec::new() });
-        let smaller = past.sizes.iter().map(|(size, _)| *size).filter(|size| *size < limit).collect();
-        let same = past.sizes.iter().position(|(size, _)| *size == limit);
-        let kills = same.map_or(0, |at| past.sizes.remove(at).1);
-        past.sizes.push((limit, kills.saturating_add(1)));
-        if past.sizes.len() > SIZES {
-            past.sizes.remove(0);
+        let mut sizes = self.pasts.take(&place).unwrap_or_default();
+        let smaller = sizes.iter().map(|(size, _)| *size).filter(|size| *size < limit).collect();
+        let same = sizes.iter().position(|(size, _)| *size == limit);
+        let kills = same.map_or(0, |at| sizes.remove(at).1);
+        sizes.push((limit, kills.saturating_add(1)));
+        if sizes.len() > SIZES {
+            sizes.remove(0);
         }
-        self.pasts.push_back(past);
-        if self.pasts.len() > REMEMBERED {
-            self.pasts.pop_front();
-        }
+        self.pasts.put(place, sizes);
         LimitsBefore { kills, smaller }
     }
 }

@@ -9,6 +9,7 @@ use crate::event::BootNs;
 use crate::memory::held::{held_at, page_cache};
 use crate::memory::sample::Sample;
 use crate::model::{Incident, LimitLevel, TimelinePoint, Victim};
+use crate::recent::Recent;
 use crate::resolve::limits_before::{LimitsBefore, place_of};
 
 /// Places that are remembered, lives of each, and points of a life.
@@ -203,7 +204,6 @@ pub fn add_limits(before: &mut LimitsBefore, kept: Vec<KeptLife>, incident: &Inc
 
 #[derive(Debug)]
 struct Past {
-    place: String,
     /// When the last one ended.
     at: BootNs,
     /// With its time; the latest last.
@@ -213,8 +213,7 @@ struct Past {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct LivesBefore {
-    /// The latest last.
-    pasts: VecDeque<Past>,
+    pasts: Recent<String, Past, PLACES>,
 }
 
 impl LivesBefore {
@@ -222,9 +221,9 @@ impl LivesBefore {
     pub fn take(&mut self, incident: &Incident, at: BootNs) -> (Vec<Life>, Option<u64>) {
         let timeline = incident.memory.as_ref().and_then(|memory| memory.timeline.as_deref());
         let (Some((place, _)), Some(timeline)) = (place_of(incident), timeline) else { return (Vec::new(), None) };
-        let known = self.pasts.iter().position(|past| past.place == place).and_then(|known| self.pasts.remove(known));
+        let known = self.pasts.take(&place);
         let since = known.as_ref().map(|past| at.saturating_sub(past.at) / 1_000_000);
-        let mut past = known.unwrap_or(Past { place, at, lives: VecDeque::new() });
+        let mut past = known.unwrap_or(Past { at, lives: VecDeque::new() });
         let before = past
             .lives
             .iter()
@@ -236,10 +235,7 @@ impl LivesBefore {
         if past.lives.len() > LIVES {
             past.lives.pop_front();
         }
-        self.pasts.push_back(past);
-        if self.pasts.len() > PLACES {
-            self.pasts.pop_front();
-        }
+        self.pasts.put(place, past);
         (before, since)
     }
 }

@@ -1,9 +1,8 @@
 //! Incidents that are like one before: a container that runs into its limit again and again, a supervisor that kills worker after
 //! worker. Pure: the time is that of the incidents.
 
-use std::collections::VecDeque;
-
 use crate::model::{Incident, Repeat};
+use crate::recent::Recent;
 use crate::words::spread::{Spread, limit};
 
 use kind::Kind;
@@ -23,7 +22,6 @@ const KINDS: usize = 64;
 
 #[derive(Debug)]
 struct Series {
-    kind: Kind,
     first: String,
     began_ms: i64,
     last_ms: i64,
@@ -40,8 +38,7 @@ struct Series {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Repeats {
-    /// The latest last.
-    series: VecDeque<Series>,
+    series: Recent<Kind, Series, KINDS>,
 }
 
 impl Repeats {
@@ -51,8 +48,7 @@ impl Repeats {
         let time: jiff::Timestamp = incident.time.parse().ok()?;
         let now = time.as_millisecond();
         let apart = |from: i64| u64::try_from(now.saturating_sub(from)).unwrap_or_default();
-        let known = self.series.iter().position(|series| series.kind == kind);
-        let mut series = known.and_then(|at| self.series.remove(at)).filter(|series| apart(series.last_ms) <= APART_MS);
+        let mut series = self.series.take(&kind).filter(|series| apart(series.last_ms) <= APART_MS);
         let limit = limit(incident);
         let ended_ms = ended_ms(incident, now);
         let repeat = series.as_mut().map(|series| {
@@ -75,7 +71,6 @@ impl Repeats {
             }
         });
         let new = || Series {
-            kind,
             first: incident.id.clone(),
             began_ms: now,
             last_ms: now,
@@ -87,23 +82,20 @@ impl Repeats {
         };
         let mut series = series.unwrap_or_else(new);
         series.spread.take(incident);
-        self.series.push_back(series);
-        if self.series.len() > KINDS {
-            self.series.pop_front();
-        }
+        self.series.put(kind, series);
         repeat
     }
 
     /// How far the figures lie apart of those that are like the incident taken last, with it.
     #[must_use]
     pub fn spread(&self) -> String {
-        self.series.back().map(|series| series.spread.said()).unwrap_or_default()
+        self.series.last().map(|series| series.spread.said()).unwrap_or_default()
     }
 
     /// As [`Self::take`], when the number has doubled since it was given last, or a second has passed: in a storm every word costs.
     pub fn take_worth_saying(&mut self, incident: &Incident) -> Option<Repeat> {
         let repeat = self.take(incident)?;
-        let series = self.series.back_mut()?;
+        let series = self.series.last_mut()?;
         let (count, at) = series.said;
         let is_due = repeat.count >= 2 * count || series.last_ms.saturating_sub(at) >= PAUSE_MS;
         is_due.then(|| {
@@ -289,6 +281,6 @@ mod tests {
             one.container.as_mut().unwrap().name = Some(number.to_string());
             assert_eq!(repeats.take(&one), None);
         }
-        assert_eq!(repeats.series.len(), KINDS);
+        assert_eq!(repeats.series.iter_mut().count(), KINDS);
     }
 }

@@ -1,18 +1,17 @@
 //! Incidents that are like one whose block stands further up, behind those of others: two containers that restart by turns. Each is a line
 //! or two, and not a block again; in a storm, only now and then.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+use crate::recent::Recent;
 
 /// The pause between two lines about one series whose number has not doubled: others stand between them.
 const PAUSE: Duration = Duration::from_secs(10);
 /// Series that are remembered: as many as are counted.
 const SERIES: usize = 64;
 
-/// One series, by the first incident of it.
 #[derive(Debug)]
 struct Series {
-    first: String,
     /// The count that was written last, and when.
     written: u64,
     since: Instant,
@@ -29,46 +28,49 @@ struct Behind {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Again {
-    /// Those that were used last come last.
-    series: VecDeque<Series>,
+    /// Each by the first incident of it.
+    series: Recent<String, Series, SERIES>,
+    /// What was not written of those that were forgotten.
+    left: Vec<String>,
 }
 
 impl Again {
     /// Whether what `text` gives is to be written now, of the series that began with `first` and counts so many.
     pub fn is_due(&mut self, first: &str, count: u64, now: Instant, text: impl FnOnce() -> String) -> bool {
-        let known = self.series.iter().position(|series| series.first == first).and_then(|at| self.series.remove(at));
-        let new = || Series { first: first.to_owned(), written: 0, since: now, behind: None };
-        let mut series = known.unwrap_or_else(new);
+        let new = || Series { written: 0, since: now, behind: None };
+        let mut series = self.series.take(first).unwrap_or_else(new);
         let is_due = count >= series.written.saturating_mul(2) || now.saturating_duration_since(series.since) >= PAUSE;
         if is_due {
             (series.written, series.since, series.behind) = (count, now, None);
         } else {
             series.behind = Some(Behind { count, text: text() });
         }
-        self.series.push_back(series);
+        let forgotten = self.series.put(first.to_owned(), series);
+        self.left.extend(forgotten.and_then(|series| series.behind).map(|behind| behind.text));
         is_due
     }
 
     /// All of the series that began with `first` was written by now.
     pub fn is_written(&mut self, first: &str, count: u64, now: Instant) {
-        if let Some(series) = self.series.iter_mut().find(|series| series.first == first) {
+        if let Some((_, series)) = self.series.iter_mut().find(|(known, _)| *known == first) {
             (series.written, series.since, series.behind) = (count, now, None);
         }
     }
 
     /// What was not written, and is to be by now: for a while, or of one of more series than are remembered.
     pub fn take_overdue(&mut self, now: Instant) -> Vec<String> {
-        let dropped = self.series.len().saturating_sub(SERIES);
-        let mut found: Vec<String> =
-            self.series.drain(..dropped).filter_map(|series| series.behind).map(|behind| behind.text).collect();
-        let overdue = |series: &&mut Series| now.saturating_duration_since(series.since) >= PAUSE;
-        found.extend(self.series.iter_mut().filter(overdue).filter_map(|series| series.take_behind(now)));
+        let mut found = std::mem::take(&mut self.left);
+        let all = self.series.iter_mut().map(|(_, series)| series);
+        let overdue = all.filter(|series| now.saturating_duration_since(series.since) >= PAUSE);
+        found.extend(overdue.filter_map(|series| series.take_behind(now)));
         found
     }
 
     /// All that was not written: nothing comes for now.
     pub fn take_behind(&mut self, now: Instant) -> Vec<String> {
-        self.series.iter_mut().filter_map(|series| series.take_behind(now)).collect()
+        let mut found = std::mem::take(&mut self.left);
+        found.extend(self.series.iter_mut().filter_map(|(_, series)| series.take_behind(now)));
+        found
     }
 }
 
@@ -117,7 +119,7 @@ mod tests {
                 said.extend(again.take_overdue(now));
             }
         }
-        assert_eq!((again.series.len(), said.len()), (SERIES, 0), "each was written as it came again");
+        assert_eq!((again.series.iter_mut().count(), said.len()), (SERIES, 0), "each was written as it came again");
         for number in 0..40 {
             again.is_due(&format!("{number}"), 3, now, String::new);
             again.is_due(&format!("{number}"), 4, now, || format!("{number}: ×4"));

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::model::{Container, Incident, Process};
 use crate::placement::user_of;
+use crate::recent::Recent;
 
 /// Blocks of one place within [`WITHIN`]: of one cause, and of those that end a container apart from others.
 const BLOCKS: usize = 10;
@@ -17,7 +18,6 @@ const PLACES: usize = 64;
 
 #[derive(Debug)]
 struct Place {
-    key: String,
     /// When those were that have blocks, the latest last.
     blocks: VecDeque<Timestamp>,
     /// How many have none since there was one, and when the first of them was.
@@ -38,8 +38,7 @@ pub struct Crowd {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Crowds {
-    /// Those that were used last come last.
-    places: VecDeque<Place>,
+    places: Recent<String, Place, PLACES>,
 }
 
 impl Crowds {
@@ -47,8 +46,8 @@ impl Crowds {
     pub fn take(&mut self, incident: &Incident) -> Option<Crowd> {
         let at: Timestamp = incident.time.parse().ok()?;
         let key = key(incident);
-        let known = self.places.iter().position(|place| place.key == key).and_then(|at| self.places.remove(at));
-        let mut place = known.unwrap_or(Place { key, blocks: VecDeque::new(), rest: 0, since: at });
+        let new = || Place { blocks: VecDeque::new(), rest: 0, since: at };
+        let mut place = self.places.take(&key).unwrap_or_else(new);
         let age = |then: Timestamp| Duration::try_from(at.duration_since(then)).unwrap_or_default();
         // What is a little later than this one came before it, and what is much later was before the clock was set back.
         place.blocks.retain(|then| at.duration_since(*then).unsigned_abs() < WITHIN);
@@ -61,16 +60,9 @@ impl Crowds {
                 place.since = at;
             }
             place.rest += 1;
-            Some(Crowd {
-                key: format!("{} since {}", place.key, place.since),
-                count: place.rest,
-                span: age(place.since),
-            })
+            Some(Crowd { key: format!("{key} since {}", place.since), count: place.rest, span: age(place.since) })
         };
-        if self.places.len() >= PLACES {
-            self.places.pop_front();
-        }
-        self.places.push_back(place);
+        self.places.put(key, place);
         crowd
     }
 }
@@ -196,6 +188,6 @@ mod tests {
         for number in 0..1_000 {
             crowds.take(&at(2, &format!("{number}")));
         }
-        assert_eq!(crowds.places.len(), PLACES);
+        assert_eq!(crowds.places.iter_mut().count(), PLACES);
     }
 }

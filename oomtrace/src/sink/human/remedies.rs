@@ -1,10 +1,10 @@
 //! What was shown to be done about kills that are counted together. More of them may come to another remedy: a limit that was not enough twice
 //! takes a larger step.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::model::Incident;
+use crate::recent::Recent;
 use crate::text::process;
 
 /// Series that are remembered: as many as are counted.
@@ -15,8 +15,6 @@ const SLOWLY: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 struct Shown {
-    /// The first incident of the series.
-    first: String,
     remedies: Vec<String>,
     /// How many there were then, and when that was.
     count: u64,
@@ -26,44 +24,36 @@ struct Shown {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Remedies {
-    shown: VecDeque<Shown>,
+    /// Each series by the first incident of it.
+    shown: Recent<String, Shown, SERIES>,
 }
 
 impl Remedies {
     /// A block has shown those of the incident, one of so many that began with `first`.
     pub fn are_shown(&mut self, first: &str, count: u64, incident: &Incident, now: Instant) {
-        self.shown.retain(|shown| shown.first != first);
-        if self.shown.len() >= SERIES {
-            self.shown.pop_front();
-        }
-        self.shown.push_back(Shown { first: first.to_owned(), remedies: remedies(incident), count, at: now });
+        self.shown.take(first);
+        self.shown.put(first.to_owned(), Shown { remedies: remedies(incident), count, at: now });
     }
 
     /// Whether a block has shown those of the kills that began with `first`: not where these were only counted, or were long ago.
     pub fn have_shown(&mut self, first: &str) -> bool {
-        let Some(shown) = self.shown.iter().position(|shown| shown.first == first).and_then(|at| self.shown.remove(at))
-        else {
-            return false;
-        };
-        // Those that were used last come last.
-        self.shown.push_back(shown);
-        true
+        let shown = self.shown.take(first);
+        let is_known = shown.is_some();
+        shown.and_then(|shown| self.shown.put(first.to_owned(), shown));
+        is_known
     }
 
     /// Whether those of the incident are others, and are to be shown now: where they come slowly, or their number has doubled, for in a storm
     /// every word costs.
     pub fn are_new(&mut self, first: &str, count: u64, incident: &Incident, now: Instant) -> bool {
-        let is_due = |shown: &&Shown| {
-            count >= shown.count.saturating_mul(2) || now.saturating_duration_since(shown.at) >= SLOWLY
-        };
-        let Some(shown) = self.shown.iter().find(|shown| shown.first == first).filter(is_due) else {
-            return false;
-        };
-        let new = remedies(incident);
+        let Some(mut shown) = self.shown.take(first) else { return false };
+        let is_due = count >= shown.count.saturating_mul(2) || now.saturating_duration_since(shown.at) >= SLOWLY;
+        let new = if is_due { remedies(incident) } else { Vec::new() };
         let is_new = shown.remedies != new && !new.is_empty();
         if is_new {
-            self.are_shown(first, count, incident, now);
+            shown = Shown { remedies: new, count, at: now };
         }
+        self.shown.put(first.to_owned(), shown);
         is_new
     }
 }
@@ -112,7 +102,7 @@ mod tests {
         for number in 0..1_000 {
             all.are_shown(&number.to_string(), 1, &with("x", 1), now);
         }
-        assert_eq!(all.shown.len(), SERIES);
+        assert_eq!(all.shown.iter_mut().count(), SERIES);
         assert!(all.have_shown("936"), "it is used");
         for number in 1_000..1_063 {
             all.are_shown(&number.to_string(), 1, &with("x", 1), now);
