@@ -8,10 +8,25 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::limits::COMM_LEN;
 
+mod connect;
+mod end;
+mod oom;
+mod seen;
+
+pub use connect::{CONNECT_UNFOLLOWED, CONNECT_WROTE, ConnectEvent, ConnectTail, DisconnectEvent, Listener};
+pub use end::{
+    ExitEvent, UNSEEN_EXITED, UNSEEN_LOST, UNSEEN_PENDING, UNSEEN_SECCOMP, UNSEEN_TRACED, UnseenEvent, UnseenTail,
+};
+pub use oom::{
+    CONSTRAINT_CPUSET, CONSTRAINT_MEMCG, CONSTRAINT_MEMORY_POLICY, CONSTRAINT_NONE, MarkVictimEvent, MarkVictimTail,
+    MemcgLevel, OomEvent, USER_FRAME_VALID, UserFrame,
+};
+pub use seen::{SeenEvent, TAKEN, TAKEN_ENDED, TakenEvent};
+
 /// Name of the ring buffer that they lie in.
 pub const EVENTS_MAP: &str = "EVENTS";
 
-/// Version of everything in this file.
+/// Version of everything in this module.
 pub const WIRE_VERSION: u16 = 8;
 /// The oldest version whose events mean the same: those since only added kinds, and numbers where zeroes had been.
 pub const OLDEST_WIRE_VERSION: u16 = 4;
@@ -272,157 +287,6 @@ pub struct SignalEvent {
     pub tail: SignalTail,
 }
 
-/// One memory cgroup's counters, in pages.
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MemcgLevel {
-    pub cgroup: CgroupKey,
-    /// `page_counter.usage`, precharged pages included (up to 64 a CPU).
-    pub usage: u64,
-    /// `page_counter.max`; `PAGE_COUNTER_MAX` = no limit.
-    pub max: u64,
-    /// `page_counter.watermark`: the highest usage so far.
-    pub watermark: u64,
-    /// v1: memory+swap. v2: swap alone.
-    pub swap_usage: u64,
-    /// Limit of the counter above.
-    pub swap_max: u64,
-    /// `mem_cgroup.oom_group`: 1 = the cgroup is killed as one (memory.oom.group, v2).
-    pub oom_group: u32,
-    /// Zero.
-    pub reserved: u32,
-}
-
-/// Sizes of the sections in a [`MarkVictimEvent`]'s tail, in their order.
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MarkVictimTail {
-    /// [`MemcgLevel`]s from the victim's own memory cgroup up; bytes.
-    pub levels: u16,
-    /// Victim's path on the default hierarchy, as in [`SignalTail`].
-    pub victim_cgroup: u16,
-    /// Victim's path on the memory hierarchy; empty when that is the default one.
-    pub victim_memory_cgroup: u16,
-    /// The trigger's user stack, the section behind `levels`: the size in bytes of the addresses that follow as a `u64`, return
-    /// addresses as `u64`, innermost first, and as many [`UserFrame`]s. 0 unless it is asked for, and to version 7.
-    pub user_stack: u16,
-}
-
-/// [`UserFrame::offset`] is an offset in the file that has [`UserFrame::build_id`] (`BPF_STACK_BUILD_ID_VALID`,
-/// include/uapi/linux/bpf.h, 4.17 to 7.3). With other values of `status` it is an address, or nothing.
-pub const USER_FRAME_VALID: i32 = 1;
-
-/// A frame of a user stack as the kernel describes it: `struct bpf_stack_build_id`.
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UserFrame {
-    pub status: i32,
-    /// Padded with zeroes.
-    pub build_id: [u8; 20],
-    pub offset: u64,
-}
-
-/// The OOM killer marked a victim (`oom:mark_victim`). That alone is not a kill: a task that was already dying gets it
-/// too (mm/oom_kill.c, `task_will_free_mem`, 5.4 to 7.3).
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MarkVictimEvent {
-    pub header: Header,
-    /// The victim; `tid` is the thread that was marked, which need not be the leader. With [`FLAG_NO_TASK`] only `tid`
-    /// is known.
-    pub victim: TaskInfo,
-    /// `current`: the task whose allocation ran into the limit.
-    pub trigger: TaskInfo,
-    /// `mm.rss_stat[MM_ANONPAGES]` in pages; a per-CPU counter's approximate value since 6.2.
-    pub anon_pages: u64,
-    /// `MM_FILEPAGES`.
-    pub file_pages: u64,
-    /// `MM_SHMEMPAGES`.
-    pub shmem_pages: u64,
-    /// `MM_SWAPENTS`.
-    pub swap_pages: u64,
-    /// `mm.total_vm` in pages.
-    pub total_vm_pages: u64,
-    /// `mm.pgtables_bytes`.
-    pub page_table_bytes: u64,
-    /// `signal.oom_score_adj`.
-    pub oom_score_adj: i32,
-    /// `mm.mm_users` less the victim's own threads (`signal.live`): if not 0, other processes may share its memory, and are killed
-    /// next (`__oom_kill_process`, mm/oom_kill.c, 5.4 to 7.3). Temporary references, as by readers of /proc, count too. 0 to
-    /// version 5.
-    pub sharers: u32,
-    /// The tail's sections.
-    pub tail: MarkVictimTail,
-}
-
-/// The last thread of a process is ending (`sched:sched_process_exit`): one that a SIGKILL ended, or the first process of
-/// a pid namespace. Its tail is the process's arguments, each NUL-terminated; empty on kernels where the memory is gone
-/// by then (to 6.15).
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ExitEvent {
-    pub header: Header,
-    /// The process, seen through its last thread.
-    pub task: TaskInfo,
-    /// As wait(2) gives it: `group_exit_code` when the whole group was ended, else the leader's `exit_code`
-    /// (kernel/exit.c, `wait_task_zombie`, 5.4 to 7.3).
-    pub status: u32,
-    /// Bytes in the tail.
-    pub cmdline: u16,
-    /// Zero.
-    pub reserved: u16,
-}
-
-/// There was a SIGKILL for it, and no room for its event.
-pub const UNSEEN_LOST: u32 = 1;
-/// Another process traced it, which can end it without a signal (ptrace(2)).
-pub const UNSEEN_TRACED: u32 = 1 << 1;
-/// It was in seccomp's strict mode, or dead by seccomp (`SECCOMP_MODE_STRICT`, `SECCOMP_MODE_DEAD`).
-pub const UNSEEN_SECCOMP: u32 = 1 << 2;
-/// A SIGKILL was pending for the process, which no hook saw.
-pub const UNSEEN_PENDING: u32 = 1 << 3;
-/// It ended by exit(137), which looks like a SIGKILL: the first process of a pid namespace. No other bit is set.
-pub const UNSEEN_EXITED: u32 = 1 << 4;
-
-/// Sizes of the sections in an [`UnseenEvent`]'s tail, in their order.
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UnseenTail {
-    /// Its path on the default hierarchy, as in [`SignalTail`].
-    pub cgroup: u16,
-    /// On the memory hierarchy; empty when that is the default one.
-    pub memory_cgroup: u16,
-    /// Its executable; empty, as the next, on kernels where its memory is gone by then (to 6.15).
-    pub exe: u16,
-    /// Its arguments, each NUL-terminated.
-    pub cmdline: u16,
-}
-
-/// The last thread of a process is ending by SIGKILL, and no SIGKILL for it is recorded; or as if by one ([`UNSEEN_EXITED`]). In place of
-/// an [`ExitEvent`].
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UnseenEvent {
-    pub header: Header,
-    /// The process, seen through its last thread.
-    pub task: TaskInfo,
-    /// Its tracer, with [`UNSEEN_TRACED`]; else zeroes.
-    pub tracer: Ancestor,
-    /// As in [`ExitEvent`].
-    pub status: u32,
-    /// `UNSEEN_` bits.
-    pub facts: u32,
-    /// The tail's sections.
-    pub tail: UnseenTail,
-}
-
 /// A thread takes its process's SIGKILL (`signal:signal_deliver`), its memory still its own; the first of its threads
 /// that does. Its tail is the process's arguments.
 #[repr(C)]
@@ -438,38 +302,6 @@ pub struct DeliverEvent {
     pub reserved: u16,
     /// Start of the leader on `CLOCK_BOOTTIME`, in nanoseconds.
     pub start_boot_ns: u64,
-}
-
-/// The OOM killer has chosen and is about to kill (`oom_kill_process`, mm/oom_kill.c, 5.4 to 7.3): its own record of why.
-/// The SIGKILL follows in the same context, unless the chosen process is dying already. Its tail is the limit owner's
-/// path, as in [`SignalTail`].
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OomEvent {
-    pub header: Header,
-    /// `current`'s thread id.
-    pub trigger_tid: u32,
-    /// Thread group id of `oom_control.chosen`.
-    pub chosen_tgid: u32,
-    /// Start of its leader on `CLOCK_BOOTTIME`, in nanoseconds.
-    pub chosen_start_boot_ns: u64,
-    /// `oom_control.chosen_points`: pages, and adjustment by score.
-    pub chosen_points: i64,
-    /// `oom_control.totalpages`: the limit with swap, or the machine's memory; not the victim's size.
-    pub total_pages: u64,
-    /// `oom_control.constraint`, one of the `CONSTRAINT_` constants.
-    pub constraint: u32,
-    /// `oom_control.order`; -1 = asked for by a person (sysrq-f).
-    pub order: i32,
-    /// `oom_control.gfp_mask`.
-    pub gfp: u32,
-    /// Bytes in the tail.
-    pub owner_path: u16,
-    /// Zero.
-    pub reserved: u16,
-    /// The cgroup whose limit was hit; its id is 0 when there is none.
-    pub owner: MemcgLevel,
 }
 
 /// What happened to a cgroup.
@@ -496,145 +328,6 @@ pub struct CgroupEvent {
     /// Zero.
     pub reserved: u16,
 }
-
-/// Sizes of the sections in a [`ConnectEvent`]'s tail, in their order.
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConnectTail {
-    /// [`Ancestor`]s, nearest first; bytes.
-    pub ancestors: u16,
-    /// The process's path on the default hierarchy, as in [`SignalTail`].
-    pub cgroup: u16,
-    /// On the memory hierarchy; empty when that is the default one.
-    pub memory_cgroup: u16,
-    /// Its executable.
-    pub exe: u16,
-    /// Its arguments, each NUL-terminated.
-    pub cmdline: u16,
-    /// Its controlling terminal, NUL-terminated.
-    pub tty: u16,
-    /// The [`Listener`], which is the first section; bytes. 0 to version 6, and on kernels whose layout is not known.
-    pub listener: u16,
-    /// The process's [`Namespaces`], the second section; bytes. 0 to version 6, and on kernels whose layout is not known.
-    pub namespaces: u16,
-}
-
-/// The process that listens on a socket, as the kernel recorded it when it began to (`init_peercred`, net/unix/af_unix.c, 5.4 to
-/// 7.3): in a mount namespace of its own, a process can bind a socket to any path.
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Listener {
-    /// Thread group id in the initial pid namespace.
-    pub tgid: u32,
-    /// `cred.uid` in the initial user namespace.
-    pub uid: u32,
-    /// Depth of the pid namespace that it was in; 0 = the initial one.
-    pub pid_level: u32,
-    /// `user_namespace.level`; 0 = the initial one.
-    pub user_level: u32,
-    /// Inode number of the mount namespace that the socket was bound in; 0 = not known.
-    pub mount: u32,
-}
-
-/// The process's end will not be recorded: too many are followed.
-pub const CONNECT_UNFOLLOWED: u32 = 1;
-/// The process wrote over a connection that it had: its own from before, or one that another process made.
-pub const CONNECT_WROTE: u32 = 1 << 1;
-
-/// A process connects to a Unix socket that is watched, or writes over a connection to one after a long silence. One that connects
-/// again and again is recorded some fifty times a second.
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConnectEvent {
-    pub header: Header,
-    /// Which socket: the number that user space gave it.
-    pub socket: u32,
-    /// `CONNECT_` bits; zero to version 6.
-    pub facts: u32,
-    /// `current`, who connects.
-    pub task: TaskInfo,
-    /// The tail's sections.
-    pub tail: ConnectTail,
-}
-
-/// The last thread of a process that a [`ConnectEvent`] reported is ending.
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DisconnectEvent {
-    pub header: Header,
-    /// Thread group id in the initial pid namespace.
-    pub tgid: u32,
-    /// Zero.
-    pub reserved: u32,
-    /// Start of the leader on `CLOCK_BOOTTIME`, in nanoseconds.
-    pub start_boot_ns: u64,
-}
-
-/// A signal as `oomtrace signals` has it: without what a verdict needs. Its tail is the receiver's paths, as in [`SignalTail`].
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SeenEvent {
-    pub header: Header,
-    /// Signal number.
-    pub signal: u32,
-    /// One of the `INFO_` constants.
-    pub info: u32,
-    /// `si_code` of a real `siginfo`, else 0.
-    pub si_code: i32,
-    /// 1 = sent to the thread group, 0 = to one thread.
-    pub group: u32,
-    /// One of the `RESULT_` constants.
-    pub result: u32,
-    /// One of the `DISPOSITION_` constants.
-    pub disposition: u32,
-    /// Who gets it.
-    pub receiver: TaskInfo,
-    /// `current`, who need not have to do with it.
-    pub sender: TaskInfo,
-    /// Receiver's path on the default hierarchy.
-    pub cgroup: u16,
-    /// On the memory hierarchy; empty when that is the default one.
-    pub memory_cgroup: u16,
-    /// Zero.
-    pub reserved: u32,
-}
-
-/// A thread took it (`signal:signal_deliver`).
-pub const TAKEN: u32 = 1;
-/// Its process ended by it (`sched:sched_process_exit`).
-pub const TAKEN_ENDED: u32 = 2;
-
-/// What became of a signal that a [`SeenEvent`] reported.
-#[repr(C)]
-#[cfg_attr(feature = "user", derive(FromBytes, IntoBytes, Immutable))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TakenEvent {
-    pub header: Header,
-    /// Thread group id of who took it, in the initial pid namespace.
-    pub tgid: u32,
-    /// The thread's id.
-    pub tid: u32,
-    /// Signal number.
-    pub signal: u32,
-    /// [`TAKEN`] or [`TAKEN_ENDED`].
-    pub what: u32,
-    /// When it was generated, on `CLOCK_BOOTTIME`, in nanoseconds.
-    pub generated_ns: u64,
-}
-
-/// `enum oom_constraint` (include/linux/oom.h, 5.4 to 7.3).
-pub const CONSTRAINT_NONE: u32 = 0;
-/// The allocation may use certain nodes only (cpuset).
-pub const CONSTRAINT_CPUSET: u32 = 1;
-/// The allocation may use certain nodes only (memory policy).
-pub const CONSTRAINT_MEMORY_POLICY: u32 = 2;
-/// A memory cgroup's limit.
-pub const CONSTRAINT_MEMCG: u32 = 3;
 
 // The kernel side fills these in a map value whose bytes are reused: a hole would leak an older event's bytes.
 const _: () = {
