@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::container::metadata::Metadata;
+use crate::container::metadata::{Metadata, PodNames};
 use crate::container::readers::{Late, Readers};
-use crate::container::runtime::bundle::{BundleError, Bundles, InContainerd};
+use crate::container::runtime::bundle::{BundleError, Bundles, FoundBundle, InContainerd};
 use crate::container::runtime::containerd::Containerd;
 use crate::container::runtime::docker::{Docker, DockerError};
 use crate::container::runtime::lxc;
@@ -120,7 +120,7 @@ fn read(bundles: &Bundles, states: &States, place: &ContainerPlace, has_docker: 
     match place.runtime {
         Some(Runtime::Docker) => Files::DOCKER,
         Some(runtime @ (Runtime::Runc | Runtime::Crun)) => {
-            said(states.find(runtime, &place.id, user).ok_or(Unknown::NoState { runtime }))
+            said(states.find(runtime, &place.id, user).map(without_pod).ok_or(Unknown::NoState { runtime }))
         }
         Some(Runtime::Lxc) => said(Ok(lxc::find(&place.id))),
         Some(Runtime::Podman) => {
@@ -131,9 +131,9 @@ fn read(bundles: &Bundles, states: &States, place: &ContainerPlace, has_docker: 
                 (_, home) => storage::find(home.as_ref().map(|(home, uid)| (home.as_path(), *uid)), &place.id),
             };
             let unknown = || Unknown::NotStored { id: place.id.clone() };
-            said(stored.map(|known| with(known, Runtime::Podman)).ok_or_else(unknown))
+            said(stored.map(|known| with(without_pod(known), Runtime::Podman)).ok_or_else(unknown))
         }
-        Some(runtime @ (Runtime::Containerd | Runtime::Crio | Runtime::Nerdctl)) => match bundles.find(&place.id) {
+        Some(runtime @ (Runtime::Containerd | Runtime::Crio | Runtime::Nerdctl)) => match find(bundles, &place.id) {
             Ok(found) => {
                 let mut metadata = with(found.metadata, runtime);
                 if runtime == Runtime::Crio {
@@ -145,7 +145,7 @@ fn read(bundles: &Bundles, states: &States, place: &ContainerPlace, has_docker: 
         },
         // A bare id is Docker's, or a pod's whose runtime is containerd or CRI-O: whoever has a bundle of it made it. Docker's
         // containers have one too, made by containerd in its own namespace, with less in it than Docker knows.
-        None => match bundles.find(&place.id) {
+        None => match find(bundles, &place.id) {
             Ok(found) if !found.metadata.pod.is_empty() || place.pod.is_some() => {
                 let runtime = if found.containerd.is_some() { Runtime::Containerd } else { Runtime::Crio };
                 Files { said: Some(Ok(with(found.metadata, runtime))), containerd: found.containerd }
@@ -155,6 +155,21 @@ fn read(bundles: &Bundles, states: &States, place: &ContainerPlace, has_docker: 
             _ => Files::DOCKER,
         },
     }
+}
+
+/// What a bundle says. Of pods only that which Kubernetes' own runtimes write counts: for others an image may have the same annotations, or
+/// whoever started the container.
+fn find(bundles: &Bundles, id: &str) -> Result<FoundBundle, BundleError> {
+    let mut found = bundles.find(id)?;
+    // The namespace that containerd's CRI plugin has its containers in (pkg/cri/constants, 1.3 to 2.1).
+    if found.containerd.as_ref().is_some_and(|containerd| containerd.namespace != "k8s.io") {
+        found.metadata = without_pod(found.metadata);
+    }
+    Ok(found)
+}
+
+fn without_pod(metadata: Metadata) -> Metadata {
+    Metadata { pod: PodNames::default(), ..metadata }
 }
 
 fn with(metadata: Metadata, runtime: Runtime) -> Metadata {

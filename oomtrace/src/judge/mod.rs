@@ -35,7 +35,7 @@ mod managers;
 pub mod memory_use;
 mod oom;
 mod origin;
-mod requester;
+pub mod requester;
 mod routine;
 mod senders;
 mod starting;

@@ -22,7 +22,7 @@ use crate::past::logins::Span;
 use crate::past::placed::Placed;
 use crate::past::same::{self, Clocks, ONE_END_MS, ms};
 use crate::text::quote::quote;
-use crate::text::{age_ms, bytes, name_or_id};
+use crate::text::{age_ms, bytes, name_or_id, unit_name};
 use moments::{Moment, moments};
 
 /// Kills of before that are named, and counted.
@@ -322,7 +322,7 @@ fn earlier_moment(moment: &Moment) -> EarlierKill {
 fn place(incident: &Incident) -> String {
     let process = || crate::text::process(&incident.victim.process);
     crate::text::container_name(incident)
-        .or_else(|| incident.unit.as_deref().map(|unit| quote(unit).into_owned()))
+        .or_else(|| Some(unit_name(incident.unit.as_deref()?, incident.victim.process.cgroup.as_deref())))
         .unwrap_or_else(process)
 }
 

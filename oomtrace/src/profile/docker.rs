@@ -21,8 +21,9 @@ pub const PROFILE: Profile = Profile {
 
 fn engine(Whose { user, url }: &Whose<'_>) -> Option<String> {
     Some(match (user, url) {
-        // Root's own engine may have another container of that name, and whoever made this one chose it.
-        (Some(uid), _) => format!("docker --host unix:///run/user/{uid}/docker.sock"),
+        // Root's own engine may have another container of that name, and whoever made this one chose it. Their daemon may be any program, and
+        // their files say anything: none of it is for root.
+        (Some(uid), _) => format!("sudo -u '#{uid}' docker --host unix:///run/user/{uid}/docker.sock"),
         (None, Some(url)) => format!("docker --host {url}"),
         (None, None) => "docker".to_owned(),
     })

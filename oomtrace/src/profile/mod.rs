@@ -190,7 +190,9 @@ mod tests {
             (
                 Runtime::Docker,
                 Some(7),
-                Some("docker --host unix:///run/user/7/docker.sock update --memory 768m --memory-swap 768m web"),
+                Some(
+                    "sudo -u '#7' docker --host unix:///run/user/7/docker.sock update --memory 768m --memory-swap 768m web",
+                ),
             ),
             (
                 Runtime::Podman,
@@ -211,7 +213,7 @@ mod tests {
     fn a_daemon_elsewhere_is_asked_by_its_socket() {
         for (runtime, user, engine) in [
             (Runtime::Docker, None, Some("docker --host unix:///srv/other.sock")),
-            (Runtime::Docker, Some(7), Some("docker --host unix:///run/user/7/docker.sock")),
+            (Runtime::Docker, Some(7), Some("sudo -u '#7' docker --host unix:///run/user/7/docker.sock")),
             (Runtime::Podman, None, Some("podman")),
             (Runtime::Containerd, None, None),
         ] {

@@ -10,8 +10,8 @@ use crate::placement::Placement;
 use crate::run::flight::Row;
 use crate::screen::kills::{Kills, LastKill};
 use crate::screen::names::{Named, Names};
-use crate::text::full_name;
 use crate::text::quote::quote;
+use crate::text::{full_name, unit_name};
 
 /// A container, a pod or a unit whose memory is followed.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -48,6 +48,7 @@ pub fn entries(rows: Vec<Row>, names: &Names, kills: &Kills, filter: &Filter) ->
             let name = match (&container, row.level) {
                 (Some(container), _) => full_name(container),
                 (None, LimitLevel::Pod) => names.pod_at(&row.cgroup).unwrap_or_else(|| unnamed(&row.cgroup)),
+                (None, LimitLevel::Unit) => unit_name(last(&row.cgroup), Some(&row.cgroup)),
                 (None, _) => unnamed(&row.cgroup),
             };
             let last_kill = kills.of(&row.cgroup, container.as_ref()).cloned();

@@ -189,7 +189,16 @@ impl<W: Write> Sink for Human<W> {
             && !(look.brief || look.verbose)
             && let Some(crowd) = self.crowds.take(incident)
         {
-            let text = || format!("{}{}", incident::headline(incident, look), on_lines(&crowded(&crowd), look));
+            let text = || format!("{}{}", incident::headline(incident, look), on_lines(&crowded(&crowd, true), look));
+            let is_due = self.again.is_due(&crowd.key, crowd.count, Instant::now(), text);
+            return if is_due { self.put_behind(vec![text()]) } else { Ok(()) };
+        }
+        if let Record::Warning(warning) = record
+            && !(look.brief || look.verbose)
+            && let Some(crowd) = self.crowds.take_warning(warning)
+        {
+            let line = || records::warning(warning, Look { brief: true, ..look });
+            let text = || format!("{}{}", line(), on_lines(&crowded(&crowd, false), look));
             let is_due = self.again.is_due(&crowd.key, crowd.count, Instant::now(), text);
             return if is_due { self.put_behind(vec![text()]) } else { Ok(()) };
         }
@@ -259,15 +268,16 @@ impl<W: Write> Sink for Human<W> {
     }
 }
 
-/// The block is not about the incident above it: it is about another container, or about none, or a warning.
+/// The block is not about the incident above it: it is about another container, or about none, or would look as if it had come so often.
 fn is_of_another(record: &Record, latest_in: Option<&str>) -> bool {
     let container = match record {
-        Record::Exit(exited) => &exited.container,
-        // It looks as if it had come so often.
-        Record::Warning(_) => return true,
+        Record::Exit(exited) => exited.container.as_ref(),
+        Record::Contradiction(said) => Some(&said.container),
+        Record::Correction(correction) => correction.container.as_ref(),
+        Record::Warning(_) | Record::Signal(_) | Record::Event(_) => return true,
         _ => return false,
     };
-    container.as_ref().map(|container| container.id.as_str()) != latest_in
+    container.map(|container| container.id.as_str()) != latest_in
 }
 
 impl<W: Write> Human<W> {
@@ -399,10 +409,13 @@ fn repeated(text: &str, look: Look) -> String {
     format!("   {}", block.paint(SIGNAL, &text))
 }
 
-/// `the last of 12 there within 3.0 s that are unlike those above`
-fn crowded(crowd: &Crowd) -> String {
+/// `the last of 12 there within 3.0 s that are unlike those above`. `is_kept`: the history has it.
+fn crowded(crowd: &Crowd, is_kept: bool) -> String {
     if crowd.count == 1 {
-        return "unlike those above, of which there were many in a minute: the next of them are counted; -v shows each, and `oomtrace history` has it".to_owned();
+        let kept = if is_kept { ", and `oomtrace history` has it" } else { "" };
+        return format!(
+            "unlike those above, of which there were many in a minute: the next of them are counted; -v shows each{kept}"
+        );
     }
     let span = crate::text::duration_ms(u64::try_from(crowd.span.as_millis()).unwrap_or(u64::MAX));
     format!("the last of {} there within {span} that are unlike those above", crowd.count)

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use crate::model::{Container, Elevation, Incident, LimitLevel, Pod, Process, SignalPath, Source};
 use crate::node::signals;
+use crate::placement::user_of;
 use crate::text::quote::quote;
 
 /// `nginx[22490]`.
@@ -229,6 +230,18 @@ pub fn full_name(container: &Container) -> String {
     }
 }
 
+/// `web.service`, `web.service of user 1000`: a user's own service manager may have units of any names. One that lies right below the user's slice was
+/// made by root (logind).
+#[must_use]
+pub fn unit_name(unit: &str, cgroup: Option<&str>) -> String {
+    let name = quote(&shorten_ids(unit)).into_owned();
+    let users = cgroup.and_then(|cgroup| Some((cgroup, user_of(cgroup)?)));
+    match users {
+        Some((cgroup, uid)) if cgroup.split('/').nth(3) != Some(unit) => format!("{name} of user {uid}"),
+        _ => name,
+    }
+}
+
 /// `web of user 1000`: a user may call a container of their own as one of the machine's is called.
 #[must_use]
 pub fn of_user<'a>(container: &Container, name: Cow<'a, str>) -> Cow<'a, str> {
@@ -353,5 +366,29 @@ mod tests {
     fn numbers_have_their_endings() {
         let all = [1, 2, 3, 4, 11, 12, 13, 21, 22, 23, 111, 112].map(ordinal);
         assert_eq!(all, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "23rd", "111th", "112th"]);
+    }
+
+    #[test]
+    fn a_unit_of_a_users_own_is_called_so() {
+        let app = "/user.slice/user-1000.slice/user@1000.service/app.slice/mysql.service";
+        for (unit, cgroup, expected) in [
+            ("mysql.service", Some("/system.slice/mysql.service"), "mysql.service"),
+            ("mysql.service", Some(app), "mysql.service of user 1000"),
+            ("mysql.service", None, "mysql.service"),
+            // What logind has made, and its imitation.
+            ("session-3.scope", Some("/user.slice/user-1000.slice/session-3.scope"), "session-3.scope"),
+            (
+                "user@1000.service",
+                Some("/user.slice/user-1000.slice/user@1000.service/init.scope"),
+                "user@1000.service",
+            ),
+            (
+                "session-3.scope",
+                Some("/user.slice/user-1000.slice/user@1000.service/session-3.scope"),
+                "session-3.scope of user 1000",
+            ),
+        ] {
+            assert_eq!(unit_name(unit, cgroup), expected, "{cgroup:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::judge::class::{is_by_parent, same_container};
 use crate::judge::judgement::{Judgement, Origin, Reason, Shell, TimeLimit};
 use crate::model::{Incident, Pod, Requester};
 use crate::text::quote::quote;
-use crate::text::{clip, duration_ms, full_name, name_or_id, process, terminal};
+use crate::text::{clip, duration_ms, full_name, name_or_id, process, terminal, unit_name};
 use crate::words::phrases::{managed, reply};
 
 /// Bytes of a command line in a sentence.
@@ -171,7 +171,10 @@ pub fn who(incident: &Incident) -> String {
         }
         (Some(_), None) if is_outside(incident) => " from outside its container".to_owned(),
         _ => match incident.sender.unit.as_deref().filter(|unit| tells_more(unit, incident)) {
-            Some(unit) => format!(" of {}", quote(unit)),
+            Some(unit) => {
+                let cgroup = incident.sender.process.as_ref().and_then(|sender| sender.cgroup.as_deref());
+                format!(" of {}", unit_name(unit, cgroup))
+            }
             None => String::new(),
         },
     };

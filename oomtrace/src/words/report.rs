@@ -9,7 +9,8 @@ use crate::text::process;
 pub fn report(incident: &Incident) -> Option<Report> {
     let verdict = incident.verdict.as_ref().filter(|_| incident.routine.is_none())?;
     let container = incident.container.as_ref().filter(|container| container.confirmed)?;
-    let pod = container.pod.as_ref()?;
+    // A user's own is in no pod of this node's, whatever it says.
+    let pod = container.pod.as_ref().filter(|_| container.user.is_none())?;
     let reason = match (incident.oom.is_some(), incident.victim.container_init) {
         (true, true) => "ContainerOOMKilled",
         (true, false) => "ProcessOOMKilled",

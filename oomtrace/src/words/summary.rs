@@ -3,7 +3,7 @@
 use crate::judge::judgement::{Judgement, LimitHolder, Reason};
 use crate::model::{Cause, Incident, LimitOwner, SignalPath};
 use crate::text::quote::quote;
-use crate::text::{bytes, container_name, duration_ms, path_name, pod_name, process};
+use crate::text::{bytes, container_name, duration_ms, path_name, pod_name, process, unit_name};
 use crate::words::kernel_part::kernel_part;
 use crate::words::kubelet;
 use crate::words::phrases::{MIN_TTL, SYSRQ, init_ended, unasked};
@@ -141,7 +141,9 @@ fn victim(incident: &Incident) -> String {
             (Some(pod), false) => format!("{process} in container {name} of pod {pod}"),
             (None, _) => format!("{process} in container {name}"),
         },
-        (None, Some(unit)) => format!("{process} in {}", quote(unit)),
+        (None, Some(unit)) => {
+            format!("{process} in {}", unit_name(unit, incident.victim.process.cgroup.as_deref()))
+        }
         (None, None) => process,
     }
 }

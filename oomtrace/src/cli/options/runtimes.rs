@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use oomtrace::container::containerds::Containerds;
 use oomtrace::container::directory::Directory;
 use oomtrace::container::readers::Readers;
@@ -27,14 +28,19 @@ use super::docker_host::{self, DockerPlace};
 #[derive(Clone, Debug, Args)]
 pub struct Runtimes {
     /// Docker's socket [default: /run/docker.sock, else that of DOCKER_HOST=unix://...]
-    #[arg(long = "docker-socket", value_name = "PATH")]
+    #[arg(long = "docker-socket", value_name = "PATH", value_parser = absolute())]
     docker_socket_named: Option<PathBuf>,
     /// containerd's state directory, with its containers' bundles
-    #[arg(long, value_name = "PATH", default_value = bundle::CONTAINERD_STATE, hide_short_help = true)]
+    #[arg(long, value_name = "PATH", default_value = bundle::CONTAINERD_STATE, hide_short_help = true, value_parser = absolute())]
     pub containerd_state: PathBuf,
     /// Decided when it is asked for first: a socket that comes or goes meanwhile makes no two places of it.
     #[arg(skip)]
     docker: OnceLock<DockerPlace>,
+}
+
+/// Commands that are printed are pasted anywhere.
+fn absolute() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(std::path::absolute)
 }
 
 impl Runtimes {

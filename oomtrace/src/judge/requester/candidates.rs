@@ -16,8 +16,8 @@ use crate::resolve::case::{Case, Contact, RuntimeClient};
 const NEAR_MS: u64 = 2000;
 /// One that connected this long before came for it, and for nothing else.
 const MOMENT_MS: u64 = 100;
-/// The only client there was may have come this long before.
-const ALONE_MS: u64 = 30_000;
+/// The only client there was may have come this long before. What asks for lists every few seconds is as near by chance one time in some.
+const ALONE_MS: u64 = 1_000;
 /// One that had ended this long before did not ask for it.
 const ENDED_MS: u64 = 2000;
 /// Others that are named in the evidence.
@@ -96,7 +96,7 @@ pub fn by_connection(case: &Case, request: Request) -> Option<FoundRequester> {
     let others = others.iter().chain(aside.iter().filter(|candidate| candidate.near));
     let others: Vec<&Candidate<'_>> = others.collect();
     let unseen = missed(&case.clients.gaps, asked).then_some(RequesterUnseen::Crowded);
-    let is_likely = is_alone(first, &others, of_pod) && unseen.is_none();
+    let is_likely = is_alone(first, &others, asked, of_pod) && unseen.is_none();
     let confidence = if is_likely { Confidence::Likely } else { Confidence::Possible };
     let mut found_by = vec![FoundBy::Came(Box::new(came(first, asked)))];
     if !others.is_empty() {
@@ -128,7 +128,7 @@ fn came_for_this(contact: Option<&Contact>, asked: Asked) -> bool {
 }
 
 /// Nobody else can have asked, as far as is seen: whatever others say of themselves, they may have asked as well.
-fn is_alone(first: &Candidate<'_>, others: &[&Candidate<'_>], of_pod: bool) -> bool {
+fn is_alone(first: &Candidate<'_>, others: &[&Candidate<'_>], asked: Asked, of_pod: bool) -> bool {
     let client = first.client;
     let may_be_it = first.waits && client.followed && client.verified;
     let alone = match first.asks {
@@ -138,12 +138,15 @@ fn is_alone(first: &Candidate<'_>, others: &[&Candidate<'_>], of_pod: bool) -> b
             first.near && !others.iter().any(may_be_it)
         }
         Asks::This | Asks::Perhaps if first.near => !others.iter().any(|other| other.near),
-        _ => {
-            let came = first.contact.is_some_and(|contact| first.near || contact.before_ms <= ALONE_MS);
-            (came || (of_pod && is_kubelet(client))) && others.is_empty()
-        }
+        _ => (came_for_that(first, asked) || (of_pod && is_kubelet(client))) && others.is_empty(),
     };
     may_be_it && alone
+}
+
+/// It came to the runtime shortly before the request, or before the kill.
+fn came_for_that(candidate: &Candidate<'_>, asked: Asked) -> bool {
+    let came = |contact: Contact| contact.before_ms.saturating_sub(asked.before_ms) <= ALONE_MS;
+    candidate.near && candidate.contact.is_some_and(came)
 }
 
 /// The client was there when it was asked for; else none.
@@ -215,16 +218,21 @@ fn reaches(client: &RuntimeClient, container: Option<&Container>) -> bool {
         (of, Runtime::Containerd) if of != Some(Runtime::Docker) && container.runtime_socket.is_some() => {
             container.runtime_socket.as_deref().map(without_var) == Some(socket)
         }
-        (None, _) | (Some(Runtime::Docker), Runtime::Docker) => true,
+        // A user may have a Docker of their own, and what looks like a container of it.
+        (Some(Runtime::Docker), Runtime::Docker) => is_owners(client, container),
+        (None, _) => true,
         // Docker's containers are containerd's too: of its own, or of the machine's.
         (Some(Runtime::Docker), Runtime::Containerd) => is_dockers_own || socket.starts_with("/run/containerd/"),
         (Some(Runtime::Nerdctl | Runtime::Containerd), Runtime::Containerd) => !is_dockers_own,
         // Each user has podman by themselves.
-        (Some(Runtime::Podman), Runtime::Podman) => {
-            client.owner.is_none_or(|owner| owner == user_of(&container.cgroup).unwrap_or_default())
-        }
+        (Some(Runtime::Podman), Runtime::Podman) => is_owners(client, container),
         (Some(runtime), socket) => runtime == socket,
     }
+}
+
+/// The socket is that of whoever has the container.
+fn is_owners(client: &RuntimeClient, container: &Container) -> bool {
+    client.owner.is_none_or(|owner| owner == user_of(&container.cgroup).unwrap_or_default())
 }
 
 /// `/var/run` is `/run` on every system of today.

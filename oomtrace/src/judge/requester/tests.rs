@@ -117,7 +117,10 @@ fn a_name_counts_among_those_who_came_then_and_time_before_it() {
         (vec![python(1, 30)], Some((1, LIKELY))),
         (vec![python(1, 30), python(2, 40)], Some((1, POSSIBLE))),
         (vec![python(1, 30), portainer.clone()], Some((1, POSSIBLE))),
-        (vec![python(1, 20_000)], Some((1, LIKELY))),
+        (vec![python(1, 900)], Some((1, LIKELY))),
+        // What asks for a list every few seconds is as near by chance.
+        (vec![python(1, 1_900)], Some((1, POSSIBLE))),
+        (vec![python(1, 20_000)], Some((1, POSSIBLE))),
         // It did not come for this: it is named, as there is no other, and that is all.
         (vec![portainer.clone()], Some((8, POSSIBLE))),
         (vec![python(1, 90_000)], Some((1, POSSIBLE))),
@@ -365,6 +368,17 @@ fn who_only_may_have_asked_is_unseen_where_the_api_says_that_it_was_the_kubelet(
     let judgement = judge(&case);
     assert_eq!(judgement.cause, crate::model::Cause::KubeletDeletion);
     assert_eq!((judgement.requester, judgement.requester_unseen), (None, Some(RequesterUnseen::Nobody)));
+}
+
+/// Root's Docker has none of the containers that a user has, or that only look so.
+#[test]
+fn a_users_container_is_ended_by_no_client_of_roots_docker() {
+    let mut case = killed_by_docker(vec![client(1, 30, &["python3"])]);
+    let app = "/user.slice/user-1000.slice/user@1000.service/app.slice";
+    case.incident.container.as_mut().unwrap().cgroup = format!("{app}/docker-{}.scope", "a".repeat(64));
+    assert_eq!(found(&case), None);
+    case.clients.clients = vec![RuntimeClient { owner: Some(1000), ..case.clients.clients.remove(0) }];
+    assert_eq!(found(&case), Some((1, LIKELY)));
 }
 
 /// The kubelet writes to its runtime all the time.

@@ -141,14 +141,23 @@ fn take(log: &mut KernelLog, place: &str, records: &[Record], of: &str, is_cut: 
         (0, records) => format!("; {records} records were lost before they were written"),
         (reports, records) => format!("; {reports} reports were left out, and {records} records lost"),
     };
+    let imitated = match found.imitated {
+        0 => "",
+        _ => {
+            "; what looks like further OOM reports is all of one moment, as lines are of which somebody chose a name with line feeds"
+        }
+    };
     log.has_gaps |= found.suppressed + found.dropped > 0;
     let kills = match found.reports.len() {
         0 => "no OOM kill".to_owned(),
         1 => "one OOM kill".to_owned(),
         count => format!("{count} OOM kills"),
     };
-    let said =
-        if records.is_empty() { format!("nothing of the kernel's; {of}") } else { format!("{kills}; {of}{lost}") };
+    let said = if records.is_empty() {
+        format!("nothing of the kernel's; {of}")
+    } else {
+        format!("{kills}; {of}{lost}{imitated}")
+    };
     log.looked.push(LookedAt { is_missing: is_cut, ..looked(place, true, since, said) });
     log.since = [log.since, since].into_iter().flatten().min();
     log.reports.extend(found.reports);

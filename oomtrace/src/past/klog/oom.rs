@@ -62,6 +62,8 @@ pub struct Report {
     pub is_ambiguous: bool,
     /// Each line of it is the kernel's by its source's word.
     pub by_kernel: bool,
+    /// Each line of it may be a further line of a record about something else: such a report is left out.
+    pub goes_on: bool,
 }
 
 /// Who asked for the memory.
@@ -114,6 +116,8 @@ pub struct Found {
     pub suppressed: u64,
     /// Records that were lost before they were written.
     pub dropped: u64,
+    /// Reports that are none of these: all their lines may be of records about something else.
+    pub imitated: u64,
 }
 
 /// Reads them.
@@ -150,10 +154,22 @@ struct Reader {
     is_task_in_unread: bool,
     chosen_in_memcg: Option<bool>,
     suppressed: u64,
+    /// Of the line before, in microseconds.
+    stamp_us: Option<u64>,
 }
 
 impl Reader {
+    /// The line may be a further one of the record that the line before is of: in a file of text each line of a record has its prefix (`dmesg
+    /// -S`, util-linux), and whoever names a file with line feeds, of which the kernel says something, writes such lines. The kernel's own reports
+    /// are of many records, at different times.
+    fn goes_on(&mut self, record: &Record) -> bool {
+        let us = record.stamp.map(|stamp| stamp.us);
+        let before = std::mem::replace(&mut self.stamp_us, us);
+        us.is_some() && before == us && record.number.is_none() && !record.by_kernel
+    }
+
     fn take(&mut self, record: &Record) {
+        let goes_on = self.goes_on(record);
         self.lines += 1;
         if self.lines > MAX_LINES {
             self.end();
@@ -165,10 +181,12 @@ impl Reader {
             Part::Other => false,
         };
         if is_of_part {
-            self.wrote(record);
+            self.wrote(record, goes_on);
             return self.part = part;
         }
-        match read(&record.text) {
+        let line = read(&record.text);
+        let is_other = line == Line::Other;
+        match line {
             Line::Invoked { comm, gfp, order } => {
                 self.end();
                 let report = self.report(record);
@@ -236,13 +254,14 @@ impl Reader {
             // The kernel writes lines of others' doings into a report as well, as of a process that crashed.
             Line::Other => self.part = part,
         }
-        self.wrote(record);
+        self.wrote(record, goes_on || is_other);
     }
 
     /// Whoever wrote this had a part in the report that is open.
-    fn wrote(&mut self, record: &Record) {
+    fn wrote(&mut self, record: &Record, goes_on: bool) {
         if let Some(report) = &mut self.open {
             report.by_kernel &= record.by_kernel;
+            report.goes_on &= goes_on;
         }
     }
 
@@ -253,6 +272,7 @@ impl Reader {
             at: record.at,
             stamp: record.stamp,
             by_kernel: record.by_kernel,
+            goes_on: true,
             suppressed: std::mem::take(suppressed),
             ..Report::default()
         })
@@ -375,6 +395,10 @@ impl Reader {
         (self.summaries, self.is_task_in_unread) = (Vec::new(), false);
         // One without a victim found none to kill, or its end is lost.
         if let Some(report) = self.open.take().filter(|report| !report.victims.is_empty()) {
+            if report.goes_on {
+                self.found.imitated += 1;
+                return;
+            }
             if self.found.reports.len() >= MAX_REPORTS {
                 self.found.reports.remove(0);
             }

@@ -71,6 +71,7 @@ impl Aftermath {
                 self.followed.spawn_local(follow(docker, incident.clone(), self.privacy));
             }
         } else if self.kubernetes.is_on()
+            && container.user.is_none()
             && (incident.victim.container_init || incident.oom.is_some())
             && !container.pod.as_ref().is_some_and(|pod| pod.sandbox)
             && let Ok(kill) = incident.time.parse()

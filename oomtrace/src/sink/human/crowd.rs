@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Container, Incident, Process};
+use crate::judge::requester::is_by_exec;
+use crate::model::{Container, Incident, Process, Warning};
 use crate::placement::user_of;
 use crate::recent::Recent;
 
@@ -44,8 +45,17 @@ pub struct Crowds {
 impl Crowds {
     /// Takes one that is like none before; none where it has a block.
     pub fn take(&mut self, incident: &Incident) -> Option<Crowd> {
-        let at: Timestamp = incident.time.parse().ok()?;
-        let key = key(incident);
+        self.take_as(key(incident), &incident.time)
+    }
+
+    /// The same of a warning: a user's units may be any number, each as near to its limit as they like.
+    pub fn take_warning(&mut self, warning: &Warning) -> Option<Crowd> {
+        let of = whose(warning.container.as_ref(), Some(&warning.cgroup), None);
+        self.take_as(format!("warnings of {of}"), &warning.time)
+    }
+
+    fn take_as(&mut self, key: String, time: &str) -> Option<Crowd> {
+        let at: Timestamp = time.parse().ok()?;
         let new = || Place { blocks: VecDeque::new(), rest: 0, since: at };
         let mut place = self.places.take(&key).unwrap_or_else(new);
         let age = |then: Timestamp| Duration::try_from(at.duration_since(then)).unwrap_or_default();
@@ -70,9 +80,14 @@ impl Crowds {
 /// Whose they are, and whose hand it was: what a user kills hides nothing that root does to the same.
 fn key(incident: &Incident) -> String {
     let victim = &incident.victim;
-    let place = whose(incident.container.as_ref(), &victim.process);
+    let of =
+        |container: Option<&Container>, process: &Process| whose(container, process.cgroup.as_deref(), process.uid);
+    let place = of(incident.container.as_ref(), &victim.process);
     let sender = &incident.sender;
-    let by = sender.process.as_ref().map(|process| whose(sender.container.as_ref(), process));
+    let by = sender.process.as_ref().map(|process| of(sender.container.as_ref(), process));
+    // Whoever had a command run in the container is none of it.
+    let asked = incident.requester.as_ref().map(|asked| of(asked.container.as_ref(), &asked.process));
+    let by = (by, asked, is_by_exec(incident));
     // A service's first process is started by the first of all.
     let is_first = victim.container_init || incident.container.is_none() && victim.process.ppid == Some(1);
     let ends = is_first || victim.container_exit.is_some();
@@ -81,12 +96,12 @@ fn key(incident: &Incident) -> String {
 
 /// Who can make any number of processes like this one: the outermost container, in which a process may be of any user it likes; a user, where
 /// the cgroup is theirs alone; else a user's within one cgroup, for jobs of all users may be in one, and one user's in two services.
-fn whose(container: Option<&Container>, process: &Process) -> String {
+fn whose(container: Option<&Container>, cgroup: Option<&str>, uid: Option<u32>) -> String {
     if let Some(outermost) = container.and_then(|container| container.chain().last()) {
         return outermost.user.map_or_else(|| format!("container {}", outermost.id), |uid| format!("user {uid}"));
     }
-    let cgroup = process.cgroup.as_deref().unwrap_or_default();
-    user_of(cgroup).map_or_else(|| format!("user {:?} in {cgroup}", process.uid), |uid| format!("user {uid}"))
+    let cgroup = cgroup.unwrap_or_default();
+    user_of(cgroup).map_or_else(|| format!("user {uid:?} in {cgroup}"), |uid| format!("user {uid}"))
 }
 
 #[cfg(test)]
@@ -152,6 +167,20 @@ mod tests {
         assert!(!take(0, "cron.service", 7) && !take(1001, "cron.service", 7));
         assert!(!take(1000, "web.service", 7), "two services may be one user's");
         assert!(!take(1000, "cron.service", 1), "the service itself");
+    }
+
+    #[test]
+    fn whoever_has_a_command_run_in_a_container_is_none_of_it() {
+        let mut crowds = Crowds::default();
+        let mut incident = at(1, "a");
+        incident.container.as_mut().unwrap().init_pid = Some(3);
+        incident.sender.container = incident.container.clone();
+        assert_eq!((0..20).filter(|_| crowds.take(&incident).is_some()).count(), 10);
+        let shim = "/usr/bin/containerd-shim-runc-v2".to_owned();
+        let comm = "containerd-shim".to_owned();
+        let parent = Process { pid: 5, comm, exe: Some(shim), uid: Some(0), ..Process::default() };
+        incident.sender.ancestors = vec![parent];
+        assert!(is_by_exec(&incident) && crowds.take(&incident).is_none());
     }
 
     #[test]

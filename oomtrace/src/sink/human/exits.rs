@@ -2,6 +2,7 @@
 //! cgroups that look like containers.
 
 use crate::model::{Container, Exited};
+use crate::placement::user_of;
 use crate::recent::Recent;
 use crate::text::name_or_id;
 
@@ -30,6 +31,9 @@ fn place(exited: &Exited) -> String {
         Some(container) => {
             format!("exits of {:?} {} {}", container.runtime, container.confirmed, name_or_id(container))
         }
-        None => format!("exits of {:?} {:?}", exited.unit, exited.process.uid),
+        None => match exited.process.cgroup.as_deref().and_then(user_of) {
+            Some(uid) => format!("exits of user {uid}"),
+            None => format!("exits of {:?} {:?}", exited.unit, exited.process.uid),
+        },
     }
 }

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::text::quote::quote;
 use crate::text::{
-    bytes, elevation, full_name, host_available, other_large_processes, owner, process, shorten_ids, source,
+    bytes, elevation, full_name, host_available, other_large_processes, owner, process, shorten_ids, source, unit_name,
 };
 use crate::words::earlier::again;
 use crate::words::folded::Folded;
@@ -243,7 +243,9 @@ impl Block {
             Some(container) => {
                 who.push(format!("in container {}", full_name(container)));
             }
-            None => who.extend(incident.sender.unit.as_ref().map(|unit| format!("in {}", quote(unit)))),
+            None => who.extend(
+                incident.sender.unit.as_deref().map(|unit| format!("in {}", unit_name(unit, sender.cgroup.as_deref()))),
+            ),
         }
         who.join(", ")
     }

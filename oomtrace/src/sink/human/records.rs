@@ -10,7 +10,7 @@ use crate::sink::outputs::counted;
 use crate::sink::queue::Count;
 use crate::sink::wrap::wrap;
 use crate::text::quote::quote;
-use crate::text::{bytes, full_name, known_name, pod_name, shorten_ids};
+use crate::text::{bytes, full_name, known_name, pod_name, shorten_ids, unit_name};
 
 /// `3 routine kills before this one: --all shows them`.
 pub(super) fn left_unsaid(routine: u64, look: Look) -> String {
@@ -69,7 +69,7 @@ pub(super) fn warning(warning: &Warning, look: Look) -> String {
     let mut block = Block { text: String::new(), look };
     let place = match (&warning.container, &warning.unit, warning.pod.as_ref().and_then(pod_name)) {
         (Some(container), ..) => full_name(container),
-        (None, Some(unit), _) => quote(unit).into_owned(),
+        (None, Some(unit), _) => unit_name(unit, Some(&warning.cgroup)),
         (None, None, Some(pod)) => pod,
         (None, None, None) => quote(&shorten_ids(&warning.cgroup)).into_owned(),
     };

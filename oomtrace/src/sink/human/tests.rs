@@ -447,6 +447,46 @@ fn what_is_counted_is_not_put_below_anothers_block() {
     }
 }
 
+/// A signal that is no kill has a block of its own, and no count of others stands below that.
+#[test]
+fn counts_stand_below_no_signal() {
+    let mut written = Vec::new();
+    let mut human = Human::new(&mut written, Look::default);
+    let mut signal = kill("/usr/bin/vim");
+    signal.signal.name = "SIGTERM".to_owned();
+    let one = judged(kill("/usr/bin/bash"));
+    for (number, record) in [
+        Record::Incident(one.clone()),
+        Record::Signal(signal),
+        Record::Incident(Incident { id: "2".to_owned(), ..one }),
+    ]
+    .iter()
+    .enumerate()
+    {
+        human.put(record).unwrap_or_else(|error| panic!("{number}: {error}"));
+    }
+    human.finish().unwrap();
+    let text = String::from_utf8(written).unwrap();
+    let [signal, headline, count] = ["SIGTERM", "SIGKILL", "×2"].map(|part| text.rfind(part).unwrap());
+    assert!(signal < headline && headline < count, "{text}");
+}
+
+/// Warnings of what one user has are no way to push others off the screen.
+#[test]
+fn many_warnings_of_one_user_are_counted() {
+    let mut written = Vec::new();
+    let mut human = Human::new(&mut written, Look::default);
+    for number in 0..100 {
+        let cgroup = format!("/user.slice/user-1000.slice/user@1000.service/app.slice/{number}.service");
+        human.put(&Record::Warning(Warning { cgroup, ..warning() })).unwrap();
+    }
+    human.put(&Record::Warning(warning())).unwrap();
+    human.finish().unwrap();
+    let text = String::from_utf8(written).unwrap();
+    assert_eq!(text.matches("   memory ").count(), 11, "{text}");
+    assert!(text.contains("the last of 64 there") && text.contains("of user 1000"), "{text}");
+}
+
 #[test]
 fn routine_kills_are_counted_and_shown_to_who_asks() {
     let mut routine = judged(kill("/usr/bin/bash"));

@@ -8,7 +8,7 @@ use crate::sink::wrap::cut_middle;
 use crate::text::quote::quote;
 use crate::text::{
     age_ms, container_name, duration_us, elapsed_ms, ended, full_name, name_or_id, pod_name, process, short_id,
-    shorten_ids, terminal, times,
+    shorten_ids, terminal, times, unit_name,
 };
 
 /// Columns of a command line; the JSON has all of it.
@@ -99,7 +99,8 @@ pub fn login(login: &Login) -> Vec<String> {
 pub fn asked(requester: &Requester) -> String {
     let container = requester.container.as_ref();
     let place = container.map(|c| format!("in container {}", full_name(c)));
-    let unit = requester.unit.as_ref().map(|unit| format!("in {}", quote(unit)));
+    let unit = requester.unit.as_deref();
+    let unit = unit.map(|unit| format!("in {}", unit_name(unit, requester.process.cgroup.as_deref())));
     let who: Vec<String> = user(&requester.process)
         .into_iter()
         .chain(requester.login.iter().flat_map(login))
@@ -144,7 +145,11 @@ pub fn place_name(incident: &Incident) -> String {
         let own = container_name(incident).filter(|_| !pod.is_some_and(|pod| pod.sandbox));
         return own.map_or_else(|| name.clone(), |own| format!("{name}/{own}"));
     }
-    let unit = || quote(&shorten_ids(incident.unit.as_deref().unwrap_or(&incident.victim.process.comm))).into_owned();
+    let victim = &incident.victim.process;
+    let unit = || match incident.unit.as_deref() {
+        Some(unit) => unit_name(unit, victim.cgroup.as_deref()),
+        None => quote(&shorten_ids(&victim.comm)).into_owned(),
+    };
     container_name(incident).unwrap_or_else(unit)
 }
 

@@ -246,7 +246,7 @@ mod tests {
         for (runtime, socket, user, engine) in [
             (Runtime::Docker, Some("/srv/other.sock"), None, "docker --host unix:///srv/other.sock"),
             (Runtime::Docker, Some("/srv/a b"), None, "docker --host 'unix:///srv/a b'"),
-            (Runtime::Docker, None, Some(7), "docker --host unix:///run/user/7/docker.sock"),
+            (Runtime::Docker, None, Some(7), "sudo -u '#7' docker --host unix:///run/user/7/docker.sock"),
             (Runtime::Podman, None, None, "podman"),
         ] {
             let socket = socket.map(str::to_owned);

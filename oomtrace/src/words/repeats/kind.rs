@@ -1,5 +1,6 @@
 //! What makes incidents alike.
 
+use crate::judge::requester::is_by_exec;
 use crate::model::{Cause, Container, Incident, Process, Requester, Routine};
 use crate::words::spread::limit;
 
@@ -16,6 +17,8 @@ pub(super) struct Kind {
     /// The sender is the victim's parent: a supervisor, and no other program of its name.
     by_parent: bool,
     requester: String,
+    /// The sender was brought into its container (exec): it is no part of what the container does.
+    by_exec: bool,
 }
 
 /// What kills have in common that are counted together wherever they are listed, as text: what they have while oomtrace watches, and the limit. None
@@ -50,6 +53,7 @@ impl Kind {
                 .unwrap_or_default(),
             by_parent: sender.process.as_ref().is_some_and(by_parent),
             requester: incident.requester.as_ref().map(requester).unwrap_or_default(),
+            by_exec: is_by_exec(incident),
         })
     }
 }

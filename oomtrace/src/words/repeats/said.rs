@@ -12,7 +12,10 @@ pub fn said(incident: &Incident, repeat: &Repeat, spread: &str) -> String {
     let limit = limit_bytes.map(|limit| format!(", the same limit ({})", bytes(limit))).unwrap_or_default();
     let back_off = back_off_ms.map(|back_off| format!("back-off {}", duration_ms(back_off)));
     let (by, policy) = restarted(incident);
-    let last = text::process(&incident.victim.process);
+    // Who died with it this time need not be who did before.
+    let others = Some(incident.collateral.len()).filter(|others| *others > 0);
+    let others = others.map(|others| format!(" and {others} more")).unwrap_or_default();
+    let last = format!("{}{others}", text::process(&incident.victim.process));
     let details: Vec<String> = policy.into_iter().chain(back_off).collect();
     let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) };
     let again = match by {

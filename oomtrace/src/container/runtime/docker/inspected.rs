@@ -81,12 +81,12 @@ struct RestartPolicy {
 }
 
 impl RestartPolicy {
-    /// As `docker run --restart` takes it; none for `no`.
+    /// As `docker run --restart` takes it; none for `no`, and for what is none of Docker's own: what answers may be any program of a user's.
     fn describe(self) -> Option<String> {
         match (self.name.as_str(), self.maximum_retry_count) {
-            ("" | "no", _) => None,
-            (_, 0) => Some(self.name),
-            (name, retries) => Some(format!("{name}:{retries}")),
+            ("always" | "unless-stopped" | "on-failure", 0) => Some(self.name),
+            ("on-failure", retries) => Some(format!("{}:{retries}", self.name)),
+            _ => None,
         }
     }
 }

@@ -90,6 +90,7 @@ fn who_came_shortly_before_is_near_and_who_had_gone_did_not_ask() {
 #[test]
 fn nobody_is_likely_beside_whom_another_may_have_asked() {
     use Asks::{Other, Perhaps, This, Unknown};
+    let asked = Asked { before_ms: 60_000, what: Moment::StopSignal, was_stopped: true };
     let docker = client("/usr/bin/docker", &[60_000]);
     let mut own = docker.clone();
     own.process.uid = Some(1000);
@@ -127,18 +128,19 @@ fn nobody_is_likely_beside_whom_another_may_have_asked() {
         ("a kubelet among others", of(&kubelet, Unknown, true), vec![of(&own, Unknown, false)], true, false),
     ] {
         let others: Vec<&Candidate<'_>> = others.iter().collect();
-        assert_eq!(is_alone(&first, &others, of_pod), expected, "{what}");
+        assert_eq!(is_alone(&first, &others, asked, of_pod), expected, "{what}");
     }
     // The only one may have come some time before, who does not say what for.
-    let at = |before_ms| Candidate { contact: Some(Contact { before_ms, wrote: false }), ..of(&own, Unknown, false) };
-    assert!(is_alone(&at(ALONE_MS), &[], false) && !is_alone(&at(ALONE_MS + 1), &[], false));
-    assert!(!is_alone(&Candidate { contact: None, ..of(&own, Unknown, false) }, &[], false));
+    let at = |before_ms| Candidate { contact: Some(Contact { before_ms, wrote: false }), ..of(&own, Unknown, true) };
+    let is_alone = |first: &Candidate<'_>| is_alone(first, &[], asked, false);
+    assert!(is_alone(&at(60_000 + ALONE_MS)) && !is_alone(&at(60_000 + ALONE_MS + 1)));
+    assert!(!is_alone(&Candidate { contact: None, ..of(&own, Unknown, true) }));
     // Whoever asks waits for the answer, on the runtime's own socket, and stays until it is seen to go.
-    assert!(!is_alone(&Candidate { waits: false, ..of(&own, This, true) }, &[], false));
+    assert!(!is_alone(&Candidate { waits: false, ..of(&own, This, true) }));
     let unfollowed = RuntimeClient { followed: false, ..own.clone() };
-    assert!(!is_alone(&of(&unfollowed, This, true), &[], false));
+    assert!(!is_alone(&of(&unfollowed, This, true)));
     let unverified = RuntimeClient { verified: false, ..own.clone() };
-    assert!(!is_alone(&of(&unverified, This, true), &[], false));
+    assert!(!is_alone(&of(&unverified, This, true)));
 }
 
 #[test]

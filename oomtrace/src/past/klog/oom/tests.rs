@@ -205,6 +205,34 @@ fn whoever_writes_a_line_of_a_report_vouches_for_all_of_it() {
     }
 }
 
+/// As `dmesg -S` writes them: each line of a record has the record's prefix.
+#[test]
+fn lines_of_a_record_about_something_else_are_no_report() {
+    let killed = "Out of memory: Killed process 777 (mysqld) total-vm:4kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:4kB oom_score_adj:0";
+    let invoked = "x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0";
+    let fault = "evil[9]: segfault at 0 ip 0 sp 0 error 4 in x";
+    let read = |lines: &[(u64, &str)]| {
+        let record = |(us, line): &(u64, &str)| Record {
+            text: (*line).to_owned(),
+            stamp: Some(Stamp { us: *us, boot: None }),
+            ..Record::default()
+        };
+        let records: Vec<Record> = lines.iter().map(record).collect();
+        let found = reports(&records);
+        (found.reports.len(), found.imitated)
+    };
+    for (what, lines, expected) in [
+        ("one line", vec![(1, fault), (1, killed)], (0, 1)),
+        ("all of it", vec![(1, fault), (1, invoked), (1, killed)], (0, 1)),
+        ("of two records", vec![(1, fault), (1, invoked), (2, fault), (2, killed)], (0, 1)),
+        ("the kernel's", vec![(1, fault), (2, invoked), (3, killed)], (1, 0)),
+        ("of a quick kernel", vec![(1, fault), (2, invoked), (2, killed)], (1, 0)),
+        ("the end of one", vec![(1, fault), (2, killed)], (1, 0)),
+    ] {
+        assert_eq!(read(&lines), expected, "{what}");
+    }
+}
+
 #[test]
 fn what_others_make_the_kernel_say_within_a_report_changes_nothing_of_it() {
     let logs = [

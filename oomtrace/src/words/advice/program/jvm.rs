@@ -1,6 +1,9 @@
 //! The JVM.
 
-use crate::text::bytes;
+use std::borrow::Cow;
+
+use crate::text::quote::quote;
+use crate::text::{bytes, clip};
 use crate::words::advice::program::{Program, Setting, size};
 
 /// Of the limit: the rest is for metaspace, code, threads and direct buffers.
@@ -21,11 +24,11 @@ pub fn setting(program: &Program<'_>) -> Option<Setting> {
     }
     let percent = program.args.iter().skip(1).rev().find_map(|arg| {
         let value = arg.strip_prefix("-XX:MaxRAMPercentage=")?;
-        Some((arg, value.split('.').next()?.parse::<u64>().ok()?))
+        Some((arg, value.parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent))?))
     });
     Some(match percent {
-        Some((arg, percent)) if percent > 80 => Setting {
-            action: format!("lower {arg} to -XX:MaxRAMPercentage={SHARE}"),
+        Some((arg, percent)) if percent > 80.0 => Setting {
+            action: format!("lower {} to -XX:MaxRAMPercentage={SHARE}", shown(arg)),
             why: format!("metaspace, code, threads and direct buffers need more than what that leaves of {limit}"),
             at_fault: true,
         },
@@ -45,7 +48,7 @@ fn of_heap(program: &Program<'_>, arg: &str, heap: u64, mib: u64) -> Setting {
     if heap > program.limit / 100 * 85 {
         let than = if heap >= program.limit { "no less than" } else { "nearly" };
         return Setting {
-            action: format!("lower {arg} to -Xmx{mib}m"),
+            action: format!("lower {} to -Xmx{mib}m", shown(arg)),
             why: format!(
                 "a heap of {} is {than} the limit of {limit}, and metaspace, code, threads and direct buffers come on top",
                 bytes(heap)
@@ -56,12 +59,19 @@ fn of_heap(program: &Program<'_>, arg: &str, heap: u64, mib: u64) -> Setting {
     outside(arg, program.limit)
 }
 
+/// It is whatever whoever started it wrote there: a number, with any number of digits.
+fn shown(arg: &str) -> Cow<'_, str> {
+    const MOST: usize = 40;
+    quote(clip(arg, MOST))
+}
+
 fn outside(arg: &str, limit: u64) -> Setting {
     Setting {
         action: "bound what is outside of the heap (-XX:MaxDirectMemorySize, -XX:MaxMetaspaceSize, fewer threads)"
             .to_owned(),
         why: format!(
-            "{arg} keeps the heap below the limit of {}; -XX:NativeMemoryTracking=summary and jcmd PID VM.native_memory say what grows",
+            "{} keeps the heap below the limit of {}; -XX:NativeMemoryTracking=summary and jcmd PID VM.native_memory say what grows",
+            shown(arg),
             bytes(limit)
         ),
         at_fault: false,

