@@ -4,7 +4,7 @@ use glob::{MatchOptions, Pattern};
 
 use crate::correlate::{Episode, Kill};
 use crate::event::Task;
-use crate::model::{Cause, Container, Exited, Incident, Pod, Process, Record, Warning};
+use crate::model::{Cause, Compose, Container, Exited, Incident, Pod, Process, Record, Warning};
 use crate::text::quote::quote;
 
 /// A label that a container must have.
@@ -306,6 +306,10 @@ impl Filter {
 
     fn is_named(&self, container: &Container) -> bool {
         self.has_name(&container.id, container.name.as_deref())
+            || Compose::of(container).filter(|compose| compose.is_named).is_some_and(|compose| {
+                // As the history counts it.
+                self.containers.iter().any(|pattern| fits(pattern, &compose.full_name()))
+            })
     }
 
     fn has_name(&self, id: &str, name: Option<&str>) -> bool {

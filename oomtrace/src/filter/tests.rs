@@ -22,6 +22,23 @@ fn pids_and_cgroups_are_the_victims() {
 }
 
 #[test]
+fn a_container_of_composes_is_meant_by_its_service() {
+    let labels = [("com.docker.compose.project", "shop"), ("com.docker.compose.service", "web")];
+    let labels = Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+    let named = |name: &str| Container { name: Some(name.to_owned()), labels: labels.clone(), ..Container::default() };
+    for (pattern, name, expected) in [
+        ("shop/web", "shop-web-1", true),
+        ("shop/*", "shop_web_2", true),
+        ("shop/db", "shop-web-1", false),
+        ("shop/web", "innocent", false),
+        ("innocent", "innocent", true),
+    ] {
+        let filter = Filter { containers: vec![Pattern::new(pattern).unwrap()], ..Filter::default() };
+        assert_eq!(filter.wants_any([&named(name)]), expected, "{pattern} {name}");
+    }
+}
+
+#[test]
 fn pods_and_labels_are_the_containers() {
     use crate::judge::tests::{in_container, kill};
     use crate::model::Pod;

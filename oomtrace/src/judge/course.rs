@@ -39,8 +39,8 @@ pub struct Course {
 /// See [`Course`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Detail {
-    /// From, to, in bytes; and how long before the kill, in seconds.
-    Lowered { from: u64, to: u64, before_s: f64 },
+    /// From, to, in bytes; and between which readings, in seconds before the kill.
+    Lowered { from: u64, to: u64, before_s: f64, at_most_s: f64 },
     /// The cgroup that took the machine, what it had and what all had, in bytes; whether it was the largest, or grew fastest.
     Neighbour { cgroup: String, bytes: u64, of_bytes: u64, by_growth: bool },
     /// It grew by so many bytes within so many seconds.
@@ -118,9 +118,10 @@ fn lowered(life: &[TimelinePoint], origin: Option<OomOrigin>) -> Option<Course> 
     let pairs = life.iter().zip(life.iter().skip(1)).enumerate();
     let mut changes = pairs.filter_map(|(index, (before, after))| {
         let (from, to) = (before.limit_bytes?, after.limit_bytes?);
-        (to < from - from / 100).then_some((from, to, held_at(before).max(held_at(after)), index + 1))
+        let in_use = held_at(before).max(held_at(after));
+        (to < from - from / 100).then_some((from, to, in_use, index + 1, seconds(before)))
     });
-    let (from, to, in_use, at) = changes.next_back()?;
+    let (from, to, in_use, at, at_most_s) = changes.next_back()?;
     let since = life.get(at..)?;
     let before_s = seconds(since.first()?);
     let is_in_force = since.last()?.limit_bytes.is_some_and(|limit| limit.abs_diff(to) <= to / 100);
@@ -134,8 +135,9 @@ fn lowered(life: &[TimelinePoint], origin: Option<OomOrigin>) -> Option<Course> 
         since_s: Some(before_s),
         bytes_per_hour: None,
         lives: 1,
-        advised_limit_bytes: None,
-        detail: Detail::Lowered { from, to, before_s },
+        // That had been enough.
+        advised_limit_bytes: Some(from),
+        detail: Detail::Lowered { from, to, before_s, at_most_s },
     })
 }
 

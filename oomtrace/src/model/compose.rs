@@ -24,6 +24,12 @@ impl<'a> Compose<'a> {
         let (project, service) = (label(PROJECT)?, label(SERVICE)?);
         Some(Self { project, service, is_named: is_composes_name(container.name.as_deref(), project, service) })
     }
+
+    /// `shop/web`
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.project, self.service)
+    }
 }
 
 /// The name is one that Compose gives a container of that service: `PROJECT-SERVICE-NUMBER`, in its first version with `_`.

@@ -1,6 +1,6 @@
 //! What somebody means by a word: a container, a pod, a unit, a process or an incident. Where it may mean several, none of them is chosen.
 
-use crate::model::{Container, TargetKind};
+use crate::model::{Compose, Container, TargetKind};
 use crate::text::quote::quote;
 use crate::text::{pod_name, short_id};
 
@@ -112,7 +112,8 @@ pub enum Fit {
     Exact,
 }
 
-/// How well a word fits a container: its name, its id, or the beginning of that; in a pod also `namespace/pod/container`.
+/// How well a word fits a container: its name, its id, or the beginning of that; in a pod also `namespace/pod/container`, and of compose's
+/// `project/service`.
 #[must_use]
 pub fn fits(container: &Container, word: &str) -> Option<Fit> {
     let in_pod = || {
@@ -120,6 +121,10 @@ pub fn fits(container: &Container, word: &str) -> Option<Fit> {
         Some(format!("{}/{}/{}", pod.namespace.as_deref()?, pod.name.as_deref()?, container.name.as_deref()?))
     };
     if container.id == word || container.name.as_deref() == Some(word) || in_pod().as_deref() == Some(word) {
+        return Some(Fit::Exact);
+    }
+    // PROJECT/SERVICE, as the history and `compose ps` have it.
+    if Compose::of(container).is_some_and(|compose| compose.is_named && compose.full_name() == word) {
         return Some(Fit::Exact);
     }
     let is_id =
@@ -236,6 +241,12 @@ mod tests {
         ] {
             assert_eq!((fits(&container, word), fits_pod(&container, word)), (fit, is_pod), "{word}");
         }
+        let labels = [("com.docker.compose.project", "shop"), ("com.docker.compose.service", "web")];
+        let labels = Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+        let of_compose =
+            |name: &str| Container { name: Some(name.to_owned()), labels: labels.clone(), ..Container::default() };
+        assert_eq!(fits(&of_compose("shop-web-1"), "shop/web"), Some(Fit::Exact));
+        assert_eq!(fits(&of_compose("innocent"), "shop/web"), None, "an image may have the labels");
         assert_eq!(spelled(TargetKind::Container, Some(&container), "app"), "container:6c266caa8d7c");
         assert_eq!(spelled(TargetKind::Pod, Some(&container), "web-5d4"), "pod:shop/web-5d4");
         assert_eq!(spelled(TargetKind::Unit, None, "nginx.service"), "unit:nginx.service");

@@ -1,8 +1,11 @@
 //! Whole command lines: what is masked, and what must stay.
 
+use std::mem::offset_of;
+
 use oomtrace_common::event::{
-    ConnectEvent, DeliverEvent, ExitEvent, FLAG_CMDLINE_TRUNCATED, Header, KIND_CONNECT, KIND_DELIVER, KIND_EXIT,
-    KIND_SIGNAL, KIND_UNSEEN, SignalEvent, UnseenEvent, WIRE_VERSION,
+    Ancestor, ConnectEvent, ConnectTail, DeliverEvent, ExitEvent, FLAG_CMDLINE_TRUNCATED, Header, KIND_CONNECT,
+    KIND_DELIVER, KIND_EXIT, KIND_SIGNAL, KIND_UNSEEN, Listener, Namespaces, Origin, SignalEvent, SignalTail,
+    UnseenEvent, UnseenTail, WIRE_VERSION,
 };
 
 use super::*;
@@ -185,31 +188,69 @@ fn without_arguments_the_program_is_left() {
     }
 }
 
-/// An event of each kind that has a command line, of zeroes but for that.
+/// An event of each kind that has a command line, of zeroes but for that and for the other sections, each of which has something: in the order in
+/// which they are decoded, by where their sizes are in the tail.
 fn events(cmdline: &[u8]) -> Vec<Vec<u8>> {
-    let of = |kind: u16, fixed: usize, at: usize| {
+    let of = |kind: u16, fixed: usize, sections: &[(usize, &[u8])]| {
         let mut event = vec![0; fixed];
         event[..2].copy_from_slice(&kind.to_ne_bytes());
         event[2..4].copy_from_slice(&WIRE_VERSION.to_ne_bytes());
-        event[at..at + 2].copy_from_slice(&(cmdline.len() as u16).to_ne_bytes());
-        event.extend(cmdline);
+        for (at, bytes) in sections {
+            event[*at..at + 2].copy_from_slice(&(bytes.len() as u16).to_ne_bytes());
+            event.extend(*bytes);
+        }
         event
     };
-    let signal = std::mem::offset_of!(SignalEvent, tail);
-    let connect = std::mem::offset_of!(ConnectEvent, tail);
-    let mut with_all = of(KIND_SIGNAL, size_of::<SignalEvent>(), signal + 16);
-    // A section before it and one behind.
-    with_all[signal + 14..signal + 16].copy_from_slice(&3_u16.to_ne_bytes());
-    with_all[signal + 18..signal + 20].copy_from_slice(&5_u16.to_ne_bytes());
-    let fixed = size_of::<SignalEvent>();
-    with_all.splice(fixed..fixed, *b"sh\0");
-    with_all.extend(b"pts1\0");
+    let ancestor = [0; size_of::<Ancestor>()];
+    let namespaces = [0; size_of::<Namespaces>()];
+    let signal = |at: usize| offset_of!(SignalEvent, tail) + at;
+    let unseen = |at: usize| offset_of!(UnseenEvent, tail) + at;
+    let connect = |at: usize| offset_of!(ConnectEvent, tail) + at;
     vec![
-        with_all,
-        of(KIND_EXIT, size_of::<ExitEvent>(), std::mem::offset_of!(ExitEvent, cmdline)),
-        of(KIND_DELIVER, size_of::<DeliverEvent>(), std::mem::offset_of!(DeliverEvent, cmdline)),
-        of(KIND_CONNECT, size_of::<ConnectEvent>(), connect + 8),
-        of(KIND_UNSEEN, size_of::<UnseenEvent>(), std::mem::offset_of!(UnseenEvent, tail) + 6),
+        of(
+            KIND_SIGNAL,
+            size_of::<SignalEvent>(),
+            &[
+                (signal(offset_of!(SignalTail, ancestors)), &ancestor),
+                (signal(offset_of!(SignalTail, stack)), &[0; 16]),
+                (signal(offset_of!(SignalTail, victim_cgroup)), b"of-victim\0"),
+                (signal(offset_of!(SignalTail, victim_memory_cgroup)), b"of-victims-memory\0"),
+                (signal(offset_of!(SignalTail, sender_cgroup)), b"of-sender\0"),
+                (signal(offset_of!(SignalTail, sender_memory_cgroup)), b"of-senders-memory\0"),
+                (signal(offset_of!(SignalTail, victim_exe)), b"app\0"),
+                (signal(offset_of!(SignalTail, sender_exe)), b"sh\0"),
+                (signal(offset_of!(SignalTail, sender_cmdline)), cmdline),
+                (signal(offset_of!(SignalTail, sender_tty)), b"pts1\0"),
+                (signal(offset_of!(SignalTail, origin)), &[0; size_of::<Origin>()]),
+                (signal(offset_of!(SignalTail, namespaces)), &namespaces),
+            ],
+        ),
+        of(KIND_EXIT, size_of::<ExitEvent>(), &[(offset_of!(ExitEvent, cmdline), cmdline)]),
+        of(KIND_DELIVER, size_of::<DeliverEvent>(), &[(offset_of!(DeliverEvent, cmdline), cmdline)]),
+        of(
+            KIND_CONNECT,
+            size_of::<ConnectEvent>(),
+            &[
+                (connect(offset_of!(ConnectTail, listener)), &[0; size_of::<Listener>()]),
+                (connect(offset_of!(ConnectTail, namespaces)), &namespaces),
+                (connect(offset_of!(ConnectTail, ancestors)), &ancestor),
+                (connect(offset_of!(ConnectTail, cgroup)), b"of-client\0"),
+                (connect(offset_of!(ConnectTail, memory_cgroup)), b"of-clients-memory\0"),
+                (connect(offset_of!(ConnectTail, exe)), b"sh\0"),
+                (connect(offset_of!(ConnectTail, cmdline)), cmdline),
+                (connect(offset_of!(ConnectTail, tty)), b"pts1\0"),
+            ],
+        ),
+        of(
+            KIND_UNSEEN,
+            size_of::<UnseenEvent>(),
+            &[
+                (unseen(offset_of!(UnseenTail, cgroup)), b"of-victim\0"),
+                (unseen(offset_of!(UnseenTail, memory_cgroup)), b"of-victims-memory\0"),
+                (unseen(offset_of!(UnseenTail, exe)), b"sh\0"),
+                (unseen(offset_of!(UnseenTail, cmdline)), cmdline),
+            ],
+        ),
     ]
 }
 
@@ -219,8 +260,13 @@ fn an_events_bytes_hold_no_secret_and_are_still_an_event() {
         let shown = Privacy::Masked.event(&event);
         let text = format!("{:?}", decode(&shown, 4096).unwrap());
         assert!(text.contains(r#"["app", "--password", "REDACTED", "-x"]"#) && !text.contains("hunter2"), "{text}");
-        let others = [r#"tty: Some("pts1")"#, r#"exe: Some("/sh")"#];
-        assert!(!text.starts_with("Signal") || others.iter().all(|other| text.contains(other)), "{text}");
+        // All else is as it was.
+        let others = |text: &str| {
+            let all = [r#"tty: Some("pts1")"#, r#"exe: Some("/sh")"#, "/of-client", "/of-sender", "/of-victim"];
+            all.map(|other| text.matches(other).count())
+        };
+        assert_eq!(others(&text), others(&format!("{:?}", decode(&event, 4096).unwrap())), "{text}");
+        assert_eq!(text.matches("listener: Some").count(), usize::from(text.starts_with("Connect")), "{text}");
         assert_eq!(Privacy::Shown.event(&event), event);
         let without = Privacy::WithoutArguments.event(&event);
         let text = format!("{:?}", decode(&without, 4096).unwrap());
@@ -237,8 +283,9 @@ fn hostile_bytes_stay_as_they_are_or_stay_an_event() {
     for mut event in events(&b"p=\0token=a\0".repeat(5000)) {
         let shown = Privacy::Masked.event(&event).into_owned();
         assert!(decode(&shown, 4096).is_ok());
-        event.truncate(event.len() - 20);
-        assert_eq!(Privacy::Masked.event(&event), event);
+        // In the middle of the command line.
+        event.truncate(event.len() / 2);
+        assert!(Privacy::Masked.event(&event) == event);
         for len in 0..200.min(event.len()) {
             _ = Privacy::Masked.event(&event[..len]);
         }

@@ -32,7 +32,7 @@ impl Glyphs {
             // Nothing known is nothing shown.
             Self::Ascii if points.is_empty() => " ".repeat(width),
             // What is known has a dot at the least.
-            Self::Ascii => plot::ascii(points, width).replace('_', " "),
+            Self::Ascii => plot::ascii(&[points.to_vec()], width).replace('_', " "),
         }
     }
 

@@ -138,8 +138,8 @@ struct Series {
     since: Instant,
 }
 
-/// The pause between two lines about one series whose number has not doubled.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The pause between two lines about one series whose number has not doubled, where each is a line of its own.
+const PAUSE: Duration = Duration::from_secs(10);
 
 impl<W: Write> Human<W> {
     /// `look` is asked for each block: a terminal's width changes.

@@ -209,8 +209,9 @@ fn own(container: &Container) -> (Value, String) {
         };
     }
     // Labels may be the image's: they alone make no container another one's successor.
-    if let Some(Compose { project, service, .. }) = Compose::of(container).filter(|compose| compose.is_named) {
-        return (json!(["compose", by, project, service]), quote(&format!("{project}/{service}")).into_owned());
+    if let Some(compose) = Compose::of(container).filter(|compose| compose.is_named) {
+        let name = quote(&compose.full_name()).into_owned();
+        return (json!(["compose", by, compose.project, compose.service]), name);
     }
     match name {
         Some(name) => (json!(["name", by, name]), quote(name).into_owned()),

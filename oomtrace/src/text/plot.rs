@@ -1,12 +1,12 @@
 //! A curve in characters: braille dots, two columns and four rows a character, from 0 at the bottom.
 
-/// One row of characters that every terminal has, from `_` to `#`; `points` as for [`braille`].
+/// One row of characters that every terminal has, from `_` to `#`; `parts` as for [`braille_parts`].
 #[must_use]
-pub fn ascii(points: &[(f64, f64)], width: usize) -> String {
+pub fn ascii(parts: &[Vec<(f64, f64)>], width: usize) -> String {
     const LEVELS: &[u8] = b"_.:-=+*%#";
     let rows = LEVELS.len() - 1;
     // A column is as high as its higher half, of so many rows of dots.
-    let dots = braille(points, width, rows);
+    let dots = braille_parts(parts, width, rows);
     let height = |column: usize| {
         dots.iter().filter(|row| row.chars().nth(column).is_some_and(|cell| cell != '\u{2800}')).count()
     };
@@ -14,7 +14,8 @@ pub fn ascii(points: &[(f64, f64)], width: usize) -> String {
 }
 
 /// Rows of characters, the highest first, each so wide. `points`: from 0 to 1 in both directions, in the order of their x; what lies
-/// beyond is at the edge. Columns between two points are on the line between them.
+/// beyond is at the edge. Columns between two points are on the line between them, but for the last two: what came at the end came at once, as far as
+/// anybody saw.
 #[must_use]
 pub fn braille(points: &[(f64, f64)], width: usize, rows: usize) -> Vec<String> {
     braille_parts(&[points.to_vec()], width, rows)
@@ -42,14 +43,17 @@ fn draw(cells: &mut [Vec<u8>], points: &[(f64, f64)], width: usize, rows: usize)
         let x = (column as f64 + 0.5) / columns as f64;
         // The highest in this column's width, so that a spike is seen however wide the curve is.
         let mut highest = f64::NEG_INFINITY;
-        while let Some(point) = rest.next_if(|point| point.0 < (column as f64 + 1.0) / columns as f64) {
+        // The last point is within the last column.
+        let end = if column + 1 == columns { f64::INFINITY } else { (column as f64 + 1.0) / columns as f64 };
+        while let Some(point) = rest.next_if(|point| point.0 < end) {
             highest = highest.max(point.1);
             before = point;
         }
         if x < first.0 - 1.0 / columns as f64 || x > last.0 + 1.0 / columns as f64 {
             continue;
         }
-        let value = if highest.is_finite() { highest } else { between(before, rest.peek().copied(), x) };
+        let after = rest.peek().copied().filter(|_| rest.len() > 1);
+        let value = if highest.is_finite() { highest } else { between(before, after, x) };
         let level = (value.clamp(0.0, 1.0) * levels as f64).ceil().max(1.0) as usize;
         fill(cells, column, level.min(levels), rows);
     }
@@ -87,13 +91,15 @@ mod tests {
     fn a_curve_is_drawn_from_its_floor() {
         let ramp: Vec<(f64, f64)> = (0..=8).map(|n| (f64::from(n) / 8.0, f64::from(n) / 8.0)).collect();
         assert_eq!(braille(&ramp, 4, 1), ["⣀⣠⣴⣾"]);
+        // It rose at its end, and is as high there as it came.
+        assert_eq!(braille(&[(0.0, 0.1), (0.5, 0.1), (1.0, 1.0)], 4, 1), ["⣀⣀⣀⣸"]);
         assert_eq!(braille(&[(0.0, 1.0), (1.0, 1.0)], 3, 2), ["⣿⣿⣿", "⣿⣿⣿"]);
         assert_eq!(braille(&[(0.0, 0.0), (1.0, 0.0)], 2, 1), ["⣀⣀"]);
         // What is beyond is at the edge, and nothing is drawn where nothing is known.
         assert_eq!(braille(&[(0.5, 7.0), (1.0, -7.0)], 2, 1).len(), 1);
         assert_eq!(braille(&[], 2, 2), ["⠀⠀", "⠀⠀"]);
-        assert_eq!(ascii(&ramp, 4), ".-+%");
-        assert_eq!(ascii(&[(0.0, 0.0), (1.0, 0.0)], 3), "...");
+        assert_eq!(ascii(&[ramp], 4), ".-+#");
+        assert_eq!(ascii(&[vec![(0.0, 0.0), (1.0, 0.0)]], 3), "...");
         assert_eq!(ascii(&[], 2), "__");
     }
 

@@ -24,7 +24,10 @@ pub fn by_process(incident: &Incident, judgement: &Judgement) -> String {
             reply(stop, incident.victim.is_pid_1())
         ),
         Reason::Exec { manager } => {
-            let killed = format!("{}, brought into the container (exec), killed it", sender(incident));
+            // It is no part of what the container does, and nor need the victim be all of it.
+            let victim = &incident.victim;
+            let whom = if victim.container_init { "it".to_owned() } else { process(&victim.process) };
+            let killed = format!("{}, brought into the container (exec), killed {whom}", sender(incident));
             manager.as_ref().map_or_else(|| killed.clone(), |manager| managed(&killed, manager))
         }
         Reason::Origin(origin) => by_origin(incident, judgement, &who, origin),

@@ -29,8 +29,11 @@ pub fn course(incident: &Incident, found: &Course) -> model::Course {
 
 fn why(found: &Course) -> String {
     match &found.detail {
-        Detail::Lowered { from, to, before_s } => {
-            format!("the limit was lowered from {} to {}, {} before", bytes(*from), bytes(*to), span(*before_s))
+        Detail::Lowered { from, to, before_s, at_most_s } => {
+            // It was between two readings.
+            let (first, last) = (span(*before_s), span(*at_most_s));
+            let when = if first == last { first } else { format!("{first} to {last}") };
+            format!("the limit was lowered from {} to {}, {when} before", bytes(*from), bytes(*to))
         }
         Detail::Neighbour { cgroup, bytes: part, of_bytes, by_growth } => {
             let how = if *by_growth { "grew fastest of the largest" } else { "took the machine" };
@@ -104,9 +107,9 @@ mod tests {
         for (kind, detail, lives, expected) in [
             (
                 CourseKind::LimitLowered,
-                Detail::Lowered { from: 512 * MIB, to: 256 * MIB, before_s: 180.0 },
+                Detail::Lowered { from: 512 * MIB, to: 256 * MIB, before_s: 180.0, at_most_s: 240.0 },
                 1,
-                "the limit was lowered from 512 MiB to 256 MiB, 3 min before",
+                "the limit was lowered from 512 MiB to 256 MiB, 3 min to 4 min before",
             ),
             (
                 CourseKind::Neighbour,

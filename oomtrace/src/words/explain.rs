@@ -75,7 +75,8 @@ fn by_signal(signal: u32) -> Option<String> {
     if name == "SIGKILL" {
         text.push_str(
             "\n\nWho sent it is known only while it happens: the kernel keeps no record. `sudo oomtrace` shows it the next \
-             time, and what `dmesg` and the cgroup's memory.events still say of an OOM kill is there now.\n\n\
+             time. What is left to know of one that was not watched, `sudo oomtrace why NAME` puts together: the kernel's log, the cgroup's \
+             counters, the journal, and what Docker, Kubernetes and systemd say.\n\n\
              To tell them apart: with the reason OOMKilled, the OOM killer was there, for this process or for a child of it. With Error, \
              look for a stop (`docker events`, the pod's Events: Killing, Evicted, Preempting) just before: it timed out. Docker's \
              health check kills no container. An exit(137) of the program's own, or one that a shell passed on from its child, is no \

@@ -115,7 +115,8 @@ impl Runtimes {
 
     /// Sockets of runtimes that are asked.
     pub fn sockets(&self) -> Vec<PathBuf> {
-        vec![self.docker_socket(), self.containerd_socket()]
+        let of_users = Docker::users_sockets();
+        [self.docker_socket(), self.containerd_socket()].into_iter().chain(of_users).collect()
     }
 
     fn containerd_socket(&self) -> PathBuf {

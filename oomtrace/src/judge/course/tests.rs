@@ -186,7 +186,7 @@ fn a_limit_that_was_lowered_to_what_was_in_use_is_said_and_another_is_not() {
         of(timeline)
     };
     let found = with_limits(250, 256).unwrap();
-    let Detail::Lowered { from, to, before_s } = found.detail else { panic!("{found:?}") };
+    let Detail::Lowered { from, to, before_s, .. } = found.detail else { panic!("{found:?}") };
     assert_eq!((found.kind, from / MIB, to / MIB), (CourseKind::LimitLowered, LIMIT, 256));
     assert!((40.0..61.0).contains(&before_s), "{before_s}");
     // There was room, and it was used up later.

@@ -67,7 +67,7 @@ fn lines(entry: &Entry, area: Rect, look: &Look) -> Vec<Line<'static>> {
         line("waits", &format!("for memory, {}.{} % of the time", waited / 10, waited % 10));
     }
     if let Some(rate) = memory.growth_bytes_per_hour {
-        line("grows", &format!("{} an hour over the last hour, page cache left out", growth(rate)));
+        line("grows", &format!("{} an hour by what was seen of the last hour, page cache left out", growth(rate)));
     }
     if let Some(outlook) = &memory.outlook {
         line("seen", &outlook.why);

@@ -48,19 +48,26 @@ fn share_out(room: usize, rows: usize, incidents: usize) -> (usize, usize) {
 
 /// `oomtrace top on node-1: 12 containers, 2 near their limit`.
 fn title(state: &State) -> String {
-    let containers = state.entries().iter().filter(|entry| entry.container.is_some()).count();
-    let near = state.entries().iter().filter(|entry| entry.share().is_some_and(|share| share >= NEAR)).count();
-    let containers = match containers {
+    let all = || state.entries().iter();
+    let is_near = |entry: &&Entry| entry.share().is_some_and(|share| share >= NEAR);
+    let containers = match all().filter(|entry| entry.container.is_some()).count() {
         1 => "1 container".to_owned(),
         count => format!("{count} containers"),
     };
-    let near = match near {
+    let (near, others): (Vec<_>, Vec<_>) = all().filter(is_near).partition(|entry| entry.container.is_some());
+    let near = match near.len() {
         0 => "none near its limit".to_owned(),
         1 => "1 near its limit".to_owned(),
         near => format!("{near} near their limits"),
     };
+    // Units, and pods whose limits are their own.
+    let others = match others.len() {
+        0 => String::new(),
+        1 => ", 1 other near its own".to_owned(),
+        others => format!(", {others} others near theirs"),
+    };
     let host = if state.node.is_empty() { String::new() } else { format!(" on {}", escape(&state.node)) };
-    format!(" oomtrace top{host}: {containers}, {near}")
+    format!(" oomtrace top{host}: {containers}, {near}{others}")
 }
 
 fn memory(frame: &mut Frame<'_>, area: Rect, state: &mut State, rows: usize, look: &Look) {
@@ -228,7 +235,10 @@ fn last(state: &State, width: usize, look: &Look) -> Line<'static> {
             Span::raw(" shows all"),
         ]);
     }
-    let notices = format!("{} notices", state.notices.len());
+    let notices = match state.notices.len() {
+        1 => "1 notice".to_owned(),
+        count => format!("{count} notices"),
+    };
     let filter = match state.filter() {
         "" => String::new(),
         filter => format!("/{}  ", cut_end(filter, 20)),

@@ -2,7 +2,7 @@
 
 use crate::model::{CourseKind, Incident, TimelinePoint};
 use crate::text::bytes;
-use crate::text::plot::{ascii, braille};
+use crate::text::plot::{ascii, braille_parts};
 
 use super::Look;
 use super::words::when;
@@ -30,14 +30,14 @@ fn plot(points: &[TimelinePoint], look: Look) -> Option<String> {
     }
     let most = points.iter().map(|point| point.peak_bytes).max()?;
     let top = most.max(last.limit_bytes.unwrap_or_default()).max(1);
-    let scaled: Vec<(f64, f64)> = points
-        .iter()
-        .map(|point| {
-            let x = (first.before_ms - point.before_ms.min(first.before_ms)) as f64 / span as f64;
-            (x, point.peak_bytes as f64 / top as f64)
-        })
-        .collect();
-    let dots = if look.ascii { ascii(&scaled, COLUMNS) } else { braille(&scaled, COLUMNS, 1).concat() };
+    let scaled = |point: &TimelinePoint| {
+        let x = (first.before_ms - point.before_ms.min(first.before_ms)) as f64 / span as f64;
+        (x, point.peak_bytes as f64 / top as f64)
+    };
+    // While it was not there it had nothing.
+    let lives = points.chunk_by(|_, next| !next.restart);
+    let parts: Vec<Vec<(f64, f64)>> = lives.map(|life| life.iter().map(scaled).collect()).collect();
+    let dots = if look.ascii { ascii(&parts, COLUMNS) } else { braille_parts(&parts, COLUMNS, 1).concat() };
     // A column without a dot is no blank that anybody sees.
     let dots = dots.replace('\u{2800}', if look.ascii { "_" } else { "⢀" });
     let arrow = if look.ascii { "to" } else { "→" };

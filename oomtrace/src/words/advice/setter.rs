@@ -113,17 +113,19 @@ impl<'a> Setter<'a> {
                     "the unit makes the container anew each time that it starts",
                 )
             }
-            Self::Once => say(
-                format!("start it with --memory {mib}m the next time"),
-                "it is removed when it ends (--rm), and its limit with it",
-            ),
-            Self::Removed => say(
-                format!("start it with --memory {mib}m the next time"),
-                "it has been removed, and its limit with it",
-            ),
+            Self::Once => say(start_with(incident, mib), "it is removed when it ends (--rm), and its limit with it"),
+            Self::Removed => say(start_with(incident, mib), "it has been removed, and its limit with it"),
             Self::Pod | Self::Swarm { .. } | Self::Engine => None,
         }
     }
+}
+
+/// With what it may swap as well, where that is limited: Docker takes no smaller --memory-swap than --memory, and it may have been given one.
+fn start_with(incident: &Incident, mib: u64) -> String {
+    let limits = incident.container.as_ref().and_then(|container| container.limits.as_ref());
+    let both = limits.and_then(|limits| limits.memory_and_swap_bytes?.checked_sub(limits.memory_bytes?));
+    let swap = both.map(|swap| format!(" --memory-swap {}m", mib.saturating_add(swap >> 20))).unwrap_or_default();
+    format!("start it with --memory {mib}m{swap} the next time")
 }
 
 /// The command that gives the tasks of a swarm's service another limit, on one of its managers.
@@ -137,11 +139,26 @@ pub fn update_service(container: &Container, service: &str, mib: u64) -> Option<
 /// files the project has, it is for the directory of its file.
 fn compose_up(container: Option<&Container>, project: &str, service: &str, files: &[String]) -> String {
     let engine = container.and_then(client::engine).unwrap_or_else(|| "docker".to_owned());
+    let compose = if container.is_some_and(is_of_first_compose) {
+        // A program of its own, and no plug-in of the client's.
+        match engine.split_once("docker --host ") {
+            Some((before, url)) => format!("{before}docker-compose -H {url}"),
+            None => engine.replacen("docker", "docker-compose", 1),
+        }
+    } else {
+        format!("{engine} compose")
+    };
     if files.is_empty() {
-        return format!("{engine} compose up -d there");
+        return format!("{compose} up -d there");
     }
     let of: String = files.iter().map(|file| format!(" -f {}", quote(file))).collect();
-    format!("{engine} compose -p {}{of} up -d {}", quote(project), quote(service))
+    format!("{compose} -p {}{of} up -d {}", quote(project), quote(service))
+}
+
+/// docker-compose 1 made it, as Debian 12 has it.
+fn is_of_first_compose(container: &Container) -> bool {
+    let version = container.labels.as_ref().and_then(|labels| labels.get("com.docker.compose.version"));
+    version.is_some_and(|version| version.starts_with("1."))
 }
 
 /// The unit around a container of podman's that has no cgroup elsewhere (--cgroups=split, as quadlets have it).
@@ -233,6 +250,41 @@ mod tests {
         let named = Container { name: Some("shop-web-1".to_owned()), ..labelled(&[project, service]) };
         assert_eq!(kept(&named), nowhere);
         assert_eq!(kept(&labelled(&[project])), None);
+    }
+
+    #[test]
+    fn what_the_first_compose_made_is_made_anew_by_that() {
+        let labels = [
+            ("com.docker.compose.project", "shop"),
+            ("com.docker.compose.service", "web"),
+            ("com.docker.compose.version", "1.29.2"),
+        ];
+        let here = Container { name: Some("shop_web_1".to_owned()), ..labelled(&labels) };
+        let elsewhere = Container { runtime_socket: Some("/srv/x.sock".to_owned()), ..here.clone() };
+        let of_user = Container { user: Some(7), ..here.clone() };
+        for (container, command) in [
+            (here, "docker-compose up -d there"),
+            (elsewhere, "docker-compose -H unix:///srv/x.sock up -d there"),
+            (of_user, "sudo -u '#7' docker-compose -H unix:///run/user/7/docker.sock up -d there"),
+        ] {
+            let said = kept(&container).unwrap();
+            assert!(said.ends_with(&format!("then {command}")), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_it_may_swap_is_started_with_as_well() {
+        let once = |both: Option<u64>| {
+            let limits = crate::model::Limits {
+                memory_bytes: Some(32 << 20),
+                memory_and_swap_bytes: both,
+                ..Default::default()
+            };
+            kept(&Container { auto_remove: Some(true), limits: Some(limits), ..labelled(&[]) }).unwrap()
+        };
+        assert_eq!(once(None), "start it with --memory 768m the next time");
+        assert_eq!(once(Some(32 << 20)), "start it with --memory 768m --memory-swap 768m the next time");
+        assert_eq!(once(Some(64 << 20)), "start it with --memory 768m --memory-swap 800m the next time");
     }
 
     #[test]
