@@ -99,8 +99,13 @@ fn brought_in(incident: &Incident) -> Option<&Process> {
     let chain: Vec<&Process> = std::iter::once(sender).chain(&incident.sender.ancestors).collect();
     let runtime = chain.iter().position(|process| is_parent(incident, process))?;
     let first = chain.get(runtime.checked_sub(1)?)?;
-    let init = container.init_pid.or(Some(incident.victim.process.pid).filter(|_| incident.victim.container_init))?;
-    (first.pid != init).then_some(*first)
+    let init = container.init_pid.or(Some(incident.victim.process.pid).filter(|_| incident.victim.container_init));
+    let is_first = match init {
+        Some(init) => first.pid == init,
+        // It has ended meanwhile, and its runtime does not know it any more. Orphans become children of that, and never of the runtime.
+        None => first.pid_in_namespace.is_none_or(|within| within == 1),
+    };
+    (!is_first).then_some(*first)
 }
 
 /// The parent of a container's first processes. Where its executable is gone with it, its name counts if it is the host's root who

@@ -153,7 +153,20 @@ impl Lost {
 /// `3 signals, 4 connections to runtimes`; empty when all are zero.
 fn list(counts: impl IntoIterator<Item = (u64, &'static str)>) -> String {
     let counts = counts.into_iter().filter(|(count, _)| *count > 0);
-    counts.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    let counted = |(count, what): (u64, &str)| match count {
+        1 => format!("1 {}", singular(what)),
+        _ => format!("{count} {what}"),
+    };
+    counts.map(counted).collect::<Vec<_>>().join(", ")
+}
+
+/// `connection to runtimes`: of the first word that is a plural.
+fn singular(what: &str) -> String {
+    let mut words: Vec<&str> = what.split(' ').collect();
+    if let Some(word) = words.iter_mut().find(|word| word.ends_with('s')) {
+        *word = word.strip_suffix('s').unwrap_or(word);
+    }
+    words.join(" ")
 }
 
 #[cfg(test)]

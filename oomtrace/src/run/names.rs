@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::container::directory::{Completed, Directory, Partial, Recalled, Victim};
 use crate::container::pod_usage::largest_besides;
+use crate::container::runtime::docker::events;
 use crate::judge::judgement::{Judgement, Reason};
 use crate::judge::{judge, may_api_explain};
 use crate::kubernetes::said::PodSaid;
@@ -175,6 +176,11 @@ impl Names {
     pub fn private(mut self, privacy: Privacy) -> Self {
         let containers = [&mut self.container, &mut self.sender, &mut self.requester];
         containers.into_iter().flatten().for_each(|container| privacy.container(container));
+        if privacy == Privacy::WithoutArguments {
+            for fact in &mut self.said {
+                *fact = events::without_arguments(fact).unwrap_or_else(|| std::mem::take(fact));
+            }
+        }
         let pods = self.pod.as_mut().into_iter().flat_map(PodSaid::texts);
         self.said
             .iter_mut()

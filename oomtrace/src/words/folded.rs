@@ -69,7 +69,11 @@ impl Folded {
             let at = Timestamp::from_nanosecond(ns.into()).unwrap_or_default();
             time(&format!("{at:.9}"))
         };
-        (self.count > 1).then(|| format!("×{} from {} to {}", self.count, shown(self.first), shown(self.last)))
+        let (first, last) = (shown(self.first), shown(self.last));
+        (self.count > 1).then(|| match first == last {
+            true => format!("×{} at {first}", self.count),
+            false => format!("×{} from {first} to {last}", self.count),
+        })
     }
 }
 

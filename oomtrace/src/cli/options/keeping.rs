@@ -83,7 +83,7 @@ Examples:
   oomtrace history --by container --since monday     how many there were of which container
   oomtrace history --by hour --json                  how many in each hour, as JSON
 
-A container that was made anew is the same one by its Compose service, by its pod's owner, or by its name. What --by shows is found again by
+A container that was made anew is the same one by its Compose service, by its pod's owner, or by its name. What --by shows is found again by \
 the option of that kind (--container, --image, --pod …), quotes and all; a name that is cut by its end, with the sign before it.")]
 pub struct History {
     /// The history; without it the one that OOMTRACE_HISTORY names, or /var/lib/oomtrace/history.db

@@ -12,16 +12,16 @@ use super::{Runtimes, Select, Show, TimeForm, heading};
 use crate::cli::kubernetes::KubernetesOptions;
 
 const AFTER_HELP: &str = "\
-A target is a container by its name or the beginning of its id, a pod (NAME or NAMESPACE/NAME), a systemd unit, a pid, or the id of an
-incident, or the beginning of one. Where a word may mean several, they are listed: container:web, pod:shop/web, unit:web.service, pid:4711
+A target is a container by its name or the beginning of its id, a pod (NAME or NAMESPACE/NAME), a systemd unit, a pid, or the id of an \
+incident, or the beginning of one. Where a word may mean several, they are listed: container:web, pod:shop/web, unit:web.service, pid:4711 \
 and incident:ID say which.
 
-What oomtrace saw while it ran is the answer, where it did. Else the answer is put together after the fact, from the kernel's log, the
+What oomtrace saw while it ran is the answer, where it did. Else the answer is put together after the fact, from the kernel's log, the \
 journal, what Docker, Podman, the kubelet and systemd say of ends, counters, and who was logged in; it says so, and how sure it is.
 
 Exit status:
   0  a kill or an end was found
-  1  none was found: it lives, or nothing that is left says anything; or something failed
+  1  none was found, it lives, or something failed
   2  the word means nothing that is known, or several things";
 
 /// Why what ended.

@@ -73,6 +73,10 @@ pub fn asks_for(process: &Process, container: Option<&Container>, request: Reque
             (false, false) => Asks::Unknown,
         };
     }
+    // Without any it asks for nothing: they are kept to oneself (--no-cmdline).
+    if arguments.is_empty() {
+        return Asks::Unknown;
+    }
     let verb = verb(arguments);
     let is = |verbs: &[&str]| verb.is_some_and(|verb| verbs.contains(&verb));
     if request == Request::Exec {

@@ -474,6 +474,18 @@ fn what_brought_a_process_into_its_container_is_the_hosts_runtime() {
 }
 
 #[test]
+fn what_was_brought_in_is_known_by_its_number_where_the_first_process_is_gone() {
+    for (within, expected) in [(Some(1), false), (Some(42), true), (None, false)] {
+        let mut incident = in_container(kill("/bin/busybox"));
+        incident.container.as_mut().unwrap().init_pid = None;
+        incident.sender.container.clone_from(&incident.container);
+        incident.sender.process.as_mut().unwrap().pid_in_namespace = within;
+        incident.sender.ancestors = vec![process(5, "/usr/bin/containerd-shim-runc-v2", &[])];
+        assert_eq!(is_by_exec(&incident), expected, "{within:?}");
+    }
+}
+
+#[test]
 fn that_nobody_was_seen_to_ask_is_said_of_a_runtimes_kill_where_it_would_have_been() {
     let unseen = |exe: &str, seen, nested: bool| {
         let mut case = case(in_container(kill(exe)));

@@ -72,7 +72,7 @@ pub async fn ask(places: &Places, container: &Container, subject: &mut Option<Su
         Ok((found, since)) => {
             events = found.into();
             traces.events_since = since.and_then(time);
-            said.push_str(&format!("; {} events of it are left", events.len()));
+            said.push_str(&format!("; {} left of it", counted(events.len())));
         }
         Err(error) => said.push_str(&format!("; its events are not known ({error})")),
     }
@@ -110,7 +110,7 @@ async fn unknown(docker: &Docker, container: &Container, traces: &mut Traces) {
     let is = if was_here { "it is removed" } else { "it is none of this daemon's" };
     let said = match events.len() {
         0 => format!("{is}, and no event of it is left"),
-        count => format!("{is}; {count} events of it are left"),
+        count => format!("{is}; {} left of it", counted(count)),
     };
     traces.looked_at.push(looked("docker", true, traces.events_since, said));
     let ends = life::ends(&events);
@@ -224,4 +224,8 @@ fn time(ns: i64) -> Option<Timestamp> {
 /// The same as RFC 3339.
 fn rfc3339(ns: i64) -> Option<String> {
     time(ns).map(|at| format!("{at:.9}"))
+}
+
+fn counted(events: usize) -> String {
+    if events == 1 { "1 event is".to_owned() } else { format!("{events} events are") }
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use oomtrace::model::{Cause, Confidence, Incident, Requester};
+use nix::sys::signal::Signal;
+use oomtrace::model::{Cause, Confidence, Incident, Record, Requester};
 use oomtrace::probe::hook::Hook;
 use tempfile::TempDir;
 
@@ -37,6 +38,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "requester::a_container_with_the_socket_mounted", needs: NEEDS, run: mounted },
     Scenario { name: "requester::docker_compose_down", needs: COMPOSE_NEEDS, run: compose },
     Scenario { name: "requester::docker_exec", needs: NEEDS, run: exec },
+    Scenario { name: "requester::a_client_that_was_given_a_password", needs: NEEDS, run: password },
     Scenario { name: "requester::ctr_on_containerds_socket", needs: CTR_NEEDS, run: ctr },
 ];
 
@@ -227,6 +229,36 @@ fn compose() {
 }
 
 /// The killer is inside, and was brought in from outside.
+/// Whatever its command line says is masked, in what is said and in what is recorded, and it is found by it all the same.
+fn password() {
+    for (options, is_shown) in [(&[][..], true), (&["--no-cmdline"], false)] {
+        let mut tracer = Tracer::start(options);
+        let container = Container::run(&[], "sleep 1000 & echo ready; wait");
+        container.wait_for_output("ready");
+        let init = container.init();
+        let kill = "exec kill -9 $(cat /proc/1/task/1/children)";
+        let mut client =
+            Owned::spawn(docker().args(["exec", "-e", "PGPASSWORD=hunter22", &container.name, "sh", "-c", kill]));
+        let incident = tracer.wait("its end", |record| match record {
+            Record::Incident(incident) if incident.victim.process.ppid == Some(init) => Some(incident.clone()),
+            _ => None,
+        });
+        client.wait();
+        let asked = requester(&incident);
+        assert_eq!(asked.process.pid, client.pid(), "{}", facts(&incident));
+        assert!(asked.process.exe.is_some(), "{asked:?}");
+        let arguments = asked.process.cmdline.as_deref().unwrap_or_default().join(" ");
+        assert_eq!(arguments.contains("PGPASSWORD=REDACTED"), is_shown, "{arguments}");
+        let recording = tracer.recording();
+        let lines = tracer.lines().join("\n");
+        tracer.signal(Signal::SIGINT);
+        tracer.ended();
+        let recorded = fs::read(recording).unwrap();
+        let has = |bytes: &[u8]| bytes.windows("hunter2".len()).any(|part| part == b"hunter2");
+        assert!(!has(lines.as_bytes()) && !has(&recorded), "a secret is left");
+    }
+}
+
 fn exec() {
     let mut tracer = Tracer::start(&[]);
     let container = Container::run(&[], "sleep 1001 & sleep 1000");

@@ -107,6 +107,17 @@ impl Events {
     }
 }
 
+const RAN: &str = "docker exec ran in it: ";
+
+/// What was said, without the arguments of a command that was run: `docker exec ran in it: sh …, 41 ms before the kill`.
+#[must_use]
+pub fn without_arguments(fact: &str) -> Option<String> {
+    let (before, rest) = fact.split_once(RAN)?;
+    let (command, when) = rest.rsplit_once(", ")?;
+    let (program, _) = command.split_once(' ')?;
+    Some(format!("{before}{RAN}{program} …, {when}"))
+}
+
 fn fact(said: &Said, kill_ns: i64, is_unlabelled: bool) -> Option<String> {
     let what = match &said.what {
         What::Kill(Some(signal)) if is_unlabelled => format!("signal {signal} was sent to the container"),
@@ -114,7 +125,7 @@ fn fact(said: &Said, kill_ns: i64, is_unlabelled: bool) -> Option<String> {
         What::Kill(_) => "a signal was sent to the container".to_owned(),
         What::Stop => "the container was stopped".to_owned(),
         What::Restart => "the container was restarted".to_owned(),
-        What::Exec(command) => format!("docker exec ran in it: {command}"),
+        What::Exec(command) => format!("{RAN}{command}"),
         What::Changed => return None,
     };
     let ms = said.at_ns.abs_diff(kill_ns) / 1_000_000;
@@ -143,6 +154,14 @@ fn read(line: Line) -> Option<Said> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_are_left_out_where_nobody_may_see_them() {
+        let of = |command: &str| format!("Docker's events: docker exec ran in it: {command}, 41 ms before the kill");
+        assert_eq!(without_arguments(&of("psql -c 'a, b'")), Some(of("psql …")));
+        assert_eq!(without_arguments(&of("psql")), None, "it has none");
+        assert_eq!(without_arguments("Docker's events: the container was stopped, 2 s before the kill"), None);
+    }
 
     #[test]
     fn lines_are_read_and_what_adds_nothing_is_left_out() {

@@ -48,7 +48,7 @@ fn a_client_asks_for_the_end_of_what_it_names() {
         ("docker stop api", Other),
         ("docker logs -f web", Other),
         ("docker ps", Other),
-        ("docker", Other),
+        ("docker", Unknown),
         // A project, or a service of it, and all that there is.
         ("docker compose -p shop down", This),
         ("docker compose -p shop stop", This),
@@ -116,6 +116,8 @@ fn a_command_in_a_container_is_asked_for_by_exec() {
         ("docker exec api true", Other),
         ("docker stop web", Other),
         ("docker compose down", Other),
+        // Its arguments are kept to oneself.
+        ("docker", Unknown),
     ] {
         assert_eq!(asks_for(&run(command), Some(&web()), Request::Exec), expected, "{command}");
     }
