@@ -47,7 +47,7 @@ mod words;
 
 pub use incident::{block, facts};
 pub use looked_at::unread;
-pub use reconstructed::{place_of, said_of, what_of};
+pub use reconstructed::{kept_by_others, place_of, said_of, what_of};
 pub use why::{another, why};
 pub use words::{about, belongs_to, place_name, time_of};
 

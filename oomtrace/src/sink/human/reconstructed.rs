@@ -16,7 +16,7 @@ pub(super) fn reconstructed(why: &Why, found: &Reconstructed, look: Look) -> Str
     let mut block = Block { text: String::new(), look };
     let confidence =
         found.verdict.as_ref().map(|verdict| format!(" ({})", sure(verdict.confidence))).unwrap_or_default();
-    block.dim(&format!("after the fact{confidence}: no oomtrace has kept it, and this is what others have left"));
+    block.dim(&format!("after the fact{confidence}: {}", kept_by_others(why, found)));
     let place = place_of(why, found);
     let time = found.time.as_deref().unwrap_or_default();
     let (style, said) = match &found.verdict {
@@ -64,6 +64,16 @@ pub(super) fn reconstructed(why: &Why, found: &Reconstructed, look: Look) -> Str
         );
     }
     block.text
+}
+
+/// Why it is pieced together.
+#[must_use]
+pub fn kept_by_others(why: &Why, found: &Reconstructed) -> &'static str {
+    match (&found.verdict, why.answer) {
+        // oomtrace keeps kills, and ends with 137.
+        (None, Answer::Ended) => "it was no SIGKILL, and this is what others say of it",
+        _ => "no oomtrace has kept it, and this is what others have left",
+    }
 }
 
 fn sure(confidence: Confidence) -> &'static str {

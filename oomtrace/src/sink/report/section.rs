@@ -152,9 +152,7 @@ impl Section {
             what: human::what_of(why, found),
             style: if found.verdict.is_some() { "kill" } else { "signal" },
             place: if found.verdict.is_some() { clean(&human::place_of(why, found)) } else { String::new() },
-            after_the_fact: Some(
-                "After the fact: no oomtrace has kept it, and this is what others have left.".to_owned(),
-            ),
+            after_the_fact: Some(format!("After the fact: {}.", human::kept_by_others(why, found))),
             facts: pairs(facts),
             missing_title: "What is not known any more",
             missing: found.unknown.iter().chain(&found.missing).map(|text| clean(text)).collect(),

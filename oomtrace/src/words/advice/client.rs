@@ -20,7 +20,9 @@ pub fn engine(container: &Container) -> Option<String> {
 /// What a client calls the container, where that is safe to paste. A name that looks like an id may be another one's, and so may the
 /// beginning of an id be another one's name: clients take a whole id before a name, and a name before a beginning.
 pub fn target(container: &Container) -> Option<&str> {
-    let is_like_an_id = |name: &str| name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // `db` and `cafe` are names that people give.
+    const DIGITS: usize = 8;
+    let is_like_an_id = |name: &str| name.len() >= DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let id = || Some(container.id.as_str()).filter(|id| is_plain(id));
     container.name.as_deref().filter(|name| is_plain(name) && !is_like_an_id(name)).or_else(id)
 }

@@ -231,6 +231,7 @@ mod tests {
         let of_id = format!("docker update --memory 768m --memory-swap 768m {}", "a".repeat(64));
         for (runtime, name, command) in [
             ("docker", "web", Some("docker update --memory 768m --memory-swap 768m web")),
+            ("docker", "db", Some("docker update --memory 768m --memory-swap 768m db")),
             ("docker", "$(reboot)", Some(of_id.as_str())),
             // Another container's id.
             ("docker", "524a84269a52", Some(of_id.as_str())),
