@@ -117,15 +117,20 @@ impl Filter {
     ) -> bool {
         let is_its = || {
             let image = image.is_some_and(|image| self.images.iter().any(|pattern| fits(pattern, image)));
-            id.is_some_and(|id| self.has_name(id, name)) && (self.images.is_empty() || image)
+            id.is_some_and(|id| self.has_name(id, name) || self.names_services()) && (self.images.is_empty() || image)
         };
         (!self.is_of_containers() || is_its()) && self.is_unit(unit)
     }
 
     /// What [`Self::may_want_place`] says of a container in no other one is all that there is to say.
     #[must_use]
-    pub const fn goes_by_names(&self) -> bool {
-        self.namespaces.is_empty() && self.pods.is_empty() && self.labels.is_empty()
+    pub fn goes_by_names(&self) -> bool {
+        self.namespaces.is_empty() && self.pods.is_empty() && self.labels.is_empty() && !self.names_services()
+    }
+
+    /// It may ask for a service of compose's, `PROJECT/SERVICE`, which a container's labels tell.
+    fn names_services(&self) -> bool {
+        self.containers.iter().any(|pattern| pattern.as_str().contains('/'))
     }
 
     /// Nothing is left out.
@@ -307,8 +312,9 @@ impl Filter {
     fn is_named(&self, container: &Container) -> bool {
         self.has_name(&container.id, container.name.as_deref())
             || Compose::of(container).filter(|compose| compose.is_named).is_some_and(|compose| {
-                // As the history counts it.
-                self.containers.iter().any(|pattern| fits(pattern, &compose.full_name()))
+                // As the history counts it. No container's own name has that sign.
+                let mut services = self.containers.iter().filter(|pattern| pattern.as_str().contains('/'));
+                services.any(|pattern| fits(pattern, &compose.full_name()))
             })
     }
 

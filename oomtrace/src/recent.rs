@@ -28,9 +28,22 @@ impl<K: PartialEq, V, const MOST: usize> Recent<K, V, MOST> {
     /// Puts it in as what was used last; the value that is forgotten for it, where there is no room. What is known by that key must have been
     /// taken out before.
     pub fn put(&mut self, key: K, value: V) -> Option<V> {
+        debug_assert!(self.entries.iter().all(|(known, _)| *known != key), "it was taken out before");
         self.entries.push_back((key, value));
         let is_full = self.entries.len() > MOST;
         if is_full { self.entries.pop_front().map(|(_, value)| value) } else { None }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// What was put in last.

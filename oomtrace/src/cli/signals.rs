@@ -56,7 +56,7 @@ pub struct Signals {
     /// End after this time (30s, 10m, 1h 30m)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// Print one JSON object a line instead of text
+    /// Print a line of JSON for each signal in place of text
     #[arg(long)]
     pub json: bool,
     /// Size of the buffer between kernel and oomtrace (for example 512K, 16M, 64M), rounded up to a power of two

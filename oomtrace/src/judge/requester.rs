@@ -102,8 +102,9 @@ fn brought_in(incident: &Incident) -> Option<&Process> {
     let init = container.init_pid.or(Some(incident.victim.process.pid).filter(|_| incident.victim.container_init));
     let is_first = match init {
         Some(init) => first.pid == init,
-        // It has ended meanwhile, and its runtime does not know it any more. Orphans become children of that, and never of the runtime.
-        None => first.pid_in_namespace.is_none_or(|within| within == 1),
+        // It has ended meanwhile, and its runtime does not know it any more. Orphans become children of that, and never of the runtime. A
+        // pod's containers may have one namespace together, in which only the first of all is 1.
+        None => container.pod.is_some() || first.pid_in_namespace.is_none_or(|within| within == 1),
     };
     (!is_first).then_some(*first)
 }

@@ -101,7 +101,7 @@ impl ApiServer {
         let mut told = told?;
         match taints {
             Ok(events) => told.events.extend(events),
-            Err(why) => told.untold = Some(why),
+            Err(why) => told.taints_missing = Some(why),
         }
         say(Ok(Told { owner_said, cordoned, ..told }));
         Ok(())

@@ -113,7 +113,7 @@ struct Told {
     /// There are more Events.
     is_cut: bool,
     /// Why it says nothing of taints, where it does not.
-    untold: Option<String>,
+    taints_missing: Option<String>,
 }
 
 /// What is asked about a victim.
@@ -286,7 +286,9 @@ impl Kubernetes {
         said.server_minor = pods.server_minor();
         let (told, missing) = match told {
             Ok(told) => {
-                let missing = told.is_cut.then(|| MORE.to_owned()).or_else(|| told.untold.clone());
+                let missing: Vec<String> =
+                    told.is_cut.then(|| MORE.to_owned()).into_iter().chain(told.taints_missing.clone()).collect();
+                let missing = (!missing.is_empty()).then(|| missing.join("; "));
                 (told, missing)
             }
             Err(error) => (Told::default(), question.why.then_some(error)),

@@ -211,4 +211,19 @@ mod tests {
         let lost: Lost = serde_json::from_str(r#"{"events":7}"#).unwrap();
         assert_eq!(lost, Lost { events: 7, ..Lost::default() });
     }
+
+    #[test]
+    fn one_of_each_is_one() {
+        let lost = Lost { kills: 1, oom_marks: 1, oom_choices: 1, exits: 1, arguments: 1, ..Lost::default() };
+        let others =
+            Lost { stop_signals: 1, signals: 1, connections: 1, disconnections: 1, cgroups: 1, ..Lost::default() };
+        assert_eq!(
+            list(lost.of_kills()),
+            "1 kill, 1 mark of the OOM killer, 1 record of the OOM killer, 1 end of processes, 1 command line of victims"
+        );
+        assert_eq!(
+            list(others.others()),
+            "1 stop signal, 1 signal, 1 connection to runtimes, 1 end of runtimes' clients, 1 change of cgroups"
+        );
+    }
 }

@@ -329,7 +329,8 @@ fn place(incident: &Incident) -> String {
 /// The same, where no process is known.
 fn place_of(found: &Reconstructed) -> String {
     let container = found.container.as_ref().map(|container| name_or_id(container).into_owned());
-    container.or_else(|| found.unit.as_deref().map(|unit| quote(unit).into_owned())).unwrap_or_default()
+    let cgroup = found.victim.as_ref().and_then(|victim| victim.process.cgroup.as_deref());
+    container.or_else(|| found.unit.as_deref().map(|unit| unit_name(unit, cgroup))).unwrap_or_default()
 }
 
 fn earlier_incident(incident: &Incident) -> EarlierKill {

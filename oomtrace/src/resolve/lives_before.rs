@@ -176,24 +176,24 @@ pub fn add_kept(lives: &mut (Vec<Life>, Option<u64>), kept: Vec<KeptLife>, incid
 }
 
 /// Adds the limits of those to what is known of this run: what is made anew has another cgroup, and its limit is one that was raised all the
-/// same. What was larger before has been lowered, and is where it ends.
+/// same. It goes back from the kill, as far as that was followed, and stops at a larger limit: there it was lowered.
 pub fn add_limits(before: &mut LimitsBefore, kept: Vec<KeptLife>, incident: &Incident, since_before_ms: Option<u64>) {
     let limit = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()?.limit_bytes);
     let (Some(limit), Some(began_s)) = (limit, followed_for_s(incident, since_before_ms)) else { return };
     // A life has sizes with seven digits.
     let is_one = |one: u64, other: u64| one.abs_diff(other) <= one / 1000;
-    let mut largest = limit;
+    // Of the life that came next.
+    let mut next = limit;
     let (mut same, mut smaller) = (0, Vec::new());
     for life in in_turn(kept, incident, began_s) {
         let Some(then) = life.points.last().and_then(|(.., limit)| *limit).map(|limit| limit as u64) else { continue };
-        match () {
-            () if is_one(then, limit) && largest == limit => same += 1,
-            () if is_one(then, largest) => {}
-            () if then > largest => break,
-            () => {
-                largest = then;
-                smaller.insert(0, then);
-            }
+        if is_one(then, next) {
+            same += u64::from(next == limit);
+        } else if then > next {
+            break;
+        } else {
+            next = then;
+            smaller.insert(0, then);
         }
     }
     before.kills = before.kills.max(same);

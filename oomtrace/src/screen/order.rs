@@ -49,8 +49,10 @@ impl Order {
         entries.sort_by(|a, b| {
             self.compare(a, b).then_with(|| a.name.cmp(&b.name)).then_with(|| a.memory.cgroup.cmp(&b.memory.cgroup))
         });
-        let behind = behind(entries);
-        entries.sort_by_key(|entry| behind.contains(&entry.memory.cgroup));
+        if self != Self::Name {
+            let behind = behind(entries);
+            entries.sort_by_key(|entry| behind.contains(&entry.memory.cgroup));
+        }
     }
 
     fn compare(self, a: &Entry, b: &Entry) -> Ordering {

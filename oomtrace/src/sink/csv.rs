@@ -140,6 +140,11 @@ fn row(record: &Record) -> Option<[String; COLUMNS.len()]> {
             set(&mut row, [("type", "warning"), ("time", &warning.time), ("why", &warning.why), ("cause", &kind)]);
             set(&mut row, [("confidence", &confidence), ("container", name)]);
             set(&mut row, [("unit", warning.unit.as_deref().unwrap_or_default())]);
+            let of_container = warning.container.as_ref().and_then(|container| container.pod.as_ref());
+            if let Some(pod) = warning.pod.as_ref().or(of_container) {
+                let known = |text: &Option<String>| text.clone().unwrap_or_default();
+                set(&mut row, [("namespace", &known(&pod.namespace)), ("pod", &known(&pod.name))]);
+            }
             Some(row)
         }
         Record::Lost(lost) => {

@@ -281,6 +281,6 @@ mod tests {
             one.container.as_mut().unwrap().name = Some(number.to_string());
             assert_eq!(repeats.take(&one), None);
         }
-        assert_eq!(repeats.series.iter_mut().count(), KINDS);
+        assert_eq!(repeats.series.len(), KINDS);
     }
 }

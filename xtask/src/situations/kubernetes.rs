@@ -6,7 +6,7 @@ pub const ALL: &[Situation] = &[
     Situation::own(
         "k8s-limit",
         "kubectl says OOMKilled",
-        "kubectl apply -f pod.yaml    # two containers, of which one has a limit of 32 MiB, and takes more",
+        "kubectl apply -f pod.yaml    # two containers, of which one has a limit of 24 MiB, and takes more",
         &[("oom_container_limit", 1)],
         "It is the container's own limit, and not the pod's nor the node's: kubectl shows the same word for all three.",
     )

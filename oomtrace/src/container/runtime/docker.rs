@@ -64,10 +64,17 @@ impl Docker {
     /// Sockets of users' own that are there now; of very many, some.
     #[must_use]
     pub fn users_sockets() -> Vec<PathBuf> {
+        use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
         const MOST: usize = 64;
         let users = std::fs::read_dir("/run/user").into_iter().flatten().flatten();
-        let all = users.map(|user| user.path().join("docker.sock"));
-        all.filter(|socket| socket.exists()).take(MOST).collect()
+        let sockets = users.filter_map(|user| {
+            let uid: u32 = user.file_name().to_str()?.parse().ok()?;
+            let socket = user.path().join("docker.sock");
+            // A user may have anything there, as a link to what is another's.
+            let found = std::fs::symlink_metadata(&socket).ok()?;
+            (found.file_type().is_socket() && found.uid() == uid).then_some(socket)
+        });
+        sockets.take(MOST).collect()
     }
 
     /// A user's own (rootless mode, docs.docker.com/engine/security/rootless).

@@ -16,7 +16,7 @@ use crate::resolve::case::{Case, Contact, RuntimeClient};
 const NEAR_MS: u64 = 2000;
 /// One that connected this long before came for it, and for nothing else.
 const MOMENT_MS: u64 = 100;
-/// The only client there was may have come this long before. What asks for lists every few seconds is as near by chance one time in some.
+/// The only client there was may have come this long before. One that lists every few seconds may be as near by chance.
 const ALONE_MS: u64 = 1_000;
 /// One that had ended this long before did not ask for it.
 const ENDED_MS: u64 = 2000;
@@ -143,7 +143,7 @@ fn is_alone(first: &Candidate<'_>, others: &[&Candidate<'_>], asked: Asked, of_p
     may_be_it && alone
 }
 
-/// It came to the runtime shortly before the request, or before the kill.
+/// It came to the runtime shortly before the request.
 fn came_for_that(candidate: &Candidate<'_>, asked: Asked) -> bool {
     let came = |contact: Contact| contact.before_ms.saturating_sub(asked.before_ms) <= ALONE_MS;
     candidate.near && candidate.contact.is_some_and(came)

@@ -475,13 +475,16 @@ fn what_brought_a_process_into_its_container_is_the_hosts_runtime() {
 
 #[test]
 fn what_was_brought_in_is_known_by_its_number_where_the_first_process_is_gone() {
-    for (within, expected) in [(Some(1), false), (Some(42), true), (None, false)] {
+    for (within, is_in_pod, expected) in
+        [(Some(1), false, false), (Some(42), false, true), (None, false, false), (Some(7), true, false)]
+    {
         let mut incident = in_container(kill("/bin/busybox"));
-        incident.container.as_mut().unwrap().init_pid = None;
+        let container = incident.container.as_mut().unwrap();
+        (container.init_pid, container.pod) = (None, is_in_pod.then(Pod::default));
         incident.sender.container.clone_from(&incident.container);
         incident.sender.process.as_mut().unwrap().pid_in_namespace = within;
         incident.sender.ancestors = vec![process(5, "/usr/bin/containerd-shim-runc-v2", &[])];
-        assert_eq!(is_by_exec(&incident), expected, "{within:?}");
+        assert_eq!(is_by_exec(&incident), expected, "{within:?} {is_in_pod}");
     }
 }
 

@@ -63,7 +63,7 @@ pub struct Report {
     /// Each line of it is the kernel's by its source's word.
     pub by_kernel: bool,
     /// Each line of it may be a further line of a record about something else: such a report is left out.
-    pub goes_on: bool,
+    pub may_be_imitated: bool,
 }
 
 /// Who asked for the memory.
@@ -261,7 +261,7 @@ impl Reader {
     fn wrote(&mut self, record: &Record, goes_on: bool) {
         if let Some(report) = &mut self.open {
             report.by_kernel &= record.by_kernel;
-            report.goes_on &= goes_on;
+            report.may_be_imitated &= goes_on;
         }
     }
 
@@ -272,7 +272,7 @@ impl Reader {
             at: record.at,
             stamp: record.stamp,
             by_kernel: record.by_kernel,
-            goes_on: true,
+            may_be_imitated: true,
             suppressed: std::mem::take(suppressed),
             ..Report::default()
         })
@@ -395,7 +395,7 @@ impl Reader {
         (self.summaries, self.is_task_in_unread) = (Vec::new(), false);
         // One without a victim found none to kill, or its end is lost.
         if let Some(report) = self.open.take().filter(|report| !report.victims.is_empty()) {
-            if report.goes_on {
+            if report.may_be_imitated {
                 self.found.imitated += 1;
                 return;
             }

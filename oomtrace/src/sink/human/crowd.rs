@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::judge::requester::is_by_exec;
 use crate::model::{Container, Incident, Process, Warning};
-use crate::placement::user_of;
+use crate::placement::{may_be_given, user_of};
 use crate::recent::Recent;
 
 /// Blocks of one place within [`WITHIN`]: of one cause, and of those that end a container apart from others.
@@ -95,13 +95,22 @@ fn key(incident: &Incident) -> String {
 }
 
 /// Who can make any number of processes like this one: the outermost container, in which a process may be of any user it likes; a user, where
-/// the cgroup is theirs alone; else a user's within one cgroup, for jobs of all users may be in one, and one user's in two services.
+/// the cgroup is theirs alone; else a user's within one unit, for jobs of all users may be in one, and one user's in two services. Below a unit there
+/// may be any number of cgroups, which it has been given.
 fn whose(container: Option<&Container>, cgroup: Option<&str>, uid: Option<u32>) -> String {
     if let Some(outermost) = container.and_then(|container| container.chain().last()) {
         return outermost.user.map_or_else(|| format!("container {}", outermost.id), |uid| format!("user {uid}"));
     }
     let cgroup = cgroup.unwrap_or_default();
-    user_of(cgroup).map_or_else(|| format!("user {uid:?} in {cgroup}"), |uid| format!("user {uid}"))
+    let user = user_of(cgroup).filter(|uid| *uid != 0);
+    user.map_or_else(|| format!("user {uid:?} in {}", outermost_unit(cgroup)), |uid| format!("user {uid}"))
+}
+
+/// The cgroup's path as far as the first unit in it; all of it where there is none.
+fn outermost_unit(cgroup: &str) -> &str {
+    let ends = cgroup.match_indices('/').map(|(at, _)| at).skip(1).chain([cgroup.len()]);
+    let mut above = ends.filter_map(|end| cgroup.get(..end));
+    above.find(|path| path.rsplit('/').next().is_some_and(may_be_given)).unwrap_or(cgroup)
 }
 
 #[cfg(test)]
@@ -167,6 +176,8 @@ mod tests {
         assert!(!take(0, "cron.service", 7) && !take(1001, "cron.service", 7));
         assert!(!take(1000, "web.service", 7), "two services may be one user's");
         assert!(!take(1000, "cron.service", 1), "the service itself");
+        let within = |number: u32| format!("jobs.service/{number}");
+        assert_eq!((0..20).filter(|number| take(1000, &within(*number), 7)).count(), 10, "it has been given them");
     }
 
     #[test]
@@ -217,6 +228,6 @@ mod tests {
         for number in 0..1_000 {
             crowds.take(&at(2, &format!("{number}")));
         }
-        assert_eq!(crowds.places.iter_mut().count(), PLACES);
+        assert_eq!(crowds.places.len(), PLACES);
     }
 }

@@ -5,8 +5,8 @@ use super::block::{Block, KILL, SIGNAL};
 use super::now::as_it_is_now;
 use super::words::{about, killed, when};
 use crate::model::{Answer, Cause, Confidence, Reconstructed, SaidEnd, TargetKind, Why};
-use crate::text::full_name;
 use crate::text::quote::quote;
+use crate::text::{full_name, unit_name};
 
 /// Sessions that have a line each.
 const SESSIONS: usize = 5;
@@ -103,7 +103,8 @@ pub fn what_of(why: &Why, found: &Reconstructed) -> &'static str {
 #[must_use]
 pub fn place_of(why: &Why, found: &Reconstructed) -> String {
     let container = found.container.as_ref().map(full_name);
-    let unit = found.unit.as_ref().map(|unit| quote(unit).into_owned());
+    let cgroup = found.victim.as_ref().and_then(|victim| victim.process.cgroup.as_deref());
+    let unit = found.unit.as_ref().map(|unit| unit_name(unit, cgroup));
     let comm = found.victim.as_ref().map(|victim| &victim.process.comm).filter(|comm| !comm.is_empty());
     let target = why.target.as_ref().map(|target| match (target.kind, comm) {
         // As it is named where it was watched.

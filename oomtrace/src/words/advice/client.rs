@@ -1,6 +1,6 @@
 //! How a runtime's client is called for one container: which of its daemons it must ask, and what it calls the container.
 
-use crate::model::Container;
+use crate::model::{Container, Runtime};
 use crate::profile::{self, Whose};
 use crate::text::quote::quote;
 use crate::words::advice::is_plain;
@@ -20,9 +20,10 @@ pub fn engine(container: &Container) -> Option<String> {
 /// What a client calls the container, where that is safe to paste. A name that looks like an id may be another one's, and so may the
 /// beginning of an id be another one's name: clients take a whole id before a name, and a name before a beginning.
 pub fn target(container: &Container) -> Option<&str> {
-    // `db` and `cafe` are names that people give.
-    const DIGITS: usize = 8;
-    let is_like_an_id = |name: &str| name.len() >= DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // `db` and `cafe` are names that people give; nobody can tell a longer one from an id. nerdctl takes names and beginnings of ids together, and
+    // does nothing where several fit (pkg/idutil/containerwalker).
+    let digits = if container.runtime == Some(Runtime::Nerdctl) { 1 } else { 8 };
+    let is_like_an_id = |name: &str| name.len() >= digits && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let id = || Some(container.id.as_str()).filter(|id| is_plain(id));
     container.name.as_deref().filter(|name| is_plain(name) && !is_like_an_id(name)).or_else(id)
 }

@@ -137,6 +137,9 @@ pub fn pod_limit(incident: &Incident, judgement: &Judgement) -> Vec<Advice> {
         };
         return with_program(incident, judgement, vec![raise]).into_iter().chain(pod::whole_group(incident)).collect();
     }
+    if let Some(instead) = nature::not_the_limit(incident, judgement) {
+        return vec![instead];
+    }
     let name = incident.container.as_ref().and_then(|container| pod_name(container.pod.as_ref()?));
     let name = name.map(|name| format!(" {name}")).unwrap_or_default();
     vec![Advice {

@@ -158,7 +158,7 @@ fn compose_up(container: Option<&Container>, project: &str, service: &str, files
 /// docker-compose 1 made it, as Debian 12 has it.
 fn is_of_first_compose(container: &Container) -> bool {
     let version = container.labels.as_ref().and_then(|labels| labels.get("com.docker.compose.version"));
-    version.is_some_and(|version| version.starts_with("1."))
+    container.runtime == Some(Runtime::Docker) && version.is_some_and(|version| version.starts_with("1."))
 }
 
 /// The unit around a container of podman's that has no cgroup elsewhere (--cgroups=split, as quadlets have it).
@@ -262,10 +262,12 @@ mod tests {
         let here = Container { name: Some("shop_web_1".to_owned()), ..labelled(&labels) };
         let elsewhere = Container { runtime_socket: Some("/srv/x.sock".to_owned()), ..here.clone() };
         let of_user = Container { user: Some(7), ..here.clone() };
+        let of_podman = Container { runtime: Some(Runtime::Podman), ..here.clone() };
         for (container, command) in [
             (here, "docker-compose up -d there"),
             (elsewhere, "docker-compose -H unix:///srv/x.sock up -d there"),
             (of_user, "sudo -u '#7' docker-compose -H unix:///run/user/7/docker.sock up -d there"),
+            (of_podman, "podman compose up -d there"),
         ] {
             let said = kept(&container).unwrap();
             assert!(said.ends_with(&format!("then {command}")), "{said}");
