@@ -70,11 +70,11 @@ fn hours_without_samples_are_named_and_not_counted() {
 #[test]
 fn what_is_no_curve_is_one_clear_line() {
     for (arguments, input, why) in [
-        (&["-"][..], "", "oomtrace: - is no memory curve: it is empty\n"),
+        (&["-"][..], "", "oomtrace: standard input is no memory curve: it is empty\n"),
         (
             &["--json", "-"],
             "x\n",
-            "oomtrace: - is no memory curve: line 1: it has no column t, and JSON begins with { or [\n",
+            "oomtrace: standard input is no memory curve: line 1: it has no column t, and JSON begins with { or [\n",
         ),
         (&["/nowhere"], "", "oomtrace: cannot read /nowhere: No such file or directory (os error 2)\n"),
     ] {

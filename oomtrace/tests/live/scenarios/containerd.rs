@@ -3,7 +3,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use oomtrace::model::Runtime;
-use oomtrace::model::{Cause, Confidence, Qos};
+use oomtrace::model::{Cause, Confidence, Qos, Record};
 
 use crate::Scenario;
 use crate::support::containerd::Containerd;
@@ -38,31 +38,41 @@ fn of_ctr() {
     assert!(!incident.missing.iter().any(|m| m.starts_with("the container's")), "{:?}", incident.missing);
 }
 
-/// The annotations are those that containerd's CRI plugin writes into a bundle.
+/// The annotations are those that containerd's CRI plugin writes into a bundle, in its own namespace; in another one anybody's image may have them.
 fn of_a_pod() {
     let containerd = Containerd::start();
     let mut tracer = Tracer::start(&["--containerd-state", containerd.state().to_str().unwrap()]);
-    let id = format!("{:064x}", std::process::id());
-    let cgroup = format!("/kubepods/burstable/pod{POD_UID}/{id}");
-    let mut options = vec!["--memory-limit", "25165824"];
-    let uid = format!("io.kubernetes.cri.sandbox-uid={POD_UID}");
-    for annotation in [
-        "io.kubernetes.cri.container-name=app",
-        "io.kubernetes.cri.image-name=docker.io/library/nginx:1.27",
-        "io.kubernetes.cri.sandbox-name=web-5d4",
-        "io.kubernetes.cri.sandbox-namespace=shop",
-        &uid,
-    ] {
-        options.extend(["--annotation", annotation]);
+    for (number, namespace, is_pods) in [(0, "k8s.io", true), (1, "default", false)] {
+        let id = format!("{number:x}{:063x}", std::process::id());
+        let cgroup = format!("/kubepods/burstable/pod{POD_UID}/{id}");
+        let mut options = vec!["--memory-limit", "25165824"];
+        let uid = format!("io.kubernetes.cri.sandbox-uid={POD_UID}");
+        for annotation in [
+            "io.kubernetes.cri.container-name=app",
+            "io.kubernetes.cri.image-name=docker.io/library/nginx:1.27",
+            "io.kubernetes.cri.sandbox-name=web-5d4",
+            "io.kubernetes.cri.sandbox-namespace=shop",
+            &uid,
+        ] {
+            options.extend(["--annotation", annotation]);
+        }
+        // The shell lives on, and its bundle with it.
+        let script = "tail /dev/zero; sleep 1000";
+        let _container = containerd.run_in(namespace, &id, Some(&cgroup), &options, script);
+        let incident = tracer.wait("its OOM kill", |record| match record {
+            Record::Incident(incident) if incident.container.as_ref().is_some_and(|found| found.id == id) => {
+                Some(incident.clone())
+            }
+            _ => None,
+        });
+        truth::is_oom(&incident, Cause::OomContainerLimit);
+        let found = incident.container.unwrap();
+        assert_eq!((found.name.as_deref(), found.runtime.map(Runtime::name)), (Some("app"), Some("containerd")));
+        assert_eq!(found.image.as_deref(), Some("docker.io/library/nginx:1.27"));
+        let pod = found.pod.unwrap();
+        let names = (Some("web-5d4"), Some("shop"));
+        assert_eq!((pod.name.as_deref(), pod.namespace.as_deref()), if is_pods { names } else { (None, None) });
+        // As its cgroup says.
+        assert_eq!((pod.uid.as_deref(), pod.qos), (Some(POD_UID), Some(Qos::Burstable)));
     }
-    // The shell lives on, and its bundle with it.
-    let _container = containerd.run(&id, Some(&cgroup), &options, "tail /dev/zero; sleep 1000");
-    let incident = tracer.incident_in("app");
-    truth::is_oom(&incident, Cause::OomContainerLimit);
-    let found = incident.container.unwrap();
-    assert_eq!((found.id, found.runtime.map(Runtime::name)), (id, Some("containerd")));
-    assert_eq!(found.image.as_deref(), Some("docker.io/library/nginx:1.27"));
-    let pod = found.pod.unwrap();
-    assert_eq!((pod.name.as_deref(), pod.namespace.as_deref()), (Some("web-5d4"), Some("shop")));
-    assert_eq!((pod.uid.as_deref(), pod.qos), (Some(POD_UID), Some(Qos::Burstable)));
 }

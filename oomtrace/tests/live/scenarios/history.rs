@@ -87,7 +87,7 @@ fn kept() {
     assert!(text.lines().count() == 2 && !text.contains(" time in "), "{text}");
     // They are alike.
     let text = listed(&[]);
-    assert!(text.lines().count() == 1 && text.contains("kept-twice ×2 from "), "{text}");
+    assert!(text.lines().count() == 1 && text.contains("kept-twice ×2 "), "{text}");
     // The first of them, asked for by itself.
     let mut why = command();
     why.args(["why", &seen.id, "--json", "--no-journal", "--no-kernel-log", "--kubernetes", "off", "--history"]);

@@ -173,13 +173,13 @@ fn compose() {
     let rest = keep.action.strip_prefix("so that it stays: ").unwrap();
     let (setting, rest) = rest.split_once(", or ").unwrap();
     let (socket, shown) = (socket().unwrap(), file.display());
-    let command = format!("docker --host unix://{} compose -p {} -f {shown} up -d web", socket.display(), project.name);
+    let command = format!("docker-compose -H unix://{} -p {} -f {shown} up -d web", socket.display(), project.name);
     let place = format!(" for service web in {shown}, then {command}");
     assert!(rest.contains(&place), "{keep:?}");
     let text = fs::read_to_string(&file).unwrap();
     let line = text.lines().find(|line| line.trim().starts_with("mem_limit:")).unwrap().trim();
     fs::write(&file, text.replace(line, setting)).unwrap();
-    project.compose(&["up", "-d", "--timeout", "0"]);
+    run_as_printed(&command);
     assert_container_lives(&name);
     let set = run(docker().args(["inspect", "--format", "{{.HostConfig.Memory}}", &name]));
     assert_eq!(set, (36 * MIB).to_string());

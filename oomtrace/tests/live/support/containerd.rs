@@ -74,16 +74,29 @@ impl Containerd {
     /// Runs `command` in a shell that is the first process of a container with this id, in the cgroup at `cgroup`; none is
     /// what `ctr` takes by itself.
     pub fn run(&self, id: &str, cgroup: Option<&str>, options: &[&str], command: &str) -> Container {
+        self.run_in("default", id, cgroup, options, command)
+    }
+
+    /// The same in that namespace of containerd's.
+    pub fn run_in(
+        &self,
+        namespace: &'static str,
+        id: &str,
+        cgroup: Option<&str>,
+        options: &[&str],
+        command: &str,
+    ) -> Container {
         let at = cgroup.map_or_else(|| format!("/default/{id}"), str::to_owned);
         // Made before the container is, so that it is removed even when its start fails.
-        let mut container = Container { state: self.state(), id: id.to_owned(), cgroup: at, init: 0 };
+        let mut container = Container { state: self.state(), namespace, id: id.to_owned(), cgroup: at, init: 0 };
         let mut ctr = self.ctr();
-        ctr.args(["run", "--detach", "--null-io", "--env", "PATH=/bin", "--rootfs"]).args(options);
+        ctr.args(["--namespace", namespace, "run", "--detach", "--null-io", "--env", "PATH=/bin", "--rootfs"])
+            .args(options);
         if let Some(cgroup) = cgroup {
             ctr.args(["--cgroup", cgroup]);
         }
         run(ctr.arg(self.directory.path().join("rootfs")).args([id, "sh", "-c", command]));
-        let tasks = run(self.ctr().args(["task", "list"]));
+        let tasks = run(self.ctr().args(["--namespace", namespace, "task", "list"]));
         let line = tasks.lines().find(|line| line.split_whitespace().next() == Some(id));
         container.init = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0);
         container
@@ -111,6 +124,7 @@ fn spawn(directory: &Path) -> Owned {
 pub struct Container {
     /// The daemon's state directory, where its socket is.
     state: PathBuf,
+    namespace: &'static str,
     id: String,
     cgroup: String,
     /// The host's pid of its first process; 0 when it has ended already.
@@ -124,7 +138,7 @@ impl Drop for Container {
             &["task", "delete", "--force"],
             &["container", "delete"],
         ] {
-            _ = ctr_at(&self.state).args(command).arg(&self.id).output();
+            _ = ctr_at(&self.state).args(["--namespace", self.namespace]).args(command).arg(&self.id).output();
         }
         // runc leaves the cgroups above its container's, which it made.
         for hierarchy in cgroups::hierarchies().unwrap_or_default() {
