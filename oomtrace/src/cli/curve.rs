@@ -27,8 +27,7 @@ const ROWS: usize = 8;
 
 /// Reads a curve, and says what it shows.
 pub fn run(options: &options::Curve) -> Result<Status, Failure> {
-    let is_stdin = options.file.as_os_str() == "-";
-    let name = if is_stdin { "standard input".into() } else { options.file.display().to_string() };
+    let name = input::named(&options.file).display();
     let text = contents(&options.file).with_context(|| format!("cannot read {name}"))?;
     let Read { samples, left_out } = read(&text).with_context(|| format!("{name} is no memory curve"))?;
     if let Some(what) = left_out {

@@ -11,62 +11,66 @@ use oomtrace_common::event::{
 /// Where an event of one kind has its command line.
 struct Place {
     kind: u16,
-    /// Where the command line's size is, in two bytes.
-    size: usize,
-    /// Where the sizes of the sections are that the tail has before it.
+    /// Where the sizes of its sections begin, two bytes each.
+    sizes: usize,
+    /// Where among them is the command line's.
+    cmdline: usize,
+    /// And those of the sections that the tail has before it.
     before: &'static [usize],
     /// Bytes before the tail.
     fixed: usize,
 }
 
-const SIGNAL: usize = offset_of!(SignalEvent, tail);
-const UNSEEN: usize = offset_of!(UnseenEvent, tail);
-const CONNECT: usize = offset_of!(ConnectEvent, tail);
-
 /// The sections are in the order in which they are decoded, which need not be that of their sizes.
 const PLACES: [Place; 5] = [
     Place {
         kind: KIND_SIGNAL,
-        size: SIGNAL + offset_of!(SignalTail, sender_cmdline),
+        sizes: offset_of!(SignalEvent, tail),
+        cmdline: offset_of!(SignalTail, sender_cmdline),
         before: &[
-            SIGNAL + offset_of!(SignalTail, ancestors),
-            SIGNAL + offset_of!(SignalTail, stack),
-            SIGNAL + offset_of!(SignalTail, victim_cgroup),
-            SIGNAL + offset_of!(SignalTail, victim_memory_cgroup),
-            SIGNAL + offset_of!(SignalTail, sender_cgroup),
-            SIGNAL + offset_of!(SignalTail, sender_memory_cgroup),
-            SIGNAL + offset_of!(SignalTail, victim_exe),
-            SIGNAL + offset_of!(SignalTail, sender_exe),
+            offset_of!(SignalTail, ancestors),
+            offset_of!(SignalTail, stack),
+            offset_of!(SignalTail, victim_cgroup),
+            offset_of!(SignalTail, victim_memory_cgroup),
+            offset_of!(SignalTail, sender_cgroup),
+            offset_of!(SignalTail, sender_memory_cgroup),
+            offset_of!(SignalTail, victim_exe),
+            offset_of!(SignalTail, sender_exe),
         ],
         fixed: size_of::<SignalEvent>(),
     },
-    Place { kind: KIND_EXIT, size: offset_of!(ExitEvent, cmdline), before: &[], fixed: size_of::<ExitEvent>() },
+    Place {
+        kind: KIND_EXIT,
+        sizes: offset_of!(ExitEvent, cmdline),
+        cmdline: 0,
+        before: &[],
+        fixed: size_of::<ExitEvent>(),
+    },
     Place {
         kind: KIND_DELIVER,
-        size: offset_of!(DeliverEvent, cmdline),
+        sizes: offset_of!(DeliverEvent, cmdline),
+        cmdline: 0,
         before: &[],
         fixed: size_of::<DeliverEvent>(),
     },
     Place {
         kind: KIND_UNSEEN,
-        size: UNSEEN + offset_of!(UnseenTail, cmdline),
-        before: &[
-            UNSEEN + offset_of!(UnseenTail, cgroup),
-            UNSEEN + offset_of!(UnseenTail, memory_cgroup),
-            UNSEEN + offset_of!(UnseenTail, exe),
-        ],
+        sizes: offset_of!(UnseenEvent, tail),
+        cmdline: offset_of!(UnseenTail, cmdline),
+        before: &[offset_of!(UnseenTail, cgroup), offset_of!(UnseenTail, memory_cgroup), offset_of!(UnseenTail, exe)],
         fixed: size_of::<UnseenEvent>(),
     },
     Place {
         kind: KIND_CONNECT,
-        size: CONNECT + offset_of!(ConnectTail, cmdline),
+        sizes: offset_of!(ConnectEvent, tail),
+        cmdline: offset_of!(ConnectTail, cmdline),
         before: &[
-            CONNECT + offset_of!(ConnectTail, listener),
-            CONNECT + offset_of!(ConnectTail, namespaces),
-            CONNECT + offset_of!(ConnectTail, ancestors),
-            CONNECT + offset_of!(ConnectTail, cgroup),
-            CONNECT + offset_of!(ConnectTail, memory_cgroup),
-            CONNECT + offset_of!(ConnectTail, exe),
+            offset_of!(ConnectTail, listener),
+            offset_of!(ConnectTail, namespaces),
+            offset_of!(ConnectTail, ancestors),
+            offset_of!(ConnectTail, cgroup),
+            offset_of!(ConnectTail, memory_cgroup),
+            offset_of!(ConnectTail, exe),
         ],
         fixed: size_of::<ConnectEvent>(),
     },
@@ -82,9 +86,9 @@ fn rewritten(event: &[u8], change: impl FnOnce(&[u8], bool) -> (Vec<u8>, bool)) 
     let number = |at: usize| event.get(at..)?.first_chunk().map(|bytes| u16::from_ne_bytes(*bytes));
     let kind = number(offset_of!(Header, kind))?;
     let place = PLACES.iter().find(|place| place.kind == kind)?;
-    let size = |at: usize| number(at).map(usize::from);
+    let size = |at: usize| number(place.sizes + at).map(usize::from);
     let before = place.before.iter().try_fold(place.fixed, |sum, at| Some(sum + size(*at)?))?;
-    let end = before + size(place.size)?;
+    let end = before + size(place.cmdline)?;
     let section = event.get(before..end).filter(|section| !section.is_empty())?;
     let flags = u32::from_ne_bytes(*event.get(offset_of!(Header, flags)..)?.first_chunk()?);
     let was_cut = flags & FLAG_CMDLINE_TRUNCATED != 0;
@@ -104,7 +108,7 @@ fn rewritten(event: &[u8], change: impl FnOnce(&[u8], bool) -> (Vec<u8>, bool)) 
     new.extend(changed);
     new.extend_from_slice(event.get(end..)?);
     put(&mut new, offset_of!(Header, flags), &flags.to_ne_bytes())?;
-    put(&mut new, place.size, &len.to_ne_bytes())?;
+    put(&mut new, place.sizes + place.cmdline, &len.to_ne_bytes())?;
     Some(new)
 }
 

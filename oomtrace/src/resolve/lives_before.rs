@@ -142,14 +142,13 @@ pub struct KeptLife {
 /// Those of the level whose limit `incident` hit of which each was over before the next one began, and the last before `began_s`, in seconds
 /// before the kill; the latest first. What ran beside it, as replicas of one service do, is not what it was before, and nor is what one
 /// program did in another cgroup that is no container.
-fn in_turn(kept: Vec<KeptLife>, incident: &Incident, mut began_s: f64) -> impl Iterator<Item = Life> {
+fn in_turn<'a>(kept: &'a [KeptLife], incident: &'a Incident, mut began_s: f64) -> impl Iterator<Item = &'a Life> {
     let owner = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref());
-    let owner = owner.map(|owner| (owner.level, owner.path.clone()));
     let is_contained = incident.container.is_some();
-    let is_its = move |kept: &KeptLife| {
-        owner.as_ref().is_some_and(|(level, path)| kept.level == *level && (is_contained || kept.owner == *path))
+    let is_its = move |kept: &&KeptLife| {
+        owner.is_some_and(|owner| kept.level == owner.level && (is_contained || kept.owner == owner.path))
     };
-    kept.into_iter().rev().filter(is_its).map(|kept| kept.life).filter(move |life| {
+    kept.iter().rev().filter(is_its).map(|kept| &kept.life).filter(move |life| {
         let was_over = life.ended_before_s >= began_s;
         if was_over {
             began_s = life.began_before_s();
@@ -166,18 +165,18 @@ fn followed_for_s(incident: &Incident, since_before_ms: Option<u64>) -> Option<f
 }
 
 /// Adds those that the history has from before to the lives that this run has seen of `incident`'s place.
-pub fn add_kept(lives: &mut (Vec<Life>, Option<u64>), kept: Vec<KeptLife>, incident: &Incident) {
+pub fn add_kept(lives: &mut (Vec<Life>, Option<u64>), kept: &[KeptLife], incident: &Incident) {
     let Some(began_s) = followed_for_s(incident, lives.1) else { return };
     let began_s = lives.0.first().map_or(began_s, Life::began_before_s);
     let missing = LIVES.saturating_sub(lives.0.len());
     for life in in_turn(kept, incident, began_s).take(missing) {
-        lives.0.insert(0, life);
+        lives.0.insert(0, life.clone());
     }
 }
 
 /// Adds the limits of those to what is known of this run: what is made anew has another cgroup, and its limit is one that was raised all the
 /// same. It goes back from the kill, as far as that was followed, and stops at a larger limit: there it was lowered.
-pub fn add_limits(before: &mut LimitsBefore, kept: Vec<KeptLife>, incident: &Incident, since_before_ms: Option<u64>) {
+pub fn add_limits(before: &mut LimitsBefore, kept: &[KeptLife], incident: &Incident, since_before_ms: Option<u64>) {
     let limit = incident.oom.as_ref().and_then(|oom| oom.limit_owner.as_ref()?.limit_bytes);
     let (Some(limit), Some(began_s)) = (limit, followed_for_s(incident, since_before_ms)) else { return };
     // A life has sizes with seven digits.

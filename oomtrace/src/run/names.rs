@@ -211,8 +211,9 @@ impl Names {
         settle_init(case);
         settle_level(&mut case.incident);
         if let Some(earlier) = &mut case.earlier {
-            add_limits(&mut case.limits_before, earlier.lives.clone(), &case.incident, case.lives_before.1);
-            add_kept(&mut case.lives_before, std::mem::take(&mut earlier.lives), &case.incident);
+            let kept = std::mem::take(&mut earlier.lives);
+            add_limits(&mut case.limits_before, &kept, &case.incident, case.lives_before.1);
+            add_kept(&mut case.lives_before, &kept, &case.incident);
         }
     }
 }

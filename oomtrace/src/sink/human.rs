@@ -189,18 +189,14 @@ impl<W: Write> Sink for Human<W> {
             && !(look.brief || look.verbose)
             && let Some(crowd) = self.crowds.take(incident)
         {
-            let text = || format!("{}{}", incident::headline(incident, look), on_lines(&crowded(&crowd, true), look));
-            let is_due = self.again.is_due(&crowd.key, crowd.count, Instant::now(), text);
-            return if is_due { self.put_behind(vec![text()]) } else { Ok(()) };
+            return self.count_crowd(&crowd, || incident::headline(incident, look), true, look);
         }
         if let Record::Warning(warning) = record
             && !(look.brief || look.verbose)
             && let Some(crowd) = self.crowds.take_warning(warning)
         {
             let line = || records::warning(warning, Look { brief: true, ..look });
-            let text = || format!("{}{}", line(), on_lines(&crowded(&crowd, false), look));
-            let is_due = self.again.is_due(&crowd.key, crowd.count, Instant::now(), text);
-            return if is_due { self.put_behind(vec![text()]) } else { Ok(()) };
+            return self.count_crowd(&crowd, line, false, look);
         }
         if let Record::Exit(exited) = record
             && !look.brief
@@ -306,6 +302,13 @@ impl<W: Write> Human<W> {
             self.out.write_all(format!("\n{text}\n").as_bytes())?;
         }
         self.out.flush()
+    }
+
+    /// One that has no block, now and then: `line`, which is its first, and how many there were.
+    fn count_crowd(&mut self, crowd: &Crowd, line: impl Fn() -> String, is_kept: bool, look: Look) -> io::Result<()> {
+        let text = || format!("{}{}", line(), on_lines(&crowded(crowd, is_kept), look));
+        let is_due = self.again.is_due(&crowd.key, crowd.count, Instant::now(), text);
+        if is_due { self.put_behind(vec![text()]) } else { Ok(()) }
     }
 
     /// What stands between two blocks.

@@ -1,6 +1,7 @@
 //! Options that say where runtimes are.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -36,6 +37,18 @@ pub struct Runtimes {
     /// Decided when it is asked for first: a socket that comes or goes meanwhile makes no two places of it.
     #[arg(skip)]
     docker: OnceLock<DockerPlace>,
+}
+
+/// Docker's sockets of users' own that are there now; of very many, some.
+fn users_sockets() -> impl Iterator<Item = PathBuf> {
+    const MOST: usize = 64;
+    let all = sockets::users().into_iter().filter_map(|uid| {
+        let docker = Docker::of_user(uid);
+        // A user may have anything there, as a link to what is another's.
+        let found = std::fs::symlink_metadata(docker.socket()).ok()?;
+        (found.file_type().is_socket() && found.uid() == uid).then(|| docker.socket().to_owned())
+    });
+    all.take(MOST)
 }
 
 /// Commands that are printed are pasted anywhere.
@@ -115,8 +128,7 @@ impl Runtimes {
 
     /// Sockets of runtimes that are asked.
     pub fn sockets(&self) -> Vec<PathBuf> {
-        let of_users = Docker::users_sockets();
-        [self.docker_socket(), self.containerd_socket()].into_iter().chain(of_users).collect()
+        [self.docker_socket(), self.containerd_socket()].into_iter().chain(users_sockets()).collect()
     }
 
     fn containerd_socket(&self) -> PathBuf {

@@ -61,22 +61,6 @@ impl Docker {
         Self { socket, owner: None, max_body: MAX_BODY, max_list: MAX_LIST }
     }
 
-    /// Sockets of users' own that are there now; of very many, some.
-    #[must_use]
-    pub fn users_sockets() -> Vec<PathBuf> {
-        use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-        const MOST: usize = 64;
-        let users = std::fs::read_dir("/run/user").into_iter().flatten().flatten();
-        let sockets = users.filter_map(|user| {
-            let uid: u32 = user.file_name().to_str()?.parse().ok()?;
-            let socket = user.path().join("docker.sock");
-            // A user may have anything there, as a link to what is another's.
-            let found = std::fs::symlink_metadata(&socket).ok()?;
-            (found.file_type().is_socket() && found.uid() == uid).then_some(socket)
-        });
-        sockets.take(MOST).collect()
-    }
-
     /// A user's own (rootless mode, docs.docker.com/engine/security/rootless).
     #[must_use]
     pub fn of_user(uid: u32) -> Self {

@@ -46,7 +46,7 @@ fn limits_of_what_was_made_anew_are_those_of_one_thing() {
     incident.memory.as_mut().unwrap().timeline = Some(vec![point(8000, 1, true), point(0, 64, false)]);
     let of = |kills: u64, smaller: &[u64], kept: Vec<KeptLife>, incident: &Incident| {
         let mut before = LimitsBefore { kills, smaller: smaller.iter().map(|mib| mib * MIB).collect() };
-        add_limits(&mut before, kept, incident, None);
+        add_limits(&mut before, &kept, incident, None);
         (before.kills, before.smaller.iter().map(|bytes| bytes / MIB).collect::<Vec<_>>())
     };
     let raised = [(Container, 16), (Container, 32), (Container, 32), (Container, 64)];
@@ -94,7 +94,7 @@ fn lives_of_before_this_run_come_first_and_none_that_ran_beside_it() {
     let mut incident = oom(&[("/a", 64, Some(64))], Some((0, Container)), OomScope::Memcg);
     let ended = |before: Vec<Life>, incident: &Incident| {
         let mut lives = (before, None);
-        add_kept(&mut lives, history.to_vec(), incident);
+        add_kept(&mut lives, &history, incident);
         lives.0.iter().map(|life| life.ended_before_s).collect::<Vec<_>>()
     };
     assert!(ended(Vec::new(), &incident).is_empty());

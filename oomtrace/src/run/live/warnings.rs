@@ -99,10 +99,7 @@ impl Warnings {
                 privacy.container(&mut container);
                 container
             });
-            let pod = match within.is_empty() {
-                true => None,
-                false => tokio::time::timeout(NAMED_WITHIN, pod_of(&directory, within)).await.ok().flatten(),
-            };
+            let pod = tokio::time::timeout(NAMED_WITHIN, pod_of(&directory, within)).await.ok().flatten();
             warning::warning(raised, Named { time, node, container, pod, unit })
         });
     }

@@ -49,6 +49,10 @@ impl<'a> Init<'a> {
         use Disposition::{Blocked, Default, Handled, Ignored};
         let dropped = "the kernel drops a signal for which the first process of a pid namespace has no handler";
         let passes_none = format!("pid 1 is a shell: {dropped}, and what the shell runs never gets it");
+        let trapped = |script: &str| {
+            let (script, name) = (quote(clip(script, MOST)), signal.trim_start_matches("SIG"));
+            format!("{init}; or have {script} trap {signal} (trap 'kill $!; wait' {name}; COMMAND & wait)")
+        };
         match (self, disposition) {
             (Self::Command(command), Default) => Some((
                 match alone(command) {
@@ -56,22 +60,11 @@ impl<'a> Init<'a> {
                         "{init}; or write the command in exec form, {}, and have it handle {signal}",
                         exec_form(&words)
                     ),
-                    None => format!(
-                        "{init}; or have {} trap {signal} (trap 'kill $!; wait' {}; COMMAND & wait)",
-                        quote(clip(command, MOST)),
-                        signal.trim_start_matches("SIG")
-                    ),
+                    None => trapped(command),
                 },
                 passes_none,
             )),
-            (Self::Script(path), Default) => Some((
-                format!(
-                    "{init}; or have {} trap {signal} (trap 'kill $!; wait' {}; COMMAND & wait)",
-                    quote(clip(path, MOST)),
-                    signal.trim_start_matches("SIG")
-                ),
-                passes_none,
-            )),
+            (Self::Script(path), Default) => Some((trapped(path), passes_none)),
             (Self::Command(_) | Self::Script(_), Handled) => Some((
                 format!(
                     "have the shell's trap end it, and its command run in the background (COMMAND & wait $!); or give it longer ({grace})"
